@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The engine runs plans as a nonblocking state machine over a channel and a node. */
+#ifndef VC_COLL_ENGINE_H
+#define VC_COLL_ENGINE_H
+
+#include "coll/node/node.h"
+#include "coll/plan.h"
+#include "transport/channel.h"
+
+/** State of one plan on one rank: everything is allocated by vc_exec_create(), so that running allocates nothing. */
+struct vc_exec;
+
+struct vc_exec_env {
+    struct vc_chan *chan; /**< NULL is legal for plans without messages */
+    struct vc_node *node; /**< NULL is legal when the rank is alone on its node: NODE steps are then local copies */
+    int local, nlocal;    /**< index and number of ranks of the node */
+};
+
+/** Takes over the (finished) plan. VC_OK or VC_ERR_NOMEM. */
+int vc_exec_create(struct vc_plan *plan, const struct vc_exec_env *env, struct vc_exec **out);
+void vc_exec_destroy(struct vc_exec *x);
+
+/** Begins a run with these buffers (NULL where the plan uses none). op: reductions only. One run at a time. */
+int vc_exec_start(struct vc_exec *x, const void *send, void *recv, const struct vc_redop *op);
+/** 1: done. 0: pending. Negative: failed (first error). Never blocks. */
+int vc_exec_progress(struct vc_exec *x);
+/** Whether the last vc_exec_progress() call achieved anything, so that the caller knows whether to idle. */
+bool vc_exec_advanced(const struct vc_exec *x);
+/** Drives a started run to its end with the wait policy. */
+int vc_exec_wait(struct vc_exec *x, const struct vc_wait_cfg *wait, struct vc_parking *parking);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Node primitives: collectives among the ranks of one node in shared memory, direct code. Each exists once, as a state
+ * machine that can be driven by a blocking call (vc_node_run) or as a NODE step of a plan (vc_node_start, _progress).
+ */
+#ifndef VC_COLL_NODE_H
+#define VC_COLL_NODE_H
+
+#include "coll/kernels/kernels.h"
+#include "coll/plan.h"
+#include "transport/wait.h"
+
+enum vc_node_alg {
+    VC_NODE_AUTO,  /**< by size */
+    VC_NODE_SLOTS, /**< through shared slots: copy in, copy out */
+    VC_NODE_CMA,   /**< single copy by cross memory attach, where agreed; otherwise slots */
+};
+
+struct vc_node;
+
+struct vc_node_cfg {
+    void *mem;                  /**< zeroed shared memory of vc_node_bytes() bytes; stays the caller's */
+    int n, me;                  /**< ranks of the node, own local index */
+    size_t bulk;                /**< bytes of bulk slots per rank, as given to vc_node_bytes(); 0: none */
+    struct vc_parking *parking; /**< outlives the node */
+    const struct vc_wait_cfg *wait;
+    const pid_t *cma_pids; /**< [n], copied; NULL: single copy was not agreed */
+    size_t cma_min;        /**< from this many bytes on AUTO takes the single copy */
+};
+
+/** Bytes of shared memory for n ranks. */
+size_t vc_node_bytes(int n, size_t bulk);
+int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out);
+void vc_node_destroy(struct vc_node *nd);
+
+/** One operation. Filled by the caller up to `len`, kept until it is done. */
+struct vc_node_call {
+    enum vc_node_kind kind;
+    enum vc_node_alg alg;
+    int root;  /**< local index */
+    int parts; /**< slices kinds */
+    const void *src;
+    void *dst;
+    size_t len;
+    const struct vc_redop *op; /**< reductions; for slices of other data NULL, with grain 1 */
+    size_t grain;              /**< what slices are multiples of: the operator's esize, else 1 */
+    /* the primitive's own state */
+    struct {
+        size_t off;
+        uint64_t slot;
+        int phase, peer;
+    } st;
+};
+
+/** Begins an operation. Operations of a node run one at a time, in the same order on all its ranks. Never blocks. */
+int vc_node_start(struct vc_node *nd, struct vc_node_call *call);
+/** 1: done. 0: nothing more can be done now; *whom is the local index waited for. Negative: failed. Never blocks. */
+int vc_node_progress(struct vc_node *nd, struct vc_node_call *call, int *whom);
+/** Start and wait. VC_OK or a negative error. */
+int vc_node_run(struct vc_node *nd, struct vc_node_call *call);
+
+#endif

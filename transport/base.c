@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/base.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static _Thread_local char error_text[512];
+static enum vc_log_level log_level = VC_LOG_WARN;
+static int log_rank = -1;
+
+int vc_fail(int err, const char *fmt, ...)
+{
+    int saved = errno;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(error_text, sizeof error_text, fmt, ap);
+    va_end(ap);
+    errno = saved;
+    return err;
+}
+
+const char *vc_error_text(void)
+{
+    return error_text;
+}
+
+void vc_log_setup(enum vc_log_level level, int rank)
+{
+    log_level = level;
+    log_rank = rank;
+}
+
+void vc_log(enum vc_log_level level, const char *fmt, ...)
+{
+    if (level > log_level)
+        return;
+    int saved = errno;
+    char line[1024];
+    int n = log_rank >= 0 ? snprintf(line, sizeof line, "vcoll[%d]: ", log_rank)
+                          : snprintf(line, sizeof line, "vcoll: ");
+    va_list ap;
+    va_start(ap, fmt);
+    int m = vsnprintf(line + n, sizeof line - (size_t)n - 1, fmt, ap);
+    va_end(ap);
+    if (m < 0)
+        m = 0;
+    size_t len = vc_min_size((size_t)n + (size_t)m, sizeof line - 2);
+    line[len++] = '\n';
+    ssize_t put = write(STDERR_FILENO, line, len);
+    (void)put; /* nowhere left to complain */
+    errno = saved;
+}

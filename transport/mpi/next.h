@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The underlying MPI. Every call that vcoll itself makes to MPI goes through this one table of functions found with
+ * dlsym(RTLD_NEXT, "PMPI_..."), never through a public symbol: our own library exports those names.
+ */
+#ifndef VC_TRANSPORT_MPI_NEXT_H
+#define VC_TRANSPORT_MPI_NEXT_H
+
+#include "transport/channel.h"
+#include <mpi.h>
+
+/** X-list of the functions in the table; adding a call means adding a line to next.list. */
+struct vc_next {
+#define VC_NEXT(name) __typeof__(&PMPI_##name) name;
+#include "transport/mpi/next.list"
+#undef VC_NEXT
+};
+
+/** Filled by vc_next_init(); read-only afterwards. */
+extern struct vc_next vc_next;
+
+/** Resolves the table. Idempotent, thread-safe. A symbol that is missing ends the program with a line that names it. */
+void vc_next_init(void);
+
+/** The underlying function of an MPI name without prefix ("Allreduce"), or NULL. */
+void *vc_next_symbol(const char *name);
+
+/**
+ * Drives the progress of the underlying MPI: opal_progress where it is found at run time, otherwise MPI_Test of a
+ * never-matched receive on a private duplicate of MPI_COMM_SELF. Call vc_host_progress_init() after MPI_Init and
+ * vc_host_progress_fini() before MPI is finalized.
+ */
+int vc_host_progress_init(void);
+void vc_host_progress_fini(void);
+void vc_host_progress(void);
+
+/** The mpi channel: point-to-point on `comm`, a private duplicate that the channel takes over and frees on destroy. */
+int vc_mpi_chan_create(MPI_Comm comm, struct vc_chan **out);
+
+#endif

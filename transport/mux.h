@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A channel that sends each peer's messages through the channel chosen for that peer. */
+#ifndef VC_TRANSPORT_MUX_H
+#define VC_TRANSPORT_MUX_H
+
+#include "transport/channel.h"
+
+/** via[r] is the channel for rank r (NULL for oneself or unreachable). Takes ownership of the distinct channels. */
+int vc_mux_create(int size, int rank, struct vc_chan *const *via, struct vc_chan **out);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Shared memory segments between processes of one operating system, made so that nothing is left behind when all of
+ * them are killed: a memfd reached through /proc/<pid>/fd, or, where that is not permitted, a POSIX shared memory object
+ * that is unlinked as soon as everybody has attached. Sized with posix_fallocate, so that too small a /dev/shm or memory
+ * cgroup is an error here and not a SIGBUS later.
+ */
+#ifndef VC_TRANSPORT_SHM_SEGMENT_H
+#define VC_TRANSPORT_SHM_SEGMENT_H
+
+#include "transport/base.h"
+#include <sys/types.h>
+
+enum vc_seg_backing { VC_SEG_AUTO, VC_SEG_MEMFD, VC_SEG_SHM };
+
+/** A mapping of this process. */
+struct vc_seg {
+    void *base; /**< page-aligned, zeroed at creation; NULL: none */
+    size_t len; /**< bytes usable by the caller */
+    int fd;     /**< creator only, until vc_seg_settle(); else -1 */
+    char name[48]; /**< POSIX object, creator only, until vc_seg_settle() */
+};
+
+/** What a peer needs to attach: plain bytes, sent through MPI. */
+struct vc_seg_handle {
+    uint64_t len, nonce;
+    int32_t backing; /**< enum vc_seg_backing, or 0: creation failed */
+    int32_t pid, fd;
+    char name[48];
+};
+
+/** Creates and maps. VC_ERR_NOMEM / VC_ERR_SYS with a text that names the limit met and the way out. */
+int vc_seg_create(size_t len, enum vc_seg_backing backing, struct vc_seg *seg, struct vc_seg_handle *handle);
+/** Maps a peer's segment and proves by its nonce that it is really the same memory. */
+int vc_seg_attach(const struct vc_seg_handle *handle, struct vc_seg *seg);
+/** Creator, once every peer has attached or given up: drops name and descriptor. The mapping stays. */
+void vc_seg_settle(struct vc_seg *seg);
+/** Unmaps; a creator that has not settled settles first. Safe on a zeroed struct. */
+void vc_seg_detach(struct vc_seg *seg);
+
+/** A fingerprint of "the same running operating system and the same /dev/shm": boot_id and device number. */
+struct vc_os_id {
+    unsigned char boot_id[16];
+    uint64_t shm_dev;
+    uint64_t pid_ns; /**< inode of the pid namespace: /proc/<pid> of a peer means something only where it is equal */
+};
+void vc_os_id_get(struct vc_os_id *id);
+
+#endif

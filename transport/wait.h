@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How a rank waits: spin, yield, sleep; and how it is woken. A wait is a loop of the caller's:
+ *
+ *     struct vc_waiter w;
+ *     vc_wait_begin(&w, cfg, parking);
+ *     while (!condition())
+ *         if ((err = vc_wait_idle(&w, whom)) != VC_OK)
+ *             break;
+ *     vc_wait_end(&w);
+ *
+ * vc_wait_idle() escalates: pause, drive the host MPI now and then (Law 2), yield where the CPUs are crowded, then
+ * announce itself in a park word and return once more, so that the condition is polled after the announcement, and only
+ * then sleep on a futex, for a bounded slice. "Arm, poll again, sleep" is the same protocol as a completion channel's.
+ *
+ * The waker's side carries no fence: publish data (release store), then vc_wake_*(), which is one relaxed load of a line
+ * that hardly ever changes. This is Dekker's pattern with the fence on the sleeper's side alone, so a waker whose store
+ * still sits in its store buffer while it reads "nobody sleeps" can miss a sleeper that has just announced itself. The
+ * sleeper therefore polls for a grace period (longer than any store buffer drains) between announcement and sleep, and
+ * every sleep is bounded: a wake-up lost in spite of that costs one slice, never a hang. That trade buys the waker, who
+ * is on the hot path of every collective, some 30-100 ns a call.
+ */
+#ifndef VC_TRANSPORT_WAIT_H
+#define VC_TRANSPORT_WAIT_H
+
+#include "transport/base.h"
+#include <stdatomic.h>
+#include <sys/types.h>
+
+enum vc_wait_mode { VC_WAIT_AUTO, VC_WAIT_POLL, VC_WAIT_EVENT, VC_WAIT_HYBRID };
+
+/** How this process waits. Filled once before the first wait; read-only afterwards. Local: ranks may differ. */
+struct vc_wait_cfg {
+    enum vc_wait_mode mode;
+    uint64_t spin_ns;      /**< hybrid: spin budget; auto: first guess of what a wake-up costs */
+    bool crowded;          /**< this OS has more ranks than CPUs for them: yield early, do not burn */
+    uint64_t slice_min_ns; /**< first sleep; later ones grow */
+    uint64_t slice_max_ns; /**< longest sleep */
+    void (*host_progress)(void); /**< drives the underlying MPI; never NULL */
+};
+
+/** Counters of this process for the statistics; relaxed, monotone. */
+struct vc_wait_stats {
+    _Atomic uint64_t sleeps, wakes, yields, progress_calls;
+    _Atomic uint64_t wake_cost_ns; /**< running average of the time from a waker's call to the sleeper running again */
+};
+extern struct vc_wait_stats vc_wait_stats;
+
+/** Who a park word belongs to, for telling a dead peer from a slow one. */
+struct vc_peer_id {
+    pid_t pid;           /**< 0: unknown (other pid namespace), never reported dead */
+    uint64_t start_time; /**< field 22 of /proc/pid/stat: tells a reused pid */
+};
+
+/** This process's identity. */
+struct vc_peer_id vc_peer_self(void);
+/** True unless the process is certainly gone (no such pid, a zombie, or another start time). */
+bool vc_peer_alive(const struct vc_peer_id *id);
+
+struct vc_park_area;
+
+/** Handle of one participant on a set of park words in shared memory. */
+struct vc_parking {
+    struct vc_park_area *shared;
+    int n, me;
+    const struct vc_peer_id *ids; /**< [n], or NULL: no liveness checks */
+    const int *ranks;             /**< [n] communicator ranks, for error texts; NULL: same as index */
+};
+
+/** Bytes of shared memory n participants need, a multiple of VC_LINE_PAIR. Zeroed memory is the initial state. */
+size_t vc_park_bytes(int n);
+
+/** Whom a waiter waits for: a participant's index, or anybody. */
+#define VC_WAIT_ANY (-1)
+
+struct vc_waiter {
+    const struct vc_wait_cfg *cfg;
+    struct vc_parking *parking; /**< NULL: nobody can wake this wait; sleeps are timed only */
+    uint32_t polls;
+    uint8_t stage;
+    bool announced;
+    uint64_t t_start, t_stage, slice, t_liveness;
+    uint64_t t_announced;
+};
+
+static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *cfg, struct vc_parking *parking)
+{
+    w->cfg = cfg;
+    w->parking = parking;
+    w->polls = 0;
+    w->stage = 0;
+    w->announced = false;
+}
+
+/**
+ * To be called after a poll that found nothing; `whom` is the participant whose message would end the wait, or
+ * VC_WAIT_ANY. May pause, drive the host MPI, yield, or sleep up to cfg->slice_max_ns. VC_OK, or VC_ERR_PEER with a
+ * recorded text when `whom` (or, for VC_WAIT_ANY, any participant) has died; that is noticed within about a second.
+ */
+int vc_wait_idle(struct vc_waiter *w, int whom);
+
+/** Takes the announcement back. */
+void vc_wait_unpark(struct vc_waiter *w);
+static inline void vc_wait_end(struct vc_waiter *w)
+{
+    if (w->announced)
+        vc_wait_unpark(w);
+}
+
+/** Shared part: one word each, packed, so that a waker reads one line for 14 participants. */
+struct vc_park_area {
+    _Atomic uint32_t nparked; /**< how many words are non-zero; written by sleepers and wakers only */
+    uint32_t pad;
+    /** 0: awake. 1 + index of the one waited for, or VC_PARK_ANY. Futex word. */
+    _Atomic uint32_t word[];
+};
+#define VC_PARK_ANY 0xffffffffu
+
+void vc_wake_slow(struct vc_parking *p, int target);
+/** Wakes everybody who sleeps waiting for this participant. Call after publishing. */
+static inline void vc_wake_all(struct vc_parking *p)
+{
+    if (__builtin_expect(atomic_load_explicit(&p->shared->nparked, memory_order_relaxed) != 0, 0))
+        vc_wake_slow(p, VC_WAIT_ANY);
+}
+/** Wakes `target` if it sleeps waiting for this participant. */
+static inline void vc_wake_one(struct vc_parking *p, int target)
+{
+    if (__builtin_expect(atomic_load_explicit(&p->shared->nparked, memory_order_relaxed) != 0, 0))
+        vc_wake_slow(p, target);
+}
+
+#endif

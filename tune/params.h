@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The one place where options are defined: the parser, `vcoll info --params`, the man page, the docs and the check for
+ * unknown VCOLL_ variables all print from vc_param_defs(). Sources, later wins: default, config file
+ * (/etc/vcoll.conf, $XDG_CONFIG_HOME/vcoll/vcoll.conf: lines NAME=value without the VCOLL_ prefix), environment.
+ */
+#ifndef VC_TUNE_PARAMS_H
+#define VC_TUNE_PARAMS_H
+
+#include "coll/coll.h"
+#include "coll/registry.h"
+#include "transport/shm/segment.h"
+#include "transport/wait.h"
+
+/** A forced algorithm with its parameters, from VCOLL_ALG. */
+struct vc_alg_choice {
+    const struct vc_alg *alg; /**< NULL: not forced */
+    int radix;                /**< 0: default */
+    size_t segment;
+    int leaders;
+};
+
+enum vc_chan_mask { VC_CHAN_SHM = 1 << 0, VC_CHAN_MPI = 1 << 1 };
+enum vc_stats_mode { VC_STATS_OFF, VC_STATS_TEXT, VC_STATS_JSON };
+
+/** Every setting, decoded. */
+struct vc_params {
+    bool disable;             /**< VCOLL_DISABLE */
+    bool strict;              /**< VCOLL_STRICT */
+    unsigned colls;           /**< VCOLL_COLLS: bit per enum vc_coll that is taken over (accelerated) */
+    struct vc_alg_choice alg[VC_COLL_ACCELERATED]; /**< VCOLL_ALG, "allreduce=ring,bcast=chain:segment=64k" */
+    unsigned channels;        /**< VCOLL_CHANNELS, of enum vc_chan_mask, default shm,mpi */
+    enum vc_wait_mode wait;   /**< VCOLL_WAIT */
+    uint64_t spin_us;         /**< VCOLL_SPIN_US */
+    int node_split;           /**< VCOLL_NODE_SPLIT, 0: off */
+    char host_id[64];         /**< VCOLL_HOST_ID, "" : none */
+    bool reproducible;        /**< VCOLL_REPRODUCIBLE */
+    enum vc_stats_mode stats; /**< VCOLL_STATS */
+    char stats_file[256];     /**< VCOLL_STATS_FILE, "": standard error */
+    enum vc_log_level log;    /**< VCOLL_LOG: error|warn|info|debug */
+    int setup_after;          /**< VCOLL_SETUP_AFTER: a communicator is set up at its k-th collective */
+    size_t shm_bulk;          /**< VCOLL_SHM_BULK: bytes of bulk slots per rank and communicator */
+    size_t shm_limit;         /**< VCOLL_SHM_LIMIT: bytes of shared memory all communicators of a process may map */
+    enum vc_seg_backing shm_backing; /**< VCOLL_SHM_BACKING: auto|memfd|shm */
+    bool cma;                 /**< VCOLL_CMA: single copy allowed */
+    size_t cma_min;           /**< VCOLL_CMA_MIN: bytes */
+};
+
+struct vc_param_def {
+    const char *name;    /**< without VCOLL_, e.g. "WAIT" */
+    const char *deflt;   /**< default in the user's syntax */
+    const char *values;  /**< what is valid, for people: "auto | poll | event | hybrid" */
+    const char *help;    /**< one or two sentences */
+    int (*parse)(struct vc_params *p, const char *text); /**< VC_OK, or vc_fail(VC_ERR_INVAL, ...) naming what is valid */
+    bool local;          /**< ranks may differ in it; the others are part of the fingerprint */
+};
+
+/** All definitions, sorted by name; *n is their number. Static storage. */
+const struct vc_param_def *vc_param_defs(int *n);
+
+enum vc_param_origin { VC_FROM_DEFAULT, VC_FROM_SYSTEM_FILE, VC_FROM_USER_FILE, VC_FROM_ENV };
+
+/** Where a parameter's current value comes from, and its text. */
+struct vc_param_value {
+    enum vc_param_origin origin;
+    char text[256];
+};
+
+struct vc_param_report {
+    char error[512];     /**< "" or: the first bad value, in words, naming variable, value and what is valid */
+    char warnings[1024]; /**< unknown variables, one line each, with the nearest valid name */
+};
+
+/**
+ * Loads all settings. Fills p in any case (bad values keep their default). `values`, if not NULL, has room for all
+ * definitions. Under VCOLL_STRICT=1 an unknown variable is an error. Reads environment and files; not thread-safe
+ * against setenv. Returns VC_OK or VC_ERR_INVAL (report->error is then set).
+ */
+int vc_params_load(struct vc_params *p, struct vc_param_value *values, struct vc_param_report *report);
+
+/** Hash of everything ranks must agree on: the library's version and all settings that are not `local`. */
+uint64_t vc_params_fingerprint(const struct vc_params *p);
+
+/** "64k", "1M", "8192": bytes. False when malformed, negative or too large. */
+bool vc_parse_bytes(const char *text, size_t *out);
+
+#endif
