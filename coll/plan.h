@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Plans: what one rank does in one collective, as a list of steps over symbolic buffers with explicit dependencies.
- * Building a plan is a pure function of a shape and a rank: no I/O, no MPI, no clock, no environment. So one definition
- * serves every channel, the blocking and the nonblocking call, the cost model and the checker (coll/check).
+ * Plans: what one rank does in one collective, as a list of steps over symbolic buffers with explicit
+ * dependencies. Building a plan is a pure function of a shape and a rank: no I/O, no MPI, no clock, no
+ * environment. So one definition serves every channel, the blocking and the nonblocking call, the cost model
+ * and the checker (coll/check).
  */
 #ifndef VC_COLL_PLAN_H
 #define VC_COLL_PLAN_H
@@ -12,15 +13,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Who shares an operating system with whom. Arrays are indexed by communicator rank unless said otherwise. */
+/** Who shares an operating system with whom. Arrays are indexed by communicator rank unless said otherwise.
+ */
 struct vc_hier {
     int nnodes;
-    bool uniform;       /**< every node has the same number of ranks */
-    bool block;         /**< each node's ranks are consecutive in the communicator, nodes ascending */
-    const int *node_of; /**< [size] node of a rank; nodes are numbered by their lowest rank, ascending */
-    const int *local_of;/**< [size] index of a rank among its node's ranks, ascending by rank */
-    const int *first;   /**< [nnodes + 1] where node i's ranks begin in `members` */
-    const int *members; /**< [size] ranks grouped by node, ascending inside a node */
+    bool uniform;        /**< every node has the same number of ranks */
+    bool block;          /**< each node's ranks are consecutive in the communicator, nodes ascending */
+    const int *node_of;  /**< [size] node of a rank; nodes are numbered by their lowest rank, ascending */
+    const int *local_of; /**< [size] index of a rank among its node's ranks, ascending by rank */
+    const int *first;    /**< [nnodes + 1] where node i's ranks begin in `members` */
+    const int *members;  /**< [size] ranks grouped by node, ascending inside a node */
 };
 
 static inline int vc_hier_node_size(const struct vc_hier *h, int node)
@@ -39,12 +41,14 @@ struct vc_shape {
     enum vc_coll coll;
     int size;
     int root;         /**< 0 where the collective has none */
-    size_t bytes;     /**< bcast: the message; reduce, allreduce: the vector; allgather, alltoall: one rank's block */
+    size_t bytes;     /**< bcast: the message; reduce, allreduce: the vector; allgather, alltoall: one rank's
+                         block */
     size_t esize;     /**< reductions: bytes of an element (bytes is a multiple of it); otherwise 1 */
     bool commutative; /**< reductions: operands may be exchanged */
     int radix;        /**< 0: the algorithm's default */
     size_t segment;   /**< bytes of a pipeline segment; 0: the algorithm's default */
-    int leaders;      /**< ranks per node that take part in a two-level network phase; 0: the algorithm's default */
+    int leaders; /**< ranks per node that take part in a two-level network phase; 0: the algorithm's default
+                  */
     const struct vc_hier *hier; /**< never NULL; one node of all ranks, or `size` nodes of one, are legal */
 };
 
@@ -56,10 +60,10 @@ struct vc_shape {
  *   allreduce        SEND and RECV of `bytes`
  *   allgather        SEND of one block, RECV of size * block
  *   alltoall         SEND and RECV of size * block
- * SEND may alias RECV (MPI_IN_PLACE; in allgather SEND is then RECV + rank * block), except in alltoall: so no step may
- * read SEND once a step that is not its own may have written the same place in RECV. Plans copy SEND first. COPY steps
- * whose source and destination are the same memory are legal and cost nothing.
- * TMP is the plan's scratch, `tmp_bytes` long, undefined at the start.
+ * SEND may alias RECV (MPI_IN_PLACE; in allgather SEND is then RECV + rank * block), except in alltoall: so
+ * no step may read SEND once a step that is not its own may have written the same place in RECV. Plans copy
+ * SEND first. COPY steps whose source and destination are the same memory are legal and cost nothing. TMP is
+ * the plan's scratch, `tmp_bytes` long, undefined at the start.
  */
 enum vc_buf { VC_BUF_NONE, VC_BUF_SEND, VC_BUF_RECV, VC_BUF_TMP };
 
@@ -71,35 +75,38 @@ struct vc_ref {
 enum vc_step_kind {
     VC_STEP_SEND,        /**< src to rank peer */
     VC_STEP_RECV,        /**< dst from rank peer */
-    VC_STEP_RECV_REDUCE, /**< receive into `src` (scratch), then dst = src (op) dst, or dst (op) src when dst_left */
+    VC_STEP_RECV_REDUCE, /**< receive into `src` (scratch), then dst = src (op) dst, or dst (op) src when
+                            dst_left */
     VC_STEP_COPY,        /**< dst = src */
     VC_STEP_REDUCE,      /**< dst = src (op) dst, or dst (op) src when dst_left */
     VC_STEP_NODE,        /**< one collective of this rank's node in shared memory, see enum vc_node_kind */
 };
 
 /**
- * Node phases: every rank of the node has the same sequence of them, with the same kind, root and length. q is the
- * number of ranks of the node, `l` a rank's local index, `len` as each line says. Reductions go in ascending local
- * order. In each of them src may be the same memory as dst.
+ * Node phases: every rank of the node has the same sequence of them, with the same kind, root and length. q
+ * is the number of ranks of the node, `l` a rank's local index, `len` as each line says. Reductions go in
+ * ascending local order. In each of them src may be the same memory as dst (in ALLGATHER and GATHER also dst + l * len).
  */
 enum vc_node_kind {
     VC_NODE_BARRIER,
-    VC_NODE_BCAST,          /**< dst (len) of local `root` to dst (len) of all; src unused */
-    VC_NODE_REDUCE,         /**< src (len) of all reduced to dst (len) at `root` */
-    VC_NODE_ALLREDUCE,      /**< src (len) of all reduced to dst (len) of all */
-    VC_NODE_REDUCE_SCATTER, /**< src (len) of all; l gets slice vc_slice(len, esize, parts, l) of the result at the same
-                                 offset in dst (len), for l < parts; locals >= parts get nothing. dst elsewhere is undefined */
-    VC_NODE_ALLGATHER,      /**< src (len) of l to dst (q * len) at l * len, on all */
-    VC_NODE_ALLGATHER_SLICES, /**< dst (len): slice vc_slice(len, esize, parts, l) of local l < parts to all; src unused */
-    VC_NODE_GATHER,         /**< src (len) of l to dst (q * len) at l * len, at `root` only */
-    VC_NODE_SCATTER,        /**< src (q * len) of `root`, block l to dst (len) of l */
-    VC_NODE_ALLTOALL,       /**< src (q * len) of i, block j, to dst (q * len) of j, block i */
+    VC_NODE_BCAST,            /**< dst (len) of local `root` to dst (len) of all; src unused */
+    VC_NODE_REDUCE,           /**< src (len) of all reduced to dst (len) at `root` */
+    VC_NODE_ALLREDUCE,        /**< src (len) of all reduced to dst (len) of all */
+    VC_NODE_REDUCE_SCATTER,   /**< src (len) of all; l gets slice vc_slice(len, esize, parts, l) of the result
+                                 at the same   offset in dst (len), for l < parts; locals >= parts get nothing.
+                                 dst elsewhere is undefined */
+    VC_NODE_ALLGATHER,        /**< src (len) of l to dst (q * len) at l * len, on all */
+    VC_NODE_ALLGATHER_SLICES, /**< dst (len): slice vc_slice(len, esize, parts, l) of local l < parts to all;
+                                 src unused */
+    VC_NODE_GATHER,           /**< src (len) of l to dst (q * len) at l * len, at `root` only */
+    VC_NODE_SCATTER,          /**< src (q * len) of `root`, block l to dst (len) of l */
+    VC_NODE_ALLTOALL,         /**< src (q * len) of i, block j, to dst (q * len) of j, block i */
     VC_NODE_KIND_COUNT
 };
 
-/** One step. It may start when all its dependencies are complete, and, for SEND and RECV*, when the steps of the same
- * direction to the same peer that stand before it in the list have started: messages of a pair match in list order.
- * NODE steps likewise start in list order and one at a time. */
+/** One step. It may start when all its dependencies are complete, and, for SEND and RECV*, when the steps of
+ * the same direction to the same peer that stand before it in the list have started: messages of a pair match
+ * in list order. NODE steps likewise start in list order and one at a time. */
 struct vc_step {
     enum vc_step_kind kind;
     enum vc_node_kind node; /**< NODE only */
@@ -111,6 +118,8 @@ struct vc_step {
     int dep_first, dep_count; /**< range in vc_plan.deps */
 };
 
+struct vc_access; /* one step's use of memory, while a plan is being built */
+
 struct vc_plan {
     struct vc_step *steps;
     int nsteps, cap_steps;
@@ -118,13 +127,27 @@ struct vc_plan {
     int ndeps, cap_deps;
     size_t tmp_bytes;
     bool failed; /**< the builder ran out of memory; vc_plan_finish() reports it */
+    /* what only the builder uses */
+    struct vc_access *acc;
+    int nacc, cap_acc;
+    enum { VC_ALIAS_ANYWHERE, VC_ALIAS_AT, VC_ALIAS_NEVER } alias;
+    size_t send_at; /**< VC_ALIAS_AT: SEND, where it aliases RECV, begins here in it */
+    int local;      /**< own local index, or -1: unknown */
 };
 
 /* ---- builder: returns step indices; after a failed allocation all calls are no-ops that return 0 ---- */
 
+/** An empty plan. The builder then knows nothing of the call and assumes that SEND may lie anywhere in RECV. */
 void vc_plan_init(struct vc_plan *p);
+/**
+ * An empty plan of `rank`: what every algorithm's build() begins with. The builder then knows where SEND may alias RECV
+ * (in alltoall nowhere, so that its sends and receives do not wait for each other) and whether the rank is a node
+ * phase's root.
+ */
+void vc_plan_begin(struct vc_plan *p, const struct vc_shape *shape, int rank);
+/** Frees everything and leaves an empty plan; may be called again. */
 void vc_plan_free(struct vc_plan *p);
-/** VC_OK, or VC_ERR_NOMEM when any builder call failed. */
+/** Ends building: VC_OK, or VC_ERR_NOMEM when any builder call failed (the plan is then freed). */
 int vc_plan_finish(struct vc_plan *p);
 
 /** Reserves scratch, aligned to a cache line. */
@@ -143,20 +166,20 @@ static inline struct vc_ref vc_ref_sub(struct vc_ref r, size_t off, size_t len)
 }
 
 /**
- * Appends a step. Zero-length SEND and RECV are real messages (barriers use them); zero-length COPY and REDUCE are legal.
- * Dependencies: by default the builder adds, for every earlier step whose memory conflicts with this one's (either
- * writes what the other touches; SEND and RECV count as overlapping), a dependency on that step, so that algorithms read
- * like straight-line code and hazards cannot be forgotten. Order that carries no data (a barrier's rounds, a zero-byte
- * token) is added with vc_plan_after().
+ * Appends a step. Zero-length SEND and RECV are real messages (barriers use them); zero-length COPY and
+ * REDUCE are legal. Dependencies: by default the builder adds, for every earlier step whose memory conflicts
+ * with this one's (either writes what the other touches; SEND and RECV count as overlapping), a dependency on
+ * that step, so that algorithms read like straight-line code and hazards cannot be forgotten. Order that
+ * carries no data (a barrier's rounds, a zero-byte token) is added with vc_plan_after().
  */
 int vc_plan_send(struct vc_plan *p, int peer, struct vc_ref src);
 int vc_plan_recv(struct vc_plan *p, int peer, struct vc_ref dst);
-/** Reserves the scratch it needs itself. */
+/** Reserves the scratch it needs itself (again that of an earlier step it waits for anyway, where there is one). */
 int vc_plan_recv_reduce(struct vc_plan *p, int peer, struct vc_ref dst, bool dst_left);
 int vc_plan_copy(struct vc_plan *p, struct vc_ref src, struct vc_ref dst);
 int vc_plan_reduce(struct vc_plan *p, struct vc_ref src, struct vc_ref dst, bool dst_left);
-int vc_plan_node(struct vc_plan *p, enum vc_node_kind kind, int root, int parts, size_t len, struct vc_ref src,
-                 struct vc_ref dst);
+int vc_plan_node(struct vc_plan *p, enum vc_node_kind kind, int root, int parts, size_t len,
+                 struct vc_ref src, struct vc_ref dst);
 /** Step `step` (the last one appended) also waits for `earlier`; -1 is ignored. */
 void vc_plan_after(struct vc_plan *p, int step, int earlier);
 

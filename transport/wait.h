@@ -9,16 +9,18 @@
  *             break;
  *     vc_wait_end(&w);
  *
- * vc_wait_idle() escalates: pause, drive the host MPI now and then (Law 2), yield where the CPUs are crowded, then
- * announce itself in a park word and return once more, so that the condition is polled after the announcement, and only
- * then sleep on a futex, for a bounded slice. "Arm, poll again, sleep" is the same protocol as a completion channel's.
+ * vc_wait_idle() escalates: pause, drive the host MPI now and then (Law 2), yield where the CPUs are crowded,
+ * then announce itself in a park word and return once more, so that the condition is polled after the
+ * announcement, and only then sleep on a futex, for a bounded slice. "Arm, poll again, sleep" is the same
+ * protocol as a completion channel's.
  *
- * The waker's side carries no fence: publish data (release store), then vc_wake_*(), which is one relaxed load of a line
- * that hardly ever changes. This is Dekker's pattern with the fence on the sleeper's side alone, so a waker whose store
- * still sits in its store buffer while it reads "nobody sleeps" can miss a sleeper that has just announced itself. The
- * sleeper therefore polls for a grace period (longer than any store buffer drains) between announcement and sleep, and
- * every sleep is bounded: a wake-up lost in spite of that costs one slice, never a hang. That trade buys the waker, who
- * is on the hot path of every collective, some 30-100 ns a call.
+ * The waker's side carries no fence: publish data (release store), then vc_wake_*(), which is one relaxed
+ * load of a line that hardly ever changes. This is Dekker's pattern with the fence on the sleeper's side
+ * alone, so a waker whose store still sits in its store buffer while it reads "nobody sleeps" can miss a
+ * sleeper that has just announced itself. The sleeper therefore polls for a grace period (longer than any
+ * store buffer drains) between announcement and sleep, and every sleep is bounded: a wake-up lost in spite of
+ * that costs one slice, never a hang. That trade buys the waker, who is on the hot path of every collective,
+ * some 30-100 ns a call.
  */
 #ifndef VC_TRANSPORT_WAIT_H
 #define VC_TRANSPORT_WAIT_H
@@ -29,20 +31,22 @@
 
 enum vc_wait_mode { VC_WAIT_AUTO, VC_WAIT_POLL, VC_WAIT_EVENT, VC_WAIT_HYBRID };
 
-/** How this process waits. Filled once before the first wait; read-only afterwards. Local: ranks may differ. */
+/** How this process waits. Filled once before the first wait; read-only afterwards. Local: ranks may differ.
+ */
 struct vc_wait_cfg {
     enum vc_wait_mode mode;
-    uint64_t spin_ns;      /**< hybrid: spin budget; auto: first guess of what a wake-up costs */
-    bool crowded;          /**< this OS has more ranks than CPUs for them: yield early, do not burn */
-    uint64_t slice_min_ns; /**< first sleep; later ones grow */
-    uint64_t slice_max_ns; /**< longest sleep */
+    uint64_t spin_ns;            /**< hybrid: spin budget; auto: first guess of what a wake-up costs */
+    bool crowded;                /**< this OS has more ranks than CPUs for them: yield early, do not burn */
+    uint64_t slice_min_ns;       /**< first sleep; later ones grow */
+    uint64_t slice_max_ns;       /**< longest sleep */
     void (*host_progress)(void); /**< drives the underlying MPI; never NULL */
 };
 
 /** Counters of this process for the statistics; relaxed, monotone. */
 struct vc_wait_stats {
     _Atomic uint64_t sleeps, wakes, yields, progress_calls;
-    _Atomic uint64_t wake_cost_ns; /**< running average of the time from a waker's call to the sleeper running again */
+    _Atomic uint64_t
+        wake_cost_ns; /**< running average of the time from a waker's call to the sleeper running again */
 };
 extern struct vc_wait_stats vc_wait_stats;
 
@@ -67,7 +71,8 @@ struct vc_parking {
     const int *ranks;             /**< [n] communicator ranks, for error texts; NULL: same as index */
 };
 
-/** Bytes of shared memory n participants need, a multiple of VC_LINE_PAIR. Zeroed memory is the initial state. */
+/** Bytes of shared memory n participants need, a multiple of VC_LINE_PAIR. Zeroed memory is the initial
+ * state. */
 size_t vc_park_bytes(int n);
 
 /** Whom a waiter waits for: a participant's index, or anybody. */
@@ -83,7 +88,8 @@ struct vc_waiter {
     uint64_t t_announced;
 };
 
-static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *cfg, struct vc_parking *parking)
+static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *cfg,
+                                 struct vc_parking *parking)
 {
     w->cfg = cfg;
     w->parking = parking;
@@ -93,9 +99,10 @@ static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *
 }
 
 /**
- * To be called after a poll that found nothing; `whom` is the participant whose message would end the wait, or
- * VC_WAIT_ANY. May pause, drive the host MPI, yield, or sleep up to cfg->slice_max_ns. VC_OK, or VC_ERR_PEER with a
- * recorded text when `whom` (or, for VC_WAIT_ANY, any participant) has died; that is noticed within about a second.
+ * To be called after a poll that found nothing; `whom` is the participant whose message would end the wait,
+ * or VC_WAIT_ANY. May pause, drive the host MPI, yield, or sleep up to cfg->slice_max_ns. VC_OK, or
+ * VC_ERR_PEER with a recorded text when `whom` (or, for VC_WAIT_ANY, any participant) has died; that is
+ * noticed within about a second.
  */
 int vc_wait_idle(struct vc_waiter *w, int whom);
 

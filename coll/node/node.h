@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Node primitives: collectives among the ranks of one node in shared memory, direct code. Each exists once, as a state
- * machine that can be driven by a blocking call (vc_node_run) or as a NODE step of a plan (vc_node_start, _progress).
+ * Node primitives: collectives among the ranks of one node in shared memory, direct code. Each exists once,
+ * as a state machine that can be driven by a blocking call (vc_node_run) or as a NODE step of a plan
+ * (vc_node_start, _progress).
  */
 #ifndef VC_COLL_NODE_H
 #define VC_COLL_NODE_H
@@ -13,7 +14,8 @@
 enum vc_node_alg {
     VC_NODE_AUTO,  /**< by size */
     VC_NODE_SLOTS, /**< through shared slots: copy in, copy out */
-    VC_NODE_CMA,   /**< single copy by cross memory attach, where agreed; otherwise slots */
+    VC_NODE_CMA, /**< bcast, allgather, alltoall: single copy by cross memory attach, where agreed; otherwise
+                    slots. src and dst must not overlap, but for the own block of an allgather in its place */
 };
 
 struct vc_node;
@@ -33,6 +35,18 @@ size_t vc_node_bytes(int n, size_t bulk);
 int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out);
 void vc_node_destroy(struct vc_node *nd);
 
+/** Progress of an operation; opaque to callers. */
+struct vc_node_state {
+    struct vc_node_ring *ring;
+    uint64_t base;         /* first slot of the operation */
+    size_t chunk;          /* bytes of the vector or block that a chunk carries */
+    int nchunks, window;   /* chunks in all; how many may be written ahead of reading */
+    int wr, red, rd;       /* chunks written, reduced, consumed */
+    int red_next, rd_next; /* next participant within the chunk being reduced, consumed */
+    int stages;            /* slots per chunk: 1, or 2 where reduced slices are published as well */
+    int phase;             /* single copy, and composed operations */
+};
+
 /** One operation. Filled by the caller up to `len`, kept until it is done. */
 struct vc_node_call {
     enum vc_node_kind kind;
@@ -44,17 +58,14 @@ struct vc_node_call {
     size_t len;
     const struct vc_redop *op; /**< reductions; for slices of other data NULL, with grain 1 */
     size_t grain;              /**< what slices are multiples of: the operator's esize, else 1 */
-    /* the primitive's own state */
-    struct {
-        size_t off;
-        uint64_t slot;
-        int phase, peer;
-    } st;
+    struct vc_node_state st;   /**< the primitive's own */
 };
 
-/** Begins an operation. Operations of a node run one at a time, in the same order on all its ranks. Never blocks. */
+/** Begins an operation. Operations of a node run one at a time, in the same order on all its ranks. Never
+ * blocks. */
 int vc_node_start(struct vc_node *nd, struct vc_node_call *call);
-/** 1: done. 0: nothing more can be done now; *whom is the local index waited for. Negative: failed. Never blocks. */
+/** 1: done. 0: nothing more can be done now; *whom is the local index waited for. Negative: failed. Never
+ * blocks. */
 int vc_node_progress(struct vc_node *nd, struct vc_node_call *call, int *whom);
 /** Start and wait. VC_OK or a negative error. */
 int vc_node_run(struct vc_node *nd, struct vc_node_call *call);

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Node primitives through slots. An operation is cut into chunks; three cursors run over them: written (this
+ * rank's contribution is published), reduced (two-stage operations: this rank's slice of the result is
+ * published), consumed. Each moves whenever it can, so writing runs ahead of reading by up to a window and
+ * copies of several ranks overlap.
+ */
+#include "coll/node/node_impl.h"
+
+/* Up to this many bytes read in all, everybody reduces everything (one meeting); above, each its slice (two).
+ */
+#define FLAT_REDUCE_BYTES 24576
+/* Nodes larger than this reduce small vectors at one rank that publishes the result: n reads instead of n *
+ * n. */
+#define FLAT_RANKS 16
+
+static bool reads_all(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    switch (c->kind) {
+    case VC_NODE_BARRIER:
+    case VC_NODE_ALLREDUCE:
+    case VC_NODE_ALLGATHER:
+    case VC_NODE_ALLTOALL:
+    case VC_NODE_ALLGATHER_SLICES:
+        return true;
+    case VC_NODE_REDUCE:
+    case VC_NODE_GATHER:
+        return nd->me == c->root;
+    case VC_NODE_REDUCE_SCATTER:
+        return nd->me < c->parts;
+    default:
+        return false;
+    }
+}
+
+static bool writes(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    switch (c->kind) {
+    case VC_NODE_BCAST:
+    case VC_NODE_SCATTER:
+        return nd->me == c->root;
+    case VC_NODE_GATHER:
+        return nd->me != c->root;
+    case VC_NODE_ALLGATHER_SLICES:
+        return nd->me < c->parts;
+    default:
+        return true;
+    }
+}
+
+static bool reduces(enum vc_node_kind kind)
+{
+    return kind == VC_NODE_REDUCE || kind == VC_NODE_ALLREDUCE || kind == VC_NODE_REDUCE_SCATTER;
+}
+
+/* Who shares the result's slices in the two-stage allreduce, or publishes it alone (big nodes, small
+ * vectors). */
+static int slice_parts(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return c->len <= FLAT_REDUCE_BYTES && nd->n > FLAT_RANKS ? 1 : nd->n;
+}
+
+int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
+{
+    struct vc_node_state *st = &c->st;
+    size_t n = (size_t)nd->n, grain = c->grain ? c->grain : 1;
+    size_t per_slot = c->len; /* bytes a slot would need to carry all in one chunk */
+    size_t pieces = 1;        /* a chunk holds a piece for each of so many */
+    st->stages = 1;
+    switch (c->kind) {
+    case VC_NODE_ALLREDUCE:
+    case VC_NODE_BARRIER:
+        if (nd->n > FLAT_RANKS || (nd->n > 2 ? (n - 1) * c->len : c->len) > FLAT_REDUCE_BYTES)
+            st->stages = 2;
+        break;
+    case VC_NODE_ALLTOALL:
+    case VC_NODE_SCATTER:
+        pieces = n;
+        per_slot = n * c->len;
+        break;
+    case VC_NODE_ALLGATHER_SLICES:
+        per_slot = vc_slice(c->len, grain, c->parts, 1); /* slice 0 is the largest */
+        break;
+    case VC_NODE_REDUCE_SCATTER:
+        break;
+    default:
+        break;
+    }
+    st->ring = per_slot > nd->small.cap && nd->bulk.cap ? &nd->bulk : &nd->small;
+    size_t cap = st->ring->cap;
+    if (c->kind == VC_NODE_REDUCE_SCATTER && cap / (size_t)c->parts >= grain)
+        pieces = (size_t)c->parts;
+    if (grain > cap / pieces)
+        return vc_fail(VC_ERR_UNSUPPORTED, "elements of %zu bytes do not fit into slots of %zu bytes", grain,
+                       cap);
+    size_t total = c->kind == VC_NODE_ALLGATHER_SLICES || (c->kind == VC_NODE_REDUCE_SCATTER && pieces > 1)
+                       ? vc_slice(c->len, grain, c->parts, 1)
+                       : c->len;
+    st->chunk = cap / pieces / grain * grain;
+    if (total <= st->chunk) {
+        st->chunk = total;
+        st->nchunks = 1;
+    } else {
+        st->nchunks = (int)((total + st->chunk - 1) / st->chunk);
+    }
+    st->window = VC_RING_DEPTH / st->stages;
+    st->base = st->ring->pos;
+    st->ring->pos += (uint64_t)st->nchunks * (uint64_t)st->stages;
+    st->wr = st->red = st->rd = 0;
+    st->red_next = st->rd_next = 0;
+    uint64_t end = st->ring->pos;
+    if (!writes(nd, c))
+        st->wr = st->nchunks;
+    if (!reads_all(nd, c) && (c->kind != VC_NODE_BCAST && c->kind != VC_NODE_SCATTER)) {
+        vc_set_done(nd, st->ring, end);
+        st->rd = st->nchunks;
+    } else if ((c->kind == VC_NODE_BCAST || c->kind == VC_NODE_SCATTER) && nd->me == c->root) {
+        vc_set_done(nd, st->ring, end);
+        st->rd = st->nchunks;
+    }
+
+    /* One's own part needs no slot. */
+    const char *own = c->src;
+    char *dst = c->dst;
+    size_t me = (size_t)nd->me;
+    if ((c->kind == VC_NODE_ALLGATHER || (c->kind == VC_NODE_GATHER && nd->me == c->root)) && c->len &&
+        dst + me * c->len != own)
+        memcpy(dst + me * c->len, own, c->len);
+    else if (c->kind == VC_NODE_ALLTOALL && c->len && dst != own)
+        memcpy(dst + me * c->len, own + me * c->len, c->len);
+    return VC_OK;
+}
+
+/* The part of slice p that chunk k carries, for the kinds whose chunks hold a piece of each slice. */
+static void slice_piece(const struct vc_node_call *c, int p, int k, size_t *off, size_t *len)
+{
+    size_t grain = c->grain ? c->grain : 1;
+    size_t lo = vc_slice(c->len, grain, c->parts, p) + (size_t)k * c->st.chunk;
+    size_t hi = vc_slice(c->len, grain, c->parts, p + 1);
+    *off = lo;
+    *len = lo < hi ? vc_min_size(hi - lo, c->st.chunk) : 0;
+}
+
+static bool pieces_per_slice(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    (void)nd;
+    return c->kind == VC_NODE_REDUCE_SCATTER &&
+           c->st.ring->cap / (size_t)c->parts >= (c->grain ? c->grain : 1);
+}
+
+static size_t chunk_len(const struct vc_node_call *c, int k)
+{
+    size_t off = (size_t)k * c->st.chunk;
+    return vc_min_size(c->len - off, c->st.chunk);
+}
+
+/* Bytes of payload that rank r publishes in chunk k: decides where in the slot they are. */
+static size_t payload_len(const struct vc_node *nd, const struct vc_node_call *c, int r, int k)
+{
+    size_t off, len;
+    switch (c->kind) {
+    case VC_NODE_ALLTOALL:
+    case VC_NODE_SCATTER:
+        return chunk_len(c, k) * (size_t)nd->n;
+    case VC_NODE_ALLGATHER_SLICES:
+        slice_piece(c, r, k, &off, &len);
+        return len;
+    case VC_NODE_REDUCE_SCATTER:
+        return pieces_per_slice(nd, c) ? c->st.chunk * (size_t)c->parts : chunk_len(c, k);
+    default:
+        return chunk_len(c, k);
+    }
+}
+
+static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
+{
+    struct vc_node_state *st = &c->st;
+    uint64_t g = st->base + (uint64_t)k * (uint64_t)st->stages;
+    char *to = vc_payload(st->ring, nd->me, g, payload_len(nd, c, nd->me, k));
+    size_t off = (size_t)k * st->chunk, len, piece;
+    const char *src = c->src;
+    switch (c->kind) {
+    case VC_NODE_BARRIER:
+        break;
+    case VC_NODE_BCAST:
+        memcpy(to, (const char *)c->dst + off, chunk_len(c, k));
+        break;
+    case VC_NODE_ALLGATHER_SLICES:
+        slice_piece(c, nd->me, k, &piece, &len);
+        memcpy(to, (const char *)c->dst + piece, len);
+        break;
+    case VC_NODE_ALLTOALL:
+    case VC_NODE_SCATTER:
+        len = chunk_len(c, k);
+        for (int r = 0; r < nd->n; r++)
+            if (r != nd->me)
+                memcpy(to + (size_t)r * len, src + (size_t)r * c->len + off, len);
+        break;
+    case VC_NODE_REDUCE_SCATTER:
+        if (pieces_per_slice(nd, c)) {
+            for (int p = 0; p < c->parts; p++) {
+                slice_piece(c, p, k, &piece, &len);
+                memcpy(to + (size_t)p * st->chunk, src + piece, len);
+            }
+            break;
+        }
+        memcpy(to, src + off, chunk_len(c, k));
+        break;
+    default:
+        len = chunk_len(c, k);
+        if (len)
+            memcpy(to, src + off, len);
+        break;
+    }
+    vc_publish(nd, st->ring, g);
+}
+
+/*
+ * Reduces [lo, lo + len) of the payloads of chunk k of all ranks, descending, into `out`, as far as they have
+ * arrived: right to left gives ((v0 + v1) + ...) with v0 leftmost. *next counts the ranks done. True when
+ * complete.
+ */
+static bool reduce_chunk(struct vc_node *nd, struct vc_node_call *c, int k, size_t lo, size_t len, char *out,
+                         int *next, int *whom)
+{
+    struct vc_node_state *st = &c->st;
+    uint64_t g = st->base + (uint64_t)k * (uint64_t)st->stages;
+    size_t count = c->op && len ? len / c->op->esize : 0;
+    for (; *next < nd->n; ++*next) {
+        int r = nd->n - 1 - *next;
+        if (!vc_ready(st->ring, r, g)) {
+            *whom = r;
+            return false;
+        }
+        if (*next == 0 || count == 0)
+            continue;
+        const char *v = vc_payload(st->ring, r, g, payload_len(nd, c, r, k)) + lo;
+        const char *acc = out;
+        if (*next == 1)
+            acc = vc_payload(st->ring, r + 1, g, payload_len(nd, c, r + 1, k)) + lo;
+        c->op->fn(v, acc, out, count, c->op->ctx);
+    }
+    *next = 0;
+    return true;
+}
+
+/* Two-stage operations: this rank's slice of the result of chunk k, published in the slot after the
+ * contributions. */
+static bool publish_slice(struct vc_node *nd, struct vc_node_call *c, int k, int *whom)
+{
+    struct vc_node_state *st = &c->st;
+    uint64_t g = st->base + (uint64_t)k * 2 + 1;
+    int parts = slice_parts(nd, c);
+    if (nd->me >= parts)
+        return true;
+    if (!vc_may_write(nd, st->ring, g, whom))
+        return false;
+    size_t len = chunk_len(c, k), grain = c->grain ? c->grain : 1;
+    size_t lo = vc_slice(len, grain, parts, nd->me), hi = vc_slice(len, grain, parts, nd->me + 1);
+    char *to = vc_payload(st->ring, nd->me, g, hi - lo);
+    if (!reduce_chunk(nd, c, k, lo, hi - lo, to, &st->red_next, whom))
+        return false;
+    vc_publish(nd, st->ring, g);
+    return true;
+}
+
+static bool collect_slices(struct vc_node *nd, struct vc_node_call *c, int k, int *whom)
+{
+    struct vc_node_state *st = &c->st;
+    uint64_t g = st->base + (uint64_t)k * 2 + 1;
+    size_t len = chunk_len(c, k), grain = c->grain ? c->grain : 1;
+    int parts = slice_parts(nd, c);
+    char *dst = (char *)c->dst + (size_t)k * st->chunk;
+    for (; st->rd_next < parts; st->rd_next++) {
+        int r = (nd->me + st->rd_next) % parts;
+        if (!vc_ready(st->ring, r, g)) {
+            *whom = r;
+            return false;
+        }
+        size_t lo = vc_slice(len, grain, parts, r), hi = vc_slice(len, grain, parts, r + 1);
+        if (hi > lo)
+            memcpy(dst + lo, vc_payload(st->ring, r, g, hi - lo), hi - lo);
+    }
+    st->rd_next = 0;
+    return true;
+}
+
+/* Copies what chunk k of rank r holds for this rank. */
+static void take(struct vc_node *nd, struct vc_node_call *c, int r, int k)
+{
+    struct vc_node_state *st = &c->st;
+    uint64_t g = st->base + (uint64_t)k;
+    const char *from = vc_payload(st->ring, r, g, payload_len(nd, c, r, k));
+    size_t off = (size_t)k * st->chunk, len, piece;
+    char *dst = c->dst;
+    switch (c->kind) {
+    case VC_NODE_BCAST:
+        memcpy(dst + off, from, chunk_len(c, k));
+        break;
+    case VC_NODE_ALLGATHER:
+    case VC_NODE_GATHER:
+        memcpy(dst + (size_t)r * c->len + off, from, chunk_len(c, k));
+        break;
+    case VC_NODE_ALLTOALL:
+        len = chunk_len(c, k);
+        memcpy(dst + (size_t)r * c->len + off, from + (size_t)nd->me * len, len);
+        break;
+    case VC_NODE_SCATTER:
+        len = chunk_len(c, k);
+        memcpy(dst + off, from + (size_t)nd->me * len, len);
+        break;
+    case VC_NODE_ALLGATHER_SLICES:
+        slice_piece(c, r, k, &piece, &len);
+        memcpy(dst + piece, from, len);
+        break;
+    default:
+        break;
+    }
+}
+
+static bool consume_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int *whom)
+{
+    struct vc_node_state *st = &c->st;
+    size_t off = (size_t)k * st->chunk, len;
+    uint64_t g = st->base + (uint64_t)k;
+    if (st->stages == 2)
+        return collect_slices(nd, c, k, whom);
+    if (c->kind == VC_NODE_REDUCE_SCATTER) {
+        size_t lo = 0;
+        if (pieces_per_slice(nd, c)) {
+            slice_piece(c, nd->me, k, &off, &len);
+            lo = (size_t)nd->me * st->chunk;
+        } else { /* what this chunk has of the own slice */
+            size_t a = vc_slice(c->len, c->grain, c->parts, nd->me);
+            size_t b = vc_slice(c->len, c->grain, c->parts, nd->me + 1);
+            size_t end = off + chunk_len(c, k), from = a > off ? a : off, to = b < end ? b : end;
+            len = from < to ? to - from : 0;
+            lo = len ? from - off : 0;
+            off = len ? from : 0;
+        }
+        return reduce_chunk(nd, c, k, lo, len, (char *)c->dst + off, &st->rd_next, whom);
+    }
+    if (reduces(c->kind) || c->kind == VC_NODE_BARRIER) {
+        len = chunk_len(c, k);
+        return reduce_chunk(nd, c, k, 0, len, c->dst ? (char *)c->dst + off : NULL, &st->rd_next, whom);
+    }
+    if (!reads_all(nd, c)) { /* bcast, scatter: the root alone speaks */
+        if (!vc_ready(st->ring, c->root, g)) {
+            *whom = c->root;
+            return false;
+        }
+        if (c->len)
+            take(nd, c, c->root, k);
+        return true;
+    }
+    int last = c->kind == VC_NODE_ALLGATHER_SLICES ? c->parts : nd->n;
+    for (; st->rd_next < nd->n; st->rd_next++) {
+        int r = (nd->me + st->rd_next) % nd->n;
+        if (r == nd->me || r >= last)
+            continue;
+        if (!vc_ready(st->ring, r, g)) {
+            *whom = r;
+            return false;
+        }
+        if (c->len)
+            take(nd, c, r, k);
+    }
+    st->rd_next = 0;
+    return true;
+}
+
+int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
+{
+    struct vc_node_state *st = &c->st;
+    struct vc_node_ring *ring = st->ring;
+    for (;;) {
+        bool moved = false;
+        if (st->wr < st->nchunks && st->wr < st->rd + st->window) {
+            uint64_t g = st->base + (uint64_t)st->wr * (uint64_t)st->stages;
+            if (vc_may_write(nd, ring, g, whom)) {
+                write_chunk(nd, c, st->wr++);
+                moved = true;
+            }
+        }
+        if (st->stages == 2 && st->red < st->wr && publish_slice(nd, c, st->red, whom)) {
+            st->red++;
+            moved = true;
+        }
+        if (st->rd < (st->stages == 2 ? st->red : st->nchunks) && consume_chunk(nd, c, st->rd, whom)) {
+            st->rd++;
+            vc_set_done(nd, ring, st->base + (uint64_t)st->rd * (uint64_t)st->stages);
+            moved = true;
+        }
+        if (st->rd == st->nchunks && st->wr == st->nchunks)
+            break;
+        if (!moved)
+            return 0;
+    }
+    if (reads_all(nd, c) && c->kind != VC_NODE_ALLGATHER_SLICES && c->kind != VC_NODE_GATHER)
+        vc_learned(ring, st->base);
+    /* Last, because dst may be src: until now the root's blocks were still to be written. */
+    if (c->kind == VC_NODE_SCATTER && nd->me == c->root && c->len)
+        memmove(c->dst, (const char *)c->src + (size_t)nd->me * c->len, c->len);
+    st->phase = -1;
+    return 1;
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/wait.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct vc_wait_stats vc_wait_stats;
+
+enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
+
+/* Polls without anything else in between: a message that is already on its way arrives within these. */
+#define TIGHT_POLLS         200
+#define TIGHT_POLLS_CROWDED 12
+/* How often the clock is read and the host MPI driven: every so many pauses or yields. */
+#define PAUSES_PER_LOOK 32
+#define YIELDS_PER_LOOK 4
+/* Between announcement and sleep: longer than any store buffer takes to drain (see wait.h). */
+#define GRACE_NS 1500u
+/* After a wake-up that was not the end of the wait, the next message is probably near. */
+#define SPIN_AFTER_WAKE_NS 10000u
+#define LIVENESS_NS        500000000u
+/* The first timed sleep of a wait that nobody can end early. */
+#define TIMED_FIRST_NS 20000u
+/* How often the host MPI is driven after a slice: a rendezvous takes several steps. */
+#define PROGRESS_BURST 3
+
+static uint64_t relaxed_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    return atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* ---- who is alive ---- */
+
+/* Reads state and start time from a /proc/<pid>/stat; false when there is no such process. */
+static bool read_stat(const char *path, char *state, uint64_t *start)
+{
+    char buf[1024];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno != ENOENT && errno != ESRCH ? (*state = '?', *start = 0, true) : false;
+    ssize_t n = read(fd, buf, sizeof buf - 1);
+    close(fd);
+    if (n <= 0)
+        return false;
+    buf[n] = 0;
+    const char *p = strrchr(buf, ')'); /* the name may hold blanks and parentheses */
+    if (!p || p[1] != ' ')
+        return false;
+    p += 2;
+    *state = *p;
+    for (int field = 3; field < 22; field++) {
+        p = strchr(p, ' ');
+        if (!p)
+            return false;
+        p++;
+    }
+    *start = strtoull(p, NULL, 10);
+    return true;
+}
+
+struct vc_peer_id vc_peer_self(void)
+{
+    struct vc_peer_id id = {getpid(), 0};
+    char state;
+    if (!read_stat("/proc/self/stat", &state, &id.start_time))
+        id.pid = 0;
+    return id;
+}
+
+bool vc_peer_alive(const struct vc_peer_id *id)
+{
+    if (id->pid == 0)
+        return true;
+    char path[48], state;
+    uint64_t start;
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)id->pid);
+    if (!read_stat(path, &state, &start))
+        return access("/proc/self/stat", R_OK) != 0; /* without /proc nothing is certain */
+    if (state == '?')
+        return true;
+    return state != 'Z' && state != 'X' && start == id->start_time;
+}
+
+static int check_peer(const struct vc_parking *p, int i)
+{
+    if (i == p->me || vc_peer_alive(&p->ids[i]))
+        return VC_OK;
+    return vc_fail(VC_ERR_PEER, "rank %d (process %ld) died while this rank waited for it",
+                   p->ranks ? p->ranks[i] : i, (long)p->ids[i].pid);
+}
+
+static int check_liveness(struct vc_waiter *w, int whom, uint64_t now)
+{
+    if (w->t_liveness == 0)
+        w->t_liveness = now;
+    if (now - w->t_liveness < LIVENESS_NS)
+        return VC_OK;
+    w->t_liveness = now;
+    const struct vc_parking *p = w->parking;
+    if (!p || !p->ids)
+        return VC_OK;
+    /* The one waited for may itself wait for a dead one, and so never come. */
+    int err = whom >= 0 ? check_peer(p, whom) : VC_OK;
+    for (int i = 0; i < p->n && err == VC_OK; i++)
+        err = check_peer(p, i);
+    return err;
+}
+
+/* ---- park words ---- */
+
+static size_t words_bytes(int n)
+{
+    return vc_round_up(sizeof(struct vc_park_area) + (size_t)n * sizeof(uint32_t), VC_LINE_PAIR);
+}
+
+size_t vc_park_bytes(int n)
+{
+    return words_bytes(n) + vc_round_up((size_t)n * sizeof(uint64_t), VC_LINE_PAIR);
+}
+
+/* When each participant was woken last, behind the words so that wakers do not disturb readers of nparked. */
+static _Atomic uint64_t *wake_stamp(const struct vc_parking *p, int i)
+{
+    return (_Atomic uint64_t *)(void *)((char *)p->shared + words_bytes(p->n)) + i;
+}
+
+static long futex(_Atomic uint32_t *word, int op, uint32_t val, const struct timespec *timeout)
+{
+    return syscall(SYS_futex, (uint32_t *)word, op, val, timeout, NULL, 0);
+}
+
+void vc_wake_slow(struct vc_parking *p, int target)
+{
+    struct vc_park_area *a = p->shared;
+    int first = target >= 0 ? target : 0, last = target >= 0 ? target + 1 : p->n;
+    for (int i = first; i < last; i++) {
+        uint32_t v = atomic_load_explicit(&a->word[i], memory_order_relaxed);
+        if (v == 0 || i == p->me || (v != VC_PARK_ANY && v != 1u + (uint32_t)p->me))
+            continue;
+        /* Whoever turns the word to 0, waker or sleeper, takes it off the count: exactly one of them does. */
+        if (!atomic_compare_exchange_strong_explicit(&a->word[i], &v, 0, memory_order_acq_rel,
+                                                     memory_order_relaxed))
+            continue;
+        atomic_fetch_sub_explicit(&a->nparked, 1, memory_order_relaxed);
+        atomic_store_explicit(wake_stamp(p, i), vc_now_ns(), memory_order_relaxed);
+        futex(&a->word[i], FUTEX_WAKE, 1, NULL);
+        relaxed_add(&vc_wait_stats.wakes, 1);
+    }
+}
+
+static void announce(struct vc_waiter *w, uint32_t value, uint64_t now)
+{
+    struct vc_park_area *a = w->parking->shared;
+    if (atomic_exchange_explicit(&a->word[w->parking->me], value, memory_order_acq_rel) == 0)
+        atomic_fetch_add_explicit(&a->nparked, 1, memory_order_relaxed);
+    /* The sleeper's half of Dekker: the announcement is visible before the condition is polled again. */
+    atomic_thread_fence(memory_order_seq_cst);
+    w->announced = true;
+    w->t_announced = now;
+}
+
+void vc_wait_unpark(struct vc_waiter *w)
+{
+    struct vc_park_area *a = w->parking->shared;
+    if (atomic_exchange_explicit(&a->word[w->parking->me], 0, memory_order_acq_rel) != 0)
+        atomic_fetch_sub_explicit(&a->nparked, 1, memory_order_relaxed);
+    w->announced = false;
+}
+
+/* ---- escalation ---- */
+
+/* How long it is worth burning before sleeping, in ns. */
+static uint64_t burn_budget(const struct vc_wait_cfg *cfg)
+{
+    switch (cfg->mode) {
+    case VC_WAIT_POLL:
+        return UINT64_MAX;
+    case VC_WAIT_EVENT:
+        return 0;
+    case VC_WAIT_HYBRID:
+        return cfg->spin_ns;
+    case VC_WAIT_AUTO:
+        break;
+    }
+    /* Spinning for as long as a sleep would cost is at most twice as dear as knowing the future (ski rental).
+     */
+    uint64_t cost = atomic_load_explicit(&vc_wait_stats.wake_cost_ns, memory_order_relaxed);
+    if (cost == 0)
+        cost = cfg->spin_ns;
+    if (cost < 5000)
+        cost = 5000;
+    return cost < 4 * cfg->spin_ns ? cost : 4 * cfg->spin_ns;
+}
+
+static void start_burning(struct vc_waiter *w, uint64_t now, uint64_t budget)
+{
+    w->stage = w->cfg->crowded ? STAGE_YIELD : STAGE_SPIN;
+    w->t_start = now;
+    w->t_stage = budget == UINT64_MAX ? UINT64_MAX : now + budget;
+}
+
+/* Counts a finished sleep and lets the host MPI have its turn. */
+static void after_sleep(struct vc_waiter *w)
+{
+    relaxed_add(&vc_wait_stats.sleeps, 1);
+    relaxed_add(&vc_wait_stats.progress_calls, PROGRESS_BURST);
+    for (int i = 0; i < PROGRESS_BURST; i++)
+        w->cfg->host_progress();
+    w->slice += w->slice / 4;
+    if (w->slice > w->cfg->slice_max_ns)
+        w->slice = w->cfg->slice_max_ns;
+}
+
+static void sleep_announced(struct vc_waiter *w, uint32_t value)
+{
+    struct vc_parking *p = w->parking;
+    struct timespec ts = {(time_t)(w->slice / 1000000000u), (long)(w->slice % 1000000000u)};
+    if (futex(&p->shared->word[p->me], FUTEX_WAIT, value, &ts) == 0) {
+        uint64_t now = vc_now_ns();
+        uint64_t stamp = atomic_load_explicit(wake_stamp(p, p->me), memory_order_relaxed);
+        if (now > stamp && now - stamp < 10000000u) {
+            uint64_t old = atomic_load_explicit(&vc_wait_stats.wake_cost_ns, memory_order_relaxed);
+            uint64_t avg = old ? old - old / 8 + (now - stamp) / 8 : now - stamp;
+            atomic_store_explicit(&vc_wait_stats.wake_cost_ns, avg, memory_order_relaxed);
+        }
+    }
+    after_sleep(w);
+}
+
+static void look(struct vc_waiter *w, uint64_t now)
+{
+    relaxed_add(&vc_wait_stats.progress_calls, 1);
+    w->cfg->host_progress();
+    if (now >= w->t_stage) {
+        w->stage = w->parking ? STAGE_ANNOUNCED : STAGE_TIMED;
+        w->slice = w->parking ? w->cfg->slice_min_ns : TIMED_FIRST_NS;
+    }
+}
+
+int vc_wait_idle(struct vc_waiter *w, int whom)
+{
+    uint32_t n = ++w->polls;
+    if (n < TIGHT_POLLS && !(w->cfg->crowded && n >= TIGHT_POLLS_CROWDED)) {
+        if (n == 1)
+            w->t_start = w->t_liveness = 0;
+        return VC_OK;
+    }
+    uint64_t now;
+    if (w->t_start == 0) {
+        now = vc_now_ns();
+        start_burning(w, now, burn_budget(w->cfg));
+        if (w->t_stage == now)
+            look(w, now);
+    }
+    switch ((enum stage)w->stage) {
+    case STAGE_SPIN:
+        vc_cpu_relax();
+        if (n % PAUSES_PER_LOOK != 0)
+            return VC_OK;
+        look(w, now = vc_now_ns());
+        return check_liveness(w, whom, now);
+    case STAGE_YIELD:
+        sched_yield();
+        relaxed_add(&vc_wait_stats.yields, 1);
+        if (n % YIELDS_PER_LOOK != 0)
+            return VC_OK;
+        look(w, now = vc_now_ns());
+        return check_liveness(w, whom, now);
+    case STAGE_TIMED: {
+        struct timespec ts = {0, (long)vc_min_size(w->slice, 999999999u)};
+        nanosleep(&ts, NULL);
+        after_sleep(w);
+        return check_liveness(w, whom, vc_now_ns());
+    }
+    case STAGE_ANNOUNCED:
+        break;
+    }
+
+    now = vc_now_ns();
+    uint32_t value = whom >= 0 ? 1u + (uint32_t)whom : VC_PARK_ANY;
+    uint32_t current = atomic_load_explicit(&w->parking->shared->word[w->parking->me], memory_order_relaxed);
+    if (!w->announced || (current != 0 && current != value)) {
+        announce(w, value, now);
+        return VC_OK;
+    }
+    if (current == 0) { /* woken, and still the condition does not hold: the next message is near */
+        w->announced = false;
+        start_burning(w, now, w->cfg->mode == VC_WAIT_EVENT ? 0 : SPIN_AFTER_WAKE_NS);
+        if (w->cfg->mode == VC_WAIT_EVENT)
+            w->stage = STAGE_ANNOUNCED;
+        w->slice = w->cfg->slice_min_ns;
+        return VC_OK;
+    }
+    if (now - w->t_announced < GRACE_NS) {
+        vc_cpu_relax();
+        return VC_OK;
+    }
+    sleep_announced(w, value);
+    return check_liveness(w, whom, vc_now_ns());
+}
