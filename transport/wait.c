@@ -16,9 +16,6 @@ struct vc_wait_stats vc_wait_stats;
 
 enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 
-/* Polls without anything else in between: a message that is already on its way arrives within these. */
-#define TIGHT_POLLS         200
-#define TIGHT_POLLS_CROWDED 12
 /* How often the clock is read and the host MPI driven: every so many pauses or yields. */
 #define PAUSES_PER_LOOK 32
 #define YIELDS_PER_LOOK 4
@@ -248,11 +245,8 @@ static void look(struct vc_waiter *w, uint64_t now)
 int vc_wait_idle(struct vc_waiter *w, int whom)
 {
     uint32_t n = ++w->polls;
-    if (n < TIGHT_POLLS && !(w->cfg->crowded && n >= TIGHT_POLLS_CROWDED)) {
-        if (n == 1)
-            w->t_start = w->t_liveness = 0;
+    if (n < VC_TIGHT_POLLS)
         return VC_OK;
-    }
     uint64_t now;
     if (w->t_start == 0) {
         now = vc_now_ns();

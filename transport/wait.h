@@ -78,6 +78,10 @@ size_t vc_park_bytes(int n);
 /** Whom a waiter waits for: a participant's index, or anybody. */
 #define VC_WAIT_ANY (-1)
 
+/** Polls with nothing in between: a message that is already on its way arrives within these. About a
+ * microsecond, which is also what a switch to another process and back costs. */
+#define VC_TIGHT_POLLS 200
+
 struct vc_waiter {
     const struct vc_wait_cfg *cfg;
     struct vc_parking *parking; /**< NULL: nobody can wake this wait; sleeps are timed only */
@@ -96,6 +100,7 @@ static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *
     w->polls = 0;
     w->stage = 0;
     w->announced = false;
+    w->t_start = w->t_liveness = 0;
 }
 
 /**
@@ -105,6 +110,13 @@ static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *
  * noticed within about a second.
  */
 int vc_wait_idle(struct vc_waiter *w, int whom);
+
+/** The one waited for cannot run while this rank spins: the next vc_wait_idle() yields at once. */
+static inline void vc_wait_hurry(struct vc_waiter *w)
+{
+    if (w->polls < VC_TIGHT_POLLS)
+        w->polls = VC_TIGHT_POLLS;
+}
 
 /** Takes the announcement back. */
 void vc_wait_unpark(struct vc_waiter *w);

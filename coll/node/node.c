@@ -1,26 +1,51 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "coll/node/node_impl.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
-static size_t lane_bytes(size_t cap)
+/* CPU numbers are kept plus one: 0 is unknown, as in fresh memory. */
+static void note_cpu(struct vc_node *nd)
 {
-    return vc_round_up(sizeof(struct vc_lane_head) + VC_RING_DEPTH * cap, VC_LINE_PAIR);
+    int cpu = sched_getcpu();
+    uint16_t now = cpu >= 0 && cpu < UINT16_MAX ? (uint16_t)(cpu + 1) : 0;
+    if (now != nd->own_cpu) {
+        nd->own_cpu = now;
+        atomic_store_explicit(&nd->cpu[nd->me], now, memory_order_relaxed);
+    }
 }
 
-static size_t bulk_cap(size_t bulk)
+/* Lays out a ring of n lanes at `mem` (NULL: only measures); returns the bytes it takes. */
+static size_t ring_layout(struct vc_node_ring *ring, char *mem, int n, size_t cap, uint64_t depth)
 {
+    bool tiny = cap == VC_TINY_SLOT;
+    ring->mem = mem;
+    ring->cap = cap;
+    ring->depth = depth;
+    ring->payload = tiny ? sizeof(uint64_t) : VC_CACHELINE;
+    ring->slot = vc_round_up(ring->payload + cap, tiny ? VC_LINE_PAIR : VC_CACHELINE);
+    ring->stride = vc_round_up(sizeof(struct vc_lane_head) + depth * ring->slot, VC_LINE_PAIR);
+    return ring->stride * (size_t)n;
+}
+
+static size_t node_layout(struct vc_node *nd, char *mem, int n, size_t bulk)
+{
+    nd->cpu = (_Atomic uint16_t *)(void *)mem;
+    size_t at = vc_round_up((size_t)n * sizeof *nd->cpu, VC_LINE_PAIR);
+    at += ring_layout(&nd->tiny, mem + at, n, VC_TINY_SLOT, VC_TINY_DEPTH);
+    at += ring_layout(&nd->small, mem + at, n, VC_SMALL_SLOT, VC_SMALL_DEPTH);
     /* A bulk ring whose slots are no larger than the small ones is of no use. */
-    size_t cap = bulk / VC_RING_DEPTH / VC_CACHELINE * VC_CACHELINE;
-    return cap > VC_SMALL_SLOT ? cap : 0;
+    size_t cap = bulk / VC_BULK_DEPTH / VC_CACHELINE * VC_CACHELINE;
+    if (cap > VC_SMALL_SLOT)
+        at += ring_layout(&nd->bulk, mem + at, n, cap, VC_BULK_DEPTH);
+    return at;
 }
 
 size_t vc_node_bytes(int n, size_t bulk)
 {
-    size_t lane = lane_bytes(VC_SMALL_SLOT);
-    if (bulk_cap(bulk))
-        lane += lane_bytes(bulk_cap(bulk));
-    return lane * (size_t)n;
+    static char origin[1];
+    struct vc_node nd = {0};
+    return node_layout(&nd, origin, n, bulk);
 }
 
 int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
@@ -32,18 +57,13 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
     nd->me = cfg->me;
     nd->parking = cfg->parking;
     nd->wait = cfg->wait;
-    nd->small.mem = cfg->mem;
-    nd->small.cap = VC_SMALL_SLOT;
-    nd->small.stride = lane_bytes(VC_SMALL_SLOT);
-    nd->bulk.cap = bulk_cap(cfg->bulk);
-    if (nd->bulk.cap) {
-        nd->bulk.mem = nd->small.mem + (size_t)cfg->n * nd->small.stride;
-        nd->bulk.stride = lane_bytes(nd->bulk.cap);
-    }
+    node_layout(nd, cfg->mem, cfg->n, cfg->bulk);
+    note_cpu(nd);
     if (cfg->cma_pids) {
         nd->cma_pids = malloc((size_t)cfg->n * sizeof *nd->cma_pids);
-        if (!nd->cma_pids) {
-            free(nd);
+        nd->cma_scratch = aligned_alloc(4096, (size_t)VC_CMA_BLOCK * VC_CMA_BUFFERS);
+        if (!nd->cma_pids || !nd->cma_scratch) {
+            vc_node_destroy(nd);
             return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", cfg->n);
         }
         memcpy(nd->cma_pids, cfg->cma_pids, (size_t)cfg->n * sizeof *nd->cma_pids);
@@ -58,6 +78,7 @@ void vc_node_destroy(struct vc_node *nd)
     if (!nd)
         return;
     free(nd->cma_pids);
+    free(nd->cma_scratch);
     free(nd);
 }
 
@@ -80,6 +101,16 @@ bool vc_all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int 
     return true;
 }
 
+int vc_blame(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g)
+{
+    if (!nd->wait->crowded || vc_shares_cpu(nd, r))
+        return r;
+    for (int i = 0; i < nd->n; i++)
+        if (i != nd->me && vc_shares_cpu(nd, i) && !vc_ready(ring, i, g))
+            return i;
+    return r;
+}
+
 /* A node of one rank: only copies remain. */
 static void alone(const struct vc_node_call *c)
 {
@@ -98,9 +129,9 @@ int vc_node_start(struct vc_node *nd, struct vc_node_call *c)
     c->st.phase = 0;
     if (vc_node_cma_wanted(nd, c)) {
         c->st.ring = NULL;
-        c->st.base = nd->small.pos;
+        c->st.base = nd->tiny.pos;
         c->st.rd_next = 0;
-        nd->small.pos += 2;
+        nd->tiny.pos += VC_CMA_SLOTS;
         return VC_OK;
     }
     return vc_node_slots_start(nd, c);
@@ -125,6 +156,11 @@ int vc_node_run(struct vc_node *nd, struct vc_node_call *c)
     vc_wait_begin(&w, nd->wait, nd->parking);
     int last = whom;
     do {
+        if (nd->wait->crowded) {
+            note_cpu(nd);
+            if (vc_shares_cpu(nd, whom))
+                vc_wait_hurry(&w);
+        }
         int err = vc_wait_idle(&w, whom);
         if (err != VC_OK) {
             rc = err;

@@ -15,7 +15,8 @@ enum vc_node_alg {
     VC_NODE_AUTO,  /**< by size */
     VC_NODE_SLOTS, /**< through shared slots: copy in, copy out */
     VC_NODE_CMA, /**< bcast, allgather, alltoall: single copy by cross memory attach, where agreed; otherwise
-                    slots. src and dst must not overlap, but for the own block of an allgather in its place */
+                    slots. src and dst must not overlap, but for the own block of an allgather in its place
+                    and allreduce */
 };
 
 struct vc_node;

@@ -1,100 +1,190 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Node primitives by single copy: everybody publishes where its data is, reads what it needs straight from
- * the others' memory, and says so; the owners return when their data is no longer needed. Two slots of the
- * small ring.
+ * the others' memory, and says so; the owners return when their data is no longer needed. Three slots of the
+ * tiny ring: addresses, reduced slices (allreduce), "I have read".
  */
 #include "coll/node/node_impl.h"
 #include "transport/shm/shm_chan.h"
+
+/* What a rank publishes. */
+struct address {
+    uint64_t src, dst;
+};
 
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
 {
     if (!nd->cma_pids || c->alg == VC_NODE_SLOTS || c->len == 0)
         return false;
-    if (c->kind != VC_NODE_BCAST && c->kind != VC_NODE_ALLGATHER && c->kind != VC_NODE_ALLTOALL)
-        return false;
-    /* The others' src is read while one's own dst is written: they must not overlap (but for the own block of
-     * an allgather in its place). Only who knows that asks for it by name. */
-    return c->alg == VC_NODE_CMA || (c->kind == VC_NODE_BCAST && c->len >= nd->cma_min);
-}
-
-/* Copies this rank's share from rank r's memory at `remote`. */
-static int fetch(struct vc_node *nd, struct vc_node_call *c, int r, uint64_t remote)
-{
-    size_t me = (size_t)nd->me;
-    char *dst = c->dst;
     switch (c->kind) {
     case VC_NODE_BCAST:
-        return vc_cma_read(nd->cma_pids[r], dst, remote, c->len);
+        return c->alg == VC_NODE_CMA || c->len >= nd->cma_min;
+    case VC_NODE_ALLREDUCE: /* kernels of users may not write over their left operand, which happens here in
+                               place */
+        return c->alg == VC_NODE_CMA && !c->op->ctx && c->op->esize <= VC_CMA_BLOCK;
     case VC_NODE_ALLGATHER:
-        return vc_cma_read(nd->cma_pids[r], dst + (size_t)r * c->len, remote, c->len);
+    case VC_NODE_ALLTOALL:
+        /* The others' src is read while one's own dst is written: they must not overlap (but for the own
+         * block of an allgather in its place). Only who knows that asks for it by name. */
+        return c->alg == VC_NODE_CMA;
     default:
-        return vc_cma_read(nd->cma_pids[r], dst + (size_t)r * c->len, remote + me * c->len, c->len);
+        return false;
     }
 }
 
-enum { POST, READ, CONFIRM, LEAVE };
+/* Root and reader of a pair share the work of a large bcast: each moves one half across. */
+static bool cooperative(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return c->kind == VC_NODE_BCAST && nd->n == 2 && !nd->wait->crowded;
+}
+
+/* Copies what this rank wants of rank r's data. */
+static int fetch(struct vc_node *nd, struct vc_node_call *c, int r, const struct address *a)
+{
+    char *dst = c->dst;
+    pid_t pid = nd->cma_pids[r];
+    size_t half = c->len / 2 / VC_CACHELINE * VC_CACHELINE;
+    switch (c->kind) {
+    case VC_NODE_BCAST:
+        if (!cooperative(nd, c))
+            return vc_cma_read(pid, dst, a->dst, c->len);
+        if (nd->me == c->root)
+            return vc_cma_write(pid, dst, a->dst, half);
+        return vc_cma_read(pid, dst + half, a->dst + half, c->len - half);
+    case VC_NODE_ALLGATHER:
+        return vc_cma_read(pid, dst + (size_t)r * c->len, a->src, c->len);
+    default:
+        return vc_cma_read(pid, dst + (size_t)r * c->len, a->src + (size_t)nd->me * c->len, c->len);
+    }
+}
+
+static struct address address_of(struct vc_node *nd, uint64_t g, int r)
+{
+    struct address a;
+    memcpy(&a, vc_payload(&nd->tiny, r, g), sizeof a);
+    return a;
+}
+
+/* Waits, so to speak: true when everybody has published slot g. */
+static bool everybody(struct vc_node *nd, struct vc_node_call *c, uint64_t g, int *whom)
+{
+    for (; c->st.rd_next < nd->n; c->st.rd_next++)
+        if (c->st.rd_next != nd->me && !vc_ready(&nd->tiny, c->st.rd_next, g)) {
+            *whom = vc_blame(nd, &nd->tiny, c->st.rd_next, g);
+            return false;
+        }
+    c->st.rd_next = 0;
+    return true;
+}
+
+/* Reduces this rank's slice, in blocks, descending as node_slots.c does, into dst. */
+static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
+{
+    const struct vc_redop *op = c->op;
+    size_t at = vc_slice(c->len, op->esize, nd->n, nd->me),
+           end = vc_slice(c->len, op->esize, nd->n, nd->me + 1);
+    size_t block = VC_CMA_BLOCK / op->esize * op->esize;
+    char *acc = nd->cma_scratch, *in[2] = {acc + VC_CMA_BLOCK, acc + 2 * (size_t)VC_CMA_BLOCK};
+    for (size_t len; at < end; at += len) {
+        len = vc_min_size(block, end - at);
+        const char *right = NULL;
+        for (int r = nd->n - 1; r >= 0; r--) {
+            const char *v = (const char *)c->src + at;
+            if (r != nd->me) {
+                int err =
+                    vc_cma_read(nd->cma_pids[r], in[r & 1], address_of(nd, c->st.base, r).src + at, len);
+                if (err != VC_OK)
+                    return err;
+                v = in[r & 1];
+            }
+            if (right) {
+                char *out = r == 0 ? (char *)c->dst + at : acc;
+                op->fn(v, right, out, len / op->esize, NULL);
+                right = out;
+            } else {
+                right = v;
+            }
+        }
+    }
+    return VC_OK;
+}
+
+static int fetch_slice(struct vc_node *nd, struct vc_node_call *c, int r)
+{
+    size_t lo = vc_slice(c->len, c->op->esize, nd->n, r), hi = vc_slice(c->len, c->op->esize, nd->n, r + 1);
+    if (hi == lo)
+        return VC_OK;
+    return vc_cma_read(nd->cma_pids[r], (char *)c->dst + lo, address_of(nd, c->st.base, r).dst + lo, hi - lo);
+}
+
+enum { POST, REDUCE, READ, CONFIRM, LEAVE };
 
 int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
 {
     struct vc_node_state *st = &c->st;
-    struct vc_node_ring *ring = &nd->small;
+    struct vc_node_ring *ring = &nd->tiny;
     uint64_t g = st->base;
-    bool bcast = c->kind == VC_NODE_BCAST;
-    bool speaks = !bcast || nd->me == c->root, reads = !bcast || nd->me != c->root;
+    bool coop = cooperative(nd, c), all = c->kind != VC_NODE_BCAST || coop;
+    bool speaks = all || nd->me == c->root, reads = all || nd->me != c->root;
+    bool reduce = c->kind == VC_NODE_ALLREDUCE;
 
     if (st->phase == POST) {
-        if (!vc_may_write(nd, ring, g + 1, whom))
+        if (!vc_may_write(nd, ring, g + 2, whom))
             return 0;
         if (speaks) {
-            uint64_t addr = (uint64_t)(uintptr_t)(bcast ? c->dst : c->src);
-            memcpy(vc_payload(ring, nd->me, g, sizeof addr), &addr, sizeof addr);
+            struct address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst};
+            memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
             vc_publish(nd, ring, g);
         }
-        if (!bcast) { /* the own block */
+        if (c->kind == VC_NODE_ALLGATHER || c->kind == VC_NODE_ALLTOALL) { /* the own block */
             char *to = (char *)c->dst + (size_t)nd->me * c->len;
             const char *from =
                 (const char *)c->src + (c->kind == VC_NODE_ALLTOALL ? (size_t)nd->me * c->len : 0);
             if (to != from)
                 memcpy(to, from, c->len);
         }
+        st->phase = reduce ? REDUCE : READ;
+        st->rd_next = reduce ? 0 : 1;
+    }
+    if (st->phase == REDUCE) {
+        if (!everybody(nd, c, g, whom))
+            return 0;
+        int err = reduce_slice(nd, c);
+        if (err != VC_OK)
+            return err;
+        vc_publish(nd, ring, g + 1);
         st->phase = READ;
         st->rd_next = 1;
     }
     if (st->phase == READ) {
+        uint64_t slot = reduce ? g + 1 : g;
         for (; reads && st->rd_next < nd->n; st->rd_next++) {
-            int r = bcast ? c->root : (nd->me + st->rd_next) % nd->n;
-            if (!vc_ready(ring, r, g)) {
-                *whom = r;
+            int r = all ? (nd->me + st->rd_next) % nd->n : c->root;
+            if (!vc_ready(ring, r, slot)) {
+                *whom = all ? vc_blame(nd, ring, r, slot) : r;
                 return 0;
             }
-            uint64_t addr;
-            memcpy(&addr, vc_payload(ring, r, g, sizeof addr), sizeof addr);
-            int err = fetch(nd, c, r, addr);
+            struct address a = address_of(nd, g, r);
+            int err = reduce ? fetch_slice(nd, c, r) : fetch(nd, c, r, &a);
             if (err != VC_OK)
                 return err;
-            if (bcast)
+            if (!all)
                 break;
         }
         st->phase = CONFIRM;
     }
     if (st->phase == CONFIRM) {
         if (reads)
-            vc_publish(nd, ring, g + 1);
+            vc_publish(nd, ring, g + 2);
         st->rd_next = 0;
         st->phase = LEAVE;
     }
-    for (; speaks && st->rd_next < nd->n; st->rd_next++) {
-        if (st->rd_next == nd->me)
-            continue;
-        if (!vc_ready(ring, st->rd_next, g + 1)) {
-            *whom = st->rd_next;
+    if (speaks) {
+        if (!everybody(nd, c, g + 2, whom))
             return 0;
-        }
-    }
-    if (speaks)
         vc_learned(ring, st->base);
-    vc_set_done(nd, ring, g + 2);
+    }
+    vc_set_done(nd, ring, g + VC_CMA_SLOTS);
     st->phase = -1;
     return 1;
 }

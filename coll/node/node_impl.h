@@ -2,11 +2,12 @@
 /*
  * Private to coll/node: the slots in shared memory.
  *
- * Every rank owns a lane in each of two rings (small and bulk slots). All ranks count slots alike: an
+ * Every rank owns a lane in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
  * operation takes the next few slot numbers of its ring in every lane, whether or not a lane has anything to
  * say in it. A rank publishes slot g of its lane by writing the payload and then storing g + 1 to the slot's
  * flag (release); readers load the flag (acquire) until it is g + 1. Lanes have one writer, flags need no
- * read-modify-write.
+ * read-modify-write. A tiny slot is one pair of lines, payload and flag together, and there are many of them:
+ * ranks that only send or only receive (bcast, reduce) run far ahead of the others before they have to wait.
  *
  * Slot g uses the memory of slot g - depth, so its owner first makes sure that everybody has read that: each
  * rank keeps `done`, the number of slots it will never read again, in its own line (release, after its
@@ -21,36 +22,43 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define VC_RING_DEPTH   8
-#define VC_SMALL_SLOT   4096
-#define VC_INLINE_BYTES 56 /* payload that travels in the flag's own line */
+#define VC_TINY_SLOT   120 /* with the flag before it two lines */
+#define VC_TINY_DEPTH  64
+#define VC_SMALL_SLOT  4096
+#define VC_SMALL_DEPTH 8
+#define VC_BULK_DEPTH  8
+/* Single copy reductions go by blocks that stay in a core's own cache. */
+#define VC_CMA_BLOCK   65536
+#define VC_CMA_BUFFERS 3
+/* Slots of the tiny ring that an operation by single copy takes. */
+#define VC_CMA_SLOTS 3
 
-struct vc_slot_line {
-    _Atomic uint64_t flag;
-    unsigned char payload[VC_INLINE_BYTES];
-};
-
-/* The head of a lane: what only its owner writes. */
+/* The head of a lane: what only its owner writes. The slots follow. */
 struct vc_lane_head {
     _Atomic uint64_t done;
     char pad[VC_LINE_PAIR - sizeof(uint64_t)];
-    struct vc_slot_line line[VC_RING_DEPTH];
 };
 
 struct vc_node_ring {
-    char *mem;           /* lane r begins at mem + r * stride */
-    size_t stride, cap;  /* bytes per lane; payload bytes per slot */
-    uint64_t pos;        /* next slot number to be used; the same on all ranks */
-    uint64_t known_done; /* everybody else has at least this `done` */
+    char *mem;            /* lane r begins at mem + r * stride */
+    size_t stride, cap;   /* bytes per lane; payload bytes per slot */
+    size_t slot, payload; /* bytes from slot to slot; from a slot's flag to its payload */
+    uint64_t depth;       /* slots per lane, a power of two */
+    uint64_t pos;         /* next slot number to be used; the same on all ranks */
+    uint64_t known_done;  /* everybody else has at least this `done` */
 };
 
 struct vc_node {
     int n, me;
     struct vc_parking *parking;
     const struct vc_wait_cfg *wait;
-    struct vc_node_ring small, bulk; /* bulk.cap == 0: there is none */
+    struct vc_node_ring tiny, small, bulk; /* bulk.cap == 0: there is none */
+    /* Which CPU each rank ran on when it last had to wait: hints for those who wait for it, hence relaxed. */
+    _Atomic uint16_t *cpu;
+    uint16_t own_cpu;
     pid_t *cma_pids;
     size_t cma_min;
+    char *cma_scratch; /* VC_CMA_BUFFERS blocks */
 };
 
 static inline struct vc_lane_head *vc_lane(const struct vc_node_ring *ring, int r)
@@ -58,29 +66,27 @@ static inline struct vc_lane_head *vc_lane(const struct vc_node_ring *ring, int 
     return (struct vc_lane_head *)(void *)(ring->mem + (size_t)r * ring->stride);
 }
 
-static inline struct vc_slot_line *vc_line(const struct vc_node_ring *ring, int r, uint64_t g)
+static inline _Atomic uint64_t *vc_flag(const struct vc_node_ring *ring, int r, uint64_t g)
 {
-    return &vc_lane(ring, r)->line[g % VC_RING_DEPTH];
+    return (_Atomic uint64_t *)(void *)((char *)(vc_lane(ring, r) + 1) +
+                                        (g & (ring->depth - 1)) * ring->slot);
 }
 
-/* Where `len` bytes of payload of slot g of lane r are: writer and readers know the same len. */
-static inline char *vc_payload(const struct vc_node_ring *ring, int r, uint64_t g, size_t len)
+static inline char *vc_payload(const struct vc_node_ring *ring, int r, uint64_t g)
 {
-    if (len <= VC_INLINE_BYTES)
-        return (char *)vc_line(ring, r, g)->payload;
-    return (char *)vc_lane(ring, r) + sizeof(struct vc_lane_head) + (g % VC_RING_DEPTH) * ring->cap;
+    return (char *)vc_flag(ring, r, g) + ring->payload;
 }
 
 /* Has lane r published slot g? Acquire: pairs with the release in vc_publish(), the payload is then visible.
  */
 static inline bool vc_ready(const struct vc_node_ring *ring, int r, uint64_t g)
 {
-    return atomic_load_explicit(&vc_line(ring, r, g)->flag, memory_order_acquire) == g + 1;
+    return atomic_load_explicit(vc_flag(ring, r, g), memory_order_acquire) == g + 1;
 }
 
 static inline void vc_publish(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g)
 {
-    atomic_store_explicit(&vc_line(ring, nd->me, g)->flag, g + 1, memory_order_release);
+    atomic_store_explicit(vc_flag(ring, nd->me, g), g + 1, memory_order_release);
     vc_wake_all(nd->parking);
 }
 
@@ -103,10 +109,20 @@ bool vc_all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int 
 
 static inline bool vc_may_write(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom)
 {
-    if (g < VC_RING_DEPTH || ring->known_done >= g - VC_RING_DEPTH + 1)
+    if (g < ring->depth || ring->known_done >= g - ring->depth + 1)
         return true;
-    return vc_all_done(nd, ring, g - VC_RING_DEPTH + 1, whom);
+    return vc_all_done(nd, ring, g - ring->depth + 1, whom);
 }
+
+/* Whether rank r, when last seen, shared this rank's CPU: then waiting for it means giving that CPU up. */
+static inline bool vc_shares_cpu(const struct vc_node *nd, int r)
+{
+    return atomic_load_explicit(&nd->cpu[r], memory_order_relaxed) == nd->own_cpu;
+}
+
+/* Rank r >= 0 has not published slot g: if the CPUs are crowded, rather somebody else who has not and shares
+ * this CPU. */
+int vc_blame(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g);
 
 /* node_cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);

@@ -86,7 +86,11 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     default:
         break;
     }
-    st->ring = per_slot > nd->small.cap && nd->bulk.cap ? &nd->bulk : &nd->small;
+    st->ring = &nd->small;
+    if (per_slot <= nd->tiny.cap)
+        st->ring = &nd->tiny;
+    else if (per_slot > nd->small.cap && nd->bulk.cap)
+        st->ring = &nd->bulk;
     size_t cap = st->ring->cap;
     if (c->kind == VC_NODE_REDUCE_SCATTER && cap / (size_t)c->parts >= grain)
         pieces = (size_t)c->parts;
@@ -103,7 +107,7 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     } else {
         st->nchunks = (int)((total + st->chunk - 1) / st->chunk);
     }
-    st->window = VC_RING_DEPTH / st->stages;
+    st->window = (int)st->ring->depth / st->stages;
     st->base = st->ring->pos;
     st->ring->pos += (uint64_t)st->nchunks * (uint64_t)st->stages;
     st->wr = st->red = st->rd = 0;
@@ -154,21 +158,16 @@ static size_t chunk_len(const struct vc_node_call *c, int k)
     return vc_min_size(c->len - off, c->st.chunk);
 }
 
-/* Bytes of payload that rank r publishes in chunk k: decides where in the slot they are. */
-static size_t payload_len(const struct vc_node *nd, const struct vc_node_call *c, int r, int k)
+/* Two-stage reductions: the part of a chunk that this rank reduces; empty where another does it all. */
+static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, size_t len, size_t *lo,
+                      size_t *hi)
 {
-    size_t off, len;
-    switch (c->kind) {
-    case VC_NODE_ALLTOALL:
-    case VC_NODE_SCATTER:
-        return chunk_len(c, k) * (size_t)nd->n;
-    case VC_NODE_ALLGATHER_SLICES:
-        slice_piece(c, r, k, &off, &len);
-        return len;
-    case VC_NODE_REDUCE_SCATTER:
-        return pieces_per_slice(nd, c) ? c->st.chunk * (size_t)c->parts : chunk_len(c, k);
-    default:
-        return chunk_len(c, k);
+    int parts = slice_parts(nd, c);
+    size_t grain = c->grain ? c->grain : 1;
+    *lo = *hi = 0;
+    if (nd->me < parts) {
+        *lo = vc_slice(len, grain, parts, nd->me);
+        *hi = vc_slice(len, grain, parts, nd->me + 1);
     }
 }
 
@@ -176,7 +175,7 @@ static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
 {
     struct vc_node_state *st = &c->st;
     uint64_t g = st->base + (uint64_t)k * (uint64_t)st->stages;
-    char *to = vc_payload(st->ring, nd->me, g, payload_len(nd, c, nd->me, k));
+    char *to = vc_payload(st->ring, nd->me, g);
     size_t off = (size_t)k * st->chunk, len, piece;
     const char *src = c->src;
     switch (c->kind) {
@@ -208,11 +207,26 @@ static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
         break;
     default:
         len = chunk_len(c, k);
-        if (len)
+        if (st->stages == 2 && len) { /* the own slice is read from src by nobody but this rank */
+            size_t lo, hi;
+            own_slice(nd, c, len, &lo, &hi);
+            memcpy(to, src + off, lo);
+            memcpy(to + hi, src + off + hi, len - hi);
+        } else if (len) {
             memcpy(to, src + off, len);
+        }
         break;
     }
     vc_publish(nd, st->ring, g);
+}
+
+/* Where rank r's contribution to chunk k can be read. */
+static const char *contribution(const struct vc_node *nd, const struct vc_node_call *c, int r, int k)
+{
+    const struct vc_node_state *st = &c->st;
+    if (st->stages == 2 && r == nd->me)
+        return (const char *)c->src + (size_t)k * st->chunk;
+    return vc_payload(st->ring, r, st->base + (uint64_t)k * (uint64_t)st->stages);
 }
 
 /*
@@ -229,15 +243,13 @@ static bool reduce_chunk(struct vc_node *nd, struct vc_node_call *c, int k, size
     for (; *next < nd->n; ++*next) {
         int r = nd->n - 1 - *next;
         if (!vc_ready(st->ring, r, g)) {
-            *whom = r;
+            *whom = vc_blame(nd, st->ring, r, g);
             return false;
         }
         if (*next == 0 || count == 0)
             continue;
-        const char *v = vc_payload(st->ring, r, g, payload_len(nd, c, r, k)) + lo;
-        const char *acc = out;
-        if (*next == 1)
-            acc = vc_payload(st->ring, r + 1, g, payload_len(nd, c, r + 1, k)) + lo;
+        const char *v = contribution(nd, c, r, k) + lo;
+        const char *acc = *next == 1 ? contribution(nd, c, r + 1, k) + lo : out;
         c->op->fn(v, acc, out, count, c->op->ctx);
     }
     *next = 0;
@@ -255,9 +267,9 @@ static bool publish_slice(struct vc_node *nd, struct vc_node_call *c, int k, int
         return true;
     if (!vc_may_write(nd, st->ring, g, whom))
         return false;
-    size_t len = chunk_len(c, k), grain = c->grain ? c->grain : 1;
-    size_t lo = vc_slice(len, grain, parts, nd->me), hi = vc_slice(len, grain, parts, nd->me + 1);
-    char *to = vc_payload(st->ring, nd->me, g, hi - lo);
+    size_t lo, hi;
+    own_slice(nd, c, chunk_len(c, k), &lo, &hi);
+    char *to = vc_payload(st->ring, nd->me, g);
     if (!reduce_chunk(nd, c, k, lo, hi - lo, to, &st->red_next, whom))
         return false;
     vc_publish(nd, st->ring, g);
@@ -279,7 +291,7 @@ static bool collect_slices(struct vc_node *nd, struct vc_node_call *c, int k, in
         }
         size_t lo = vc_slice(len, grain, parts, r), hi = vc_slice(len, grain, parts, r + 1);
         if (hi > lo)
-            memcpy(dst + lo, vc_payload(st->ring, r, g, hi - lo), hi - lo);
+            memcpy(dst + lo, vc_payload(st->ring, r, g), hi - lo);
     }
     st->rd_next = 0;
     return true;
@@ -290,7 +302,7 @@ static void take(struct vc_node *nd, struct vc_node_call *c, int r, int k)
 {
     struct vc_node_state *st = &c->st;
     uint64_t g = st->base + (uint64_t)k;
-    const char *from = vc_payload(st->ring, r, g, payload_len(nd, c, r, k));
+    const char *from = vc_payload(st->ring, r, g);
     size_t off = (size_t)k * st->chunk, len, piece;
     char *dst = c->dst;
     switch (c->kind) {
@@ -359,7 +371,7 @@ static bool consume_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int
         if (r == nd->me || r >= last)
             continue;
         if (!vc_ready(st->ring, r, g)) {
-            *whom = r;
+            *whom = last == nd->n ? vc_blame(nd, st->ring, r, g) : r;
             return false;
         }
         if (c->len)
