@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/wait.h"
+#include "transport/topology/cpus.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -174,6 +175,30 @@ void vc_wait_unpark(struct vc_waiter *w)
 
 /* ---- escalation ---- */
 
+#define STEAL_PERIOD_NS 500000000u
+/* One part in so many stolen: the hypervisor has other guests to run, and a spinning vCPU is held against
+ * this one. */
+#define STEAL_PART 20
+
+static _Atomic bool cpus_stolen;
+
+/* Looks at the stolen time now and then; only ever called on the way to a sleep. */
+static void look_at_steal(uint64_t now)
+{
+    static _Atomic uint64_t next_look, last_steal, last_total;
+    uint64_t due = atomic_load_explicit(&next_look, memory_order_relaxed), steal, total;
+    if (now < due || !atomic_compare_exchange_strong_explicit(&next_look, &due, now + STEAL_PERIOD_NS,
+                                                              memory_order_relaxed, memory_order_relaxed))
+        return;
+    if (vc_steal_read(&steal, &total) != VC_OK)
+        return;
+    uint64_t old_steal = atomic_exchange_explicit(&last_steal, steal, memory_order_relaxed);
+    uint64_t old_total = atomic_exchange_explicit(&last_total, total, memory_order_relaxed);
+    if (due != 0 && total > old_total)
+        atomic_store_explicit(&cpus_stolen, (steal - old_steal) * STEAL_PART > total - old_total,
+                              memory_order_relaxed);
+}
+
 /* How long it is worth burning before sleeping, in ns. */
 static uint64_t burn_budget(const struct vc_wait_cfg *cfg)
 {
@@ -192,6 +217,8 @@ static uint64_t burn_budget(const struct vc_wait_cfg *cfg)
     uint64_t cost = atomic_load_explicit(&vc_wait_stats.wake_cost_ns, memory_order_relaxed);
     if (cost == 0)
         cost = cfg->spin_ns;
+    if (atomic_load_explicit(&cpus_stolen, memory_order_relaxed))
+        cost /= 4;
     if (cost < 5000)
         cost = 5000;
     return cost < 4 * cfg->spin_ns ? cost : 4 * cfg->spin_ns;
@@ -239,6 +266,8 @@ static void look(struct vc_waiter *w, uint64_t now)
     if (now >= w->t_stage) {
         w->stage = w->parking ? STAGE_ANNOUNCED : STAGE_TIMED;
         w->slice = w->parking ? w->cfg->slice_min_ns : TIMED_FIRST_NS;
+        if (w->cfg->mode == VC_WAIT_AUTO)
+            look_at_steal(now);
     }
 }
 

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Waiting: who is woken by whom, that sleeps are bounded and drive the host MPI, that dead peers are noticed.
+ */
+#include "transport/wait.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static _Atomic int progress_calls;
+
+static void count_progress(void)
+{
+    atomic_fetch_add(&progress_calls, 1);
+}
+
+static struct vc_wait_cfg config(enum vc_wait_mode mode, bool crowded)
+{
+    struct vc_wait_cfg cfg = {mode, 50000, crowded, 200000, 5000000, count_progress};
+    return cfg;
+}
+
+struct shared {
+    _Atomic int turn, stop;
+    _Atomic int results[4];
+    _Alignas(VC_LINE_PAIR) char park[2048];
+};
+
+static struct shared *shared_memory(void)
+{
+    struct shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(s != MAP_FAILED);
+    assert_true(vc_park_bytes(3) <= sizeof s->park);
+    return s;
+}
+
+static struct vc_parking parking(struct shared *s, int n, int me)
+{
+    struct vc_parking p = {(struct vc_park_area *)(void *)s->park, n, me, NULL, NULL};
+    return p;
+}
+
+static uint32_t parked(struct shared *s)
+{
+    return atomic_load(&((struct vc_park_area *)(void *)s->park)->nparked);
+}
+
+static uint32_t word(struct shared *s, int i)
+{
+    return atomic_load(&((struct vc_park_area *)(void *)s->park)->word[i]);
+}
+
+/* Waits until *flag is `value`; for at most `limit_ns`. */
+static int wait_for(_Atomic int *flag, int value, const struct vc_wait_cfg *cfg, struct vc_parking *p,
+                    int whom, uint64_t limit_ns)
+{
+    struct vc_waiter w;
+    int err = VC_OK;
+    uint64_t end = vc_now_ns() + limit_ns;
+    vc_wait_begin(&w, cfg, p);
+    while (atomic_load_explicit(flag, memory_order_acquire) != value && err == VC_OK && vc_now_ns() < end)
+        err = vc_wait_idle(&w, whom);
+    vc_wait_end(&w);
+    return err;
+}
+
+static void test_progress_in_every_mode(void **state)
+{
+    (void)state;
+    struct shared *s = shared_memory();
+    for (int mode = VC_WAIT_AUTO; mode <= VC_WAIT_HYBRID; mode++)
+        for (int crowded = 0; crowded < 2; crowded++)
+            for (int with = 0; with < 2; with++) {
+                struct vc_wait_cfg cfg = config((enum vc_wait_mode)mode, crowded);
+                struct vc_parking p = parking(s, 2, 0);
+                atomic_store(&progress_calls, 0);
+                assert_int_equal(wait_for(&s->turn, 1, &cfg, with ? &p : NULL, 1, 60000000), VC_OK);
+                /* 60 ms of slices of at most 5 ms */
+                assert_true(atomic_load(&progress_calls) >= 5);
+                assert_int_equal(parked(s), 0);
+            }
+    munmap(s, sizeof *s);
+}
+
+static void test_event_mode_sleeps(void **state)
+{
+    (void)state;
+    struct shared *s = shared_memory();
+    struct vc_wait_cfg cfg = config(VC_WAIT_EVENT, false);
+    struct vc_parking p = parking(s, 2, 0);
+    struct rusage a, b;
+    uint64_t sleeps = atomic_load(&vc_wait_stats.sleeps);
+    getrusage(RUSAGE_SELF, &a);
+    wait_for(&s->turn, 1, &cfg, &p, 1, 300000000);
+    getrusage(RUSAGE_SELF, &b);
+    assert_true(atomic_load(&vc_wait_stats.sleeps) - sleeps >= 20);
+    long burnt = (b.ru_utime.tv_sec - a.ru_utime.tv_sec + b.ru_stime.tv_sec - a.ru_stime.tv_sec) * 1000000 +
+                 (b.ru_utime.tv_usec - a.ru_utime.tv_usec + b.ru_stime.tv_usec - a.ru_stime.tv_usec);
+    assert_true(burnt < 100000); /* of 300 ms; a spinning wait would burn all of it */
+    munmap(s, sizeof *s);
+}
+
+static void test_only_whom_it_concerns(void **state)
+{
+    (void)state;
+    struct shared *s = shared_memory();
+    pid_t pid = fork();
+    if (pid == 0) { /* participant 1 waits for 2 */
+        struct vc_wait_cfg cfg = config(VC_WAIT_EVENT, false);
+        cfg.slice_min_ns = cfg.slice_max_ns = 900000000; /* only a wake-up can end it soon */
+        struct vc_parking p = parking(s, 3, 1);
+        uint64_t t = vc_now_ns();
+        wait_for(&s->turn, 1, &cfg, &p, 2, 3000000000u);
+        _exit(vc_now_ns() - t < 800000000u ? 0 : 1);
+    }
+    while (word(s, 1) == 0)
+        usleep(1000);
+    assert_int_equal(word(s, 1), 3);
+    usleep(20000); /* certainly asleep now */
+    struct vc_parking zero = parking(s, 3, 0), two = parking(s, 3, 2);
+    vc_wake_all(&zero);
+    vc_wake_one(&zero, 1);
+    assert_int_equal(parked(s), 1); /* 0 is not the one it waits for */
+    vc_wake_one(&two, 0);
+    assert_int_equal(parked(s), 1);
+    atomic_store_explicit(&s->turn, 1, memory_order_release);
+    vc_wake_one(&two, 1);
+    assert_int_equal(parked(s), 0);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    munmap(s, sizeof *s);
+}
+
+/* Two processes hand a token to each other; in no mode may the count of sleepers or a wake-up get lost. */
+static void ping_pong(enum vc_wait_mode mode, int rounds, int whom_any)
+{
+    struct shared *s = shared_memory();
+    pid_t pid = fork();
+    int me = pid == 0;
+    struct vc_wait_cfg cfg = config(mode, false);
+    struct vc_parking p = parking(s, 2, me);
+    alarm(60);
+    for (int i = 0; i < rounds; i++) {
+        wait_for(&s->turn, 2 * i + me, &cfg, &p, whom_any ? VC_WAIT_ANY : !me, 20000000000u);
+        atomic_store_explicit(&s->turn, 2 * i + me + 1, memory_order_release);
+        vc_wake_all(&p);
+    }
+    alarm(0);
+    if (pid == 0)
+        _exit(atomic_load(&s->turn) >= 2 * rounds - 1 ? 0 : 1);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(atomic_load(&s->turn), 2 * rounds);
+    assert_int_equal(parked(s), 0);
+    munmap(s, sizeof *s);
+}
+
+static void test_ping_pong(void **state)
+{
+    (void)state;
+    ping_pong(VC_WAIT_EVENT, 3000, 0);
+    ping_pong(VC_WAIT_EVENT, 3000, 1);
+    ping_pong(VC_WAIT_HYBRID, 3000, 0);
+    ping_pong(VC_WAIT_AUTO, 3000, 0);
+    assert_true(atomic_load(&vc_wait_stats.wake_cost_ns) > 0);
+}
+
+static void test_dead_peer(void **state)
+{
+    (void)state;
+    struct shared *s = shared_memory();
+    int pipefd[2];
+    assert_int_equal(pipe(pipefd), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct vc_peer_id id = vc_peer_self();
+        if (write(pipefd[1], &id, sizeof id) != sizeof id)
+            _exit(1);
+        pause();
+        _exit(0);
+    }
+    struct vc_peer_id ids[2] = {vc_peer_self()};
+    assert_int_equal(read(pipefd[0], &ids[1], sizeof ids[1]), sizeof ids[1]);
+    assert_int_equal(ids[1].pid, pid);
+    assert_true(vc_peer_alive(&ids[0]));
+    assert_true(vc_peer_alive(&ids[1]));
+    struct vc_peer_id other = {pid, ids[1].start_time + 1}, unknown = {0, 0};
+    assert_false(vc_peer_alive(&other));
+    assert_true(vc_peer_alive(&unknown));
+
+    kill(pid, SIGKILL);
+    siginfo_t info;
+    waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT); /* dead, but a zombie until it is reaped below */
+    assert_false(vc_peer_alive(&ids[1]));
+    static const int ranks[2] = {10, 11};
+    for (int mode = VC_WAIT_AUTO; mode <= VC_WAIT_HYBRID; mode++) {
+        struct vc_wait_cfg cfg = config((enum vc_wait_mode)mode, mode == VC_WAIT_POLL);
+        struct vc_parking p = parking(s, 2, 0);
+        p.ids = ids;
+        p.ranks = ranks;
+        uint64_t t = vc_now_ns();
+        assert_int_equal(
+            wait_for(&s->turn, 1, &cfg, &p, mode == VC_WAIT_HYBRID ? VC_WAIT_ANY : 1, 8000000000u),
+            VC_ERR_PEER);
+        assert_true(vc_now_ns() - t < 3000000000u);
+        assert_non_null(strstr(vc_error_text(), "rank 11"));
+    }
+    waitpid(pid, NULL, 0);
+    assert_false(vc_peer_alive(&ids[1]));
+    close(pipefd[0]);
+    close(pipefd[1]);
+    munmap(s, sizeof *s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_progress_in_every_mode),
+        cmocka_unit_test(test_event_mode_sleeps),
+        cmocka_unit_test(test_only_whom_it_concerns),
+        cmocka_unit_test(test_ping_pong),
+        cmocka_unit_test(test_dead_peer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

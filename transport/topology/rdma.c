@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/topology/rdma.h"
+
+#include "transport/topology/sysfile.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLASS "/sys/class/infiniband"
+
+static void describe_port(const char *root, const char *dev, const char *number, struct vc_rdma_port *p)
+{
+    char text[64];
+    p->number = atoi(number);
+    /* "4: ACTIVE" */
+    vc_sys_read(root, text, sizeof text, CLASS "/%s/ports/%s/state", dev, number);
+    const char *word = strchr(text, ':');
+    snprintf(p->state, sizeof p->state, "%.23s", word ? word + 1 + strspn(word + 1, " ") : text);
+    vc_sys_read(root, p->link_layer, sizeof p->link_layer, CLASS "/%s/ports/%s/link_layer", dev, number);
+    vc_sys_read(root, p->rate, sizeof p->rate, CLASS "/%s/ports/%s/rate", dev, number);
+}
+
+static void describe(const char *root, const char *name, struct vc_rdma_dev *d)
+{
+    memset(d, 0, sizeof *d);
+    snprintf(d->name, sizeof d->name, "%s", name);
+    if (vc_sys_link_name(root, d->bdf, sizeof d->bdf, CLASS "/%s/device", name)) {
+        if (!strchr(d->bdf, ':')) /* not a PCI address: another bus */
+            d->bdf[0] = '\0';
+        vc_sys_link_name(root, d->driver, sizeof d->driver, CLASS "/%s/device/driver", name);
+    } else if (vc_sys_exists(root, CLASS "/%s/parent", name)) {
+        /* Only rxe has that file: the network interface it sits on. */
+        snprintf(d->driver, sizeof d->driver, "rdma_rxe");
+    } else if (strncmp(name, "siw", 3) == 0) {
+        snprintf(d->driver, sizeof d->driver, "siw");
+    }
+    if (!vc_sys_read(root, d->model, sizeof d->model, CLASS "/%s/hca_type", name))
+        vc_sys_read(root, d->model, sizeof d->model, CLASS "/%s/board_id", name);
+    vc_sys_read(root, d->firmware, sizeof d->firmware, CLASS "/%s/fw_ver", name);
+    vc_sys_read(root, d->node_guid, sizeof d->node_guid, CLASS "/%s/node_guid", name);
+    vc_sys_read(root, d->sys_image_guid, sizeof d->sys_image_guid, CLASS "/%s/sys_image_guid", name);
+    struct vc_sys_names ports;
+    vc_sys_list(root, &ports, CLASS "/%s/ports", name);
+    for (int i = 0; i < ports.n && d->nports < VC_RDMA_PORTS; i++)
+        describe_port(root, name, ports.name[i], &d->port[d->nports++]);
+}
+
+int vc_rdma_scan(const char *root, struct vc_rdma_dev *devs, int max)
+{
+    struct vc_sys_names names;
+    vc_sys_list(root, &names, CLASS);
+    int n = names.n < max ? names.n : max;
+    for (int i = 0; i < n; i++)
+        describe(root, names.name[i], &devs[i]);
+    return n;
+}
