@@ -85,7 +85,9 @@ enum vc_step_kind {
 /**
  * Node phases: every rank of the node has the same sequence of them, with the same kind, root and length. q
  * is the number of ranks of the node, `l` a rank's local index, `len` as each line says. Reductions go in
- * ascending local order. In each of them src may be the same memory as dst (in ALLGATHER and GATHER also dst + l * len).
+ * ascending local order. In each of them src may be the same memory as dst; in ALLGATHER and GATHER it may
+ * also be dst + l * len. A phase of length 0 still orders: nobody leaves it before those have come whose data
+ * it would have got.
  */
 enum vc_node_kind {
     VC_NODE_BARRIER,
@@ -118,7 +120,7 @@ struct vc_step {
     int dep_first, dep_count; /**< range in vc_plan.deps */
 };
 
-struct vc_access; /* one step's use of memory, while a plan is being built */
+struct vc_uses; /* who used which memory, while a plan is being built */
 
 struct vc_plan {
     struct vc_step *steps;
@@ -128,8 +130,7 @@ struct vc_plan {
     size_t tmp_bytes;
     bool failed; /**< the builder ran out of memory; vc_plan_finish() reports it */
     /* what only the builder uses */
-    struct vc_access *acc;
-    int nacc, cap_acc;
+    struct vc_uses *uses;
     enum { VC_ALIAS_ANYWHERE, VC_ALIAS_AT, VC_ALIAS_NEVER } alias;
     size_t send_at; /**< VC_ALIAS_AT: SEND, where it aliases RECV, begins here in it */
     int local;      /**< own local index, or -1: unknown */
@@ -137,12 +138,12 @@ struct vc_plan {
 
 /* ---- builder: returns step indices; after a failed allocation all calls are no-ops that return 0 ---- */
 
-/** An empty plan. The builder then knows nothing of the call and assumes that SEND may lie anywhere in RECV. */
+/** An empty plan. The builder then knows nothing of the call and takes it that SEND may lie anywhere in RECV. */
 void vc_plan_init(struct vc_plan *p);
 /**
- * An empty plan of `rank`: what every algorithm's build() begins with. The builder then knows where SEND may alias RECV
- * (in alltoall nowhere, so that its sends and receives do not wait for each other) and whether the rank is a node
- * phase's root.
+ * An empty plan of `rank`: what every algorithm's build() begins with. The builder then knows where SEND may
+ * alias RECV (in alltoall nowhere, so that its sends and receives do not wait for each other) and whether the
+ * rank is a node phase's root.
  */
 void vc_plan_begin(struct vc_plan *p, const struct vc_shape *shape, int rank);
 /** Frees everything and leaves an empty plan; may be called again. */
@@ -174,7 +175,7 @@ static inline struct vc_ref vc_ref_sub(struct vc_ref r, size_t off, size_t len)
  */
 int vc_plan_send(struct vc_plan *p, int peer, struct vc_ref src);
 int vc_plan_recv(struct vc_plan *p, int peer, struct vc_ref dst);
-/** Reserves the scratch it needs itself (again that of an earlier step it waits for anyway, where there is one). */
+/** Reserves the scratch it needs itself: again that of a step it waits for anyway, where there is one. */
 int vc_plan_recv_reduce(struct vc_plan *p, int peer, struct vc_ref dst, bool dst_left);
 int vc_plan_copy(struct vc_plan *p, struct vc_ref src, struct vc_ref dst);
 int vc_plan_reduce(struct vc_plan *p, struct vc_ref src, struct vc_ref dst, bool dst_left);

@@ -1,1 +1,59 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# Plans: builder, registry, checker and the algorithms. One file per line.
+target_sources(vcoll_core PRIVATE
+  ${CMAKE_CURRENT_SOURCE_DIR}/plan.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/registry.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/check/check.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/check/expr.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/check/static.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/check/run.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/barrier/dissemination.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/barrier/tree.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/bcast/binomial.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/bcast/binary.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/bcast/chain.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/bcast/scatter_allgather.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/reduce/binomial.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/reduce/binomial_ordered.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/reduce/chain.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/reduce/rabenseifner.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/halving.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/recursive_doubling.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/recursive_multiplying.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/rabenseifner.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/ring.c
+)
+# Groups of participants, flat allgather and alltoall, two-level compositions.
+target_sources(vcoll_core PRIVATE
+  ${CMAKE_CURRENT_SOURCE_DIR}/two_level.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allgather/bruck.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allgather/exchange.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allgather/neighbor_exchange.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allgather/recursive_doubling.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allgather/ring.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allgather/two_level.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allgather/two_level_multi.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allgather/two_level_multi_ring.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allgather/two_level_ring.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/two_level.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/two_level_multi.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/two_level_multi_rabenseifner.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/two_level_multi_ring.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/two_level_net.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/alltoall/bruck.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/alltoall/exchange.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/alltoall/linear.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/alltoall/pairwise.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/alltoall/two_level.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/alltoall/two_level_multi.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/alltoall/two_level_multi_piped.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/barrier/two_level.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/bcast/two_level.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/bcast/two_level_chain.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/bcast/two_level_multi.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/bcast/two_level_net.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/bcast/two_level_scatter_allgather.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/reduce/two_level.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/reduce/two_level_multi.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/reduce/two_level_net.c
+)

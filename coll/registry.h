@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The one table of algorithms: feeds selection, VCOLL_ALG, `vcoll info`, the checker, the tests and the docs. */
+/* The one table of algorithms: feeds selection, VCOLL_ALG, `vcoll info`, the checker, the tests and the docs.
+ */
 #ifndef VC_COLL_REGISTRY_H
 #define VC_COLL_REGISTRY_H
 
@@ -11,7 +12,8 @@ enum vc_alg_kind {
     VC_ALG_PLAN,   /**< a plan run by the engine */
 };
 
-/** Restrictions as data. A call that breaks one cannot use the algorithm; shapes decide it, so all ranks agree. */
+/** Restrictions as data. A call that breaks one cannot use the algorithm; shapes decide it, so all ranks
+ * agree. */
 enum vc_restriction {
     VC_NEEDS_COMMUTATIVE = 1 << 0,
     VC_NEEDS_POW2_SIZE = 1 << 1,
@@ -21,8 +23,8 @@ enum vc_restriction {
     VC_NEEDS_BLOCK_NODES = 1 << 5,   /**< each node's ranks are consecutive */
     VC_NEEDS_BLOCK_OR_COMM = 1 << 6, /**< consecutive, or a commutative operator */
     VC_NEEDS_MIN_COUNT = 1 << 7,     /**< reductions: at least `size` elements */
-    VC_PLACEMENT_FREE = 1 << 8, /**< not a restriction: the result does not depend on which ranks share a node, so
-                                     VCOLL_REPRODUCIBLE may choose it */
+    VC_PLACEMENT_FREE = 1 << 8,      /**< not a restriction: the result does not depend on which ranks share a
+                                        node, so      VCOLL_REPRODUCIBLE may choose it */
 };
 
 /** Which parameters of the shape an algorithm reads; others are refused in VCOLL_ALG. */
@@ -36,9 +38,21 @@ struct vc_alg {
     unsigned params;       /**< of enum vc_alg_param */
     const char *help;      /**< one line: what it does and where it comes from */
     int node_alg;          /**< NODE: enum vc_node_alg */
-    /** PLAN: builds the plan of `rank`. The shape meets the restrictions. VC_OK or VC_ERR_NOMEM. Pure; thread-safe. */
+    /** PLAN: builds the plan of `rank`. The shape meets the restrictions. VC_OK or VC_ERR_NOMEM. Pure;
+     * thread-safe. */
     int (*build)(const struct vc_shape *shape, int rank, struct vc_plan *plan);
 };
+
+/* Every plan algorithm is a `const struct vc_alg vc_alg_<collective>_<name>` and a line in its collective's
+ * algs.list. */
+#define VC_ALG_ENTRY(coll, name) extern const struct vc_alg vc_alg_##coll##_##name;
+#include "coll/barrier/algs.list"
+#include "coll/bcast/algs.list"
+#include "coll/reduce/algs.list"
+#include "coll/allreduce/algs.list"
+#include "coll/allgather/algs.list"
+#include "coll/alltoall/algs.list"
+#undef VC_ALG_ENTRY
 
 /** All algorithms of a collective, `native` first; the array ends with a NULL pointer. Static storage. */
 const struct vc_alg *const *vc_alg_list(enum vc_coll coll);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The checker proves a plan on paper: it runs the plans of all ranks symbolically and shows that every rank ends with
- * exactly the right contributions in the right places, that each send meets a receive of the same length, that nothing
- * deadlocks, that no two unordered steps touch the same memory (one writing), that node phases agree, that reductions of
- * non-commutative operators keep ascending rank order, and that allreduce results are associated identically everywhere.
+ * The checker proves a plan on paper: it runs the plans of all ranks symbolically and shows that every rank
+ * ends with exactly the right contributions in the right places, that each send meets a receive of the same
+ * length, that nothing deadlocks, that no two unordered steps touch the same memory (one writing), that node
+ * phases agree, that reductions of non-commutative operators keep ascending rank order, and that allreduce
+ * results are associated identically everywhere.
  */
 #ifndef VC_COLL_CHECK_H
 #define VC_COLL_CHECK_H
@@ -11,8 +12,9 @@
 #include "coll/registry.h"
 
 /**
- * Builds and checks the plans of all ranks of the shape. 0: proven. Otherwise -1 and up to `len` bytes of text that
- * say which rank, step and byte broke which rule. `alias`: SEND is RECV (MPI_IN_PLACE) as plan.h says.
+ * Builds and checks the plans of all ranks of the shape. 0: proven. Otherwise -1 and up to `len` bytes of
+ * text that say which rank, step and byte broke which rule. `alias`: SEND is RECV (MPI_IN_PLACE) as plan.h
+ * says.
  */
 int vc_check_plan(const struct vc_alg *alg, const struct vc_shape *shape, bool alias, char *text, size_t len);
 

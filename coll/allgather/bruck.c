@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ceil(log2 n) rounds, n - 1 blocks, one more pass over memory. */
+#include "coll/two_level.h"
+
+static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+{
+    struct vc_group g = vc_group_all(shape, rank);
+    struct vc_layout all = {.buf = VC_BUF_RECV, .unit = shape->bytes, .stride = shape->bytes};
+    vc_plan_begin(p, shape, rank);
+    if (shape->bytes) {
+        vc_plan_copy(p, vc_ref_of(VC_BUF_SEND, 0, shape->bytes), vc_layout_block(&all, rank));
+        vc_x_allgather_bruck(p, &g, &all);
+    }
+    return vc_plan_finish(p);
+}
+
+const struct vc_alg vc_alg_allgather_bruck = {
+    .name = "bruck",
+    .coll = VC_ALLGATHER,
+    .kind = VC_ALG_PLAN,
+    .restrictions = VC_PLACEMENT_FREE,
+    .help = "doubling what is held each round, any number of ranks (Bruck et al. 1997)",
+    .build = build,
+};

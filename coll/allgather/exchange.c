@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The exchanges behind flat and two-level allgather. */
+#include "coll/two_level.h"
+
+void vc_x_allgather_ring_step(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay, int k)
+{
+    int n = g->n;
+    int out = vc_x_allgather_ring_in(g, k - 1), in = vc_x_allgather_ring_in(g, k);
+    vc_plan_recv(p, vc_group_rank(g, (g->me - 1 + n) % n), vc_layout_block(lay, in));
+    vc_plan_send(p, vc_group_rank(g, (g->me + 1) % n), vc_layout_block(lay, out));
+}
+
+void vc_x_allgather_ring(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay)
+{
+    for (int k = 0; k < g->n - 1; k++)
+        vc_x_allgather_ring_step(p, g, lay, k);
+}
+
+/* Where the i-th block after virtual rank `me`'s begins when all blocks stand in a circle that begins with
+ * that one. */
+static size_t turned(const struct vc_group *g, const struct vc_layout *lay, int i)
+{
+    size_t own = vc_layout_off(lay, g->me), total = vc_layout_off(lay, g->n);
+    if (g->me + i < g->n)
+        return vc_layout_off(lay, g->me + i) - own;
+    return total - own + vc_layout_off(lay, g->me + i - g->n);
+}
+
+void vc_x_allgather_bruck(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay)
+{
+    int n = g->n;
+    if (n <= 2) {
+        vc_x_allgather_ring(p, g, lay);
+        return;
+    }
+    struct vc_ref circle = vc_plan_tmp(p, vc_layout_off(lay, n));
+    vc_plan_copy(p, vc_layout_block(lay, g->me), vc_ref_sub(circle, 0, turned(g, lay, 1)));
+    for (int have = 1; have < n;) {
+        int more = have <= n - have ? have : n - have;
+        size_t at = turned(g, lay, have);
+        vc_plan_recv(p, vc_group_rank(g, (g->me + have) % n),
+                     vc_ref_sub(circle, at, turned(g, lay, have + more) - at));
+        vc_plan_send(p, vc_group_rank(g, (g->me - have + n) % n),
+                     vc_ref_sub(circle, 0, turned(g, lay, more)));
+        have += more;
+    }
+    /* The own block is in its place; what follows it in the circle stands behind it, the rest at the front.
+     */
+    int behind = n - g->me - 1;
+    size_t at = turned(g, lay, 1);
+    if (behind) {
+        struct vc_ref dst = vc_layout_range(lay, g->me + 1, n);
+        vc_plan_copy(p, vc_ref_sub(circle, at, dst.len), dst);
+        at += dst.len;
+    }
+    if (g->me) {
+        struct vc_ref dst = vc_layout_range(lay, 0, g->me);
+        vc_plan_copy(p, vc_ref_sub(circle, at, dst.len), dst);
+    }
+}
+
+void vc_x_allgather_doubling(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay)
+{
+    for (int m = 1; m < g->n; m *= 2) {
+        int peer = vc_group_rank(g, g->me ^ m);
+        int own = g->me & ~(m - 1), other = own ^ m;
+        vc_plan_recv(p, peer, vc_layout_range(lay, other, other + m));
+        vc_plan_send(p, peer, vc_layout_range(lay, own, own + m));
+    }
+}
+
+void vc_x_allgather_log(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay)
+{
+    if (g->n & (g->n - 1))
+        vc_x_allgather_bruck(p, g, lay);
+    else
+        vc_x_allgather_doubling(p, g, lay);
+}
+
+/*
+ * First both of a pair (2x, 2x + 1) swap their blocks. From then on pairs of blocks travel, and everybody
+ * turns to its two neighbours in turn, outward first: what came last goes out, and what comes in is j pairs
+ * away after 2j - 1 and 2j rounds, on the side of the outer neighbour first.
+ */
+void vc_x_allgather_neighbor(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay)
+{
+    int n = g->n, pairs = n / 2, x = g->me / 2;
+    int outward = g->me % 2 ? 1 : -1;
+    int partner = vc_group_rank(g, g->me - outward), outer = vc_group_rank(g, (g->me + outward + n) % n);
+    vc_plan_recv(p, partner, vc_layout_block(lay, g->me - outward));
+    vc_plan_send(p, partner, vc_layout_block(lay, g->me));
+    int out = x;
+    for (int i = 1; i < pairs; i++) {
+        int j = (i + 1) / 2, dir = i % 2 ? outward : -outward;
+        int in = ((x + dir * j) % pairs + pairs) % pairs;
+        int peer = i % 2 ? outer : partner;
+        vc_plan_recv(p, peer, vc_layout_range(lay, 2 * in, 2 * in + 2));
+        vc_plan_send(p, peer, vc_layout_range(lay, 2 * out, 2 * out + 2));
+        out = in;
+    }
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Gather to the node's leader, leaders exchange whole nodes' blocks in log N rounds, broadcast in the node.
+ */
+#include "coll/two_level.h"
+
+static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+{
+    const struct vc_hier *h = shape->hier;
+    struct vc_group g = vc_group_leaders(shape, rank, -1);
+    bool leads = rank == vc_group_rank(&g, g.me);
+    size_t b = shape->bytes, total = (size_t)shape->size * b;
+    struct vc_ref own = vc_ref_of(VC_BUF_SEND, 0, b), all = vc_ref_of(VC_BUF_RECV, 0, total);
+    vc_plan_begin(p, shape, rank);
+    if (!b)
+        return vc_plan_finish(p);
+    if (g.n == 1) {
+        vc_plan_node(p, VC_NODE_ALLGATHER, 0, 0, b, own, all);
+        return vc_plan_finish(p);
+    }
+    struct vc_ref grouped = h->block ? all : vc_plan_tmp(p, total);
+    struct vc_layout lay = {.buf = grouped.buf, .off = grouped.off, .unit = b, .first = h->first};
+    vc_plan_node(p, VC_NODE_GATHER, 0, 0, b, own, leads ? vc_layout_block(&lay, g.me) : VC_NOTHING);
+    if (leads)
+        vc_x_allgather_log(p, &g, &lay);
+    vc_x_node_bcast(p, shape, rank, 0, grouped);
+    if (!h->block)
+        vc_copy_ungrouped(p, shape, grouped, all);
+    return vc_plan_finish(p);
+}
+
+const struct vc_alg vc_alg_allgather_two_level = {
+    .name = "two_level",
+    .coll = VC_ALLGATHER,
+    .kind = VC_ALG_PLAN,
+    .help = "gather to one leader per node, recursive doubling or Bruck among leaders, broadcast in the node",
+    .build = build,
+};

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Every leader of a node reduces a slice in its memory and across the network around a ring. */
+#include "coll/two_level.h"
+
+static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+{
+    return vc_allreduce_multi(shape, rank, p, vc_x_allreduce_ring);
+}
+
+const struct vc_alg vc_alg_allreduce_two_level_multi_ring = {
+    .name = "two_level_multi_ring",
+    .coll = VC_ALLREDUCE,
+    .kind = VC_ALG_PLAN,
+    .restrictions = VC_NEEDS_COMMUTATIVE,
+    .params = VC_PARAM_SEGMENT | VC_PARAM_LEADERS,
+    .help = "several ranks per node carry a slice each around a ring; for very large vectors",
+    .build = build,
+};

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Everything at once: n - 1 messages each way, begun with the next neighbour so that nobody is everybody's
+ * first. */
+#include "coll/two_level.h"
+
+/* How many peers a rank deals with at a time: enough to hide latency, few enough for any communicator. */
+#define WINDOW 32
+
+static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+{
+    struct vc_group g = vc_group_all(shape, rank);
+    struct vc_layout out = {.buf = VC_BUF_SEND, .unit = shape->bytes, .stride = shape->bytes};
+    struct vc_layout in = {.buf = VC_BUF_RECV, .unit = shape->bytes, .stride = shape->bytes};
+    vc_plan_begin(p, shape, rank);
+    if (shape->bytes) {
+        vc_x_alltoall_linear(p, &g, &out, &in, WINDOW);
+        vc_plan_copy(p, vc_layout_block(&out, rank), vc_layout_block(&in, rank));
+    }
+    return vc_plan_finish(p);
+}
+
+const struct vc_alg vc_alg_alltoall_linear = {
+    .name = "linear",
+    .coll = VC_ALLTOALL,
+    .kind = VC_ALG_PLAN,
+    .restrictions = VC_PLACEMENT_FREE,
+    .help = "messages to all peers at once, nearest first, at most 32 each way under way",
+    .build = build,
+};

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Broadcasts among a group: the network phases of two-level bcast. */
+#include "coll/two_level.h"
+
+#include "coll/patterns.h"
+
+void vc_x_bcast_binomial(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
+{
+    int n = g->n, v = vc_relative(g->me, root, n);
+    if (v)
+        vc_plan_recv(p, vc_group_rank(g, vc_absolute(vc_binomial_parent(v), root, n)), msg);
+    /* The child with the largest subtree first. */
+    for (int k = vc_binomial_span(v, n) / 2; k; k /= 2)
+        if (v + k < n)
+            vc_plan_send(p, vc_group_rank(g, vc_absolute(v + k, root, n)), msg);
+}
+
+void vc_x_bcast_chain(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
+{
+    int n = g->n, v = vc_relative(g->me, root, n);
+    if (v)
+        vc_plan_recv(p, vc_group_rank(g, (g->me - 1 + n) % n), msg);
+    if (v < n - 1)
+        vc_plan_send(p, vc_group_rank(g, (g->me + 1) % n), msg);
+}
+
+int vc_bcast_segmented(const struct vc_shape *shape, int rank, struct vc_plan *p, size_t segment,
+                       vc_bcast_exchange *exchange)
+{
+    struct vc_group g = vc_group_leaders(shape, rank, shape->root);
+    struct vc_ref all = vc_ref_of(VC_BUF_RECV, 0, shape->bytes);
+    int leader = vc_group_rank(&g, g.me);
+    int segments = all.len ? vc_segments(all.len, 1, shape->segment ? shape->segment : segment) : 0;
+    vc_plan_begin(p, shape, rank);
+    for (int i = 0; i < segments; i++) {
+        struct vc_ref msg = vc_slices(all, 1, segments, i, i + 1);
+        if (rank == leader)
+            exchange(p, &g, msg, g.root_node);
+        vc_x_node_bcast(p, shape, rank, shape->hier->local_of[leader], msg);
+    }
+    return vc_plan_finish(p);
+}
+
+static struct vc_ref slices(const struct vc_group *g, struct vc_ref msg, int i, int j)
+{
+    return vc_slices(msg, 1, g->n, i, j);
+}
+
+void vc_x_bcast_scatter(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
+{
+    int n = g->n, v = vc_relative(g->me, root, n);
+    struct vc_ref in = slices(g, msg, v, v + vc_binomial_size(v, n));
+    if (v && in.len)
+        vc_plan_recv(p, vc_group_rank(g, vc_absolute(vc_binomial_parent(v), root, n)), in);
+    for (int k = vc_binomial_span(v, n) / 2; k; k /= 2) {
+        int child = v + k;
+        if (child >= n)
+            continue;
+        struct vc_ref out = slices(g, msg, child, child + vc_binomial_size(child, n));
+        if (out.len)
+            vc_plan_send(p, vc_group_rank(g, vc_absolute(child, root, n)), out);
+    }
+}
+
+int vc_bcast_ring_slice(int n, int v, int k)
+{
+    int slice = (v - k - 1 + n) % n;
+    return slice >= v && slice < v + vc_binomial_size(v, n) ? -1 : slice;
+}
+
+void vc_x_bcast_ring_step(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root, int k)
+{
+    int n = g->n, v = vc_relative(g->me, root, n);
+    int in = vc_bcast_ring_slice(n, v, k), out = vc_bcast_ring_slice(n, (v + 1) % n, k);
+    if (in >= 0 && slices(g, msg, in, in + 1).len)
+        vc_plan_recv(p, vc_group_rank(g, (g->me - 1 + n) % n), slices(g, msg, in, in + 1));
+    if (out >= 0 && slices(g, msg, out, out + 1).len)
+        vc_plan_send(p, vc_group_rank(g, (g->me + 1) % n), slices(g, msg, out, out + 1));
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/check/check.h"
+
+#include "coll/check/internal.h"
+#include "transport/base.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const node_names[VC_NODE_KIND_COUNT] = {
+    [VC_NODE_BARRIER] = "barrier",
+    [VC_NODE_BCAST] = "bcast",
+    [VC_NODE_REDUCE] = "reduce",
+    [VC_NODE_ALLREDUCE] = "allreduce",
+    [VC_NODE_REDUCE_SCATTER] = "reduce_scatter",
+    [VC_NODE_ALLGATHER] = "allgather",
+    [VC_NODE_ALLGATHER_SLICES] = "allgather_slices",
+    [VC_NODE_GATHER] = "gather",
+    [VC_NODE_SCATTER] = "scatter",
+    [VC_NODE_ALLTOALL] = "alltoall",
+};
+
+const char *vck_step_text(const struct vc_step *s, char *buf, size_t len)
+{
+    switch (s->kind) {
+    case VC_STEP_SEND:
+        snprintf(buf, len, "send to %d", s->peer);
+        break;
+    case VC_STEP_RECV:
+        snprintf(buf, len, "recv from %d", s->peer);
+        break;
+    case VC_STEP_RECV_REDUCE:
+        snprintf(buf, len, "recv_reduce from %d", s->peer);
+        break;
+    case VC_STEP_COPY:
+        snprintf(buf, len, "copy");
+        break;
+    case VC_STEP_REDUCE:
+        snprintf(buf, len, "reduce");
+        break;
+    case VC_STEP_NODE:
+        snprintf(buf, len, "node %s", (unsigned)s->node < VC_NODE_KIND_COUNT ? node_names[s->node] : "?");
+        break;
+    default:
+        snprintf(buf, len, "unknown kind %d", (int)s->kind);
+    }
+    return buf;
+}
+
+bool vck_fail(struct vck *c, int rank, int step, const char *fmt, ...)
+{
+    if (c->failed)
+        return false;
+    c->failed = true;
+    char what[512], where[128] = "", name[64];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    if (rank >= 0 && step >= 0)
+        snprintf(where, sizeof where, "rank %d, step %d (%s): ", rank, step,
+                 vck_step_text(&c->plans[rank].steps[step], name, sizeof name));
+    else if (rank >= 0)
+        snprintf(where, sizeof where, "rank %d: ", rank);
+    if (c->text_len)
+        snprintf(c->text, c->text_len, "%s%s", where, what);
+    return false;
+}
+
+bool vck_nomem(struct vck *c)
+{
+    return vck_fail(c, -1, -1, "out of memory");
+}
+
+static bool build(struct vck *c)
+{
+    int size = c->shape->size;
+    c->plans = calloc((size_t)size, sizeof *c->plans);
+    c->ranks = calloc((size_t)size, sizeof *c->ranks);
+    if (!c->plans || !c->ranks)
+        return vck_nomem(c);
+    for (int r = 0; r < size; r++) {
+        vc_plan_init(&c->plans[r]);
+        int err = c->alg->build(c->shape, r, &c->plans[r]);
+        if (err)
+            return vck_fail(c, r, -1, "build() failed with %d", err);
+        c->ranks[r].first_step = c->nsteps;
+        c->ranks[r].first_node = c->nnodes;
+        for (int i = 0; i < c->plans[r].nsteps; i++)
+            c->ranks[r].nnode += c->plans[r].steps[i].kind == VC_STEP_NODE;
+        c->nsteps += c->plans[r].nsteps;
+        c->nnodes += c->ranks[r].nnode;
+    }
+    size_t n = (size_t)c->nsteps + 1;
+    c->owner = malloc(n * sizeof(int));
+    c->partner = malloc(n * sizeof(int));
+    c->prev = malloc(n * sizeof(int));
+    c->next = malloc(n * sizeof(int));
+    c->kth_node = malloc(n * sizeof(int));
+    c->node_steps = malloc(((size_t)c->nnodes + 1) * sizeof(int));
+    if (!c->owner || !c->partner || !c->prev || !c->next || !c->kth_node || !c->node_steps)
+        return vck_nomem(c);
+    for (int r = 0; r < size; r++) {
+        int at = c->ranks[r].first_node;
+        for (int i = 0; i < c->plans[r].nsteps; i++) {
+            int g = c->ranks[r].first_step + i;
+            c->owner[g] = r;
+            c->partner[g] = c->prev[g] = c->next[g] = c->kth_node[g] = -1;
+            if (c->plans[r].steps[i].kind != VC_STEP_NODE)
+                continue;
+            c->kth_node[g] = at - c->ranks[r].first_node;
+            if (c->kth_node[g] > 0) {
+                c->prev[g] = c->node_steps[at - 1];
+                c->next[c->prev[g]] = g;
+            }
+            c->node_steps[at++] = g;
+        }
+    }
+    return true;
+}
+
+static bool check(struct vck *c)
+{
+    if (!build(c) || !vck_static(c) || !vck_match(c) || !vck_hazards(c))
+        return false;
+    if (!vck_exprs_init(&c->exprs, c->shape->size, c->shape->commutative))
+        return vck_nomem(c);
+    for (int order = 0; order < 2; order++)
+        if (!vck_run(c, order))
+            return false;
+    return true;
+}
+
+int vc_check_plan(const struct vc_alg *alg, const struct vc_shape *shape, bool alias, char *text, size_t len)
+{
+    struct vck c = {.alg = alg, .shape = shape, .alias = alias, .text = text, .text_len = len};
+    const char *refused = vc_alg_refuses(alg, shape);
+    bool good = false;
+    if (len)
+        text[0] = 0;
+    if (alg->kind != VC_ALG_PLAN || !alg->build)
+        vck_fail(&c, -1, -1, "%s is not an algorithm with plans", alg->name);
+    else if (alg->coll != shape->coll)
+        vck_fail(&c, -1, -1, "%s is not an algorithm of this collective", alg->name);
+    else if (refused)
+        vck_fail(&c, -1, -1, "%s cannot run this shape: %s", alg->name, refused);
+    else
+        good = check(&c);
+    for (int r = 0; c.plans && r < shape->size; r++)
+        vc_plan_free(&c.plans[r]);
+    free(c.plans);
+    free(c.ranks);
+    free(c.owner);
+    free(c.partner);
+    free(c.prev);
+    free(c.next);
+    free(c.kth_node);
+    free(c.node_steps);
+    vck_exprs_free(&c.exprs);
+    return good ? 0 : -1;
+}

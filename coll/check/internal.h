@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the checker's files share. Memory is a row of cells per rank, one cell for every `grain` bytes. */
+#ifndef VC_COLL_CHECK_INTERNAL_H
+#define VC_COLL_CHECK_INTERNAL_H
+
+#include "coll/check/check.h"
+
+/** What a cell holds: the value `expr`, of the bytes at `org` (in cells) of the contributors' buffers. */
+struct vck_cell {
+    uint32_t expr; /**< 0: undefined; 1 + r: rank r's own data; above: a combination, see expr.c */
+    uint32_t org;
+};
+
+/** How a value came about. Equal trees are equal numbers, so associations are compared by comparing numbers.
+ */
+struct vck_expr {
+    uint32_t left, right;
+    int lo, hi, count; /**< lowest, highest and number of contributing ranks */
+};
+
+struct vck_exprs {
+    struct vck_expr *e;
+    uint64_t *sets; /**< [cap * words] contributing ranks */
+    uint32_t *table;
+    uint32_t n, cap, mask;
+    int words;
+    bool commutative;
+};
+
+/** Memory of one rank as addresses: RECV at 0, then SEND unless it is inside RECV, then TMP. */
+struct vck_rank {
+    size_t recv_len, send_len;
+    size_t send_at, tmp_at, end;
+    size_t first_cell;
+    int first_step; /**< its steps are first_step .. first_step + plan.nsteps in arrays over all steps */
+    int first_node; /**< same, for its NODE steps */
+    int nnode;
+};
+
+/** A use of memory by a step. */
+struct vck_touch {
+    size_t lo, hi;
+    bool write;
+};
+
+struct vck {
+    const struct vc_alg *alg;
+    const struct vc_shape *shape;
+    bool alias, failed, nomem;
+    char *text;
+    size_t text_len;
+    size_t grain;
+    struct vc_plan *plans;
+    struct vck_rank *ranks;
+    int nsteps, nnodes; /**< steps and NODE steps of all ranks */
+    /* over all steps */
+    int *owner;   /**< rank of a step */
+    int *partner; /**< SEND, RECV*: the step that it meets */
+    int *prev; /**< SEND, RECV*: the one before it to or from the same peer, or -1; NODE: the NODE step before
+                  it */
+    int *next; /**< the other way round */
+    int *kth_node;   /**< NODE: which of its rank's NODE steps it is */
+    int *node_steps; /**< [nnodes] */
+    struct vck_exprs exprs;
+};
+
+/** Records the first failure. step < 0: the rank as a whole; rank < 0: the plans as a whole. Returns false.
+ */
+bool vck_fail(struct vck *c, int rank, int step, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+bool vck_nomem(struct vck *c);
+/** "recv from 3", for texts; uses `buf`. */
+const char *vck_step_text(const struct vc_step *s, char *buf, size_t len);
+
+static inline const struct vc_step *vck_step(const struct vck *c, int global)
+{
+    int r = c->owner[global];
+    return &c->plans[r].steps[global - c->ranks[r].first_step];
+}
+
+/** Address of a reference in its rank's memory. */
+static inline size_t vck_addr(const struct vck *c, int rank, struct vc_ref ref)
+{
+    const struct vck_rank *k = &c->ranks[rank];
+    return ref.off + (ref.buf == VC_BUF_SEND ? k->send_at : ref.buf == VC_BUF_TMP ? k->tmp_at : 0);
+}
+
+/** Which memory a step uses; up to 3 entries. Returns how many. */
+int vck_touches(const struct vck *c, int rank, const struct vc_step *s, struct vck_touch t[3]);
+
+/* Each returns false after a failure. */
+bool vck_static(struct vck *c);  /**< every step on its own; lays out memory */
+bool vck_match(struct vck *c);   /**< sends with receives, node phases with each other */
+bool vck_hazards(struct vck *c); /**< unordered steps of one rank that touch the same memory */
+/** Runs all plans to their end and checks what they leave. `order` 0: fair, sends wait for their receives; 1:
+ * unfair, in the other direction, sends complete at once and posted receives lose their old contents. */
+bool vck_run(struct vck *c, int order);
+
+bool vck_exprs_init(struct vck_exprs *x, int size, bool commutative);
+void vck_exprs_free(struct vck_exprs *x);
+/** left (op) right; 0 when it may not be done, with *why saying why ("" : out of memory). */
+uint32_t vck_combine(struct vck_exprs *x, uint32_t left, uint32_t right, const char **why);
+/** "ranks 0-3,7 of 0-15" for texts. */
+const char *vck_expr_text(const struct vck_exprs *x, uint32_t e, char *buf, size_t len);
+
+#endif

@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The symbolic run. Steps become ready when what they wait for is done; a send and its receive are done when
+ * both have started (or, in the eager order, the send at once). That is monotone: if the run gets stuck,
+ * every run does.
+ */
+#include "coll/check/internal.h"
+#include "transport/base.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct run {
+    struct vck *c;
+    bool eager;
+    struct vck_cell *mem;
+    struct vck_cell *sent; /**< eager: contents of messages, at sent_at[send] */
+    size_t *sent_at;
+    int *pending; /**< what a step still waits for before it may start */
+    bool *started, *done;
+    int *rev_first,
+        *rev; /**< which steps wait for a step's end, by rank-local indices of `deps` turned around */
+    int *ready, nready, ready_head;
+    int ndone;
+    int *arrived; /**< [nnodes] per first rank's NODE step: how many of the node are in it */
+    int words;
+    uint64_t *known; /**< barrier: whose entry a step's end comes after */
+};
+
+static struct vck_cell *cells(const struct run *x, int rank, struct vc_ref ref)
+{
+    return x->mem + x->c->ranks[rank].first_cell + vck_addr(x->c, rank, ref) / x->c->grain;
+}
+
+static int local_step(const struct vck *c, int g)
+{
+    return g - c->ranks[c->owner[g]].first_step;
+}
+
+static bool defined(struct run *x, int g, struct vc_ref ref, const struct vck_cell *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i].expr == 0)
+            return vck_fail(x->c, x->c->owner[g], local_step(x->c, g),
+                            "reads byte %zu of %s, which is undefined", ref.off + i * x->c->grain,
+                            ref.buf == VC_BUF_TMP    ? "TMP"
+                            : ref.buf == VC_BUF_RECV ? "RECV"
+                                                     : "SEND");
+    return true;
+}
+
+/* dst = left (op) right, cell by cell; dst may be either. */
+static bool reduce(struct run *x, int g, struct vck_cell *dst, const struct vck_cell *left,
+                   const struct vck_cell *right, size_t n)
+{
+    struct vck *c = x->c;
+    uint32_t l = 0, r = 0, res = 0;
+    char a[256], b[256];
+    const char *why;
+    if (n && left[0].org * c->grain % c->shape->esize)
+        return vck_fail(c, c->owner[g], local_step(c, g), "operands begin inside an element");
+    for (size_t i = 0; i < n; i++) {
+        if (left[i].org != right[i].org)
+            return vck_fail(c, c->owner[g], local_step(c, g),
+                            "combines bytes of different places: %zu on the left with %zu on the right",
+                            left[i].org * c->grain, right[i].org * c->grain);
+        if (left[i].expr != l || right[i].expr != r || res == 0) {
+            l = left[i].expr;
+            r = right[i].expr;
+            res = vck_combine(&c->exprs, l, r, &why);
+            if (res == 0 && !*why)
+                return vck_nomem(c);
+            if (res == 0)
+                return vck_fail(c, c->owner[g], local_step(c, g), "byte %zu: %s: %s with %s",
+                                left[i].org * c->grain, why, vck_expr_text(&c->exprs, l, a, sizeof a),
+                                vck_expr_text(&c->exprs, r, b, sizeof b));
+        }
+        dst[i] = (struct vck_cell){res, left[i].org};
+    }
+    return true;
+}
+
+/* ---- knowledge: whose entry into the collective must have happened before a step ends (barriers) ---- */
+
+static uint64_t *known(struct run *x, int g)
+{
+    return x->known + (size_t)g * (size_t)x->words;
+}
+
+static void learn(struct run *x, int g, int from)
+{
+    if (!x->known)
+        return;
+    for (int w = 0; w < x->words; w++)
+        known(x, g)[w] |= known(x, from)[w];
+}
+
+static void know_at_start(struct run *x, int g)
+{
+    struct vck *c = x->c;
+    if (!x->known)
+        return;
+    int r = c->owner[g];
+    const struct vc_step *s = vck_step(c, g);
+    memset(known(x, g), 0, (size_t)x->words * sizeof(uint64_t));
+    known(x, g)[r / 64] |= UINT64_C(1) << (r % 64);
+    for (int i = 0; i < s->dep_count; i++)
+        learn(x, g, c->ranks[r].first_step + c->plans[r].deps[s->dep_first + i]);
+    if (s->kind == VC_STEP_NODE && c->prev[g] >= 0)
+        learn(x, g, c->prev[g]);
+}
+
+/* ---- steps ---- */
+
+static bool become_done(struct run *x, int g);
+
+/* The data of a message arrives in its receive. */
+static bool deliver(struct run *x, int send, const struct vck_cell *data)
+{
+    struct vck *c = x->c;
+    int g = c->partner[send];
+    const struct vc_step *s = vck_step(c, g);
+    size_t n = s->dst.len / c->grain;
+    int r = c->owner[g];
+    struct vck_cell *dst = cells(x, r, s->dst);
+    learn(x, g, send);
+    if (s->kind == VC_STEP_RECV) {
+        if (n)
+            memcpy(dst, data, n * sizeof *dst);
+        return true;
+    }
+    struct vck_cell *scratch = cells(x, r, s->src);
+    if (n)
+        memcpy(scratch, data, n * sizeof *dst);
+    if (!defined(x, g, s->dst, dst, n))
+        return false;
+    return s->dst_left ? reduce(x, g, dst, dst, scratch, n) : reduce(x, g, dst, scratch, dst, n);
+}
+
+static bool start_send(struct run *x, int g)
+{
+    struct vck *c = x->c;
+    const struct vc_step *s = vck_step(c, g);
+    size_t n = s->src.len / c->grain;
+    struct vck_cell *src = cells(x, c->owner[g], s->src);
+    int peer = c->partner[g];
+    if (!defined(x, g, s->src, src, n))
+        return false;
+    if (x->eager) {
+        if (n)
+            memcpy(x->sent + x->sent_at[g], src, n * sizeof *src);
+        if (!become_done(x, g))
+            return false;
+        return !x->started[peer] || (deliver(x, g, x->sent + x->sent_at[g]) && become_done(x, peer));
+    }
+    return !x->started[peer] || (deliver(x, g, src) && become_done(x, g) && become_done(x, peer));
+}
+
+static bool start_recv(struct run *x, int g)
+{
+    struct vck *c = x->c;
+    const struct vc_step *s = vck_step(c, g);
+    int r = c->owner[g], send = c->partner[g];
+    if (x->eager && s->dst.len) {
+        struct vc_ref into = s->kind == VC_STEP_RECV ? s->dst : s->src;
+        memset(cells(x, r, into), 0, into.len / c->grain * sizeof(struct vck_cell));
+    }
+    if (!x->started[send])
+        return true;
+    if (x->eager)
+        return deliver(x, send, x->sent + x->sent_at[send]) && become_done(x, g);
+    return deliver(x, send, cells(x, c->owner[send], vck_step(c, send)->src)) && become_done(x, send) &&
+           become_done(x, g);
+}
+
+static bool run_local(struct run *x, int g)
+{
+    struct vck *c = x->c;
+    const struct vc_step *s = vck_step(c, g);
+    size_t n = s->dst.len / c->grain;
+    int r = c->owner[g];
+    struct vck_cell *src = cells(x, r, s->src), *dst = cells(x, r, s->dst);
+    if (!defined(x, g, s->src, src, n))
+        return false;
+    if (s->kind == VC_STEP_COPY) {
+        if (n)
+            memmove(dst, src, n * sizeof *dst);
+    } else if (!defined(x, g, s->dst, dst, n) ||
+               !(s->dst_left ? reduce(x, g, dst, dst, src, n) : reduce(x, g, dst, src, dst, n))) {
+        return false;
+    }
+    return become_done(x, g);
+}
+
+/* Reduction of the src of all ranks of a node, ascending, into `out`. */
+static bool node_reduce(struct run *x, const int *steps, int q, struct vck_cell *out)
+{
+    struct vck *c = x->c;
+    size_t n = vck_step(c, steps[0])->len / c->grain;
+    for (int l = 0; l < q; l++) {
+        const struct vc_step *s = vck_step(c, steps[l]);
+        const struct vck_cell *src = cells(x, c->owner[steps[l]], s->src);
+        if (!defined(x, steps[l], s->src, src, n))
+            return false;
+        if (l == 0 && n)
+            memcpy(out, src, n * sizeof *out);
+        else if (l > 0 && !reduce(x, steps[l], out, out, src, n))
+            return false;
+    }
+    return true;
+}
+
+/* The data of a node phase. `big` has room for q * q * len. All is read before anything is written. */
+static bool node_data(struct run *x, const int *steps, int q, struct vck_cell *big)
+{
+    struct vck *c = x->c;
+    const struct vc_step *s0 = vck_step(c, steps[0]);
+    size_t n = s0->len / c->grain, all = n * (size_t)q;
+    bool reductions = c->shape->coll == VC_REDUCE || c->shape->coll == VC_ALLREDUCE;
+    size_t unit = reductions ? c->shape->esize : 1;
+    int root = s0->peer;
+    if (s0->node == VC_NODE_BARRIER || n == 0)
+        return true;
+    if (s0->node == VC_NODE_REDUCE || s0->node == VC_NODE_ALLREDUCE || s0->node == VC_NODE_REDUCE_SCATTER) {
+        if (!node_reduce(x, steps, q, big))
+            return false;
+    } else {
+        for (int l = 0; l < q; l++) {
+            const struct vc_step *s = vck_step(c, steps[l]);
+            size_t from = 0, to = n, at = (size_t)l * n;
+            struct vc_ref ref = s->src;
+            if (s0->node == VC_NODE_BCAST || s0->node == VC_NODE_SCATTER) {
+                if (l != root)
+                    continue;
+                at = 0;
+                to = s0->node == VC_NODE_SCATTER ? all : n;
+                ref = s0->node == VC_NODE_SCATTER ? s->src : s->dst;
+            } else if (s0->node == VC_NODE_ALLGATHER_SLICES) {
+                if (l >= s0->parts)
+                    continue;
+                from = vc_slice(s0->len, unit, s0->parts, l) / c->grain;
+                to = vc_slice(s0->len, unit, s0->parts, l + 1) / c->grain;
+                at = 0;
+                ref = s->dst;
+            } else if (s0->node == VC_NODE_ALLTOALL) {
+                to = all;
+                at = (size_t)l * all;
+            }
+            ref = vc_ref_sub(ref, from * c->grain, (to - from) * c->grain);
+            const struct vck_cell *v = cells(x, c->owner[steps[l]], ref);
+            if (!defined(x, steps[l], ref, v, to - from))
+                return false;
+            if (to > from)
+                memcpy(big + at + from, v, (to - from) * sizeof *v);
+        }
+    }
+    for (int l = 0; l < q; l++) {
+        struct vck_cell *dst = cells(x, c->owner[steps[l]], vck_step(c, steps[l])->dst);
+        size_t from, to;
+        switch (s0->node) {
+        case VC_NODE_REDUCE:
+            if (l == root)
+                memcpy(dst, big, n * sizeof *dst);
+            break;
+        case VC_NODE_REDUCE_SCATTER:
+            memset(dst, 0, n * sizeof *dst);
+            if (l >= s0->parts)
+                break;
+            from = vc_slice(s0->len, unit, s0->parts, l) / c->grain;
+            to = vc_slice(s0->len, unit, s0->parts, l + 1) / c->grain;
+            memcpy(dst + from, big + from, (to - from) * sizeof *dst);
+            break;
+        case VC_NODE_BCAST:
+        case VC_NODE_ALLREDUCE:
+        case VC_NODE_ALLGATHER_SLICES:
+            memcpy(dst, big, n * sizeof *dst);
+            break;
+        case VC_NODE_ALLGATHER:
+            memcpy(dst, big, all * sizeof *dst);
+            break;
+        case VC_NODE_GATHER:
+            if (l == root)
+                memcpy(dst, big, all * sizeof *dst);
+            break;
+        case VC_NODE_SCATTER:
+            memcpy(dst, big + (size_t)l * n, n * sizeof *dst);
+            break;
+        case VC_NODE_ALLTOALL:
+            for (int i = 0; i < q; i++)
+                memcpy(dst + (size_t)i * n, big + (size_t)i * all + (size_t)l * n, n * sizeof *dst);
+            break;
+        default:
+            break;
+        }
+    }
+    return true;
+}
+
+/* Whether local `to` of a node phase cannot end before local `from` has begun it. Phases without data prove
+ * nothing. */
+static bool node_orders(const struct vc_step *s, int from, int to)
+{
+    if (s->node != VC_NODE_BARRIER && s->len == 0)
+        return false;
+    switch (s->node) {
+    case VC_NODE_BARRIER:
+    case VC_NODE_ALLREDUCE:
+    case VC_NODE_ALLGATHER:
+    case VC_NODE_ALLTOALL:
+        return true;
+    case VC_NODE_BCAST:
+    case VC_NODE_SCATTER:
+        return from == s->peer;
+    case VC_NODE_REDUCE:
+    case VC_NODE_GATHER:
+        return to == s->peer;
+    default:
+        return false;
+    }
+}
+
+static bool start_node(struct run *x, int g)
+{
+    struct vck *c = x->c;
+    const struct vc_hier *h = c->shape->hier;
+    int node = h->node_of[c->owner[g]], q = vc_hier_node_size(h, node), k = c->kth_node[g];
+    int slot = c->ranks[vc_hier_rank(h, node, 0)].first_node + k;
+    if (++x->arrived[slot] < q)
+        return true;
+    const struct vc_step *s = vck_step(c, g);
+    size_t n = s->len / c->grain * (size_t)q * (size_t)(s->node == VC_NODE_ALLTOALL ? q : 1);
+    int *steps = malloc((size_t)q * sizeof *steps);
+    struct vck_cell *big = malloc((n + 1) * sizeof *big);
+    bool good = steps && big;
+    if (!good)
+        vck_nomem(c);
+    for (int l = 0; good && l < q; l++)
+        steps[l] = c->node_steps[c->ranks[vc_hier_rank(h, node, l)].first_node + k];
+    good = good && node_data(x, steps, q, big);
+    if (good && x->known) {
+        uint64_t *old = malloc((size_t)q * (size_t)x->words * sizeof *old);
+        good = old || vck_nomem(c);
+        for (int l = 0; good && l < q; l++)
+            memcpy(old + (size_t)l * (size_t)x->words, known(x, steps[l]), (size_t)x->words * sizeof *old);
+        for (int to = 0; good && to < q; to++)
+            for (int from = 0; from < q; from++)
+                for (int w = 0; w < x->words && node_orders(s, from, to); w++)
+                    known(x, steps[to])[w] |= old[from * x->words + w];
+        free(old);
+    }
+    for (int l = 0; good && l < q; l++)
+        good = become_done(x, steps[l]);
+    free(steps);
+    free(big);
+    return good;
+}
+
+/* ---- the schedule ---- */
+
+static void release(struct run *x, int g)
+{
+    if (--x->pending[g] == 0)
+        x->ready[x->nready++] = g;
+}
+
+static bool become_done(struct run *x, int g)
+{
+    x->done[g] = true;
+    x->ndone++;
+    for (int i = x->rev_first[g]; i < x->rev_first[g + 1]; i++)
+        release(x, x->rev[i]);
+    if (x->c->next[g] >= 0 && vck_step(x->c, g)->kind == VC_STEP_NODE)
+        release(x, x->c->next[g]);
+    return true;
+}
+
+static bool start(struct run *x, int g)
+{
+    enum vc_step_kind kind = vck_step(x->c, g)->kind;
+    x->started[g] = true;
+    know_at_start(x, g);
+    if (x->c->next[g] >= 0 && kind != VC_STEP_NODE)
+        release(x, x->c->next[g]);
+    switch (kind) {
+    case VC_STEP_SEND:
+        return start_send(x, g);
+    case VC_STEP_RECV:
+    case VC_STEP_RECV_REDUCE:
+        return start_recv(x, g);
+    case VC_STEP_NODE:
+        return start_node(x, g);
+    default:
+        return run_local(x, g);
+    }
+}
+
+/* What an unfinished step waits for. */
+static int waits_for(const struct run *x, int g, const char **why)
+{
+    const struct vck *c = x->c;
+    const struct vc_step *s = vck_step(c, g);
+    int r = c->owner[g];
+    if (x->started[g] && s->kind != VC_STEP_NODE) {
+        *why = "waits for its partner";
+        return c->partner[g];
+    }
+    if (x->started[g]) {
+        const struct vc_hier *h = c->shape->hier;
+        int node = h->node_of[r];
+        *why = "waits for the node";
+        for (int l = 0; l < vc_hier_node_size(h, node); l++) {
+            int other = c->node_steps[c->ranks[vc_hier_rank(h, node, l)].first_node + c->kth_node[g]];
+            if (!x->started[other])
+                return other;
+        }
+    }
+    *why = "depends on";
+    for (int i = 0; i < s->dep_count; i++) {
+        int d = c->ranks[r].first_step + c->plans[r].deps[s->dep_first + i];
+        if (!x->done[d])
+            return d;
+    }
+    *why = "comes after";
+    return c->prev[g];
+}
+
+static bool stuck(struct run *x)
+{
+    struct vck *c = x->c;
+    char text[400], name[64];
+    const char *why;
+    size_t at = 0;
+    int g = 0;
+    while (x->done[g])
+        g++;
+    int first = g;
+    for (int hop = 0; hop < 6 && g >= 0 && at < sizeof text; hop++) {
+        int to = waits_for(x, g, &why);
+        if (to < 0)
+            break;
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s %s rank %d step %d (%s)",
+                               hop ? ", which" : "", why, c->owner[to], local_step(c, to),
+                               vck_step_text(vck_step(c, to), name, sizeof name));
+        g = to;
+    }
+    return vck_fail(c, c->owner[first], local_step(c, first), "deadlock:%s", text);
+}
+
+static bool schedule(struct run *x, bool backwards)
+{
+    struct vck *c = x->c;
+    for (int i = 0; i < c->nsteps; i++) {
+        int g = backwards ? c->nsteps - 1 - i : i;
+        x->pending[g] = vck_step(c, g)->dep_count + (c->prev[g] >= 0);
+        if (x->pending[g] == 0)
+            x->ready[x->nready++] = g;
+    }
+    while (x->ready_head < x->nready) {
+        int g = backwards ? x->ready[--x->nready] : x->ready[x->ready_head++];
+        if (!start(x, g))
+            return false;
+    }
+    return x->ndone == c->nsteps || stuck(x);
+}
+
+/* ---- begin and end ---- */
+
+static void initial(struct run *x)
+{
+    const struct vck *c = x->c;
+    const struct vc_shape *s = c->shape;
+    for (int r = 0; r < s->size; r++) {
+        bool root_has = s->coll == VC_BCAST && r == s->root;
+        struct vc_ref ref = root_has ? vc_ref_of(VC_BUF_RECV, 0, c->ranks[r].recv_len)
+                                     : vc_ref_of(VC_BUF_SEND, 0, c->ranks[r].send_len);
+        struct vck_cell *v = cells(x, r, ref);
+        for (size_t i = 0; i < ref.len / c->grain; i++)
+            v[i] = (struct vck_cell){(uint32_t)(1 + r), (uint32_t)i};
+    }
+}
+
+static bool wrong(struct run *x, int rank, size_t cell, const char *want)
+{
+    struct vck *c = x->c;
+    size_t byte = cell * c->grain;
+    const struct vck_cell *v = cells(x, rank, vc_ref_of(VC_BUF_RECV, byte, 0));
+    char has[256], by[96] = "no step wrote it", name[64];
+    struct vck_touch t[3];
+    for (int i = 0; i < c->plans[rank].nsteps; i++) {
+        const struct vc_step *s = &c->plans[rank].steps[i];
+        for (int k = vck_touches(c, rank, s, t) - 1; k >= 0; k--)
+            if (t[k].write && t[k].lo <= byte && byte < t[k].hi)
+                snprintf(by, sizeof by, "last written by step %d (%s)", i,
+                         vck_step_text(s, name, sizeof name));
+    }
+    return vck_fail(c, rank, -1, "ends with %s, place %zu, at byte %zu of RECV instead of %s; %s",
+                    vck_expr_text(&c->exprs, v->expr, has, sizeof has), v->org * c->grain, byte, want, by);
+}
+
+static bool verify(struct run *x)
+{
+    struct vck *c = x->c;
+    const struct vc_shape *s = c->shape;
+    bool reduction = s->coll == VC_REDUCE || s->coll == VC_ALLREDUCE;
+    size_t block = s->bytes / c->grain;
+    char want[64];
+    for (int r = 0; r < s->size; r++) {
+        const struct vck_cell *v = cells(x, r, vc_ref_of(VC_BUF_RECV, 0, 0));
+        const struct vck_cell *v0 = cells(x, 0, vc_ref_of(VC_BUF_RECV, 0, 0));
+        for (size_t i = 0; i < c->ranks[r].recv_len / c->grain; i++) {
+            int from = s->coll == VC_BCAST ? s->root : reduction ? 0 : (int)(i / block);
+            size_t org = s->coll == VC_ALLGATHER  ? i % block
+                         : s->coll == VC_ALLTOALL ? (size_t)r * block + i % block
+                                                  : i;
+            if (reduction && (v[i].expr == 0 || c->exprs.e[v[i].expr].count != s->size || v[i].org != org)) {
+                snprintf(want, sizeof want, "all %d ranks' place %zu", s->size, org * c->grain);
+                return wrong(x, r, i, want);
+            }
+            if (!reduction && (v[i].expr != (uint32_t)(1 + from) || v[i].org != org)) {
+                snprintf(want, sizeof want, "rank %d's place %zu", from, org * c->grain);
+                return wrong(x, r, i, want);
+            }
+            if (s->coll == VC_ALLREDUCE && v[i].expr != v0[i].expr)
+                return wrong(x, r, i, "the association of rank 0");
+        }
+        if (s->coll != VC_BARRIER)
+            continue;
+        for (int o = 0; o < s->size; o++) {
+            bool knows = o == r;
+            for (int i = 0; i < c->plans[r].nsteps && !knows; i++)
+                knows = known(x, c->ranks[r].first_step + i)[o / 64] >> (o % 64) & 1;
+            if (!knows)
+                return vck_fail(c, r, -1, "may leave the barrier before rank %d has entered it", o);
+        }
+    }
+    return true;
+}
+
+/* Turns the dependencies around. */
+static bool reverse(struct run *x)
+{
+    const struct vck *c = x->c;
+    int total = 0;
+    for (int r = 0; r < c->shape->size; r++)
+        total += c->plans[r].ndeps;
+    x->rev_first = calloc((size_t)c->nsteps + 2, sizeof(int));
+    x->rev = malloc(((size_t)total + 1) * sizeof(int));
+    if (!x->rev_first || !x->rev)
+        return false;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int g = 0; g < c->nsteps; g++) {
+            const struct vc_step *s = vck_step(c, g);
+            int r = c->owner[g], base = c->ranks[r].first_step;
+            for (int i = 0; i < s->dep_count; i++) {
+                int d = base + c->plans[r].deps[s->dep_first + i];
+                if (pass == 0)
+                    x->rev_first[d + 1]++;
+                else
+                    x->rev[x->rev_first[d]++] = g;
+            }
+        }
+        if (pass == 0)
+            for (int g = 0; g < c->nsteps; g++)
+                x->rev_first[g + 1] += x->rev_first[g];
+    }
+    /* Filling moved every beginning to its end. */
+    memmove(x->rev_first + 1, x->rev_first, ((size_t)c->nsteps + 1) * sizeof(int));
+    x->rev_first[0] = 0;
+    return true;
+}
+
+bool vck_run(struct vck *c, int order)
+{
+    struct run x = {.c = c, .eager = order == 1, .words = (c->shape->size + 63) / 64};
+    size_t n = (size_t)c->nsteps + 1, msg = 0;
+    const struct vck_rank *last = &c->ranks[c->shape->size - 1];
+    bool good = false;
+    x.mem = calloc(last->first_cell + last->end / c->grain + 1, sizeof *x.mem);
+    x.pending = calloc(n, sizeof(int));
+    x.started = calloc(n, sizeof(bool));
+    x.done = calloc(n, sizeof(bool));
+    x.ready = calloc(n, sizeof(int));
+    x.arrived = calloc((size_t)c->nnodes + 1, sizeof(int));
+    x.sent_at = calloc(n, sizeof(size_t));
+    if (c->shape->coll == VC_BARRIER)
+        x.known = calloc(n * (size_t)x.words, sizeof(uint64_t));
+    for (int g = 0; x.sent_at && x.eager && g < c->nsteps; g++) {
+        x.sent_at[g] = msg;
+        if (vck_step(c, g)->kind == VC_STEP_SEND)
+            msg += vck_step(c, g)->src.len / c->grain;
+    }
+    x.sent = malloc((msg + 1) * sizeof *x.sent);
+    if (!x.mem || !x.pending || !x.started || !x.done || !x.ready || !x.arrived || !x.sent_at || !x.sent ||
+        (c->shape->coll == VC_BARRIER && !x.known) || !reverse(&x)) {
+        vck_nomem(c);
+    } else {
+        initial(&x);
+        good = schedule(&x, order == 1) && verify(&x);
+    }
+    free(x.mem);
+    free(x.sent);
+    free(x.sent_at);
+    free(x.pending);
+    free(x.started);
+    free(x.done);
+    free(x.rev_first);
+    free(x.rev);
+    free(x.ready);
+    free(x.arrived);
+    free(x.known);
+    return good;
+}

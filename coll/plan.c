@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/plan.h"
+
+#include "transport/base.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where a use lies. With VC_ALIAS_NEVER, SEND is a space of its own; otherwise it is mapped into RECV's. */
+enum space { SPACE_RECV, SPACE_SEND, SPACE_TMP, SPACES };
+
+/* The bytes from `lo` to the next extent's. */
+struct extent {
+    size_t lo;
+    int writer;  /* the last step that wrote them, or -1 */
+    int readers; /* the steps that read them since: first link of a list, or -1 */
+};
+
+/* Links are never changed, so that the two halves of an extent can share a list. */
+struct link {
+    int step, next;
+};
+
+struct vc_uses {
+    struct {
+        struct extent *e; /* ascending; the first begins at 0, the last has no end */
+        int n, cap;
+    } space[SPACES];
+    struct link *links;
+    int nlinks, cap_links;
+};
+
+void vc_plan_init(struct vc_plan *p)
+{
+    memset(p, 0, sizeof *p);
+    p->alias = VC_ALIAS_ANYWHERE;
+    p->local = -1;
+}
+
+void vc_plan_begin(struct vc_plan *p, const struct vc_shape *shape, int rank)
+{
+    vc_plan_init(p);
+    p->local = shape->hier->local_of[rank];
+    p->alias = shape->coll == VC_ALLTOALL ? VC_ALIAS_NEVER : VC_ALIAS_AT;
+    if (shape->coll == VC_ALLGATHER)
+        p->send_at = (size_t)rank * shape->bytes;
+}
+
+static void free_uses(struct vc_plan *p)
+{
+    if (!p->uses)
+        return;
+    for (int i = 0; i < SPACES; i++)
+        free(p->uses->space[i].e);
+    free(p->uses->links);
+    free(p->uses);
+    p->uses = NULL;
+}
+
+void vc_plan_free(struct vc_plan *p)
+{
+    free(p->steps);
+    free(p->deps);
+    free_uses(p);
+    vc_plan_init(p);
+}
+
+int vc_plan_finish(struct vc_plan *p)
+{
+    free_uses(p);
+    if (p->failed) {
+        vc_plan_free(p);
+        return vc_fail(VC_ERR_NOMEM, "out of memory while planning a collective");
+    }
+    return VC_OK;
+}
+
+struct vc_ref vc_plan_tmp(struct vc_plan *p, size_t len)
+{
+    struct vc_ref r = vc_ref_of(VC_BUF_TMP, p->tmp_bytes, len);
+    p->tmp_bytes += vc_round_up(len, VC_CACHELINE);
+    return r;
+}
+
+/* Room for one more element of an array; false, and the plan failed, when there is none. */
+static bool grow(struct vc_plan *p, void *array, int n, int *cap, size_t each)
+{
+    void *old, *grown;
+    if (n < *cap)
+        return true;
+    int want = *cap ? *cap * 2 : 16;
+    memcpy(&old, array, sizeof old);
+    grown = realloc(old, (size_t)want * each);
+    if (!grown) {
+        p->failed = true;
+        return false;
+    }
+    memcpy(array, &grown, sizeof grown);
+    *cap = want;
+    return true;
+}
+
+static bool has_dep(const struct vc_plan *p, const struct vc_step *s, int earlier)
+{
+    for (int i = 0; i < s->dep_count; i++)
+        if (p->deps[s->dep_first + i] == earlier)
+            return true;
+    return false;
+}
+
+/* Whether a dependency of the step already waits for `earlier` itself. */
+static bool implied(const struct vc_plan *p, const struct vc_step *s, int earlier)
+{
+    for (int i = 0; i < s->dep_count; i++) {
+        int d = p->deps[s->dep_first + i];
+        if (d == earlier || has_dep(p, &p->steps[d], earlier))
+            return true;
+    }
+    return false;
+}
+
+static void add_dep(struct vc_plan *p, struct vc_step *s, int earlier)
+{
+    if (implied(p, s, earlier) || !grow(p, &p->deps, p->ndeps, &p->cap_deps, sizeof *p->deps))
+        return;
+    p->deps[p->ndeps++] = earlier;
+    s->dep_count++;
+}
+
+/* The extent that holds byte `at`. */
+static int find(const struct extent *e, int n, size_t at)
+{
+    int low = 0, high = n;
+    while (high - low > 1) {
+        int mid = (low + high) / 2;
+        if (e[mid].lo <= at)
+            low = mid;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* Makes an extent begin at `at`; returns its index, or -1 when out of memory. */
+static int split(struct vc_plan *p, enum space space, size_t at)
+{
+    struct vc_uses *u = p->uses;
+    if (!grow(p, &u->space[space].e, u->space[space].n, &u->space[space].cap, sizeof(struct extent)))
+        return -1;
+    struct extent *e = u->space[space].e;
+    if (u->space[space].n == 0) {
+        e[0] = (struct extent){0, -1, -1};
+        u->space[space].n = 1;
+        return split(p, space, at);
+    }
+    int i = find(e, u->space[space].n, at);
+    if (e[i].lo == at)
+        return i;
+    memmove(e + i + 2, e + i + 1, (size_t)(u->space[space].n - i - 1) * sizeof *e);
+    e[i + 1] = e[i];
+    e[i + 1].lo = at;
+    u->space[space].n++;
+    return i + 1;
+}
+
+static bool add_reader(struct vc_plan *p, struct extent *e, int step)
+{
+    struct vc_uses *u = p->uses;
+    if (!grow(p, &u->links, u->nlinks, &u->cap_links, sizeof *u->links))
+        return false;
+    u->links[u->nlinks] = (struct link){step, e->readers};
+    e->readers = u->nlinks++;
+    return true;
+}
+
+/*
+ * Makes `step`, the last one, wait for what conflicts with its use of `ref`, and records the use. It is
+ * enough to know of each byte who wrote it last and who read it since: what is older, those wait for
+ * themselves.
+ */
+static void touch(struct vc_plan *p, int step, struct vc_ref ref, bool write)
+{
+    if (p->failed || ref.buf == VC_BUF_NONE || ref.len == 0)
+        return;
+    if (!p->uses && !(p->uses = calloc(1, sizeof *p->uses))) {
+        p->failed = true;
+        return;
+    }
+    size_t lo = ref.off, hi = ref.off + ref.len;
+    enum space space = SPACE_RECV;
+    if (ref.buf == VC_BUF_TMP) {
+        space = SPACE_TMP;
+    } else if (ref.buf == VC_BUF_SEND && p->alias == VC_ALIAS_NEVER) {
+        space = SPACE_SEND;
+    } else if (ref.buf == VC_BUF_SEND && p->alias == VC_ALIAS_AT) {
+        lo += p->send_at;
+        hi += p->send_at;
+    } else if (ref.buf == VC_BUF_SEND) {
+        lo = 0;
+        hi = SIZE_MAX;
+    }
+    int from = split(p, space, lo), to = from < 0 ? -1 : split(p, space, hi);
+    if (to < 0)
+        return;
+    struct extent *e = p->uses->space[space].e;
+    struct vc_step *s = &p->steps[step];
+    for (int i = from; i < to; i++) {
+        if (write)
+            for (int l = e[i].readers; l >= 0; l = p->uses->links[l].next)
+                if (p->uses->links[l].step != step)
+                    add_dep(p, s, p->uses->links[l].step);
+        if (e[i].writer >= 0 && e[i].writer != step)
+            add_dep(p, s, e[i].writer);
+        if (!write && !add_reader(p, &e[i], step))
+            return;
+    }
+    if (!write)
+        return;
+    e[from] = (struct extent){lo, step, -1};
+    memmove(e + from + 1, e + to, (size_t)(p->uses->space[space].n - to) * sizeof *e);
+    p->uses->space[space].n -= to - from - 1;
+}
+
+static int append(struct vc_plan *p, enum vc_step_kind kind, int peer, struct vc_ref src, struct vc_ref dst)
+{
+    if (p->failed || !grow(p, &p->steps, p->nsteps, &p->cap_steps, sizeof *p->steps))
+        return 0;
+    p->steps[p->nsteps] =
+        (struct vc_step){.kind = kind, .peer = peer, .src = src, .dst = dst, .dep_first = p->ndeps};
+    return p->nsteps++;
+}
+
+static const struct vc_ref nothing = {VC_BUF_NONE, 0, 0};
+
+int vc_plan_send(struct vc_plan *p, int peer, struct vc_ref src)
+{
+    int s = append(p, VC_STEP_SEND, peer, src, nothing);
+    touch(p, s, src, false);
+    return s;
+}
+
+int vc_plan_recv(struct vc_plan *p, int peer, struct vc_ref dst)
+{
+    int s = append(p, VC_STEP_RECV, peer, nothing, dst);
+    touch(p, s, dst, true);
+    return s;
+}
+
+int vc_plan_recv_reduce(struct vc_plan *p, int peer, struct vc_ref dst, bool dst_left)
+{
+    int s = append(p, VC_STEP_RECV_REDUCE, peer, nothing, dst);
+    touch(p, s, dst, true);
+    if (p->failed)
+        return 0;
+    struct vc_step *st = &p->steps[s];
+    st->dst_left = dst_left;
+    /* The scratch of a step that this one waits for anyway is as good as new: using it again adds no waiting.
+     */
+    int again = -1;
+    for (int i = 0; i < st->dep_count; i++) {
+        int d = p->deps[st->dep_first + i];
+        if (d > again && p->steps[d].kind == VC_STEP_RECV_REDUCE && p->steps[d].src.len >= dst.len)
+            again = d;
+    }
+    st->src = again >= 0 ? vc_ref_sub(p->steps[again].src, 0, dst.len) : vc_plan_tmp(p, dst.len);
+    touch(p, s, st->src, true);
+    return s;
+}
+
+int vc_plan_copy(struct vc_plan *p, struct vc_ref src, struct vc_ref dst)
+{
+    int s = append(p, VC_STEP_COPY, -1, src, dst);
+    touch(p, s, src, false);
+    touch(p, s, dst, true);
+    return s;
+}
+
+int vc_plan_reduce(struct vc_plan *p, struct vc_ref src, struct vc_ref dst, bool dst_left)
+{
+    int s = append(p, VC_STEP_REDUCE, -1, src, dst);
+    touch(p, s, src, false);
+    touch(p, s, dst, true);
+    if (!p->failed)
+        p->steps[s].dst_left = dst_left;
+    return s;
+}
+
+int vc_plan_node(struct vc_plan *p, enum vc_node_kind kind, int root, int parts, size_t len,
+                 struct vc_ref src, struct vc_ref dst)
+{
+    int s = append(p, VC_STEP_NODE, root, src, dst);
+    if (p->failed)
+        return 0;
+    p->steps[s].node = kind;
+    p->steps[s].parts = parts;
+    p->steps[s].len = len;
+    /* The root of a broadcast only reads, so that its sends of the same bytes may go on meanwhile. */
+    bool am_root = p->local == root, other = p->local >= 0 && !am_root;
+    if (kind == VC_NODE_BARRIER)
+        return s;
+    if (kind != VC_NODE_BCAST && kind != VC_NODE_ALLGATHER_SLICES && !(kind == VC_NODE_SCATTER && other))
+        touch(p, s, src, false);
+    if (!((kind == VC_NODE_REDUCE || kind == VC_NODE_GATHER) && other))
+        touch(p, s, dst, !(kind == VC_NODE_BCAST && am_root));
+    return s;
+}
+
+void vc_plan_after(struct vc_plan *p, int step, int earlier)
+{
+    if (p->failed || earlier < 0)
+        return;
+    assert(step == p->nsteps - 1 && earlier < step);
+    add_dep(p, &p->steps[step], earlier);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/two_level.h"
+
+struct vc_group vc_group_all(const struct vc_shape *shape, int rank)
+{
+    return (struct vc_group){.n = shape->size, .me = rank, .root_node = -1};
+}
+
+struct vc_group vc_group_lane(const struct vc_shape *shape, int rank, int local)
+{
+    const struct vc_hier *h = shape->hier;
+    return (struct vc_group){
+        .n = h->nnodes, .me = h->node_of[rank], .hier = h, .local = local, .root_node = -1};
+}
+
+struct vc_group vc_group_leaders(const struct vc_shape *shape, int rank, int root)
+{
+    struct vc_group g = vc_group_lane(shape, rank, 0);
+    if (root >= 0) {
+        g.root_node = shape->hier->node_of[root];
+        g.root = root;
+    }
+    return g;
+}
+
+int vc_lanes(const struct vc_shape *shape)
+{
+    const struct vc_hier *h = shape->hier;
+    int lanes = vc_hier_node_size(h, 0);
+    for (int i = 1; i < h->nnodes; i++)
+        if (vc_hier_node_size(h, i) < lanes)
+            lanes = vc_hier_node_size(h, i);
+    return shape->leaders > 0 && shape->leaders < lanes ? shape->leaders : lanes;
+}
+
+static bool adjacent(struct vc_ref a, struct vc_ref b)
+{
+    return a.buf == b.buf && a.off + a.len == b.off;
+}
+
+void vc_copier_add(struct vc_copier *c, struct vc_ref src, struct vc_ref dst)
+{
+    if (c->src.len && adjacent(c->src, src) && adjacent(c->dst, dst)) {
+        c->src.len += src.len;
+        c->dst.len += dst.len;
+        return;
+    }
+    vc_copier_flush(c);
+    c->src = src;
+    c->dst = dst;
+}
+
+void vc_copier_flush(struct vc_copier *c)
+{
+    if (c->src.len)
+        vc_plan_copy(c->plan, c->src, c->dst);
+    c->src.len = c->dst.len = 0;
+}
+
+void vc_copy_grouped(struct vc_plan *p, const struct vc_shape *shape, struct vc_ref ranks,
+                     struct vc_ref grouped)
+{
+    struct vc_copier c = {.plan = p};
+    size_t b = shape->bytes;
+    for (int i = 0; i < shape->size; i++)
+        vc_copier_add(&c, vc_ref_sub(ranks, (size_t)shape->hier->members[i] * b, b),
+                      vc_ref_sub(grouped, (size_t)i * b, b));
+    vc_copier_flush(&c);
+}
+
+void vc_copy_ungrouped(struct vc_plan *p, const struct vc_shape *shape, struct vc_ref grouped,
+                       struct vc_ref ranks)
+{
+    struct vc_copier c = {.plan = p};
+    size_t b = shape->bytes;
+    for (int i = 0; i < shape->size; i++)
+        vc_copier_add(&c, vc_ref_sub(grouped, (size_t)i * b, b),
+                      vc_ref_sub(ranks, (size_t)shape->hier->members[i] * b, b));
+    vc_copier_flush(&c);
+}
+
+void vc_x_node_bcast(struct vc_plan *p, const struct vc_shape *shape, int rank, int root, struct vc_ref ref)
+{
+    if (ref.len && vc_hier_node_size(shape->hier, shape->hier->node_of[rank]) > 1)
+        vc_plan_node(p, VC_NODE_BCAST, root, 0, ref.len, VC_NOTHING, ref);
+}

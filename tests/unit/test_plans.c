@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Proves every plan algorithm of a collective on paper: all sizes 1..64 with every root, sampled sizes up to
+ * 300, several parameters, hierarchies, message lengths, operator classes, IN_PLACE or not. Usage: test_plans
+ * <collective> [-v]
+ */
+#include "coll/check/check.h"
+#include "transport/base.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALL_SIZES 64
+static const int more_sizes[] = {65, 96, 100, 127, 128, 129, 192, 255, 256, 257, 300};
+#define MAX_SIZE 300
+
+static long checked, skipped;
+static int failures;
+
+/* ---- hierarchies ---- */
+
+enum placement { ONE_NODE, SINGLE_RANKS, BLOCKS, UNEVEN, ROUND_ROBIN, SCATTERED, PLACEMENTS };
+static const char *const placement_names[] = {"one node",      "a rank a node", "blocks",
+                                              "uneven blocks", "round robin",   "scattered"};
+
+struct place {
+    struct vc_hier h;
+    int node_of[MAX_SIZE], local_of[MAX_SIZE], first[MAX_SIZE + 1], members[MAX_SIZE];
+};
+
+static unsigned scramble(unsigned x)
+{
+    x ^= x >> 16;
+    x *= 0x7feb352du;
+    x ^= x >> 15;
+    x *= 0x846ca68bu;
+    return x ^ x >> 16;
+}
+
+/* Any number that tells nodes apart; they are renumbered by lowest rank. */
+static int colour(enum placement kind, int size, int rank)
+{
+    int per = size % 4 == 0 ? 4 : size % 3 == 0 ? 3 : size % 2 == 0 ? 2 : size % 5 == 0 ? 5 : 1;
+    int nodes = size / per;
+    switch (kind) {
+    case ONE_NODE:
+        return 0;
+    case SINGLE_RANKS:
+        return rank;
+    case BLOCKS:
+        return rank / per;
+    case UNEVEN: {
+        /* 3, 1, 4, 2, 5 ranks and again */
+        static const int end[] = {3, 4, 8, 10, 15};
+        int i = 0;
+        while (rank % 15 >= end[i])
+            i++;
+        return rank / 15 * 5 + i;
+    }
+    case ROUND_ROBIN:
+        return rank % nodes;
+    default:
+        return (int)(scramble((unsigned)(rank * 1000 + size)) % (unsigned)(1 + size / 3));
+    }
+}
+
+static void place_init(struct place *p, enum placement kind, int size)
+{
+    int seen[MAX_SIZE], n = 0, at = 0;
+    memset(p, 0, sizeof *p);
+    for (int r = 0; r < size; r++) {
+        int c = colour(kind, size, r), i = 0;
+        while (i < n && seen[i] != c)
+            i++;
+        if (i == n)
+            seen[n++] = c;
+        p->node_of[r] = i;
+    }
+    p->h.uniform = p->h.block = true;
+    for (int i = 0; i < n; i++) {
+        p->first[i] = at;
+        for (int r = 0; r < size; r++)
+            if (p->node_of[r] == i) {
+                p->local_of[r] = at - p->first[i];
+                p->members[at++] = r;
+            }
+        p->h.uniform = p->h.uniform && at - p->first[i] == p->first[1];
+        if (i == 0)
+            p->h.uniform = true, p->first[1] = at;
+    }
+    p->first[n] = at;
+    for (int r = 0; r < size; r++)
+        p->h.block = p->h.block && p->members[r] == r;
+    p->h.nnodes = n;
+    p->h.node_of = p->node_of;
+    p->h.local_of = p->local_of;
+    p->h.first = p->first;
+    p->h.members = p->members;
+}
+
+/* ---- one check ---- */
+
+static struct place places[PLACEMENTS];
+
+static void check_one(const struct vc_alg *alg, struct vc_shape *s, int kind, bool alias)
+{
+    char text[1024];
+    s->hier = &places[kind].h;
+    if (vc_alg_refuses(alg, s)) {
+        skipped++;
+        return;
+    }
+    checked++;
+    if (vc_check_plan(alg, s, alias, text, sizeof text) == 0)
+        return;
+    printf("%s %s: size %d root %d bytes %zu esize %zu %scommutative radix %d segment %zu leaders %d, "
+           "%s%s:\n    %s\n",
+           vc_coll_name(s->coll), alg->name, s->size, s->root, s->bytes, s->esize,
+           s->commutative ? "" : "non-", s->radix, s->segment, s->leaders, placement_names[kind],
+           alias ? ", in place" : "", text);
+    if (++failures >= 20) {
+        printf("too many failures\n");
+        exit(1);
+    }
+}
+
+static bool same_ref(struct vc_ref a, struct vc_ref b)
+{
+    return a.buf == b.buf && a.off == b.off && a.len == b.len;
+}
+
+/* Plans that claim not to look at the placement are the same for every placement. */
+static void check_placement_free(const struct vc_alg *alg, struct vc_shape *s)
+{
+    struct vc_plan a, b;
+    int rank = (int)(scramble((unsigned)s->size) % (unsigned)s->size);
+    s->hier = &places[ONE_NODE].h;
+    if (vc_alg_refuses(alg, s) || alg->build(s, rank, &a))
+        return;
+    for (int kind = 1; kind < PLACEMENTS; kind++) {
+        s->hier = &places[kind].h;
+        if (vc_alg_refuses(alg, s) || alg->build(s, rank, &b))
+            continue;
+        bool same = a.nsteps == b.nsteps && a.ndeps == b.ndeps && a.tmp_bytes == b.tmp_bytes;
+        for (int i = 0; same && i < a.nsteps; i++) {
+            const struct vc_step *x = &a.steps[i], *y = &b.steps[i];
+            same = x->kind == y->kind && x->peer == y->peer && x->dst_left == y->dst_left &&
+                   same_ref(x->src, y->src) && same_ref(x->dst, y->dst);
+        }
+        if (!same) {
+            printf("%s %s: size %d: claims VC_PLACEMENT_FREE, but its plan changes with placement %s\n",
+                   vc_coll_name(s->coll), alg->name, s->size, placement_names[kind]);
+            failures++;
+        }
+        vc_plan_free(&b);
+    }
+    vc_plan_free(&a);
+}
+
+/* ---- what is run ---- */
+
+static bool is_reduction(enum vc_coll coll)
+{
+    return coll == VC_REDUCE || coll == VC_ALLREDUCE;
+}
+
+/* Message lengths: the first is the one that meets every root; the others are the edges. */
+static int lengths(enum vc_coll coll, int size, struct vc_shape out[6])
+{
+    struct vc_shape s = {.coll = coll, .size = size, .esize = 1, .commutative = true};
+    size_t n = (size_t)size;
+    int k = 0;
+    switch (coll) {
+    case VC_BARRIER:
+        out[k++] = s;
+        break;
+    case VC_BCAST:
+        for (int i = 0; i < 4; i++) {
+            s.bytes = i == 0 ? 2 * n + 3 : i == 1 ? 0 : i == 2 ? 1 : n - 1;
+            out[k++] = s;
+        }
+        break;
+    case VC_REDUCE:
+    case VC_ALLREDUCE:
+        for (int i = 0; i < 5; i++) {
+            s.esize = i == 4 ? 12 : 4;
+            s.bytes = s.esize * (i == 0 ? 2 * n + 3 : i == 1 ? 0 : i == 2 ? 1 : i == 3 ? n / 2 + 1 : n + 5);
+            out[k++] = s;
+        }
+        break;
+    default:
+        for (int i = 0; i < 3; i++) {
+            s.bytes = i == 0 ? 3 : i == 1 ? 0 : 16;
+            out[k++] = s;
+        }
+    }
+    return k;
+}
+
+static void with_operators(const struct vc_alg *alg, struct vc_shape *s, int kind, bool thin)
+{
+    bool reduction = is_reduction(s->coll), has_alias = reduction || s->coll == VC_ALLGATHER;
+    for (int comm = 1; comm >= (reduction ? 0 : 1); comm--)
+        for (int alias = 0; alias <= (has_alias ? 1 : 0); alias++) {
+            /* Thinned: over the roots every combination turns up. */
+            if (thin && has_alias && (s->root + s->size + comm * 2 + alias) % (reduction ? 4 : 2))
+                continue;
+            s->commutative = comm == 1;
+            check_one(alg, s, kind, alias == 1);
+        }
+    s->commutative = true;
+}
+
+static bool rooted(enum vc_coll coll)
+{
+    return coll == VC_BCAST || coll == VC_REDUCE;
+}
+
+static bool flat(const struct vc_alg *alg)
+{
+    return alg->restrictions & VC_PLACEMENT_FREE;
+}
+
+/* Some roots, every placement. A flat algorithm does not look at the placement (checked elsewhere): one is
+ * enough. */
+static void with_placements(const struct vc_alg *alg, struct vc_shape *s)
+{
+    int size = s->size, samples[] = {0, size / 2, size - 1, 1};
+    for (int kind = 0; kind < PLACEMENTS; kind++)
+        for (int i = 0; i < (rooted(s->coll) && size > 1 ? 4 : 1); i++) {
+            if (flat(alg) && kind != size % PLACEMENTS)
+                continue;
+            s->root = samples[i];
+            with_operators(alg, s, kind, size > 16 && !flat(alg));
+        }
+    s->root = 0;
+}
+
+static void with_root(const struct vc_alg *alg, struct vc_shape *s, int root)
+{
+    s->root = root;
+    with_operators(alg, s, (root + s->size) % PLACEMENTS, s->size > 16);
+    if (!flat(alg))
+        with_operators(alg, s, (root + s->size + 2) % PLACEMENTS, s->size > 16);
+    s->root = 0;
+}
+
+/* All combinations of parameters; every root with all of them, or, in larger communicators, with the defaults
+ * and one. */
+static void with_params(const struct vc_alg *alg, const struct vc_shape *shape, bool all_roots, bool big)
+{
+    static const int radices[] = {0, 2, 3, 4, 7, 16}, leaders[] = {0, 1, 2, 3, 64};
+    size_t unit = shape->esize, segments[] = {0, 40 * unit, 5 * unit, unit};
+    int nr = alg->params & VC_PARAM_RADIX ? (big ? 3 : 6) : 1;
+    int ns = alg->params & VC_PARAM_SEGMENT ? (big ? 2 : shape->size > 16 ? 3 : 4) : 1;
+    int nl = alg->params & VC_PARAM_LEADERS ? (big ? 2 : 5) : 1;
+    int variants = nr * ns * nl;
+    for (int v = 0; v < variants; v++) {
+        struct vc_shape s = *shape;
+        s.radix = radices[v % nr];
+        s.segment = segments[v / nr % ns];
+        s.leaders = leaders[v / nr / ns];
+        with_placements(alg, &s);
+        for (int root = 0; all_roots && rooted(s.coll) && root < s.size; root++)
+            if (v == 0 || s.size <= 16 || (root + s.size) % (variants - 1) == v - 1)
+                with_root(alg, &s, root);
+    }
+}
+
+static void with_size(const struct vc_alg *alg, enum vc_coll coll, int size, bool big)
+{
+    struct vc_shape shapes[6];
+    int n = lengths(coll, size, shapes);
+    for (int i = 0; i < (big ? 1 : n); i++) {
+        /* The edge lengths need no more than some sizes each. */
+        if (i > 0 && size > 20 && (size + i) % 5)
+            continue;
+        with_params(alg, &shapes[i], !big && i == 0, big);
+    }
+    if (alg->restrictions & VC_PLACEMENT_FREE)
+        check_placement_free(alg, &shapes[0]);
+}
+
+int main(int argc, char **argv)
+{
+    int coll = argc > 1 ? vc_coll_by_name(argv[1]) : -1;
+    bool verbose = argc > 2 && !strcmp(argv[2], "-v");
+    if (coll < 0 || coll >= VC_COLL_ACCELERATED) {
+        fprintf(stderr, "usage: %s barrier|bcast|reduce|allreduce|allgather|alltoall [-v]\n", argv[0]);
+        return 2;
+    }
+    enum vc_coll c = (enum vc_coll)coll;
+    static uint64_t took[64];
+    static long count[64];
+    for (int i = 0; i < ALL_SIZES + (int)(sizeof more_sizes / sizeof *more_sizes); i++) {
+        int size = i < ALL_SIZES ? i + 1 : more_sizes[i - ALL_SIZES], a = 0;
+        for (int kind = 0; kind < PLACEMENTS; kind++)
+            place_init(&places[kind], (enum placement)kind, size);
+        for (const struct vc_alg *const *alg = vc_alg_list(c); *alg; alg++, a++) {
+            uint64_t begin = vc_now_ns();
+            long before = checked;
+            if ((*alg)->kind == VC_ALG_PLAN)
+                with_size(*alg, c, size, i >= ALL_SIZES);
+            took[a] += vc_now_ns() - begin;
+            count[a] += checked - before;
+        }
+    }
+    int a = 0;
+    for (const struct vc_alg *const *alg = vc_alg_list(c); *alg; alg++, a++) {
+        if ((*alg)->kind != VC_ALG_PLAN)
+            continue;
+        if (verbose)
+            printf("%-28s %7ld plans proven in %5.2f s\n", (*alg)->name, count[a], (double)took[a] / 1e9);
+        if (count[a] == 0) {
+            printf("%s: no shape fits it\n", (*alg)->name);
+            failures++;
+        }
+    }
+    printf("%s: %ld checks, %ld shapes refused, %d failures\n", argv[1], checked, skipped, failures);
+    return failures ? 1 : 0;
+}
