@@ -7,20 +7,30 @@
 #include "coll/plan.h"
 #include "transport/channel.h"
 
-/** State of one plan on one rank: everything is allocated by vc_exec_create(), so that running allocates nothing. */
+/** State of one plan on one rank: everything is allocated by vc_exec_create(), so that running allocates
+ * nothing. */
 struct vc_exec;
 
 struct vc_exec_env {
     struct vc_chan *chan; /**< NULL is legal for plans without messages */
-    struct vc_node *node; /**< NULL is legal when the rank is alone on its node: NODE steps are then local copies */
-    int local, nlocal;    /**< index and number of ranks of the node */
+    struct vc_node
+        *node; /**< NULL is legal when the rank is alone on its node: NODE steps are then local copies */
+    int local, nlocal; /**< index and number of ranks of the node */
 };
 
-/** Takes over the (finished) plan. VC_OK or VC_ERR_NOMEM. */
+/**
+ * Takes over the (finished) plan: on success *plan is left empty. VC_OK, VC_ERR_NOMEM, or VC_ERR_UNSUPPORTED
+ * when the plan has messages and there is no channel, or node phases of several ranks and there is no node.
+ */
 int vc_exec_create(struct vc_plan *plan, const struct vc_exec_env *env, struct vc_exec **out);
+/**
+ * Does not touch the channel or the node, so they may be gone. After a run that failed or was left
+ * unfinished, memory that a late message may still reach is kept until the process ends.
+ */
 void vc_exec_destroy(struct vc_exec *x);
 
-/** Begins a run with these buffers (NULL where the plan uses none). op: reductions only. One run at a time. */
+/** Begins a run with these buffers (NULL where the plan uses none). op: reductions only. One run at a time.
+ */
 int vc_exec_start(struct vc_exec *x, const void *send, void *recv, const struct vc_redop *op);
 /** 1: done. 0: pending. Negative: failed (first error). Never blocks. */
 int vc_exec_progress(struct vc_exec *x);

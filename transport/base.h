@@ -13,7 +13,8 @@
 
 /** Unit of ownership in shared memory, in bytes. */
 #define VC_CACHELINE 64
-/** Distance, in bytes, that keeps two writers apart although Intel's spatial prefetcher fetches pairs of lines. */
+/** Distance, in bytes, that keeps two writers apart although Intel's spatial prefetcher fetches pairs of
+ * lines. */
 #define VC_LINE_PAIR 128
 
 /** Results of internal functions: 0 is success, errors are negative. */
@@ -43,12 +44,14 @@ enum vc_log_level { VC_LOG_ERROR, VC_LOG_WARN, VC_LOG_INFO, VC_LOG_DEBUG };
 void vc_log_setup(enum vc_log_level level, int rank);
 
 /**
- * One line to standard error, "vcoll[rank]: text", written with a single write(2) so that lines of several ranks
- * do not mix. Never called on a hot path; nothing at or below VC_LOG_WARN is printed on a healthy run. Preserves errno.
+ * One line to standard error, "vcoll[rank]: text", written with a single write(2) so that lines of several
+ * ranks do not mix. Never called on a hot path; nothing at or below VC_LOG_WARN is printed on a healthy run.
+ * Preserves errno.
  */
 void vc_log(enum vc_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/** Monotonic time in nanoseconds, comparable between processes of one operating system. About 20 ns a call. */
+/** Monotonic time in nanoseconds, comparable between processes of one operating system. About 20 ns a call.
+ */
 static inline uint64_t vc_now_ns(void)
 {
     struct timespec ts;
@@ -77,8 +80,9 @@ static inline size_t vc_min_size(size_t a, size_t b)
 }
 
 /**
- * Cuts `bytes` (a multiple of `grain`) into `parts` slices whose borders are multiples of `grain` and whose sizes
- * differ by at most one grain. Returns the first byte of slice `i`; slice i is [vc_slice(i), vc_slice(i + 1)).
+ * Cuts `bytes` (a multiple of `grain`) into `parts` slices whose borders are multiples of `grain` and whose
+ * sizes differ by at most one grain. Returns the first byte of slice `i`; slice i is [vc_slice(i), vc_slice(i
+ * + 1)).
  */
 static inline size_t vc_slice(size_t bytes, size_t grain, int parts, int i)
 {

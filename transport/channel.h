@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A channel moves bytes between the ranks of one communicator. This is its contract; tests/unit/conformance runs the
- * same tests over every implementation. Messages between an ordered pair of ranks match in the order in which they were
- * posted on each side; lengths of matching messages are equal (the checker proves that of every plan). Channels never
- * allocate on the data path, except rings made when a pair first meets.
+ * A channel moves bytes between the ranks of one communicator. This is its contract; tests/unit/conformance
+ * runs the same tests over every implementation. Messages between an ordered pair of ranks match in the order
+ * in which they were posted on each side; lengths of matching messages are equal (the checker proves that of
+ * every plan). Channels never allocate on the data path, except rings made when a pair first meets.
  */
 #ifndef VC_TRANSPORT_CHANNEL_H
 #define VC_TRANSPORT_CHANNEL_H
@@ -12,7 +12,8 @@
 
 struct vc_chan;
 
-/** One message in flight. Memory of the caller; must stay put until `done` (or until the channel is destroyed). */
+/** One message in flight. Memory of the caller; must stay put until `done` (or until the channel is
+ * destroyed). */
 struct vc_chan_req {
     bool done; /**< set by the channel, in isend/irecv already when nothing had to be waited for */
     int err;   /**< valid once done: VC_OK or what went wrong */
@@ -23,21 +24,23 @@ struct vc_chan_req {
 struct vc_chan_ops {
     const char *name; /**< as in VCOLL_CHANNELS */
     /**
-     * Starts sending len bytes (0 is a message too). Never blocks. The caller owns buf and leaves it unchanged until
-     * done. VC_OK or a negative error, with which the request was not started.
+     * Starts sending len bytes (0 is a message too). Never blocks. The caller owns buf and leaves it
+     * unchanged until done. VC_OK or a negative error, with which the request was not started.
      */
     int (*isend)(struct vc_chan *ch, int peer, const void *buf, size_t len, struct vc_chan_req *req);
     /** Starts receiving exactly len bytes into buf, which belongs to the channel until done. Never blocks. */
     int (*irecv)(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_chan_req *req);
     /**
-     * Moves what can be moved and completes requests. Never blocks, never calls back. Returns how many requests it
-     * completed or bytes' worth of work it did (0: nothing happened, the caller may idle), or a negative error, after
-     * which the channel is unusable.
+     * Moves what can be moved and completes requests. Never blocks, never calls back. Returns how many
+     * requests it completed or bytes' worth of work it did (0: nothing happened, the caller may idle), or a
+     * negative error, after which the channel is unusable.
      */
     int (*progress)(struct vc_chan *ch);
-    /** Releases everything; unfinished requests are forgotten, their buffers no longer touched. Not collective. */
+    /** Releases everything; unfinished requests are forgotten, their buffers no longer touched. Not
+     * collective. */
     void (*destroy)(struct vc_chan *ch);
-    /** Whether a sleeping rank is woken through its park word by this channel's peers. Otherwise sleeps are timed. */
+    /** Whether a sleeping rank is woken through its park word by this channel's peers. Otherwise sleeps are
+     * timed. */
     bool wakes;
 };
 

@@ -1,1 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
+target_sources(vcoll_core PRIVATE
+  mux.c
+  shm/segment.c
+  shm/shm_chan.c
+  shm/cma.c
+  mpi/next.c
+  mpi/progress.c
+  mpi/mpi_chan.c
+)

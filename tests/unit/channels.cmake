@@ -1,1 +1,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# The conformance suite over channels, as a library: its functions run over any channel.
+add_library(vc_conformance STATIC conformance/conformance.c conformance/harness.c conformance/engine_suite.c)
+target_link_libraries(vc_conformance PUBLIC vcoll_core)
+
+vc_unit_test(test_segment test_segment.c)
+
+vc_unit_test(test_shm_chan test_shm_chan.c)
+target_link_libraries(test_shm_chan PRIVATE vc_conformance)
+
+vc_unit_test(test_engine test_engine.c)
+target_link_libraries(test_engine PRIVATE vc_conformance)
+
+foreach(prog conformance_mpi engine_mpi)
+  add_executable(${prog} ${PROJECT_SOURCE_DIR}/tests/mpi/${prog}.c)
+  target_link_libraries(${prog} PRIVATE vc_conformance vcoll_core)
+endforeach()
+# Open MPI's own single copy would hide whether we drive its progress.
+set(_no_copy OMPI_MCA_btl_vader_single_copy_mechanism=none)
+vc_mpi_test(conformance NP 4 ENV ${_no_copy} COMMAND $<TARGET_FILE:conformance_mpi>)
+vc_mpi_test(conformance_probe NP 3 ENV ${_no_copy} COMMAND $<TARGET_FILE:conformance_mpi> probe)
+vc_mpi_test(engine NP 4 COMMAND $<TARGET_FILE:engine_mpi>)

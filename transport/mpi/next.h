@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The underlying MPI. Every call that vcoll itself makes to MPI goes through this one table of functions found with
- * dlsym(RTLD_NEXT, "PMPI_..."), never through a public symbol: our own library exports those names.
+ * The underlying MPI. Every call that vcoll itself makes to MPI goes through this one table of functions
+ * found with dlsym(RTLD_NEXT, "PMPI_..."), never through a public symbol: our own library exports those
+ * names.
  */
 #ifndef VC_TRANSPORT_MPI_NEXT_H
 #define VC_TRANSPORT_MPI_NEXT_H
@@ -19,22 +20,32 @@ struct vc_next {
 /** Filled by vc_next_init(); read-only afterwards. */
 extern struct vc_next vc_next;
 
-/** Resolves the table. Idempotent, thread-safe. A symbol that is missing ends the program with a line that names it. */
+/** Resolves the table. Idempotent, thread-safe. A symbol that is missing ends the program with a line that
+ * names it. */
 void vc_next_init(void);
 
 /** The underlying function of an MPI name without prefix ("Allreduce"), or NULL. */
 void *vc_next_symbol(const char *name);
 
 /**
- * Drives the progress of the underlying MPI: opal_progress where it is found at run time, otherwise MPI_Test of a
- * never-matched receive on a private duplicate of MPI_COMM_SELF. Call vc_host_progress_init() after MPI_Init and
- * vc_host_progress_fini() before MPI is finalized.
+ * Drives the progress of the underlying MPI: opal_progress where it is found at run time, otherwise MPI_Test
+ * of a never-matched receive on a private duplicate of MPI_COMM_SELF. Call vc_host_progress_init() after
+ * MPI_Init and vc_host_progress_fini() before MPI is finalized.
  */
 int vc_host_progress_init(void);
+/** The same; direct == false does without opal_progress (to test the other way). May be called again to
+ * switch. */
+int vc_host_progress_init_with(bool direct);
 void vc_host_progress_fini(void);
 void vc_host_progress(void);
 
-/** The mpi channel: point-to-point on `comm`, a private duplicate that the channel takes over and frees on destroy. */
+/**
+ * The mpi channel: point-to-point on `comm`, a private duplicate that the channel takes over and frees on
+ * destroy (also when creation fails). Destroying it with requests in flight cancels receives; a send that MPI
+ * has begun may still read its buffer.
+ */
 int vc_mpi_chan_create(MPI_Comm comm, struct vc_chan **out);
+/** For tests: messages longer than `bytes` (default 1 GiB) go as several MPI messages. Equal on all ranks. */
+void vc_mpi_chan_split(struct vc_chan *ch, size_t bytes);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Shared memory segments between processes of one operating system, made so that nothing is left behind when all of
- * them are killed: a memfd reached through /proc/<pid>/fd, or, where that is not permitted, a POSIX shared memory object
- * that is unlinked as soon as everybody has attached. Sized with posix_fallocate, so that too small a /dev/shm or memory
- * cgroup is an error here and not a SIGBUS later.
+ * Shared memory segments between processes of one operating system, made so that nothing is left behind when
+ * all of them are killed: a memfd reached through /proc/<pid>/fd, or, where that is not permitted, a POSIX
+ * shared memory object that is unlinked as soon as everybody has attached. Sized with posix_fallocate, so
+ * that too small a /dev/shm or memory cgroup is an error here and not a SIGBUS later.
  */
 #ifndef VC_TRANSPORT_SHM_SEGMENT_H
 #define VC_TRANSPORT_SHM_SEGMENT_H
@@ -15,9 +15,9 @@ enum vc_seg_backing { VC_SEG_AUTO, VC_SEG_MEMFD, VC_SEG_SHM };
 
 /** A mapping of this process. */
 struct vc_seg {
-    void *base; /**< page-aligned, zeroed at creation; NULL: none */
-    size_t len; /**< bytes usable by the caller */
-    int fd;     /**< creator only, until vc_seg_settle(); else -1 */
+    void *base;    /**< page-aligned, zeroed at creation; NULL: none */
+    size_t len;    /**< bytes usable by the caller */
+    int fd;        /**< creator only, until vc_seg_settle(); else -1 */
     char name[48]; /**< POSIX object, creator only, until vc_seg_settle() */
 };
 
@@ -42,7 +42,8 @@ void vc_seg_detach(struct vc_seg *seg);
 struct vc_os_id {
     unsigned char boot_id[16];
     uint64_t shm_dev;
-    uint64_t pid_ns; /**< inode of the pid namespace: /proc/<pid> of a peer means something only where it is equal */
+    uint64_t pid_ns; /**< inode of the pid namespace: /proc/<pid> of a peer means something only where it is
+                        equal */
 };
 void vc_os_id_get(struct vc_os_id *id);
 

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/engine.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** Room for reducing with a user's operator into the operand that it may not write, see reduce(). */
+#define BOUNCE_MAX ((size_t)64 << 10)
+
+/**
+ * One step's lasting facts. What changes in a run lies in arrays of their own, so that beginning a run is a
+ * copy of `unmet`. A step's count of unmet conditions is its dependencies, plus one for its place in a chain:
+ * sends to a peer, receives from a peer, node phases. `chained` is the next step of the chain, released when
+ * this one has started (messages) or is complete (node phases).
+ */
+struct link {
+    int chained;                /**< -1: none */
+    int succ_first, succ_count; /**< range in vc_exec.succ: steps that depend on this one */
+};
+
+struct vc_exec {
+    struct vc_plan plan;
+    struct vc_exec_env env;
+    struct link *links;       /**< [nsteps] */
+    int *succ;                /**< [ndeps] */
+    int *unmet0, *unmet;      /**< [nsteps] initially, now */
+    int *roots, nroots;       /**< steps with nothing to wait for */
+    int *ready, rhead, rtail; /**< [nsteps] steps that may start, each enters once in a run */
+    int *flying, nflying;     /**< [nsteps] messages under way */
+    struct vc_chan_req *reqs; /**< [nsteps] */
+    unsigned char *tmp;
+    unsigned char *bounce; /**< only for plans with reductions in place into the left operand */
+    size_t bounce_bytes;
+    /* the run */
+    const struct vc_redop *op;
+    unsigned char *base[4]; /**< by enum vc_buf */
+    int left;               /**< steps not yet complete */
+    int node_step;          /**< node phase under way, or -1 */
+    int node_whom;
+    struct vc_node_call call;
+    bool running, advanced;
+    int err; /**< the first error; for good */
+    struct vc_exec *kept;
+};
+
+/* ---- creation ---- */
+
+/** Chains step s behind the last one of its chain. */
+static void chain(struct vc_exec *x, int *last, int s)
+{
+    if (*last >= 0) {
+        x->links[*last].chained = s;
+        x->unmet0[s]++;
+    }
+    *last = s;
+}
+
+/** Fills links, succ, unmet0 and roots. last_send, last_recv: [number of peers]. */
+static void link_steps(struct vc_exec *x, int *last_send, int *last_recv)
+{
+    const struct vc_plan *p = &x->plan;
+    int last_node = -1;
+    for (int s = 0; s < p->nsteps; s++) {
+        const struct vc_step *st = &p->steps[s];
+        x->links[s] = (struct link){.chained = -1};
+        for (int d = 0; d < st->dep_count; d++)
+            x->links[p->deps[st->dep_first + d]].succ_count++;
+        x->unmet0[s] = st->dep_count;
+        if (st->kind == VC_STEP_SEND)
+            chain(x, &last_send[st->peer], s);
+        else if (st->kind == VC_STEP_RECV || st->kind == VC_STEP_RECV_REDUCE)
+            chain(x, &last_recv[st->peer], s);
+        else if (st->kind == VC_STEP_NODE)
+            chain(x, &last_node, s);
+    }
+    int at = 0;
+    for (int s = 0; s < p->nsteps; s++) {
+        x->links[s].succ_first = at;
+        at += x->links[s].succ_count;
+        x->links[s].succ_count = 0;
+        if (x->unmet0[s] == 0)
+            x->roots[x->nroots++] = s;
+    }
+    for (int s = 0; s < p->nsteps; s++)
+        for (int d = 0; d < p->steps[s].dep_count; d++) {
+            struct link *l = &x->links[p->deps[p->steps[s].dep_first + d]];
+            x->succ[l->succ_first + l->succ_count++] = s;
+        }
+}
+
+static void *zalloc(size_t n, size_t each)
+{
+    return calloc(n ? n : 1, each);
+}
+
+static bool allocate(struct vc_exec *x, size_t bounce)
+{
+    size_t n = (size_t)x->plan.nsteps;
+    x->links = zalloc(n, sizeof *x->links);
+    x->succ = zalloc((size_t)x->plan.ndeps, sizeof *x->succ);
+    x->unmet0 = zalloc(n, sizeof *x->unmet0);
+    x->unmet = zalloc(n, sizeof *x->unmet);
+    x->roots = zalloc(n, sizeof *x->roots);
+    x->ready = zalloc(n, sizeof *x->ready);
+    x->flying = zalloc(n, sizeof *x->flying);
+    x->reqs = zalloc(n, sizeof *x->reqs);
+    if (!x->links || !x->succ || !x->unmet0 || !x->unmet || !x->roots || !x->ready || !x->flying || !x->reqs)
+        return false;
+    if (x->plan.tmp_bytes &&
+        !(x->tmp = aligned_alloc(VC_CACHELINE, vc_round_up(x->plan.tmp_bytes, VC_CACHELINE))))
+        return false;
+    x->bounce_bytes = bounce;
+    return bounce == 0 || (x->bounce = malloc(bounce)) != NULL;
+}
+
+static void release(struct vc_exec *x)
+{
+    vc_plan_free(&x->plan);
+    free(x->links);
+    free(x->succ);
+    free(x->unmet0);
+    free(x->unmet);
+    free(x->roots);
+    free(x->ready);
+    free(x->flying);
+    free(x->reqs);
+    free(x->tmp);
+    free(x->bounce);
+    free(x);
+}
+
+int vc_exec_create(struct vc_plan *plan, const struct vc_exec_env *env, struct vc_exec **out)
+{
+    *out = NULL;
+    int peers = 0;
+    size_t bounce = 0;
+    for (int s = 0; s < plan->nsteps; s++) {
+        const struct vc_step *st = &plan->steps[s];
+        if (st->kind == VC_STEP_NODE) {
+            if (env->nlocal > 1 && !env->node)
+                return vc_fail(VC_ERR_UNSUPPORTED, "the plan has node phases, but its ranks share no memory");
+        } else if (st->kind == VC_STEP_REDUCE) {
+            if (st->dst_left && st->dst.len > bounce)
+                bounce = vc_min_size(st->dst.len, BOUNCE_MAX);
+        } else if (st->kind != VC_STEP_COPY) {
+            if (!env->chan)
+                return vc_fail(VC_ERR_UNSUPPORTED, "the plan has messages, but there is no channel");
+            if (st->peer >= peers)
+                peers = st->peer + 1;
+        }
+    }
+    struct vc_exec *x = calloc(1, sizeof *x);
+    int *last = malloc((size_t)(2 * peers + 1) * sizeof *last);
+    if (!x || !last) {
+        free(x);
+        free(last);
+        return vc_fail(VC_ERR_NOMEM, "no memory for running a plan of %d steps", plan->nsteps);
+    }
+    x->plan = *plan; /* ours for the moment: on failure the caller keeps it */
+    x->env = *env;
+    x->node_step = -1;
+    if (!allocate(x, bounce)) {
+        int nsteps = plan->nsteps;
+        size_t tmp = plan->tmp_bytes;
+        vc_plan_init(&x->plan);
+        release(x);
+        free(last);
+        return vc_fail(VC_ERR_NOMEM, "no memory for running a plan of %d steps and %zu bytes of scratch",
+                       nsteps, tmp);
+    }
+    vc_plan_init(plan);
+    for (int i = 0; i < 2 * peers; i++)
+        last[i] = -1;
+    link_steps(x, last, last + peers);
+    free(last);
+    *out = x;
+    return VC_OK;
+}
+
+/** Execs whose requests a channel may still know: reachable, so that they are no leaks, and never reused. */
+static _Atomic(struct vc_exec *) kept_execs;
+
+void vc_exec_destroy(struct vc_exec *x)
+{
+    if (!x)
+        return;
+    if (x->nflying == 0 && x->node_step < 0) {
+        release(x);
+        return;
+    }
+    x->kept = atomic_load_explicit(&kept_execs, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&kept_execs, &x->kept, x, memory_order_release,
+                                                  memory_order_relaxed))
+        ;
+}
+
+/* ---- running ---- */
+
+static unsigned char *at(const struct vc_exec *x, const struct vc_ref *r)
+{
+    unsigned char *base = x->base[r->buf];
+    return base ? base + r->off : NULL;
+}
+
+static int fail(struct vc_exec *x, int err)
+{
+    if (x->err == VC_OK)
+        x->err = err;
+    x->running = false;
+    return x->err;
+}
+
+static void met(struct vc_exec *x, int s)
+{
+    if (--x->unmet[s] == 0)
+        x->ready[x->rtail++] = s;
+}
+
+static void complete(struct vc_exec *x, int s)
+{
+    const struct link *l = &x->links[s];
+    for (int i = 0; i < l->succ_count; i++)
+        met(x, x->succ[l->succ_first + i]);
+    x->left--;
+    x->advanced = true;
+}
+
+static void started(struct vc_exec *x, int s)
+{
+    if (x->links[s].chained >= 0)
+        met(x, x->links[s].chained);
+}
+
+/**
+ * dst = src (op) dst, or dst (op) src with dst_left. Operators may write their right operand; only predefined
+ * ones may write the left one. Operands keep their sides even where the operator commutes, so that ranks that
+ * reduce the same pair get the same bits (a NaN's payload, a user's operator that commutes only nearly).
+ */
+static int reduce(struct vc_exec *x, unsigned char *src, unsigned char *dst, size_t len, bool dst_left,
+                  bool src_is_ours)
+{
+    const struct vc_redop *op = x->op;
+    if (len == 0)
+        return VC_OK;
+    if (!op || op->esize == 0)
+        return vc_fail(VC_ERR_INVAL, "the plan reduces, but the call has no operator");
+    if (!dst_left) {
+        op->fn(src, dst, dst, len / op->esize, op->ctx);
+    } else if (!op->ctx && op->commutative) { /* predefined */
+        op->fn(dst, src, dst, len / op->esize, op->ctx);
+    } else if (src_is_ours) {
+        op->fn(dst, src, src, len / op->esize, op->ctx);
+        memcpy(dst, src, len);
+    } else {
+        /* Elements larger than the room made at creation are as rare as it gets: they may cost an allocation.
+         */
+        if (op->esize > x->bounce_bytes) {
+            unsigned char *bigger = realloc(x->bounce, op->esize);
+            if (!bigger)
+                return vc_fail(VC_ERR_NOMEM, "no memory for reducing an element of %zu bytes", op->esize);
+            x->bounce = bigger;
+            x->bounce_bytes = op->esize;
+        }
+        size_t piece = x->bounce_bytes / op->esize * op->esize;
+        for (size_t i = 0; i < len; i += piece) {
+            size_t n = vc_min_size(piece, len - i);
+            memcpy(x->bounce, src + i, n);
+            op->fn(dst + i, x->bounce, x->bounce, n / op->esize, op->ctx);
+            memcpy(dst + i, x->bounce, n);
+        }
+    }
+    return VC_OK;
+}
+
+/** A node phase of one rank. */
+static void node_alone(const struct vc_exec *x, const struct vc_step *st)
+{
+    if (st->node == VC_NODE_BARRIER || st->node == VC_NODE_BCAST || st->node == VC_NODE_ALLGATHER_SLICES)
+        return;
+    size_t len = st->len;
+    if (st->node == VC_NODE_REDUCE_SCATTER)
+        len = vc_slice(st->len, x->op ? x->op->esize : 1, st->parts, 1);
+    unsigned char *src = at(x, &st->src), *dst = at(x, &st->dst);
+    if (len && src != dst)
+        memcpy(dst, src, len);
+}
+
+static int start_node(struct vc_exec *x, int s)
+{
+    const struct vc_step *st = &x->plan.steps[s];
+    if (x->env.nlocal <= 1 || !x->env.node) {
+        node_alone(x, st);
+        complete(x, s);
+        started(x, s);
+        return VC_OK;
+    }
+    x->call = (struct vc_node_call){
+        .kind = st->node,
+        .alg = VC_NODE_AUTO,
+        .root = st->peer,
+        .parts = st->parts,
+        .src = at(x, &st->src),
+        .dst = at(x, &st->dst),
+        .len = st->len,
+        .op = x->op,
+        .grain = x->op ? x->op->esize : 1,
+    };
+    x->node_step = s;
+    x->node_whom = VC_WAIT_ANY;
+    return vc_node_start(x->env.node, &x->call);
+}
+
+/** A message has arrived or left. */
+static int message_done(struct vc_exec *x, int s)
+{
+    const struct vc_step *st = &x->plan.steps[s];
+    if (x->reqs[s].err != VC_OK)
+        return x->reqs[s].err;
+    if (st->kind == VC_STEP_RECV_REDUCE) {
+        int err = reduce(x, at(x, &st->src), at(x, &st->dst), st->dst.len, st->dst_left, true);
+        if (err != VC_OK)
+            return err;
+    }
+    complete(x, s);
+    return VC_OK;
+}
+
+static int start_message(struct vc_exec *x, int s)
+{
+    const struct vc_step *st = &x->plan.steps[s];
+    const struct vc_ref *ref = st->kind == VC_STEP_RECV ? &st->dst : &st->src;
+    struct vc_chan *ch = x->env.chan;
+    struct vc_chan_req *r = &x->reqs[s];
+    int err = st->kind == VC_STEP_SEND ? ch->ops->isend(ch, st->peer, at(x, ref), ref->len, r)
+                                       : ch->ops->irecv(ch, st->peer, at(x, ref), ref->len, r);
+    if (err != VC_OK)
+        return err;
+    started(x, s);
+    if (r->done)
+        return message_done(x, s);
+    x->flying[x->nflying++] = s;
+    return VC_OK;
+}
+
+static int start_step(struct vc_exec *x, int s)
+{
+    const struct vc_step *st = &x->plan.steps[s];
+    int err = VC_OK;
+    switch (st->kind) {
+    case VC_STEP_SEND:
+    case VC_STEP_RECV:
+    case VC_STEP_RECV_REDUCE:
+        return start_message(x, s);
+    case VC_STEP_NODE:
+        return start_node(x, s);
+    case VC_STEP_COPY: {
+        unsigned char *src = at(x, &st->src), *dst = at(x, &st->dst);
+        if (st->dst.len && src != dst)
+            memcpy(dst, src, st->dst.len);
+        break;
+    }
+    case VC_STEP_REDUCE:
+        err = reduce(x, at(x, &st->src), at(x, &st->dst), st->dst.len, st->dst_left, false);
+        break;
+    }
+    if (err == VC_OK)
+        complete(x, s);
+    return err;
+}
+
+static int run_ready(struct vc_exec *x)
+{
+    while (x->rhead < x->rtail) {
+        int err = start_step(x, x->ready[x->rhead++]);
+        if (err != VC_OK)
+            return err;
+    }
+    return VC_OK;
+}
+
+static int poll_messages(struct vc_exec *x)
+{
+    int rc = x->env.chan->ops->progress(x->env.chan);
+    if (rc < 0)
+        return rc;
+    if (rc > 0)
+        x->advanced = true;
+    int kept = 0;
+    /* In starting order. The channel may have completed them in somebody else's progress call, so rc says
+     * nothing. */
+    for (int i = 0; i < x->nflying; i++) {
+        int s = x->flying[i];
+        if (!x->reqs[s].done) {
+            x->flying[kept++] = s;
+            continue;
+        }
+        int err = message_done(x, s);
+        if (err != VC_OK) {
+            memmove(&x->flying[kept], &x->flying[i + 1], (size_t)(x->nflying - i - 1) * sizeof *x->flying);
+            x->nflying -= i + 1 - kept;
+            return err;
+        }
+    }
+    x->nflying = kept;
+    return VC_OK;
+}
+
+static int poll_node(struct vc_exec *x)
+{
+    int rc = vc_node_progress(x->env.node, &x->call, &x->node_whom);
+    if (rc <= 0)
+        return rc;
+    int s = x->node_step;
+    x->node_step = -1;
+    complete(x, s);
+    started(x, s);
+    return VC_OK;
+}
+
+int vc_exec_start(struct vc_exec *x, const void *send, void *recv, const struct vc_redop *op)
+{
+    if (x->err != VC_OK)
+        return vc_fail(x->err, "this plan has failed before");
+    if (x->running)
+        return vc_fail(VC_ERR_INVAL, "this plan is running already");
+    x->op = op;
+    x->base[VC_BUF_NONE] = NULL;
+    x->base[VC_BUF_SEND] = (unsigned char *)(uintptr_t)send;
+    x->base[VC_BUF_RECV] = recv;
+    x->base[VC_BUF_TMP] = x->tmp;
+    x->left = x->plan.nsteps;
+    memcpy(x->unmet, x->unmet0, (size_t)x->plan.nsteps * sizeof *x->unmet);
+    memcpy(x->ready, x->roots, (size_t)x->nroots * sizeof *x->ready);
+    x->rhead = 0;
+    x->rtail = x->nroots;
+    x->nflying = 0;
+    x->node_step = -1;
+    x->running = true;
+    return VC_OK;
+}
+
+int vc_exec_progress(struct vc_exec *x)
+{
+    if (x->err != VC_OK)
+        return x->err;
+    x->advanced = false;
+    if (!x->running)
+        return 1;
+    int err = run_ready(x);
+    if (err == VC_OK && x->nflying)
+        err = poll_messages(x);
+    if (err == VC_OK && x->node_step >= 0)
+        err = poll_node(x);
+    if (err == VC_OK)
+        err = run_ready(x);
+    if (err != VC_OK)
+        return fail(x, err);
+    if (x->left)
+        return 0;
+    x->running = false;
+    return 1;
+}
+
+bool vc_exec_advanced(const struct vc_exec *x)
+{
+    return x->advanced;
+}
+
+int vc_exec_wait(struct vc_exec *x, const struct vc_wait_cfg *wait, struct vc_parking *parking)
+{
+    int rc = vc_exec_progress(x);
+    if (rc != 0)
+        return rc < 0 ? rc : VC_OK;
+    struct vc_waiter w;
+    vc_wait_begin(&w, wait, parking);
+    while ((rc = vc_exec_progress(x)) == 0) {
+        if (x->advanced) {
+            /* What comes next is a new wait, with its own budget. */
+            vc_wait_end(&w);
+            vc_wait_begin(&w, wait, parking);
+            continue;
+        }
+        int err = vc_wait_idle(&w, x->nflying == 0 && x->node_step >= 0 ? x->node_whom : VC_WAIT_ANY);
+        if (err != VC_OK) {
+            rc = fail(x, err);
+            break;
+        }
+    }
+    vc_wait_end(&w);
+    return rc < 0 ? rc : VC_OK;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/mpi/next.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/** MPI counts are ints: longer messages travel in parts. MPI keeps the order of a pair's parts as of its
+ * messages. */
+#define PART_MAX ((size_t)1 << 30)
+#define CHAN_TAG 1
+/** Before the first growth. */
+#define SLOTS_MIN 32
+
+/** What the channel keeps in vc_chan_req.priv. */
+enum { P_PARTS };
+
+/** An MPI request in flight, parallel to mpi_chan.reqs. */
+struct slot {
+    struct vc_chan_req *owner;
+    int count; /**< bytes of this part */
+    bool recv;
+};
+
+struct mpi_chan {
+    struct vc_chan base;
+    MPI_Comm comm;
+    size_t part_max;
+    int failed;
+    int n, cap; /**< slots in use are 0..n-1 */
+    MPI_Request *reqs;
+    struct slot *slots;
+    int *ready; /**< [cap] MPI_Testsome's indices, ascending or not */
+    MPI_Status *statuses;
+};
+
+static struct mpi_chan *self(struct vc_chan *ch)
+{
+    return (struct mpi_chan *)(void *)ch;
+}
+
+static int mpi_fail(struct mpi_chan *c, const char *what, int code)
+{
+    char text[MPI_MAX_ERROR_STRING] = "unknown error";
+    int len;
+    vc_next.Error_string(code, text, &len);
+    c->failed = VC_ERR_MPI;
+    return vc_fail(VC_ERR_MPI, "%s failed in the mpi channel: %s", what, text);
+}
+
+/** Room for `more` requests beside those in flight. The arrays only ever grow. */
+static int reserve(struct mpi_chan *c, size_t more)
+{
+    if ((size_t)c->n + more <= (size_t)c->cap)
+        return VC_OK;
+    size_t cap = c->cap ? (size_t)c->cap * 2 : SLOTS_MIN;
+    while (cap < (size_t)c->n + more)
+        cap *= 2;
+    MPI_Request *reqs = realloc(c->reqs, cap * sizeof *reqs);
+    if (reqs)
+        c->reqs = reqs;
+    struct slot *slots = realloc(c->slots, cap * sizeof *slots);
+    if (slots)
+        c->slots = slots;
+    int *ready = realloc(c->ready, cap * sizeof *ready);
+    if (ready)
+        c->ready = ready;
+    MPI_Status *statuses = realloc(c->statuses, cap * sizeof *statuses);
+    if (statuses)
+        c->statuses = statuses;
+    if (!reqs || !slots || !ready || !statuses)
+        return vc_fail(VC_ERR_NOMEM, "no memory for %zu requests of the mpi channel", cap);
+    c->cap = (int)cap;
+    return VC_OK;
+}
+
+static int start(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_chan_req *r, bool recv)
+{
+    struct mpi_chan *c = self(ch);
+    if (c->failed)
+        return vc_fail(c->failed, "the mpi channel has failed before");
+    if (peer < 0 || peer >= ch->size)
+        return vc_fail(VC_ERR_INVAL, "the mpi channel has no rank %d", peer);
+    size_t parts = len ? (len + c->part_max - 1) / c->part_max : 1;
+    int err = reserve(c, parts);
+    if (err != VC_OK)
+        return err;
+    r->done = false;
+    r->err = VC_OK;
+    r->next = NULL;
+    r->priv[P_PARTS] = parts;
+    for (size_t i = 0, at = 0; i < parts; i++) {
+        int count = (int)vc_min_size(len - at, c->part_max);
+        char *p = len ? (char *)buf + at : NULL;
+        int rc = recv ? vc_next.Irecv(p, count, MPI_BYTE, peer, CHAN_TAG, c->comm, &c->reqs[c->n])
+                      : vc_next.Isend(p, count, MPI_BYTE, peer, CHAN_TAG, c->comm, &c->reqs[c->n]);
+        if (rc != MPI_SUCCESS)
+            return mpi_fail(c, recv ? "MPI_Irecv" : "MPI_Isend", rc);
+        c->slots[c->n++] = (struct slot){r, count, recv};
+        at += (size_t)count;
+    }
+    return VC_OK;
+}
+
+static int mpi_isend(struct vc_chan *ch, int peer, const void *buf, size_t len, struct vc_chan_req *r)
+{
+    return start(ch, peer, (void *)(uintptr_t)buf, len, r, false);
+}
+
+static int mpi_irecv(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_chan_req *r)
+{
+    return start(ch, peer, buf, len, r, true);
+}
+
+static int finish(struct mpi_chan *c, int i, const MPI_Status *status)
+{
+    struct slot *s = &c->slots[i];
+    if (s->recv) {
+        int got = 0;
+        vc_next.Get_count(status, MPI_BYTE, &got);
+        if (got != s->count) {
+            c->failed = VC_ERR_MPI;
+            return vc_fail(VC_ERR_MPI, "rank %d sent a message of %d bytes where rank %d expects %d",
+                           status->MPI_SOURCE, got, c->base.rank, s->count);
+        }
+    }
+    if (--s->owner->priv[P_PARTS] == 0)
+        s->owner->done = true;
+    s->owner = NULL;
+    return VC_OK;
+}
+
+static int mpi_progress(struct vc_chan *ch)
+{
+    struct mpi_chan *c = self(ch);
+    if (c->failed)
+        return vc_fail(c->failed, "the mpi channel has failed before");
+    if (c->n == 0)
+        return 0;
+    int done = 0;
+    int rc = vc_next.Testsome(c->n, c->reqs, &done, c->ready, c->statuses);
+    if (rc == MPI_ERR_IN_STATUS)
+        for (int k = 0; k < done; k++)
+            if (c->statuses[k].MPI_ERROR != MPI_SUCCESS)
+                return mpi_fail(c, "a transfer", c->statuses[k].MPI_ERROR);
+    if (rc != MPI_SUCCESS)
+        return mpi_fail(c, "MPI_Testsome", rc);
+    if (done == 0 || done == MPI_UNDEFINED)
+        return 0;
+    for (int k = 0; k < done; k++) {
+        int err = finish(c, c->ready[k], &c->statuses[k]);
+        if (err != VC_OK)
+            return err;
+    }
+    /* Close the gaps, keeping the order: MPI libraries test in array order, and the oldest completes first.
+     */
+    int n = 0;
+    for (int i = 0; i < c->n; i++)
+        if (c->slots[i].owner) {
+            c->reqs[n] = c->reqs[i];
+            c->slots[n++] = c->slots[i];
+        }
+    c->n = n;
+    return done;
+}
+
+static void mpi_destroy(struct vc_chan *ch)
+{
+    struct mpi_chan *c = self(ch);
+    for (int i = 0; i < c->n; i++) {
+        if (c->reqs[i] == MPI_REQUEST_NULL)
+            continue;
+        if (!c->slots[i].recv) {
+            vc_next.Request_free(&c->reqs[i]);
+            continue;
+        }
+        /* A receive that has matched already cannot be cancelled and may take its peer's help to end: do not
+         * wait for long for a peer that may be gone. */
+        int flag = 0;
+        uint64_t until = vc_now_ns() + 200000000u;
+        vc_next.Cancel(&c->reqs[i]);
+        while (vc_next.Test(&c->reqs[i], &flag, MPI_STATUS_IGNORE) == MPI_SUCCESS && !flag &&
+               vc_now_ns() < until)
+            vc_cpu_relax();
+    }
+    if (c->comm != MPI_COMM_NULL)
+        vc_next.Comm_free(&c->comm);
+    free(c->reqs);
+    free(c->slots);
+    free(c->ready);
+    free(c->statuses);
+    free(c);
+}
+
+static const struct vc_chan_ops mpi_ops = {
+    .name = "mpi",
+    .isend = mpi_isend,
+    .irecv = mpi_irecv,
+    .progress = mpi_progress,
+    .destroy = mpi_destroy,
+    .wakes = false,
+};
+
+void vc_mpi_chan_split(struct vc_chan *ch, size_t bytes)
+{
+    self(ch)->part_max = bytes;
+}
+
+int vc_mpi_chan_create(MPI_Comm comm, struct vc_chan **out)
+{
+    *out = NULL;
+    vc_next_init();
+    struct mpi_chan *c = calloc(1, sizeof *c);
+    if (!c) {
+        vc_next.Comm_free(&comm);
+        return vc_fail(VC_ERR_NOMEM, "no memory for the mpi channel");
+    }
+    c->base.ops = &mpi_ops;
+    c->comm = comm;
+    c->part_max = PART_MAX;
+    int err = reserve(c, SLOTS_MIN), rc;
+    if (err == VC_OK && ((rc = vc_next.Comm_rank(comm, &c->base.rank)) != MPI_SUCCESS ||
+                         (rc = vc_next.Comm_size(comm, &c->base.size)) != MPI_SUCCESS ||
+                         (rc = vc_next.Comm_set_errhandler(comm, MPI_ERRORS_RETURN)) != MPI_SUCCESS))
+        err = mpi_fail(c, "setting up the communicator", rc);
+    if (err != VC_OK) {
+        mpi_destroy(&c->base);
+        return err;
+    }
+    *out = &c->base;
+    return VC_OK;
+}

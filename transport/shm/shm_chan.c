@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One ring per ordered pair of ranks, in shared memory:
+ *
+ *     control block (VC_LINE_PAIR)   written by the receiver: cells consumed, single copies finished
+ *     ncells cells                   written by the sender: sequence number, length, bytes
+ *
+ * So every line pair has one writer, and the data path needs no atomic read-modify-write. Three orderings
+ * carry it:
+ *   - sender's release store of cell.seq, receiver's acquire load of it: the cell's bytes are there;
+ *   - receiver's release store of consumed, sender's acquire load of it: the receiver has read the cell, so
+ * that the sender may overwrite it;
+ *   - receiver's release store of copied, sender's acquire load of it: the receiver has read the sender's
+ * buffer (single copy), so that the sender may give it back. A receiver reads nothing but the sequence number
+ * of the next cell: a short message costs it one cache line.
+ */
+#include "transport/shm/shm_chan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum cell_kind { CELL_DATA, CELL_SINGLE_COPY };
+
+struct cell {
+    _Atomic uint32_t seq; /**< index of the message cell + 1; 0 in fresh memory */
+    uint32_t kind_len;    /**< enum cell_kind << 31, bytes in this cell */
+    uint64_t total;       /**< bytes of the whole message */
+    unsigned char data[];
+};
+
+struct ring {
+    _Atomic uint64_t consumed; /**< cells the receiver is done with */
+    _Atomic uint64_t copied;   /**< single copies the receiver is done with */
+    char pad[VC_LINE_PAIR - 2 * sizeof(uint64_t)];
+    unsigned char cells[];
+};
+
+_Static_assert(sizeof(struct ring) == VC_LINE_PAIR, "the receiver's lines must not hold the sender's");
+_Static_assert(sizeof(struct cell) + 48 == VC_CACHELINE, "48 bytes of payload travel in the flag's line");
+
+#define CELL_MIN VC_CACHELINE
+/** Two lines more than a power of two, so that the flags of a ring's cells do not compete for one cache set.
+ */
+#define CELL_MAX ((size_t)8192 + VC_LINE_PAIR)
+/** Bytes that one progress call moves by single copy per peer, so that others (and the host MPI) get their
+ * turn. */
+#define COPY_SLICE ((size_t)1 << 20)
+
+struct layout {
+    size_t cell, ring;
+    uint32_t ncells; /**< a power of two */
+};
+
+static struct layout layout_for(int n, size_t budget)
+{
+    size_t rings = n > 1 ? (size_t)n * (size_t)(n - 1) : 1;
+    size_t per = budget / rings / VC_LINE_PAIR * VC_LINE_PAIR;
+    size_t room = per > sizeof(struct ring) ? per - sizeof(struct ring) : 0;
+    struct layout l = {.ncells = 16};
+    while (l.ncells > 4 && room / l.ncells < (l.ncells > 8 ? 2048 : 512))
+        l.ncells /= 2;
+    /* A multiple of the line; four of them are a multiple of the line pair. */
+    l.cell = room / l.ncells / VC_CACHELINE * VC_CACHELINE;
+    if (l.cell < CELL_MIN)
+        l.cell = CELL_MIN;
+    if (l.cell > CELL_MAX)
+        l.cell = CELL_MAX;
+    l.ring = sizeof(struct ring) + l.ncells * l.cell;
+    return l;
+}
+
+size_t vc_shm_chan_bytes(int n, size_t budget)
+{
+    return n > 1 ? (size_t)n * (size_t)(n - 1) * layout_for(n, budget).ring : 0;
+}
+
+/** What the channel keeps in vc_chan_req.priv. */
+enum { P_BUF, P_LEN, P_AT, P_REMOTE, P_COPYING };
+#define P_TICKET P_REMOTE /**< sender: the single copy's number */
+
+struct queue {
+    struct vc_chan_req *head, **tail;
+};
+
+/** Everything about one other rank of the node; private. */
+struct peer {
+    struct ring *out, *in;
+    uint64_t put, freed; /**< out: cells published; cells known to be free again */
+    uint64_t got;        /**< in: cells taken */
+    uint64_t tickets;    /**< out: single copies offered */
+    uint64_t copies;     /**< in: single copies finished */
+    struct queue sends, offered, recvs;
+    int active; /**< position in the list of peers with pending work, or -1 */
+};
+
+struct shm_chan {
+    struct vc_chan base;
+    struct layout lay;
+    int n, me;
+    struct vc_parking *parking;
+    const pid_t *cma_pids;
+    size_t cma_min;
+    int failed; /**< the first error, which made the channel unusable */
+    int *index; /**< [size] node index of a communicator rank, or -1 */
+    int *active;
+    int nactive;
+    struct peer *peers; /**< [n]; the own entry's queues match messages to oneself */
+};
+
+static struct shm_chan *self(struct vc_chan *ch)
+{
+    return (struct shm_chan *)(void *)ch;
+}
+
+static void queue_init(struct queue *q)
+{
+    q->head = NULL;
+    q->tail = &q->head;
+}
+
+static void queue_put(struct queue *q, struct vc_chan_req *r)
+{
+    r->next = NULL;
+    *q->tail = r;
+    q->tail = &r->next;
+}
+
+static void queue_pop(struct queue *q)
+{
+    q->head = q->head->next;
+    if (!q->head)
+        q->tail = &q->head;
+}
+
+static unsigned char *req_buf(const struct vc_chan_req *r)
+{
+    return (unsigned char *)(uintptr_t)r->priv[P_BUF];
+}
+
+static void req_init(struct vc_chan_req *r, const void *buf, size_t len)
+{
+    r->done = false;
+    r->err = VC_OK;
+    r->next = NULL;
+    r->priv[P_BUF] = (uint64_t)(uintptr_t)buf;
+    r->priv[P_LEN] = len;
+    r->priv[P_AT] = 0;
+    r->priv[P_COPYING] = 0;
+}
+
+static struct cell *cell_at(const struct shm_chan *c, struct ring *ring, uint64_t i)
+{
+    return (struct cell *)(void *)(ring->cells + (i & (c->lay.ncells - 1)) * c->lay.cell);
+}
+
+static bool idle(const struct peer *p)
+{
+    return !p->sends.head && !p->offered.head && !p->recvs.head;
+}
+
+static void activate(struct shm_chan *c, int i)
+{
+    struct peer *p = &c->peers[i];
+    if (p->active >= 0)
+        return;
+    p->active = c->nactive;
+    c->active[c->nactive++] = i;
+}
+
+/** The list's last entry takes the place. */
+static void deactivate(struct shm_chan *c, int i)
+{
+    struct peer *p = &c->peers[i];
+    int last = c->active[--c->nactive];
+    c->active[p->active] = last;
+    c->peers[last].active = p->active;
+    p->active = -1;
+}
+
+/* ---- sending ---- */
+
+static bool have_room(const struct shm_chan *c, struct peer *p)
+{
+    if (p->put - p->freed < c->lay.ncells)
+        return true;
+    /* Pairs with the receiver's store in take(): what it read from the cells, it has read. */
+    p->freed = atomic_load_explicit(&p->out->consumed, memory_order_acquire);
+    return p->put - p->freed < c->lay.ncells;
+}
+
+static void publish(struct shm_chan *c, int i, struct cell *cell, enum cell_kind kind, size_t len,
+                    uint64_t total)
+{
+    struct peer *p = &c->peers[i];
+    cell->kind_len = (uint32_t)kind << 31 | (uint32_t)len;
+    cell->total = total;
+    /* Pairs with the load in take(). */
+    atomic_store_explicit(&cell->seq, (uint32_t)++p->put, memory_order_release);
+    vc_wake_one(c->parking, i);
+}
+
+/** Puts as much of the message into the ring as fits. True when no more of it has to be put. */
+static bool put(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
+{
+    struct peer *p = &c->peers[i];
+    size_t len = r->priv[P_LEN], at = r->priv[P_AT];
+    if (c->cma_pids && len >= c->cma_min && len > 0) {
+        if (!have_room(c, p))
+            return false;
+        struct cell *cell = cell_at(c, p->out, p->put);
+        memcpy(cell->data, &r->priv[P_BUF], sizeof(uint64_t));
+        r->priv[P_TICKET] = ++p->tickets;
+        publish(c, i, cell, CELL_SINGLE_COPY, sizeof(uint64_t), len);
+        queue_put(&p->offered, r);
+        ++*work;
+        return true;
+    }
+    size_t most = c->lay.cell - sizeof(struct cell);
+    do {
+        if (!have_room(c, p)) {
+            r->priv[P_AT] = at;
+            return false;
+        }
+        struct cell *cell = cell_at(c, p->out, p->put);
+        size_t part = vc_min_size(len - at, most);
+        if (part)
+            memcpy(cell->data, req_buf(r) + at, part);
+        publish(c, i, cell, CELL_DATA, part, len);
+        at += part;
+        ++*work;
+    } while (at < len);
+    r->done = true;
+    return true;
+}
+
+static void push_sends(struct shm_chan *c, int i, int *work)
+{
+    struct peer *p = &c->peers[i];
+    while (p->sends.head) {
+        struct vc_chan_req *r = p->sends.head, *next = r->next;
+        if (!put(c, i, r, work))
+            return;
+        p->sends.head = next; /* put() may have moved r to another queue, which took its link */
+        if (!next)
+            p->sends.tail = &p->sends.head;
+    }
+}
+
+static void finish_offered(struct peer *p, int *work)
+{
+    if (!p->offered.head)
+        return;
+    /* Pairs with the store in copy_some(): what the receiver read of our buffers, it has read. */
+    uint64_t copied = atomic_load_explicit(&p->out->copied, memory_order_acquire);
+    while (p->offered.head && p->offered.head->priv[P_TICKET] <= copied) {
+        struct vc_chan_req *r = p->offered.head;
+        queue_pop(&p->offered);
+        r->done = true;
+        ++*work;
+    }
+}
+
+/* ---- receiving ---- */
+
+static int mismatch(const struct shm_chan *c, int i, uint64_t sent, uint64_t expected)
+{
+    int rank = -1;
+    for (int k = 0; k < c->base.size; k++)
+        if (c->index[k] == i)
+            rank = k;
+    return vc_fail(VC_ERR_INVAL, "rank %d sent a message of %llu bytes where rank %d expects %llu", rank,
+                   (unsigned long long)sent, c->base.rank, (unsigned long long)expected);
+}
+
+/** Moves a slice of a single copy. 1: the message is complete, 0: more to do, negative: failed. */
+static int copy_some(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
+{
+    struct peer *p = &c->peers[i];
+    size_t at = r->priv[P_AT], part = vc_min_size(r->priv[P_LEN] - at, COPY_SLICE);
+    int err = vc_cma_read(c->cma_pids[i], req_buf(r) + at, r->priv[P_REMOTE] + at, part);
+    if (err != VC_OK)
+        return err;
+    ++*work;
+    r->priv[P_AT] = at += part;
+    if (at < r->priv[P_LEN])
+        return 0;
+    /* Pairs with the load in finish_offered(). */
+    atomic_store_explicit(&p->in->copied, ++p->copies, memory_order_release);
+    vc_wake_one(c->parking, i);
+    return 1;
+}
+
+/** Takes what the ring holds for the message. 1: it is complete, 0: more has to come, negative: failed. */
+static int take(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
+{
+    struct peer *p = &c->peers[i];
+    if (r->priv[P_COPYING])
+        return copy_some(c, i, r, work);
+    size_t len = r->priv[P_LEN], at = r->priv[P_AT];
+    /* At most one ring's worth at a time, lest a fast sender keep us from the other peers. */
+    for (uint32_t k = 0; k < c->lay.ncells; k++) {
+        struct cell *cell = cell_at(c, p->in, p->got);
+        /* Pairs with the store in publish(). */
+        if (atomic_load_explicit(&cell->seq, memory_order_acquire) != (uint32_t)(p->got + 1))
+            break;
+        size_t part = cell->kind_len & 0x7fffffffu;
+        bool single = cell->kind_len >> 31 != CELL_DATA;
+        if (cell->total != len || part > (single ? sizeof(uint64_t) : len - at))
+            return mismatch(c, i, cell->total, len);
+        if (single)
+            memcpy(&r->priv[P_REMOTE], cell->data, sizeof(uint64_t));
+        else if (part)
+            memcpy(req_buf(r) + at, cell->data, part);
+        at += part;
+        ++*work;
+        /* Pairs with the load in have_room(). */
+        atomic_store_explicit(&p->in->consumed, ++p->got, memory_order_release);
+        vc_wake_one(c->parking, i);
+        if (single) {
+            r->priv[P_COPYING] = 1;
+            return copy_some(c, i, r, work);
+        }
+        if (at == len) {
+            r->done = true;
+            return 1;
+        }
+    }
+    r->priv[P_AT] = at;
+    return 0;
+}
+
+static int pull_recvs(struct shm_chan *c, int i, int *work)
+{
+    struct peer *p = &c->peers[i];
+    while (p->recvs.head) {
+        struct vc_chan_req *r = p->recvs.head;
+        int rc = take(c, i, r, work);
+        if (rc <= 0)
+            return rc;
+        queue_pop(&p->recvs);
+        r->done = true;
+    }
+    return VC_OK;
+}
+
+/* ---- to oneself ---- */
+
+static int match_self(struct shm_chan *c)
+{
+    struct peer *p = &c->peers[c->me];
+    while (p->sends.head && p->recvs.head) {
+        struct vc_chan_req *s = p->sends.head, *r = p->recvs.head;
+        if (s->priv[P_LEN] != r->priv[P_LEN])
+            return mismatch(c, c->me, s->priv[P_LEN], r->priv[P_LEN]);
+        if (s->priv[P_LEN])
+            memmove(req_buf(r), req_buf(s), s->priv[P_LEN]);
+        queue_pop(&p->sends);
+        queue_pop(&p->recvs);
+        s->done = r->done = true;
+    }
+    return VC_OK;
+}
+
+/* ---- the vtable ---- */
+
+static int fail(struct shm_chan *c, int err)
+{
+    if (c->failed == VC_OK)
+        c->failed = err;
+    return err;
+}
+
+static int unusable(const struct shm_chan *c)
+{
+    return vc_fail(c->failed, "the shm channel has failed before");
+}
+
+static int peer_index(const struct shm_chan *c, int rank)
+{
+    return rank >= 0 && rank < c->base.size ? c->index[rank] : -1;
+}
+
+static int not_here(int rank)
+{
+    return vc_fail(VC_ERR_INVAL, "rank %d does not share memory with this one", rank);
+}
+
+static int shm_isend(struct vc_chan *ch, int rank, const void *buf, size_t len, struct vc_chan_req *r)
+{
+    struct shm_chan *c = self(ch);
+    int i = peer_index(c, rank);
+    if (i < 0)
+        return not_here(rank);
+    if (c->failed)
+        return unusable(c);
+    struct peer *p = &c->peers[i];
+    req_init(r, buf, len);
+    if (i == c->me) {
+        queue_put(&p->sends, r);
+        int err = match_self(c);
+        return err == VC_OK ? VC_OK : fail(c, err);
+    }
+    int work = 0;
+    if (p->sends.head || !put(c, i, r, &work))
+        queue_put(&p->sends, r);
+    if (!r->done)
+        activate(c, i);
+    return VC_OK;
+}
+
+static int shm_irecv(struct vc_chan *ch, int rank, void *buf, size_t len, struct vc_chan_req *r)
+{
+    struct shm_chan *c = self(ch);
+    int i = peer_index(c, rank);
+    if (i < 0)
+        return not_here(rank);
+    if (c->failed)
+        return unusable(c);
+    struct peer *p = &c->peers[i];
+    req_init(r, buf, len);
+    if (i == c->me) {
+        queue_put(&p->recvs, r);
+        int err = match_self(c);
+        return err == VC_OK ? VC_OK : fail(c, err);
+    }
+    if (!p->recvs.head) {
+        int work = 0, rc = take(c, i, r, &work);
+        if (rc < 0)
+            return fail(c, rc);
+        if (rc > 0) {
+            r->done = true;
+            return VC_OK;
+        }
+    }
+    queue_put(&p->recvs, r);
+    activate(c, i);
+    return VC_OK;
+}
+
+static int shm_progress(struct vc_chan *ch)
+{
+    struct shm_chan *c = self(ch);
+    if (c->failed)
+        return unusable(c);
+    int work = 0;
+    /* Downwards, because a peer that leaves the list is replaced by the last one, which had its turn. */
+    for (int k = c->nactive - 1; k >= 0; k--) {
+        int i = c->active[k];
+        struct peer *p = &c->peers[i];
+        int err = pull_recvs(c, i, &work);
+        if (err != VC_OK)
+            return fail(c, err);
+        push_sends(c, i, &work);
+        finish_offered(p, &work);
+        if (idle(p))
+            deactivate(c, i);
+    }
+    return work;
+}
+
+static void shm_destroy(struct vc_chan *ch)
+{
+    struct shm_chan *c = self(ch);
+    free(c->index);
+    free(c->active);
+    free(c->peers);
+    free((void *)(uintptr_t)c->cma_pids);
+    free(c);
+}
+
+static const struct vc_chan_ops shm_ops = {
+    .name = "shm",
+    .isend = shm_isend,
+    .irecv = shm_irecv,
+    .progress = shm_progress,
+    .destroy = shm_destroy,
+    .wakes = true,
+};
+
+static struct ring *ring_of(const struct shm_chan *c, void *mem, int src, int dst)
+{
+    size_t k = (size_t)src * (size_t)(c->n - 1) + (size_t)(dst > src ? dst - 1 : dst);
+    return (struct ring *)(void *)((char *)mem + k * c->lay.ring);
+}
+
+int vc_shm_chan_create(const struct vc_shm_chan_cfg *cfg, struct vc_chan **out)
+{
+    *out = NULL;
+    if (cfg->n > 1 && (!cfg->mem || !cfg->parking || (uintptr_t)cfg->mem % VC_LINE_PAIR != 0))
+        return vc_fail(VC_ERR_INVAL, "the shm channel needs park words and memory aligned to %d bytes",
+                       VC_LINE_PAIR);
+    struct shm_chan *c = calloc(1, sizeof *c);
+    if (!c)
+        return vc_fail(VC_ERR_NOMEM, "no memory for the shm channel");
+    size_t n = (size_t)cfg->n;
+    c->base = (struct vc_chan){&shm_ops, cfg->rank, cfg->size};
+    c->lay = layout_for(cfg->n, cfg->budget);
+    c->n = cfg->n;
+    c->me = cfg->me;
+    c->parking = cfg->parking;
+    c->cma_min = cfg->cma_min;
+    c->index = malloc((size_t)cfg->size * sizeof *c->index);
+    c->active = malloc(n * sizeof *c->active);
+    c->peers = calloc(n, sizeof *c->peers);
+    pid_t *pids = cfg->cma_pids ? malloc(n * sizeof *pids) : NULL;
+    c->cma_pids = pids;
+    if (!c->index || !c->active || !c->peers || (cfg->cma_pids && !pids)) {
+        shm_destroy(&c->base);
+        return vc_fail(VC_ERR_NOMEM, "no memory for the shm channel of %d ranks", cfg->n);
+    }
+    if (pids)
+        memcpy(pids, cfg->cma_pids, n * sizeof *pids);
+    for (int r = 0; r < cfg->size; r++)
+        c->index[r] = -1;
+    for (int i = 0; i < cfg->n; i++) {
+        struct peer *p = &c->peers[i];
+        c->index[cfg->ranks[i]] = i;
+        p->active = -1;
+        queue_init(&p->sends);
+        queue_init(&p->offered);
+        queue_init(&p->recvs);
+        if (i != cfg->me) {
+            p->out = ring_of(c, cfg->mem, cfg->me, i);
+            p->in = ring_of(c, cfg->mem, i, cfg->me);
+        }
+    }
+    *out = &c->base;
+    return VC_OK;
+}
