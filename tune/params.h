@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The one place where options are defined: the parser, `vcoll info --params`, the man page, the docs and the check for
- * unknown VCOLL_ variables all print from vc_param_defs(). Sources, later wins: default, config file
- * (/etc/vcoll.conf, $XDG_CONFIG_HOME/vcoll/vcoll.conf: lines NAME=value without the VCOLL_ prefix), environment.
+ * The one place where options are defined: the parser, `vcoll info --params`, the man page, the docs and the
+ * check for unknown VCOLL_ variables all print from vc_param_defs().
+ *
+ * Sources, later wins: default, /etc/vcoll.conf, $XDG_CONFIG_HOME/vcoll/vcoll.conf (or
+ * ~/.config/vcoll/vcoll.conf), environment. Files hold lines NAME=value, the VCOLL_ prefix optional; lines
+ * that begin with # are comments. An empty value counts as not given. Only the value that wins is looked at,
+ * so a bad one in a file does not hurt who overrides it.
  */
 #ifndef VC_TUNE_PARAMS_H
 #define VC_TUNE_PARAMS_H
@@ -15,8 +19,8 @@
 /** A forced algorithm with its parameters, from VCOLL_ALG. */
 struct vc_alg_choice {
     const struct vc_alg *alg; /**< NULL: not forced */
-    int radix;                /**< 0: default */
-    size_t segment;
+    size_t segment;           /**< bytes; 0 here and below: default */
+    int radix;
     int leaders;
 };
 
@@ -25,9 +29,9 @@ enum vc_stats_mode { VC_STATS_OFF, VC_STATS_TEXT, VC_STATS_JSON };
 
 /** Every setting, decoded. */
 struct vc_params {
-    bool disable;             /**< VCOLL_DISABLE */
-    bool strict;              /**< VCOLL_STRICT */
-    unsigned colls;           /**< VCOLL_COLLS: bit per enum vc_coll that is taken over (accelerated) */
+    bool disable;   /**< VCOLL_DISABLE */
+    bool strict;    /**< VCOLL_STRICT */
+    unsigned colls; /**< VCOLL_COLLS: bit per enum vc_coll that is taken over (accelerated) */
     struct vc_alg_choice alg[VC_COLL_ACCELERATED]; /**< VCOLL_ALG, "allreduce=ring,bcast=chain:segment=64k" */
     unsigned channels;        /**< VCOLL_CHANNELS, of enum vc_chan_mask, default shm,mpi */
     enum vc_wait_mode wait;   /**< VCOLL_WAIT */
@@ -40,19 +44,23 @@ struct vc_params {
     enum vc_log_level log;    /**< VCOLL_LOG: error|warn|info|debug */
     int setup_after;          /**< VCOLL_SETUP_AFTER: a communicator is set up at its k-th collective */
     size_t shm_bulk;          /**< VCOLL_SHM_BULK: bytes of bulk slots per rank and communicator */
-    size_t shm_limit;         /**< VCOLL_SHM_LIMIT: bytes of shared memory all communicators of a process may map */
+    size_t shm_limit; /**< VCOLL_SHM_LIMIT: bytes of shared memory all communicators of a process may map */
     enum vc_seg_backing shm_backing; /**< VCOLL_SHM_BACKING: auto|memfd|shm */
-    bool cma;                 /**< VCOLL_CMA: single copy allowed */
-    size_t cma_min;           /**< VCOLL_CMA_MIN: bytes */
+    bool cma;                        /**< VCOLL_CMA: single copy allowed */
+    size_t cma_min;                  /**< VCOLL_CMA_MIN: bytes */
 };
 
 struct vc_param_def {
-    const char *name;    /**< without VCOLL_, e.g. "WAIT" */
-    const char *deflt;   /**< default in the user's syntax */
-    const char *values;  /**< what is valid, for people: "auto | poll | event | hybrid" */
-    const char *help;    /**< one or two sentences */
-    int (*parse)(struct vc_params *p, const char *text); /**< VC_OK, or vc_fail(VC_ERR_INVAL, ...) naming what is valid */
-    bool local;          /**< ranks may differ in it; the others are part of the fingerprint */
+    const char *name;   /**< without VCOLL_, e.g. "WAIT" */
+    const char *deflt;  /**< default in the user's syntax */
+    const char *values; /**< what is valid, for people: "auto | poll | event | hybrid" */
+    const char *help;   /**< one or two sentences */
+    /** VC_OK, or vc_fail(VC_ERR_INVAL, ...) naming what is valid; p is then unchanged. */
+    int (*parse)(struct vc_params *p, const char *text);
+    /** The setting in the user's syntax, one spelling per meaning, so that parsing it gives the same again.
+     */
+    void (*format)(const struct vc_params *p, char *buf, size_t len);
+    bool local; /**< ranks may differ in it; the others are part of the fingerprint */
 };
 
 /** All definitions, sorted by name; *n is their number. Static storage. */
@@ -67,19 +75,33 @@ struct vc_param_value {
 };
 
 struct vc_param_report {
-    char error[512];     /**< "" or: the first bad value, in words, naming variable, value and what is valid */
-    char warnings[1024]; /**< unknown variables, one line each, with the nearest valid name */
+    char error[768]; /**< "" or: the first bad value, in words, naming variable, value and what is valid */
+    /** Unknown variables, one line each (each ends in a newline), with the nearest valid name. */
+    char warnings[1024];
 };
 
 /**
- * Loads all settings. Fills p in any case (bad values keep their default). `values`, if not NULL, has room for all
- * definitions. Under VCOLL_STRICT=1 an unknown variable is an error. Reads environment and files; not thread-safe
- * against setenv. Returns VC_OK or VC_ERR_INVAL (report->error is then set).
+ * Loads all settings. Fills p in any case (bad values keep their default). `values`, if not NULL, has room
+ * for all definitions. Under VCOLL_STRICT=1 an unknown variable is an error. Reads environment and files; not
+ * thread-safe against setenv. Returns VC_OK or VC_ERR_INVAL (report->error is then set).
  */
 int vc_params_load(struct vc_params *p, struct vc_param_value *values, struct vc_param_report *report);
 
+/** The same with other files than the standard ones; NULL: none. A file that does not exist is no error. */
+int vc_params_load_files(const char *system_file, const char *user_file, struct vc_params *p,
+                         struct vc_param_value *values, struct vc_param_report *report);
+
+/** Words for an origin: "default", "system file", "user file", "environment". Static storage. */
+const char *vc_param_origin_text(enum vc_param_origin origin);
+
 /** Hash of everything ranks must agree on: the library's version and all settings that are not `local`. */
 uint64_t vc_params_fingerprint(const struct vc_params *p);
+
+/**
+ * How many single-character changes (insert, delete, replace, swap neighbours) lead from one word to the
+ * other, ignoring case. Looks at the first 63 characters of each. For "did you mean".
+ */
+int vc_word_distance(const char *a, const char *b);
 
 /** "64k", "1M", "8192": bytes. False when malformed, negative or too large. */
 bool vc_parse_bytes(const char *text, size_t *out);

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Settings: parsing, sources and their order, unknown names, bad values, the fingerprint. */
+#include "tune/params.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct vc_params p;
+static struct vc_param_value values[64];
+static struct vc_param_report report;
+
+/* No VCOLL_ variable of whoever runs the tests may reach them. */
+static int clean_environment(void **state)
+{
+    (void)state;
+    extern char **environ;
+    for (bool again = true; again;) {
+        again = false;
+        for (char **e = environ; *e && !again; e++) {
+            if (strncmp(*e, "VCOLL_", 6) == 0) {
+                char name[128];
+                snprintf(name, sizeof name, "%.*s", (int)strcspn(*e, "="), *e);
+                unsetenv(name);
+                again = true;
+            }
+        }
+    }
+    return 0;
+}
+
+static int load(void)
+{
+    return vc_params_load_files(NULL, NULL, &p, values, &report);
+}
+
+static int def_index(const char *name)
+{
+    int n;
+    const struct vc_param_def *d = vc_param_defs(&n);
+    for (int i = 0; i < n; i++)
+        if (strcmp(d[i].name, name) == 0)
+            return i;
+    fail_msg("no parameter %s", name);
+    return -1;
+}
+
+/* Sets a variable to a value that must be refused; the error names the variable, the value and `hint`. */
+static void refused(const char *name, const char *value, const char *hint)
+{
+    char var[64];
+    snprintf(var, sizeof var, "VCOLL_%s", name);
+    setenv(var, value, 1);
+    if (load() != VC_ERR_INVAL)
+        fail_msg("%s=%s was taken", var, value);
+    if (!strstr(report.error, var) || !strstr(report.error, value) || !strstr(report.error, hint))
+        fail_msg("%s=%s: \"%s\" does not say \"%s\"", var, value, report.error, hint);
+    if (strchr(report.error, '\n'))
+        fail_msg("more than one line: %s", report.error);
+    /* A bad value leaves the default. */
+    assert_int_equal(values[def_index(name)].origin, VC_FROM_DEFAULT);
+    unsetenv(var);
+}
+
+static void taken(const char *name, const char *value, const char *canonical)
+{
+    char var[64];
+    snprintf(var, sizeof var, "VCOLL_%s", name);
+    setenv(var, value, 1);
+    if (load() != VC_OK)
+        fail_msg("%s=%s: %s", var, value, report.error);
+    int i = def_index(name);
+    assert_int_equal(values[i].origin, VC_FROM_ENV);
+    assert_string_equal(values[i].text, canonical);
+    unsetenv(var);
+}
+
+static void test_bytes(void **state)
+{
+    (void)state;
+    size_t v = 7;
+    const struct {
+        const char *text;
+        size_t bytes;
+    } good[] = {{"0", 0},        {"8192", 8192},    {"64k", 65536},    {"64K", 65536},
+                {"1M", 1 << 20}, {"2g", 2ul << 30}, {"1t", 1ul << 40}, {"16kb", 16384},
+                {"4KiB", 4096},  {"12b", 12},       {"007", 7},        {"18446744073709551615", SIZE_MAX}};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        if (!vc_parse_bytes(good[i].text, &v))
+            fail_msg("%s refused", good[i].text);
+        assert_int_equal(v, good[i].bytes);
+    }
+    const char *bad[] = {"",
+                         "-1",
+                         "+1",
+                         " 1",
+                         "1 k",
+                         "k",
+                         "1kk",
+                         "1.5k",
+                         "0x10",
+                         "18446744073709551616",
+                         "1ki",
+                         "1x",
+                         "16p",
+                         "17179869184g",
+                         "1e3",
+                         "64k ",
+                         "99999999999999999999999999999999"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        v = 7;
+        if (vc_parse_bytes(bad[i], &v))
+            fail_msg("\"%s\" was taken as %zu", bad[i], v);
+        assert_int_equal(v, 7);
+    }
+}
+
+static void test_distance(void **state)
+{
+    (void)state;
+    assert_int_equal(vc_word_distance("WAIT", "wait"), 0);
+    assert_int_equal(vc_word_distance("WIAT", "WAIT"), 1);
+    assert_int_equal(vc_word_distance("WAITT", "WAIT"), 1);
+    assert_int_equal(vc_word_distance("", "WAIT"), 4);
+    assert_int_equal(vc_word_distance("kitten", "sitting"), 3);
+    char big[500];
+    memset(big, 'a', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    assert_int_equal(vc_word_distance(big, big), 0);
+    assert_int_equal(vc_word_distance(big, ""), 63);
+}
+
+static void test_defs(void **state)
+{
+    (void)state;
+    int n;
+    const struct vc_param_def *d = vc_param_defs(&n);
+    assert_true(n >= 19 && n <= 64);
+    assert_int_equal(load(), VC_OK);
+    for (int i = 0; i < n; i++) {
+        if (i > 0)
+            assert_true(strcmp(d[i - 1].name, d[i].name) < 0);
+        assert_non_null(d[i].help);
+        assert_true(strlen(d[i].help) > 10 && strlen(d[i].values) > 2);
+        /* The default is written the way it is printed, and survives the round trip. */
+        assert_string_equal(values[i].text, d[i].deflt);
+        assert_int_equal(values[i].origin, VC_FROM_DEFAULT);
+    }
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    assert_int_equal(load(), VC_OK);
+    assert_string_equal(report.error, "");
+    assert_string_equal(report.warnings, "");
+    assert_false(p.disable);
+    assert_false(p.strict);
+    assert_int_equal(p.colls, (1u << VC_COLL_ACCELERATED) - 1);
+    assert_int_equal(p.channels, VC_CHAN_SHM | VC_CHAN_MPI);
+    assert_int_equal(p.wait, VC_WAIT_AUTO);
+    assert_int_equal(p.log, VC_LOG_WARN);
+    assert_int_equal(p.setup_after, 3);
+    assert_int_equal(p.shm_bulk, 256 << 10);
+    assert_int_equal(p.shm_limit, 512 << 20);
+    assert_true(p.cma);
+    assert_int_equal(p.cma_min, 32 << 10);
+    assert_int_equal(p.node_split, 0);
+    for (int i = 0; i < VC_COLL_ACCELERATED; i++)
+        assert_null(p.alg[i].alg);
+}
+
+static void test_good_values(void **state)
+{
+    (void)state;
+    taken("WAIT", "hybrid", "hybrid");
+    taken("WAIT", "POLL", "poll");
+    taken("DISABLE", "yes", "1");
+    taken("DISABLE", "off", "0");
+    taken("CMA_MIN", "65536", "64k");
+    taken("COLLS", "allreduce, bcast", "bcast,allreduce");
+    taken("COLLS", "none", "none");
+    taken("COLLS", "barrier,bcast,reduce,allreduce,allgather,alltoall", "all");
+    taken("CHANNELS", "mpi", "mpi");
+    taken("CHANNELS", "mpi,shm", "shm,mpi");
+    taken("SPIN_US", "0", "0");
+    taken("HOST_ID", "rack 3, host 7", "rack 3, host 7");
+    taken("STATS", "json", "json");
+    taken("STATS_FILE", "/tmp/x.json", "/tmp/x.json");
+    taken("NODE_SPLIT", "2", "2");
+    taken("SHM_BACKING", "memfd", "memfd");
+    /* Nothing given is the default, not an error. */
+    setenv("VCOLL_WAIT", "", 1);
+    assert_int_equal(load(), VC_OK);
+    assert_int_equal(values[def_index("WAIT")].origin, VC_FROM_DEFAULT);
+    unsetenv("VCOLL_WAIT");
+}
+
+static void test_bad_values(void **state)
+{
+    (void)state;
+    refused("WAIT", "pol", "poll");
+    refused("WAIT", "sleepy", "auto, poll, event, hybrid");
+    refused("DISABLE", "2", "0, 1");
+    refused("COLLS", "allreduce,bcas", "bcast");
+    refused("COLLS", "allreduce,,bcast", "Valid");
+    refused("CHANNELS", "shm,verbs", "shm, mpi");
+    refused("SPIN_US", "-5", "whole number");
+    refused("SPIN_US", "5us", "whole number");
+    refused("SETUP_AFTER", "0", "1..");
+    refused("NODE_SPLIT", "99999999999", "0..");
+    refused("SHM_BULK", "2g", "0..1g");
+    refused("SHM_LIMIT", "lots", "size");
+    refused("LOG", "loud", "error, warn, info, debug");
+    char big[80];
+    memset(big, 'h', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    refused("HOST_ID", big, "63");
+    /* The first error is the one reported, and all good values still count. */
+    setenv("VCOLL_CMA", "maybe", 1);
+    setenv("VCOLL_WAIT", "event", 1);
+    assert_int_equal(load(), VC_ERR_INVAL);
+    assert_int_equal(p.wait, VC_WAIT_EVENT);
+    assert_true(p.cma);
+    unsetenv("VCOLL_CMA");
+    unsetenv("VCOLL_WAIT");
+}
+
+/* Some collective's algorithm that reads (or does not read) a parameter. */
+static const struct vc_alg *alg_with(unsigned param, bool reads)
+{
+    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+        for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)c); *a; a++)
+            if (((*a)->params & param) == (reads ? param : 0) && (*a)->kind == VC_ALG_PLAN)
+                return *a;
+    return NULL;
+}
+
+static void test_alg(void **state)
+{
+    (void)state;
+    taken("ALG", "auto", "auto");
+    taken("ALG", "allreduce=auto", "auto");
+    taken("ALG", "allreduce=native", "allreduce=native");
+    taken("ALG", "bcast=native , allreduce=native", "bcast=native,allreduce=native");
+    /* Every algorithm there is can be forced, and prints back. */
+    for (int c = 0; c < VC_COLL_ACCELERATED; c++) {
+        for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)c); *a; a++) {
+            char text[128];
+            snprintf(text, sizeof text, "%s=%s", vc_coll_name((enum vc_coll)c), (*a)->name);
+            taken("ALG", text, text);
+            assert_ptr_equal(p.alg[c].alg, *a);
+        }
+    }
+    refused("ALG", "allreduce", "collective=algorithm");
+    refused("ALG", "alreduce=native", "allreduce");
+    refused("ALG", "gather=native", "always runs the MPI's own");
+    refused("ALG", "allreduce=natve", "did you mean native");
+    refused("ALG", "allreduce=", "Valid: auto, native");
+    refused("ALG", "allreduce=native,allreduce=native", "twice");
+    refused("ALG", "allreduce=native:radix=2", "no parameter");
+    refused("ALG", "allreduce=native:radix", "name=value");
+    refused("ALG", "allreduce=native,", "collective=algorithm");
+}
+
+static void test_alg_params(void **state)
+{
+    (void)state;
+    const struct {
+        unsigned bit;
+        const char *good, *shown, *bad;
+    } par[] = {{VC_PARAM_RADIX, "radix=4", "radix=4", "radix=1"},
+               {VC_PARAM_SEGMENT, "segment=65536", "segment=64k", "segment=0"},
+               {VC_PARAM_LEADERS, "leaders=2", "leaders=2", "leaders=x"}};
+    for (size_t i = 0; i < sizeof par / sizeof par[0]; i++) {
+        const struct vc_alg *a = alg_with(par[i].bit, true), *b = alg_with(par[i].bit, false);
+        assert_non_null(a);
+        assert_non_null(b);
+        const char *ca = vc_coll_name(a->coll), *cb = vc_coll_name(b->coll);
+        char text[160], shown[160];
+        snprintf(text, sizeof text, "%s=%s:%s", ca, a->name, par[i].good);
+        snprintf(shown, sizeof shown, "%s=%s:%s", ca, a->name, par[i].shown);
+        taken("ALG", text, shown);
+        snprintf(text, sizeof text, "%s=%s:%s", ca, a->name, par[i].bad);
+        refused("ALG", text, par[i].bad);
+        snprintf(text, sizeof text, "%s=%s:%s", cb, b->name, par[i].good);
+        refused("ALG", text, "no parameter");
+    }
+    const struct vc_alg *a = alg_with(VC_PARAM_RADIX, true);
+    char text[160];
+    snprintf(text, sizeof text, "%s=%s:radix=2:radix=4", vc_coll_name(a->coll), a->name);
+    refused("ALG", text, "twice");
+}
+
+static void test_unknown(void **state)
+{
+    (void)state;
+    setenv("VCOLL_WIAT", "poll", 1);
+    assert_int_equal(load(), VC_OK);
+    assert_non_null(strstr(report.warnings, "VCOLL_WIAT"));
+    assert_non_null(strstr(report.warnings, "VCOLL_WAIT?"));
+    /* One line for one variable. */
+    assert_ptr_equal(strchr(report.warnings, '\n'), report.warnings + strlen(report.warnings) - 1);
+    setenv("VCOLL_STRICT", "1", 1);
+    assert_int_equal(load(), VC_ERR_INVAL);
+    assert_non_null(strstr(report.error, "VCOLL_WIAT"));
+    assert_non_null(strstr(report.error, "VCOLL_WAIT?"));
+    assert_null(strchr(report.error, '\n'));
+    unsetenv("VCOLL_STRICT");
+    unsetenv("VCOLL_WIAT");
+    /* Names are exact; a neighbour's prefix is not ours. */
+    setenv("VCOLLX_WAIT", "poll", 1);
+    setenv("VC_TEST_WAIT", "poll", 1);
+    assert_int_equal(load(), VC_OK);
+    assert_string_equal(report.warnings, "");
+    unsetenv("VCOLLX_WAIT");
+    unsetenv("VC_TEST_WAIT");
+    /* Many: whole lines, no overflow. */
+    char name[200];
+    for (int i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "VCOLL_%0100d", i);
+        setenv(name, "1", 1);
+    }
+    assert_int_equal(load(), VC_OK);
+    size_t len = strlen(report.warnings);
+    assert_true(len > 500 && len < sizeof report.warnings);
+    assert_int_equal(report.warnings[len - 1], '\n');
+    clean_environment(NULL);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/vcoll-params-XXXXXX", sys[64], user[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(sys, sizeof sys, "%s/sys.conf", dir);
+    snprintf(user, sizeof user, "%s/user.conf", dir);
+
+    write_file(sys, "# site\n\n WAIT = event \nCMA=0\nVCOLL_SPIN_US=77\r\nLOG=info");
+    write_file(user, "CMA=1\nSPIN_US=88\n");
+    setenv("VCOLL_SPIN_US", "99", 1);
+    assert_int_equal(vc_params_load_files(sys, user, &p, values, &report), VC_OK);
+    assert_string_equal(report.warnings, "");
+    assert_int_equal(p.wait, VC_WAIT_EVENT);
+    assert_int_equal(values[def_index("WAIT")].origin, VC_FROM_SYSTEM_FILE);
+    assert_true(p.cma);
+    assert_int_equal(values[def_index("CMA")].origin, VC_FROM_USER_FILE);
+    assert_int_equal(p.spin_us, 99);
+    assert_int_equal(values[def_index("SPIN_US")].origin, VC_FROM_ENV);
+    assert_int_equal(p.log, VC_LOG_INFO);
+    unsetenv("VCOLL_SPIN_US");
+
+    /* A bad value that is overridden hurts nobody; one that wins names file and line. */
+    write_file(sys, "WAIT=nonsense\n");
+    write_file(user, "\nWAIT=poll\n");
+    assert_int_equal(vc_params_load_files(sys, user, &p, values, &report), VC_OK);
+    assert_int_equal(p.wait, VC_WAIT_POLL);
+    write_file(user, "\nWAIT=worse\n");
+    assert_int_equal(vc_params_load_files(sys, user, &p, values, &report), VC_ERR_INVAL);
+    assert_non_null(strstr(report.error, "user.conf:2: VCOLL_WAIT=worse"));
+
+    write_file(user, "WAIT\n");
+    assert_int_equal(vc_params_load_files(NULL, user, &p, values, &report), VC_ERR_INVAL);
+    assert_non_null(strstr(report.error, "user.conf:1: expected NAME=value"));
+    write_file(user, "WIAT=poll\n");
+    assert_int_equal(vc_params_load_files(NULL, user, &p, values, &report), VC_OK);
+    assert_non_null(strstr(report.warnings, "user.conf:1: unknown setting VCOLL_WIAT"));
+
+    /* The user's file is found where XDG says, else in the home directory; no file is no error. */
+    char sub[128];
+    snprintf(sub, sizeof sub, "%s/vcoll", dir);
+    char cmd[600];
+    snprintf(cmd, sizeof cmd,
+             "mkdir -p %s/vcoll %s/.config/vcoll && echo SPIN_US=11 > %s/vcoll/vcoll.conf && "
+             "echo SPIN_US=22 > %s/.config/vcoll/vcoll.conf",
+             dir, dir, dir, dir);
+    assert_int_equal(system(cmd), 0);
+    setenv("HOME", dir, 1);
+    setenv("XDG_CONFIG_HOME", dir, 1);
+    assert_int_equal(vc_params_load(&p, values, &report), VC_OK);
+    assert_int_equal(p.spin_us, 11);
+    setenv("XDG_CONFIG_HOME", "relative", 1);
+    assert_int_equal(vc_params_load(&p, NULL, NULL), VC_OK);
+    assert_int_equal(p.spin_us, 22);
+    unsetenv("XDG_CONFIG_HOME");
+    assert_int_equal(vc_params_load(&p, NULL, NULL), VC_OK);
+    assert_int_equal(p.spin_us, 22);
+    snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
+    assert_int_equal(system(cmd), 0);
+    assert_int_equal(vc_params_load(&p, values, &report), VC_OK);
+}
+
+static uint64_t fingerprint_with(const char *name, const char *value)
+{
+    char var[64];
+    snprintf(var, sizeof var, "VCOLL_%s", name);
+    setenv(var, value, 1);
+    assert_int_equal(load(), VC_OK);
+    unsetenv(var);
+    return vc_params_fingerprint(&p);
+}
+
+static void test_fingerprint(void **state)
+{
+    (void)state;
+    assert_int_equal(load(), VC_OK);
+    uint64_t base = vc_params_fingerprint(&p);
+    /* Another value for each; whether ranks may differ in it is what the definition says. */
+    const char *other[][2] = {
+        {"ALG", "bcast=native"}, {"CHANNELS", "mpi"},   {"CMA", "0"},         {"CMA_MIN", "1m"},
+        {"COLLS", "bcast"},      {"DISABLE", "1"},      {"HOST_ID", "h"},     {"LOG", "info"},
+        {"NODE_SPLIT", "2"},     {"REPRODUCIBLE", "1"}, {"SETUP_AFTER", "1"}, {"SHM_BACKING", "shm"},
+        {"SHM_BULK", "0"},       {"SHM_LIMIT", "1g"},   {"SPIN_US", "1"},     {"STATS", "text"},
+        {"STATS_FILE", "f"},     {"STRICT", "1"},       {"WAIT", "poll"}};
+    int n;
+    const struct vc_param_def *d = vc_param_defs(&n);
+    assert_int_equal(n, sizeof other / sizeof other[0]);
+    for (int i = 0; i < n; i++) {
+        const struct vc_param_def *def = &d[def_index(other[i][0])];
+        uint64_t h = fingerprint_with(other[i][0], other[i][1]);
+        if ((h == base) != def->local)
+            fail_msg("%s: local %d, fingerprint %s", def->name, def->local, h == base ? "same" : "differs");
+    }
+    /* The same meaning in other words is the same. */
+    assert_int_equal(fingerprint_with("CMA_MIN", "32768"), base);
+    assert_int_equal(fingerprint_with("DISABLE", "no"), base);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bytes),       cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_defs),        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_good_values), cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_alg),         cmocka_unit_test(test_alg_params),
+        cmocka_unit_test(test_unknown),     cmocka_unit_test(test_files),
+        cmocka_unit_test(test_fingerprint),
+    };
+    return cmocka_run_group_tests(tests, clean_environment, NULL);
+}

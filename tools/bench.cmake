@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# vcoll-bench, which `vcoll bench` starts. Linked with the shared library as an application is: its public MPI calls go
+# through the front door, and the underlying ones come from vcoll_native().
+add_executable(vcoll-bench
+  bench.c
+  bench_calls.c
+  bench_clock.c
+  bench_extra.c
+  bench_floor.c
+  bench_json.c
+  bench_launch.c
+  bench_measure.c
+  bench_opts.c
+  bench_plot.c
+  bench_report.c
+  bench_stats.c
+  ${PROJECT_SOURCE_DIR}/coll/names.c
+)
+target_link_libraries(vcoll-bench PRIVATE vcoll vcoll_flags PkgConfig::JANSSON m)
+file(RELATIVE_PATH _lib_from_libexec ${CMAKE_INSTALL_FULL_LIBEXECDIR}/vcoll ${CMAKE_INSTALL_FULL_LIBDIR})
+set_target_properties(vcoll-bench PROPERTIES INSTALL_RPATH "$ORIGIN/${_lib_from_libexec}")
+install(TARGETS vcoll-bench RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/vcoll)
+
+if(BUILD_TESTING AND VCOLL_BUILD_TESTS)
+  add_test(NAME mpi.bench COMMAND ${PROJECT_SOURCE_DIR}/tests/unit/test_bench.sh $<TARGET_FILE:vcoll-bench>)
+  set_tests_properties(mpi.bench PROPERTIES LABELS mpi TIMEOUT 120 PROCESSORS 2)
+endif()

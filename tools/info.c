@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `vcoll info`: gathers what vcoll finds on this machine. The writers are in info_*.c. */
+#include "tools/info.h"
+
+#include "coll/kernels/kernels.h"
+#include "tools/tools.h"
+#include "transport/base.h"
+#include "transport/topology/cpus.h"
+#include <argp.h>
+#include <hwloc.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* ---- the words ---- */
+
+enum { KEY_PLATFORM = 256, KEY_PARAMS, KEY_ALGORITHMS, KEY_JSON, KEY_MARKDOWN, KEY_MAN };
+
+static const struct argp_option options[] = {
+    {"platform", KEY_PLATFORM, 0, 0, "platform, CPUs, SR-IOV requirements, topology, devices, MPI", 0},
+    {"params", KEY_PARAMS, 0, 0, "parameters: default, current value, where it is from, what is valid", 0},
+    {"algorithms", KEY_ALGORITHMS, 0, 0, "algorithms of each collective with their restrictions", 0},
+    {"json", KEY_JSON, 0, 0, "print JSON", 0},
+    {"markdown", KEY_MARKDOWN, 0, 0, "with --params: the reference as Markdown", 0},
+    {"man", KEY_MAN, 0, 0, "with --params: the reference as a piece of a man page", 0},
+    {0, 0, 0, 0, 0, 0},
+};
+
+static const char doc[] =
+    "Shows what vcoll finds here. Without options everything; with one or more of --platform, --params and "
+    "--algorithms only that."
+    "\v"
+    "Examples:\n"
+    "  vcoll info                              all of it, for people\n"
+    "  vcoll info --json | jq .platform.class  for programs\n"
+    "  VCOLL_WAIT=poll vcoll info --params     is this setting understood?\n"
+    "  mpirun -n 1 --host node7 vcoll info --platform\n"
+    "                                          what another node says\n"
+    "\n"
+    "Exit status: 0; 1 when a setting has a bad value; 2 wrong words.";
+
+struct request {
+    unsigned sections;
+    int writer; /* 0: text, else the key of an option */
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct request *r = state->input;
+    switch (key) {
+    case KEY_PLATFORM:
+        r->sections |= INFO_PLATFORM;
+        return 0;
+    case KEY_PARAMS:
+        r->sections |= INFO_SETTINGS;
+        return 0;
+    case KEY_ALGORITHMS:
+        r->sections |= INFO_ALGORITHMS;
+        return 0;
+    case KEY_JSON:
+    case KEY_MARKDOWN:
+    case KEY_MAN:
+        if (r->writer && r->writer != key)
+            argp_error(state, "only one of --json, --markdown and --man");
+        r->writer = key;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "\"%s\" is not an option", arg);
+        return 0;
+    case ARGP_KEY_END:
+        if ((r->writer == KEY_MARKDOWN || r->writer == KEY_MAN) && r->sections != INFO_SETTINGS)
+            argp_error(state, "--markdown and --man need --params, and nothing else");
+        if (r->sections == 0)
+            r->sections = INFO_ALL;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {.options = options, .parser = parse, .doc = doc};
+
+/* ---- gathering ---- */
+
+static void add_cache(struct info *info, const hwloc_obj_t cache)
+{
+    const char *type = cache->attr->cache.type == HWLOC_OBJ_CACHE_DATA          ? "data"
+                       : cache->attr->cache.type == HWLOC_OBJ_CACHE_INSTRUCTION ? "instruction"
+                                                                                : "unified";
+    int pus = hwloc_bitmap_weight(cache->cpuset);
+    for (int i = 0; i < info->ncaches; i++) {
+        struct info_cache *c = &info->cache[i];
+        if (c->level == (int)cache->attr->cache.depth && c->type == type &&
+            c->bytes == cache->attr->cache.size && c->pus == pus) {
+            c->count++;
+            return;
+        }
+    }
+    if (info->ncaches < INFO_CACHES)
+        info->cache[info->ncaches++] =
+            (struct info_cache){(int)cache->attr->cache.depth, type, cache->attr->cache.size, 1, pus};
+}
+
+static void gather_topology(struct info *info)
+{
+    static const hwloc_obj_type_t cache_types[] = {HWLOC_OBJ_L1CACHE, HWLOC_OBJ_L1ICACHE, HWLOC_OBJ_L2CACHE,
+                                                   HWLOC_OBJ_L3CACHE, HWLOC_OBJ_L4CACHE};
+    hwloc_topology_t topo;
+    if (hwloc_topology_init(&topo) != 0)
+        return;
+    /* All CPUs of the machine, not those of this process only. */
+    hwloc_topology_set_flags(topo, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
+    hwloc_topology_set_icache_types_filter(topo, HWLOC_TYPE_FILTER_KEEP_ALL);
+    if (hwloc_topology_load(topo) == 0) {
+        info->have_topology = true;
+        info->packages = hwloc_get_nbobjs_by_type(topo, HWLOC_OBJ_PACKAGE);
+        info->numa_nodes = hwloc_get_nbobjs_by_type(topo, HWLOC_OBJ_NUMANODE);
+        info->cores = hwloc_get_nbobjs_by_type(topo, HWLOC_OBJ_CORE);
+        info->pus = hwloc_get_nbobjs_by_type(topo, HWLOC_OBJ_PU);
+        hwloc_obj_t package = hwloc_get_obj_by_type(topo, HWLOC_OBJ_PACKAGE, 0);
+        const char *model = package ? hwloc_obj_get_info_by_name(package, "CPUModel") : NULL;
+        snprintf(info->cpu_model, sizeof info->cpu_model, "%s", model ? model : "");
+        for (size_t t = 0; t < sizeof cache_types / sizeof cache_types[0]; t++)
+            for (hwloc_obj_t c = NULL; (c = hwloc_get_next_obj_by_type(topo, cache_types[t], c)) != NULL;)
+                add_cache(info, c);
+    }
+    hwloc_topology_destroy(topo);
+}
+
+static void gather_mpi(struct info *info)
+{
+    /* Both may be called before MPI_Init. */
+    static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int len = 0;
+    if (MPI_Get_library_version(text, &len) == MPI_SUCCESS)
+        snprintf(info->mpi_library, sizeof info->mpi_library, "%.*s", (int)strcspn(text, "\n"), text);
+    MPI_Get_version(&info->mpi_version, &info->mpi_subversion);
+}
+
+static void gather_platform(struct info *info)
+{
+    vc_platform_detect(NULL, NULL, &info->platform);
+    info->cpus_allowed = vc_cpus_allowed(&info->cpu_set);
+    info->quota = vc_cpus_quota(NULL);
+    info->available = vc_cpus_available();
+    uint64_t steal, total;
+    info->stolen = vc_steal_read(&steal, &total) == VC_OK && total > 0 ? (double)steal / (double)total : -1;
+    info->nnics = vc_nics_scan(NULL, info->platform.guest, info->nic, INFO_NICS);
+    vc_sriov_check(NULL, &info->platform, info->nic, info->nnics, info->sriov);
+    info->nrdma = vc_rdma_scan(NULL, info->rdma, INFO_RDMA);
+    gather_topology(info);
+    gather_mpi(info);
+    info->isa = vc_kernel_isa();
+}
+
+void info_cpu_list(const cpu_set_t *set, char *buf, size_t len)
+{
+    buf[0] = '\0';
+    size_t used = 0;
+    for (int i = 0; i < CPU_SETSIZE; i++) {
+        if (!CPU_ISSET(i, set))
+            continue;
+        int last = i;
+        while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, set))
+            last++;
+        int n = last > i ? snprintf(buf + used, len - used, "%s%d-%d", used ? "," : "", i, last)
+                         : snprintf(buf + used, len - used, "%s%d", used ? "," : "", i);
+        if (n < 0 || (size_t)n >= len - used)
+            return;
+        used += (size_t)n;
+        i = last;
+    }
+}
+
+/* ---- the terminal ---- */
+
+static int terminal_width(void)
+{
+    struct winsize ws;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col >= 40)
+        return ws.ws_col < 120 ? ws.ws_col : 120;
+    return 100;
+}
+
+static bool terminal_color(void)
+{
+    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+    return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0 && !(no && *no);
+}
+
+int vc_tool_info(int argc, char **argv)
+{
+    struct request r = {0, 0};
+    argv[0] = (char *)"vcoll info"; /* what argp calls us */
+    if (argp_parse(&argp, argc, argv, 0, NULL, &r) != 0)
+        return VC_EXIT_USAGE;
+    if (r.writer == KEY_MARKDOWN) {
+        info_print_markdown();
+        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    if (r.writer == KEY_MAN) {
+        info_print_man();
+        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    struct info *info = calloc(1, sizeof *info);
+    if (!info) {
+        fprintf(stderr, "vcoll info: out of memory\n");
+        return EXIT_FAILURE;
+    }
+    info->sections = r.sections;
+    int code = EXIT_SUCCESS;
+    if (r.sections & INFO_PLATFORM)
+        gather_platform(info);
+    if (r.sections & INFO_SETTINGS)
+        vc_params_load(&info->params, info->value, &info->report);
+    bool written = true;
+    if (r.writer == KEY_JSON)
+        written = info_print_json(info);
+    else
+        info_print_text(info, terminal_color(), terminal_width());
+    if (fflush(stdout) != 0 || !written) {
+        fprintf(stderr, "vcoll info: cannot write the output\n");
+        code = EXIT_FAILURE;
+    }
+    for (const char *w = info->report.warnings; *w;) {
+        int len = (int)strcspn(w, "\n");
+        fprintf(stderr, "vcoll info: warning: %.*s\n", len, w);
+        w += len + (w[len] == '\n');
+    }
+    if (info->report.error[0]) {
+        fprintf(stderr, "vcoll info: error: %s\n", info->report.error);
+        code = EXIT_FAILURE;
+    }
+    free(info);
+    return code;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `vcoll run`: becomes mpirun, with the library preloaded into the program (and not into mpirun). */
+#include "tools/tools.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char usage[] = "Usage: vcoll run [--vcoll-lib FILE] [mpirun's options] PROGRAM [ARGUMENTS...]\n";
+
+static const char help[] =
+    "Runs an unmodified MPI program with vcoll: mpirun with the library preloaded into the program.\n"
+    "All VCOLL_ variables of the environment reach every rank, on other nodes too.\n"
+    "\n"
+    "  --vcoll-lib FILE   the library to preload, instead of the one that belongs to this command;\n"
+    "                     must come first\n"
+    "  --help             this text, when it comes first\n"
+    "\n"
+    "Every other word is mpirun's or the program's. A further library for the program may be given as\n"
+    "usual, with LD_PRELOAD in the environment or with -x LD_PRELOAD=FILE: vcoll's is put in front.\n"
+    "\n"
+    "Examples:\n"
+    "  vcoll run -n 8 ./app input.dat\n"
+    "  vcoll run -n 2 ./master : -n 6 ./worker\n"
+    "  VCOLL_WAIT=event vcoll run --hostfile hosts -n 64 ./app\n"
+    "  VCOLL_STATS=text vcoll run -n 4 python3 script.py\n"
+    "\n"
+    "On several nodes the library must lie at the same path on all of them.\n"
+    "Exit status: mpirun's; 2 wrong words, 126 mpirun or the library cannot be used, 127 mpirun not found.\n";
+
+extern char **environ;
+
+static bool is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, R_OK) == 0;
+}
+
+/* Writes the library's absolute path to `lib` (PATH_MAX bytes). 0, or an exit code after a message. */
+static int find_library(const char *given, char *lib)
+{
+    if (given) {
+        if (!is_file(given) || !realpath(given, lib)) {
+            fprintf(stderr, "vcoll run: --vcoll-lib %s: %s\n", given,
+                    errno ? strerror(errno) : "not a regular file");
+            return VC_EXIT_CANNOT_RUN;
+        }
+    } else {
+        static const char *const place[] = {"../pmpi", VC_LIB_FROM_BIN, "../lib64", "../lib"};
+        static const char *const name[] = {"libvcoll.so", "libvcoll.so.0"};
+        char dir[PATH_MAX], path[2 * PATH_MAX];
+        if (!vc_tool_dir(dir, sizeof dir))
+            return VC_EXIT_CANNOT_RUN;
+        bool found = false;
+        for (size_t i = 0; i < sizeof place / sizeof place[0] && !found; i++) {
+            for (size_t k = 0; k < sizeof name / sizeof name[0] && !found; k++) {
+                snprintf(path, sizeof path, "%s/%s/%s", dir, place[i], name[k]);
+                found = is_file(path) && realpath(path, lib);
+            }
+        }
+        if (!found) {
+            fprintf(stderr,
+                    "vcoll run: libvcoll.so is neither in %s/%s nor in %s/../lib; name it with --vcoll-lib "
+                    "FILE\n",
+                    dir, VC_LIB_FROM_BIN, dir);
+            return VC_EXIT_CANNOT_RUN;
+        }
+    }
+    /* The dynamic linker splits LD_PRELOAD at blanks and colons, mpirun its list of variables at semicolons.
+     */
+    if (strpbrk(lib, " :;\t\n")) {
+        fprintf(stderr,
+                "vcoll run: \"%s\" has a blank, colon or semicolon in its path: it cannot be preloaded\n",
+                lib);
+        return VC_EXIT_CANNOT_RUN;
+    }
+    return 0;
+}
+
+/* A growing argv that owns its words. */
+struct words {
+    char **word; /* ends with NULL */
+    int n;
+    bool failed; /* memory ran out */
+};
+
+static void add(struct words *w, const char *word)
+{
+    char **more = realloc(w->word, ((size_t)w->n + 2) * sizeof *more);
+    if (!more) {
+        w->failed = true;
+        return;
+    }
+    w->word = more;
+    more[w->n] = strdup(word);
+    if (!more[w->n])
+        w->failed = true;
+    else
+        more[++w->n] = NULL;
+}
+
+static void drop(struct words *w)
+{
+    for (int i = 0; i < w->n; i++)
+        free(w->word[i]);
+    free(w->word);
+}
+
+/* -x NAME for every VCOLL_ variable: local ranks inherit them anyway, those of other nodes do not. */
+static void add_settings(struct words *w)
+{
+    for (char **e = environ; *e; e++) {
+        if (strncmp(*e, "VCOLL_", 6) != 0)
+            continue;
+        char *name = strndup(*e, strcspn(*e, "="));
+        add(w, "-x");
+        add(w, name ? name : "");
+        w->failed |= !name;
+        free(name);
+    }
+}
+
+/* Whether words i and i + 1 are "-x LD_PRELOAD=..." or "-x LD_PRELOAD"; the libraries in *libs ("" possible).
+ */
+static bool is_user_preload(int argc, char **argv, int i, const char **libs)
+{
+    if (i + 1 >= argc || (strcmp(argv[i], "-x") != 0 && strcmp(argv[i], "--x") != 0) ||
+        strncmp(argv[i + 1], "LD_PRELOAD", 10) != 0)
+        return false;
+    const char *rest = argv[i + 1] + 10;
+    if (*rest == '=') {
+        *libs = rest + 1;
+        return true;
+    }
+    *libs = getenv("LD_PRELOAD");
+    return *rest == '\0' && *libs;
+}
+
+/*
+ * One program's words, up to a ":" that separates programs (mpirun's -x counts for one of them). mpirun lets
+ * the last -x LD_PRELOAD win, so the user's is taken out and joined to ours.
+ */
+static void add_program(struct words *w, int argc, char **argv, const char *lib)
+{
+    const char *theirs = getenv("LD_PRELOAD");
+    int at = -1;
+    for (int i = 0; i < argc && at < 0; i++)
+        if (is_user_preload(argc, argv, i, &theirs))
+            at = i;
+    char *preload;
+    if (asprintf(&preload, "LD_PRELOAD=%s%s%s", lib, theirs && *theirs ? ":" : "", theirs ? theirs : "") <
+        0) {
+        w->failed = true;
+        return;
+    }
+    add(w, "-x");
+    add(w, preload);
+    free(preload);
+    add_settings(w);
+    for (int i = 0; i < argc; i++) {
+        if (i == at)
+            i++;
+        else
+            add(w, argv[i]);
+    }
+}
+
+int vc_tool_run(int argc, char **argv)
+{
+    const char *given = NULL;
+    int first = 1;
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
+        fputs(usage, stdout);
+        fputs(help, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (argc > 2 && strcmp(argv[1], "--vcoll-lib") == 0) {
+        given = argv[2];
+        first = 3;
+    } else if (argc > 1 && strncmp(argv[1], "--vcoll-lib=", 12) == 0) {
+        given = argv[1] + 12;
+        first = 2;
+    }
+    if (first >= argc || strcmp(argv[first], "--vcoll-lib") == 0) {
+        fprintf(stderr, "vcoll run: no program given\n%s`vcoll run --help' shows examples.\n", usage);
+        return VC_EXIT_USAGE;
+    }
+    char lib[PATH_MAX];
+    errno = 0;
+    int code = find_library(given, lib);
+    if (code)
+        return code;
+
+    struct words w = {NULL, 0, false};
+    add(&w, "mpirun");
+    for (int from = first; from <= argc;) {
+        int to = from;
+        while (to < argc && strcmp(argv[to], ":") != 0)
+            to++;
+        if (from > first)
+            add(&w, ":");
+        add_program(&w, to - from, argv + from, lib);
+        from = to + 1;
+    }
+    if (w.failed) {
+        fprintf(stderr, "vcoll run: out of memory\n");
+        drop(&w);
+        return EXIT_FAILURE;
+    }
+    fflush(NULL);
+    execvp("mpirun", w.word);
+    int why = errno;
+    drop(&w);
+    if (why == ENOENT) {
+        fprintf(
+            stderr,
+            "vcoll run: mpirun is not in PATH; install Open MPI (Debian: openmpi-bin), or load its module\n");
+        return VC_EXIT_NOT_FOUND;
+    }
+    fprintf(stderr, "vcoll run: cannot start mpirun: %s\n", strerror(why));
+    return VC_EXIT_CANNOT_RUN;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The subcommands of `vcoll`. Each gets its own words, argv[0] being its name, and returns the exit code. */
+#ifndef VC_TOOLS_TOOLS_H
+#define VC_TOOLS_TOOLS_H
+
+#include <stddef.h>
+#include <stdbool.h>
+
+int vc_tool_info(int argc, char **argv);
+/** Does not return when mpirun could be started. */
+int vc_tool_run(int argc, char **argv);
+/** Becomes vcoll-bench, a program of its own because its calls must go through the shared library. */
+int vc_tool_bench(int argc, char **argv);
+
+/** Exit codes: wrong words; and, as in shells, a program that cannot be started or is not there. */
+enum { VC_EXIT_USAGE = 2, VC_EXIT_CANNOT_RUN = 126, VC_EXIT_NOT_FOUND = 127 };
+
+/** The directory this program lies in, without a slash at its end. False, with a message on stderr, on
+ * failure. */
+bool vc_tool_dir(char *dir, size_t len);
+
+#endif
