@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pmpi/comm.h"
+
+#include "pmpi/stats.h"
+#include "pmpi/team.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK = 64 };
+
+struct chunk {
+    struct chunk *next;
+    struct vc_comm comm[CHUNK];
+};
+
+_Atomic(struct vc_comm *) vc_comm_cache[VC_COMM_SLOTS];
+
+/* Guards the lists below. Never held across an MPI call: callbacks come in with locks of the MPI's own. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct chunk *chunks;
+static struct vc_comm *free_list;
+static int keyval = MPI_KEYVAL_INVALID;
+
+/*
+ * MPI deletes attributes in the reverse order of their setting, so ours often goes before the user's, and a delete
+ * callback of the user's may still use the communicator. State made then would outlive the communicator unnoticed, and
+ * would be taken for that of a later one with the same handle. So the delete callback leaves a mark that lives exactly
+ * as long as the communicator does: a character at the end of its name.
+ */
+static const char dying_mark = '\x01';
+
+static bool name_get(MPI_Comm comm, char name[MPI_MAX_OBJECT_NAME + 1], size_t *len)
+{
+    int n = 0;
+    if (vc_next.Comm_get_name(comm, name, &n) != MPI_SUCCESS || n < 0 || n >= MPI_MAX_OBJECT_NAME)
+        return false;
+    *len = strlen(name);
+    return true;
+}
+
+static void mark_dying(MPI_Comm comm)
+{
+    char name[MPI_MAX_OBJECT_NAME + 1] = "";
+    size_t len;
+    if (!name_get(comm, name, &len))
+        return;
+    if (len > MPI_MAX_OBJECT_NAME - 2)
+        len = MPI_MAX_OBJECT_NAME - 2;
+    name[len] = dying_mark;
+    name[len + 1] = '\0';
+    vc_next.Comm_set_name(comm, name);
+}
+
+static bool is_dying(MPI_Comm comm)
+{
+    char name[MPI_MAX_OBJECT_NAME + 1] = "";
+    size_t len;
+    return name_get(comm, name, &len) && len > 0 && name[len - 1] == dying_mark;
+}
+
+static struct vc_comm *take_struct(void)
+{
+    pthread_mutex_lock(&lock);
+    if (!free_list) {
+        struct chunk *more = calloc(1, sizeof *more);
+        if (more) {
+            more->next = chunks;
+            chunks = more;
+            for (int i = 0; i < CHUNK; i++) {
+                more->comm[i].next_free = free_list;
+                free_list = &more->comm[i];
+            }
+        }
+    }
+    struct vc_comm *c = free_list;
+    if (c)
+        free_list = c->next_free;
+    pthread_mutex_unlock(&lock);
+    return c;
+}
+
+static void give_struct(struct vc_comm *c)
+{
+    pthread_mutex_lock(&lock);
+    c->next_free = free_list;
+    free_list = c;
+    pthread_mutex_unlock(&lock);
+}
+
+static void release(struct vc_comm *c)
+{
+    atomic_store_explicit(&c->handle, NULL, memory_order_release);
+    vc_team_free(c->team);
+    c->team = NULL;
+    give_struct(c);
+}
+
+static int on_delete(MPI_Comm comm, int key, void *value, void *extra)
+{
+    struct vc_comm *c = value;
+    (void)key;
+    (void)extra;
+    /* Otherwise the teardown was first: the struct is nobody's, or somebody else's by now. */
+    if (atomic_load_explicit(&c->handle, memory_order_acquire) == comm) {
+        release(c);
+        mark_dying(comm);
+    }
+    return MPI_SUCCESS;
+}
+
+int vc_comm_keyval_init(void)
+{
+    if (vc_next.Comm_create_keyval(MPI_COMM_NULL_COPY_FN, on_delete, &keyval, NULL) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Comm_create_keyval failed");
+    return VC_OK;
+}
+
+static struct vc_comm *remember(struct vc_comm *c, MPI_Comm comm)
+{
+    /* Release: pairs with vc_comm_find(). */
+    atomic_store_explicit(&vc_comm_cache[vc_comm_slot(comm)], c, memory_order_release);
+    return c;
+}
+
+struct vc_comm *vc_comm_peek(MPI_Comm comm)
+{
+    void *value;
+    int found;
+    if (comm == NULL || comm == MPI_COMM_NULL || keyval == MPI_KEYVAL_INVALID ||
+        vc_next.Comm_get_attr(comm, keyval, &value, &found) != MPI_SUCCESS || !found)
+        return NULL;
+    struct vc_comm *c = value;
+    return atomic_load_explicit(&c->handle, memory_order_acquire) == comm ? c : NULL;
+}
+
+struct vc_comm *vc_comm_find_slow(MPI_Comm comm)
+{
+    if (comm == NULL || comm == MPI_COMM_NULL || keyval == MPI_KEYVAL_INVALID)
+        return NULL;
+    struct vc_comm *c = vc_comm_peek(comm);
+    if (c)
+        return remember(c, comm);
+
+    int inter, size, rank;
+    if (vc_next.Comm_test_inter(comm, &inter) != MPI_SUCCESS || vc_next.Comm_size(comm, &size) != MPI_SUCCESS ||
+        vc_next.Comm_rank(comm, &rank) != MPI_SUCCESS || is_dying(comm))
+        return NULL;
+    c = take_struct();
+    if (!c)
+        return NULL;
+    c->phase = inter || size == 1 ? VC_COMM_PASSES : VC_COMM_NEW;
+    c->why_not = inter ? "an intercommunicator" : size == 1 ? "only one rank" : "not set up yet";
+    c->rank = rank;
+    c->size = size;
+    c->team = NULL;
+    c->calls = 0;
+    c->setup_seconds = 0;
+    /* Release: pairs with the acquire in vc_comm_find(). */
+    atomic_store_explicit(&c->handle, comm, memory_order_release);
+    if (vc_next.Comm_set_attr(comm, keyval, c) != MPI_SUCCESS) {
+        release(c);
+        return NULL;
+    }
+    return remember(c, comm);
+}
+
+void vc_comm_teardown(void)
+{
+    /* No other thread is in a collective, so the lists are quiet and release() may take the lock. */
+    for (struct chunk *ch = chunks; ch; ch = ch->next)
+        for (int i = 0; i < CHUNK; i++)
+            if (atomic_load_explicit(&ch->comm[i].handle, memory_order_acquire))
+                release(&ch->comm[i]);
+    for (int i = 0; i < VC_COMM_SLOTS; i++)
+        atomic_store_explicit(&vc_comm_cache[i], NULL, memory_order_release);
+    keyval = MPI_KEYVAL_INVALID;
+}
+
+bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm)
+{
+    if (c->phase != VC_COMM_NEW)
+        return c->phase == VC_COMM_ACTIVE;
+    /* Reproducible results must not change from one call to the next either. */
+    if (++c->calls < vc_params.setup_after && !vc_params.reproducible)
+        return false;
+    uint64_t begun = vc_now_ns();
+    const char *why = "";
+    int err = vc_team_create(comm, &c->team, &why);
+    uint64_t took = vc_now_ns() - begun;
+    c->setup_seconds = (double)took * 1e-9;
+    c->why_not = err != VC_OK ? "its set-up failed" : why;
+    /* A rank that failed alone is loud about it in its collective; the others cannot know. */
+    c->phase = err != VC_OK ? VC_COMM_BROKEN : c->team ? VC_COMM_ACTIVE : VC_COMM_PASSES;
+    if (err != VC_OK)
+        vc_log(VC_LOG_ERROR, "rank %d could not set up a communicator of %d ranks: %s", c->rank, c->size,
+               vc_error_text());
+    else if (!c->team)
+        vc_log(VC_LOG_INFO, "a communicator of %d ranks passes through: %s", c->size, why);
+    vc_stats_setup(took, c->phase == VC_COMM_ACTIVE);
+    return c->phase == VC_COMM_ACTIVE;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What vcoll knows of a communicator. The state hangs on the communicator as an attribute and is found through a small
+ * direct-mapped cache of handles. State structs are type-stable: once allocated they are recycled but never freed, and
+ * each says which handle it belongs to at the moment, so that a stale cache entry is recognized by one comparison. The
+ * delete callback of the attribute takes the handle out, because MPIs reuse handles.
+ */
+#ifndef VC_PMPI_COMM_H
+#define VC_PMPI_COMM_H
+
+#include "pmpi/door.h"
+
+enum vc_phase {
+    VC_COMM_NEW,    /**< not set up yet */
+    VC_COMM_ACTIVE, /**< team is there */
+    VC_COMM_PASSES, /**< passes through for good; why_not says why */
+    VC_COMM_BROKEN, /**< a collective failed in the middle; every later one fails */
+};
+
+struct vc_team;
+
+struct vc_comm {
+    _Atomic(MPI_Comm) handle; /**< NULL: unused */
+    enum vc_phase phase;
+    int rank, size;
+    struct vc_team *team; /**< ACTIVE and BROKEN */
+    int calls;            /**< accelerated collectives so far, while NEW */
+    double setup_seconds;
+    const char *why_not; /**< static storage */
+    struct vc_comm *next_free;
+};
+
+#define VC_COMM_SLOTS 256
+extern _Atomic(struct vc_comm *) vc_comm_cache[VC_COMM_SLOTS];
+
+/** The rest of vc_comm_find(). */
+struct vc_comm *vc_comm_find_slow(MPI_Comm comm);
+
+static inline unsigned vc_comm_slot(MPI_Comm comm)
+{
+    uintptr_t h = (uintptr_t)comm >> 4;
+    return (unsigned)(h ^ h >> 8 ^ h >> 16) % VC_COMM_SLOTS;
+}
+
+/**
+ * The state of a communicator, made at first sight. NULL when the handle is not a communicator, or one that is being
+ * freed. Costs a few nanoseconds when the cache has it: no lock, no MPI call.
+ */
+static inline struct vc_comm *vc_comm_find(MPI_Comm comm)
+{
+    /* Acquire: pairs with the release store of the slot in comm.c, after the struct was filled. */
+    struct vc_comm *c = atomic_load_explicit(&vc_comm_cache[vc_comm_slot(comm)], memory_order_acquire);
+    /* Acquire: pairs with the store of the handle when a recycled struct was filled anew. */
+    if (VC_LIKELY(c && comm && atomic_load_explicit(&c->handle, memory_order_acquire) == comm))
+        return c;
+    return vc_comm_find_slow(comm);
+}
+
+/** Like vc_comm_find(), but makes nothing: NULL where vcoll has not met the communicator. */
+struct vc_comm *vc_comm_peek(MPI_Comm comm);
+
+/** The attribute's key. Once, after MPI_Init. VC_OK or VC_ERR_MPI. */
+int vc_comm_keyval_init(void);
+
+/**
+ * Releases what all communicators hold, at the end of MPI. Makes no calls on attributes: this runs inside a delete
+ * callback itself, and MPIs may hold a lock there. Not concurrent with collectives.
+ */
+void vc_comm_teardown(void);
+
+/**
+ * For a call on a communicator that is still NEW: counts it, and sets up when it is the VCOLL_SETUP_AFTER-th.
+ * Collective on the communicator then. True: ACTIVE now.
+ */
+bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm);
+
+#endif

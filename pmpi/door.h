@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The front door from the inside: what front.c hands to run.c, the gate that every call tests, and what is known of
+ * this process and its MPI_COMM_WORLD.
+ */
+#ifndef VC_PMPI_DOOR_H
+#define VC_PMPI_DOOR_H
+
+#include "coll/registry.h"
+#include "transport/mpi/next.h"
+#include "tune/params.h"
+
+#include <mpi.h>
+#include <stdatomic.h>
+
+#define VC_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define VC_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/** Calls of more bytes than this (of one rank's larger buffer) are the underlying MPI's: MPI_Pack counts in int. */
+#define VC_CALL_LIMIT ((size_t)1 << 30)
+
+/** Why a call was passed through. The order is that of the names in stats. */
+enum vc_pass {
+    VC_TAKEN,         /**< it was not */
+    VC_PASS_NEVER,    /**< not one of the accelerated collectives */
+    VC_PASS_COLLS,    /**< not listed in VCOLL_COLLS */
+    VC_PASS_COMM,     /**< the communicator is not one that vcoll serves, or its set-up failed */
+    VC_PASS_WAITING,  /**< the communicator is not set up yet */
+    VC_PASS_ARGS,     /**< arguments the MPI will complain about, or that vcoll does not know */
+    VC_PASS_EMPTY,    /**< nothing to move */
+    VC_PASS_LARGE,    /**< more than VC_CALL_LIMIT */
+    VC_PASS_SELECTED, /**< the selection says native */
+    VC_PASS_COUNT
+};
+
+/** Ways that data took, for the statistics. */
+enum vc_via { VC_VIA_SHM = 1 << 0, VC_VIA_MPI = 1 << 1 };
+
+/** One call of an accelerated collective: the user's arguments (bcast, reductions: count and type in rcount, rtype). */
+struct vc_call {
+    enum vc_coll coll;
+    int root;
+    const void *send;
+    void *recv;
+    int scount, rcount;
+    MPI_Datatype stype, rtype;
+    MPI_Op op;
+    MPI_Comm comm;
+    /* what came of it, for the statistics */
+    enum vc_pass why;
+    unsigned via;
+    size_t bytes; /**< as in struct vc_shape; 0 when it was not found out */
+    const struct vc_alg *alg;
+};
+
+/**
+ * Where a call goes. UNKNOWN: nobody has called yet. CLOSED: to the underlying MPI (before MPI_Init, after the teardown,
+ * VCOLL_DISABLE). OPEN: in. WATCHED: in, with statistics, or to the error that a bad setting is.
+ */
+enum vc_gate { VC_GATE_UNKNOWN, VC_GATE_CLOSED, VC_GATE_OPEN, VC_GATE_WATCHED };
+extern _Atomic int vc_gate;
+
+/** Relaxed: threads that make MPI calls were started, or told to, after MPI_Init had returned. */
+static inline bool vc_gate_open(void)
+{
+    return VC_LIKELY(atomic_load_explicit(&vc_gate, memory_order_relaxed) == VC_GATE_OPEN);
+}
+
+/** The settings; valid once the gate has been opened. */
+extern struct vc_params vc_params;
+/** How this process waits; valid likewise. */
+extern struct vc_wait_cfg vc_wait;
+
+/** Everything but an open gate: passes through, or runs `fn` and records it. */
+int vc_call_slow(struct vc_call *k, int (*fn)(struct vc_call *));
+
+/** A call of the collectives that always pass through: begin returns 0 where nothing is recorded. */
+uint64_t vc_other_begin(void);
+void vc_other_end(enum vc_coll coll, uint64_t begun, size_t bytes);
+
+/** The underlying MPI's collective with the arguments of the call. */
+int vc_native(const struct vc_call *k);
+
+/** The six, in run.c and run_reduce.c: each runs the call or passes it through. */
+int vc_run_barrier(struct vc_call *k);
+int vc_run_bcast(struct vc_call *k);
+int vc_run_reduce(struct vc_call *k);
+int vc_run_allreduce(struct vc_call *k);
+int vc_run_allgather(struct vc_call *k);
+int vc_run_alltoall(struct vc_call *k);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A communicator's channel and its plans, made when they are first needed. */
+#include "pmpi/team.h"
+
+#include "pmpi/world.h"
+#include "transport/mux.h"
+#include "transport/shm/shm_chan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Shared memory of the rings of one node. */
+#define RING_BUDGET ((size_t)4 << 20)
+
+/* ---- channel ---- */
+
+/*
+ * The mpi channel needs a communicator of its own. Not MPI_Comm_dup: that would run the copy callbacks of the user's
+ * attributes.
+ */
+static int private_comm(MPI_Comm comm, MPI_Comm *out)
+{
+    MPI_Group group;
+    if (vc_next.Comm_group(comm, &group) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Comm_group failed");
+    int rc = vc_next.Comm_create(comm, group, out);
+    vc_next.Group_free(&group);
+    if (rc != MPI_SUCCESS || *out == MPI_COMM_NULL)
+        return vc_fail(VC_ERR_MPI, "MPI_Comm_create of the mpi channel's communicator failed");
+    vc_next.Comm_set_errhandler(*out, MPI_ERRORS_RETURN);
+    return VC_OK;
+}
+
+static int make_shm(struct vc_team *t, struct vc_chan **out)
+{
+    struct vc_shm_chan_cfg cfg = {
+        .mem = t->chan_seg.base,
+        .budget = RING_BUDGET,
+        .n = t->nlocal,
+        .me = t->local,
+        .ranks = t->ranks,
+        .size = t->size,
+        .rank = t->rank,
+        .parking = &t->parking,
+        .cma_pids = t->cma ? t->pids : NULL,
+        .cma_min = vc_params.cma_min,
+    };
+    return vc_shm_chan_create(&cfg, out);
+}
+
+static int make_mpi(MPI_Comm comm, struct vc_chan **out)
+{
+    MPI_Comm own = MPI_COMM_NULL;
+    int err = private_comm(comm, &own);
+    if (err == VC_OK && (err = vc_mpi_chan_create(own, out)) != VC_OK)
+        vc_next.Comm_free(&own);
+    return err;
+}
+
+static void drop(struct vc_chan *ch)
+{
+    if (ch)
+        ch->ops->destroy(ch);
+}
+
+/* shm where there is one, mpi elsewhere. Takes over both, whatever comes of it. */
+static int join(struct vc_team *t, struct vc_chan *shm, struct vc_chan *mpi)
+{
+    if (!shm || !mpi) {
+        t->chan = shm ? shm : mpi;
+        return VC_OK;
+    }
+    struct vc_chan **via = calloc((size_t)t->size, sizeof(struct vc_chan *));
+    int err = via ? VC_OK : vc_fail(VC_ERR_NOMEM, "out of memory for the channels of %d ranks", t->size);
+    for (int r = 0; via && r < t->size; r++)
+        if (r != t->rank)
+            via[r] = t->hier.node_of[r] == t->mine ? shm : mpi;
+    if (err == VC_OK)
+        err = vc_mux_create(t->size, t->rank, via, &t->chan);
+    if (err != VC_OK) {
+        drop(shm);
+        drop(mpi);
+    }
+    free(via);
+    return err;
+}
+
+int vc_team_channel(struct vc_team *t, MPI_Comm comm)
+{
+    bool want_mpi = (vc_params.channels & VC_CHAN_MPI) != 0, cma;
+    t->chan_tried = true;
+    bool rings = false;
+    if (t->key.have_node) {
+        struct vc_share how = {.bytes = vc_shm_chan_bytes(t->nlocal, RING_BUDGET), .backing = t->backing};
+        rings = vc_share_try(t, comm, &how, &t->chan_seg, &cma) == VC_SHARED;
+    }
+    bool need_mpi = !rings || t->hier.nnodes > 1;
+    struct vc_chan *shm = NULL, *mpi = NULL;
+    int err = VC_OK;
+    if (need_mpi && !want_mpi)
+        err = VC_ERR_UNSUPPORTED; /* on all ranks alike */
+    if (err == VC_OK && need_mpi)
+        err = make_mpi(comm, &mpi);
+    if (err == VC_OK && rings && t->nlocal > 1)
+        err = make_shm(t, &shm);
+    if (err == VC_OK) {
+        err = join(t, shm, mpi);
+    } else {
+        drop(shm);
+        drop(mpi);
+    }
+    int ok = err == VC_OK, all = 0;
+    if (vc_next.Allreduce(&ok, &all, 1, MPI_INT, MPI_MIN, comm) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed while a channel was made");
+    if (!all) {
+        if (err != VC_OK && err != VC_ERR_UNSUPPORTED)
+            vc_log(VC_LOG_WARN, "no channel between the ranks of a communicator (%s): algorithms without one run",
+                   vc_error_text());
+        drop(t->chan);
+        t->chan = NULL;
+        vc_share_release(&t->chan_seg);
+        t->key.have_chan = false;
+        vc_select_init(&t->sel, &t->key, &vc_params);
+    }
+    return VC_OK;
+}
+
+/* ---- plans ---- */
+
+static unsigned ways(const struct vc_team *t, const struct vc_plan *p)
+{
+    unsigned via = 0;
+    for (int i = 0; i < p->nsteps; i++) {
+        const struct vc_step *s = &p->steps[i];
+        if (s->kind == VC_STEP_NODE)
+            via |= t->node ? VC_VIA_SHM : 0;
+        else if (s->kind == VC_STEP_SEND || s->kind == VC_STEP_RECV || s->kind == VC_STEP_RECV_REDUCE)
+            via |= t->chan_seg.base && t->hier.node_of[s->peer] == t->mine ? VC_VIA_SHM : VC_VIA_MPI;
+    }
+    return via;
+}
+
+static void forget(struct vc_team *t, struct vc_plan_slot *s)
+{
+    if (s->exec)
+        vc_exec_destroy(s->exec);
+    t->plan_tmp -= s->tmp_bytes;
+    memset(s, 0, sizeof *s);
+}
+
+static struct vc_plan_slot *oldest(struct vc_team *t, bool with_tmp)
+{
+    struct vc_plan_slot *best = NULL;
+    for (int i = 0; i < VC_TEAM_PLANS; i++) {
+        struct vc_plan_slot *s = &t->plan[i];
+        if ((!with_tmp || s->tmp_bytes > 0) && (!best || s->last_used < best->last_used))
+            best = s;
+    }
+    return best;
+}
+
+static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll, struct vc_plan_slot *s)
+{
+    struct vc_shape shape = {
+        .coll = coll,
+        .size = t->size,
+        .root = key->root,
+        .bytes = key->bytes,
+        .esize = key->esize,
+        .commutative = key->commutative,
+        .radix = key->radix,
+        .segment = key->segment,
+        .leaders = key->leaders,
+        .hier = &t->hier,
+    };
+    s->key = *key;
+    if (vc_alg_refuses(key->alg, &shape))
+        return VC_OK;
+    struct vc_plan plan;
+    vc_plan_init(&plan);
+    int err = key->alg->build(&shape, t->rank, &plan);
+    if (err == VC_OK)
+        err = vc_plan_finish(&plan);
+    if (err == VC_OK) {
+        /* Memory is bounded: what the new plan needs, old ones give up. */
+        while (t->plan_tmp > 0 && t->plan_tmp + plan.tmp_bytes > VC_TEAM_TMP)
+            forget(t, oldest(t, true));
+        struct vc_exec_env env = {.chan = t->chan, .node = t->node, .local = t->local, .nlocal = t->nlocal};
+        size_t tmp = plan.tmp_bytes;
+        s->via = ways(t, &plan);
+        err = vc_exec_create(&plan, &env, &s->exec);
+        if (err == VC_OK) {
+            s->tmp_bytes = tmp;
+            t->plan_tmp += tmp;
+        }
+    }
+    vc_plan_free(&plan);
+    return err;
+}
+
+static bool same_key(const struct vc_plan_key *a, const struct vc_plan_key *b)
+{
+    return a->bytes == b->bytes && a->alg == b->alg && a->root == b->root && a->esize == b->esize &&
+           a->commutative == b->commutative && a->radix == b->radix && a->segment == b->segment &&
+           a->leaders == b->leaders;
+}
+
+int vc_team_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll, struct vc_plan_slot **out)
+{
+    for (int i = 0; i < VC_TEAM_PLANS; i++) {
+        struct vc_plan_slot *s = &t->plan[i];
+        if (s->last_used && same_key(&s->key, key)) {
+            s->last_used = ++t->plan_clock;
+            *out = s;
+            return VC_OK;
+        }
+    }
+    struct vc_plan_slot *s = oldest(t, false);
+    forget(t, s);
+    int err = make_plan(t, key, coll, s);
+    if (err != VC_OK) {
+        forget(t, s);
+        return err;
+    }
+    s->last_used = ++t->plan_clock;
+    *out = s;
+    return VC_OK;
+}

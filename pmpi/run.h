@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the six have in common: getting in, choosing, running, failing. Inline, for the sake of 8-byte calls. */
+#ifndef VC_PMPI_RUN_H
+#define VC_PMPI_RUN_H
+
+#include "pmpi/comm.h"
+#include "pmpi/team.h"
+#include "pmpi/types.h"
+
+/** How a call will be run. */
+struct vc_how {
+    const struct vc_alg *alg; /**< NULL: natively */
+    struct vc_exec *exec;     /**< plans */
+};
+
+/** What is run, in packed buffers. */
+struct vc_work {
+    const void *send;
+    void *recv;
+    size_t bytes;
+    const struct vc_redop *op;
+};
+
+/** Passes the call through, for the reason given. */
+static inline int vc_pass(struct vc_call *k, enum vc_pass why)
+{
+    k->why = why;
+    return vc_native(k);
+}
+
+/** A failure in the middle of a collective: said once, then an MPI error at every call. */
+int vc_call_failed(struct vc_comm *c, struct vc_call *k);
+
+/** The communicator's state, or NULL where the call passes through before its arguments matter (k->why is set). */
+static inline struct vc_comm *vc_enter(struct vc_call *k)
+{
+    if (VC_UNLIKELY(!(vc_params.colls & 1u << k->coll))) {
+        k->why = VC_PASS_COLLS;
+        return NULL;
+    }
+    struct vc_comm *c = vc_comm_find(k->comm);
+    if (VC_UNLIKELY(!c || c->phase == VC_COMM_PASSES)) {
+        k->why = VC_PASS_COMM;
+        return NULL;
+    }
+    return c;
+}
+
+/** The slow part of vc_choose(): everything but node algorithms. */
+int vc_choose_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative, struct vc_how *how);
+
+/**
+ * Decides how the call of k->bytes (not 0) runs. Looks only at what is equal on all ranks; may set the communicator up or
+ * make its channel, collectively. how->alg is NULL for native, then k->why says why. VC_OK or an error.
+ */
+static inline int vc_choose(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative, struct vc_how *how)
+{
+    how->alg = NULL;
+    how->exec = NULL;
+    if (VC_LIKELY(c->phase == VC_COMM_ACTIVE)) {
+        const struct vc_alg *alg = vc_select(&c->team->sel, k->coll, k->bytes, commutative)->alg;
+        if (VC_LIKELY(alg->kind == VC_ALG_NODE)) {
+            k->alg = how->alg = alg;
+            k->via = VC_VIA_SHM;
+            return VC_OK;
+        }
+        if (alg->kind == VC_ALG_NATIVE) {
+            k->why = VC_PASS_SELECTED;
+            return VC_OK;
+        }
+    }
+    return vc_choose_slow(c, k, esize, commutative, how);
+}
+
+/** Runs it. VC_OK or an error. */
+static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struct vc_how *how,
+                         const struct vc_work *w)
+{
+    static const enum vc_node_kind kinds[VC_COLL_ACCELERATED] = {
+        [VC_BARRIER] = VC_NODE_BARRIER,     [VC_BCAST] = VC_NODE_BCAST,         [VC_REDUCE] = VC_NODE_REDUCE,
+        [VC_ALLREDUCE] = VC_NODE_ALLREDUCE, [VC_ALLGATHER] = VC_NODE_ALLGATHER, [VC_ALLTOALL] = VC_NODE_ALLTOALL,
+    };
+    struct vc_team *t = c->team;
+    if (VC_LIKELY(how->alg->kind == VC_ALG_NODE)) {
+        /* One node: its ranks are the communicator's, in the same order. */
+        struct vc_node_call call = {
+            .kind = kinds[k->coll],
+            .alg = (enum vc_node_alg)how->alg->node_alg,
+            .root = k->root,
+            .parts = 1,
+            .src = w->send,
+            .dst = w->recv,
+            .len = w->bytes,
+            .op = w->op,
+            .grain = w->op ? w->op->esize : 1,
+        };
+        return vc_node_run(t->node, &call);
+    }
+    int err = vc_exec_start(how->exec, w->send, w->recv, w->op);
+    return err == VC_OK ? vc_exec_wait(how->exec, &vc_wait, t->seg.base ? &t->parking : NULL) : err;
+}
+
+/** Ends a call that was run. */
+static inline int vc_leave(struct vc_comm *c, struct vc_call *k, int err)
+{
+    return VC_LIKELY(err == VC_OK) ? MPI_SUCCESS : vc_call_failed(c, k);
+}
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Shared memory for every node of a communicator, agreed by all its ranks: one exchange of offers, then everybody tries
+ * what was offered, then one vote. Failures that the offers already show cost no vote.
+ */
+#include "pmpi/team.h"
+#include "pmpi/world.h"
+#include "transport/shm/shm_chan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What a rank tells the others in one attempt. */
+struct offer {
+    struct vc_seg_handle handle; /* a node's first rank */
+    uint64_t probe, nonce;       /* where in this process `nonce` stands */
+    int32_t fits, wanted;        /* within VCOLL_SHM_LIMIT; the node has more than one rank */
+};
+
+/* Bytes of shared memory this process has mapped, for VCOLL_SHM_LIMIT. */
+static _Atomic uint64_t mapped;
+
+static bool reserve(size_t bytes)
+{
+    uint64_t before = atomic_fetch_add_explicit(&mapped, bytes, memory_order_relaxed);
+    if (before + bytes <= vc_params.shm_limit)
+        return true;
+    atomic_fetch_sub_explicit(&mapped, bytes, memory_order_relaxed);
+    return false;
+}
+
+static void unreserve(size_t bytes)
+{
+    atomic_fetch_sub_explicit(&mapped, bytes, memory_order_relaxed);
+}
+
+void vc_share_release(struct vc_seg *seg)
+{
+    if (!seg->base)
+        return;
+    unreserve(seg->len);
+    vc_seg_detach(seg);
+    memset(seg, 0, sizeof *seg);
+    seg->fd = -1;
+}
+
+/* One line a process, from the rank that met the failure; more only for those who ask. */
+static void complain(const char *what)
+{
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    enum vc_log_level level = atomic_flag_test_and_set(&told) ? VC_LOG_INFO : VC_LOG_WARN;
+    vc_log(level, "shared memory cannot be used as wanted (%s: %s); all ranks of the communicator do with less", what,
+           vc_error_text());
+}
+
+/* Single copy from the next rank of the node, in a ring, so that every border between two sandboxes is crossed. */
+static bool probe_cma(const struct vc_team *t, const struct offer *offers)
+{
+    int next = (t->local + 1) % t->nlocal;
+    const struct offer *o = &offers[t->ranks[next]];
+    uint64_t seen = 0;
+    return t->pids[next] != 0 && vc_cma_read(t->pids[next], &seen, o->probe, sizeof seen) == VC_OK &&
+           seen == o->nonce;
+}
+
+/* The first rank whose offer shows that the attempt fails, or -1. */
+static int find_failure(const struct vc_team *t, const struct offer *offers, enum vc_shared *why)
+{
+    for (int r = 0; r < t->size; r++)
+        if (!offers[r].fits) {
+            *why = VC_SHARE_LIMIT;
+            return r;
+        }
+    for (int r = 0; r < t->size; r++)
+        if (t->hier.local_of[r] == 0 && offers[r].wanted && offers[r].handle.backing == 0) {
+            *why = VC_SHARE_CREATE;
+            return r;
+        }
+    return -1;
+}
+
+enum vc_shared vc_share_try(const struct vc_team *t, MPI_Comm comm, const struct vc_share *how, struct vc_seg *seg,
+                            bool *cma)
+{
+    static uint64_t word; /* stays put while others read it */
+    bool wanted = t->nlocal > 1, leader = t->local == 0;
+    memset(seg, 0, sizeof *seg);
+    seg->fd = -1;
+    *cma = false;
+
+    struct offer mine, *offers = malloc((size_t)t->size * sizeof *offers);
+    memset(&mine, 0, sizeof mine);
+    mine.wanted = wanted;
+    if (!offers)
+        return VC_SHARE_MPI;
+    mine.fits = !wanted || reserve(how->bytes);
+    bool reserved = mine.fits && wanted;
+    if (wanted) {
+        word = vc_now_ns() ^ (uintptr_t)&word;
+        mine.probe = (uintptr_t)&word;
+        mine.nonce = word;
+    }
+    if (reserved && leader && vc_seg_create(how->bytes, how->backing, seg, &mine.handle) != VC_OK) {
+        memset(seg, 0, sizeof *seg);
+        seg->fd = -1;
+        mine.handle.backing = 0;
+    }
+
+    enum vc_shared result = VC_SHARED;
+    if (vc_next.Allgather(&mine, (int)sizeof mine, MPI_BYTE, offers, (int)sizeof mine, MPI_BYTE, comm) !=
+        MPI_SUCCESS) {
+        result = VC_SHARE_MPI;
+    } else {
+        int failed = find_failure(t, offers, &result);
+        if (failed == t->rank && result == VC_SHARE_CREATE)
+            complain("creating it failed");
+        if (failed == t->rank && result == VC_SHARE_LIMIT)
+            vc_log(VC_LOG_INFO, "%zu KiB more of shared memory would be over VCOLL_SHM_LIMIT; doing with less",
+                   how->bytes >> 10);
+    }
+    if (result == VC_SHARED) {
+        /* vote[0]: the lowest rank that could not attach; vote[1]: whether single copy works. */
+        int vote[2] = {t->size, how->try_cma}, out[2] = {0, 0};
+        const struct offer *lead = &offers[t->ranks[0]];
+        if (wanted && !leader && vc_seg_attach(&lead->handle, seg) != VC_OK) {
+            memset(seg, 0, sizeof *seg);
+            seg->fd = -1;
+            vote[0] = t->rank;
+        }
+        /* Not after a failure: the probe would replace its text. */
+        if (wanted && vote[0] == t->size && how->try_cma)
+            vote[1] = probe_cma(t, offers);
+        if (vc_next.Allreduce(vote, out, 2, MPI_INT, MPI_MIN, comm) != MPI_SUCCESS)
+            result = VC_SHARE_MPI;
+        else if (out[0] < t->size)
+            result = VC_SHARE_ATTACH;
+        if (result == VC_SHARE_ATTACH && out[0] == t->rank && !how->quiet)
+            complain("attaching to it failed");
+        *cma = result == VC_SHARED && out[1] != 0;
+    }
+    if (result == VC_SHARED && leader && wanted)
+        vc_seg_settle(seg);
+    if (result != VC_SHARED && seg->base)
+        vc_seg_detach(seg);
+    if (result != VC_SHARED) {
+        memset(seg, 0, sizeof *seg);
+        seg->fd = -1;
+        if (reserved)
+            unreserve(how->bytes);
+    }
+    free(offers);
+    return result;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the ranks of MPI_COMM_WORLD told each other right after MPI_Init: settings and places. A communicator is set up
+ * from this table without asking again, so that every decision is made from the same facts on all its ranks, and ranks
+ * whose settings differ find out before any of those settings matters.
+ */
+#ifndef VC_PMPI_WORLD_H
+#define VC_PMPI_WORLD_H
+
+#include "pmpi/door.h"
+#include "transport/wait.h"
+
+#include <sys/types.h>
+
+/** A rank of the world that shares this rank's operating system. */
+struct vc_kin {
+    int rank;
+    struct vc_peer_id id; /**< pid 0 in another pid namespace */
+};
+
+struct vc_world {
+    int size, rank;
+    int *os_of;        /**< [size] operating systems, numbered by their lowest rank */
+    bool *os_crowded;  /**< [nos] more ranks than CPUs */
+    int nos;
+    uint64_t *prints;  /**< [size] fingerprints of the settings; NULL: all are equal */
+    bool any_disabled; /**< VCOLL_DISABLE on some rank */
+    bool stats_agreed; /**< the same VCOLL_STATS on all ranks */
+    struct vc_kin *kin; /**< [nkin] ascending by rank, oneself included */
+    int nkin;
+    bool one_pid_ns;   /**< all kin share a pid namespace */
+};
+extern struct vc_world vc_world;
+
+/** Exchanges the cards; collective over MPI_COMM_WORLD. VC_OK or an error of this rank. */
+int vc_world_init(void);
+void vc_world_fini(void);
+
+/** The entry of a world rank, or NULL when it is not of this OS. */
+const struct vc_kin *vc_world_kin(int rank);
+
+#endif
