@@ -3,7 +3,8 @@
 #ifndef VC_COLL_COLL_H
 #define VC_COLL_COLL_H
 
-/** The 17 blocking collectives of MPI-3.1. The first VC_COLL_ACCELERATED have algorithms; the rest pass through. */
+/** The 17 blocking collectives of MPI-3.1. The first VC_COLL_ACCELERATED have algorithms; the rest pass
+ * through. */
 enum vc_coll {
     VC_BARRIER,
     VC_BCAST,
@@ -26,7 +27,8 @@ enum vc_coll {
     VC_COLL_COUNT
 };
 
-/** "barrier", "bcast", ... as users write them in VCOLL_ALG; NULL for a value out of range. Static storage. */
+/** "barrier", "bcast", ... as users write them in VCOLL_ALG; NULL for a value out of range. Static storage.
+ */
 const char *vc_coll_name(enum vc_coll coll);
 
 /** The collective of that name, or -1. */

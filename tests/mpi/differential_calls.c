@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The 17 blocking collectives through a table of functions, and the communicators they run on. */
+#include "differential.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const coll_names[C_COUNT] = {
+    "barrier",    "bcast",     "reduce",    "allreduce",      "allgather",
+    "alltoall",   "gather",    "gatherv",   "scatter",        "scatterv",
+    "allgatherv", "alltoallv", "alltoallw", "reduce_scatter", "reduce_scatter_block",
+    "scan",       "exscan",
+};
+
+struct calls tested = {
+#define X(name) .name = MPI_##name,
+    EACH_COLL(X)
+#undef X
+};
+struct calls native = {
+#define X(name) .name = PMPI_##name,
+    EACH_COLL(X)
+#undef X
+};
+
+bool calls_init(void)
+{
+    void *(*find)(const char *);
+    *(void **)&find = dlsym(RTLD_DEFAULT, "vcoll_native");
+
+    if (find == NULL)
+        return false;
+#define X(name) *(void **)&native.name = find(#name);
+    EACH_COLL(X)
+#undef X
+    return true;
+}
+
+int call_perform(const struct calls *f, const struct call *c)
+{
+    switch (c->coll) {
+    case C_BARRIER:
+        return f->Barrier(c->comm);
+    case C_BCAST:
+        return f->Bcast(c->rbuf, c->rcount, c->rtype, c->root, c->comm);
+    case C_REDUCE:
+        return f->Reduce(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->root, c->comm);
+    case C_ALLREDUCE:
+        return f->Allreduce(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->comm);
+    case C_ALLGATHER:
+        return f->Allgather(c->sbuf, c->scount, c->stype, c->rbuf, c->rcount, c->rtype, c->comm);
+    case C_ALLTOALL:
+        return f->Alltoall(c->sbuf, c->scount, c->stype, c->rbuf, c->rcount, c->rtype, c->comm);
+    case C_GATHER:
+        return f->Gather(c->sbuf, c->scount, c->stype, c->rbuf, c->rcount, c->rtype, c->root, c->comm);
+    case C_GATHERV:
+        return f->Gatherv(c->sbuf, c->scount, c->stype, c->rbuf, c->rcounts, c->rdispls, c->rtype, c->root,
+                          c->comm);
+    case C_SCATTER:
+        return f->Scatter(c->sbuf, c->scount, c->stype, c->rbuf, c->rcount, c->rtype, c->root, c->comm);
+    case C_SCATTERV:
+        return f->Scatterv(c->sbuf, c->scounts, c->sdispls, c->stype, c->rbuf, c->rcount, c->rtype, c->root,
+                           c->comm);
+    case C_ALLGATHERV:
+        return f->Allgatherv(c->sbuf, c->scount, c->stype, c->rbuf, c->rcounts, c->rdispls, c->rtype,
+                             c->comm);
+    case C_ALLTOALLV:
+        return f->Alltoallv(c->sbuf, c->scounts, c->sdispls, c->stype, c->rbuf, c->rcounts, c->rdispls,
+                            c->rtype, c->comm);
+    case C_ALLTOALLW:
+        return f->Alltoallw(c->sbuf, c->scounts, c->sdispls, c->stypes, c->rbuf, c->rcounts, c->rdispls,
+                            c->rtypes, c->comm);
+    case C_REDUCE_SCATTER:
+        return f->Reduce_scatter(c->sbuf, c->rbuf, c->rcounts, c->stype, c->op, c->comm);
+    case C_REDUCE_SCATTER_BLOCK:
+        return f->Reduce_scatter_block(c->sbuf, c->rbuf, c->rcount, c->stype, c->op, c->comm);
+    case C_SCAN:
+        return f->Scan(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->comm);
+    case C_EXSCAN:
+        return f->Exscan(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->comm);
+    default:
+        return MPI_ERR_OTHER;
+    }
+}
+
+/* ---- communicators: a function of the seed, the same on all ranks ---- */
+enum comm_kind {
+    K_WORLD,
+    K_DUP,
+    K_BLOCKS,
+    K_STRIDED,
+    K_REVERSED,
+    K_SHUFFLED,
+    K_SELF,
+    K_CREATE,
+    K_GROUP,
+    K_INTER,
+    K_COUNT
+};
+
+/* Common kinds are named more than once. */
+static const enum comm_kind kinds[] = {K_WORLD,    K_WORLD,    K_DUP,    K_DUP,     K_BLOCKS,   K_STRIDED,
+                                       K_REVERSED, K_REVERSED, K_BLOCKS, K_STRIDED, K_SHUFFLED, K_CREATE,
+                                       K_SHUFFLED, K_GROUP,    K_SELF,   K_INTER};
+
+static MPI_Comm subset(struct rng *r, int size, bool only_members)
+{
+    MPI_Group world, part;
+    MPI_Comm comm = MPI_COMM_NULL;
+    int members[64], n = 0, rank, inside;
+
+    for (int i = size - 1; i >= 0; i--)
+        if (n < 64 && !rng_once_in(r, 3))
+            members[n++] = i;
+    if (n == 0)
+        members[n++] = 0;
+    MPI_Comm_group(MPI_COMM_WORLD, &world);
+    MPI_Group_incl(world, n, members, &part);
+    MPI_Group_rank(part, &rank);
+    inside = rank != MPI_UNDEFINED;
+    if (!only_members)
+        MPI_Comm_create(MPI_COMM_WORLD, part, &comm);
+    else if (inside)
+        MPI_Comm_create_group(MPI_COMM_WORLD, part, 7, &comm);
+    MPI_Group_free(&part);
+    MPI_Group_free(&world);
+    return comm;
+}
+
+static MPI_Comm across(int rank, int size)
+{
+    MPI_Comm half, inter;
+    int low = (size + 1) / 2, side = rank >= low;
+
+    MPI_Comm_split(MPI_COMM_WORLD, side, rank, &half);
+    MPI_Intercomm_create(half, 0, MPI_COMM_WORLD, side ? 0 : low, 11, &inter);
+    MPI_Comm_free(&half);
+    return inter;
+}
+
+void comm_make(struct pool_comm *c, uint64_t seed)
+{
+    struct rng r = {seed};
+    int rank, size, parts;
+    const char *word = "world";
+
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    enum comm_kind kind = kinds[rng_below(&r, (int)(sizeof kinds / sizeof kinds[0]))];
+    if (kind == K_INTER && size == 1)
+        kind = K_SELF;
+    parts = 2 + rng_below(&r, 2);
+    c->owned = true;
+    c->inter = kind == K_INTER;
+    switch (kind) {
+    case K_DUP:
+        MPI_Comm_dup(MPI_COMM_WORLD, &c->comm);
+        word = "dup";
+        break;
+    case K_BLOCKS:
+        MPI_Comm_split(MPI_COMM_WORLD, rank * parts / size, rank, &c->comm);
+        word = "split in blocks";
+        break;
+    case K_STRIDED:
+        MPI_Comm_split(MPI_COMM_WORLD, rank % parts, rank, &c->comm);
+        word = "split by turns";
+        break;
+    case K_REVERSED:
+        MPI_Comm_split(MPI_COMM_WORLD, 0, -rank, &c->comm);
+        word = "reversed";
+        break;
+    case K_SHUFFLED:
+        MPI_Comm_split(MPI_COMM_WORLD, 0, (int)(rng_hash(seed, (uint64_t)rank) >> 40), &c->comm);
+        word = "shuffled";
+        break;
+    case K_CREATE:
+    case K_GROUP:
+        c->comm = subset(&r, size, kind == K_GROUP);
+        word = kind == K_GROUP ? "create_group" : "create";
+        break;
+    case K_INTER:
+        c->comm = across(rank, size);
+        word = "inter";
+        break;
+    case K_SELF:
+        c->comm = MPI_COMM_SELF;
+        c->owned = false;
+        word = "self";
+        break;
+    default:
+        c->comm = MPI_COMM_WORLD;
+        c->owned = false;
+        break;
+    }
+    snprintf(c->text, sizeof c->text, "%s", word);
+    if (c->comm != MPI_COMM_NULL)
+        MPI_Comm_set_errhandler(c->comm, MPI_ERRORS_RETURN);
+}
+
+void comm_drop(struct pool_comm *c)
+{
+    if (c->owned && c->comm != MPI_COMM_NULL)
+        MPI_Comm_free(&c->comm);
+    memset(c, 0, sizeof *c);
+    c->comm = MPI_COMM_NULL;
+}

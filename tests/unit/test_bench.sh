@@ -1,0 +1,95 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# vcoll-bench end to end, briefly: test_bench.sh <vcoll-bench>. Needs jq for the JSON.
+bench=$1
+unset OMPI_COMM_WORLD_SIZE PMIX_RANK PMI_RANK
+# Ranks of one machine need no network.
+export OMPI_MCA_btl=self,vader OMPI_MCA_oob_tcp_if_include=lo OMPI_MCA_plm=isolated
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+failed=0
+
+fail() {
+    echo "FAILED: $*"
+    failed=1
+}
+
+# expect <status> <words...>: runs the bench, output to $dir/out and $dir/err.
+expect() {
+    want=$1
+    shift
+    "$bench" "$@" > "$dir/out" 2> "$dir/err"
+    got=$?
+    [ $got = "$want" ] && return 0
+    fail "vcoll-bench $* ended with $got, not $want"
+    cat "$dir/out" "$dir/err"
+    return 1
+}
+
+says() {
+    grep -q -- "$2" "$dir/$1" || {
+        fail "no '$2' in:"
+        cat "$dir/$1"
+    }
+}
+
+# Wrong words are found before anything starts, and told with what is right.
+expect 2 allredoose && says err alltoall
+expect 2 gatherv && says err 'passes through'
+expect 2 --sizes 8: && says err '8:'
+expect 2 --sizes 4k:1k && says err 4k:1k
+expect 2 --sizes 3G && says err 3G
+expect 2 --measure never && says err b2b
+expect 2 --alg ring && says err allreduce=ring
+expect 2 -n 2 --root 2 && says err '0 to 1'
+expect 2 --iterations 1.5 && says err whole
+expect 2 --set WAIT && says err NAME=VALUE
+expect 0 --help && says out 'vcoll bench -n 8 allreduce --sizes 8:4k'
+
+# Each collective, odd sizes too, on more ranks than most machines have to spare; results checked.
+if expect 0 -n 3 --verify --iterations 3 --sizes 1,12,8:64k:16 --root 1 --json "$dir/j"; then
+    says out 'from a common start'
+    says out 'back to back'
+    says out verified
+    for coll in barrier bcast reduce allreduce allgather alltoall; do
+        says out "^$coll"
+    done
+    jq -e '.ranks == 3 and (.points | length) == 31 and all(.points[]; .wrong_ranks == 0 and .b2b.ratio > 0)
+        and all(.points[]; .b2b.native.samples == 3 and (.algorithm | length) > 0)' "$dir/j" > "$dir/out" ||
+        fail "the JSON is not as expected: $(head -c 2000 "$dir/j")"
+fi
+
+# The same words twice: the same order of points; only what was asked for is measured.
+if expect 0 -n 2 --iterations 2 --measure b2b --sizes 8 --json - allreduce; then
+    jq -e '[.points[].collective] == ["allreduce"] and .points[0].start == null and .arguments[0] == "-n"' \
+        "$dir/out" > /dev/null || fail "JSON on standard output: $(head -c 2000 "$dir/out")"
+    says err 'back to back'
+fi
+
+# Settings reach the library.
+if expect 0 -n 2 --iterations 2 --sizes 8 --set DISABLE=1 allreduce; then
+    says out 'with VCOLL_DISABLE=1'
+    says out ' native'
+fi
+
+# The other questions.
+if expect 0 -n 2 --cpu=0.05 --setup-cost --overhead --floor --json "$dir/j"; then
+    says out 'one rank computes for 0.05 s'
+    says out 'A fresh communicator'
+    says out 'pass through'
+    jq -e '.cpu.native.waiting_cpu >= 0 and .cpu.vcoll.took >= 0.04 and .setup.communicators == 20
+        and (.overhead | length) == 3 and .points == null and (.floor.memcpy | length) > 0' "$dir/j" > /dev/null ||
+        fail "the JSON is not as expected: $(head -c 2000 "$dir/j")"
+fi
+
+# A rank alone.
+expect 0 -n 1 --iterations 2 --sizes 8 --cpu=0.01
+
+if command -v gnuplot > /dev/null; then
+    expect 0 -n 2 --iterations 2 --sizes 8,64 bcast reduce --plot "$dir/p.svg" && {
+        grep -q '<svg' "$dir/p.svg" || fail "no picture"
+    }
+fi
+expect 1 -n 2 --iterations 2 --sizes 8 --json /nonexistent/j bcast && says err /nonexistent/j
+[ $failed = 0 ] && echo "all passed"
+exit $failed
