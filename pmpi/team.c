@@ -151,17 +151,12 @@ static int open_node(struct vc_team *t)
 
 /* ---- the whole ---- */
 
+/* Rank 0 of the world has said so already. */
 static bool settings_agree(const struct vc_team *t, const int *world)
 {
-    static atomic_flag told = ATOMIC_FLAG_INIT;
     bool agree = true;
     for (int r = 0; vc_world.prints && r < t->size; r++)
         agree &= vc_world.prints[world[r]] == vc_world.prints[world[0]];
-    if (!agree && t->rank == 0 && !atomic_flag_test_and_set(&told))
-        vc_log(VC_LOG_WARN,
-               "the ranks of a communicator of %d were started with different VCOLL_ settings or versions of vcoll: "
-               "it passes through. Only settings that `vcoll info --params` calls local may differ",
-               t->size);
     return agree;
 }
 

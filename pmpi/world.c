@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct vc_world vc_world;
 
@@ -21,7 +22,7 @@ struct card {
     struct vc_peer_id peer;
     double quota;  /* CPUs that its control groups pay for */
     uint64_t mask[MASK_WORDS];
-    int32_t disable, stats, local_size;
+    int32_t stats, local_size;
 };
 
 static uint64_t hash_text(const char *s)
@@ -49,8 +50,7 @@ static void fill_mask(uint64_t mask[MASK_WORDS])
 static void fill_card(struct card *c)
 {
     memset(c, 0, sizeof *c);
-    c->print = vc_params_fingerprint(&vc_params);
-    c->disable = vc_params.disable;
+    c->print = vc_params.disable ? 0 : vc_params_fingerprint(&vc_params);
     c->stats = (int32_t)vc_params.stats;
     vc_os_id_get(&c->os);
     c->host = hash_text(vc_params.host_id);
@@ -151,21 +151,61 @@ static int digest(struct vc_world *w, const struct card *cards)
     if (!w->nos || find_kin(w, cards) != VC_OK)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", w->size);
 
-    bool equal = true;
+    int odd = 0;
     w->stats_agreed = true;
     for (int r = 0; r < w->size; r++) {
-        equal &= cards[r].print == cards[0].print;
-        w->any_disabled |= cards[r].disable != 0;
+        if (!odd && cards[r].print != cards[0].print)
+            odd = r;
         w->stats_agreed &= cards[r].stats == cards[0].stats;
     }
-    if (equal)
+    if (!odd)
         return VC_OK;
+    if (w->rank == 0)
+        vc_log(VC_LOG_WARN,
+               "rank %d was started with other VCOLL_ settings, or another version of vcoll, than rank 0: communicators "
+               "of ranks that differ pass through. Only settings that `vcoll info --params` calls local may differ",
+               odd);
     w->prints = malloc(n * sizeof *w->prints);
     if (!w->prints)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", w->size);
     for (int r = 0; r < w->size; r++)
         w->prints[r] = cards[r].print;
     return VC_OK;
+}
+
+/*
+ * A rank without vcoll does not come here, and no rank can know that beforehand: `mpirun -x LD_PRELOAD=...` counts for one
+ * application context only. MPI_Init returns about the same time everywhere, so waiting long means just that.
+ */
+static int exchange(const struct card *mine, struct card *all)
+{
+    const uint64_t warn_after = 10, give_up_after = 120, second = 1000000000;
+    int n = (int)sizeof *mine, done = 0;
+    bool warned = false;
+    MPI_Request req;
+    uint64_t begun = vc_now_ns();
+    if (vc_next.Iallgather(mine, n, MPI_BYTE, all, n, MPI_BYTE, MPI_COMM_WORLD, &req) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Iallgather failed right after MPI_Init");
+    for (;;) {
+        if (vc_next.Test(&req, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+            return vc_fail(VC_ERR_MPI, "MPI_Iallgather failed right after MPI_Init");
+        if (done)
+            return VC_OK;
+        uint64_t waited = vc_now_ns() - begun;
+        if (waited > second / 100)
+            usleep(1000);
+        else
+            sched_yield();
+        if (waited > give_up_after * second) {
+            vc_log(VC_LOG_ERROR, "other ranks did not answer for %d s after MPI_Init: ending the job",
+                   (int)give_up_after);
+            vc_next.Abort(MPI_COMM_WORLD, 1);
+        } else if (waited > warn_after * second && !warned) {
+            warned = true;
+            vc_log(VC_LOG_WARN, "still waiting for the other ranks after MPI_Init: every rank of the job needs vcoll "
+                                "(mpirun's -x LD_PRELOAD counts for one application context only)");
+        }
+    }
 }
 
 int vc_world_init(void)
@@ -180,9 +220,8 @@ int vc_world_init(void)
     int err = VC_OK;
     if (w->size == 1)
         *all = mine;
-    else if (vc_next.Allgather(&mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE,
-                               MPI_COMM_WORLD) != MPI_SUCCESS)
-        err = vc_fail(VC_ERR_MPI, "MPI_Allgather failed right after MPI_Init");
+    else
+        err = exchange(&mine, all);
     if (err == VC_OK)
         err = digest(w, all);
     free(all);

@@ -23,8 +23,7 @@ struct vc_world {
     int *os_of;        /**< [size] operating systems, numbered by their lowest rank */
     bool *os_crowded;  /**< [nos] more ranks than CPUs */
     int nos;
-    uint64_t *prints;  /**< [size] fingerprints of the settings; NULL: all are equal */
-    bool any_disabled; /**< VCOLL_DISABLE on some rank */
+    uint64_t *prints;  /**< [size] fingerprints of the settings, 0 with VCOLL_DISABLE; NULL: all are equal */
     bool stats_agreed; /**< the same VCOLL_STATS on all ranks */
     struct vc_kin *kin; /**< [nkin] ascending by rank, oneself included */
     int nkin;

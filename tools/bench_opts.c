@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *argp_program_version;
+__attribute__((visibility("default"))) const char *argp_program_version;
 
 static const char doc[] =
     "Compares vcoll's collectives with those of the MPI underneath, inside one process: blocks of both "

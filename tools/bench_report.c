@@ -43,7 +43,8 @@ void bench_table_head(const struct bench_world *w, const struct bench_report *r)
                 i + 1 == w->opt->nset ? "\n" : "");
     if (r->has_floor) {
         if (isnan(r->floor.line))
-            fprintf(r->table, "cache-line round trip: needs two ranks on two CPUs of one host");
+            fprintf(r->table,
+                    "cache-line round trip: unknown (it takes two ranks on two idle CPUs of one host)");
         else
             fprintf(r->table, "cache-line round trip between two CPUs %.3f us", r->floor.line * 1e6);
         for (int i = 0, n = 0; i < w->opt->nsizes; i++) {

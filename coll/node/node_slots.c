@@ -171,11 +171,9 @@ static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, si
     }
 }
 
-static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
+static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *to)
 {
     struct vc_node_state *st = &c->st;
-    uint64_t g = st->base + (uint64_t)k * (uint64_t)st->stages;
-    char *to = vc_payload(st->ring, nd->me, g);
     size_t off = (size_t)k * st->chunk, len, piece;
     const char *src = c->src;
     switch (c->kind) {
@@ -207,17 +205,24 @@ static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
         break;
     default:
         len = chunk_len(c, k);
-        if (st->stages == 2 && len) { /* the own slice is read from src by nobody but this rank */
+        if (st->stages == 2) { /* the own slice is read from src by nobody but this rank */
             size_t lo, hi;
             own_slice(nd, c, len, &lo, &hi);
             memcpy(to, src + off, lo);
             memcpy(to + hi, src + off + hi, len - hi);
-        } else if (len) {
+        } else {
             memcpy(to, src + off, len);
         }
         break;
     }
-    vc_publish(nd, st->ring, g);
+}
+
+static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
+{
+    uint64_t g = c->st.base + (uint64_t)k * (uint64_t)c->st.stages;
+    if (c->len > 0)
+        fill_chunk(nd, c, k, vc_payload(c->st.ring, nd->me, g));
+    vc_publish(nd, c->st.ring, g);
 }
 
 /* Where rank r's contribution to chunk k can be read. */

@@ -23,6 +23,7 @@ static struct {
     long iterations, from, only;
     double seconds;
     bool verbose, report;
+    const char *breakage;
     struct limits lim;
 } opt = {.seed = 1, .iterations = 100, .only = -1, .lim = {.max_bytes = 1 << 20, .favour = -1}};
 
@@ -73,6 +74,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     case 'v':
         opt.verbose = true;
         break;
+    case 'B':
+        opt.breakage = arg;
+        break;
     case 'r':
         opt.report = true;
         break;
@@ -94,6 +98,7 @@ static const struct argp_option options[] = {
     {"simple", 'S', NULL, 0, "predefined types only", 0},
     {"verbose", 'v', NULL, 0, "describe every call", 0},
     {"report", 'r', NULL, 0, "say which algorithms ran how often", 0},
+    {"break", 'B', "WHAT", 0, "be wrong: result, gap, send, barrier, agreement (must then fail)", 0},
     {0},
 };
 
@@ -423,6 +428,10 @@ int main(int argc, char **argv)
         MPI_Abort(MPI_COMM_WORLD, 2);
     }
     *(void **)&algorithm_of = dlsym(RTLD_DEFAULT, "vcoll_comm_algorithm");
+    if (opt.breakage && !calls_break(opt.breakage)) {
+        fprintf(stderr, "differential: cannot break %s\n", opt.breakage);
+        MPI_Abort(MPI_COMM_WORLD, 2);
+    }
     basics_init();
     ops_init();
     int bad = run_all(argv[0]);

@@ -203,8 +203,10 @@ struct call {
 #define EACH_COLL(X)                                                                                         \
     X(Barrier)                                                                                               \
     X(Bcast)                                                                                                 \
-    X(Reduce) X(Allreduce) X(Allgather) X(Alltoall) X(Gather) X(Gatherv) X(Scatter) X(Scatterv)              \
-        X(Allgatherv) X(Alltoallv) X(Alltoallw) X(Reduce_scatter) X(Reduce_scatter_block) X(Scan) X(Exscan)
+    X(Reduce)                                                                                                \
+    X(Allreduce)                                                                                             \
+    X(Allgather) X(Alltoall) X(Gather) X(Gatherv) X(Scatter) X(Scatterv) X(Allgatherv) X(Alltoallv)          \
+        X(Alltoallw) X(Reduce_scatter) X(Reduce_scatter_block) X(Scan) X(Exscan)
 
 struct calls {
 #define X(name) __typeof__(&MPI_##name) name;
@@ -216,6 +218,8 @@ struct calls {
 extern struct calls tested, native;
 /** Finds both. True when vcoll is there. */
 bool calls_init(void);
+/** Puts something wrong in place of a tested function; false when it does not know the word. */
+bool calls_break(const char *how);
 int call_perform(const struct calls *f, const struct call *c);
 
 /* ---- one random call with its memory ---- */

@@ -38,6 +38,66 @@ bool calls_init(void)
     return true;
 }
 
+/* ---- a deliberately broken MPI, to show that the driver would notice ---- */
+static enum { FINE, BREAK_RESULT, BREAK_GAP, BREAK_SEND, BREAK_BARRIER, BREAK_AGREEMENT } broken;
+
+static int broken_allgather(const void *s, int sn, MPI_Datatype st, void *r, int rn, MPI_Datatype rt,
+                            MPI_Comm comm)
+{
+    int rc = native.Allgather(s, sn, st, r, rn, rt, comm), size;
+    MPI_Aint lb, extent, at, span;
+
+    MPI_Comm_size(comm, &size);
+    MPI_Type_get_true_extent(rt, &at, &span);
+    MPI_Type_get_extent(rt, &lb, &extent);
+    if (span == 0 || rn == 0)
+        return rc;
+    if (broken == BREAK_RESULT)
+        ((char *)r)[at] ^= 1;
+    else if (broken == BREAK_GAP)
+        ((char *)r)[at + ((MPI_Aint)rn * size - 1) * extent + span] ^= 1;
+    else if (broken == BREAK_SEND && s != MPI_IN_PLACE && sn > 0) {
+        MPI_Type_get_true_extent(st, &at, &span);
+        ((char *)(uintptr_t)s)[at] ^= 1;
+    }
+    return rc;
+}
+
+static int broken_barrier(MPI_Comm comm)
+{
+    (void)comm; /* waits for nobody */
+    return MPI_SUCCESS;
+}
+
+/* The last bit of a sum differs on one rank: within the tolerance, but not the same everywhere. */
+static int broken_allreduce(const void *s, void *r, int n, MPI_Datatype t, MPI_Op op, MPI_Comm comm)
+{
+    int rc = native.Allreduce(s, r, n, t, op, comm), rank;
+
+    MPI_Comm_rank(comm, &rank);
+    if (rank == 0 && t == MPI_DOUBLE && op == MPI_SUM)
+        for (double *d = r; d < (double *)r + n; d++)
+            if (*d != (double)(int)*d) /* only where sums round */
+                *(unsigned char *)d ^= 1;
+    return rc;
+}
+
+bool calls_break(const char *how)
+{
+    static const char *const words[] = {"", "result", "gap", "send", "barrier", "agreement"};
+
+    for (int i = BREAK_RESULT; i <= BREAK_AGREEMENT; i++)
+        if (strcmp(how, words[i]) == 0)
+            broken = i;
+    if (broken == BREAK_BARRIER)
+        tested.Barrier = broken_barrier;
+    else if (broken == BREAK_AGREEMENT)
+        tested.Allreduce = broken_allreduce;
+    else if (broken != FINE)
+        tested.Allgather = broken_allgather;
+    return broken != FINE;
+}
+
 int call_perform(const struct calls *f, const struct call *c)
 {
     switch (c->coll) {

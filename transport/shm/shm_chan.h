@@ -9,12 +9,15 @@
 #include "transport/channel.h"
 #include <sys/types.h>
 
-/** Bytes of zeroed shared memory that n ranks of a node need; cells shrink with n so that it stays under
- * `budget` (at least some minimum that still works). */
+/**
+ * Bytes of zeroed shared memory that n ranks of a node need, a multiple of VC_LINE_PAIR (none for one rank).
+ * Cells shrink with n so that it stays under `budget`, down to a minimum that works: 384 bytes per ordered
+ * pair.
+ */
 size_t vc_shm_chan_bytes(int n, size_t budget);
 
 struct vc_shm_chan_cfg {
-    void *mem; /**< segment memory of vc_shm_chan_bytes(n, budget) bytes; stays the caller's */
+    void *mem; /**< vc_shm_chan_bytes(n, budget) bytes, aligned to VC_LINE_PAIR; stays the caller's */
     size_t budget;
     int n, me;                  /**< ranks of the node, own index */
     const int *ranks;           /**< [n] communicator ranks of them */
@@ -24,7 +27,10 @@ struct vc_shm_chan_cfg {
     size_t cma_min;             /**< messages from this many bytes on go in a single copy */
 };
 
-/** Copies ranks; mem and parking must outlive the channel. */
+/**
+ * Copies ranks and cma_pids; mem and parking must outlive the channel. Messages to oneself are legal. Nobody
+ * may free its mem or a buffer of a single copy while a peer still receives.
+ */
 int vc_shm_chan_create(const struct vc_shm_chan_cfg *cfg, struct vc_chan **out);
 
 /**

@@ -223,10 +223,11 @@ static int run_alg(const struct es_env *e, const struct vc_alg *alg, struct buff
     const struct vc_redop aff = {.fn = compose, .ctx = &calls, .esize = sizeof(struct affine)};
     bool reduces = alg->coll == VC_REDUCE || alg->coll == VC_ALLREDUCE;
     for (size_t i = 0; i < (alg->coll == VC_BARRIER ? 1 : sizeof sizes / sizeof *sizes); i++)
-        for (int ordered = 0; ordered <= reduces; ordered++)
+        for (int ordered = 0; ordered <= (reduces ? 1 : 0); ordered++)
             for (int radix = 0; radix <= ((alg->params & VC_PARAM_RADIX) && sizes[i] <= 1000 ? 3 : 0);
                  radix += 3)
-                for (int cut = 0; cut <= ((alg->params & VC_PARAM_SEGMENT) && sizes[i] >= 4096); cut++) {
+                for (int cut = 0; cut <= ((alg->params & VC_PARAM_SEGMENT) && sizes[i] >= 4096 ? 1 : 0);
+                     cut++) {
                     if (sizes[i] > e->max_bytes)
                         continue;
                     const struct vc_redop *op = !reduces ? NULL : ordered ? &aff : &sum;

@@ -1,0 +1,59 @@
+! SPDX-License-Identifier: BSD-3-Clause
+! Fortran with "use mpi": the six collectives ten times each, an operator written in Fortran, and MPI_IN_PLACE.
+module ops
+  implicit none
+contains
+  ! The right operand: keeps the highest rank's value, so the order of operands shows.
+  subroutine last(a, b, len, type)
+    integer :: len, type
+    integer :: a(len), b(len)
+    b(1:len) = b(1:len) + 0 * a(1:len) + 0 * type
+  end subroutine last
+end module ops
+
+program door_usempi
+  use mpi
+  use ops
+  implicit none
+  integer :: err, me, n, i, x, s, root
+  integer :: blk(64), all(64)
+  logical :: l, every
+  integer :: op
+  call MPI_Init(err)
+  call MPI_Comm_rank(MPI_COMM_WORLD, me, err)
+  call MPI_Comm_size(MPI_COMM_WORLD, n, err)
+  call MPI_Op_create(last, .false., op, err)
+  do i = 1, 10
+    call MPI_Barrier(MPI_COMM_WORLD, err)
+    x = me + i
+    call MPI_Allreduce(x, s, 1, MPI_INTEGER, MPI_SUM, MPI_COMM_WORLD, err)
+    if (s /= n * (n - 1) / 2 + n * i) call bad(1)
+    call MPI_Allreduce(MPI_IN_PLACE, x, 1, MPI_INTEGER, MPI_MAX, MPI_COMM_WORLD, err)
+    if (x /= n - 1 + i) call bad(2)
+    root = mod(i, n)
+    x = 100 * me
+    call MPI_Reduce(x, s, 1, MPI_INTEGER, op, root, MPI_COMM_WORLD, err)
+    if (me == root .and. s /= 100 * (n - 1)) call bad(3)
+    x = me
+    call MPI_Bcast(x, 1, MPI_INTEGER, root, MPI_COMM_WORLD, err)
+    if (x /= root) call bad(4)
+    x = me * i
+    call MPI_Allgather(x, 1, MPI_INTEGER, all, 1, MPI_INTEGER, MPI_COMM_WORLD, err)
+    if (all(n) /= (n - 1) * i) call bad(5)
+    blk(1:n) = me
+    call MPI_Alltoall(blk, 1, MPI_INTEGER, all, 1, MPI_INTEGER, MPI_COMM_WORLD, err)
+    if (all(n) /= n - 1) call bad(6)
+    l = me > 0
+    call MPI_Allreduce(l, every, 1, MPI_LOGICAL, MPI_LOR, MPI_COMM_WORLD, err)
+    if (every .neqv. n > 1) call bad(7)
+  end do
+  call MPI_Op_free(op, err)
+  call MPI_Finalize(err)
+contains
+  subroutine bad(where)
+    integer, intent(in) :: where
+    integer :: e
+    print *, 'wrong result in check', where
+    call MPI_Abort(MPI_COMM_WORLD, 1, e)
+  end subroutine bad
+end program door_usempi

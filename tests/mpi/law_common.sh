@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Sourced by the test scripts: a scratch directory that goes away, and words to fail with.
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/vc_law.XXXXXX") || exit 1
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' INT TERM HUP
+
+fail() {
+    echo "FAIL: $*" >&2
+    exit 1
+}
+
+skip() {
+    echo "SKIP: $*"
+    exit 77
+}

@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# test_symbols.sh LIBVCOLL LIBMPI SYMBOLS.LIST: exactly the intercepted names and vcoll_* are exported, each of them has an
+# original in this MPI, and the MPI's own library does not come back in through them.
+set -eu
+vcoll=$1 mpi=$2 list=$3
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+bad=0
+
+sed 's/.*/MPI_&\nPMPI_&/' "$list" | sort > "$tmp/want"
+nm -D --defined-only "$vcoll" | awk '{ sub(/@.*/, "", $3); print $3 }' | sort > "$tmp/have"
+grep -v '^vcoll_' "$tmp/have" > "$tmp/have.mpi" || true
+if ! diff "$tmp/want" "$tmp/have.mpi" > "$tmp/diff"; then
+    echo "exports differ (<: missing, >: should be hidden):"
+    cat "$tmp/diff"
+    bad=1
+fi
+[ "$(wc -l < "$list")" -eq 20 ] || { echo "symbols.list: not 17 collectives, Init, Init_thread and Finalize"; bad=1; }
+
+nm -D --defined-only "$mpi" | awk '{ sub(/@.*/, "", $3); print $3 }' | sort > "$tmp/mpi"
+comm -23 "$tmp/want" "$tmp/mpi" > "$tmp/unknown"
+if [ -s "$tmp/unknown" ]; then
+    echo "not in $mpi:"
+    cat "$tmp/unknown"
+    bad=1
+fi
+
+# MPI_X must be PMPI_X: tools that wrap one of them see all calls.
+nm -D --defined-only "$vcoll" | awk '{ sub(/@.*/, "", $3); addr[$3] = $1 }
+    END { for (s in addr) if (s ~ /^MPI_/ && addr[s] != addr["P" s]) { print s " is not P" s; bad = 1 }; exit bad }' || bad=1
+
+readelf -d "$vcoll" | grep NEEDED | grep -q "$(basename "$mpi" | sed 's/\.so.*//')\.so" ||
+    { echo "$vcoll does not need libmpi"; bad=1; }
+
+# For information: an MPI whose own collectives went through the public names would be counted twice.
+if objdump -R "$mpi" | awk '{ sub(/@.*/, "", $3); print $3 }' | sort | comm -12 - "$tmp/want" > "$tmp/back" && [ -s "$tmp/back" ]; then
+    echo "note: this MPI calls itself through:"
+    cat "$tmp/back"
+fi
+exit $bad
