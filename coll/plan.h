@@ -88,6 +88,7 @@ enum vc_step_kind {
  * ascending local order. In each of them src may be the same memory as dst; in ALLGATHER and GATHER it may
  * also be dst + l * len. A phase of length 0 still orders: nobody leaves it before those have come whose data
  * it would have got.
+ * A phase of length 0 still synchronizes: whoever would get data waits for those it would come from.
  */
 enum vc_node_kind {
     VC_NODE_BARRIER,
@@ -138,7 +139,8 @@ struct vc_plan {
 
 /* ---- builder: returns step indices; after a failed allocation all calls are no-ops that return 0 ---- */
 
-/** An empty plan. The builder then knows nothing of the call and takes it that SEND may lie anywhere in RECV. */
+/** An empty plan. The builder then knows nothing of the call and takes it that SEND may lie anywhere in RECV.
+ */
 void vc_plan_init(struct vc_plan *p);
 /**
  * An empty plan of `rank`: what every algorithm's build() begins with. The builder then knows where SEND may

@@ -297,12 +297,9 @@ static bool node_data(struct run *x, const int *steps, int q, struct vck_cell *b
     return true;
 }
 
-/* Whether local `to` of a node phase cannot end before local `from` has begun it. Phases without data prove
- * nothing. */
+/* Whether local `to` of a node phase cannot end before local `from` has begun it. */
 static bool node_orders(const struct vc_step *s, int from, int to)
 {
-    if (s->node != VC_NODE_BARRIER && s->len == 0)
-        return false;
     switch (s->node) {
     case VC_NODE_BARRIER:
     case VC_NODE_ALLREDUCE:

@@ -1,1 +1,34 @@
 # SPDX-License-Identifier: BSD-3-Clause
+#
+# Random collectives through vcoll and through the MPI underneath, compared (see differential.h).
+add_executable(differential
+  differential.c
+  differential_basics.c
+  differential_calls.c
+  differential_trial.c
+  differential_types.c
+  differential_views.c
+)
+target_link_libraries(differential PRIVATE vcoll_flags m)
+add_executable(differential_algs differential_algs.c)
+target_link_libraries(differential_algs PRIVATE vcoll_core m)
+
+# Every algorithm of a collective forced in turn; "auto": the built-in selection, on 1..9 ranks.
+foreach(_coll barrier bcast reduce allreduce allgather alltoall auto)
+  add_test(NAME mpi.differential.${_coll}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/differential_sweep.sh ${VC_MPIRUN} $<TARGET_FILE:differential>
+            $<TARGET_FILE:differential_algs> ${_coll})
+  set_tests_properties(mpi.differential.${_coll} PROPERTIES LABELS mpi TIMEOUT 300 PROCESSORS 2
+    ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
+endforeach()
+
+# The driver itself: equal to itself without vcoll, and able to see what is wrong.
+vc_mpi_test(differential.itself NP 3 COMMAND $<TARGET_FILE:differential> --seed 11 --iterations 150)
+foreach(_how result gap send barrier)
+  vc_mpi_test(differential.sees_${_how} NP 3 COMMAND $<TARGET_FILE:differential> --break ${_how} --iterations 60)
+endforeach()
+vc_mpi_test(differential.sees_agreement NP 3
+  COMMAND $<TARGET_FILE:differential> --break agreement --coll allreduce --iterations 1500)
+set_tests_properties(mpi.differential.sees_result mpi.differential.sees_gap mpi.differential.sees_send
+  mpi.differential.sees_barrier mpi.differential.sees_agreement PROPERTIES
+  PASS_REGULAR_EXPRESSION "differential: again with")

@@ -200,6 +200,60 @@ static void rank_main(const struct job *job, void *mem, int me)
     exit(0);
 }
 
+/* Phases without data still make those who would receive wait for those who would send. */
+static void sync_main(void *mem, int n, int me)
+{
+    _Atomic int *arrived = mem;
+    char *base = (char *)mem + VC_LINE_PAIR;
+    struct vc_parking parking = {(struct vc_park_area *)(void *)base, n, me, NULL, NULL};
+    struct vc_wait_cfg wait = {VC_WAIT_AUTO, 20000, true, 200000, 5000000, no_progress};
+    struct vc_node_cfg cfg = {
+        .mem = base + vc_park_bytes(n), .n = n, .me = me, .parking = &parking, .wait = &wait};
+    struct vc_node *nd;
+    if (vc_node_create(&cfg, &nd) != VC_OK)
+        exit(2);
+    for (int t = 0; t < 60; t++) {
+        struct vc_node_call gather = {.kind = t % 2 ? VC_NODE_GATHER : VC_NODE_REDUCE, .root = t % n};
+        struct vc_node_call bcast = {.kind = t % 3 ? VC_NODE_BCAST : VC_NODE_SCATTER, .root = t % n};
+        if (me == (t * 5 + 1) % n)
+            usleep(500);
+        atomic_fetch_add(arrived, 1);
+        if (vc_node_run(nd, &gather) != VC_OK)
+            exit(3);
+        if (me == t % n && atomic_load(arrived) < (t + 1) * n)
+            exit(4);
+        if (vc_node_run(nd, &bcast) != VC_OK)
+            exit(5);
+        if (atomic_load(arrived) < (t + 1) * n)
+            exit(6);
+    }
+    vc_node_destroy(nd);
+    exit(0);
+}
+
+static void test_empty_phases_synchronize(void **state)
+{
+    (void)state;
+    enum { N = 5 };
+    size_t len = VC_LINE_PAIR + vc_park_bytes(N) + vc_node_bytes(N, 0);
+    void *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(mem != MAP_FAILED);
+    pid_t pid[N];
+    for (int i = 0; i < N; i++)
+        if ((pid[i] = fork()) == 0) {
+            alarm(30);
+            sync_main(mem, N, i);
+        }
+    int bad = 0;
+    for (int i = 0; i < N; i++) {
+        int status;
+        assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
+        bad |= status;
+    }
+    munmap(mem, len);
+    assert_int_equal(bad, 0);
+}
+
 static void run_job(const struct job *job)
 {
     size_t len = vc_park_bytes(job->n) + 4096 + vc_node_bytes(job->n, job->bulk);
@@ -302,8 +356,13 @@ static void test_cma(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two),  cmocka_unit_test(test_small_rings), cmocka_unit_test(test_crowded),
-        cmocka_unit_test(test_many), cmocka_unit_test(test_event),       cmocka_unit_test(test_cma),
+        cmocka_unit_test(test_two),
+        cmocka_unit_test(test_small_rings),
+        cmocka_unit_test(test_crowded),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_event),
+        cmocka_unit_test(test_cma),
+        cmocka_unit_test(test_empty_phases_synchronize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
