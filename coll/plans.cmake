@@ -7,6 +7,7 @@ target_sources(vcoll_core PRIVATE
   ${CMAKE_CURRENT_SOURCE_DIR}/check/expr.c
   ${CMAKE_CURRENT_SOURCE_DIR}/check/static.c
   ${CMAKE_CURRENT_SOURCE_DIR}/check/run.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/check/run_node.c
   ${CMAKE_CURRENT_SOURCE_DIR}/barrier/dissemination.c
   ${CMAKE_CURRENT_SOURCE_DIR}/barrier/tree.c
   ${CMAKE_CURRENT_SOURCE_DIR}/bcast/binomial.c

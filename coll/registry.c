@@ -46,6 +46,7 @@ SHM(VC_ALLTOALL, alltoall)
         .node_alg = VC_NODE_CMA,                                                                             \
     };
 SHM_CMA(VC_BCAST, bcast)
+SHM_CMA(VC_ALLREDUCE, allreduce)
 SHM_CMA(VC_ALLGATHER, allgather)
 SHM_CMA(VC_ALLTOALL, alltoall)
 
@@ -73,6 +74,7 @@ static const struct vc_alg *const reduce_algs[] = {
 static const struct vc_alg *const allreduce_algs[] = {
     &native_allreduce,
     &shm_allreduce,
+    &shm_cma_allreduce,
 #include "coll/allreduce/algs.list"
     NULL,
 };

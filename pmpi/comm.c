@@ -24,10 +24,11 @@ static struct vc_comm *free_list;
 static int keyval = MPI_KEYVAL_INVALID;
 
 /*
- * MPI deletes attributes in the reverse order of their setting, so ours often goes before the user's, and a delete
- * callback of the user's may still use the communicator. State made then would outlive the communicator unnoticed, and
- * would be taken for that of a later one with the same handle. So the delete callback leaves a mark that lives exactly
- * as long as the communicator does: a character at the end of its name.
+ * MPI deletes attributes in the reverse order of their setting, so ours often goes before the user's, and a
+ * delete callback of the user's may still use the communicator. State made then would outlive the
+ * communicator unnoticed, and would be taken for that of a later one with the same handle. So the delete
+ * callback leaves a mark that lives exactly as long as the communicator does: a character at the end of its
+ * name.
  */
 static const char dying_mark = '\x01';
 
@@ -144,8 +145,9 @@ struct vc_comm *vc_comm_find_slow(MPI_Comm comm)
         return remember(c, comm);
 
     int inter, size, rank;
-    if (vc_next.Comm_test_inter(comm, &inter) != MPI_SUCCESS || vc_next.Comm_size(comm, &size) != MPI_SUCCESS ||
-        vc_next.Comm_rank(comm, &rank) != MPI_SUCCESS || is_dying(comm))
+    if (vc_next.Comm_test_inter(comm, &inter) != MPI_SUCCESS ||
+        vc_next.Comm_size(comm, &size) != MPI_SUCCESS || vc_next.Comm_rank(comm, &rank) != MPI_SUCCESS ||
+        is_dying(comm))
         return NULL;
     c = take_struct();
     if (!c)
@@ -196,7 +198,7 @@ bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm)
     if (err != VC_OK)
         vc_log(VC_LOG_ERROR, "rank %d could not set up a communicator of %d ranks: %s", c->rank, c->size,
                vc_error_text());
-    else if (!c->team)
+    else if (!c->team && c->rank == 0)
         vc_log(VC_LOG_INFO, "a communicator of %d ranks passes through: %s", c->size, why);
     vc_stats_setup(took, c->phase == VC_COMM_ACTIVE);
     return c->phase == VC_COMM_ACTIVE;

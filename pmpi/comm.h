@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What vcoll knows of a communicator. The state hangs on the communicator as an attribute and is found through a small
- * direct-mapped cache of handles. State structs are type-stable: once allocated they are recycled but never freed, and
- * each says which handle it belongs to at the moment, so that a stale cache entry is recognized by one comparison. The
- * delete callback of the attribute takes the handle out, because MPIs reuse handles.
+ * What vcoll knows of a communicator. The state hangs on the communicator as an attribute and is found
+ * through a small direct-mapped cache of handles. State structs are type-stable: once allocated they are
+ * recycled but never freed, and each says which handle it belongs to at the moment, so that a stale cache
+ * entry is recognized by one comparison. The delete callback of the attribute takes the handle out, because
+ * MPIs reuse handles.
  */
 #ifndef VC_PMPI_COMM_H
 #define VC_PMPI_COMM_H
@@ -43,8 +44,8 @@ static inline unsigned vc_comm_slot(MPI_Comm comm)
 }
 
 /**
- * The state of a communicator, made at first sight. NULL when the handle is not a communicator, or one that is being
- * freed. Costs a few nanoseconds when the cache has it: no lock, no MPI call.
+ * The state of a communicator, made at first sight. NULL when the handle is not a communicator, or one that
+ * is being freed. Costs a few nanoseconds when the cache has it: no lock, no MPI call.
  */
 static inline struct vc_comm *vc_comm_find(MPI_Comm comm)
 {
@@ -63,8 +64,8 @@ struct vc_comm *vc_comm_peek(MPI_Comm comm);
 int vc_comm_keyval_init(void);
 
 /**
- * Releases what all communicators hold, at the end of MPI. Makes no calls on attributes: this runs inside a delete
- * callback itself, and MPIs may hold a lock there. Not concurrent with collectives.
+ * Releases what all communicators hold, at the end of MPI. Makes no calls on attributes: this runs inside a
+ * delete callback itself, and MPIs may hold a lock there. Not concurrent with collectives.
  */
 void vc_comm_teardown(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The front door from the inside: what front.c hands to run.c, the gate that every call tests, and what is known of
- * this process and its MPI_COMM_WORLD.
+ * The front door from the inside: what front.c hands to run.c, the gate that every call tests, and what is
+ * known of this process and its MPI_COMM_WORLD.
  */
 #ifndef VC_PMPI_DOOR_H
 #define VC_PMPI_DOOR_H
@@ -16,7 +16,8 @@
 #define VC_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define VC_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/** Calls of more bytes than this (of one rank's larger buffer) are the underlying MPI's: MPI_Pack counts in int. */
+/** Calls of more bytes than this (of one rank's larger buffer) are the underlying MPI's: MPI_Pack counts in
+ * int. */
 #define VC_CALL_LIMIT ((size_t)1 << 30)
 
 /** Why a call was passed through. The order is that of the names in stats. */
@@ -36,7 +37,8 @@ enum vc_pass {
 /** Ways that data took, for the statistics. */
 enum vc_via { VC_VIA_SHM = 1 << 0, VC_VIA_MPI = 1 << 1 };
 
-/** One call of an accelerated collective: the user's arguments (bcast, reductions: count and type in rcount, rtype). */
+/** One call of an accelerated collective: the user's arguments (bcast, reductions: count and type in rcount,
+ * rtype). */
 struct vc_call {
     enum vc_coll coll;
     int root;
@@ -54,8 +56,9 @@ struct vc_call {
 };
 
 /**
- * Where a call goes. UNKNOWN: nobody has called yet. CLOSED: to the underlying MPI (before MPI_Init, after the teardown,
- * VCOLL_DISABLE). OPEN: in. WATCHED: in, with statistics, or to the error that a bad setting is.
+ * Where a call goes. UNKNOWN: nobody has called yet. CLOSED: to the underlying MPI (before MPI_Init, after
+ * the teardown, VCOLL_DISABLE). OPEN: in. WATCHED: in, with statistics, or to the error that a bad setting
+ * is.
  */
 enum vc_gate { VC_GATE_UNKNOWN, VC_GATE_CLOSED, VC_GATE_OPEN, VC_GATE_WATCHED };
 extern _Atomic int vc_gate;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The 17 blocking collectives, each under PMPI_X with the alias MPI_X: Fortran layers and other tools call PMPI_X. The
- * underlying MPI does not reach its own collectives through these symbols, so nothing comes back in here.
+ * The 17 blocking collectives, each under PMPI_X with the alias MPI_X: Fortran layers and other tools call
+ * PMPI_X. The underlying MPI does not reach its own collectives through these symbols, so nothing comes back
+ * in here.
  */
 #include "pmpi/door.h"
 #include "pmpi/symbols.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Opening and closing the door. It opens when MPI_Init returns. It closes when MPI_Finalize deletes the attributes of
- * MPI_COMM_SELF: ours was set before any of the user's, so it goes after all of theirs, whose callbacks may still
- * communicate. MPI_COMM_WORLD's own callbacks come too late or, from Open MPI 5.0.1 on, never.
+ * Opening and closing the door. It opens when MPI_Init returns. It closes when MPI_Finalize deletes the
+ * attributes of MPI_COMM_SELF: ours was set before any of the user's, so it goes after all of theirs, whose
+ * callbacks may still communicate. MPI_COMM_WORLD's own callbacks come too late or, from Open MPI 5.0.1 on,
+ * never.
  */
 #include "pmpi/comm.h"
 #include "pmpi/stats.h"
@@ -112,7 +113,8 @@ static void open_door(void)
     if (!tried) {
         tried = true;
         int err = prepare();
-        /* A rank that fails alone must not pass through while others do not: then its collectives end the job. */
+        /* A rank that fails alone must not pass through while others do not: then its collectives end the
+         * job. */
         if (err != VC_OK && !bad_setting[0])
             snprintf(bad_setting, sizeof bad_setting, "vcoll could not start: %s", vc_error_text());
         if (vc_params.disable)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The collectives that pass through: counted when statistics are on, otherwise one test and a jump. The bytes counted
- * are those that this rank sends, where its arguments say so without looking at other ranks.
+ * The collectives that pass through: counted when statistics are on, otherwise one test and a jump. The bytes
+ * counted are those that this rank sends, where its arguments say so without looking at other ranks.
  */
 #include "pmpi/door.h"
 #include "pmpi/symbols.h"
@@ -19,7 +19,8 @@ static size_t bytes_of_all(const int *counts, MPI_Datatype type, MPI_Comm comm)
 {
     int size, inter;
     size_t sum = 0;
-    if (!counts || comm == NULL || comm == MPI_COMM_NULL || vc_next.Comm_test_inter(comm, &inter) != MPI_SUCCESS)
+    if (!counts || comm == NULL || comm == MPI_COMM_NULL ||
+        vc_next.Comm_test_inter(comm, &inter) != MPI_SUCCESS)
         return 0;
     if ((inter ? vc_next.Comm_remote_size(comm, &size) : vc_next.Comm_size(comm, &size)) != MPI_SUCCESS)
         return 0;
@@ -36,7 +37,7 @@ static size_t bytes_of_all(const int *counts, MPI_Datatype type, MPI_Comm comm)
         uint64_t begun = vc_other_begin();                                                                   \
         int rc = vc_next.call;                                                                               \
         if (begun)                                                                                           \
-            vc_other_end(coll, begun, rc == MPI_SUCCESS ? bytes : 0);                                                            \
+            vc_other_end(coll, begun, rc == MPI_SUCCESS ? bytes : 0);                                        \
         return rc;                                                                                           \
     } while (0)
 
@@ -121,7 +122,8 @@ int PMPI_Scan(const void *sendbuf, void *recvbuf, int count, MPI_Datatype dataty
 }
 
 VC_ALIAS(Exscan)
-int PMPI_Exscan(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype, MPI_Op op, MPI_Comm comm)
+int PMPI_Exscan(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype, MPI_Op op,
+                MPI_Comm comm)
 {
     PASS(VC_EXSCAN, bytes_of(count, datatype), Exscan(sendbuf, recvbuf, count, datatype, op, comm));
 }

@@ -15,8 +15,8 @@
 /* ---- channel ---- */
 
 /*
- * The mpi channel needs a communicator of its own. Not MPI_Comm_dup: that would run the copy callbacks of the user's
- * attributes.
+ * The mpi channel needs a communicator of its own. Not MPI_Comm_dup: that would run the copy callbacks of the
+ * user's attributes.
  */
 static int private_comm(MPI_Comm comm, MPI_Comm *out)
 {
@@ -114,7 +114,8 @@ int vc_team_channel(struct vc_team *t, MPI_Comm comm)
         return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed while a channel was made");
     if (!all) {
         if (err != VC_OK && err != VC_ERR_UNSUPPORTED)
-            vc_log(VC_LOG_WARN, "no channel between the ranks of a communicator (%s): algorithms without one run",
+            vc_log(VC_LOG_WARN,
+                   "no channel between the ranks of a communicator (%s): algorithms without one run",
                    vc_error_text());
         drop(t->chan);
         t->chan = NULL;
@@ -159,7 +160,8 @@ static struct vc_plan_slot *oldest(struct vc_team *t, bool with_tmp)
     return best;
 }
 
-static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll, struct vc_plan_slot *s)
+static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
+                     struct vc_plan_slot *s)
 {
     struct vc_shape shape = {
         .coll = coll,
@@ -205,7 +207,8 @@ static bool same_key(const struct vc_plan_key *a, const struct vc_plan_key *b)
            a->leaders == b->leaders;
 }
 
-int vc_team_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll, struct vc_plan_slot **out)
+int vc_team_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
+                 struct vc_plan_slot **out)
 {
     for (int i = 0; i < VC_TEAM_PLANS; i++) {
         struct vc_plan_slot *s = &t->plan[i];

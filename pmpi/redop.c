@@ -134,7 +134,8 @@ int vc_reduction_begin(struct vc_reduction *r, size_t count)
         return VC_OK;
     struct vc_user_op *u = &r->u;
     size_t step = u->type.extent > 0 ? (size_t)u->type.extent : 0;
-    size_t longest = step ? OPERAND_BYTES / step : 1; /* elements that overlap or run backwards go one by one */
+    size_t longest =
+        step ? OPERAND_BYTES / step : 1; /* elements that overlap or run backwards go one by one */
     u->chunk = longest < 1 ? 1 : vc_min_size(longest, count ? count : 1);
     size_t bytes = vc_round_up(u->span + (u->chunk - 1) * step, VC_CACHELINE);
     /* Zeroed: operators that copy whole elements read the gaps, too. */
@@ -166,7 +167,8 @@ bool vc_reduction_init(struct vc_reduction *r, MPI_Op op, MPI_Datatype type)
         r->type = last.dtype;
         return true;
     }
-    if (op == NULL || op == MPI_OP_NULL || op == MPI_REPLACE || op == MPI_NO_OP || !vc_dtype_get(type, &r->type))
+    if (op == NULL || op == MPI_OP_NULL || op == MPI_REPLACE || op == MPI_NO_OP ||
+        !vc_dtype_get(type, &r->type))
         return false;
     int known = vc_op_of_mpi(op);
     if (known < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Operators as the kernels want them. Predefined ones on predefined types have kernels; a user's run through
- * MPI_Reduce_local, which also knows the calling convention of Fortran, one that takes elements in their own layout: where
- * that is not plain bytes, the kernel unpacks its operands and packs the result.
+ * MPI_Reduce_local, which also knows the calling convention of Fortran, one that takes elements in their own
+ * layout: where that is not plain bytes, the kernel unpacks its operands and packs the result.
  */
 #ifndef VC_PMPI_REDOP_H
 #define VC_PMPI_REDOP_H
@@ -14,11 +14,11 @@
 struct vc_user_op {
     MPI_Op op;
     struct vc_dtype type;
-    ptrdiff_t lb;        /**< where an element's first byte lies */
-    size_t align;        /**< what the operator may expect of a pointer to plain bytes */
-    size_t chunk;        /**< elements that the two operands below hold */
-    void *mem;           /**< the operands' memory; NULL: not needed yet */
-    char *left, *right;  /**< elements in the type's own layout */
+    ptrdiff_t lb;       /**< where an element's first byte lies */
+    size_t align;       /**< what the operator may expect of a pointer to plain bytes */
+    size_t chunk;       /**< elements that the two operands below hold */
+    void *mem;          /**< the operands' memory; NULL: not needed yet */
+    char *left, *right; /**< elements in the type's own layout */
     size_t span;
     bool failed;
 };
@@ -27,19 +27,20 @@ struct vc_user_op {
 struct vc_reduction {
     struct vc_redop op;
     struct vc_dtype type;
-    bool packed;  /**< buffers hold packed elements (op.esize is the type's size) */
-    bool padded;  /**< buffers hold elements with gaps that the user's must keep (op.esize is the extent) */
+    bool packed; /**< buffers hold packed elements (op.esize is the type's size) */
+    bool padded; /**< buffers hold elements with gaps that the user's must keep (op.esize is the extent) */
     bool user;
     struct vc_user_op u; /**< user only: op.ctx points here */
 };
 
 /**
- * Finds out how to reduce. False: the underlying MPI should see the call (an operator or type vcoll does not know, or the
- * MPI will complain about). The result must not be moved.
+ * Finds out how to reduce. False: the underlying MPI should see the call (an operator or type vcoll does not
+ * know, or the MPI will complain about). The result must not be moved.
  */
 bool vc_reduction_init(struct vc_reduction *r, MPI_Op op, MPI_Datatype type);
 
-/** Before a user's operator is run: memory for `count` elements. VC_OK or VC_ERR_NOMEM. Nothing for others. */
+/** Before a user's operator is run: memory for `count` elements. VC_OK or VC_ERR_NOMEM. Nothing for others.
+ */
 int vc_reduction_begin(struct vc_reduction *r, size_t count);
 /** Releases that; VC_ERR_MPI when the operator failed, otherwise `err`. */
 int vc_reduction_end(struct vc_reduction *r, int err);

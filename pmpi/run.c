@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Barrier, broadcast, allgather and alltoall: from the user's arguments to packed buffers, through, and back. */
+/* Barrier, broadcast, allgather and alltoall: from the user's arguments to packed buffers, through, and back.
+ */
 #include "pmpi/run.h"
 
 #include <string.h>
@@ -9,8 +10,8 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k)
     if (c->phase != VC_COMM_BROKEN) {
         c->phase = VC_COMM_BROKEN;
         c->why_not = "a collective on it failed";
-        vc_log(VC_LOG_ERROR, "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll), c->rank,
-               c->size, vc_error_text());
+        vc_log(VC_LOG_ERROR, "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll),
+               c->rank, c->size, vc_error_text());
     }
     vc_next.Comm_call_errhandler(k->comm, MPI_ERR_OTHER);
     return MPI_ERR_OTHER;
@@ -64,10 +65,10 @@ int vc_choose_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool comm
         pick = vc_select(&t->sel, k->coll, k->bytes, commutative);
     }
     int err = take(c, k, pick, esize, commutative, how);
-    /* The algorithm was picked for its size alone and may want more elements than these are. A forced one is not
-     * replaced by another of ours. */
-    if (err == VC_OK && !how->alg && pick->alg->kind == VC_ALG_PLAN && pick->alg != vc_params.alg[k->coll].alg &&
-        t->sel.spare[k->coll].alg)
+    /* The algorithm was picked for its size alone and may want more elements than these are. A forced one is
+     * not replaced by another of ours. */
+    if (err == VC_OK && !how->alg && pick->alg->kind == VC_ALG_PLAN &&
+        pick->alg != vc_params.alg[k->coll].alg && t->sel.spare[k->coll].alg)
         err = take(c, k, &t->sel.spare[k->coll], esize, commutative, how);
     return err;
 }
@@ -171,7 +172,8 @@ static bool sides_of(struct vc_call *k, const struct vc_comm *c, size_t sblocks,
 }
 
 /* Takes or makes the two buffers. */
-static int buffers(struct vc_call *k, struct vc_team *t, const struct sides *s, size_t sblocks, struct vc_work *w)
+static int buffers(struct vc_call *k, struct vc_team *t, const struct sides *s, size_t sblocks,
+                   struct vc_work *w)
 {
     size_t all = k->bytes * (size_t)t->size;
     w->recv = k->recv;

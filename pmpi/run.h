@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the six have in common: getting in, choosing, running, failing. Inline, for the sake of 8-byte calls. */
+/* What the six have in common: getting in, choosing, running, failing. Inline, for the sake of 8-byte calls.
+ */
 #ifndef VC_PMPI_RUN_H
 #define VC_PMPI_RUN_H
 
@@ -31,7 +32,8 @@ static inline int vc_pass(struct vc_call *k, enum vc_pass why)
 /** A failure in the middle of a collective: said once, then an MPI error at every call. */
 int vc_call_failed(struct vc_comm *c, struct vc_call *k);
 
-/** The communicator's state, or NULL where the call passes through before its arguments matter (k->why is set). */
+/** The communicator's state, or NULL where the call passes through before its arguments matter (k->why is
+ * set). */
 static inline struct vc_comm *vc_enter(struct vc_call *k)
 {
     if (VC_UNLIKELY(!(vc_params.colls & 1u << k->coll))) {
@@ -50,10 +52,12 @@ static inline struct vc_comm *vc_enter(struct vc_call *k)
 int vc_choose_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative, struct vc_how *how);
 
 /**
- * Decides how the call of k->bytes (not 0) runs. Looks only at what is equal on all ranks; may set the communicator up or
- * make its channel, collectively. how->alg is NULL for native, then k->why says why. VC_OK or an error.
+ * Decides how the call of k->bytes (not 0) runs. Looks only at what is equal on all ranks; may set the
+ * communicator up or make its channel, collectively. how->alg is NULL for native, then k->why says why. VC_OK
+ * or an error.
  */
-static inline int vc_choose(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative, struct vc_how *how)
+static inline int vc_choose(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative,
+                            struct vc_how *how)
 {
     how->alg = NULL;
     how->exec = NULL;
@@ -77,8 +81,9 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
                          const struct vc_work *w)
 {
     static const enum vc_node_kind kinds[VC_COLL_ACCELERATED] = {
-        [VC_BARRIER] = VC_NODE_BARRIER,     [VC_BCAST] = VC_NODE_BCAST,         [VC_REDUCE] = VC_NODE_REDUCE,
-        [VC_ALLREDUCE] = VC_NODE_ALLREDUCE, [VC_ALLGATHER] = VC_NODE_ALLGATHER, [VC_ALLTOALL] = VC_NODE_ALLTOALL,
+        [VC_BARRIER] = VC_NODE_BARRIER,     [VC_BCAST] = VC_NODE_BCAST,
+        [VC_REDUCE] = VC_NODE_REDUCE,       [VC_ALLREDUCE] = VC_NODE_ALLREDUCE,
+        [VC_ALLGATHER] = VC_NODE_ALLGATHER, [VC_ALLTOALL] = VC_NODE_ALLTOALL,
     };
     struct vc_team *t = c->team;
     if (VC_LIKELY(how->alg->kind == VC_ALG_NODE)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Shared memory for every node of a communicator, agreed by all its ranks: one exchange of offers, then everybody tries
- * what was offered, then one vote. Failures that the offers already show cost no vote.
+ * Shared memory for every node of a communicator, agreed by all its ranks: one exchange of offers, then
+ * everybody tries what was offered, then one vote. Failures that the offers already show cost no vote.
  */
 #include "pmpi/team.h"
 #include "pmpi/world.h"
@@ -49,11 +49,13 @@ static void complain(const char *what)
 {
     static atomic_flag told = ATOMIC_FLAG_INIT;
     enum vc_log_level level = atomic_flag_test_and_set(&told) ? VC_LOG_INFO : VC_LOG_WARN;
-    vc_log(level, "shared memory cannot be used as wanted (%s: %s); all ranks of the communicator do with less", what,
-           vc_error_text());
+    vc_log(level,
+           "shared memory cannot be used as wanted (%s: %s); all ranks of the communicator do with less",
+           what, vc_error_text());
 }
 
-/* Single copy from the next rank of the node, in a ring, so that every border between two sandboxes is crossed. */
+/* Single copy from the next rank of the node, in a ring, so that every border between two sandboxes is
+ * crossed. */
 static bool probe_cma(const struct vc_team *t, const struct offer *offers)
 {
     int next = (t->local + 1) % t->nlocal;
@@ -79,8 +81,8 @@ static int find_failure(const struct vc_team *t, const struct offer *offers, enu
     return -1;
 }
 
-enum vc_shared vc_share_try(const struct vc_team *t, MPI_Comm comm, const struct vc_share *how, struct vc_seg *seg,
-                            bool *cma)
+enum vc_shared vc_share_try(const struct vc_team *t, MPI_Comm comm, const struct vc_share *how,
+                            struct vc_seg *seg, bool *cma)
 {
     static uint64_t word; /* stays put while others read it */
     bool wanted = t->nlocal > 1, leader = t->local == 0;
@@ -115,7 +117,8 @@ enum vc_shared vc_share_try(const struct vc_team *t, MPI_Comm comm, const struct
         if (failed == t->rank && result == VC_SHARE_CREATE)
             complain("creating it failed");
         if (failed == t->rank && result == VC_SHARE_LIMIT)
-            vc_log(VC_LOG_INFO, "%zu KiB more of shared memory would be over VCOLL_SHM_LIMIT; doing with less",
+            vc_log(VC_LOG_INFO,
+                   "%zu KiB more of shared memory would be over VCOLL_SHM_LIMIT; doing with less",
                    how->bytes >> 10);
     }
     if (result == VC_SHARED) {

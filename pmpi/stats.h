@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Statistics (VCOLL_STATS): what was called, how large, what ran it, how long it took, and why calls were passed through.
- * Off: nothing here is called by collectives. On: one lock and a few additions per call.
+ * Statistics (VCOLL_STATS): what was called, how large, what ran it, how long it took, and why calls were
+ * passed through. Off: nothing here is called by collectives. On: one lock and a few additions per call.
  */
 #ifndef VC_PMPI_STATS_H
 #define VC_PMPI_STATS_H
@@ -35,7 +35,8 @@ bool vc_stats_on(void);
 void vc_stats_call(const struct vc_call *k, uint64_t ns, int rc);
 /** Counts the set-up of a communicator. */
 void vc_stats_setup(uint64_t ns, bool used);
-/** Adds all ranks up and prints at rank 0 of the world. Collective, where all ranks have the same VCOLL_STATS. */
+/** Adds all ranks up and prints at rank 0 of the world. Collective, where all ranks have the same
+ * VCOLL_STATS. */
 void vc_stats_report(void);
 void vc_stats_fini(void);
 

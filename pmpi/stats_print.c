@@ -9,9 +9,15 @@
 #include <string.h>
 
 static const char *const pass_key[VC_PASS_COUNT] = {
-    [VC_TAKEN] = "failed",           [VC_PASS_NEVER] = "not_accelerated", [VC_PASS_COLLS] = "not_in_VCOLL_COLLS",
-    [VC_PASS_COMM] = "communicator", [VC_PASS_WAITING] = "not_set_up",    [VC_PASS_ARGS] = "arguments",
-    [VC_PASS_EMPTY] = "empty",       [VC_PASS_LARGE] = "too_large",       [VC_PASS_SELECTED] = "selected",
+    [VC_TAKEN] = "failed",
+    [VC_PASS_NEVER] = "not_accelerated",
+    [VC_PASS_COLLS] = "not_in_VCOLL_COLLS",
+    [VC_PASS_COMM] = "communicator",
+    [VC_PASS_WAITING] = "not_set_up",
+    [VC_PASS_ARGS] = "arguments",
+    [VC_PASS_EMPTY] = "empty",
+    [VC_PASS_LARGE] = "too_large",
+    [VC_PASS_SELECTED] = "selected",
 };
 static const char *const pass_text[VC_PASS_COUNT] = {
     [VC_TAKEN] = "failed",
@@ -89,8 +95,8 @@ static void print_coll(FILE *f, const struct vc_stats_sums *s, const struct vc_s
 
 static void print_text(FILE *f, const struct vc_stats_sums *s, const struct vc_stats_ways *w, int ranks)
 {
-    fprintf(f, "vcoll %s: statistics of %d rank%s (calls, bytes and times are sums over them)\n", vcoll_version(),
-            ranks, ranks == 1 ? "" : "s");
+    fprintf(f, "vcoll %s: statistics of %d rank%s (calls, bytes and times are sums over them)\n",
+            vcoll_version(), ranks, ranks == 1 ? "" : "s");
     fprintf(f, "%-21s %8s  %-22s %-8s %12s %14s %12s %11s\n", "collective", "bytes>=", "algorithm", "channel",
             "calls", "megabytes", "mean us", "total s");
     for (int coll = 0; coll < VC_COLL_COUNT; coll++)
@@ -134,11 +140,12 @@ static json_t *coll_json(const struct vc_stats_sums *s, const struct vc_stats_wa
         for (int a = 0; a < VC_STATS_ALGS; a++) {
             const struct vc_stats_cell *cell = &s->cell[coll][c][a];
             if (cell->calls > 0)
-                json_array_append_new(
-                    sizes, json_pack("{s:o, s:s, s:s, s:o, s:o, s:o}", "bytes_from", number(vc_stats_class_min(c)),
-                                     "algorithm", vc_stats_alg_name((enum vc_coll)coll, a), "channel",
-                                     via_text(w->via[coll][c][a], a == 0), "calls", number(cell->calls), "bytes",
-                                     number(cell->bytes), "seconds", seconds(cell->ns)));
+                json_array_append_new(sizes, json_pack("{s:o, s:s, s:s, s:o, s:o, s:o}", "bytes_from",
+                                                       number(vc_stats_class_min(c)), "algorithm",
+                                                       vc_stats_alg_name((enum vc_coll)coll, a), "channel",
+                                                       via_text(w->via[coll][c][a], a == 0), "calls",
+                                                       number(cell->calls), "bytes", number(cell->bytes),
+                                                       "seconds", seconds(cell->ns)));
         }
     for (int why = 0; why < VC_PASS_COUNT; why++)
         if (s->passed[coll][why])
@@ -154,12 +161,12 @@ static bool print_json(FILE *f, const struct vc_stats_sums *s, const struct vc_s
     for (int coll = 0; coll < VC_COLL_COUNT; coll++)
         if (total_of(s, coll).all.calls > 0)
             json_object_set_new(colls, vc_coll_name((enum vc_coll)coll), coll_json(s, w, coll));
-    json_t *wait = json_pack("{s:o, s:o, s:o, s:o}", "sleeps", number(s->sleeps), "wakes", number(s->wakes), "yields",
-                             number(s->yields), "progress_calls", number(s->progress_calls));
-    json_t *setup = json_pack("{s:o, s:o, s:o}", "communicators", number(s->setups), "in_use", number(s->setups_used),
-                              "seconds", seconds(s->setup_ns));
-    json_t *all = json_pack("{s:s, s:i, s:o, s:o, s:o}", "vcoll", vcoll_version(), "ranks", ranks, "collectives", colls,
-                            "waiting", wait, "setup", setup);
+    json_t *wait = json_pack("{s:o, s:o, s:o, s:o}", "sleeps", number(s->sleeps), "wakes", number(s->wakes),
+                             "yields", number(s->yields), "progress_calls", number(s->progress_calls));
+    json_t *setup = json_pack("{s:o, s:o, s:o}", "communicators", number(s->setups), "in_use",
+                              number(s->setups_used), "seconds", seconds(s->setup_ns));
+    json_t *all = json_pack("{s:s, s:i, s:o, s:o, s:o}", "vcoll", vcoll_version(), "ranks", ranks,
+                            "collectives", colls, "waiting", wait, "setup", setup);
     bool ok = all && json_dumpf(all, f, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) == 0;
     fputc('\n', f);
     json_decref(all);
@@ -171,7 +178,8 @@ void vc_stats_print(const struct vc_stats_sums *s, const struct vc_stats_ways *w
     bool file = vc_params.stats_file[0] != '\0';
     FILE *f = file ? fopen(vc_params.stats_file, "w") : stderr;
     if (!f) {
-        vc_log(VC_LOG_ERROR, "cannot write VCOLL_STATS_FILE \"%s\": %s", vc_params.stats_file, strerror(errno));
+        vc_log(VC_LOG_ERROR, "cannot write VCOLL_STATS_FILE \"%s\": %s", vc_params.stats_file,
+               strerror(errno));
         return;
     }
     if (vc_params.stats == VC_STATS_JSON)

@@ -32,13 +32,15 @@ static bool world_ranks(MPI_Comm comm, int size, int *out)
     return ok;
 }
 
-/* Nodes: ranks of one OS, cut into groups of `split` if that is not 0; single: every rank is a node of its own. */
+/* Nodes: ranks of one OS, cut into groups of `split` if that is not 0; single: every rank is a node of its
+ * own. */
 static int build_hier(struct vc_team *t, const int *world, int split, bool single)
 {
     size_t n = (size_t)t->size;
     if (!t->hier_mem)
         t->hier_mem = malloc((4 * n + 1) * sizeof *t->hier_mem);
-    int *node = calloc((size_t)vc_world.nos * 2, sizeof *node); /* per OS: its current node, and ranks in that */
+    int *node =
+        calloc((size_t)vc_world.nos * 2, sizeof *node); /* per OS: its current node, and ranks in that */
     if (!t->hier_mem || !node) {
         free(node);
         return vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", t->size);

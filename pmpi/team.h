@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What an active communicator has: nodes, shared memory, channel, selection, plans. Made collectively; freeing is local.
+ * What an active communicator has: nodes, shared memory, channel, selection, plans. Made collectively;
+ * freeing is local.
  */
 #ifndef VC_PMPI_TEAM_H
 #define VC_PMPI_TEAM_H
@@ -11,9 +12,10 @@
 #include "transport/shm/segment.h"
 #include "tune/select.h"
 
-#define VC_TEAM_PLANS   16                  /**< plans kept per communicator */
-#define VC_TEAM_TMP     ((size_t)16 << 20)  /**< bytes of plan scratch kept per communicator, the newest plan aside */
-#define VC_TEAM_SCRATCH ((size_t)1 << 20)   /**< larger packing buffers are not kept */
+#define VC_TEAM_PLANS 16 /**< plans kept per communicator */
+#define VC_TEAM_TMP                                                                                          \
+    ((size_t)16 << 20) /**< bytes of plan scratch kept per communicator, the newest plan aside */
+#define VC_TEAM_SCRATCH ((size_t)1 << 20) /**< larger packing buffers are not kept */
 
 /** What a plan is made for: everything that a shape adds to its communicator. */
 struct vc_plan_key {
@@ -47,7 +49,7 @@ struct vc_team {
     pid_t *pids;                 /**< [nlocal] */
     bool cma;                    /**< single copy was agreed */
     struct vc_parking parking;
-    struct vc_node *node;        /**< NULL: none was agreed, or this rank is alone on its node */
+    struct vc_node *node; /**< NULL: none was agreed, or this rank is alone on its node */
     /* messages; made when a plan is first selected */
     bool chan_tried;
     struct vc_chan *chan;
@@ -66,8 +68,8 @@ struct vc_team {
 };
 
 /**
- * Sets a communicator up; collective. VC_OK with *out == NULL and *why (static storage) when it passes through, agreed by
- * all ranks. An error is this rank's alone.
+ * Sets a communicator up; collective. VC_OK with *out == NULL and *why (static storage) when it passes
+ * through, agreed by all ranks. An error is this rank's alone.
  */
 int vc_team_create(MPI_Comm comm, struct vc_team **out, const char **why);
 /** NULL is legal. */
@@ -77,12 +79,14 @@ void vc_team_free(struct vc_team *t);
 int vc_team_channel(struct vc_team *t, MPI_Comm comm);
 
 /**
- * The plan for a call. VC_OK and *out, whose exec is NULL where the algorithm refuses the shape (agreed: shapes are).
- * Valid until the next call.
+ * The plan for a call. VC_OK and *out, whose exec is NULL where the algorithm refuses the shape (agreed:
+ * shapes are). Valid until the next call.
  */
-int vc_team_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll, struct vc_plan_slot **out);
+int vc_team_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
+                 struct vc_plan_slot **out);
 
-/** A buffer of at least `bytes`, aligned to 64. NULL: out of memory. Given back with vc_team_scratch_done(). */
+/** A buffer of at least `bytes`, aligned to 64. NULL: out of memory. Given back with vc_team_scratch_done().
+ */
 void *vc_team_scratch(struct vc_team *t, enum vc_scratch which, size_t bytes);
 void vc_team_scratch_done(struct vc_team *t);
 
@@ -93,21 +97,21 @@ size_t vc_team_heap(const struct vc_team *t);
 
 /** One attempt to give every node of the team a segment. */
 struct vc_share {
-    size_t bytes;                /**< for this rank's node */
+    size_t bytes; /**< for this rank's node */
     enum vc_seg_backing backing;
-    bool try_cma;                /**< also probe the single copy */
-    bool quiet;                  /**< failing to attach is no news: another attempt follows */
+    bool try_cma; /**< also probe the single copy */
+    bool quiet;   /**< failing to attach is no news: another attempt follows */
 };
 enum vc_shared {
-    VC_SHARED,         /**< every node of more than one rank has one */
-    VC_SHARE_LIMIT,    /**< over VCOLL_SHM_LIMIT somewhere */
-    VC_SHARE_CREATE,   /**< creation failed somewhere */
-    VC_SHARE_ATTACH,   /**< creation worked, attaching failed somewhere */
-    VC_SHARE_MPI,      /**< the underlying MPI failed */
+    VC_SHARED,       /**< every node of more than one rank has one */
+    VC_SHARE_LIMIT,  /**< over VCOLL_SHM_LIMIT somewhere */
+    VC_SHARE_CREATE, /**< creation failed somewhere */
+    VC_SHARE_ATTACH, /**< creation worked, attaching failed somewhere */
+    VC_SHARE_MPI,    /**< the underlying MPI failed */
 };
 /** Collective; the result is agreed by all ranks. *cma: single copy works everywhere. */
-enum vc_shared vc_share_try(const struct vc_team *t, MPI_Comm comm, const struct vc_share *how, struct vc_seg *seg,
-                            bool *cma);
+enum vc_shared vc_share_try(const struct vc_team *t, MPI_Comm comm, const struct vc_share *how,
+                            struct vc_seg *seg, bool *cma);
 /** Gives the segment back. */
 void vc_share_release(struct vc_seg *seg);
 

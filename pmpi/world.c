@@ -13,14 +13,14 @@ struct vc_world vc_world;
 
 enum { MASK_WORDS = 16 }; /* CPUs beyond 1024 are folded: too few is a guess on the careful side */
 
-/* What a rank tells the others. The first fields never move, so that libraries of different versions understand that
- * they differ. */
+/* What a rank tells the others. The first fields never move, so that libraries of different versions
+ * understand that they differ. */
 struct card {
     uint64_t print;
     struct vc_os_id os;
     uint64_t host; /* hash of VCOLL_HOST_ID: an administrator may tell apart what looks alike */
     struct vc_peer_id peer;
-    double quota;  /* CPUs that its control groups pay for */
+    double quota; /* CPUs that its control groups pay for */
     uint64_t mask[MASK_WORDS];
     int32_t stats, local_size;
 };
@@ -63,8 +63,8 @@ static void fill_card(struct card *c)
 
 static bool same_os(const struct card *a, const struct card *b)
 {
-    return memcmp(a->os.boot_id, b->os.boot_id, sizeof a->os.boot_id) == 0 && a->os.shm_dev == b->os.shm_dev &&
-           a->host == b->host;
+    return memcmp(a->os.boot_id, b->os.boot_id, sizeof a->os.boot_id) == 0 &&
+           a->os.shm_dev == b->os.shm_dev && a->host == b->host;
 }
 
 /* Numbers the operating systems; `first` gets the lowest rank of each. */
@@ -72,7 +72,8 @@ static int number_os(const struct card *cards, int n, int *os_of, int *first)
 {
     int nos = 0;
     for (int r = 0; r < n; r++) {
-        /* Neighbours in rank usually are neighbours in place, or repeat with a period: the last match is tried first. */
+        /* Neighbours in rank usually are neighbours in place, or repeat with a period: the last match is
+         * tried first. */
         int os = r > 0 ? os_of[r - 1] : 0;
         for (int tried = 0; tried < nos && !same_os(&cards[r], &cards[first[os]]); tried++)
             os = (os + 1) % nos;
@@ -162,8 +163,10 @@ static int digest(struct vc_world *w, const struct card *cards)
         return VC_OK;
     if (w->rank == 0)
         vc_log(VC_LOG_WARN,
-               "rank %d was started with other VCOLL_ settings, or another version of vcoll, than rank 0: communicators "
-               "of ranks that differ pass through. Only settings that `vcoll info --params` calls local may differ",
+               "rank %d was started with other VCOLL_ settings, or another version of vcoll, than rank 0: "
+               "communicators "
+               "of ranks that differ pass through. Only settings that `vcoll info --params` calls local may "
+               "differ",
                odd);
     w->prints = malloc(n * sizeof *w->prints);
     if (!w->prints)
@@ -174,8 +177,9 @@ static int digest(struct vc_world *w, const struct card *cards)
 }
 
 /*
- * A rank without vcoll does not come here, and no rank can know that beforehand: `mpirun -x LD_PRELOAD=...` counts for one
- * application context only. MPI_Init returns about the same time everywhere, so waiting long means just that.
+ * A rank without vcoll does not come here, and no rank can know that beforehand: `mpirun -x LD_PRELOAD=...`
+ * counts for one application context only. MPI_Init returns about the same time everywhere, so waiting long
+ * means just that.
  */
 static int exchange(const struct card *mine, struct card *all)
 {
@@ -202,8 +206,9 @@ static int exchange(const struct card *mine, struct card *all)
             vc_next.Abort(MPI_COMM_WORLD, 1);
         } else if (waited > warn_after * second && !warned) {
             warned = true;
-            vc_log(VC_LOG_WARN, "still waiting for the other ranks after MPI_Init: every rank of the job needs vcoll "
-                                "(mpirun's -x LD_PRELOAD counts for one application context only)");
+            vc_log(VC_LOG_WARN,
+                   "still waiting for the other ranks after MPI_Init: every rank of the job needs vcoll "
+                   "(mpirun's -x LD_PRELOAD counts for one application context only)");
         }
     }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the ranks of MPI_COMM_WORLD told each other right after MPI_Init: settings and places. A communicator is set up
- * from this table without asking again, so that every decision is made from the same facts on all its ranks, and ranks
- * whose settings differ find out before any of those settings matters.
+ * What the ranks of MPI_COMM_WORLD told each other right after MPI_Init: settings and places. A communicator
+ * is set up from this table without asking again, so that every decision is made from the same facts on all
+ * its ranks, and ranks whose settings differ find out before any of those settings matters.
  */
 #ifndef VC_PMPI_WORLD_H
 #define VC_PMPI_WORLD_H
@@ -20,14 +20,14 @@ struct vc_kin {
 
 struct vc_world {
     int size, rank;
-    int *os_of;        /**< [size] operating systems, numbered by their lowest rank */
-    bool *os_crowded;  /**< [nos] more ranks than CPUs */
+    int *os_of;       /**< [size] operating systems, numbered by their lowest rank */
+    bool *os_crowded; /**< [nos] more ranks than CPUs */
     int nos;
-    uint64_t *prints;  /**< [size] fingerprints of the settings, 0 with VCOLL_DISABLE; NULL: all are equal */
-    bool stats_agreed; /**< the same VCOLL_STATS on all ranks */
+    uint64_t *prints;   /**< [size] fingerprints of the settings, 0 with VCOLL_DISABLE; NULL: all are equal */
+    bool stats_agreed;  /**< the same VCOLL_STATS on all ranks */
     struct vc_kin *kin; /**< [nkin] ascending by rank, oneself included */
     int nkin;
-    bool one_pid_ns;   /**< all kin share a pid namespace */
+    bool one_pid_ns; /**< all kin share a pid namespace */
 };
 extern struct vc_world vc_world;
 

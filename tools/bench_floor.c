@@ -105,7 +105,7 @@ static double run_line(struct bench_world *w)
     first = w->rank == 0;
     w->fn[BENCH_NATIVE].bcast(&first, 1, MPI_INT, 0, host);
     ok = first && nlocal >= 2 &&
-         MPI_Win_allocate_shared(local == 0 ? sizeof *mem : 0, 1, MPI_INFO_NULL, host, &mem, &win) ==
+         MPI_Win_allocate_shared(local == 0 ? 2 * sizeof *mem : 0, 1, MPI_INFO_NULL, host, &mem, &win) ==
              MPI_SUCCESS;
     if (ok) {
         MPI_Aint len;
@@ -114,6 +114,9 @@ static double run_line(struct bench_world *w)
         ok = sched_getaffinity(0, sizeof saved, &saved) == 0;
         mask[0] = mask[1] = saved;
         MPI_Win_shared_query(win, 0, &len, &unit, (void *)&mem);
+        /* The window begins somewhere in a page, at the same place of it in every process. */
+        mem = (void *)(((uintptr_t)mem + _Alignof(struct table) - 1) / _Alignof(struct table) *
+                       _Alignof(struct table));
         if (local == 0)
             memset(mem, 0, sizeof *mem);
         w->fn[BENCH_NATIVE].bcast(&mask[0], sizeof mask[0], MPI_BYTE, 0, host);

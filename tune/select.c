@@ -9,20 +9,21 @@
 
 /* Where a rule holds. Rules for ANYWHERE are the only ones that VCOLL_REPRODUCIBLE lets reductions use. */
 enum where {
-    ONE = 1 << 0,      /* all ranks share one node's memory */
-    SEVERAL = 1 << 1,  /* several nodes, ranks of a node share its memory */
-    APART = 1 << 2,    /* no shared memory: every rank is a node of its own */
-    NO_BULK = 1 << 3,  /* also: only where there are no bulk slots */
+    ONE = 1 << 0,     /* all ranks share one node's memory */
+    SEVERAL = 1 << 1, /* several nodes, ranks of a node share its memory */
+    APART = 1 << 2,   /* no shared memory: every rank is a node of its own */
+    NO_BULK = 1 << 3, /* also: only where there are no bulk slots */
+    PAIR = 1 << 4,    /* also: only for two ranks with a CPU each */
     ANYWHERE = ONE | SEVERAL | APART,
 };
 
 enum { K = 1 << 10, M = 1 << 20 };
 /* A size at which no algorithm asks for more elements. */
 #define VC_SELECT_SAMPLE ((size_t)1 << 40)
-#define ALL SIZE_MAX
+#define ALL              SIZE_MAX
 
-/* The built-in rules: for each collective and operator class, the first that fits the call wins. A rule whose algorithm
- * refuses the communicator or the operator is passed over; behind the last one stands native. */
+/* The built-in rules: for each collective and operator class, the first that fits the call wins. A rule whose
+ * algorithm refuses the communicator or the operator is passed over; behind the last one stands native. */
 static const struct {
     enum vc_coll coll;
     unsigned where;
@@ -35,6 +36,8 @@ static const struct {
 
     {VC_BCAST, ONE | NO_BULK, 32 * K, "shm"},
     {VC_BCAST, ONE | NO_BULK, ALL, "native"},
+    {VC_BCAST, ONE | PAIR, 128 * K, "shm"},
+    {VC_BCAST, ONE | PAIR, ALL, "shm_cma"},
     {VC_BCAST, ONE, 16 * M, "shm"},
     {VC_BCAST, ONE, ALL, "native"},
     {VC_BCAST, SEVERAL, 64 * K, "two_level"},
@@ -55,6 +58,8 @@ static const struct {
 
     {VC_ALLREDUCE, ONE | NO_BULK, 32 * K, "shm"},
     {VC_ALLREDUCE, ONE | NO_BULK, ALL, "native"},
+    {VC_ALLREDUCE, ONE | PAIR, 128 * K, "shm"},
+    {VC_ALLREDUCE, ONE | PAIR, ALL, "shm_cma"},
     {VC_ALLREDUCE, ONE, 16 * M, "shm"},
     {VC_ALLREDUCE, ONE, ALL, "native"},
     {VC_ALLREDUCE, SEVERAL, 8 * K, "two_level"},
@@ -68,8 +73,10 @@ static const struct {
 
     {VC_ALLGATHER, ONE | NO_BULK, 32 * K, "shm"},
     {VC_ALLGATHER, ONE | NO_BULK, ALL, "native"},
-    {VC_ALLGATHER, ONE, 16 * M, "shm"},
-    {VC_ALLGATHER, ONE, ALL, "native"},
+    {VC_ALLGATHER, ONE | PAIR, 48 * K, "shm"},
+    {VC_ALLGATHER, ONE | PAIR, ALL, "shm_cma"},
+    {VC_ALLGATHER, ONE, 1 * M, "shm"},
+    {VC_ALLGATHER, ONE, ALL, "shm_cma"},
     {VC_ALLGATHER, SEVERAL, 16 * K, "two_level"},
     {VC_ALLGATHER, SEVERAL, ALL, "two_level_multi_ring"},
     {VC_ALLGATHER, SEVERAL, ALL, "two_level_ring"},
@@ -79,8 +86,8 @@ static const struct {
 
     {VC_ALLTOALL, ONE | NO_BULK, 32 * K, "shm"},
     {VC_ALLTOALL, ONE | NO_BULK, ALL, "native"},
-    {VC_ALLTOALL, ONE, 16 * M, "shm"},
-    {VC_ALLTOALL, ONE, ALL, "native"},
+    {VC_ALLTOALL, ONE, 32 * K, "shm"},
+    {VC_ALLTOALL, ONE, ALL, "shm_cma"},
     {VC_ALLTOALL, SEVERAL, 1 * K, "two_level"},
     {VC_ALLTOALL, SEVERAL, ALL, "two_level_multi"},
     {VC_ALLTOALL, ANYWHERE, 256, "bruck"},
@@ -153,7 +160,8 @@ static const char *unusable(const struct vc_alg_choice *c, const struct vc_topo_
 static bool holds(int rule, const struct vc_topo_key *key, enum vc_coll coll)
 {
     unsigned here = !key->have_node ? APART : key->nnodes == 1 ? ONE : SEVERAL, where = rules[rule].where;
-    if (rules[rule].coll != coll || !(where & here) || ((where & NO_BULK) && key->have_bulk))
+    if (rules[rule].coll != coll || !(where & here) || ((where & NO_BULK) && key->have_bulk) ||
+        ((where & PAIR) && (key->size != 2 || key->crowded)))
         return false;
     return !(key->reproducible && reduces(coll) && where != ANYWHERE);
 }
@@ -203,7 +211,8 @@ static void pick_spare(struct vc_selection *sel, const struct vc_topo_key *key, 
 {
     for (int i = 0; i < NRULES && !sel->spare[coll].alg; i++)
         if (parsed[i].alg && rules[i].coll == coll && rules[i].where == ANYWHERE &&
-            !(parsed[i].alg->restrictions & ~(unsigned)VC_PLACEMENT_FREE) && !unusable(&parsed[i], key, coll, false))
+            !(parsed[i].alg->restrictions & ~(unsigned)VC_PLACEMENT_FREE) &&
+            !unusable(&parsed[i], key, coll, false))
             sel->spare[coll] = parsed[i];
 }
 

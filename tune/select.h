@@ -32,7 +32,8 @@ struct vc_choice {
 
 struct vc_selection {
     struct vc_choice rule[VC_COLL_ACCELERATED][VC_SELECT_RULES];
-    /** A plan that refuses no shape, for calls that what was picked refuses (too few elements); alg NULL: native. */
+    /** A plan that refuses no shape, for calls that what was picked refuses (too few elements); alg NULL:
+     * native. */
     struct vc_alg_choice spare[VC_COLL_ACCELERATED];
 };
 
@@ -40,7 +41,8 @@ struct vc_selection {
  * possible. */
 void vc_select_init(struct vc_selection *sel, const struct vc_topo_key *key, const struct vc_params *params);
 
-/** Whether every built-in rule names an algorithm and parameters that exist. For tests: text gets the first that does not. */
+/** Whether every built-in rule names an algorithm and parameters that exist. For tests: text gets the first
+ * that does not. */
 bool vc_select_rules_valid(char *text, size_t len);
 
 static inline const struct vc_alg_choice *vc_select(const struct vc_selection *sel, enum vc_coll coll,

@@ -128,7 +128,7 @@ static bool check(struct vck *c)
     if (!vck_exprs_init(&c->exprs, c->shape->size, c->shape->commutative))
         return vck_nomem(c);
     for (int order = 0; order < 2; order++)
-        if (!vck_run(c, order))
+        if (!vck_run_all(c, order))
             return false;
     return true;
 }

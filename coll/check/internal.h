@@ -93,7 +93,7 @@ bool vck_match(struct vck *c);   /**< sends with receives, node phases with each
 bool vck_hazards(struct vck *c); /**< unordered steps of one rank that touch the same memory */
 /** Runs all plans to their end and checks what they leave. `order` 0: fair, sends wait for their receives; 1:
  * unfair, in the other direction, sends complete at once and posted receives lose their old contents. */
-bool vck_run(struct vck *c, int order);
+bool vck_run_all(struct vck *c, int order);
 
 bool vck_exprs_init(struct vck_exprs *x, int size, bool commutative);
 void vck_exprs_free(struct vck_exprs *x);

@@ -4,41 +4,18 @@
  * both have started (or, in the eager order, the send at once). That is monotone: if the run gets stuck,
  * every run does.
  */
-#include "coll/check/internal.h"
-#include "transport/base.h"
+#include "coll/check/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct run {
-    struct vck *c;
-    bool eager;
-    struct vck_cell *mem;
-    struct vck_cell *sent; /**< eager: contents of messages, at sent_at[send] */
-    size_t *sent_at;
-    int *pending; /**< what a step still waits for before it may start */
-    bool *started, *done;
-    int *rev_first,
-        *rev; /**< which steps wait for a step's end, by rank-local indices of `deps` turned around */
-    int *ready, nready, ready_head;
-    int ndone;
-    int *arrived; /**< [nnodes] per first rank's NODE step: how many of the node are in it */
-    int words;
-    uint64_t *known; /**< barrier: whose entry a step's end comes after */
-};
-
-static struct vck_cell *cells(const struct run *x, int rank, struct vc_ref ref)
-{
-    return x->mem + x->c->ranks[rank].first_cell + vck_addr(x->c, rank, ref) / x->c->grain;
-}
 
 static int local_step(const struct vck *c, int g)
 {
     return g - c->ranks[c->owner[g]].first_step;
 }
 
-static bool defined(struct run *x, int g, struct vc_ref ref, const struct vck_cell *v, size_t n)
+bool vck_defined(struct vck_run *x, int g, struct vc_ref ref, const struct vck_cell *v, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (v[i].expr == 0)
@@ -50,9 +27,8 @@ static bool defined(struct run *x, int g, struct vc_ref ref, const struct vck_ce
     return true;
 }
 
-/* dst = left (op) right, cell by cell; dst may be either. */
-static bool reduce(struct run *x, int g, struct vck_cell *dst, const struct vck_cell *left,
-                   const struct vck_cell *right, size_t n)
+bool vck_reduce(struct vck_run *x, int g, struct vck_cell *dst, const struct vck_cell *left,
+                const struct vck_cell *right, size_t n)
 {
     struct vck *c = x->c;
     uint32_t l = 0, r = 0, res = 0;
@@ -83,28 +59,23 @@ static bool reduce(struct run *x, int g, struct vck_cell *dst, const struct vck_
 
 /* ---- knowledge: whose entry into the collective must have happened before a step ends (barriers) ---- */
 
-static uint64_t *known(struct run *x, int g)
-{
-    return x->known + (size_t)g * (size_t)x->words;
-}
-
-static void learn(struct run *x, int g, int from)
+static void learn(struct vck_run *x, int g, int from)
 {
     if (!x->known)
         return;
     for (int w = 0; w < x->words; w++)
-        known(x, g)[w] |= known(x, from)[w];
+        vck_known(x, g)[w] |= vck_known(x, from)[w];
 }
 
-static void know_at_start(struct run *x, int g)
+static void know_at_start(struct vck_run *x, int g)
 {
     struct vck *c = x->c;
     if (!x->known)
         return;
     int r = c->owner[g];
     const struct vc_step *s = vck_step(c, g);
-    memset(known(x, g), 0, (size_t)x->words * sizeof(uint64_t));
-    known(x, g)[r / 64] |= UINT64_C(1) << (r % 64);
+    memset(vck_known(x, g), 0, (size_t)x->words * sizeof(uint64_t));
+    vck_known(x, g)[r / 64] |= UINT64_C(1) << (r % 64);
     for (int i = 0; i < s->dep_count; i++)
         learn(x, g, c->ranks[r].first_step + c->plans[r].deps[s->dep_first + i]);
     if (s->kind == VC_STEP_NODE && c->prev[g] >= 0)
@@ -113,255 +84,105 @@ static void know_at_start(struct run *x, int g)
 
 /* ---- steps ---- */
 
-static bool become_done(struct run *x, int g);
-
 /* The data of a message arrives in its receive. */
-static bool deliver(struct run *x, int send, const struct vck_cell *data)
+static bool deliver(struct vck_run *x, int send, const struct vck_cell *data)
 {
     struct vck *c = x->c;
     int g = c->partner[send];
     const struct vc_step *s = vck_step(c, g);
     size_t n = s->dst.len / c->grain;
     int r = c->owner[g];
-    struct vck_cell *dst = cells(x, r, s->dst);
+    struct vck_cell *dst = vck_cells(x, r, s->dst);
     learn(x, g, send);
     if (s->kind == VC_STEP_RECV) {
         if (n)
             memcpy(dst, data, n * sizeof *dst);
         return true;
     }
-    struct vck_cell *scratch = cells(x, r, s->src);
+    struct vck_cell *scratch = vck_cells(x, r, s->src);
     if (n)
         memcpy(scratch, data, n * sizeof *dst);
-    if (!defined(x, g, s->dst, dst, n))
+    if (!vck_defined(x, g, s->dst, dst, n))
         return false;
-    return s->dst_left ? reduce(x, g, dst, dst, scratch, n) : reduce(x, g, dst, scratch, dst, n);
+    return s->dst_left ? vck_reduce(x, g, dst, dst, scratch, n) : vck_reduce(x, g, dst, scratch, dst, n);
 }
 
-static bool start_send(struct run *x, int g)
+static bool start_send(struct vck_run *x, int g)
 {
     struct vck *c = x->c;
     const struct vc_step *s = vck_step(c, g);
     size_t n = s->src.len / c->grain;
-    struct vck_cell *src = cells(x, c->owner[g], s->src);
-    int peer = c->partner[g];
-    if (!defined(x, g, s->src, src, n))
+    const struct vck_cell *src = vck_cells(x, c->owner[g], s->src);
+    int recv = c->partner[g];
+    if (!vck_defined(x, g, s->src, src, n))
         return false;
     if (x->eager) {
+        struct vck_cell *copy = x->sent + x->sent_at[g];
         if (n)
-            memcpy(x->sent + x->sent_at[g], src, n * sizeof *src);
-        if (!become_done(x, g))
-            return false;
-        return !x->started[peer] || (deliver(x, g, x->sent + x->sent_at[g]) && become_done(x, peer));
+            memcpy(copy, src, n * sizeof *src);
+        src = copy;
+        vck_done(x, g);
     }
-    return !x->started[peer] || (deliver(x, g, src) && become_done(x, g) && become_done(x, peer));
+    if (!x->started[recv])
+        return true;
+    if (!deliver(x, g, src))
+        return false;
+    if (!x->eager)
+        vck_done(x, g);
+    vck_done(x, recv);
+    return true;
 }
 
-static bool start_recv(struct run *x, int g)
+static bool start_recv(struct vck_run *x, int g)
 {
     struct vck *c = x->c;
     const struct vc_step *s = vck_step(c, g);
     int r = c->owner[g], send = c->partner[g];
     if (x->eager && s->dst.len) {
         struct vc_ref into = s->kind == VC_STEP_RECV ? s->dst : s->src;
-        memset(cells(x, r, into), 0, into.len / c->grain * sizeof(struct vck_cell));
+        memset(vck_cells(x, r, into), 0, into.len / c->grain * sizeof(struct vck_cell));
     }
     if (!x->started[send])
         return true;
-    if (x->eager)
-        return deliver(x, send, x->sent + x->sent_at[send]) && become_done(x, g);
-    return deliver(x, send, cells(x, c->owner[send], vck_step(c, send)->src)) && become_done(x, send) &&
-           become_done(x, g);
+    if (!deliver(x, send,
+                 x->eager ? x->sent + x->sent_at[send]
+                          : vck_cells(x, c->owner[send], vck_step(c, send)->src)))
+        return false;
+    if (!x->eager)
+        vck_done(x, send);
+    vck_done(x, g);
+    return true;
 }
 
-static bool run_local(struct run *x, int g)
+static bool run_local(struct vck_run *x, int g)
 {
     struct vck *c = x->c;
     const struct vc_step *s = vck_step(c, g);
     size_t n = s->dst.len / c->grain;
     int r = c->owner[g];
-    struct vck_cell *src = cells(x, r, s->src), *dst = cells(x, r, s->dst);
-    if (!defined(x, g, s->src, src, n))
+    struct vck_cell *src = vck_cells(x, r, s->src), *dst = vck_cells(x, r, s->dst);
+    if (!vck_defined(x, g, s->src, src, n))
         return false;
     if (s->kind == VC_STEP_COPY) {
         if (n)
             memmove(dst, src, n * sizeof *dst);
-    } else if (!defined(x, g, s->dst, dst, n) ||
-               !(s->dst_left ? reduce(x, g, dst, dst, src, n) : reduce(x, g, dst, src, dst, n))) {
+    } else if (!vck_defined(x, g, s->dst, dst, n) ||
+               !(s->dst_left ? vck_reduce(x, g, dst, dst, src, n) : vck_reduce(x, g, dst, src, dst, n))) {
         return false;
     }
-    return become_done(x, g);
-}
-
-/* Reduction of the src of all ranks of a node, ascending, into `out`. */
-static bool node_reduce(struct run *x, const int *steps, int q, struct vck_cell *out)
-{
-    struct vck *c = x->c;
-    size_t n = vck_step(c, steps[0])->len / c->grain;
-    for (int l = 0; l < q; l++) {
-        const struct vc_step *s = vck_step(c, steps[l]);
-        const struct vck_cell *src = cells(x, c->owner[steps[l]], s->src);
-        if (!defined(x, steps[l], s->src, src, n))
-            return false;
-        if (l == 0 && n)
-            memcpy(out, src, n * sizeof *out);
-        else if (l > 0 && !reduce(x, steps[l], out, out, src, n))
-            return false;
-    }
+    vck_done(x, g);
     return true;
-}
-
-/* The data of a node phase. `big` has room for q * q * len. All is read before anything is written. */
-static bool node_data(struct run *x, const int *steps, int q, struct vck_cell *big)
-{
-    struct vck *c = x->c;
-    const struct vc_step *s0 = vck_step(c, steps[0]);
-    size_t n = s0->len / c->grain, all = n * (size_t)q;
-    bool reductions = c->shape->coll == VC_REDUCE || c->shape->coll == VC_ALLREDUCE;
-    size_t unit = reductions ? c->shape->esize : 1;
-    int root = s0->peer;
-    if (s0->node == VC_NODE_BARRIER || n == 0)
-        return true;
-    if (s0->node == VC_NODE_REDUCE || s0->node == VC_NODE_ALLREDUCE || s0->node == VC_NODE_REDUCE_SCATTER) {
-        if (!node_reduce(x, steps, q, big))
-            return false;
-    } else {
-        for (int l = 0; l < q; l++) {
-            const struct vc_step *s = vck_step(c, steps[l]);
-            size_t from = 0, to = n, at = (size_t)l * n;
-            struct vc_ref ref = s->src;
-            if (s0->node == VC_NODE_BCAST || s0->node == VC_NODE_SCATTER) {
-                if (l != root)
-                    continue;
-                at = 0;
-                to = s0->node == VC_NODE_SCATTER ? all : n;
-                ref = s0->node == VC_NODE_SCATTER ? s->src : s->dst;
-            } else if (s0->node == VC_NODE_ALLGATHER_SLICES) {
-                if (l >= s0->parts)
-                    continue;
-                from = vc_slice(s0->len, unit, s0->parts, l) / c->grain;
-                to = vc_slice(s0->len, unit, s0->parts, l + 1) / c->grain;
-                at = 0;
-                ref = s->dst;
-            } else if (s0->node == VC_NODE_ALLTOALL) {
-                to = all;
-                at = (size_t)l * all;
-            }
-            ref = vc_ref_sub(ref, from * c->grain, (to - from) * c->grain);
-            const struct vck_cell *v = cells(x, c->owner[steps[l]], ref);
-            if (!defined(x, steps[l], ref, v, to - from))
-                return false;
-            if (to > from)
-                memcpy(big + at + from, v, (to - from) * sizeof *v);
-        }
-    }
-    for (int l = 0; l < q; l++) {
-        struct vck_cell *dst = cells(x, c->owner[steps[l]], vck_step(c, steps[l])->dst);
-        size_t from, to;
-        switch (s0->node) {
-        case VC_NODE_REDUCE:
-            if (l == root)
-                memcpy(dst, big, n * sizeof *dst);
-            break;
-        case VC_NODE_REDUCE_SCATTER:
-            memset(dst, 0, n * sizeof *dst);
-            if (l >= s0->parts)
-                break;
-            from = vc_slice(s0->len, unit, s0->parts, l) / c->grain;
-            to = vc_slice(s0->len, unit, s0->parts, l + 1) / c->grain;
-            memcpy(dst + from, big + from, (to - from) * sizeof *dst);
-            break;
-        case VC_NODE_BCAST:
-        case VC_NODE_ALLREDUCE:
-        case VC_NODE_ALLGATHER_SLICES:
-            memcpy(dst, big, n * sizeof *dst);
-            break;
-        case VC_NODE_ALLGATHER:
-            memcpy(dst, big, all * sizeof *dst);
-            break;
-        case VC_NODE_GATHER:
-            if (l == root)
-                memcpy(dst, big, all * sizeof *dst);
-            break;
-        case VC_NODE_SCATTER:
-            memcpy(dst, big + (size_t)l * n, n * sizeof *dst);
-            break;
-        case VC_NODE_ALLTOALL:
-            for (int i = 0; i < q; i++)
-                memcpy(dst + (size_t)i * n, big + (size_t)i * all + (size_t)l * n, n * sizeof *dst);
-            break;
-        default:
-            break;
-        }
-    }
-    return true;
-}
-
-/* Whether local `to` of a node phase cannot end before local `from` has begun it. */
-static bool node_orders(const struct vc_step *s, int from, int to)
-{
-    switch (s->node) {
-    case VC_NODE_BARRIER:
-    case VC_NODE_ALLREDUCE:
-    case VC_NODE_ALLGATHER:
-    case VC_NODE_ALLTOALL:
-        return true;
-    case VC_NODE_BCAST:
-    case VC_NODE_SCATTER:
-        return from == s->peer;
-    case VC_NODE_REDUCE:
-    case VC_NODE_GATHER:
-        return to == s->peer;
-    default:
-        return false;
-    }
-}
-
-static bool start_node(struct run *x, int g)
-{
-    struct vck *c = x->c;
-    const struct vc_hier *h = c->shape->hier;
-    int node = h->node_of[c->owner[g]], q = vc_hier_node_size(h, node), k = c->kth_node[g];
-    int slot = c->ranks[vc_hier_rank(h, node, 0)].first_node + k;
-    if (++x->arrived[slot] < q)
-        return true;
-    const struct vc_step *s = vck_step(c, g);
-    size_t n = s->len / c->grain * (size_t)q * (size_t)(s->node == VC_NODE_ALLTOALL ? q : 1);
-    int *steps = malloc((size_t)q * sizeof *steps);
-    struct vck_cell *big = malloc((n + 1) * sizeof *big);
-    bool good = steps && big;
-    if (!good)
-        vck_nomem(c);
-    for (int l = 0; good && l < q; l++)
-        steps[l] = c->node_steps[c->ranks[vc_hier_rank(h, node, l)].first_node + k];
-    good = good && node_data(x, steps, q, big);
-    if (good && x->known) {
-        uint64_t *old = malloc((size_t)q * (size_t)x->words * sizeof *old);
-        good = old || vck_nomem(c);
-        for (int l = 0; good && l < q; l++)
-            memcpy(old + (size_t)l * (size_t)x->words, known(x, steps[l]), (size_t)x->words * sizeof *old);
-        for (int to = 0; good && to < q; to++)
-            for (int from = 0; from < q; from++)
-                for (int w = 0; w < x->words && node_orders(s, from, to); w++)
-                    known(x, steps[to])[w] |= old[from * x->words + w];
-        free(old);
-    }
-    for (int l = 0; good && l < q; l++)
-        good = become_done(x, steps[l]);
-    free(steps);
-    free(big);
-    return good;
 }
 
 /* ---- the schedule ---- */
 
-static void release(struct run *x, int g)
+static void release(struct vck_run *x, int g)
 {
     if (--x->pending[g] == 0)
         x->ready[x->nready++] = g;
 }
 
-static bool become_done(struct run *x, int g)
+void vck_done(struct vck_run *x, int g)
 {
     x->done[g] = true;
     x->ndone++;
@@ -369,10 +190,9 @@ static bool become_done(struct run *x, int g)
         release(x, x->rev[i]);
     if (x->c->next[g] >= 0 && vck_step(x->c, g)->kind == VC_STEP_NODE)
         release(x, x->c->next[g]);
-    return true;
 }
 
-static bool start(struct run *x, int g)
+static bool start(struct vck_run *x, int g)
 {
     enum vc_step_kind kind = vck_step(x->c, g)->kind;
     x->started[g] = true;
@@ -386,14 +206,14 @@ static bool start(struct run *x, int g)
     case VC_STEP_RECV_REDUCE:
         return start_recv(x, g);
     case VC_STEP_NODE:
-        return start_node(x, g);
+        return vck_start_node(x, g);
     default:
         return run_local(x, g);
     }
 }
 
 /* What an unfinished step waits for. */
-static int waits_for(const struct run *x, int g, const char **why)
+static int waits_for(const struct vck_run *x, int g, const char **why)
 {
     const struct vck *c = x->c;
     const struct vc_step *s = vck_step(c, g);
@@ -422,7 +242,7 @@ static int waits_for(const struct run *x, int g, const char **why)
     return c->prev[g];
 }
 
-static bool stuck(struct run *x)
+static bool stuck(struct vck_run *x)
 {
     struct vck *c = x->c;
     char text[400], name[64];
@@ -444,7 +264,7 @@ static bool stuck(struct run *x)
     return vck_fail(c, c->owner[first], local_step(c, first), "deadlock:%s", text);
 }
 
-static bool schedule(struct run *x, bool backwards)
+static bool schedule(struct vck_run *x, bool backwards)
 {
     struct vck *c = x->c;
     for (int i = 0; i < c->nsteps; i++) {
@@ -463,7 +283,7 @@ static bool schedule(struct run *x, bool backwards)
 
 /* ---- begin and end ---- */
 
-static void initial(struct run *x)
+static void initial(struct vck_run *x)
 {
     const struct vck *c = x->c;
     const struct vc_shape *s = c->shape;
@@ -471,17 +291,17 @@ static void initial(struct run *x)
         bool root_has = s->coll == VC_BCAST && r == s->root;
         struct vc_ref ref = root_has ? vc_ref_of(VC_BUF_RECV, 0, c->ranks[r].recv_len)
                                      : vc_ref_of(VC_BUF_SEND, 0, c->ranks[r].send_len);
-        struct vck_cell *v = cells(x, r, ref);
+        struct vck_cell *v = vck_cells(x, r, ref);
         for (size_t i = 0; i < ref.len / c->grain; i++)
             v[i] = (struct vck_cell){(uint32_t)(1 + r), (uint32_t)i};
     }
 }
 
-static bool wrong(struct run *x, int rank, size_t cell, const char *want)
+static bool wrong(struct vck_run *x, int rank, size_t cell, const char *want)
 {
     struct vck *c = x->c;
     size_t byte = cell * c->grain;
-    const struct vck_cell *v = cells(x, rank, vc_ref_of(VC_BUF_RECV, byte, 0));
+    const struct vck_cell *v = vck_cells(x, rank, vc_ref_of(VC_BUF_RECV, byte, 0));
     char has[256], by[96] = "no step wrote it", name[64];
     struct vck_touch t[3];
     for (int i = 0; i < c->plans[rank].nsteps; i++) {
@@ -495,7 +315,7 @@ static bool wrong(struct run *x, int rank, size_t cell, const char *want)
                     vck_expr_text(&c->exprs, v->expr, has, sizeof has), v->org * c->grain, byte, want, by);
 }
 
-static bool verify(struct run *x)
+static bool verify(struct vck_run *x)
 {
     struct vck *c = x->c;
     const struct vc_shape *s = c->shape;
@@ -503,8 +323,8 @@ static bool verify(struct run *x)
     size_t block = s->bytes / c->grain;
     char want[64];
     for (int r = 0; r < s->size; r++) {
-        const struct vck_cell *v = cells(x, r, vc_ref_of(VC_BUF_RECV, 0, 0));
-        const struct vck_cell *v0 = cells(x, 0, vc_ref_of(VC_BUF_RECV, 0, 0));
+        const struct vck_cell *v = vck_cells(x, r, vc_ref_of(VC_BUF_RECV, 0, 0));
+        const struct vck_cell *v0 = vck_cells(x, 0, vc_ref_of(VC_BUF_RECV, 0, 0));
         for (size_t i = 0; i < c->ranks[r].recv_len / c->grain; i++) {
             int from = s->coll == VC_BCAST ? s->root : reduction ? 0 : (int)(i / block);
             size_t org = s->coll == VC_ALLGATHER  ? i % block
@@ -526,7 +346,7 @@ static bool verify(struct run *x)
         for (int o = 0; o < s->size; o++) {
             bool knows = o == r;
             for (int i = 0; i < c->plans[r].nsteps && !knows; i++)
-                knows = known(x, c->ranks[r].first_step + i)[o / 64] >> (o % 64) & 1;
+                knows = vck_known(x, c->ranks[r].first_step + i)[o / 64] >> (o % 64) & 1;
             if (!knows)
                 return vck_fail(c, r, -1, "may leave the barrier before rank %d has entered it", o);
         }
@@ -535,7 +355,7 @@ static bool verify(struct run *x)
 }
 
 /* Turns the dependencies around. */
-static bool reverse(struct run *x)
+static bool reverse(struct vck_run *x)
 {
     const struct vck *c = x->c;
     int total = 0;
@@ -567,9 +387,9 @@ static bool reverse(struct run *x)
     return true;
 }
 
-bool vck_run(struct vck *c, int order)
+bool vck_run_all(struct vck *c, int order)
 {
-    struct run x = {.c = c, .eager = order == 1, .words = (c->shape->size + 63) / 64};
+    struct vck_run x = {.c = c, .eager = order == 1, .words = (c->shape->size + 63) / 64};
     size_t n = (size_t)c->nsteps + 1, msg = 0;
     const struct vck_rank *last = &c->ranks[c->shape->size - 1];
     bool good = false;

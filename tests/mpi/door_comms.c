@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Communicators that come and go: handles reused for other groups, intercommunicators, collectives from a delete callback
- * of the communicator that is being freed, communicators never freed, and collectives of the user's MPI_COMM_SELF
- * callback while MPI_Finalize runs.
+ * Communicators that come and go: handles reused for other groups, intercommunicators, collectives from a
+ * delete callback of the communicator that is being freed, communicators never freed, and collectives of the
+ * user's MPI_COMM_SELF callback while MPI_Finalize runs.
  */
 #include "door.h"
 

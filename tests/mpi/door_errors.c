@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Invalid arguments: exactly the MPI's own error, through the communicator's handler, and the communicator works on.
- * Every wrong call is made through the front door and through the underlying function, which is asked for by name where
- * the library is loaded; without it both are the same.
+ * Invalid arguments: exactly the MPI's own error, through the communicator's handler, and the communicator
+ * works on. Every wrong call is made through the front door and through the underlying function, which is
+ * asked for by name where the library is loaded; without it both are the same.
  */
 #include "door.h"
 

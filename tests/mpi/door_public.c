@@ -42,7 +42,8 @@ int main(int argc, char **argv)
     memcpy(&barrier, &sym, sizeof barrier);
     CHECK(barrier != MPI_Barrier && barrier != PMPI_Barrier);
     CHECK(MPI_Barrier == PMPI_Barrier);
-    snprintf(version, sizeof version, "%d.%d.%d", VCOLL_VERSION_MAJOR, VCOLL_VERSION_MINOR, VCOLL_VERSION_PATCH);
+    snprintf(version, sizeof version, "%d.%d.%d", VCOLL_VERSION_MAJOR, VCOLL_VERSION_MINOR,
+             VCOLL_VERSION_PATCH);
     CHECK(strcmp(vcoll_version(), version) == 0);
     CHECK(vcoll_comm_describe(&sym, NULL) == -1);
     MPI_Init(&argc, &argv);

@@ -55,7 +55,8 @@ static struct place *place(int n, int ppn, bool block)
     return p;
 }
 
-static const size_t sizes[] = {0, 1, 8, 1000, 8192, 65536, 100000, 1 << 20, 16 << 20, (16 << 20) + 1, SIZE_MAX};
+static const size_t sizes[] = {0,      1,       8,        1000,           8192,    65536,
+                               100000, 1 << 20, 16 << 20, (16 << 20) + 1, SIZE_MAX};
 enum { NSIZES = sizeof sizes / sizeof sizes[0] };
 
 static const struct vc_alg *pick(const struct place *p, int coll, size_t bytes, bool commutative)
@@ -86,7 +87,8 @@ static void check_all(const struct place *p)
                 assert_true(p->key.have_node && p->hier.nnodes == 1);
             if (c->alg->kind == VC_ALG_PLAN)
                 assert_true(p->key.have_chan);
-            if (c->alg->kind == VC_ALG_PLAN && p->key.reproducible && (coll == VC_REDUCE || coll == VC_ALLREDUCE))
+            if (c->alg->kind == VC_ALG_PLAN && p->key.reproducible &&
+                (coll == VC_REDUCE || coll == VC_ALLREDUCE))
                 assert_true(c->alg->restrictions & VC_PLACEMENT_FREE);
         }
 }

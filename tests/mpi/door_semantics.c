@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What MPI promises beyond plain buffers: MPI_IN_PLACE, types with gaps that stay untouched, different types of one
- * signature, nothing to move, MPI_BOTTOM, user operators that do not commute, pairs. Each several times, so that set-up
- * happens in the middle.
+ * What MPI promises beyond plain buffers: MPI_IN_PLACE, types with gaps that stay untouched, different types
+ * of one signature, nothing to move, MPI_BOTTOM, user operators that do not commute, pairs. Each several
+ * times, so that set-up happens in the middle.
  */
 #include "door.h"
 
@@ -153,7 +153,8 @@ static void user_ops(int n, int root)
     MPI_Op_create(add_gaps, 1, &add);
     MPI_Type_contiguous(4, MPI_INT, &matrix);
     MPI_Type_commit(&matrix);
-    int *in = malloc((size_t)n * 16 + 1), *out = malloc((size_t)n * 16 + 1), *want = malloc((size_t)n * 16 + 1);
+    int *in = malloc((size_t)n * 16 + 1), *out = malloc((size_t)n * 16 + 1),
+        *want = malloc((size_t)n * 16 + 1);
     for (int i = 0; i < 4 * n; i++) {
         in[i] = (rank * 7 + i * 3 + 1) % 251;
         want[i] = (i * 3 + 1) % 251;

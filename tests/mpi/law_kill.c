@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * law_kill MILLISECONDS [survive [COLLECTIVE]]: collectives without end, in which the last rank kills itself
+ * with SIGKILL. With `survive`, errors return, and each survivor says how long after the death it got one,
+ * and leaves.
+ */
+#include "law.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static long delay_ms;
+
+static uint64_t now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
+}
+
+static void *killer(void *arg)
+{
+    (void)arg;
+    usleep((useconds_t)(delay_ms * 1000));
+    kill(getpid(), SIGKILL);
+    return NULL;
+}
+
+static int collective(const char *which, long *a, long *b, int n)
+{
+    if (strcmp(which, "barrier") == 0)
+        return MPI_Barrier(MPI_COMM_WORLD);
+    if (strcmp(which, "bcast") == 0) {
+        int size;
+        MPI_Comm_size(MPI_COMM_WORLD, &size);
+        return MPI_Bcast(a, n, MPI_LONG, size - 1, MPI_COMM_WORLD);
+    }
+    if (strcmp(which, "alltoall") == 0)
+        return MPI_Alltoall(a, n / 64, MPI_LONG, b, n / 64, MPI_LONG, MPI_COMM_WORLD);
+    return MPI_Allreduce(a, b, n, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
+}
+
+int main(int argc, char **argv)
+{
+    int rank, size, rc;
+    pthread_t t;
+    long *a = calloc(65536, sizeof *a), *b = calloc(65536, sizeof *b);
+
+    MPI_Init(&argc, &argv);
+    law_watchdog(40);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    int survive = argc > 2 && strcmp(argv[2], "survive") == 0;
+    const char *which = argc > 3 ? argv[3] : "allreduce";
+    if (survive)
+        MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    delay_ms = law_arg(argc, argv, 1, 500);
+    for (int i = 0; i < 10; i++)
+        MPI_Allreduce(a, b, 4, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
+    if (rank == 0) {
+        printf("running\n");
+        fflush(stdout);
+    }
+    if (rank == size - 1)
+        pthread_create(&t, NULL, killer, NULL);
+    law_stage = which;
+    uint64_t last = now_ms();
+    long i = 0;
+    do {
+        last = now_ms();
+        rc = collective(which, a, b, i++ % 2 ? 65536 : 64);
+    } while (rc == MPI_SUCCESS);
+    char text[MPI_MAX_ERROR_STRING], line[MPI_MAX_ERROR_STRING + 100];
+    int class, len;
+    MPI_Error_class(rc, &class);
+    MPI_Error_string(rc, text, &len);
+    snprintf(line, sizeof line, "survivor %d: %s after %llu ms: %s\n", rank, class ? "error" : "success",
+             (unsigned long long)(now_ms() - last), text);
+    fputs(line, stdout);
+    fflush(stdout);
+    usleep(500000); /* the launcher collects what was printed */
+    _exit(0);       /* MPI_Finalize would wait for the dead */
+}
