@@ -53,8 +53,10 @@ static inline int run_reduction(struct vc_call *k, int root)
         (r.type.predefined && (k->send == NULL || (receives && k->recv == NULL)) && k->rcount > 0))
         return vc_pass(k, VC_PASS_ARGS);
     k->bytes = (size_t)k->rcount * r.op.esize;
-    if (k->bytes == 0 || k->bytes > VC_CALL_LIMIT)
-        return vc_pass(k, k->bytes == 0 ? VC_PASS_EMPTY : VC_PASS_LARGE);
+    if (VC_UNLIKELY(k->bytes == 0))
+        return vc_pass(k, VC_PASS_EMPTY);
+    if (VC_UNLIKELY(k->bytes > VC_CALL_LIMIT || r.op.esize > VC_NODE_ELEMENT_MAX))
+        return vc_pass(k, VC_PASS_LARGE);
     struct vc_how how;
     int err = vc_choose(c, k, r.op.esize, r.op.commutative, &how);
     if (err == VC_OK && !how.alg)

@@ -60,10 +60,9 @@ const char *vc_stats_alg_name(enum vc_coll coll, int column)
     return vc_alg_list(coll)[column]->name;
 }
 
-void vc_stats_call(const struct vc_call *k, uint64_t ns, int rc)
+void vc_stats_call(const struct vc_call *k, uint64_t ns)
 {
     int class = class_of(k->bytes), col = column_of(k);
-    (void)rc;
     pthread_mutex_lock(&lock);
     struct vc_stats_cell *cell = &sums->cell[k->coll][class][col];
     cell->calls++;

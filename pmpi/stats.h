@@ -31,8 +31,8 @@ struct vc_stats_ways {
 /** Allocates, if VCOLL_STATS asks for it. VC_OK or VC_ERR_NOMEM. */
 int vc_stats_init(void);
 bool vc_stats_on(void);
-/** Counts one call; rc is what it returned. */
-void vc_stats_call(const struct vc_call *k, uint64_t ns, int rc);
+/** Counts one call. */
+void vc_stats_call(const struct vc_call *k, uint64_t ns);
 /** Counts the set-up of a communicator. */
 void vc_stats_setup(uint64_t ns, bool used);
 /** Adds all ranks up and prints at rank 0 of the world. Collective, where all ranks have the same

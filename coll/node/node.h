@@ -19,6 +19,10 @@ enum vc_node_alg {
                     and allreduce */
 };
 
+/** Longest element of a reduction, in bytes: one has to fit into a slot. Longer ones are not for node
+ * primitives. */
+#define VC_NODE_ELEMENT_MAX 4096
+
 struct vc_node;
 
 struct vc_node_cfg {

@@ -24,9 +24,12 @@
 
 #define VC_TINY_SLOT   120 /* with the flag before it two lines */
 #define VC_TINY_DEPTH  64
-#define VC_SMALL_SLOT  4096
+#define VC_SMALL_SLOT  VC_NODE_ELEMENT_MAX
 #define VC_SMALL_DEPTH 8
 #define VC_BULK_DEPTH  8
+/* Nodes larger than this reduce small vectors at one rank that publishes the result: n reads instead of n *
+ * n. */
+#define VC_FLAT_RANKS 16
 /* Single copy reductions go by blocks that stay in a core's own cache. */
 #define VC_CMA_BLOCK   65536
 #define VC_CMA_BUFFERS 3
@@ -56,6 +59,7 @@ struct vc_node {
     /* Which CPU each rank ran on when it last had to wait: hints for those who wait for it, hence relaxed. */
     _Atomic uint16_t *cpu;
     uint16_t own_cpu;
+    ptrdiff_t tiny_max[VC_NODE_KIND_COUNT]; /* longest operation for node_tiny.c; -1: none */
     pid_t *cma_pids;
     size_t cma_min;
     char *cma_scratch; /* VC_CMA_BUFFERS blocks */
@@ -123,6 +127,11 @@ static inline bool vc_shares_cpu(const struct vc_node *nd, int r)
 /* Rank r >= 0 has not published slot g: if the CPUs are crowded, rather somebody else who has not and shares
  * this CPU. */
 int vc_blame(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g);
+
+/* node_tiny.c: small operations. 1: done. 0: begun, and to be continued by vc_node_progress(). -1: not for
+ * it. */
+void vc_node_tiny_init(struct vc_node *nd);
+int vc_node_tiny(struct vc_node *nd, struct vc_node_call *c);
 
 /* node_cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);

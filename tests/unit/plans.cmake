@@ -1,2 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
+vc_unit_test(test_plan_builder test_plan_builder.c)
+vc_unit_test(test_checker test_checker.c)
+# Proves the algorithms of one collective each; the sizes and roots of all together take about a minute.
+add_executable(test_plans test_plans.c)
+target_link_libraries(test_plans PRIVATE vcoll_core)
+foreach(coll barrier bcast reduce allreduce allgather alltoall)
+  add_test(NAME unit.test_plans.${coll} COMMAND test_plans ${coll})
+  set_tests_properties(unit.test_plans.${coll} PROPERTIES LABELS unit TIMEOUT 600)
+endforeach()
 vc_unit_test(test_two_level test_two_level.c)

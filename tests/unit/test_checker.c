@@ -414,7 +414,8 @@ static void test_others(void **state)
     refused_as(&s, node_lengths, VC_PLACEMENT_FREE, false, (const char *const[]){"VC_PLACEMENT_FREE", ""});
 }
 
-/* ---- mutations: no step of a right plan can be left out, no step's dependencies dropped ---- */
+/* ---- mutations: no step of a right plan can be left out, nor what it waits for, nor its operands' order
+ * ---- */
 
 static const struct vc_alg *victim;
 static int mutated_rank, mutated_step, mutation;
@@ -428,8 +429,10 @@ static int mutant(const struct vc_shape *s, int rank, struct vc_plan *p)
     if (mutation == 0) {
         st->kind = VC_STEP_COPY;
         st->src = st->dst = NONE;
-    } else {
+    } else if (mutation == 1) {
         st->dep_count = 0;
+    } else {
+        st->dst_left = !st->dst_left;
     }
     return 0;
 }
@@ -454,15 +457,17 @@ static void mutate(const struct vc_shape *s, int rank, int *killed, int *survive
 {
     struct vc_plan p;
     char text[512];
+    static const char *const words[] = {"dropping the step", "dropping dependencies", "exchanging operands"};
     assert_int_equal(victim->build(s, rank, &p), 0);
     for (int i = 0; i < p.nsteps; i++)
-        for (mutation = 0; mutation < 2; mutation++) {
+        for (mutation = 0; mutation < 3; mutation++) {
             const struct vc_step *st = &p.steps[i];
             bool local = st->kind == VC_STEP_COPY || st->kind == VC_STEP_REDUCE;
-            if (mutation == 0 ? local && st->dst.len == 0 : !waits_for_memory(&p, st))
-                continue;
-            /* Node phases also wait for each other. */
-            if (mutation == 1 && st->kind == VC_STEP_NODE)
+            bool reduces = (st->kind == VC_STEP_REDUCE || st->kind == VC_STEP_RECV_REDUCE) && st->dst.len;
+            if ((mutation == 0 && local && st->dst.len == 0) ||
+                /* Node phases also wait for each other. */
+                (mutation == 1 && (st->kind == VC_STEP_NODE || !waits_for_memory(&p, st))) ||
+                (mutation == 2 && (!reduces || s->commutative)))
                 continue;
             mutated_rank = rank;
             mutated_step = i;
@@ -475,7 +480,7 @@ static void mutate(const struct vc_shape *s, int rank, int *killed, int *survive
             }
             ++*survived;
             print_message("%s %s, rank %d step %d: %s went unnoticed\n", vc_coll_name(s->coll), victim->name,
-                          rank, i, mutation ? "dropping dependencies" : "dropping the step");
+                          rank, i, words[mutation]);
         }
     vc_plan_free(&p);
 }
@@ -496,6 +501,9 @@ static void test_mutations(void **state)
                 struct vc_shape s = shape_of((enum vc_coll)c, size, c == VC_BARRIER ? 0 : bytes);
                 s.root = rooted ? size / 2 : 0;
                 s.hier = size % 2 ? &one_node : &two_a_node;
+                s.commutative = !reduction;
+                if (vc_alg_refuses(victim, &s))
+                    s.commutative = true;
                 if (vc_alg_refuses(victim, &s))
                     continue;
                 for (int rank = 0; rank < size; rank++)

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The straight way for messages of at most one tiny slot on nodes that are not large: the same protocol and
+ * the same slots as node_slots.c, without its cursors. Where somebody is late, the state is left as
+ * node_slots.c would have it, and the operation goes on there; other ranks of the same operation need not
+ * notice.
+ */
+#include "coll/node/node_impl.h"
+
+/* Polls per peer before the generic path and its wait policy take over. */
+#define POLLS         400
+#define POLLS_CROWDED 8
+
+/* How many slots ahead lines are fetched for writing: near enough to stay, too far for anybody to be polling
+ * there. */
+#define FETCH_AHEAD 4
+
+/* Asks for the line in a writable state: readers of 64 slots ago still hold it, and taking it from them costs
+ * as much as sending does. */
+static inline void fetch_for_writing(const void *p)
+{
+#if defined(__x86_64__)
+    __asm__ __volatile__("prefetchw %0" ::"m"(*(const char *)p));
+#else
+    __builtin_prefetch(p, 1);
+#endif
+}
+
+/* Eight bytes are what scalars are, and what memcpy of unknown length is slowest for in proportion. */
+static inline void copy(void *to, const void *from, size_t len)
+{
+    if (len == 8)
+        memcpy(to, from, 8);
+    else if (len)
+        memcpy(to, from, len);
+}
+
+static inline void publish(struct vc_node *nd, uint64_t g)
+{
+    vc_publish(nd, &nd->tiny, g);
+    fetch_for_writing(vc_flag(&nd->tiny, nd->me, g + FETCH_AHEAD));
+}
+
+static inline bool arrives(const struct vc_node *nd, int r, uint64_t g)
+{
+    int polls = nd->wait->crowded ? POLLS_CROWDED : POLLS;
+    do {
+        if (vc_ready(&nd->tiny, r, g))
+            return true;
+    } while (--polls);
+    return false;
+}
+
+/* Hands the operation over to node_slots.c, with `taken` participants already consumed. */
+static int hand_over(struct vc_node *nd, struct vc_node_call *c, uint64_t g, int taken)
+{
+    struct vc_node_state st = {.ring = &nd->tiny,
+                               .base = g,
+                               .chunk = c->len,
+                               .nchunks = 1,
+                               .window = 1,
+                               .wr = 1,
+                               .rd_next = taken,
+                               .stages = 1};
+    c->st = st;
+    return 0;
+}
+
+static inline int reduce_all(struct vc_node *nd, struct vc_node_call *c, uint64_t g)
+{
+    const struct vc_node_ring *ring = &nd->tiny;
+    size_t count = c->len ? c->len / c->op->esize : 0;
+    const char *acc = NULL;
+    for (int r = nd->n - 1; r >= 0; r--) {
+        if (!arrives(nd, r, g))
+            return hand_over(nd, c, g, nd->n - 1 - r);
+        if (count == 0)
+            continue;
+        const char *v = vc_payload(ring, r, g);
+        if (acc) {
+            c->op->fn(v, acc, c->dst, count, c->op->ctx);
+            v = c->dst;
+        }
+        acc = v;
+    }
+    return 1;
+}
+
+static inline int gather_all(struct vc_node *nd, struct vc_node_call *c, uint64_t g)
+{
+    bool personal = c->kind == VC_NODE_ALLTOALL;
+    size_t len = c->len, mine = personal ? (size_t)nd->me * len : 0;
+    for (int i = 1; i < nd->n; i++) {
+        int r = nd->me + i < nd->n ? nd->me + i : nd->me + i - nd->n;
+        if (!arrives(nd, r, g))
+            return hand_over(nd, c, g, i);
+        copy((char *)c->dst + (size_t)r * len, vc_payload(&nd->tiny, r, g) + mine, len);
+    }
+    return 1;
+}
+
+int vc_node_tiny(struct vc_node *nd, struct vc_node_call *c)
+{
+    struct vc_node_ring *ring = &nd->tiny;
+    uint64_t g = ring->pos;
+    int behind, rc = 1;
+    /* The length and the algorithm are the same on all ranks. Whether the slot is free is not, but
+     * node_slots.c waits for the same slot. */
+    if ((ptrdiff_t)c->len > nd->tiny_max[c->kind] || c->alg == VC_NODE_CMA ||
+        !vc_may_write(nd, ring, g, &behind))
+        return -1;
+    size_t len = c->len, own = (size_t)nd->me * len;
+    char *slot = vc_payload(ring, nd->me, g);
+    ring->pos = g + 1;
+    switch (c->kind) {
+    case VC_NODE_BARRIER:
+    case VC_NODE_ALLREDUCE:
+        copy(slot, c->src, len);
+        publish(nd, g);
+        rc = reduce_all(nd, c, g);
+        break;
+    case VC_NODE_REDUCE:
+        copy(slot, c->src, len);
+        publish(nd, g);
+        if (nd->me == c->root)
+            rc = reduce_all(nd, c, g);
+        break;
+    case VC_NODE_BCAST:
+        if (nd->me == c->root) {
+            copy(slot, c->dst, len);
+            publish(nd, g);
+        } else if (arrives(nd, c->root, g)) {
+            copy(c->dst, vc_payload(ring, c->root, g), len);
+        } else {
+            rc = hand_over(nd, c, g, 0);
+        }
+        break;
+    case VC_NODE_ALLGATHER:
+        copy(slot, c->src, len);
+        publish(nd, g);
+        if ((char *)c->dst + own != c->src)
+            copy((char *)c->dst + own, c->src, len);
+        rc = gather_all(nd, c, g);
+        break;
+    default: /* alltoall */
+        copy(slot, c->src, len * (size_t)nd->n);
+        publish(nd, g);
+        if (c->dst != c->src)
+            copy((char *)c->dst + own, (const char *)c->src + own, len);
+        rc = gather_all(nd, c, g);
+        break;
+    }
+    if (rc == 1) {
+        if (c->kind != VC_NODE_BCAST && (c->kind != VC_NODE_REDUCE || nd->me == c->root))
+            vc_learned(ring, g);
+        vc_set_done(nd, ring, g + 1);
+    }
+    return rc;
+}
+
+void vc_node_tiny_init(struct vc_node *nd)
+{
+    for (int k = 0; k < VC_NODE_KIND_COUNT; k++)
+        nd->tiny_max[k] = -1;
+    if (nd->n < 2 || nd->n > VC_FLAT_RANKS)
+        return;
+    nd->tiny_max[VC_NODE_BARRIER] = 0;
+    nd->tiny_max[VC_NODE_BCAST] = nd->tiny_max[VC_NODE_REDUCE] = VC_TINY_SLOT;
+    nd->tiny_max[VC_NODE_ALLREDUCE] = nd->tiny_max[VC_NODE_ALLGATHER] = VC_TINY_SLOT;
+    nd->tiny_max[VC_NODE_ALLTOALL] = VC_TINY_SLOT / nd->n;
+    if (nd->cma_pids && nd->cma_min <= VC_TINY_SLOT)
+        nd->tiny_max[VC_NODE_BCAST] = (ptrdiff_t)nd->cma_min - 1;
+}

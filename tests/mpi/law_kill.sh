@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# law_kill.sh MPIRUN DIRECTORY: Law 6. A rank killed in mid-collective: the job ends, nothing stays behind; and where the
+# launcher lets the others live, they get an MPI error within a bounded time.
+mpirun=$1 dir=$2 prog=$2/law_kill
+. "$(dirname "$0")/law_common.sh"
+export VCOLL_SETUP_AFTER=1
+
+shm_before=$(ls -A /dev/shm)
+nothing_left() {
+    [ "$(ls -A /dev/shm)" = "$shm_before" ] && return
+    # Other jobs of this machine may have come; only what is certainly ours counts.
+    ls -A /dev/shm | grep -i vcoll && fail "$1: left in /dev/shm"
+}
+
+for wait in poll event auto; do
+    for backing in auto shm; do
+        begun=$(date +%s)
+        VCOLL_WAIT=$wait VCOLL_SHM_BACKING=$backing timeout -k 5 30 "$mpirun" -n 3 "$prog" 200 \
+            >"$scratch/out" 2>&1 </dev/null
+        rc=$?
+        grep -q '^running' "$scratch/out" || {
+            cat "$scratch/out"
+            fail "did not run"
+        }
+        took=$(($(date +%s) - begun))
+        [ $rc != 0 ] && [ $took -lt 25 ] || {
+            cat "$scratch/out"
+            fail "VCOLL_WAIT=$wait VCOLL_SHM_BACKING=$backing: exit code $rc, $took s after a rank was killed"
+        }
+        nothing_left "VCOLL_WAIT=$wait VCOLL_SHM_BACKING=$backing"
+    done
+done
+
+# Survivors. Without vcoll they would wait for ever, so this says nothing of a launcher that ends the job anyway.
+for how in "auto allreduce" "event allreduce" "poll barrier" "event bcast" "auto alltoall"; do
+    set -- $how
+    VCOLL_WAIT=$1 timeout -k 5 30 "$mpirun" --enable-recovery -n 3 "$prog" 200 survive "$2" >"$scratch/out" 2>&1 </dev/null
+    rc=$?
+    n=$(grep -c '^survivor [01]: error' "$scratch/out")
+    late=$(sed -n 's/^survivor .* after \([0-9]*\) ms.*/\1/p' "$scratch/out" | sort -n | tail -1)
+    if [ "$n" = 2 ] && [ "$late" -lt 10000 ]; then
+        continue
+    fi
+    cat "$scratch/out"
+    fail "VCOLL_WAIT=$1, $2: $n of 2 survivors got an error (exit code $rc)"
+done
+nothing_left "survivors"
+echo ok
