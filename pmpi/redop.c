@@ -9,13 +9,7 @@
 
 enum { OPERAND_BYTES = 64 << 10 }; /* layout memory of one operand, unless one element is larger */
 
-/* The last pair of this thread. Predefined handles stay what they are until MPI ends. */
-static __thread struct {
-    MPI_Op op;
-    MPI_Datatype type;
-    struct vc_redop redop;
-    struct vc_dtype dtype;
-} last __attribute__((tls_model("initial-exec")));
+__thread struct vc_redop_memo vc_redop_last;
 
 /* ---- predefined operators ---- */
 
@@ -162,11 +156,6 @@ int vc_reduction_end(struct vc_reduction *r, int err)
 bool vc_reduction_init(struct vc_reduction *r, MPI_Op op, MPI_Datatype type)
 {
     r->packed = r->padded = r->user = false;
-    if (VC_LIKELY(op == last.op && type == last.type && op)) {
-        r->op = last.redop;
-        r->type = last.dtype;
-        return true;
-    }
     if (op == NULL || op == MPI_OP_NULL || op == MPI_REPLACE || op == MPI_NO_OP ||
         !vc_dtype_get(type, &r->type))
         return false;
@@ -176,10 +165,9 @@ bool vc_reduction_init(struct vc_reduction *r, MPI_Op op, MPI_Datatype type)
     if (!init_predefined(r, (enum vc_op)known))
         return false;
     if (!r->padded) {
-        last.op = op;
-        last.type = type;
-        last.redop = r->op;
-        last.dtype = r->type;
+        vc_redop_last.op = op;
+        vc_redop_last.type = type;
+        vc_redop_last.redop = r->op;
     }
     return true;
 }

@@ -39,6 +39,22 @@ struct vc_reduction {
  */
 bool vc_reduction_init(struct vc_reduction *r, MPI_Op op, MPI_Datatype type);
 
+/** The last predefined pair without gaps that this thread used; predefined handles stay what they are. */
+struct vc_redop_memo {
+    MPI_Op op; /**< NULL: none yet */
+    MPI_Datatype type;
+    struct vc_redop redop;
+};
+extern __thread struct vc_redop_memo vc_redop_last __attribute__((tls_model("initial-exec")));
+
+/** The kernel for a pair that vc_reduction_init() has met just before, or NULL. Valid until the thread's next
+ * call. */
+static inline const struct vc_redop *vc_redop_again(MPI_Op op, MPI_Datatype type)
+{
+    return VC_LIKELY(op == vc_redop_last.op && type == vc_redop_last.type && op) ? &vc_redop_last.redop
+                                                                                 : NULL;
+}
+
 /** Before a user's operator is run: memory for `count` elements. VC_OK or VC_ERR_NOMEM. Nothing for others.
  */
 int vc_reduction_begin(struct vc_reduction *r, size_t count);

@@ -38,41 +38,78 @@ static int run_layout(struct vc_comm *c, struct vc_call *k, const struct vc_how 
     return err;
 }
 
+/* Whether MPI would refuse, or does not define, these buffers; `plain` elements have no address in their
+ * type. */
+static inline bool bad_buffers(const struct vc_call *k, int root, bool receives, bool plain)
+{
+    bool in_place = k->send == MPI_IN_PLACE;
+    if (k->rcount < 0 || (in_place && !receives))
+        return true;
+    if (receives && (k->recv == MPI_IN_PLACE || (root >= 0 && k->send == k->recv)))
+        return true;
+    return plain && (k->send == NULL || (receives && k->recv == NULL)) && k->rcount > 0;
+}
+
+/* The size of the call; false, with k->why, when it is the underlying MPI's for that reason. */
+static inline bool size_reduction(struct vc_call *k, size_t esize)
+{
+    k->bytes = (size_t)k->rcount * esize;
+    if (VC_LIKELY(k->bytes - 1 < VC_CALL_LIMIT && esize <= VC_NODE_ELEMENT_MAX))
+        return true;
+    k->why = k->bytes == 0 ? VC_PASS_EMPTY : VC_PASS_LARGE;
+    return false;
+}
+
+static inline int run_plain(struct vc_comm *c, struct vc_call *k, const struct vc_redop *op, bool receives)
+{
+    struct vc_how how;
+    int err = vc_choose(c, k, op->esize, op->commutative, &how);
+    if (err == VC_OK && !how.alg)
+        return vc_native(k);
+    struct vc_work w = {
+        .send = k->send == MPI_IN_PLACE ? k->recv : k->send,
+        .recv = receives ? k->recv : NULL,
+        .bytes = k->bytes,
+        .op = op,
+    };
+    return vc_leave(c, k, err == VC_OK ? vc_run(c, k, &how, &w) : err);
+}
+
+/* A pair that this thread did not use last, a user's operator, or a layout with gaps. */
+static int run_any(struct vc_comm *c, struct vc_call *k, int root, bool receives)
+{
+    struct vc_reduction r;
+    if (k->rcount < 0 || !vc_reduction_init(&r, k->op, k->rtype) ||
+        bad_buffers(k, root, receives, r.type.predefined))
+        return vc_pass(k, VC_PASS_ARGS);
+    if (!size_reduction(k, r.op.esize))
+        return vc_native(k);
+    if (!r.user && !r.padded)
+        return run_plain(c, k, &r.op, receives);
+    struct vc_how how;
+    int err = vc_choose(c, k, r.op.esize, r.op.commutative, &how);
+    if (err == VC_OK && !how.alg)
+        return vc_native(k);
+    return vc_leave(c, k, err == VC_OK ? run_layout(c, k, &how, &r, receives) : err);
+}
+
 /* `root` is -1 where all receive. */
 static inline int run_reduction(struct vc_call *k, int root)
 {
     struct vc_comm *c = vc_enter(k);
     if (!c)
         return vc_native(k);
-    bool receives = root < 0 || c->rank == root;
-    bool in_place = k->send == MPI_IN_PLACE;
-    struct vc_reduction r;
-    if (k->rcount < 0 || root >= c->size || (in_place && !receives) ||
-        (receives && (k->recv == MPI_IN_PLACE || (root >= 0 && k->send == k->recv))) ||
-        !vc_reduction_init(&r, k->op, k->rtype) ||
-        (r.type.predefined && (k->send == NULL || (receives && k->recv == NULL)) && k->rcount > 0))
+    if (VC_UNLIKELY(root >= c->size))
         return vc_pass(k, VC_PASS_ARGS);
-    k->bytes = (size_t)k->rcount * r.op.esize;
-    if (VC_UNLIKELY(k->bytes == 0))
-        return vc_pass(k, VC_PASS_EMPTY);
-    if (VC_UNLIKELY(k->bytes > VC_CALL_LIMIT || r.op.esize > VC_NODE_ELEMENT_MAX))
-        return vc_pass(k, VC_PASS_LARGE);
-    struct vc_how how;
-    int err = vc_choose(c, k, r.op.esize, r.op.commutative, &how);
-    if (err == VC_OK && !how.alg)
+    bool receives = root < 0 || c->rank == root;
+    const struct vc_redop *again = vc_redop_again(k->op, k->rtype);
+    if (VC_UNLIKELY(!again))
+        return run_any(c, k, root, receives);
+    if (VC_UNLIKELY(bad_buffers(k, root, receives, true)))
+        return vc_pass(k, VC_PASS_ARGS);
+    if (VC_UNLIKELY(!size_reduction(k, again->esize)))
         return vc_native(k);
-    if (err == VC_OK && VC_LIKELY(!r.user && !r.padded)) {
-        struct vc_work w = {
-            .send = in_place ? k->recv : k->send,
-            .recv = receives ? k->recv : NULL,
-            .bytes = k->bytes,
-            .op = &r.op,
-        };
-        err = vc_run(c, k, &how, &w);
-    } else if (err == VC_OK) {
-        err = run_layout(c, k, &how, &r, receives);
-    }
-    return vc_leave(c, k, err);
+    return run_plain(c, k, again, receives);
 }
 
 int vc_run_reduce(struct vc_call *k)

@@ -8,14 +8,18 @@
 
 enum { GUARD = 96 };
 
+static void out_of_memory(size_t n)
+{
+    fprintf(stderr, "differential: out of memory (%zu bytes)\n", n);
+    MPI_Abort(MPI_COMM_WORLD, 2);
+}
+
 static void *grab(size_t n)
 {
     void *p = malloc(n ? n : 1);
 
-    if (p == NULL) {
-        fprintf(stderr, "differential: out of memory (%zu bytes)\n", n);
-        MPI_Abort(MPI_COMM_WORLD, 2);
-    }
+    if (p == NULL)
+        out_of_memory(n);
     return p;
 }
 
@@ -83,7 +87,7 @@ void view_make(struct view *v, struct layout *lay, int nblocks, const size_t *na
         (GUARD - lo % 64 + 127) & ~63; /* keeps the data's first byte aligned like lo, plus shift */
     v->len = (size_t)(before + (hi - lo)) + shift + GUARD + 64;
     if (posix_memalign((void **)&v->mem, 64, v->len) != 0)
-        grab((size_t)-1);
+        out_of_memory(v->len);
     v->base = v->mem + before + shift - (lo - lo % 64);
     v->mask = grab(v->len);
     v->image = grab(v->len);

@@ -34,10 +34,6 @@ check() {
         cat "$scratch/out"
         fail "$shm of /dev/shm, backing $VCOLL_SHM_BACKING: a rank says more than one line"
     }
-    [ "$(grep -c '^vcoll' "$scratch/out")" -le 2 ] || {
-        cat "$scratch/out"
-        fail "$shm of /dev/shm, backing $VCOLL_SHM_BACKING: too many lines"
-    }
 }
 
 for backing in shm auto memfd; do

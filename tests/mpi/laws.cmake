@@ -1,1 +1,74 @@
 # SPDX-License-Identifier: BSD-3-Clause
+#
+# One test for each law of the design, and for each kind of wrong or missing surroundings. The programs run without vcoll
+# as well (by hand: tests/mpirun -n 4 law_verify), which is how to tell a wrong test from a wrong library.
+foreach(_law cool kill large lifecycle progress signals threads verify)
+  add_executable(law_${_law} law_${_law}.c)
+  target_link_libraries(law_${_law} PRIVATE vcoll_flags)
+endforeach()
+add_executable(law_errors law_errors.c differential_calls.c)
+target_link_libraries(law_errors PRIVATE vcoll_flags)
+
+# vc_law_script(<name> [TIMEOUT s]): a script that launches programs of this directory in its own ways.
+function(vc_law_script name)
+  cmake_parse_arguments(T "" "TIMEOUT" "" ${ARGN})
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 150)
+  endif()
+  add_test(NAME mpi.law.${name}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/law_${name}.sh ${VC_MPIRUN} ${CMAKE_CURRENT_BINARY_DIR} ${CMAKE_NM})
+  set_tests_properties(mpi.law.${name} PROPERTIES LABELS mpi TIMEOUT ${T_TIMEOUT} PROCESSORS 2
+    SKIP_RETURN_CODE 77 ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
+endfunction()
+
+# 1: symmetric decisions, although the ranks' settings differ.
+vc_law_script(settings TIMEOUT 300)
+
+# 2: host progress, under every wait policy and without shared memory.
+foreach(_wait poll event hybrid auto)
+  foreach(_np 2 4)
+    vc_mpi_test(law.progress.${_wait}.${_np} NP ${_np} PRELOAD ENV VCOLL_WAIT=${_wait} VCOLL_SETUP_AFTER=1
+      COMMAND $<TARGET_FILE:law_progress>)
+  endforeach()
+endforeach()
+foreach(_chan shm mpi)
+  vc_mpi_test(law.progress.split.${_chan} NP 4 PRELOAD
+    ENV VCOLL_NODE_SPLIT=1 VCOLL_CHANNELS=${_chan} VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_progress>)
+endforeach()
+
+# 3 (same result everywhere) is checked by the differential driver, for every algorithm.
+
+# 4: all of MPI. Communicators come and go, threads, errors, large counts.
+vc_mpi_test(law.churn NP 2 TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1
+  COMMAND $<TARGET_FILE:law_lifecycle> churn 10000)
+vc_mpi_test(law.churn.lazy NP 4 TIMEOUT 200 PRELOAD COMMAND $<TARGET_FILE:law_lifecycle> churn 1000)
+vc_mpi_test(law.churn.split NP 4 TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_NODE_SPLIT=2
+  COMMAND $<TARGET_FILE:law_lifecycle> churn 500)
+vc_mpi_test(law.alive NP 2 TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_lifecycle> alive 300)
+vc_mpi_test(law.alive.limit NP 4 TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_SHM_LIMIT=64m
+  COMMAND $<TARGET_FILE:law_lifecycle> alive 300)
+vc_mpi_test(law.reuse NP 3 PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_lifecycle> reuse 200)
+vc_mpi_test(law.reuse.lazy NP 4 PRELOAD COMMAND $<TARGET_FILE:law_lifecycle> reuse 100)
+foreach(_wait auto event)
+  vc_mpi_test(law.threads.${_wait} NP 2 TIMEOUT 120 PRELOAD ENV VCOLL_WAIT=${_wait} VCOLL_SETUP_AFTER=1
+    COMMAND $<TARGET_FILE:law_threads> 200)
+endforeach()
+vc_mpi_test(law.threads.split NP 4 TIMEOUT 120 PRELOAD ENV VCOLL_NODE_SPLIT=2 VCOLL_SETUP_AFTER=1
+  COMMAND $<TARGET_FILE:law_threads> 100)
+set_tests_properties(mpi.law.threads.auto mpi.law.threads.event mpi.law.threads.split PROPERTIES SKIP_RETURN_CODE 77)
+vc_mpi_test(law.errors NP 2 PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_errors>)
+vc_mpi_test(law.errors.split NP 3 PRELOAD ENV VCOLL_NODE_SPLIT=1 VCOLL_SETUP_AFTER=1
+  COMMAND $<TARGET_FILE:law_errors>)
+vc_mpi_test(law.large NP 2 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_large>)
+set_tests_properties(mpi.law.large PROPERTIES SKIP_RETURN_CODE 77)
+
+# 5: what vcoll does not own, and its silence.
+vc_law_script(owns)
+vc_law_script(messages)
+
+# 6: failure is loud or harmless.
+vc_law_script(shm TIMEOUT 300)
+vc_law_script(kill TIMEOUT 300)
+
+# Waiting: few CPUs, and cool.
+vc_law_script(cpu TIMEOUT 300)

@@ -257,7 +257,7 @@ static void with_params(const struct vc_alg *alg, const struct vc_shape *shape, 
     int nr = alg->params & VC_PARAM_RADIX ? (big ? 3 : 6) : 1;
     int ns = alg->params & VC_PARAM_SEGMENT ? (big ? 2 : shape->size > 16 ? 3 : 4) : 1;
     int nl = alg->params & VC_PARAM_LEADERS ? (big ? 2 : 5) : 1;
-    int variants = nr * ns * nl, every = (shape->size > 12 || !all_roots) && variants > 8 ? variants / 6 : 1;
+    int variants = nr * ns * nl, every = (shape->size > 8 || !all_roots) && variants > 8 ? variants / 6 : 1;
     for (int v = 0; v < variants; v++) {
         if (v > 0 && (v + shape->size) % every)
             continue;
