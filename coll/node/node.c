@@ -69,7 +69,7 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
         memcpy(nd->cma_pids, cfg->cma_pids, (size_t)cfg->n * sizeof *nd->cma_pids);
         nd->cma_min = cfg->cma_min;
     }
-    vc_node_tiny_init(nd);
+    vc_node_small_init(nd);
     *out = nd;
     return VC_OK;
 }
@@ -147,7 +147,7 @@ int vc_node_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
 
 int vc_node_run(struct vc_node *nd, struct vc_node_call *c)
 {
-    int whom = VC_WAIT_ANY, rc = vc_node_tiny(nd, c);
+    int whom = VC_WAIT_ANY, rc = vc_node_small(nd, c);
     if (rc > 0)
         return VC_OK;
     if (rc < 0 && (rc = vc_node_start(nd, c)) != VC_OK)

@@ -3,4 +3,4 @@ target_sources(vcoll_core PRIVATE
   ${CMAKE_CURRENT_SOURCE_DIR}/node/node.c
   ${CMAKE_CURRENT_SOURCE_DIR}/node/node_cma.c
   ${CMAKE_CURRENT_SOURCE_DIR}/node/node_slots.c
-  ${CMAKE_CURRENT_SOURCE_DIR}/node/node_tiny.c)
+  ${CMAKE_CURRENT_SOURCE_DIR}/node/node_small.c)

@@ -27,6 +27,9 @@
 #define VC_SMALL_SLOT  VC_NODE_ELEMENT_MAX
 #define VC_SMALL_DEPTH 8
 #define VC_BULK_DEPTH  8
+/* Up to this many bytes read in all, everybody reduces everything (one meeting); above, each its slice (two).
+ */
+#define VC_FLAT_BYTES 24576
 /* Nodes larger than this reduce small vectors at one rank that publishes the result: n reads instead of n *
  * n. */
 #define VC_FLAT_RANKS 16
@@ -59,7 +62,8 @@ struct vc_node {
     /* Which CPU each rank ran on when it last had to wait: hints for those who wait for it, hence relaxed. */
     _Atomic uint16_t *cpu;
     uint16_t own_cpu;
-    ptrdiff_t tiny_max[VC_NODE_KIND_COUNT]; /* longest operation for node_tiny.c; -1: none */
+    /* Longest operations for node_small.c in tiny and in small slots; -1: none. */
+    ptrdiff_t straight_max[VC_NODE_KIND_COUNT][2];
     pid_t *cma_pids;
     size_t cma_min;
     char *cma_scratch; /* VC_CMA_BUFFERS blocks */
@@ -128,10 +132,10 @@ static inline bool vc_shares_cpu(const struct vc_node *nd, int r)
  * this CPU. */
 int vc_blame(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g);
 
-/* node_tiny.c: small operations. 1: done. 0: begun, and to be continued by vc_node_progress(). -1: not for
+/* node_small.c: small operations. 1: done. 0: begun, and to be continued by vc_node_progress(). -1: not for
  * it. */
-void vc_node_tiny_init(struct vc_node *nd);
-int vc_node_tiny(struct vc_node *nd, struct vc_node_call *c);
+void vc_node_small_init(struct vc_node *nd);
+int vc_node_small(struct vc_node *nd, struct vc_node_call *c);
 
 /* node_cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);

@@ -7,10 +7,6 @@
  */
 #include "coll/node/node_impl.h"
 
-/* Up to this many bytes read in all, everybody reduces everything (one meeting); above, each its slice (two).
- */
-#define FLAT_REDUCE_BYTES 24576
-
 static bool reads_all(const struct vc_node *nd, const struct vc_node_call *c)
 {
     switch (c->kind) {
@@ -54,7 +50,7 @@ static bool reduces(enum vc_node_kind kind)
  * vectors). */
 static int slice_parts(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return c->len <= FLAT_REDUCE_BYTES && nd->n > VC_FLAT_RANKS ? 1 : nd->n;
+    return c->len <= VC_FLAT_BYTES && nd->n > VC_FLAT_RANKS ? 1 : nd->n;
 }
 
 int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
@@ -67,7 +63,7 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     switch (c->kind) {
     case VC_NODE_ALLREDUCE:
     case VC_NODE_BARRIER:
-        if (nd->n > VC_FLAT_RANKS || (nd->n > 2 ? (n - 1) * c->len : c->len) > FLAT_REDUCE_BYTES)
+        if (nd->n > VC_FLAT_RANKS || (nd->n > 2 ? (n - 1) * c->len : c->len) > VC_FLAT_BYTES)
             st->stages = 2;
         break;
     case VC_NODE_ALLTOALL:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The straight way for messages of at most one tiny slot on nodes that are not large: the same protocol and
- * the same slots as node_slots.c, without its cursors. Where somebody is late, the state is left as
- * node_slots.c would have it, and the operation goes on there; other ranks of the same operation need not
+ * The straight way for messages of at most one tiny or small slot on nodes that are not large: the same
+ * protocol and the same slots as node_slots.c, without its cursors. Where somebody is late, the state is left
+ * as node_slots.c would have it, and the operation goes on there; other ranks of the same operation need not
  * notice.
  */
 #include "coll/node/node_impl.h"
@@ -14,6 +14,8 @@
 /* How many slots ahead lines are fetched for writing: near enough to stay, too far for anybody to be polling
  * there. */
 #define FETCH_AHEAD 4
+/* How many bytes of the next small slot are. */
+#define FETCH_BYTES 1024
 
 /* Asks for the line in a writable state: readers of 64 slots ago still hold it, and taking it from them costs
  * as much as sending does. */
@@ -35,26 +37,31 @@ static inline void copy(void *to, const void *from, size_t len)
         memcpy(to, from, len);
 }
 
-static inline void publish(struct vc_node *nd, uint64_t g)
+static inline void publish(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, size_t bytes)
 {
-    vc_publish(nd, &nd->tiny, g);
-    fetch_for_writing(vc_flag(&nd->tiny, nd->me, g + FETCH_AHEAD));
+    vc_publish(nd, ring, g);
+    fetch_for_writing(vc_flag(ring, nd->me, g + FETCH_AHEAD));
+    if (bytes <= VC_TINY_SLOT)
+        return;
+    const char *next = vc_payload(ring, nd->me, g + 1);
+    for (size_t at = 0; at < bytes && at < FETCH_BYTES; at += VC_CACHELINE)
+        fetch_for_writing(next + at);
 }
 
-static inline bool arrives(const struct vc_node *nd, int r, uint64_t g)
+static inline bool arrives(const struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g)
 {
     int polls = nd->wait->crowded ? POLLS_CROWDED : POLLS;
     do {
-        if (vc_ready(&nd->tiny, r, g))
+        if (vc_ready(ring, r, g))
             return true;
     } while (--polls);
     return false;
 }
 
 /* Hands the operation over to node_slots.c, with `taken` participants already consumed. */
-static int hand_over(struct vc_node *nd, struct vc_node_call *c, uint64_t g, int taken)
+static int hand_over(struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g, int taken)
 {
-    struct vc_node_state st = {.ring = &nd->tiny,
+    struct vc_node_state st = {.ring = ring,
                                .base = g,
                                .chunk = c->len,
                                .nchunks = 1,
@@ -66,14 +73,14 @@ static int hand_over(struct vc_node *nd, struct vc_node_call *c, uint64_t g, int
     return 0;
 }
 
-static inline int reduce_all(struct vc_node *nd, struct vc_node_call *c, uint64_t g)
+static inline int reduce_all(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring,
+                             uint64_t g)
 {
-    const struct vc_node_ring *ring = &nd->tiny;
     size_t count = c->len ? c->len / c->op->esize : 0;
     const char *acc = NULL;
     for (int r = nd->n - 1; r >= 0; r--) {
-        if (!arrives(nd, r, g))
-            return hand_over(nd, c, g, nd->n - 1 - r);
+        if (!arrives(nd, ring, r, g))
+            return hand_over(c, ring, g, nd->n - 1 - r);
         if (count == 0)
             continue;
         const char *v = vc_payload(ring, r, g);
@@ -86,28 +93,29 @@ static inline int reduce_all(struct vc_node *nd, struct vc_node_call *c, uint64_
     return 1;
 }
 
-static inline int gather_all(struct vc_node *nd, struct vc_node_call *c, uint64_t g)
+static inline int gather_all(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring,
+                             uint64_t g)
 {
     bool personal = c->kind == VC_NODE_ALLTOALL;
     size_t len = c->len, mine = personal ? (size_t)nd->me * len : 0;
     for (int i = 1; i < nd->n; i++) {
         int r = nd->me + i < nd->n ? nd->me + i : nd->me + i - nd->n;
-        if (!arrives(nd, r, g))
-            return hand_over(nd, c, g, i);
-        copy((char *)c->dst + (size_t)r * len, vc_payload(&nd->tiny, r, g) + mine, len);
+        if (!arrives(nd, ring, r, g))
+            return hand_over(c, ring, g, i);
+        copy((char *)c->dst + (size_t)r * len, vc_payload(ring, r, g) + mine, len);
     }
     return 1;
 }
 
-int vc_node_tiny(struct vc_node *nd, struct vc_node_call *c)
+int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 {
-    struct vc_node_ring *ring = &nd->tiny;
+    const ptrdiff_t *max = nd->straight_max[c->kind];
+    struct vc_node_ring *ring = (ptrdiff_t)c->len <= max[0] ? &nd->tiny : &nd->small;
     uint64_t g = ring->pos;
     int behind, rc = 1;
     /* The length and the algorithm are the same on all ranks. Whether the slot is free is not, but
      * node_slots.c waits for the same slot. */
-    if ((ptrdiff_t)c->len > nd->tiny_max[c->kind] || c->alg == VC_NODE_CMA ||
-        !vc_may_write(nd, ring, g, &behind))
+    if ((ptrdiff_t)c->len > max[1] || c->alg == VC_NODE_CMA || !vc_may_write(nd, ring, g, &behind))
         return -1;
     size_t len = c->len, own = (size_t)nd->me * len;
     char *slot = vc_payload(ring, nd->me, g);
@@ -116,38 +124,38 @@ int vc_node_tiny(struct vc_node *nd, struct vc_node_call *c)
     case VC_NODE_BARRIER:
     case VC_NODE_ALLREDUCE:
         copy(slot, c->src, len);
-        publish(nd, g);
-        rc = reduce_all(nd, c, g);
+        publish(nd, ring, g, len);
+        rc = reduce_all(nd, c, ring, g);
         break;
     case VC_NODE_REDUCE:
         copy(slot, c->src, len);
-        publish(nd, g);
+        publish(nd, ring, g, len);
         if (nd->me == c->root)
-            rc = reduce_all(nd, c, g);
+            rc = reduce_all(nd, c, ring, g);
         break;
     case VC_NODE_BCAST:
         if (nd->me == c->root) {
             copy(slot, c->dst, len);
-            publish(nd, g);
-        } else if (arrives(nd, c->root, g)) {
+            publish(nd, ring, g, len);
+        } else if (arrives(nd, ring, c->root, g)) {
             copy(c->dst, vc_payload(ring, c->root, g), len);
         } else {
-            rc = hand_over(nd, c, g, 0);
+            rc = hand_over(c, ring, g, 0);
         }
         break;
     case VC_NODE_ALLGATHER:
         copy(slot, c->src, len);
-        publish(nd, g);
+        publish(nd, ring, g, len);
         if ((char *)c->dst + own != c->src)
             copy((char *)c->dst + own, c->src, len);
-        rc = gather_all(nd, c, g);
+        rc = gather_all(nd, c, ring, g);
         break;
     default: /* alltoall */
         copy(slot, c->src, len * (size_t)nd->n);
-        publish(nd, g);
+        publish(nd, ring, g, len * (size_t)nd->n);
         if (c->dst != c->src)
             copy((char *)c->dst + own, (const char *)c->src + own, len);
-        rc = gather_all(nd, c, g);
+        rc = gather_all(nd, c, ring, g);
         break;
     }
     if (rc == 1) {
@@ -158,16 +166,27 @@ int vc_node_tiny(struct vc_node *nd, struct vc_node_call *c)
     return rc;
 }
 
-void vc_node_tiny_init(struct vc_node *nd)
+void vc_node_small_init(struct vc_node *nd)
 {
+    static const enum vc_node_kind kinds[] = {VC_NODE_BARRIER,   VC_NODE_BCAST,     VC_NODE_REDUCE,
+                                              VC_NODE_ALLREDUCE, VC_NODE_ALLGATHER, VC_NODE_ALLTOALL};
     for (int k = 0; k < VC_NODE_KIND_COUNT; k++)
-        nd->tiny_max[k] = -1;
+        nd->straight_max[k][0] = nd->straight_max[k][1] = -1;
     if (nd->n < 2 || nd->n > VC_FLAT_RANKS)
         return;
-    nd->tiny_max[VC_NODE_BARRIER] = 0;
-    nd->tiny_max[VC_NODE_BCAST] = nd->tiny_max[VC_NODE_REDUCE] = VC_TINY_SLOT;
-    nd->tiny_max[VC_NODE_ALLREDUCE] = nd->tiny_max[VC_NODE_ALLGATHER] = VC_TINY_SLOT;
-    nd->tiny_max[VC_NODE_ALLTOALL] = VC_TINY_SLOT / nd->n;
-    if (nd->cma_pids && nd->cma_min <= VC_TINY_SLOT)
-        nd->tiny_max[VC_NODE_BCAST] = (ptrdiff_t)nd->cma_min - 1;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        ptrdiff_t *max = nd->straight_max[kinds[i]];
+        max[0] = VC_TINY_SLOT;
+        max[1] = VC_SMALL_SLOT;
+    }
+    nd->straight_max[VC_NODE_ALLTOALL][0] /= nd->n;
+    nd->straight_max[VC_NODE_ALLTOALL][1] /= nd->n;
+    /* Longer ones are reduced by slices. */
+    ptrdiff_t *allreduce = nd->straight_max[VC_NODE_ALLREDUCE];
+    if (nd->n > 2 && allreduce[1] > VC_FLAT_BYTES / (nd->n - 1))
+        allreduce[1] = VC_FLAT_BYTES / (nd->n - 1);
+    ptrdiff_t *bcast = nd->straight_max[VC_NODE_BCAST];
+    for (int i = 0; nd->cma_pids && i < 2; i++)
+        if (bcast[i] >= (ptrdiff_t)nd->cma_min)
+            bcast[i] = (ptrdiff_t)nd->cma_min - 1;
 }
