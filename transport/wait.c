@@ -28,7 +28,10 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 /* The first timed sleep of a wait that nobody can end early. */
 #define TIMED_FIRST_NS 20000u
 /* How often the host MPI is driven after a slice: a rendezvous takes several steps. */
-#define PROGRESS_BURST 3
+#define PROGRESS_BURST 2
+/* A call of the host's progress that takes longer than this has moved data; there may be more to move. */
+#define BUSY_NS        8000u
+#define PROGRESS_LIMIT 32
 
 static uint64_t relaxed_add(_Atomic uint64_t *counter, uint64_t n)
 {
@@ -231,14 +234,33 @@ static void start_burning(struct vc_waiter *w, uint64_t now, uint64_t budget)
     w->t_stage = budget == UINT64_MAX ? UINT64_MAX : now + budget;
 }
 
-/* Counts a finished sleep and lets the host MPI have its turn. */
+/* Time this thread itself has used: being preempted is not being busy. */
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Counts a finished sleep and lets the host MPI have its turn, for as long as it has something to do. */
 static void after_sleep(struct vc_waiter *w)
 {
     relaxed_add(&vc_wait_stats.sleeps, 1);
-    relaxed_add(&vc_wait_stats.progress_calls, PROGRESS_BURST);
-    for (int i = 0; i < PROGRESS_BURST; i++)
+    relaxed_add(&vc_wait_stats.progress_calls, 1);
+    w->cfg->host_progress(); /* not timed: after a sleep its code and data are out of the caches */
+    bool worked = false;
+    uint64_t t = thread_cpu_ns();
+    for (int calls = 1, quiet = 1; calls <= PROGRESS_LIMIT && quiet < PROGRESS_BURST; calls++) {
         w->cfg->host_progress();
-    w->slice += w->slice / 4;
+        uint64_t now = thread_cpu_ns();
+        bool busy = now - t > BUSY_NS;
+        worked |= busy;
+        quiet = busy ? 0 : quiet + 1;
+        t = now;
+        relaxed_add(&vc_wait_stats.progress_calls, 1);
+    }
+    /* Somebody's point-to-point messages need this rank: it looks after them often until they are through. */
+    w->slice = worked ? w->cfg->slice_min_ns / 4 : w->slice + w->slice / 3;
     if (w->slice > w->cfg->slice_max_ns)
         w->slice = w->cfg->slice_max_ns;
 }

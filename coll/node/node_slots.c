@@ -396,7 +396,8 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
             st->red++;
             moved = true;
         }
-        if (st->rd < (st->stages == 2 ? st->red : st->nchunks) && consume_chunk(nd, c, st->rd, whom)) {
+        /* Never before the own part of that chunk is out: dst may be src. */
+        if (st->rd < (st->stages == 2 ? st->red : st->wr) && consume_chunk(nd, c, st->rd, whom)) {
             st->rd++;
             vc_set_done(nd, ring, st->base + (uint64_t)st->rd * (uint64_t)st->stages);
             moved = true;
