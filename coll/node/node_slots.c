@@ -5,6 +5,7 @@
  * published), consumed. Each moves whenever it can, so writing runs ahead of reading by up to a window and
  * copies of several ranks overlap.
  */
+#include "coll/node/copy.h"
 #include "coll/node/node_impl.h"
 
 static bool reads_all(const struct vc_node *nd, const struct vc_node_call *c)
@@ -122,7 +123,7 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     size_t me = (size_t)nd->me;
     if ((c->kind == VC_NODE_ALLGATHER || (c->kind == VC_NODE_GATHER && nd->me == c->root)) && c->len &&
         dst + me * c->len != own)
-        memcpy(dst + me * c->len, own, c->len);
+        vc_copy_result(dst + me * c->len, own, c->len, c->len * n);
     else if (c->kind == VC_NODE_ALLTOALL && c->len && dst != own)
         memcpy(dst + me * c->len, own + me * c->len, c->len);
     return VC_OK;
@@ -289,7 +290,7 @@ static bool collect_slices(struct vc_node *nd, struct vc_node_call *c, int k, in
         }
         size_t lo = vc_slice(len, grain, parts, r), hi = vc_slice(len, grain, parts, r + 1);
         if (hi > lo)
-            memcpy(dst + lo, vc_payload(st->ring, r, g), hi - lo);
+            vc_copy_result(dst + lo, vc_payload(st->ring, r, g), hi - lo, c->len);
     }
     st->rd_next = 0;
     return true;
@@ -305,11 +306,11 @@ static void take(struct vc_node *nd, struct vc_node_call *c, int r, int k)
     char *dst = c->dst;
     switch (c->kind) {
     case VC_NODE_BCAST:
-        memcpy(dst + off, from, chunk_len(c, k));
+        vc_copy_result(dst + off, from, chunk_len(c, k), c->len);
         break;
     case VC_NODE_ALLGATHER:
     case VC_NODE_GATHER:
-        memcpy(dst + (size_t)r * c->len + off, from, chunk_len(c, k));
+        vc_copy_result(dst + (size_t)r * c->len + off, from, chunk_len(c, k), c->len * (size_t)nd->n);
         break;
     case VC_NODE_ALLTOALL:
         len = chunk_len(c, k);
