@@ -2,8 +2,8 @@
 /*
  * Counts what an 8-byte allreduce of two ranks costs besides instructions: allocations and locks here, by
  * standing in for the functions; system calls in hot_path.sh, by tracing between the marks that this program
- * leaves (getppid). A batch in which a rank had to wait long may yield, sleep or drive the MPI; most batches
- * must be free of all of it.
+ * leaves (getppid). A batch in which a rank had to wait long may yield, sleep or drive the MPI, on a busy
+ * machine that may be nearly all of them; but if the path itself did any of it, no batch could be free of it.
  */
 #include <dlfcn.h>
 #include <mpi.h>
@@ -84,9 +84,9 @@ int main(int argc, char **argv)
         mark();
         bad |= out != 2;
     }
-    if (free_of_both < BATCHES / 4) {
-        fprintf(stderr, "rank %d: only %d of %d batches of %d calls without allocation and lock\n", rank,
-                free_of_both, BATCHES, CALLS);
+    if (free_of_both == 0) {
+        fprintf(stderr, "rank %d: none of %d batches of %d calls was without allocation and lock\n", rank,
+                BATCHES, CALLS);
         bad = 1;
     }
     MPI_Finalize();
