@@ -200,13 +200,12 @@ struct call {
     const MPI_Datatype *stypes, *rtypes;
 };
 
+/* clang-format off */
 #define EACH_COLL(X)                                                                                         \
-    X(Barrier)                                                                                               \
-    X(Bcast)                                                                                                 \
-    X(Reduce)                                                                                                \
-    X(Allreduce)                                                                                             \
-    X(Allgather) X(Alltoall) X(Gather) X(Gatherv) X(Scatter) X(Scatterv) X(Allgatherv) X(Alltoallv)          \
-        X(Alltoallw) X(Reduce_scatter) X(Reduce_scatter_block) X(Scan) X(Exscan)
+    X(Barrier) X(Bcast) X(Reduce) X(Allreduce) X(Allgather) X(Alltoall) X(Gather) X(Gatherv) X(Scatter)      \
+    X(Scatterv) X(Allgatherv) X(Alltoallv) X(Alltoallw) X(Reduce_scatter) X(Reduce_scatter_block) X(Scan)    \
+    X(Exscan)
+/* clang-format on */
 
 struct calls {
 #define X(name) __typeof__(&MPI_##name) name;

@@ -70,8 +70,9 @@ while read -r c alg restrictions params; do
     [ $((restrictions & 2)) -ne 0 ] && sizes="4 8 2"
     [ $((restrictions & 4)) -ne 0 ] && sizes="6 8 4 2"
     [ $((restrictions & 8)) -ne 0 ] && splits=0
-    export VCOLL_ALG="$c=$alg"
-    export VCOLL_NODE_SPLIT="$(pick $i $splits)" VCOLL_WAIT=auto VCOLL_CHANNELS=shm,mpi VCOLL_CMA=1 VCOLL_CMA_MIN=4k
+    VCOLL_ALG=$c=$alg VCOLL_NODE_SPLIT=$(pick $i $splits)
+    VCOLL_WAIT=auto VCOLL_CHANNELS=shm,mpi VCOLL_CMA=1 VCOLL_CMA_MIN=4k
+    export VCOLL_ALG VCOLL_NODE_SPLIT VCOLL_WAIT VCOLL_CHANNELS VCOLL_CMA VCOLL_CMA_MIN
     np=$(pick $i $sizes)
     [ "$VCOLL_NODE_SPLIT" = 3 ] && [ $((restrictions & 16)) -ne 0 ] && np=6
     one "$np" --favour "$c" --iterations 50 --max-bytes 262144

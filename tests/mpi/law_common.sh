@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=sh
 # Sourced by the test scripts: a scratch directory that goes away, and words to fail with.
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/vc_law.XXXXXX") || exit 1
 trap 'rm -rf "$scratch"' EXIT

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # law_messages.sh MPIRUN DIRECTORY: silence on a healthy run, one clear line on a wrong setting.
-mpirun=$1 dir=$2 verify=$2/law_verify
+mpirun=$1 verify=$2/law_verify
 . "$(dirname "$0")/law_common.sh"
 
 # run NP WORDS...: exit code in $rc, output in out and err

@@ -3,7 +3,7 @@
 #
 # law_settings.sh MPIRUN DIRECTORY: Law 1. Ranks that were started with different settings find out at set-up, warn once,
 # and agree; settings that may differ do not warn.
-mpirun=$1 dir=$2 verify=$2/law_verify
+mpirun=$1 verify=$2/law_verify
 . "$(dirname "$0")/law_common.sh"
 export VCOLL_SETUP_AFTER=1
 
