@@ -7,6 +7,7 @@
 #include "pmpi/world.h"
 #include "transport/shm/shm_chan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct offer {
     struct vc_seg_handle handle; /* a node's first rank */
     uint64_t probe, nonce;       /* where in this process `nonce` stands */
     int32_t fits, wanted;        /* within VCOLL_SHM_LIMIT; the node has more than one rank */
+    char why[120];               /* a node's first rank: why it could not create the segment */
 };
 
 /* Bytes of shared memory this process has mapped, for VCOLL_SHM_LIMIT. */
@@ -44,14 +46,16 @@ void vc_share_release(struct vc_seg *seg)
     seg->fd = -1;
 }
 
-/* One line a process, from the rank that met the failure; more only for those who ask. */
-static void complain(const char *what)
+/* One line a job, by rank 0 of the world: everybody knows of the failure. More only for those who ask. */
+static void complain(int rank, const char *what, const char *why)
 {
     static atomic_flag told = ATOMIC_FLAG_INIT;
-    enum vc_log_level level = atomic_flag_test_and_set(&told) ? VC_LOG_INFO : VC_LOG_WARN;
-    vc_log(level,
-           "shared memory cannot be used as wanted (%s: %s); all ranks of the communicator do with less",
-           what, vc_error_text());
+    bool first = vc_world.rank == 0 && !atomic_flag_test_and_set(&told);
+    vc_log(first ? VC_LOG_WARN : VC_LOG_INFO,
+           "shared memory cannot be used as wanted (rank %d could not %s%s%s); all ranks of the communicator "
+           "do with "
+           "less",
+           rank, what, why[0] ? ": " : "", why);
 }
 
 /* Single copy from the next rank of the node, in a ring, so that every border between two sandboxes is
@@ -106,6 +110,7 @@ enum vc_shared vc_share_try(const struct vc_team *t, MPI_Comm comm, const struct
         memset(seg, 0, sizeof *seg);
         seg->fd = -1;
         mine.handle.backing = 0;
+        snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
     }
 
     enum vc_shared result = VC_SHARED;
@@ -114,8 +119,8 @@ enum vc_shared vc_share_try(const struct vc_team *t, MPI_Comm comm, const struct
         result = VC_SHARE_MPI;
     } else {
         int failed = find_failure(t, offers, &result);
-        if (failed == t->rank && result == VC_SHARE_CREATE)
-            complain("creating it failed");
+        if (failed >= 0 && result == VC_SHARE_CREATE)
+            complain(failed, "create it", offers[failed].why);
         if (failed == t->rank && result == VC_SHARE_LIMIT)
             vc_log(VC_LOG_INFO,
                    "%zu KiB more of shared memory would be over VCOLL_SHM_LIMIT; doing with less",
@@ -137,8 +142,8 @@ enum vc_shared vc_share_try(const struct vc_team *t, MPI_Comm comm, const struct
             result = VC_SHARE_MPI;
         else if (out[0] < t->size)
             result = VC_SHARE_ATTACH;
-        if (result == VC_SHARE_ATTACH && out[0] == t->rank && !how->quiet)
-            complain("attaching to it failed");
+        if (result == VC_SHARE_ATTACH && !how->quiet)
+            complain(out[0], "attach to it", out[0] == t->rank ? vc_error_text() : "");
         *cma = result == VC_SHARED && out[1] != 0;
     }
     if (result == VC_SHARED && leader && wanted)
