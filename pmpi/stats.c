@@ -47,7 +47,7 @@ static int column_of(const struct vc_call *k)
     if (!k->alg)
         return 0;
     const struct vc_alg *const *list = vc_alg_list(k->coll);
-    for (int i = 0; list[i] && i < VC_STATS_ALGS; i++)
+    for (int i = 0; i < VC_STATS_ALGS && list[i]; i++)
         if (list[i] == k->alg)
             return i;
     return 0;

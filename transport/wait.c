@@ -30,7 +30,7 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 /* How often the host MPI is driven after a slice: a rendezvous takes several steps. */
 #define PROGRESS_BURST 2
 /* A call of the host's progress that takes longer than this has moved data; there may be more to move. */
-#define BUSY_NS        8000u
+#define BUSY_NS        20000u
 #define PROGRESS_LIMIT 32
 
 static uint64_t relaxed_add(_Atomic uint64_t *counter, uint64_t n)
