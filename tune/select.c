@@ -36,7 +36,7 @@ static const struct {
 
     {VC_BCAST, ONE | NO_BULK, 32 * K, "shm"},
     {VC_BCAST, ONE | NO_BULK, ALL, "native"},
-    {VC_BCAST, ONE | PAIR, 128 * K, "shm"},
+    {VC_BCAST, ONE | PAIR, 16 * K, "shm"},
     {VC_BCAST, ONE | PAIR, ALL, "shm_cma"},
     {VC_BCAST, ONE, 16 * M, "shm"},
     {VC_BCAST, ONE, ALL, "native"},
@@ -73,7 +73,7 @@ static const struct {
 
     {VC_ALLGATHER, ONE | NO_BULK, 32 * K, "shm"},
     {VC_ALLGATHER, ONE | NO_BULK, ALL, "native"},
-    {VC_ALLGATHER, ONE | PAIR, 48 * K, "shm"},
+    {VC_ALLGATHER, ONE | PAIR, 16 * K, "shm"},
     {VC_ALLGATHER, ONE | PAIR, ALL, "shm_cma"},
     {VC_ALLGATHER, ONE, 1 * M, "shm"},
     {VC_ALLGATHER, ONE, ALL, "shm_cma"},
@@ -86,8 +86,11 @@ static const struct {
 
     {VC_ALLTOALL, ONE | NO_BULK, 32 * K, "shm"},
     {VC_ALLTOALL, ONE | NO_BULK, ALL, "native"},
+    {VC_ALLTOALL, ONE | PAIR, 16 * K, "shm"},
+    {VC_ALLTOALL, ONE | PAIR, ALL, "shm_cma"},
     {VC_ALLTOALL, ONE, 32 * K, "shm"},
-    {VC_ALLTOALL, ONE, ALL, "shm_cma"},
+    {VC_ALLTOALL, ONE, 512 * K, "shm_cma"},
+    {VC_ALLTOALL, ONE, ALL, "native"},
     {VC_ALLTOALL, SEVERAL, 1 * K, "two_level"},
     {VC_ALLTOALL, SEVERAL, ALL, "two_level_multi"},
     {VC_ALLTOALL, ANYWHERE, 256, "bruck"},

@@ -10,7 +10,7 @@
 #endif
 
 /** From this many bytes of result on, a rank's own cache is better left to what is still being read. */
-#define VC_STREAM_BYTES ((size_t)512 << 10)
+#define VC_STREAM_BYTES ((size_t)1 << 20)
 
 /** memcpy(), but where the CPU can, past the caches: lines are written without being read first. */
 static inline void vc_copy_stream(void *to, const void *from, size_t len)

@@ -4,7 +4,6 @@
  * the others' memory, and says so; the owners return when their data is no longer needed. Three slots of the
  * tiny ring: addresses, reduced slices (allreduce), "I have read".
  */
-#include "coll/node/copy.h"
 #include "coll/node/node_impl.h"
 #include "transport/shm/shm_chan.h"
 
@@ -142,7 +141,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
             const char *from =
                 (const char *)c->src + (c->kind == VC_NODE_ALLTOALL ? (size_t)nd->me * c->len : 0);
             if (to != from)
-                vc_copy_result(to, from, c->len, c->len * (size_t)nd->n);
+                memcpy(to, from, c->len);
         }
         st->phase = reduce ? REDUCE : READ;
         st->rd_next = reduce ? 0 : 1;

@@ -83,8 +83,8 @@ static void test_progress_in_every_mode(void **state)
                 struct vc_parking p = parking(s, 2, 0);
                 atomic_store(&progress_calls, 0);
                 assert_int_equal(wait_for(&s->turn, 1, &cfg, with ? &p : NULL, 1, 60000000), VC_OK);
-                /* 60 ms of slices of at most 5 ms */
-                assert_true(atomic_load(&progress_calls) >= 5);
+                /* 60 ms of slices of at most 5 ms; on a busy machine most of them may pass unused */
+                assert_true(atomic_load(&progress_calls) >= 2);
                 assert_int_equal(parked(s), 0);
             }
     munmap(s, sizeof *s);
