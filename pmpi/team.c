@@ -144,6 +144,7 @@ static int open_node(struct vc_team *t)
         .bulk = t->key.have_bulk ? vc_params.shm_bulk : 0,
         .parking = &t->parking,
         .wait = &vc_wait,
+        .own_cpus = !vc_world.os_crowded[vc_world.os_of[vc_world.rank]],
         .cma_pids = t->cma ? t->pids : NULL,
         .cma_min = vc_params.cma_min,
     };

@@ -57,6 +57,7 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
     nd->me = cfg->me;
     nd->parking = cfg->parking;
     nd->wait = cfg->wait;
+    nd->own_cpus = cfg->own_cpus;
     node_layout(nd, cfg->mem, cfg->n, cfg->bulk);
     note_cpu(nd);
     if (cfg->cma_pids) {

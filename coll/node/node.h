@@ -31,6 +31,7 @@ struct vc_node_cfg {
     size_t bulk;                /**< bytes of bulk slots per rank, as given to vc_node_bytes(); 0: none */
     struct vc_parking *parking; /**< outlives the node */
     const struct vc_wait_cfg *wait;
+    bool own_cpus;         /**< each rank has a CPU of its own; the same on all ranks, unlike wait->crowded */
     const pid_t *cma_pids; /**< [n], copied; NULL: single copy was not agreed */
     size_t cma_min;        /**< from this many bytes on AUTO takes the single copy */
 };

@@ -64,6 +64,7 @@ struct vc_node {
     uint16_t own_cpu;
     /* Longest operations for node_small.c in tiny and in small slots; -1: none. */
     ptrdiff_t straight_max[VC_NODE_KIND_COUNT][2];
+    bool own_cpus;
     pid_t *cma_pids;
     size_t cma_min;
     char *cma_scratch; /* VC_CMA_BUFFERS blocks */

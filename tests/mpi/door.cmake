@@ -52,8 +52,10 @@ find_program(VC_MPIFORT mpifort)
 if(VC_MPIFORT)
   foreach(_t mpifh.f usempi.f90 f08.f90)
     string(REGEX REPLACE "\\..*" "" _n ${_t})
+    # Each with a folder for its modules: two have one of the same name.
+    file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${_n}.mod)
     add_custom_command(OUTPUT door_${_n}
-      COMMAND ${VC_MPIFORT} -O1 -J ${CMAKE_CURRENT_BINARY_DIR} -o door_${_n} ${CMAKE_CURRENT_SOURCE_DIR}/door_${_t}
+      COMMAND ${VC_MPIFORT} -O1 -J ${CMAKE_CURRENT_BINARY_DIR}/${_n}.mod -o door_${_n} ${CMAKE_CURRENT_SOURCE_DIR}/door_${_t}
       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/door_${_t} WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR} VERBATIM)
     list(APPEND _fortran ${CMAKE_CURRENT_BINARY_DIR}/door_${_n})
     vc_door_taken(${_n} ${CMAKE_CURRENT_BINARY_DIR}/door_${_n})

@@ -78,7 +78,15 @@ static void rank_main(const struct job *job, void *mem, int me)
     for (int i = 0; i < job->n; i++)
         while ((all[i] = atomic_load(&pids[i])) == 0)
             usleep(100);
-    struct vc_node_cfg cfg = {base, job->n, me, job->bulk, &parking, &wait, job->cma ? all : NULL, 30000};
+    struct vc_node_cfg cfg = {.mem = base,
+                              .n = job->n,
+                              .me = me,
+                              .bulk = job->bulk,
+                              .parking = &parking,
+                              .wait = &wait,
+                              .own_cpus = !job->crowded,
+                              .cma_pids = job->cma ? all : NULL,
+                              .cma_min = 30000};
     struct vc_node *nd;
     if (vc_node_create(&cfg, &nd) != VC_OK)
         exit(2);
