@@ -47,8 +47,6 @@ static const struct {
 
     {VC_REDUCE, ONE | NO_BULK, 32 * K, "shm"},
     {VC_REDUCE, ONE | NO_BULK, ALL, "native"},
-    {VC_REDUCE, ONE | PAIR, 32 * K, "shm"},
-    {VC_REDUCE, ONE | PAIR, ALL, "shm_cma"},
     {VC_REDUCE, ONE, 16 * M, "shm"},
     {VC_REDUCE, ONE, ALL, "native"},
     {VC_REDUCE, SEVERAL, 64 * K, "two_level"},

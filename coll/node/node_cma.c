@@ -12,12 +12,6 @@ struct address {
     uint64_t src, dst;
 };
 
-/* Two ranks that can work at the same time; all of them know. */
-static bool pair(const struct vc_node *nd)
-{
-    return nd->n == 2 && nd->own_cpus;
-}
-
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
 {
     if (!nd->cma_pids || c->alg == VC_NODE_SLOTS || c->len == 0)
@@ -25,8 +19,6 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
     switch (c->kind) {
     case VC_NODE_BCAST:
         return c->alg == VC_NODE_CMA || c->len >= nd->cma_min;
-    case VC_NODE_REDUCE:
-        return c->alg == VC_NODE_CMA && pair(nd) && !c->op->ctx && c->op->esize <= VC_CMA_BLOCK;
     case VC_NODE_ALLREDUCE: /* kernels of users may not write over their left operand, which happens here in
                                place */
         return c->alg == VC_NODE_CMA && !c->op->ctx && c->op->esize <= VC_CMA_BLOCK;
@@ -43,7 +35,7 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
 /* Root and reader of a pair share the work of a large bcast: each moves one half across. */
 static bool cooperative(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return c->kind == VC_NODE_BCAST && pair(nd);
+    return c->kind == VC_NODE_BCAST && nd->n == 2 && nd->own_cpus;
 }
 
 /* Copies what this rank wants of rank r's data. */
@@ -117,33 +109,6 @@ static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
     return VC_OK;
 }
 
-/*
- * Reduce between two: the root reduces the upper part of the vector into its dst, the other rank the lower
- * part, which it then writes across. That is one copy more, so its part is the smaller one.
- */
-static int reduce_pair(struct vc_node *nd, struct vc_node_call *c)
-{
-    const struct vc_redop *op = c->op;
-    bool root = nd->me == c->root;
-    struct address a = address_of(nd, c->st.base, 1 - nd->me);
-    pid_t pid = nd->cma_pids[1 - nd->me];
-    size_t cut = c->len / op->esize * 2 / 5 * op->esize, block = VC_CMA_BLOCK / op->esize * op->esize;
-    char *acc = nd->cma_scratch, *in = acc + VC_CMA_BLOCK;
-    size_t at = root ? cut : 0, end = root ? c->len : cut;
-    for (size_t len; at < end; at += len) {
-        len = vc_min_size(block, end - at);
-        int err = vc_cma_read(pid, in, a.src + at, len);
-        if (err != VC_OK)
-            return err;
-        const char *own = (const char *)c->src + at;
-        char *out = root ? (char *)c->dst + at : acc;
-        op->fn(nd->me == 0 ? own : in, nd->me == 0 ? in : own, out, len / op->esize, NULL);
-        if (!root && (err = vc_cma_write(pid, acc, a.dst + at, len)) != VC_OK)
-            return err;
-    }
-    return VC_OK;
-}
-
 static int fetch_slice(struct vc_node *nd, struct vc_node_call *c, int r)
 {
     size_t lo = vc_slice(c->len, c->op->esize, nd->n, r), hi = vc_slice(c->len, c->op->esize, nd->n, r + 1);
@@ -161,7 +126,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     uint64_t g = st->base;
     bool coop = cooperative(nd, c), all = c->kind != VC_NODE_BCAST || coop;
     bool speaks = all || nd->me == c->root, reads = all || nd->me != c->root;
-    bool reduce = c->kind == VC_NODE_ALLREDUCE, pairwise = c->kind == VC_NODE_REDUCE;
+    bool reduce = c->kind == VC_NODE_ALLREDUCE;
 
     if (st->phase == POST) {
         if (!vc_may_write(nd, ring, g + 2, whom))
@@ -178,18 +143,17 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
             if (to != from)
                 memcpy(to, from, c->len);
         }
-        st->phase = reduce || pairwise ? REDUCE : READ;
-        st->rd_next = reduce || pairwise ? 0 : 1;
+        st->phase = reduce ? REDUCE : READ;
+        st->rd_next = reduce ? 0 : 1;
     }
     if (st->phase == REDUCE) {
         if (!everybody(nd, c, g, whom))
             return 0;
-        int err = pairwise ? reduce_pair(nd, c) : reduce_slice(nd, c);
+        int err = reduce_slice(nd, c);
         if (err != VC_OK)
             return err;
-        if (!pairwise)
-            vc_publish(nd, ring, g + 1);
-        st->phase = pairwise ? CONFIRM : READ;
+        vc_publish(nd, ring, g + 1);
+        st->phase = READ;
         st->rd_next = 1;
     }
     if (st->phase == READ) {
