@@ -23,7 +23,9 @@ enum { K = 1 << 10, M = 1 << 20 };
 #define ALL              SIZE_MAX
 
 /* The built-in rules: for each collective and operator class, the first that fits the call wins. A rule whose
- * algorithm refuses the communicator or the operator is passed over; behind the last one stands native. */
+ * algorithm refuses the communicator or the operator is passed over; behind the last one stands native.
+ * Without shared memory the same messages as the underlying MPI's, sent by a plan on top of it, win in long
+ * allreduces alone. */
 static const struct {
     enum vc_coll coll;
     unsigned where;
@@ -32,6 +34,7 @@ static const struct {
 } rules[] = {
     {VC_BARRIER, ONE, ALL, "shm"},
     {VC_BARRIER, SEVERAL, ALL, "two_level"},
+    {VC_BARRIER, APART, ALL, "native"},
     {VC_BARRIER, ANYWHERE, ALL, "dissemination"},
 
     {VC_BCAST, ONE | NO_BULK, 32 * K, "shm"},
@@ -42,6 +45,7 @@ static const struct {
     {VC_BCAST, ONE, ALL, "native"},
     {VC_BCAST, SEVERAL, 64 * K, "two_level"},
     {VC_BCAST, SEVERAL, ALL, "two_level_scatter_allgather"},
+    {VC_BCAST, APART, ALL, "native"},
     {VC_BCAST, ANYWHERE, 16 * K, "binomial"},
     {VC_BCAST, ANYWHERE, ALL, "scatter_allgather"},
 
@@ -52,6 +56,7 @@ static const struct {
     {VC_REDUCE, SEVERAL, 64 * K, "two_level"},
     {VC_REDUCE, SEVERAL, ALL, "two_level_multi"},
     {VC_REDUCE, SEVERAL, ALL, "two_level"},
+    {VC_REDUCE, APART, ALL, "native"},
     {VC_REDUCE, ANYWHERE, 32 * K, "binomial"},
     {VC_REDUCE, ANYWHERE, ALL, "rabenseifner"},
     {VC_REDUCE, ANYWHERE, ALL, "binomial_ordered"},
@@ -66,6 +71,7 @@ static const struct {
     {VC_ALLREDUCE, SEVERAL, 64 * K, "two_level_multi"},
     {VC_ALLREDUCE, SEVERAL, ALL, "two_level_multi_rabenseifner"},
     {VC_ALLREDUCE, SEVERAL, ALL, "two_level"},
+    {VC_ALLREDUCE, APART, 8 * K, "native"},
     {VC_ALLREDUCE, ANYWHERE, 16 * K, "recursive_doubling"},
     {VC_ALLREDUCE, ANYWHERE, 1 * M, "rabenseifner"},
     {VC_ALLREDUCE, ANYWHERE, ALL, "ring"},
@@ -80,6 +86,7 @@ static const struct {
     {VC_ALLGATHER, SEVERAL, 16 * K, "two_level"},
     {VC_ALLGATHER, SEVERAL, ALL, "two_level_multi_ring"},
     {VC_ALLGATHER, SEVERAL, ALL, "two_level_ring"},
+    {VC_ALLGATHER, APART, ALL, "native"},
     {VC_ALLGATHER, ANYWHERE, 1 * K, "bruck"},
     {VC_ALLGATHER, ANYWHERE, 32 * K, "recursive_doubling"},
     {VC_ALLGATHER, ANYWHERE, ALL, "ring"},
@@ -93,6 +100,7 @@ static const struct {
     {VC_ALLTOALL, ONE, ALL, "native"},
     {VC_ALLTOALL, SEVERAL, 1 * K, "two_level"},
     {VC_ALLTOALL, SEVERAL, ALL, "two_level_multi"},
+    {VC_ALLTOALL, APART, ALL, "native"},
     {VC_ALLTOALL, ANYWHERE, 256, "bruck"},
     {VC_ALLTOALL, ANYWHERE, ALL, "pairwise"},
 };
