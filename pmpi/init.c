@@ -80,7 +80,7 @@ static void fill_wait(void)
     vc_wait.spin_ns = vc_params.spin_us * 1000;
     vc_wait.crowded = vc_world.os_crowded[vc_world.os_of[vc_world.rank]];
     vc_wait.slice_min_ns = 500 * 1000;
-    vc_wait.slice_max_ns = 20 * 1000 * 1000;
+    vc_wait.slice_max_ns = 40 * 1000 * 1000;
     vc_wait.host_progress = vc_host_progress;
 }
 

@@ -39,7 +39,7 @@ static const struct {
 
     {VC_BCAST, ONE | NO_BULK, 32 * K, "shm"},
     {VC_BCAST, ONE | NO_BULK, ALL, "native"},
-    {VC_BCAST, ONE | PAIR, 16 * K, "shm"},
+    {VC_BCAST, ONE | PAIR, 8 * K, "shm"},
     {VC_BCAST, ONE | PAIR, ALL, "shm_cma"},
     {VC_BCAST, ONE, 16 * M, "shm"},
     {VC_BCAST, ONE, ALL, "native"},

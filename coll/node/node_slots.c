@@ -255,6 +255,16 @@ static bool reduce_chunk(struct vc_node *nd, struct vc_node_call *c, int k, size
     return true;
 }
 
+/*
+ * Whether this rank's slice is reduced straight into dst and copied to the slot while it is hot, instead of
+ * the other way round. Not where dst is src and holds an operand that is still needed, and not with kernels
+ * of users, which may not write over their left operand. Concerns nobody but this rank.
+ */
+static bool reduces_at_home(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return c->op && !c->op->ctx && (c->src != c->dst || nd->n == 2);
+}
+
 /* Two-stage operations: this rank's slice of the result of chunk k, published in the slot after the
  * contributions. */
 static bool publish_slice(struct vc_node *nd, struct vc_node_call *c, int k, int *whom)
@@ -268,9 +278,12 @@ static bool publish_slice(struct vc_node *nd, struct vc_node_call *c, int k, int
         return false;
     size_t lo, hi;
     own_slice(nd, c, chunk_len(c, k), &lo, &hi);
-    char *to = vc_payload(st->ring, nd->me, g);
-    if (!reduce_chunk(nd, c, k, lo, hi - lo, to, &st->red_next, whom))
+    char *to = vc_payload(st->ring, nd->me, g), *at_home = (char *)c->dst + (size_t)k * st->chunk + lo;
+    char *out = reduces_at_home(nd, c) ? at_home : to;
+    if (!reduce_chunk(nd, c, k, lo, hi - lo, out, &st->red_next, whom))
         return false;
+    if (out == at_home && hi > lo)
+        memcpy(to, at_home, hi - lo);
     vc_publish(nd, st->ring, g);
     return true;
 }
@@ -284,6 +297,8 @@ static bool collect_slices(struct vc_node *nd, struct vc_node_call *c, int k, in
     char *dst = (char *)c->dst + (size_t)k * st->chunk;
     for (; st->rd_next < parts; st->rd_next++) {
         int r = (nd->me + st->rd_next) % parts;
+        if (r == nd->me && reduces_at_home(nd, c))
+            continue;
         if (!vc_ready(st->ring, r, g)) {
             *whom = r;
             return false;
