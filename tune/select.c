@@ -63,7 +63,7 @@ static const struct {
 
     {VC_ALLREDUCE, ONE | NO_BULK, 32 * K, "shm"},
     {VC_ALLREDUCE, ONE | NO_BULK, ALL, "native"},
-    {VC_ALLREDUCE, ONE | PAIR, 128 * K, "shm"},
+    {VC_ALLREDUCE, ONE | PAIR, 256 * K, "shm"},
     {VC_ALLREDUCE, ONE | PAIR, ALL, "shm_cma"},
     {VC_ALLREDUCE, ONE, 16 * M, "shm"},
     {VC_ALLREDUCE, ONE, ALL, "native"},
