@@ -259,10 +259,12 @@ static void after_sleep(struct vc_waiter *w)
         t = now;
         relaxed_add(&vc_wait_stats.progress_calls, 1);
     }
-    /* Where somebody's point-to-point messages need this rank, it looks after them often until they are
+    /* Where somebody's point-to-point messages need this rank, it looks after them more often until they are
      * through. Otherwise slices grow, but stay below half of what has been waited already: whoever needs this
      * rank's progress after all waits for that little longer in proportion. */
-    w->slice = worked ? w->cfg->slice_min_ns / 4 : w->slice + w->slice / 2;
+    w->slice = worked ? w->slice / 2 : w->slice + w->slice / 2;
+    if (w->slice < w->cfg->slice_min_ns / 4)
+        w->slice = w->cfg->slice_min_ns / 4;
     if (w->slice > w->cfg->slice_max_ns)
         w->slice = w->cfg->slice_max_ns;
 }

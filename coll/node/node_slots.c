@@ -8,6 +8,11 @@
 #include "coll/node/copy.h"
 #include "coll/node/node_impl.h"
 
+/* Pieces of a pipeline, in bytes: what is worth a meeting, and what still leaves the ring in a core's own
+ * cache. */
+#define PIPELINE_LEAST 4096
+#define PIPELINE_MOST  16384
+
 static bool reads_all(const struct vc_node *nd, const struct vc_node_call *c)
 {
     switch (c->kind) {
@@ -54,6 +59,21 @@ static int slice_parts(const struct vc_node *nd, const struct vc_node_call *c)
     return c->len <= VC_FLAT_BYTES && nd->n > VC_FLAT_RANKS ? 1 : nd->n;
 }
 
+/*
+ * Where one side only sends and the other only receives, and both have a CPU, the receiver should begin as
+ * soon as there is something: a quarter of the message is a good first piece. On crowded CPUs pieces cost
+ * switches.
+ */
+static size_t pipeline_chunk(size_t total, size_t grain, size_t most)
+{
+    size_t want = total / 4;
+    if (want > PIPELINE_MOST)
+        want = PIPELINE_MOST;
+    if (want < PIPELINE_LEAST)
+        want = PIPELINE_LEAST;
+    return vc_min_size(vc_round_up(want, grain), most);
+}
+
 int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
 {
     struct vc_node_state *st = &c->st;
@@ -95,6 +115,8 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
                        ? vc_slice(c->len, grain, c->parts, 1)
                        : c->len;
     st->chunk = cap / pieces / grain * grain;
+    if ((c->kind == VC_NODE_BCAST || c->kind == VC_NODE_REDUCE) && nd->own_cpus && st->ring == &nd->bulk)
+        st->chunk = pipeline_chunk(total, grain, st->chunk);
     if (total <= st->chunk) {
         st->chunk = total;
         st->nchunks = 1;
