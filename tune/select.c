@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tune/select.h"
 
+#include "coll/node/node.h"
 #include "tune/params_internal.h"
 
 #include <pthread.h>
@@ -161,6 +162,8 @@ static const char *unusable(const struct vc_alg_choice *c, const struct vc_topo_
         return NULL;
     if (c->alg->kind == VC_ALG_NODE && !(key->have_node && key->nnodes == 1))
         return "all ranks must share one node's memory";
+    if (c->alg->kind == VC_ALG_NODE && c->alg->node_alg == VC_NODE_CMA && !key->have_cma)
+        return "single copy is switched off, or not permitted between all ranks";
     if (c->alg->kind == VC_ALG_PLAN && !key->have_chan)
         return "no channel reaches all ranks";
     if (key->reproducible && reduces(coll) && !(c->alg->restrictions & VC_PLACEMENT_FREE))

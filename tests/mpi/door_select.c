@@ -164,6 +164,27 @@ static void forced_wins_where_it_can(void **state)
     free(p);
 }
 
+/* Where not all ranks may read each other's memory, nothing that is called single copy is chosen, forced or
+ * not. */
+static void single_copy_only_where_agreed(void **state)
+{
+    (void)state;
+    struct place *p = place(2, 2, true);
+    const struct vc_alg *cma = vc_alg_find(VC_BCAST, "shm_cma");
+    for (int forced = 0; forced < 2; forced++) {
+        p->params.alg[VC_BCAST].alg = forced ? cma : NULL;
+        p->key.have_cma = true;
+        vc_select_init(&p->sel, &p->key, &p->params);
+        assert_ptr_equal(pick(p, VC_BCAST, 1 << 20, true), cma);
+        p->key.have_cma = false;
+        vc_select_init(&p->sel, &p->key, &p->params);
+        for (int i = 0; i < NSIZES; i++)
+            assert_ptr_not_equal(pick(p, VC_BCAST, sizes[i], true), cma);
+        check_all(p);
+    }
+    free(p);
+}
+
 /* Same ranks, other places: the same algorithm. */
 static void reproducible_ignores_places(void **state)
 {
@@ -188,9 +209,13 @@ static void reproducible_ignores_places(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rules_are_valid),          cmocka_unit_test(every_place_has_an_answer),
-        cmocka_unit_test(one_node_uses_its_memory), cmocka_unit_test(several_nodes_use_both),
-        cmocka_unit_test(forced_wins_where_it_can), cmocka_unit_test(reproducible_ignores_places),
+        cmocka_unit_test(rules_are_valid),
+        cmocka_unit_test(every_place_has_an_answer),
+        cmocka_unit_test(one_node_uses_its_memory),
+        cmocka_unit_test(several_nodes_use_both),
+        cmocka_unit_test(forced_wins_where_it_can),
+        cmocka_unit_test(single_copy_only_where_agreed),
+        cmocka_unit_test(reproducible_ignores_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
