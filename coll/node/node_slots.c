@@ -13,6 +13,7 @@
 #define PIPELINE_LEAST 4096
 #define PIPELINE_MOST  16384
 
+/* Whether this rank reads the lanes of all that write. */
 static bool reads_all(const struct vc_node *nd, const struct vc_node_call *c)
 {
     switch (c->kind) {
@@ -30,6 +31,15 @@ static bool reads_all(const struct vc_node *nd, const struct vc_node_call *c)
     default:
         return false;
     }
+}
+
+/* Whether this rank reads any lane: besides those above, everybody but the root where the root alone speaks.
+ */
+static bool reads(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    if (c->kind == VC_NODE_BCAST || c->kind == VC_NODE_SCATTER)
+        return nd->me != c->root;
+    return reads_all(nd, c);
 }
 
 static bool writes(const struct vc_node *nd, const struct vc_node_call *c)
@@ -131,10 +141,7 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     uint64_t end = st->ring->pos;
     if (!writes(nd, c))
         st->wr = st->nchunks;
-    if (!reads_all(nd, c) && (c->kind != VC_NODE_BCAST && c->kind != VC_NODE_SCATTER)) {
-        vc_set_done(nd, st->ring, end);
-        st->rd = st->nchunks;
-    } else if ((c->kind == VC_NODE_BCAST || c->kind == VC_NODE_SCATTER) && nd->me == c->root) {
+    if (!reads(nd, c)) {
         vc_set_done(nd, st->ring, end);
         st->rd = st->nchunks;
     }
