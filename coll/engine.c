@@ -467,18 +467,29 @@ bool vc_exec_advanced(const struct vc_exec *x)
     return x->advanced;
 }
 
+/* Waits on what can bring the next event, and on nothing more: a descriptor is dearer to sleep on than a word
+ * and a word's waker is dearer off when the sleeper sleeps on descriptors. */
+static void begin_wait(struct vc_exec *x, struct vc_waiter *w, const struct vc_wait_cfg *wait,
+                       struct vc_parking *parking)
+{
+    bool unknown = !x->env.by_shm && !x->env.by_device;
+    struct vc_wake_src *src = x->nflying && (x->env.by_device || unknown) ? x->env.chan->src : NULL;
+    bool parks = !src || x->env.by_shm || unknown || x->node_step >= 0;
+    vc_wait_begin_src(w, wait, parks ? parking : NULL, src);
+}
+
 int vc_exec_wait(struct vc_exec *x, const struct vc_wait_cfg *wait, struct vc_parking *parking)
 {
     int rc = vc_exec_progress(x);
     if (rc != 0)
         return rc < 0 ? rc : VC_OK;
     struct vc_waiter w;
-    vc_wait_begin(&w, wait, parking);
+    begin_wait(x, &w, wait, parking);
     while ((rc = vc_exec_progress(x)) == 0) {
         if (x->advanced) {
             /* What comes next is a new wait, with its own budget. */
             vc_wait_end(&w);
-            vc_wait_begin(&w, wait, parking);
+            begin_wait(x, &w, wait, parking);
             continue;
         }
         int err = vc_wait_idle(&w, x->nflying == 0 && x->node_step >= 0 ? x->node_whom : VC_WAIT_ANY);

@@ -16,6 +16,9 @@ struct vc_exec_env {
     struct vc_node
         *node; /**< NULL is legal when the rank is alone on its node: NODE steps are then local copies */
     int local, nlocal; /**< index and number of ranks of the node */
+    /** Ways that messages of the plan take, for waiting on the right ones: shared memory, a device whose
+     * channel has a wake source. Both false: unknown, so both may be. */
+    bool by_shm, by_device;
 };
 
 /**

@@ -6,6 +6,7 @@
  * never.
  */
 #include "pmpi/comm.h"
+#include "pmpi/fabric.h"
 #include "pmpi/stats.h"
 #include "pmpi/symbols.h"
 #include "pmpi/typemap.h"
@@ -38,6 +39,7 @@ static int on_finalize(MPI_Comm self, int key, void *value, void *extra)
     (void)extra;
     set_gate(VC_GATE_CLOSED);
     vc_comm_teardown();
+    vc_fabric_fini();
     vc_types_fini();
     vc_host_progress_fini();
     vc_stats_fini();
@@ -99,6 +101,8 @@ static int prepare(void)
         (err = vc_comm_keyval_init()) != VC_OK)
         return err;
     fill_wait();
+    if ((err = vc_fabric_init()) != VC_OK)
+        return err;
     vc_typemap_init();
     if (vc_stats_init() != VC_OK)
         vc_log(VC_LOG_WARN, "%s", vc_error_text());

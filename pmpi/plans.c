@@ -2,6 +2,7 @@
 /* A communicator's channel and its plans, made when they are first needed. */
 #include "pmpi/team.h"
 
+#include "pmpi/fabric.h"
 #include "pmpi/world.h"
 #include "transport/mux.h"
 #include "transport/shm/shm_chan.h"
@@ -63,23 +64,24 @@ static void drop(struct vc_chan *ch)
         ch->ops->destroy(ch);
 }
 
-/* shm where there is one, mpi elsewhere. Takes over both, whatever comes of it. */
-static int join(struct vc_team *t, struct vc_chan *shm, struct vc_chan *mpi)
+/* shm where there is one, `far` (verbs or mpi) elsewhere. Takes over both, whatever comes of it. The verbs
+ * channel needs the mux for messages to oneself. */
+static int join(struct vc_team *t, struct vc_chan *shm, struct vc_chan *far)
 {
-    if (!shm || !mpi) {
-        t->chan = shm ? shm : mpi;
+    if (!far || (!shm && !vc_fabric)) {
+        t->chan = shm ? shm : far;
         return VC_OK;
     }
     struct vc_chan **via = calloc((size_t)t->size, sizeof(struct vc_chan *));
     int err = via ? VC_OK : vc_fail(VC_ERR_NOMEM, "out of memory for the channels of %d ranks", t->size);
     for (int r = 0; via && r < t->size; r++)
         if (r != t->rank)
-            via[r] = t->hier.node_of[r] == t->mine ? shm : mpi;
+            via[r] = shm && t->hier.node_of[r] == t->mine ? shm : far;
     if (err == VC_OK)
         err = vc_mux_create(t->size, t->rank, via, &t->chan);
     if (err != VC_OK) {
         drop(shm);
-        drop(mpi);
+        drop(far);
     }
     free(via);
     return err;
@@ -94,20 +96,22 @@ int vc_team_channel(struct vc_team *t, MPI_Comm comm)
         struct vc_share how = {.bytes = vc_shm_chan_bytes(t->nlocal, RING_BUDGET), .backing = t->backing};
         rings = vc_share_try(t, comm, &how, &t->chan_seg, &cma) == VC_SHARED;
     }
-    bool need_mpi = !rings || t->hier.nnodes > 1;
-    struct vc_chan *shm = NULL, *mpi = NULL;
+    bool need_far = !rings || t->hier.nnodes > 1;
+    struct vc_chan *shm = NULL, *far = NULL;
     int err = VC_OK;
-    if (need_mpi && !want_mpi)
+    if (need_far && vc_fabric)
+        err = vc_fabric_channel(comm, t->size, t->rank, t->world, &far);
+    else if (need_far && !want_mpi)
         err = VC_ERR_UNSUPPORTED; /* on all ranks alike */
-    if (err == VC_OK && need_mpi)
-        err = make_mpi(comm, &mpi);
+    else if (need_far)
+        err = make_mpi(comm, &far);
     if (err == VC_OK && rings && t->nlocal > 1)
         err = make_shm(t, &shm);
     if (err == VC_OK) {
-        err = join(t, shm, mpi);
+        err = join(t, shm, far);
     } else {
         drop(shm);
-        drop(mpi);
+        drop(far);
     }
     int ok = err == VC_OK, all = 0;
     if (vc_next.Allreduce(&ok, &all, 1, MPI_INT, MPI_MIN, comm) != MPI_SUCCESS)
@@ -128,15 +132,17 @@ int vc_team_channel(struct vc_team *t, MPI_Comm comm)
 
 /* ---- plans ---- */
 
-static unsigned ways(const struct vc_team *t, const struct vc_plan *p)
+/* Of node phases in *node, of messages in the result. */
+static unsigned ways(const struct vc_team *t, const struct vc_plan *p, unsigned *node)
 {
-    unsigned via = 0;
+    unsigned via = 0, far = vc_fabric ? VC_VIA_VERBS : VC_VIA_MPI;
+    *node = 0;
     for (int i = 0; i < p->nsteps; i++) {
         const struct vc_step *s = &p->steps[i];
         if (s->kind == VC_STEP_NODE)
-            via |= t->node ? VC_VIA_SHM : 0;
+            *node |= t->node ? VC_VIA_SHM : 0;
         else if (s->kind == VC_STEP_SEND || s->kind == VC_STEP_RECV || s->kind == VC_STEP_RECV_REDUCE)
-            via |= t->chan_seg.base && t->hier.node_of[s->peer] == t->mine ? VC_VIA_SHM : VC_VIA_MPI;
+            via |= t->chan_seg.base && t->hier.node_of[s->peer] == t->mine ? VC_VIA_SHM : far;
     }
     return via;
 }
@@ -187,9 +193,17 @@ static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_c
         /* Memory is bounded: what the new plan needs, old ones give up. */
         while (t->plan_tmp > 0 && t->plan_tmp + plan.tmp_bytes > VC_TEAM_TMP)
             forget(t, oldest(t, true));
-        struct vc_exec_env env = {.chan = t->chan, .node = t->node, .local = t->local, .nlocal = t->nlocal};
+        unsigned by_node, by_message = ways(t, &plan, &by_node);
+        struct vc_exec_env env = {
+            .chan = t->chan,
+            .node = t->node,
+            .local = t->local,
+            .nlocal = t->nlocal,
+            .by_shm = (by_message & VC_VIA_SHM) != 0,
+            .by_device = (by_message & VC_VIA_VERBS) != 0,
+        };
         size_t tmp = plan.tmp_bytes;
-        s->via = ways(t, &plan);
+        s->via = by_node | by_message;
         err = vc_exec_create(&plan, &env, &s->exec);
         if (err == VC_OK) {
             s->tmp_bytes = tmp;

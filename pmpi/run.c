@@ -10,6 +10,9 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k)
     if (c->phase != VC_COMM_BROKEN) {
         c->phase = VC_COMM_BROKEN;
         c->why_not = "a collective on it failed";
+        /* Ranks of this node that wait for this one are told; those of other nodes, by the channel. */
+        if (c->team && c->team->seg.base)
+            vc_park_give_up(&c->team->parking, vc_error_text());
         vc_log(VC_LOG_ERROR, "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll),
                c->rank, c->size, vc_error_text());
     }

@@ -33,8 +33,9 @@ static const char *const pass_text[VC_PASS_COUNT] = {
 
 static const char *via_text(uint64_t via, bool native)
 {
-    static const char *const text[] = {"local", "shm", "mpi", "shm+mpi"};
-    return native ? "native" : text[via & 3];
+    static const char *const text[] = {"local", "shm",       "mpi",       "shm+mpi",
+                                       "verbs", "shm+verbs", "verbs+mpi", "shm+verbs+mpi"};
+    return native ? "native" : text[via & 7];
 }
 
 /* The totals of a collective. */

@@ -2,6 +2,7 @@
 /* Setting a communicator up, and taking it down. */
 #include "pmpi/team.h"
 
+#include "pmpi/fabric.h"
 #include "pmpi/world.h"
 
 #include <stdlib.h>
@@ -171,7 +172,8 @@ static void fill_key(struct vc_team *t, const int *world)
     t->key.hier = &t->hier;
     t->key.reproducible = vc_params.reproducible;
     t->key.have_cma = t->cma;
-    t->key.have_chan = (channels & VC_CHAN_MPI) || (t->key.have_node && t->hier.nnodes == 1);
+    t->key.have_verbs = vc_fabric != NULL;
+    t->key.have_chan = vc_fabric || (channels & VC_CHAN_MPI) || (t->key.have_node && t->hier.nnodes == 1);
     t->key.crowded = false;
     for (int r = 0; r < t->size; r++)
         t->key.crowded |= vc_world.os_crowded[vc_world.os_of[world[r]]];
@@ -201,6 +203,8 @@ int vc_team_create(MPI_Comm comm, struct vc_team **out, const char **why)
     int size = 0;
     vc_next.Comm_size(comm, &size);
     int *world = malloc((size_t)size * sizeof *world);
+    if (t)
+        t->world = world;
     if (!t || !world) {
         free(t);
         free(world);
@@ -223,7 +227,6 @@ int vc_team_create(MPI_Comm comm, struct vc_team **out, const char **why)
         if (err == VC_OK && !use)
             *why = "no channel of VCOLL_CHANNELS reaches all its ranks";
     }
-    free(world);
     if (!use) {
         vc_team_free(t);
         return err;
@@ -250,12 +253,13 @@ void vc_team_free(struct vc_team *t)
     free(t->ids);
     free(t->pids);
     free(t->hier_mem);
+    free(t->world);
     free(t);
 }
 
 size_t vc_team_heap(const struct vc_team *t)
 {
-    size_t sum = sizeof *t + (size_t)(4 * t->size + 1) * sizeof(int) + t->plan_tmp;
+    size_t sum = sizeof *t + (size_t)(5 * t->size + 1) * sizeof(int) + t->plan_tmp;
     sum += (size_t)t->nlocal * (sizeof *t->ids + sizeof *t->pids);
     for (int i = 0; i < VC_SCRATCHES; i++)
         sum += t->scratch[i].cap;

@@ -41,6 +41,7 @@ struct vc_team {
     struct vc_hier hier;
     int *hier_mem; /**< what hier points into */
     int mine, local, nlocal;
+    int *world; /**< [size] world ranks */
     /* shared memory of the node */
     struct vc_seg seg;
     enum vc_seg_backing backing; /**< the kind that worked */

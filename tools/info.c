@@ -3,10 +3,12 @@
 #include "tools/info.h"
 
 #include "coll/kernels/kernels.h"
+#include "tools/info_cost.h"
 #include "tools/tools.h"
 #include "transport/base.h"
 #include "transport/topology/cpus.h"
 #include <argp.h>
+#include <errno.h>
 #include <hwloc.h>
 #include <mpi.h>
 #include <stdio.h>
@@ -17,12 +19,15 @@
 
 /* ---- the words ---- */
 
-enum { KEY_PLATFORM = 256, KEY_PARAMS, KEY_ALGORITHMS, KEY_JSON, KEY_MARKDOWN, KEY_MAN };
+enum { KEY_PLATFORM = 256, KEY_PARAMS, KEY_ALGORITHMS, KEY_COST, KEY_PPN, KEY_JSON, KEY_MARKDOWN, KEY_MAN };
 
 static const struct argp_option options[] = {
     {"platform", KEY_PLATFORM, 0, 0, "platform, CPUs, SR-IOV requirements, topology, devices, MPI", 0},
     {"params", KEY_PARAMS, 0, 0, "parameters: default, current value, where it is from, what is valid", 0},
     {"algorithms", KEY_ALGORITHMS, 0, 0, "algorithms of each collective with their restrictions", 0},
+    {"cost", KEY_COST, 0, 0, "queue pairs and memory that a rank needs of the verbs channel", 0},
+    {0, 'n', "RANKS", 0, "with --cost: of a job of so many ranks, not of several sizes", 0},
+    {"ppn", KEY_PPN, "RANKS", 0, "with --cost: ranks on each node, default 1", 0},
     {"json", KEY_JSON, 0, 0, "print JSON", 0},
     {"markdown", KEY_MARKDOWN, 0, 0, "with --params: the reference as Markdown", 0},
     {"man", KEY_MAN, 0, 0, "with --params: the reference as a piece of a man page", 0},
@@ -31,12 +36,13 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
     "Shows what vcoll finds here. Without options everything; with one or more of --platform, --params and "
-    "--algorithms only that."
+    "--algorithms only that; with --cost only the cost of a job."
     "\v"
     "Examples:\n"
     "  vcoll info                              all of it, for people\n"
     "  vcoll info --json | jq .platform.class  for programs\n"
     "  VCOLL_WAIT=poll vcoll info --params     is this setting understood?\n"
+    "  vcoll info --cost -n 256 --ppn 16       what 256 ranks on 16 nodes take\n"
     "  mpirun -n 1 --host node7 vcoll info --platform\n"
     "                                          what another node says\n"
     "\n"
@@ -45,7 +51,19 @@ static const char doc[] =
 struct request {
     unsigned sections;
     int writer; /* 0: text, else the key of an option */
+    bool cost;
+    int ranks, ppn; /* 0: not given */
 };
+
+static int ranks_of(const char *arg, const char *option, int lo, struct argp_state *state)
+{
+    char *end;
+    errno = 0;
+    long n = strtol(arg, &end, 10);
+    if (errno != 0 || end == arg || *end || n < lo || n > COST_RANKS_MAX)
+        argp_error(state, "%s %s: not a number of ranks, %d..%d", option, arg, lo, COST_RANKS_MAX);
+    return (int)n;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -60,6 +78,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_ALGORITHMS:
         r->sections |= INFO_ALGORITHMS;
         return 0;
+    case KEY_COST:
+        r->cost = true;
+        return 0;
+    case 'n':
+        r->ranks = ranks_of(arg, "-n", 2, state);
+        return 0;
+    case KEY_PPN:
+        r->ppn = ranks_of(arg, "--ppn", 1, state);
+        return 0;
     case KEY_JSON:
     case KEY_MARKDOWN:
     case KEY_MAN:
@@ -71,8 +98,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "\"%s\" is not an option", arg);
         return 0;
     case ARGP_KEY_END:
-        if ((r->writer == KEY_MARKDOWN || r->writer == KEY_MAN) && r->sections != INFO_SETTINGS)
+        if ((r->writer == KEY_MARKDOWN || r->writer == KEY_MAN) && (r->sections != INFO_SETTINGS || r->cost))
             argp_error(state, "--markdown and --man need --params, and nothing else");
+        if (r->cost && r->sections)
+            argp_error(state, "--cost goes with -n, --ppn and --json only");
+        if (!r->cost && (r->ranks || r->ppn))
+            argp_error(state, "-n and --ppn belong to --cost");
         if (r->sections == 0)
             r->sections = INFO_ALL;
         return 0;
@@ -140,17 +171,45 @@ static void gather_mpi(struct info *info)
     MPI_Get_version(&info->mpi_version, &info->mpi_subversion);
 }
 
+static void gather_coalesce(struct info_coalesce *c, const char *netdev)
+{
+    snprintf(c->netdev, sizeof c->netdev, "%s", netdev);
+    if (!netdev[0])
+        return;
+    int rc = vc_coalesce_get(NULL, netdev, &c->value);
+    c->reported = rc == VC_OK;
+    if (rc == VC_ERR_UNSUPPORTED && errno == EOPNOTSUPP)
+        snprintf(c->reason, sizeof c->reason, "not reported by the driver");
+    else if (rc != VC_OK)
+        snprintf(c->reason, sizeof c->reason, "%s", vc_error_text());
+}
+
+static void gather_devices(struct info *info)
+{
+    info->nnics = vc_nics_scan(NULL, info->platform.guest, info->nic, INFO_NICS);
+    for (int i = 0; i < info->nnics; i++)
+        gather_coalesce(&info->nic_coalesce[i], info->nic[i].netdev);
+    info->nrdma = vc_rdma_scan(NULL, info->rdma, INFO_RDMA);
+    for (int i = 0; i < info->nrdma; i++) {
+        for (int k = 0; k < info->rdma[i].nports; k++) {
+            char netdev[VC_NETDEV_NAME];
+            vc_rdma_netdev(NULL, info->rdma[i].name, info->rdma[i].port[k].number, netdev, sizeof netdev);
+            gather_coalesce(&info->rdma_coalesce[i][k], netdev);
+        }
+    }
+}
+
 static void gather_platform(struct info *info)
 {
     vc_platform_detect(NULL, NULL, &info->platform);
+    info_verbs_gather(&info->params, &info->verbs);
     info->cpus_allowed = vc_cpus_allowed(&info->cpu_set);
     info->quota = vc_cpus_quota(NULL);
     info->available = vc_cpus_available();
     uint64_t steal, total;
     info->stolen = vc_steal_read(&steal, &total) == VC_OK && total > 0 ? (double)steal / (double)total : -1;
-    info->nnics = vc_nics_scan(NULL, info->platform.guest, info->nic, INFO_NICS);
+    gather_devices(info);
     vc_sriov_check(NULL, &info->platform, info->nic, info->nnics, info->sriov);
-    info->nrdma = vc_rdma_scan(NULL, info->rdma, INFO_RDMA);
     gather_topology(info);
     gather_mpi(info);
     info->isa = vc_kernel_isa();
@@ -191,9 +250,35 @@ static bool terminal_color(void)
     return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0 && !(no && *no);
 }
 
+/* Bad and unknown settings, on standard error. False when there is a bad one. */
+static bool complain(const struct vc_param_report *report)
+{
+    for (const char *w = report->warnings; *w;) {
+        int len = (int)strcspn(w, "\n");
+        fprintf(stderr, "vcoll info: warning: %.*s\n", len, w);
+        w += len + (w[len] == '\n');
+    }
+    if (report->error[0])
+        fprintf(stderr, "vcoll info: error: %s\n", report->error);
+    return report->error[0] == '\0';
+}
+
+static int show_cost(const struct request *r)
+{
+    struct vc_params params;
+    struct vc_param_report report;
+    vc_params_load(&params, NULL, &report);
+    bool done = info_cost_run(&params, r->ranks, r->ppn ? r->ppn : 1, r->writer == KEY_JSON);
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "vcoll info: cannot write the output\n");
+        done = false;
+    }
+    return complain(&report) && done ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int vc_tool_info(int argc, char **argv)
 {
-    struct request r = {0, 0};
+    struct request r = {.ranks = 0};
     argv[0] = (char *)"vcoll info"; /* what argp calls us */
     if (argp_parse(&argp, argc, argv, 0, NULL, &r) != 0)
         return VC_EXIT_USAGE;
@@ -205,6 +290,8 @@ int vc_tool_info(int argc, char **argv)
         info_print_man();
         return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     }
+    if (r.cost)
+        return show_cost(&r);
     struct info *info = calloc(1, sizeof *info);
     if (!info) {
         fprintf(stderr, "vcoll info: out of memory\n");
@@ -212,10 +299,10 @@ int vc_tool_info(int argc, char **argv)
     }
     info->sections = r.sections;
     int code = EXIT_SUCCESS;
+    if (r.sections & (INFO_SETTINGS | INFO_PLATFORM)) /* the platform's verbs look at settings */
+        vc_params_load(&info->params, info->value, &info->report);
     if (r.sections & INFO_PLATFORM)
         gather_platform(info);
-    if (r.sections & INFO_SETTINGS)
-        vc_params_load(&info->params, info->value, &info->report);
     bool written = true;
     if (r.writer == KEY_JSON)
         written = info_print_json(info);
@@ -225,15 +312,8 @@ int vc_tool_info(int argc, char **argv)
         fprintf(stderr, "vcoll info: cannot write the output\n");
         code = EXIT_FAILURE;
     }
-    for (const char *w = info->report.warnings; *w;) {
-        int len = (int)strcspn(w, "\n");
-        fprintf(stderr, "vcoll info: warning: %.*s\n", len, w);
-        w += len + (w[len] == '\n');
-    }
-    if (info->report.error[0]) {
-        fprintf(stderr, "vcoll info: error: %s\n", info->report.error);
+    if (!complain(&info->report))
         code = EXIT_FAILURE;
-    }
     free(info);
     return code;
 }

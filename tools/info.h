@@ -3,6 +3,8 @@
 #ifndef VC_TOOLS_INFO_H
 #define VC_TOOLS_INFO_H
 
+#include "tools/info_verbs.h"
+#include "transport/topology/coalesce.h"
 #include "transport/topology/platform.h"
 #include "transport/topology/rdma.h"
 #include "transport/topology/sriov.h"
@@ -22,6 +24,14 @@ struct info_cache {
     int count, pus; /**< how many, and CPUs (hardware threads) under each */
 };
 
+/** Interrupt moderation of a network interface. */
+struct info_coalesce {
+    char netdev[VC_NETDEV_NAME]; /**< "" none known, then nothing else is valid */
+    bool reported;
+    struct vc_coalesce value; /**< when reported */
+    char reason[256];         /**< when not */
+};
+
 struct info {
     unsigned sections;
     struct vc_platform platform;
@@ -30,10 +40,13 @@ struct info {
     double quota, available; /**< CPUs; quota INFINITY: none */
     double stolen;           /**< share of all CPUs' time since boot; negative: unknown */
     struct vc_nic nic[INFO_NICS];
+    struct info_coalesce nic_coalesce[INFO_NICS];
     int nnics;
     struct vc_requirement sriov[VC_SRIOV_REQUIREMENTS];
     struct vc_rdma_dev rdma[INFO_RDMA];
+    struct info_coalesce rdma_coalesce[INFO_RDMA][VC_RDMA_PORTS];
     int nrdma;
+    struct info_verbs verbs;
     bool have_topology;
     char cpu_model[96];
     int packages, numa_nodes, cores, pus;

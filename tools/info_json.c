@@ -57,6 +57,26 @@ static json_t *sriov(const struct info *info)
     return all;
 }
 
+/* Fields the driver does not report are null; so is the whole when it reports none. */
+static json_t *coalescing(const struct info_coalesce *c)
+{
+    if (!c->netdev[0] || !c->reported)
+        return json_null();
+    json_t *all = json_object();
+    for (int i = 0; i < VC_COALESCE_FIELDS; i++) {
+        enum vc_coalesce_field f = (enum vc_coalesce_field)i;
+        char key[32];
+        snprintf(key, sizeof key, "%s", vc_coalesce_name(f));
+        for (char *s = key; (s = strchr(s, '-')) != NULL;)
+            *s = '_';
+        json_object_set_new(all, key,
+                            !vc_coalesce_has(&c->value, f) ? json_null()
+                            : vc_coalesce_is_switch(f)     ? json_boolean(c->value.value[f])
+                                                           : json_integer(c->value.value[f]));
+    }
+    return all;
+}
+
 static json_t *nics(const struct info *info)
 {
     static const char *const kind[] = {"physical", "vf", "software"};
@@ -67,11 +87,13 @@ static json_t *nics(const struct info *info)
         snprintf(vendor, sizeof vendor, "%04x", n->vendor);
         snprintf(device, sizeof device, "%04x", n->device);
         json_array_append_new(
-            all, json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address", n->bdf,
-                           "vendor", vendor, "device", device, "kind", kind[n->kind], "model", text(n->model),
-                           "driver", text(n->driver), "interface", text(n->netdev), "rdma", text(n->rdma),
-                           "total_vfs", count(n->totalvfs), "vfs", count(n->numvfs), "ari", count(n->ari),
-                           "iommu_group", count(n->iommu_group)));
+            all, json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                           "address", n->bdf, "vendor", vendor, "device", device, "kind", kind[n->kind],
+                           "model", text(n->model), "driver", text(n->driver), "interface", text(n->netdev),
+                           "rdma", text(n->rdma), "total_vfs", count(n->totalvfs), "vfs", count(n->numvfs),
+                           "ari", count(n->ari), "iommu_group", count(n->iommu_group), "coalescing",
+                           coalescing(&info->nic_coalesce[i]), "coalescing_reason",
+                           text(info->nic_coalesce[i].reason)));
     }
     return all;
 }
@@ -99,10 +121,12 @@ static json_t *rdma(const struct info *info)
         const struct vc_rdma_dev *d = &info->rdma[i];
         json_t *ports = json_array();
         for (int k = 0; k < d->nports; k++)
-            json_array_append_new(ports,
-                                  json_pack("{s:i, s:o, s:o, s:o}", "port", d->port[k].number, "state",
-                                            text(d->port[k].state), "link_layer", text(d->port[k].link_layer),
-                                            "rate", text(d->port[k].rate)));
+            json_array_append_new(
+                ports, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "port", d->port[k].number, "state",
+                                 text(d->port[k].state), "link_layer", text(d->port[k].link_layer), "rate",
+                                 text(d->port[k].rate), "interface", text(info->rdma_coalesce[i][k].netdev),
+                                 "coalescing", coalescing(&info->rdma_coalesce[i][k]), "coalescing_reason",
+                                 text(info->rdma_coalesce[i][k].reason)));
         json_array_append_new(all,
                               json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", d->name, "driver",
                                         text(d->driver), "model", text(d->model), "firmware",
@@ -180,6 +204,7 @@ bool info_print_json(const struct info *info)
         json_object_set_new(j, "nics", nics(info));
         json_object_set_new(j, "topology", topology(info));
         json_object_set_new(j, "rdma", rdma(info));
+        json_object_set_new(j, "verbs", info_verbs_json(&info->verbs));
         json_object_set_new(j, "mpi",
                             json_pack("{s:o, s:i, s:i}", "library", text(info->mpi_library), "version",
                                       info->mpi_version, "subversion", info->mpi_subversion));

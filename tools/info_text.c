@@ -112,6 +112,14 @@ static void print_sriov(const struct info *info)
     }
 }
 
+/* `before`: text that goes before it in the same paragraph. */
+static void coalesce_line(const char *before, const struct info_coalesce *c)
+{
+    char values[256];
+    line("", "%scoalescing: %s", before,
+         c->reported ? vc_coalesce_text(&c->value, values, sizeof values) : c->reason);
+}
+
 static void print_topology(const struct info *info)
 {
     heading("Topology (hwloc)");
@@ -148,6 +156,8 @@ static void print_topology(const struct info *info)
         line(n->bdf, "%04x:%04x%s%s, %s%s%s%s%s%s%s%s", n->vendor, n->device, n->model[0] ? " " : "",
              n->model, vc_nic_kind_text(n->kind), n->driver[0] ? ", driver " : "", n->driver,
              n->netdev[0] ? ", interface " : "", n->netdev, n->rdma[0] ? ", RDMA " : "", n->rdma, more);
+        if (info->nic_coalesce[i].netdev[0])
+            coalesce_line("", &info->nic_coalesce[i]);
     }
 
     heading("RDMA devices");
@@ -159,10 +169,21 @@ static void print_topology(const struct info *info)
              d->model, d->firmware[0] ? ", firmware " : "", d->firmware);
         line("", "node GUID %s, system image GUID %s", d->node_guid[0] ? d->node_guid : "unknown",
              d->sys_image_guid[0] ? d->sys_image_guid : "unknown");
-        for (int k = 0; k < d->nports; k++)
+        for (int k = 0; k < d->nports; k++) {
+            const struct info_coalesce *c = &info->rdma_coalesce[i][k];
+            char before[VC_NETDEV_NAME + 64];
             line("", "port %d: %s, %s, %s", d->port[k].number, d->port[k].state, d->port[k].link_layer,
                  d->port[k].rate);
+            snprintf(before, sizeof before, "port %d: interface %s, ", d->port[k].number, c->netdev);
+            if (c->netdev[0])
+                coalesce_line(before, c);
+            else
+                line("", "port %d: no network interface known", d->port[k].number);
+        }
     }
+
+    heading("Verbs channel (%s)", info->verbs.library);
+    info_verbs_text(&info->verbs, line);
 
     heading("Software");
     line("MPI", "%s (MPI %d.%d)", info->mpi_library, info->mpi_version, info->mpi_subversion);

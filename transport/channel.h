@@ -47,6 +47,8 @@ struct vc_chan_ops {
 struct vc_chan {
     const struct vc_chan_ops *ops;
     int rank, size; /**< of the communicator */
+    /** NULL, or what wakes a sleeper besides its park word: messages that come over a device. */
+    struct vc_wake_src *src;
 };
 
 #endif

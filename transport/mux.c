@@ -134,7 +134,11 @@ int vc_mux_create(int size, int rank, struct vc_chan *const *via, struct vc_chan
             wakes = wakes && via[r]->ops->wakes;
         }
     }
-    m->base = (struct vc_chan){wakes ? &mux_ops : &mux_ops_timed, rank, size};
+    m->base.ops = wakes ? &mux_ops : &mux_ops_timed;
+    m->base.rank = rank;
+    m->base.size = size;
+    for (int i = 0; i < m->nchans && !m->base.src; i++)
+        m->base.src = m->chans[i]->src;
     m->sends_tail = &m->sends;
     m->recvs_tail = &m->recvs;
     *out = &m->base;

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +27,8 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 /* After a wake-up that was not the end of the wait, the next message is probably near. */
 #define SPIN_AFTER_WAKE_NS 10000u
 #define LIVENESS_NS        500000000u
+/* A sleeper on descriptors relies on a pipe that its waker may not be able to reach. */
+#define PIPE_SLICE_NS 5000000u
 /* The first timed sleep of a wait that nobody can end early. */
 #define TIMED_FIRST_NS 20000u
 /* How often the host MPI is driven after a slice: a rendezvous takes several steps. */
@@ -36,6 +40,42 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 static uint64_t relaxed_add(_Atomic uint64_t *counter, uint64_t n)
 {
     return atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* ---- shared layout ---- */
+
+/* What a participant has behind the words, so that wakers do not disturb readers of nparked. */
+struct stamp {
+    _Atomic uint64_t woken; /* when it was woken last */
+    _Atomic uint32_t pipe;  /* 1 + the descriptor of its pipe's writing end, in its process; 0: none */
+    _Atomic uint32_t gone;  /* taken by the first that reports a failure (only in the first stamp) */
+};
+/* Text of the first failure, behind the stamps. */
+#define WHY_BYTES 256
+
+static size_t words_bytes(int n)
+{
+    return vc_round_up(sizeof(struct vc_park_area) + (size_t)n * sizeof(uint32_t), VC_LINE_PAIR);
+}
+
+static size_t stamps_bytes(int n)
+{
+    return vc_round_up((size_t)n * sizeof(struct stamp), VC_LINE_PAIR);
+}
+
+size_t vc_park_bytes(int n)
+{
+    return words_bytes(n) + stamps_bytes(n) + WHY_BYTES;
+}
+
+static struct stamp *stamp_of(const struct vc_parking *p, int i)
+{
+    return (struct stamp *)(void *)((char *)p->shared + words_bytes(p->n)) + i;
+}
+
+static char *why_text(const struct vc_parking *p)
+{
+    return (char *)p->shared + words_bytes(p->n) + stamps_bytes(p->n);
 }
 
 /* ---- who is alive ---- */
@@ -98,6 +138,16 @@ static int check_peer(const struct vc_parking *p, int i)
                    p->ranks ? p->ranks[i] : i, (long)p->ids[i].pid);
 }
 
+/* Acquire pairs with the release in vc_park_give_up(): the text was written before. */
+static int check_gave_up(const struct vc_parking *p)
+{
+    uint32_t who = atomic_load_explicit(&p->shared->gave_up, memory_order_acquire);
+    if (who == 0 || who > (uint32_t)p->n || who == 1u + (uint32_t)p->me)
+        return VC_OK;
+    return vc_fail(VC_ERR_PEER, "rank %d gave up: %.*s", p->ranks ? p->ranks[who - 1] : (int)who - 1,
+                   WHY_BYTES - 1, why_text(p));
+}
+
 static int check_liveness(struct vc_waiter *w, int whom, uint64_t now)
 {
     if (w->t_liveness == 0)
@@ -105,9 +155,14 @@ static int check_liveness(struct vc_waiter *w, int whom, uint64_t now)
     if (now - w->t_liveness < LIVENESS_NS)
         return VC_OK;
     w->t_liveness = now;
+    int broken = w->src ? w->src->check(w->src) : VC_OK;
+    if (broken != VC_OK)
+        return broken;
     const struct vc_parking *p = w->parking;
-    if (!p || !p->ids)
+    if (!p)
         return VC_OK;
+    if ((broken = check_gave_up(p)) != VC_OK || !p->ids)
+        return broken;
     /* The one waited for may itself wait for a dead one, and so never come. */
     int err = whom >= 0 ? check_peer(p, whom) : VC_OK;
     for (int i = 0; i < p->n && err == VC_OK; i++)
@@ -117,25 +172,66 @@ static int check_liveness(struct vc_waiter *w, int whom, uint64_t now)
 
 /* ---- park words ---- */
 
-static size_t words_bytes(int n)
-{
-    return vc_round_up(sizeof(struct vc_park_area) + (size_t)n * sizeof(uint32_t), VC_LINE_PAIR);
-}
-
-size_t vc_park_bytes(int n)
-{
-    return words_bytes(n) + vc_round_up((size_t)n * sizeof(uint64_t), VC_LINE_PAIR);
-}
-
-/* When each participant was woken last, behind the words so that wakers do not disturb readers of nparked. */
-static _Atomic uint64_t *wake_stamp(const struct vc_parking *p, int i)
-{
-    return (_Atomic uint64_t *)(void *)((char *)p->shared + words_bytes(p->n)) + i;
-}
-
 static long futex(_Atomic uint32_t *word, int op, uint32_t val, const struct timespec *timeout)
 {
     return syscall(SYS_futex, (uint32_t *)word, op, val, timeout, NULL, 0);
+}
+
+/* ---- pipes: waking a sleeper that sleeps on descriptors ---- */
+
+static int wake_pipe[2] = {-1, -1};
+
+static void make_pipe(void)
+{
+    if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+        wake_pipe[0] = wake_pipe[1] = -1;
+}
+
+/* Number of the writing end, -1: there are no descriptors left. */
+static int pipe_to_write(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_pipe);
+    return wake_pipe[1];
+}
+
+/*
+ * Writes into the pipe of another process, which its magic link in /proc opens. The few that this process
+ * wakes stay open; a descriptor whose process is gone fails with EPIPE or belongs to a pipe that nobody
+ * reads.
+ */
+static void poke(const struct vc_parking *p, int i)
+{
+    enum { KEPT = 32 };
+    static struct {
+        pid_t pid;
+        uint32_t number;
+        uint64_t start;
+        int fd;
+    } kept[KEPT];
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    uint32_t number = atomic_load_explicit(&stamp_of(p, i)->pipe, memory_order_relaxed);
+    if (number == 0 || !p->ids || p->ids[i].pid == 0)
+        return;
+    const struct vc_peer_id *id = &p->ids[i];
+    unsigned k = (unsigned)id->pid % KEPT;
+    pthread_mutex_lock(&lock);
+    if (kept[k].pid != id->pid || kept[k].number != number || kept[k].start != id->start_time) {
+        char path[64];
+        if (kept[k].pid != 0 && kept[k].fd >= 0)
+            close(kept[k].fd);
+        snprintf(path, sizeof path, "/proc/%ld/fd/%u", (long)id->pid, number - 1);
+        /* For reading too: then no write ever meets a pipe without readers, which would be a SIGPIPE. */
+        kept[k].fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        kept[k].pid = id->pid;
+        kept[k].number = number;
+        kept[k].start = id->start_time;
+    }
+    if (kept[k].fd >= 0) {
+        ssize_t n = write(kept[k].fd, "", 1);
+        (void)n; /* full: it will wake */
+    }
+    pthread_mutex_unlock(&lock);
 }
 
 void vc_wake_slow(struct vc_parking *p, int target)
@@ -144,22 +240,40 @@ void vc_wake_slow(struct vc_parking *p, int target)
     int first = target >= 0 ? target : 0, last = target >= 0 ? target + 1 : p->n;
     for (int i = first; i < last; i++) {
         uint32_t v = atomic_load_explicit(&a->word[i], memory_order_relaxed);
-        if (v == 0 || i == p->me || (v != VC_PARK_ANY && v != 1u + (uint32_t)p->me))
+        uint32_t whom = v & ~VC_PARK_PIPE, flag = v & VC_PARK_PIPE;
+        if (v == 0 || i == p->me || (whom != VC_PARK_ANY && whom != 1u + (uint32_t)p->me))
             continue;
         /* Whoever turns the word to 0, waker or sleeper, takes it off the count: exactly one of them does. */
         if (!atomic_compare_exchange_strong_explicit(&a->word[i], &v, 0, memory_order_acq_rel,
                                                      memory_order_relaxed))
             continue;
         atomic_fetch_sub_explicit(&a->nparked, 1, memory_order_relaxed);
-        atomic_store_explicit(wake_stamp(p, i), vc_now_ns(), memory_order_relaxed);
-        futex(&a->word[i], FUTEX_WAKE, 1, NULL);
+        atomic_store_explicit(&stamp_of(p, i)->woken, vc_now_ns(), memory_order_relaxed);
+        if (flag)
+            poke(p, i);
+        else
+            futex(&a->word[i], FUTEX_WAKE, 1, NULL);
         relaxed_add(&vc_wait_stats.wakes, 1);
     }
+}
+
+void vc_park_give_up(struct vc_parking *p, const char *text)
+{
+    uint32_t none = 0;
+    if (!atomic_compare_exchange_strong_explicit(&stamp_of(p, 0)->gone, &none, 1, memory_order_relaxed,
+                                                 memory_order_relaxed))
+        return;
+    snprintf(why_text(p), WHY_BYTES, "%s", text);
+    /* Release: pairs with the acquire in check_gave_up(). */
+    atomic_store_explicit(&p->shared->gave_up, 1u + (uint32_t)p->me, memory_order_release);
 }
 
 static void announce(struct vc_waiter *w, uint32_t value, uint64_t now)
 {
     struct vc_park_area *a = w->parking->shared;
+    if (w->src)
+        atomic_store_explicit(&stamp_of(w->parking, w->parking->me)->pipe, 1u + (uint32_t)pipe_to_write(),
+                              memory_order_relaxed);
     if (atomic_exchange_explicit(&a->word[w->parking->me], value, memory_order_acq_rel) == 0)
         atomic_fetch_add_explicit(&a->nparked, 1, memory_order_relaxed);
     /* The sleeper's half of Dekker: the announcement is visible before the condition is polled again. */
@@ -203,8 +317,9 @@ static void look_at_steal(uint64_t now)
 }
 
 /* How long it is worth burning before sleeping, in ns. */
-static uint64_t burn_budget(const struct vc_wait_cfg *cfg)
+static uint64_t burn_budget(const struct vc_waiter *w)
 {
+    const struct vc_wait_cfg *cfg = w->cfg;
     switch (cfg->mode) {
     case VC_WAIT_POLL:
         return UINT64_MAX;
@@ -215,6 +330,8 @@ static uint64_t burn_budget(const struct vc_wait_cfg *cfg)
     case VC_WAIT_AUTO:
         break;
     }
+    if (w->src && w->src->needs_cpu)
+        return 0;
     /* Spinning for as long as a sleep would cost is at most twice as dear as knowing the future (ski rental).
      */
     uint64_t cost = atomic_load_explicit(&vc_wait_stats.wake_cost_ns, memory_order_relaxed);
@@ -269,18 +386,46 @@ static void after_sleep(struct vc_waiter *w)
         w->slice = w->cfg->slice_max_ns;
 }
 
-static void sleep_announced(struct vc_waiter *w, uint32_t value)
+static void learn_wake_cost(const struct vc_waiter *w)
+{
+    uint64_t now = vc_now_ns();
+    uint64_t stamp = atomic_load_explicit(&stamp_of(w->parking, w->parking->me)->woken, memory_order_relaxed);
+    if (now > stamp && now - stamp < 10000000u) {
+        uint64_t old = atomic_load_explicit(&vc_wait_stats.wake_cost_ns, memory_order_relaxed);
+        uint64_t avg = old ? old - old / 8 + (now - stamp) / 8 : now - stamp;
+        atomic_store_explicit(&vc_wait_stats.wake_cost_ns, avg, memory_order_relaxed);
+    }
+}
+
+static void sleep_on_word(struct vc_waiter *w, uint32_t value)
 {
     struct vc_parking *p = w->parking;
     struct timespec ts = {(time_t)(w->slice / 1000000000u), (long)(w->slice % 1000000000u)};
-    if (futex(&p->shared->word[p->me], FUTEX_WAIT, value, &ts) == 0) {
-        uint64_t now = vc_now_ns();
-        uint64_t stamp = atomic_load_explicit(wake_stamp(p, p->me), memory_order_relaxed);
-        if (now > stamp && now - stamp < 10000000u) {
-            uint64_t old = atomic_load_explicit(&vc_wait_stats.wake_cost_ns, memory_order_relaxed);
-            uint64_t avg = old ? old - old / 8 + (now - stamp) / 8 : now - stamp;
-            atomic_store_explicit(&vc_wait_stats.wake_cost_ns, avg, memory_order_relaxed);
-        }
+    if (futex(&p->shared->word[p->me], FUTEX_WAIT, value, &ts) == 0)
+        learn_wake_cost(w);
+    after_sleep(w);
+}
+
+/* Sleeps on the source's descriptor and, where peers may wake through shared memory too, on the pipe. */
+static void sleep_on_fds(struct vc_waiter *w)
+{
+    uint64_t slice = w->slice;
+    struct pollfd fds[2] = {{.fd = w->src->fd, .events = POLLIN}, {.fd = wake_pipe[0], .events = POLLIN}};
+    if (w->parking && slice > PIPE_SLICE_NS)
+        slice = PIPE_SLICE_NS;
+    if (w->src->max_slice_ns && slice > w->src->max_slice_ns)
+        slice = w->src->max_slice_ns;
+    struct timespec ts = {(time_t)(slice / 1000000000u), (long)(slice % 1000000000u)};
+    int n = ppoll(fds, w->parking ? 2 : 1, &ts, NULL);
+    if (n > 0 && (fds[1].revents & POLLIN)) {
+        char sink[64];
+        while (read(wake_pipe[0], sink, sizeof sink) == (ssize_t)sizeof sink)
+            ;
+        learn_wake_cost(w);
+    }
+    if (n > 0 && fds[0].revents) {
+        w->src->clear(w->src);
+        w->armed = false;
     }
     after_sleep(w);
 }
@@ -290,11 +435,64 @@ static void look(struct vc_waiter *w, uint64_t now)
     relaxed_add(&vc_wait_stats.progress_calls, 1);
     w->cfg->host_progress();
     if (now >= w->t_stage) {
-        w->stage = w->parking ? STAGE_ANNOUNCED : STAGE_TIMED;
-        w->slice = w->parking ? w->cfg->slice_min_ns : TIMED_FIRST_NS;
+        bool wakeable = w->parking || w->src;
+        w->stage = wakeable ? STAGE_ANNOUNCED : STAGE_TIMED;
+        w->slice = wakeable ? w->cfg->slice_min_ns : TIMED_FIRST_NS;
         if (w->cfg->mode == VC_WAIT_AUTO)
             look_at_steal(now);
     }
+}
+
+/* Woken, and still the condition does not hold: the next message is near. */
+static void rise(struct vc_waiter *w, uint64_t now)
+{
+    bool sleep_again = w->cfg->mode == VC_WAIT_EVENT || (w->src && w->src->needs_cpu);
+    start_burning(w, now, sleep_again ? 0 : SPIN_AFTER_WAKE_NS);
+    if (sleep_again)
+        w->stage = STAGE_ANNOUNCED;
+    w->slice = w->cfg->slice_min_ns;
+}
+
+/* Announces; or, when that stands and the condition was polled since, sleeps. */
+static int idle_announced(struct vc_waiter *w, int whom)
+{
+    struct vc_parking *p = w->parking;
+    uint64_t now = vc_now_ns();
+    uint32_t value = (whom >= 0 ? 1u + (uint32_t)whom : VC_PARK_ANY) | (w->src ? VC_PARK_PIPE : 0),
+             current = 0;
+    bool again = false;
+    if (w->src && !w->armed) {
+        int err = w->src->arm(w->src);
+        if (err != VC_OK)
+            return err;
+        w->armed = again = true;
+    }
+    if (p) {
+        current = atomic_load_explicit(&p->shared->word[p->me], memory_order_relaxed);
+        if (!w->announced || (current != 0 && current != value)) {
+            announce(w, value, now);
+            return VC_OK;
+        }
+        if (current == 0) {
+            w->announced = false;
+            rise(w, now);
+            return VC_OK;
+        }
+        if (now - w->t_announced < GRACE_NS) {
+            vc_cpu_relax();
+            return VC_OK;
+        }
+    }
+    if (again)
+        return VC_OK;
+    if (w->src) {
+        sleep_on_fds(w);
+        if (!w->armed && !p)
+            rise(w, vc_now_ns());
+    } else {
+        sleep_on_word(w, value);
+    }
+    return check_liveness(w, whom, vc_now_ns());
 }
 
 int vc_wait_idle(struct vc_waiter *w, int whom)
@@ -305,7 +503,7 @@ int vc_wait_idle(struct vc_waiter *w, int whom)
     uint64_t now;
     if (w->t_start == 0) {
         now = vc_now_ns();
-        start_burning(w, now, burn_budget(w->cfg));
+        start_burning(w, now, burn_budget(w));
         if (w->t_stage == now)
             look(w, now);
     }
@@ -333,25 +531,5 @@ int vc_wait_idle(struct vc_waiter *w, int whom)
         break;
     }
 
-    now = vc_now_ns();
-    uint32_t value = whom >= 0 ? 1u + (uint32_t)whom : VC_PARK_ANY;
-    uint32_t current = atomic_load_explicit(&w->parking->shared->word[w->parking->me], memory_order_relaxed);
-    if (!w->announced || (current != 0 && current != value)) {
-        announce(w, value, now);
-        return VC_OK;
-    }
-    if (current == 0) { /* woken, and still the condition does not hold: the next message is near */
-        w->announced = false;
-        start_burning(w, now, w->cfg->mode == VC_WAIT_EVENT ? 0 : SPIN_AFTER_WAKE_NS);
-        if (w->cfg->mode == VC_WAIT_EVENT)
-            w->stage = STAGE_ANNOUNCED;
-        w->slice = w->cfg->slice_min_ns;
-        return VC_OK;
-    }
-    if (now - w->t_announced < GRACE_NS) {
-        vc_cpu_relax();
-        return VC_OK;
-    }
-    sleep_announced(w, value);
-    return check_liveness(w, whom, vc_now_ns());
+    return idle_announced(w, whom);
 }

@@ -63,6 +63,21 @@ bool vc_peer_alive(const struct vc_peer_id *id);
 
 struct vc_park_area;
 
+/**
+ * What may end a sleep besides a park word: a file descriptor that becomes readable, of a completion channel.
+ * "Arm, poll again, sleep": after arm() the condition is polled once more before fd is slept on.
+ */
+struct vc_wake_src {
+    int fd;
+    int (*arm)(struct vc_wake_src *s);    /**< VC_OK: whatever happens from now on makes fd readable */
+    void (*clear)(struct vc_wake_src *s); /**< takes the events out that made fd readable */
+    /** Called every half second of waiting: VC_OK, or what has gone wrong without an event. */
+    int (*check)(struct vc_wake_src *s);
+    uint64_t max_slice_ns; /**< 0, or how long a sleep may be at most: something moves without events */
+    /** What is waited for needs the CPUs that spinning would burn (a software NIC): auto does not spin. */
+    bool needs_cpu;
+};
+
 /** Handle of one participant on a set of park words in shared memory. */
 struct vc_parking {
     struct vc_park_area *shared;
@@ -84,10 +99,11 @@ size_t vc_park_bytes(int n);
 
 struct vc_waiter {
     const struct vc_wait_cfg *cfg;
-    struct vc_parking *parking; /**< NULL: nobody can wake this wait; sleeps are timed only */
+    struct vc_parking *parking; /**< NULL: nobody can wake this wait through shared memory */
+    struct vc_wake_src *src;    /**< NULL: nor through a descriptor; without both, sleeps are timed only */
     uint32_t polls;
     uint8_t stage;
-    bool announced;
+    bool announced, armed;
     uint64_t t_start, t_stage, slice, t_liveness;
     uint64_t t_announced;
 };
@@ -97,10 +113,19 @@ static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *
 {
     w->cfg = cfg;
     w->parking = parking;
+    w->src = NULL;
     w->polls = 0;
     w->stage = 0;
-    w->announced = false;
+    w->announced = w->armed = false;
     w->t_start = w->t_liveness = 0;
+}
+
+/** The same for a wait that may (also) be ended by `src`; NULL is legal. */
+static inline void vc_wait_begin_src(struct vc_waiter *w, const struct vc_wait_cfg *cfg,
+                                     struct vc_parking *parking, struct vc_wake_src *src)
+{
+    vc_wait_begin(w, cfg, parking);
+    w->src = src;
 }
 
 /**
@@ -129,11 +154,13 @@ static inline void vc_wait_end(struct vc_waiter *w)
 /** Shared part: one word each, packed, so that a waker reads one line for 14 participants. */
 struct vc_park_area {
     _Atomic uint32_t nparked; /**< how many words are non-zero; written by sleepers and wakers only */
-    uint32_t pad;
+    _Atomic uint32_t gave_up; /**< 0, or 1 + index of the first participant that reported a failure */
     /** 0: awake. 1 + index of the one waited for, or VC_PARK_ANY. Futex word. */
     _Atomic uint32_t word[];
 };
-#define VC_PARK_ANY 0xffffffffu
+#define VC_PARK_ANY 0x7fffffffu
+/** The sleeper sleeps on descriptors, its pipe among them, and not on the word. */
+#define VC_PARK_PIPE 0x80000000u
 
 void vc_wake_slow(struct vc_parking *p, int target);
 /** Wakes everybody who sleeps waiting for this participant. Call after publishing. */
@@ -148,5 +175,11 @@ static inline void vc_wake_one(struct vc_parking *p, int target)
     if (__builtin_expect(atomic_load_explicit(&p->shared->nparked, memory_order_relaxed) != 0, 0))
         vc_wake_slow(p, target);
 }
+
+/**
+ * This participant has met an error and will not come to collectives of this node any more: whoever waits for
+ * it, now or later, gets VC_ERR_PEER with this text within about a second. The first report stays.
+ */
+void vc_park_give_up(struct vc_parking *p, const char *text);
 
 #endif

@@ -3,106 +3,9 @@
 #include "tune/params_internal.h"
 
 #include "include/vcoll/vcoll.h"
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-/* ---- kinds of values ---- */
-
-/* Words and what they mean, in the order of the enum they stand for; ends with NULL. */
-static int parse_word(const char *text, const char *const *words, int *out)
-{
-    char list[160] = "";
-    const char *nearest = words[0];
-    for (int i = 0; words[i]; i++) {
-        if (strcasecmp(text, words[i]) == 0) {
-            *out = i;
-            return VC_OK;
-        }
-        vc_append(list, sizeof list, "%s%s", i ? ", " : "", words[i]);
-        if (vc_word_distance(text, words[i]) < vc_word_distance(text, nearest))
-            nearest = words[i];
-    }
-    /* A word that needs more than half of its letters changed was not meant. */
-    if (2 * vc_word_distance(text, nearest) > (int)strlen(text) + 1)
-        return vc_fail(VC_ERR_INVAL, "not valid. Valid: %s", list);
-    return vc_fail(VC_ERR_INVAL, "not valid, did you mean %s? Valid: %s", nearest, list);
-}
-
-static int parse_flag(const char *text, bool *out)
-{
-    static const char *const yes[] = {"1", "on", "yes", "true"}, *const no[] = {"0", "off", "no", "false"};
-    for (int i = 0; i < 4; i++) {
-        if (strcasecmp(text, yes[i]) == 0 || strcasecmp(text, no[i]) == 0) {
-            *out = strcasecmp(text, yes[i]) == 0;
-            return VC_OK;
-        }
-    }
-    return vc_fail(VC_ERR_INVAL, "not valid. Valid: 0, 1 (or off, on, no, yes, false, true)");
-}
-
-static int parse_int(const char *text, int lo, int hi, int *out)
-{
-    unsigned long long v;
-    if (!vc_parse_number(text, (unsigned long long)lo, (unsigned long long)hi, &v))
-        return vc_fail(VC_ERR_INVAL, "not valid. Valid: a whole number of %d..%d", lo, hi);
-    *out = (int)v;
-    return VC_OK;
-}
-
-static int parse_size(const char *text, size_t lo, size_t hi, size_t *out)
-{
-    size_t v;
-    if (!vc_parse_bytes(text, &v) || v < lo || v > hi) {
-        char a[24], b[24];
-        vc_format_bytes(lo, a, sizeof a);
-        vc_format_bytes(hi, b, sizeof b);
-        return vc_fail(VC_ERR_INVAL, "not valid. Valid: a size of %s..%s in bytes, or with k, m or g", a, b);
-    }
-    *out = v;
-    return VC_OK;
-}
-
-static int parse_string(const char *text, char *out, size_t len)
-{
-    if (strlen(text) >= len)
-        return vc_fail(VC_ERR_INVAL, "too long. Valid: at most %zu characters", len - 1);
-    for (const char *c = text; *c; c++)
-        if (iscntrl((unsigned char)*c))
-            return vc_fail(VC_ERR_INVAL, "has a control character. Valid: one line of text");
-    snprintf(out, len, "%s", text);
-    return VC_OK;
-}
-
-/* A comma-separated set of words; bit i stands for words[i]. */
-static int parse_set(const char *text, const char *const *words, unsigned *out)
-{
-    unsigned set = 0;
-    char item[64];
-    const char *cursor = text;
-    while (vc_next_item(&cursor, item, sizeof item)) {
-        int i = 0;
-        if (parse_word(item, words, &i) != VC_OK) {
-            char why[256];
-            snprintf(why, sizeof why, "%s", vc_error_text());
-            return vc_fail(VC_ERR_INVAL, "\"%s\" is %s", item, why);
-        }
-        set |= 1u << i;
-    }
-    if (cursor)
-        return vc_fail(VC_ERR_INVAL, "an item is too long");
-    *out = set;
-    return VC_OK;
-}
-
-static void format_set(unsigned set, const char *const *words, char *buf, size_t len)
-{
-    buf[0] = '\0';
-    for (int i = 0; words[i]; i++)
-        if (set & (1u << i))
-            vc_append(buf, len, "%s%s", buf[0] ? "," : "", words[i]);
-}
 
 /* ---- the parameters ---- */
 
@@ -110,7 +13,8 @@ static const char *const wait_words[] = {"auto", "poll", "event", "hybrid", NULL
 static const char *const stats_words[] = {"off", "text", "json", NULL};
 static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
 static const char *const backing_words[] = {"auto", "memfd", "shm", NULL};
-static const char *const channel_words[] = {"shm", "mpi", NULL};
+static const char *const channel_words[] = {"shm", "verbs", "mpi", NULL};
+static const unsigned channel_bits[] = {VC_CHAN_SHM, VC_CHAN_VERBS, VC_CHAN_MPI};
 static const char *const coll_words[] = {"barrier",   "bcast",    "reduce", "allreduce",
                                          "allgather", "alltoall", NULL};
 _Static_assert(sizeof coll_words / sizeof coll_words[0] == VC_COLL_ACCELERATED + 1,
@@ -118,7 +22,9 @@ _Static_assert(sizeof coll_words / sizeof coll_words[0] == VC_COLL_ACCELERATED +
 _Static_assert(VC_BARRIER == 0 && VC_BCAST == 1 && VC_REDUCE == 2 && VC_ALLREDUCE == 3 && VC_ALLGATHER == 4 &&
                    VC_ALLTOALL == 5,
                "coll_words is in the order of enum vc_coll");
-_Static_assert(VC_CHAN_SHM == 1 && VC_CHAN_MPI == 2, "channel_words is in the order of enum vc_chan_mask");
+_Static_assert(sizeof channel_words / sizeof channel_words[0] ==
+                   sizeof channel_bits / sizeof channel_bits[0] + 1,
+               "one word per channel");
 _Static_assert(VC_WAIT_AUTO == 0 && VC_WAIT_POLL == 1 && VC_WAIT_EVENT == 2 && VC_WAIT_HYBRID == 3,
                "wait_words");
 _Static_assert(VC_SEG_AUTO == 0 && VC_SEG_MEMFD == 1 && VC_SEG_SHM == 2, "backing_words");
@@ -130,7 +36,7 @@ _Static_assert(VC_LOG_ERROR == 0 && VC_LOG_WARN == 1 && VC_LOG_INFO == 2 && VC_L
 #define FLAG(field)                                                                                          \
     static int parse_##field(struct vc_params *p, const char *text)                                          \
     {                                                                                                        \
-        return parse_flag(text, &p->field);                                                                  \
+        return vc_param_parse_flag(text, &p->field);                                                         \
     }                                                                                                        \
     static void format_##field(const struct vc_params *p, char *buf, size_t len)                             \
     {                                                                                                        \
@@ -139,7 +45,7 @@ _Static_assert(VC_LOG_ERROR == 0 && VC_LOG_WARN == 1 && VC_LOG_INFO == 2 && VC_L
 #define WORD(field, type, words)                                                                             \
     static int parse_##field(struct vc_params *p, const char *text)                                          \
     {                                                                                                        \
-        int i = 0, err = parse_word(text, words, &i);                                                        \
+        int i = 0, err = vc_param_parse_word(text, words, &i);                                               \
         if (err == VC_OK)                                                                                    \
             p->field = (enum type)i;                                                                         \
         return err;                                                                                          \
@@ -151,7 +57,7 @@ _Static_assert(VC_LOG_ERROR == 0 && VC_LOG_WARN == 1 && VC_LOG_INFO == 2 && VC_L
 #define INT(field, lo, hi)                                                                                   \
     static int parse_##field(struct vc_params *p, const char *text)                                          \
     {                                                                                                        \
-        return parse_int(text, lo, hi, &p->field);                                                           \
+        return vc_param_parse_int(text, lo, hi, &p->field);                                                  \
     }                                                                                                        \
     static void format_##field(const struct vc_params *p, char *buf, size_t len)                             \
     {                                                                                                        \
@@ -160,7 +66,7 @@ _Static_assert(VC_LOG_ERROR == 0 && VC_LOG_WARN == 1 && VC_LOG_INFO == 2 && VC_L
 #define SIZE(field, lo, hi)                                                                                  \
     static int parse_##field(struct vc_params *p, const char *text)                                          \
     {                                                                                                        \
-        return parse_size(text, lo, hi, &p->field);                                                          \
+        return vc_param_parse_size(text, lo, hi, &p->field);                                                 \
     }                                                                                                        \
     static void format_##field(const struct vc_params *p, char *buf, size_t len)                             \
     {                                                                                                        \
@@ -169,7 +75,7 @@ _Static_assert(VC_LOG_ERROR == 0 && VC_LOG_WARN == 1 && VC_LOG_INFO == 2 && VC_L
 #define STRING(field)                                                                                        \
     static int parse_##field(struct vc_params *p, const char *text)                                          \
     {                                                                                                        \
-        return parse_string(text, p->field, sizeof p->field);                                                \
+        return vc_param_parse_string(text, p->field, sizeof p->field);                                       \
     }                                                                                                        \
     static void format_##field(const struct vc_params *p, char *buf, size_t len)                             \
     {                                                                                                        \
@@ -191,10 +97,31 @@ SIZE(shm_limit, 0, (size_t)1 << 44)
 SIZE(cma_min, 0, (size_t)1 << 40)
 STRING(host_id)
 STRING(stats_file)
+STRING(verbs_device)
+INT(verbs_port, 0, 255)
+INT(verbs_sl, 0, 15)
+INT(verbs_tc, 0, 255)
+INT(verbs_credits, 2, 1024)
+INT(verbs_timeout, 1, 600)
+SIZE(verbs_slot, 1 << 10, 1 << 20)
+SIZE(verbs_zcopy_min, 0, (size_t)1 << 40)
+FLAG(verbs_reg_cache)
+
+static int parse_verbs_library(struct vc_params *p, const char *text)
+{
+    if (!text[0])
+        return vc_fail(VC_ERR_INVAL, "empty. Valid: a file name, or a path");
+    return vc_param_parse_string(text, p->verbs_library, sizeof p->verbs_library);
+}
+
+static void format_verbs_library(const struct vc_params *p, char *buf, size_t len)
+{
+    snprintf(buf, len, "%s", p->verbs_library);
+}
 
 static int parse_spin_us(struct vc_params *p, const char *text)
 {
-    int v = 0, err = parse_int(text, 0, 10000000, &v);
+    int v = 0, err = vc_param_parse_int(text, 0, 10000000, &v);
     if (err == VC_OK)
         p->spin_us = (uint64_t)v;
     return err;
@@ -216,7 +143,7 @@ static int parse_colls(struct vc_params *p, const char *text)
         return VC_OK;
     }
     unsigned set = 0;
-    int err = parse_set(text, coll_words, &set);
+    int err = vc_param_parse_set(text, coll_words, &set);
     if (err == VC_OK) {
         p->colls = set;
         return VC_OK;
@@ -233,21 +160,29 @@ static void format_colls(const struct vc_params *p, char *buf, size_t len)
     else if (p->colls == 0)
         snprintf(buf, len, "none");
     else
-        format_set(p->colls, coll_words, buf, len);
+        vc_param_format_set(p->colls, coll_words, buf, len);
 }
 
 static int parse_channels(struct vc_params *p, const char *text)
 {
     unsigned set = 0;
-    int err = parse_set(text, channel_words, &set);
-    if (err == VC_OK)
-        p->channels = set;
-    return err;
+    int err = vc_param_parse_set(text, channel_words, &set);
+    if (err != VC_OK)
+        return err;
+    p->channels = 0;
+    for (int i = 0; channel_words[i]; i++)
+        if (set & (1u << i))
+            p->channels |= channel_bits[i];
+    return VC_OK;
 }
 
 static void format_channels(const struct vc_params *p, char *buf, size_t len)
 {
-    format_set(p->channels, channel_words, buf, len);
+    unsigned set = 0;
+    for (int i = 0; channel_words[i]; i++)
+        if (p->channels & channel_bits[i])
+            set |= 1u << i;
+    vc_param_format_set(set, channel_words, buf, len);
 }
 
 static const struct vc_param_def defs[] = {
@@ -255,9 +190,9 @@ static const struct vc_param_def defs[] = {
      "Forces algorithms, e.g. allreduce=ring,bcast=chain:segment=64k. A call that breaks the algorithm's "
      "restrictions (see vcoll info --algorithms) runs what it would run without.",
      vc_param_parse_alg, vc_param_format_alg, false},
-    {"CHANNELS", "shm,mpi", "a list of: shm, mpi",
-     "How bytes may travel: shm is shared memory of one operating system, mpi the underlying MPI's "
-     "point-to-point messages.",
+    {"CHANNELS", "shm,verbs,mpi", "a list of: shm, verbs, mpi",
+     "How bytes may travel: shm is shared memory of one operating system, verbs an RDMA device, mpi the "
+     "underlying MPI's point-to-point messages, which carry what the others cannot.",
      parse_channels, format_channels, false},
     {"CMA", "1", "0 | 1",
      "Lets large messages be copied once, straight from one process's memory to another's "
@@ -268,6 +203,12 @@ static const struct vc_param_def defs[] = {
     {"COLLS", "all", "all | none | a list of: barrier, bcast, reduce, allreduce, allgather, alltoall",
      "Which collectives vcoll takes over; the others run the MPI's own algorithms.", parse_colls,
      format_colls, false},
+    {"CQ_MODERATION", "off", "off | count:usec | latency=count:usec,bulk=count:usec",
+     "Interrupt moderation of the completion queues, where the device has it (see vcoll info): an event "
+     "after "
+     "that many completions or that many microseconds after the first, whichever comes earlier. latency is "
+     "the queue of what arrives, bulk that of what was sent; off leaves them as the driver made them.",
+     vc_param_parse_cq_moderation, vc_param_format_cq_moderation, true},
     {"DISABLE", "0", "0 | 1", "Makes vcoll a pure pass-through: every call goes to the MPI underneath.",
      parse_disable, format_disable, false},
     {"HOST_ID", "", "text of at most 63 characters",
@@ -310,6 +251,43 @@ static const struct vc_param_def defs[] = {
      parse_stats_file, format_stats_file, true},
     {"STRICT", "0", "0 | 1", "Makes an unknown VCOLL_ variable an error instead of a warning.", parse_strict,
      format_strict, true},
+    {"VERBS_CREDITS", "16", "a whole number of 2..1024",
+     "How many pieces of VCOLL_VERBS_SLOT bytes a rank may have under way to another, per communicator.",
+     parse_verbs_credits, format_verbs_credits, false},
+    {"VERBS_DEVICE", "", "the name of an RDMA device, e.g. mlx5_0",
+     "The RDMA device to use. When not given, the best that has an active port (see vcoll info).",
+     parse_verbs_device, format_verbs_device, true},
+    {"VERBS_GID_INDEX", "auto", "auto | a whole number of 0..255",
+     "The entry of the port's GID table that is this rank's address. auto takes RoCE v2 with a routable "
+     "address where there is one.",
+     vc_param_parse_gid_index, vc_param_format_gid_index, true},
+    {"VERBS_LIBRARY", "libibverbs.so.1", "a file name, or a path",
+     "The verbs library, opened when the verbs channel is first wanted.", parse_verbs_library,
+     format_verbs_library, true},
+    {"VERBS_PKEY", "auto", "auto | 0x0001..0xffff",
+     "The InfiniBand partition key, as it stands in the port's table, the membership bit (0x8000) included. "
+     "auto takes the first of full membership.",
+     vc_param_parse_pkey, vc_param_format_pkey, true},
+    {"VERBS_PORT", "0", "0 (the first active one) | a port number", "The port of the RDMA device.",
+     parse_verbs_port, format_verbs_port, true},
+    {"VERBS_REG_CACHE", "1", "0 | 1",
+     "Keeps users' buffers registered with the RDMA device, so that large messages go without a copy. 0 "
+     "copies "
+     "them all.",
+     parse_verbs_reg_cache, format_verbs_reg_cache, true},
+    {"VERBS_SL", "0", "a whole number of 0..15", "The InfiniBand service level, or the RoCE priority.",
+     parse_verbs_sl, format_verbs_sl, true},
+    {"VERBS_SLOT", "8k", "a size of 1k..1m",
+     "Size of the registered buffers that messages pass through in pieces, a small header included.",
+     parse_verbs_slot, format_verbs_slot, false},
+    {"VERBS_TC", "0", "a whole number of 0..255", "The traffic class of packets with a global route (RoCE).",
+     parse_verbs_tc, format_verbs_tc, true},
+    {"VERBS_TIMEOUT", "4", "a whole number of seconds, 1..600",
+     "How long the RDMA device tries to reach a peer before it counts as lost.", parse_verbs_timeout,
+     format_verbs_timeout, true},
+    {"VERBS_ZCOPY_MIN", "64k", "a size",
+     "Messages of at least this size go without a copy where buffers can be registered.",
+     parse_verbs_zcopy_min, format_verbs_zcopy_min, false},
     {"WAIT", "auto", "auto | poll | event | hybrid",
      "How a rank waits for others: poll spins, event sleeps, hybrid spins for VCOLL_SPIN_US and then sleeps. "
      "auto decides from the CPUs the ranks really have and from what a wake-up costs.",

@@ -24,7 +24,16 @@ struct vc_alg_choice {
     int leaders;
 };
 
-enum vc_chan_mask { VC_CHAN_SHM = 1 << 0, VC_CHAN_MPI = 1 << 1 };
+enum vc_chan_mask { VC_CHAN_SHM = 1 << 0, VC_CHAN_MPI = 1 << 1, VC_CHAN_VERBS = 1 << 2 };
+/** Moderation of a completion queue: an event after `count` completions or `period` us; 0, 0: at once. */
+struct vc_param_cq_mod {
+    uint16_t count, period;
+};
+/** VCOLL_CQ_MODERATION */
+struct vc_param_moderation {
+    bool given; /**< false ("off"): queues stay as they were made */
+    struct vc_param_cq_mod latency, bulk;
+};
 enum vc_stats_mode { VC_STATS_OFF, VC_STATS_TEXT, VC_STATS_JSON };
 
 /** Every setting, decoded. */
@@ -33,7 +42,7 @@ struct vc_params {
     bool strict;    /**< VCOLL_STRICT */
     unsigned colls; /**< VCOLL_COLLS: bit per enum vc_coll that is taken over (accelerated) */
     struct vc_alg_choice alg[VC_COLL_ACCELERATED]; /**< VCOLL_ALG, "allreduce=ring,bcast=chain:segment=64k" */
-    unsigned channels;        /**< VCOLL_CHANNELS, of enum vc_chan_mask, default shm,mpi */
+    unsigned channels;        /**< VCOLL_CHANNELS, of enum vc_chan_mask, default shm,verbs,mpi */
     enum vc_wait_mode wait;   /**< VCOLL_WAIT */
     uint64_t spin_us;         /**< VCOLL_SPIN_US */
     int node_split;           /**< VCOLL_NODE_SPLIT, 0: off */
@@ -48,6 +57,19 @@ struct vc_params {
     enum vc_seg_backing shm_backing; /**< VCOLL_SHM_BACKING: auto|memfd|shm */
     bool cma;                        /**< VCOLL_CMA: single copy allowed */
     size_t cma_min;                  /**< VCOLL_CMA_MIN: bytes */
+    char verbs_device[64];           /**< VCOLL_VERBS_DEVICE, "": the best */
+    int verbs_port;                  /**< VCOLL_VERBS_PORT, 0: the first active one */
+    int verbs_gid_index;             /**< VCOLL_VERBS_GID_INDEX, -1: auto */
+    int verbs_pkey;                  /**< VCOLL_VERBS_PKEY, 0: auto */
+    int verbs_sl;                    /**< VCOLL_VERBS_SL */
+    int verbs_tc;                    /**< VCOLL_VERBS_TC */
+    char verbs_library[256];         /**< VCOLL_VERBS_LIBRARY */
+    size_t verbs_slot;               /**< VCOLL_VERBS_SLOT: bytes */
+    int verbs_credits;               /**< VCOLL_VERBS_CREDITS: pieces under way per communicator and peer */
+    size_t verbs_zcopy_min;          /**< VCOLL_VERBS_ZCOPY_MIN: bytes */
+    bool verbs_reg_cache;            /**< VCOLL_VERBS_REG_CACHE */
+    int verbs_timeout;               /**< VCOLL_VERBS_TIMEOUT: seconds */
+    struct vc_param_moderation cq_moderation; /**< VCOLL_CQ_MODERATION */
 };
 
 struct vc_param_def {

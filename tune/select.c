@@ -10,11 +10,12 @@
 
 /* Where a rule holds. Rules for ANYWHERE are the only ones that VCOLL_REPRODUCIBLE lets reductions use. */
 enum where {
-    ONE = 1 << 0,     /* all ranks share one node's memory */
-    SEVERAL = 1 << 1, /* several nodes, ranks of a node share its memory */
-    APART = 1 << 2,   /* no shared memory: every rank is a node of its own */
-    NO_BULK = 1 << 3, /* also: only where there are no bulk slots */
-    PAIR = 1 << 4,    /* also: only for two ranks with a CPU each */
+    ONE = 1 << 0,      /* all ranks share one node's memory */
+    SEVERAL = 1 << 1,  /* several nodes, ranks of a node share its memory */
+    APART = 1 << 2,    /* no shared memory: every rank is a node of its own */
+    NO_BULK = 1 << 3,  /* also: only where there are no bulk slots */
+    PAIR = 1 << 4,     /* also: only for two ranks with a CPU each */
+    OVER_MPI = 1 << 5, /* also: only where messages between nodes go through the underlying MPI */
     ANYWHERE = ONE | SEVERAL | APART,
 };
 
@@ -35,7 +36,7 @@ static const struct {
 } rules[] = {
     {VC_BARRIER, ONE, ALL, "shm"},
     {VC_BARRIER, SEVERAL, ALL, "two_level"},
-    {VC_BARRIER, APART, ALL, "native"},
+    {VC_BARRIER, APART | OVER_MPI, ALL, "native"},
     {VC_BARRIER, ANYWHERE, ALL, "dissemination"},
 
     {VC_BCAST, ONE | NO_BULK, 32 * K, "shm"},
@@ -46,7 +47,7 @@ static const struct {
     {VC_BCAST, ONE, ALL, "native"},
     {VC_BCAST, SEVERAL, 64 * K, "two_level"},
     {VC_BCAST, SEVERAL, ALL, "two_level_scatter_allgather"},
-    {VC_BCAST, APART, ALL, "native"},
+    {VC_BCAST, APART | OVER_MPI, ALL, "native"},
     {VC_BCAST, ANYWHERE, 16 * K, "binomial"},
     {VC_BCAST, ANYWHERE, ALL, "scatter_allgather"},
 
@@ -57,7 +58,7 @@ static const struct {
     {VC_REDUCE, SEVERAL, 64 * K, "two_level"},
     {VC_REDUCE, SEVERAL, ALL, "two_level_multi"},
     {VC_REDUCE, SEVERAL, ALL, "two_level"},
-    {VC_REDUCE, APART, ALL, "native"},
+    {VC_REDUCE, APART | OVER_MPI, ALL, "native"},
     {VC_REDUCE, ANYWHERE, 32 * K, "binomial"},
     {VC_REDUCE, ANYWHERE, ALL, "rabenseifner"},
     {VC_REDUCE, ANYWHERE, ALL, "binomial_ordered"},
@@ -72,7 +73,7 @@ static const struct {
     {VC_ALLREDUCE, SEVERAL, 64 * K, "two_level_multi"},
     {VC_ALLREDUCE, SEVERAL, ALL, "two_level_multi_rabenseifner"},
     {VC_ALLREDUCE, SEVERAL, ALL, "two_level"},
-    {VC_ALLREDUCE, APART, 8 * K, "native"},
+    {VC_ALLREDUCE, APART | OVER_MPI, 8 * K, "native"},
     {VC_ALLREDUCE, ANYWHERE, 16 * K, "recursive_doubling"},
     {VC_ALLREDUCE, ANYWHERE, 1 * M, "rabenseifner"},
     {VC_ALLREDUCE, ANYWHERE, ALL, "ring"},
@@ -87,7 +88,7 @@ static const struct {
     {VC_ALLGATHER, SEVERAL, 16 * K, "two_level"},
     {VC_ALLGATHER, SEVERAL, ALL, "two_level_multi_ring"},
     {VC_ALLGATHER, SEVERAL, ALL, "two_level_ring"},
-    {VC_ALLGATHER, APART, ALL, "native"},
+    {VC_ALLGATHER, APART | OVER_MPI, ALL, "native"},
     {VC_ALLGATHER, ANYWHERE, 1 * K, "bruck"},
     {VC_ALLGATHER, ANYWHERE, 32 * K, "recursive_doubling"},
     {VC_ALLGATHER, ANYWHERE, ALL, "ring"},
@@ -101,7 +102,7 @@ static const struct {
     {VC_ALLTOALL, ONE, ALL, "native"},
     {VC_ALLTOALL, SEVERAL, 1 * K, "two_level"},
     {VC_ALLTOALL, SEVERAL, ALL, "two_level_multi"},
-    {VC_ALLTOALL, APART, ALL, "native"},
+    {VC_ALLTOALL, APART | OVER_MPI, ALL, "native"},
     {VC_ALLTOALL, ANYWHERE, 256, "bruck"},
     {VC_ALLTOALL, ANYWHERE, ALL, "pairwise"},
 };
@@ -175,7 +176,7 @@ static bool holds(int rule, const struct vc_topo_key *key, enum vc_coll coll)
 {
     unsigned here = !key->have_node ? APART : key->nnodes == 1 ? ONE : SEVERAL, where = rules[rule].where;
     if (rules[rule].coll != coll || !(where & here) || ((where & NO_BULK) && key->have_bulk) ||
-        ((where & PAIR) && (key->size != 2 || key->crowded)))
+        ((where & OVER_MPI) && key->have_verbs) || ((where & PAIR) && (key->size != 2 || key->crowded)))
         return false;
     return !(key->reproducible && reduces(coll) && where != ANYWHERE);
 }

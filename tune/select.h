@@ -17,6 +17,7 @@ struct vc_topo_key {
     bool have_cma;  /**< single copy was agreed on all nodes */
     bool have_bulk; /**< bulk slots exist */
     bool have_chan; /**< a channel reaches every peer */
+    bool have_verbs; /**< the one between nodes is verbs */
     bool reproducible;
     const struct vc_hier *hier;
 };

@@ -20,3 +20,10 @@ set(_no_copy OMPI_MCA_btl_vader_single_copy_mechanism=none)
 vc_mpi_test(conformance NP 4 ENV ${_no_copy} COMMAND $<TARGET_FILE:conformance_mpi>)
 vc_mpi_test(conformance_probe NP 3 ENV ${_no_copy} COMMAND $<TARGET_FILE:conformance_mpi> probe)
 vc_mpi_test(engine NP 4 COMMAND $<TARGET_FILE:engine_mpi>)
+
+# The verbs channel, over the loopback device.
+vc_unit_test(test_verbs_chan test_verbs_chan.c)
+target_link_libraries(test_verbs_chan PRIVATE vc_conformance)
+target_compile_definitions(test_verbs_chan PRIVATE VC_LOOPBACK_LIBRARY="$<TARGET_FILE:vcoll_loopback_verbs>")
+add_dependencies(test_verbs_chan vcoll_loopback_verbs)
+set_tests_properties(unit.test_verbs_chan PROPERTIES LABELS loopback TIMEOUT 300)

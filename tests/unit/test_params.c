@@ -162,7 +162,7 @@ static void test_defaults(void **state)
     assert_false(p.disable);
     assert_false(p.strict);
     assert_int_equal(p.colls, (1u << VC_COLL_ACCELERATED) - 1);
-    assert_int_equal(p.channels, VC_CHAN_SHM | VC_CHAN_MPI);
+    assert_int_equal(p.channels, VC_CHAN_SHM | VC_CHAN_VERBS | VC_CHAN_MPI);
     assert_int_equal(p.wait, VC_WAIT_AUTO);
     assert_int_equal(p.log, VC_LOG_WARN);
     assert_int_equal(p.setup_after, 3);
@@ -171,6 +171,17 @@ static void test_defaults(void **state)
     assert_true(p.cma);
     assert_int_equal(p.cma_min, 32 << 10);
     assert_int_equal(p.node_split, 0);
+    assert_string_equal(p.verbs_device, "");
+    assert_string_equal(p.verbs_library, "libibverbs.so.1");
+    assert_int_equal(p.verbs_port, 0);
+    assert_int_equal(p.verbs_gid_index, -1);
+    assert_int_equal(p.verbs_pkey, 0);
+    assert_int_equal(p.verbs_slot, 8 << 10);
+    assert_int_equal(p.verbs_credits, 16);
+    assert_int_equal(p.verbs_zcopy_min, 64 << 10);
+    assert_true(p.verbs_reg_cache);
+    assert_int_equal(p.verbs_timeout, 4);
+    assert_false(p.cq_moderation.given);
     for (int i = 0; i < VC_COLL_ACCELERATED; i++)
         assert_null(p.alg[i].alg);
 }
@@ -188,6 +199,9 @@ static void test_good_values(void **state)
     taken("COLLS", "barrier,bcast,reduce,allreduce,allgather,alltoall", "all");
     taken("CHANNELS", "mpi", "mpi");
     taken("CHANNELS", "mpi,shm", "shm,mpi");
+    taken("CHANNELS", "mpi,verbs", "verbs,mpi");
+    taken("CHANNELS", "Verbs", "verbs");
+    assert_int_equal(p.channels, VC_CHAN_VERBS);
     taken("SPIN_US", "0", "0");
     taken("HOST_ID", "rack 3, host 7", "rack 3, host 7");
     taken("STATS", "json", "json");
@@ -209,7 +223,7 @@ static void test_bad_values(void **state)
     refused("DISABLE", "2", "0, 1");
     refused("COLLS", "allreduce,bcas", "bcast");
     refused("COLLS", "allreduce,,bcast", "Valid");
-    refused("CHANNELS", "shm,verbs", "shm, mpi");
+    refused("CHANNELS", "shm,ucx", "shm, verbs, mpi");
     refused("SPIN_US", "-5", "whole number");
     refused("SPIN_US", "5us", "whole number");
     refused("SETUP_AFTER", "0", "1..");
@@ -229,6 +243,84 @@ static void test_bad_values(void **state)
     assert_true(p.cma);
     unsetenv("VCOLL_CMA");
     unsetenv("VCOLL_WAIT");
+}
+
+static void test_verbs(void **state)
+{
+    (void)state;
+    taken("VERBS_DEVICE", "mlx5_1", "mlx5_1");
+    taken("VERBS_LIBRARY", "/opt/lib/libibverbs.so", "/opt/lib/libibverbs.so");
+    taken("VERBS_PORT", "2", "2");
+    refused("VERBS_PORT", "256", "0..255");
+    taken("VERBS_GID_INDEX", "AUTO", "auto");
+    assert_int_equal(p.verbs_gid_index, -1);
+    taken("VERBS_GID_INDEX", "0", "0");
+    assert_int_equal(p.verbs_gid_index, 0);
+    taken("VERBS_GID_INDEX", "255", "255");
+    refused("VERBS_GID_INDEX", "256", "auto, or a whole number of 0..255");
+    refused("VERBS_GID_INDEX", "-1", "auto");
+    taken("VERBS_PKEY", "0x8001", "0x8001");
+    assert_int_equal(p.verbs_pkey, 0x8001);
+    taken("VERBS_PKEY", "0XFFfF", "0xffff");
+    taken("VERBS_PKEY", "0x1", "0x0001");
+    taken("VERBS_PKEY", "auto", "auto");
+    refused("VERBS_PKEY", "8001", "hexadecimal");
+    refused("VERBS_PKEY", "0x0", "0x0001..0xffff");
+    refused("VERBS_PKEY", "0x", "hexadecimal");
+    refused("VERBS_PKEY", "0x18001", "hexadecimal");
+    refused("VERBS_PKEY", "0x-1", "hexadecimal");
+    refused("VERBS_SL", "16", "0..15");
+    refused("VERBS_TC", "256", "0..255");
+    taken("VERBS_SLOT", "16384", "16k");
+    refused("VERBS_SLOT", "1000", "1k..1m");
+    refused("VERBS_SLOT", "2m", "1k..1m");
+    refused("VERBS_CREDITS", "1", "2..1024");
+    taken("VERBS_ZCOPY_MIN", "1m", "1m");
+    taken("VERBS_REG_CACHE", "off", "0");
+    refused("VERBS_TIMEOUT", "0", "1..600");
+}
+
+static void moderation(const char *value, const char *canonical, int lc, int lp, int bc, int bp)
+{
+    taken("CQ_MODERATION", value, canonical);
+    const struct vc_param_moderation *m = &p.cq_moderation;
+    assert_true(m->given);
+    assert_int_equal(m->latency.count, lc);
+    assert_int_equal(m->latency.period, lp);
+    assert_int_equal(m->bulk.count, bc);
+    assert_int_equal(m->bulk.period, bp);
+}
+
+static void test_moderation(void **state)
+{
+    (void)state;
+    moderation("16:20", "16:20", 16, 20, 16, 20);
+    moderation("0:0", "0:0", 0, 0, 0, 0);
+    moderation("latency=1:0,bulk=64:65535", "latency=1:0,bulk=64:65535", 1, 0, 64, 65535);
+    moderation("bulk=8:50, latency=2:5", "latency=2:5,bulk=8:50", 2, 5, 8, 50);
+    moderation("bulk=8:50", "latency=0:0,bulk=8:50", 0, 0, 8, 50);
+    moderation("latency=3:4,bulk=3:4", "3:4", 3, 4, 3, 4);
+    taken("CQ_MODERATION", "OFF", "off");
+    assert_false(p.cq_moderation.given);
+    const char *bad[] = {"on",
+                         "16",
+                         "16:",
+                         ":20",
+                         "65536:1",
+                         "1:65536",
+                         "1:2:3",
+                         "1:2,3:4",
+                         "latency=off",
+                         "latency=1:2,latency=1:2",
+                         "bulk=1:2,",
+                         "slow=1:2",
+                         "-1:2",
+                         "1: 2",
+                         "latency",
+                         "12345678:1",
+                         "latency=1:2;bulk=1:2"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        refused("CQ_MODERATION", bad[i], "latency=count:usec,bulk=count:usec");
 }
 
 /* Some collective's algorithm that reads (or does not read) a parameter. */
@@ -419,12 +511,17 @@ static void test_fingerprint(void **state)
     assert_int_equal(load(), VC_OK);
     uint64_t base = vc_params_fingerprint(&p);
     /* Another value for each; whether ranks may differ in it is what the definition says. */
-    const char *other[][2] = {
-        {"ALG", "bcast=native"}, {"CHANNELS", "mpi"},   {"CMA", "0"},         {"CMA_MIN", "1m"},
-        {"COLLS", "bcast"},      {"DISABLE", "1"},      {"HOST_ID", "h"},     {"LOG", "info"},
-        {"NODE_SPLIT", "2"},     {"REPRODUCIBLE", "1"}, {"SETUP_AFTER", "1"}, {"SHM_BACKING", "shm"},
-        {"SHM_BULK", "0"},       {"SHM_LIMIT", "1g"},   {"SPIN_US", "1"},     {"STATS", "text"},
-        {"STATS_FILE", "f"},     {"STRICT", "1"},       {"WAIT", "poll"}};
+    const char *other[][2] = {{"ALG", "bcast=native"},  {"CHANNELS", "mpi"},      {"CMA", "0"},
+                              {"CMA_MIN", "1m"},        {"COLLS", "bcast"},       {"DISABLE", "1"},
+                              {"HOST_ID", "h"},         {"LOG", "info"},          {"NODE_SPLIT", "2"},
+                              {"REPRODUCIBLE", "1"},    {"SETUP_AFTER", "1"},     {"SHM_BACKING", "shm"},
+                              {"SHM_BULK", "0"},        {"SHM_LIMIT", "1g"},      {"SPIN_US", "1"},
+                              {"STATS", "text"},        {"STATS_FILE", "f"},      {"STRICT", "1"},
+                              {"WAIT", "poll"},         {"CQ_MODERATION", "1:2"}, {"VERBS_CREDITS", "8"},
+                              {"VERBS_DEVICE", "d"},    {"VERBS_GID_INDEX", "3"}, {"VERBS_LIBRARY", "l"},
+                              {"VERBS_PKEY", "0x8001"}, {"VERBS_PORT", "1"},      {"VERBS_REG_CACHE", "0"},
+                              {"VERBS_SL", "1"},        {"VERBS_SLOT", "4k"},     {"VERBS_TC", "8"},
+                              {"VERBS_TIMEOUT", "9"},   {"VERBS_ZCOPY_MIN", "1m"}};
     int n;
     const struct vc_param_def *d = vc_param_defs(&n);
     assert_int_equal(n, sizeof other / sizeof other[0]);
@@ -447,7 +544,8 @@ int main(void)
         cmocka_unit_test(test_good_values), cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_alg),         cmocka_unit_test(test_alg_params),
         cmocka_unit_test(test_unknown),     cmocka_unit_test(test_files),
-        cmocka_unit_test(test_fingerprint),
+        cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_verbs),
+        cmocka_unit_test(test_moderation),
     };
     return cmocka_run_group_tests(tests, clean_environment, NULL);
 }

@@ -493,7 +493,7 @@ int vc_shm_chan_create(const struct vc_shm_chan_cfg *cfg, struct vc_chan **out)
     if (!c)
         return vc_fail(VC_ERR_NOMEM, "no memory for the shm channel");
     size_t n = (size_t)cfg->n;
-    c->base = (struct vc_chan){&shm_ops, cfg->rank, cfg->size};
+    c->base = (struct vc_chan){.ops = &shm_ops, .rank = cfg->rank, .size = cfg->size};
     c->lay = layout_for(cfg->n, cfg->budget);
     c->n = cfg->n;
     c->me = cfg->me;

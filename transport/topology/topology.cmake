@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
+pkg_check_modules(MNL REQUIRED IMPORTED_TARGET GLOBAL libmnl)
+target_link_libraries(vcoll_core PRIVATE PkgConfig::MNL)
 target_sources(vcoll_core PRIVATE
+  topology/coalesce.c
   topology/cpus.c
+  topology/ethtool_nl.c
   topology/nics.c
   topology/platform.c
   topology/rdma.c

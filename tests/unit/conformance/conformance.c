@@ -78,12 +78,12 @@ static int progress(struct cf_env *e)
 void cf_wait(struct cf_env *e, struct vc_chan_req *reqs, int n)
 {
     struct vc_waiter w;
-    vc_wait_begin(&w, e->wait, e->parking);
+    vc_wait_begin_src(&w, e->wait, e->parking, e->ch->src);
     for (int i = 0; i < n; i++) {
         while (!reqs[i].done) {
             if (progress(e) > 0) {
                 vc_wait_end(&w);
-                vc_wait_begin(&w, e->wait, e->parking);
+                vc_wait_begin_src(&w, e->wait, e->parking, e->ch->src);
             } else if (vc_wait_idle(&w, VC_WAIT_ANY) != VC_OK) {
                 cf_die(e, "wait: %s", vc_error_text());
             }

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pmpi/fabric.h"
+
+#include "pmpi/team.h"
+#include "pmpi/world.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct vc_verbs *vc_fabric;
+
+/* What a rank tells the others. */
+struct introduction {
+    struct vc_verbs_card card;
+    int32_t err;
+    char why[380];
+};
+
+/* Whether some pair of ranks has no better way; the same on all ranks. */
+static bool needed(void)
+{
+    unsigned c = vc_params.channels;
+    if (!(c & VC_CHAN_VERBS) || vc_world.size < 2 || vc_world.prints)
+        return false;
+    return vc_world.nos > 1 || vc_params.node_split > 0 || !(c & VC_CHAN_SHM);
+}
+
+static void fill_cfg(struct vc_verbs_cfg *cfg)
+{
+    const struct vc_params *p = &vc_params;
+    int thread = MPI_THREAD_SINGLE;
+    vc_next.Query_thread(&thread);
+    bool shm = (p->channels & VC_CHAN_SHM) && p->node_split == 0;
+    int local = 0;
+    while (local < vc_world.nkin && vc_world.kin[local].rank != vc_world.rank)
+        local++;
+    *cfg = (struct vc_verbs_cfg){
+        .want = {.library = p->verbs_library,
+                 .device = p->verbs_device,
+                 .port = p->verbs_port,
+                 .gid_index = p->verbs_gid_index,
+                 .pkey = p->verbs_pkey},
+        .sl = p->verbs_sl,
+        .tc = p->verbs_tc,
+        .slot = p->verbs_slot,
+        .credits = p->verbs_credits,
+        .zcopy_min = p->verbs_zcopy_min,
+        .reg_cache = p->verbs_reg_cache,
+        .timeout_s = p->verbs_timeout,
+        .latency = {p->cq_moderation.latency.count, p->cq_moderation.latency.period},
+        .bulk = {p->cq_moderation.bulk.count, p->cq_moderation.bulk.period},
+        .moderate = p->cq_moderation.given,
+        .locking = thread == MPI_THREAD_MULTIPLE,
+        .peers = vc_world.size - (shm ? vc_world.nkin : 1),
+        .local = local,
+    };
+}
+
+/* Nothing was asked for and nothing is there: not worth a word. */
+static bool asked_for(void)
+{
+    const struct vc_params *p = &vc_params;
+    return p->verbs_device[0] || p->verbs_port || p->verbs_gid_index >= 0 || p->verbs_pkey;
+}
+
+/* The first rank that cannot, and what all ranks make of it. */
+static int judge(const struct introduction *all)
+{
+    bool some = false;
+    int odd = -1;
+    for (int r = 0; r < vc_world.size; r++) {
+        if (all[r].err == VC_OK || all[r].err != VC_ERR_UNSUPPORTED)
+            some = true;
+        if (all[r].err != VC_OK && odd < 0)
+            odd = r;
+    }
+    if (odd < 0)
+        return VC_OK;
+    if (!(vc_params.channels & VC_CHAN_MPI) && !((vc_params.channels & VC_CHAN_SHM) && vc_world.nos == 1))
+        return vc_fail(VC_ERR_UNSUPPORTED,
+                       "VCOLL_CHANNELS leaves nothing but verbs, and they cannot be used: rank %d: %s", odd,
+                       all[odd].why);
+    if (vc_world.rank == 0)
+        vc_log(some || asked_for() ? VC_LOG_WARN : VC_LOG_INFO,
+               "verbs cannot be used, so messages between nodes go through the MPI: rank %d: %s", odd,
+               all[odd].why);
+    return VC_OK;
+}
+
+static int private_world(MPI_Comm *out)
+{
+    MPI_Group group;
+    if (vc_next.Comm_group(MPI_COMM_WORLD, &group) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Comm_group failed");
+    int rc = vc_next.Comm_create(MPI_COMM_WORLD, group, out);
+    vc_next.Group_free(&group);
+    if (rc != MPI_SUCCESS || *out == MPI_COMM_NULL)
+        return vc_fail(VC_ERR_MPI, "MPI_Comm_create failed");
+    vc_next.Comm_set_errhandler(*out, MPI_ERRORS_RETURN);
+    return VC_OK;
+}
+
+/* Everybody has a device. */
+static int meet(struct vc_verbs *v, const struct introduction *all)
+{
+    MPI_Comm comm = MPI_COMM_NULL;
+    struct vc_chan *boot = NULL;
+    int err = private_world(&comm);
+    if (err == VC_OK)
+        err = vc_mpi_chan_create(comm, &boot);
+    struct vc_verbs_card *cards = malloc((size_t)vc_world.size * sizeof *cards);
+    if (err == VC_OK && !cards)
+        err = vc_fail(VC_ERR_NOMEM, "out of memory for %d addresses", vc_world.size);
+    if (err == VC_OK) {
+        for (int r = 0; r < vc_world.size; r++)
+            cards[r] = all[r].card;
+        err = vc_verbs_peers(v, cards, vc_world.size, vc_world.rank, boot);
+    } else if (boot) {
+        boot->ops->destroy(boot);
+    }
+    free(cards);
+    return err;
+}
+
+int vc_fabric_init(void)
+{
+    if (!needed())
+        return VC_OK;
+    struct introduction mine, *all = malloc((size_t)vc_world.size * sizeof *all);
+    struct vc_verbs *v = NULL;
+    memset(&mine, 0, sizeof mine);
+    if (!all)
+        return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", vc_world.size);
+    struct vc_verbs_cfg cfg;
+    fill_cfg(&cfg);
+    mine.err = vc_verbs_create(&cfg, &v);
+    if (mine.err == VC_OK)
+        vc_verbs_card(v, &mine.card);
+    else
+        snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
+    int n = (int)sizeof mine, err = VC_OK;
+    bool usable = false;
+    if (vc_next.Allgather(&mine, n, MPI_BYTE, all, n, MPI_BYTE, MPI_COMM_WORLD) != MPI_SUCCESS) {
+        err = vc_fail(VC_ERR_MPI, "MPI_Allgather failed right after MPI_Init");
+    } else {
+        err = judge(all);
+        usable = err == VC_OK;
+        for (int r = 0; r < vc_world.size; r++)
+            usable &= all[r].err == VC_OK;
+    }
+    if (usable) {
+        /* What can still fail on one rank alone is told once more. */
+        mine.err = meet(v, all);
+        if (mine.err != VC_OK)
+            snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
+        if (vc_next.Allgather(&mine, n, MPI_BYTE, all, n, MPI_BYTE, MPI_COMM_WORLD) != MPI_SUCCESS)
+            err = vc_fail(VC_ERR_MPI, "MPI_Allgather failed right after MPI_Init");
+        else
+            err = judge(all);
+        usable = err == VC_OK;
+        for (int r = 0; r < vc_world.size; r++)
+            usable &= all[r].err == VC_OK;
+    }
+    free(all);
+    if (!usable) {
+        vc_verbs_destroy(v);
+        return err;
+    }
+    vc_fabric = v;
+    return VC_OK;
+}
+
+void vc_fabric_fini(void)
+{
+    vc_verbs_destroy(vc_fabric);
+    vc_fabric = NULL;
+}
+
+int vc_fabric_channel(MPI_Comm comm, int size, int rank, const int *world, struct vc_chan **out)
+{
+    static _Atomic uint32_t made;
+    /* Who is first in the communicator numbers it: unique, because that rank counts them all. */
+    uint64_t id =
+        (uint64_t)(uint32_t)vc_world.rank << 32 | atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
+    *out = NULL;
+    if (vc_next.Bcast(&id, (int)sizeof id, MPI_BYTE, 0, comm) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Bcast failed while a channel was made");
+    struct vc_verbs_chan_cfg cfg = {.verbs = vc_fabric, .id = id, .size = size, .rank = rank, .procs = world};
+    return vc_verbs_chan_create(&cfg, out);
+}

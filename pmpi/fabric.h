@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The RDMA device of this process and the ways to all others, agreed by MPI_COMM_WORLD right after MPI_Init:
+ * either every rank has verbs or none uses them.
+ */
+#ifndef VC_PMPI_FABRIC_H
+#define VC_PMPI_FABRIC_H
+
+#include "pmpi/door.h"
+#include "transport/verbs/verbs.h"
+
+/** NULL: messages between nodes go through the underlying MPI. */
+extern struct vc_verbs *vc_fabric;
+
+/**
+ * Opens the device where there is somebody to reach with it; collective over MPI_COMM_WORLD, after
+ * vc_world_init(). VC_OK also when it comes to nothing, agreed. An error, the same on all ranks:
+ * VCOLL_CHANNELS leaves nothing but verbs, and they cannot be used.
+ */
+int vc_fabric_init(void);
+/** After the last channel over it is gone. */
+void vc_fabric_fini(void);
+
+/** A channel over it for a communicator; collective, world[r] is the world rank of rank r. */
+int vc_fabric_channel(MPI_Comm comm, int size, int rank, const int *world, struct vc_chan **out);
+
+#endif

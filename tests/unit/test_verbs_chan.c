@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The verbs channel over the loopback device: the conformance suite in many shapes, and what only it
+ * promises. */
+#include "tests/unit/conformance/conformance.h"
+#include "tests/unit/conformance/harness.h"
+#include "transport/mux.h"
+#include "transport/verbs/verbs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- ranks as processes with a device each ---- */
+
+struct suite {
+    int n;
+    const char *device; /**< VC_LOOPBACK */
+    struct vc_verbs_cfg cfg;
+    enum vc_wait_mode mode;
+    struct hs_node node;
+    /* shared, written by the ranks */
+    struct shared {
+        struct vc_verbs_card card[16];
+        struct vc_verbs_stats stats[16];
+    } * shared;
+};
+
+static struct vc_verbs *make_verbs(const struct suite *s, const struct hs_rank *hr, int me)
+{
+    struct vc_verbs_cfg cfg = s->cfg;
+    struct vc_verbs *v;
+    cfg.want.library = VC_LOOPBACK_LIBRARY;
+    cfg.want.gid_index = -1;
+    cfg.peers = s->n - 1;
+    cfg.local = me;
+    setenv("VC_LOOPBACK", s->device, 1);
+    if (vc_verbs_create(&cfg, &v) != VC_OK) {
+        fprintf(stderr, "rank %d: %s\n", me, vc_error_text());
+        exit(1);
+    }
+    vc_verbs_card(v, &s->shared->card[me]);
+    hs_meet(hr->start, s->n);
+    int ranks[16];
+    for (int i = 0; i < s->n; i++)
+        ranks[i] = i;
+    struct vc_shm_chan_cfg boot = {.mem = hr->chan_mem,
+                                   .budget = 1 << 16,
+                                   .n = s->n,
+                                   .me = me,
+                                   .ranks = ranks,
+                                   .size = s->n,
+                                   .rank = me,
+                                   .parking = (struct vc_parking *)(uintptr_t)&hr->parking};
+    struct vc_chan *ch;
+    if (vc_shm_chan_create(&boot, &ch) != VC_OK ||
+        vc_verbs_peers(v, s->shared->card, s->n, me, ch) != VC_OK) {
+        fprintf(stderr, "rank %d: %s\n", me, vc_error_text());
+        exit(1);
+    }
+    return v;
+}
+
+/* Ranks of the communicator are not those of the processes. */
+static struct vc_chan *make_chan(const struct suite *s, struct vc_verbs *v, int me, uint64_t id)
+{
+    int procs[16];
+    struct vc_chan *ch, *mux, *via[16];
+    for (int i = 0; i < s->n; i++)
+        procs[i] = s->n - 1 - i;
+    struct vc_verbs_chan_cfg cfg = {
+        .verbs = v, .id = id, .size = s->n, .rank = s->n - 1 - me, .procs = procs};
+    assert_int_equal(vc_verbs_chan_create(&cfg, &ch), VC_OK);
+    for (int r = 0; r < s->n; r++)
+        via[r] = r == cfg.rank ? NULL : ch;
+    assert_int_equal(vc_mux_create(s->n, cfg.rank, via, &mux), VC_OK);
+    assert_non_null(mux->src);
+    return mux;
+}
+
+static int suite_rank(int me, void *arg)
+{
+    const struct suite *s = arg;
+    struct hs_rank hr;
+    hs_join(&s->node, me, &hr);
+    struct vc_verbs *v = make_verbs(s, &hr, me);
+    struct vc_wait_cfg wait = hs_wait(s->mode, s->n > 1);
+    struct cf_env e = {.ch = make_chan(s, v, me, 7), .wait = &wait, .seed = 4711};
+    hs_meet(hr.start, s->n);
+    cf_run(&e);
+    s->shared->stats[me] = *vc_verbs_stats(v);
+    hs_meet(hr.start, s->n);
+    vc_verbs_destroy(v);
+    return 0;
+}
+
+static struct suite make_suite(int n, const char *device, enum vc_wait_mode mode)
+{
+    struct suite s = {
+        .n = n,
+        .device = device,
+        .mode = mode,
+        .cfg = {.slot = 8192, .credits = 16, .zcopy_min = 65536, .reg_cache = true, .timeout_s = 4}};
+    s.node = hs_node_make(n, 1 << 16, 0);
+    s.shared = hs_shared(sizeof *s.shared);
+    return s;
+}
+
+static void run(struct suite *s)
+{
+    assert_int_equal(hs_fork(s->n, suite_rank, s, 100), 0);
+    hs_node_free(&s->node);
+}
+
+static void conforms_polling(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(3, "", VC_WAIT_POLL);
+    run(&s);
+    assert_true(s.shared->stats[0].writes > 0 && s.shared->stats[0].inlined > 0);
+    assert_int_equal(s.shared->stats[0].connections, 2);
+}
+
+static void conforms_sleeping(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(3, "", VC_WAIT_EVENT);
+    run(&s);
+    assert_true(s.shared->stats[1].events > 0 && s.shared->stats[1].arms > 0);
+}
+
+static void conforms_hybrid(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(2, "", VC_WAIT_HYBRID);
+    run(&s);
+}
+
+static void conforms_without_zero_copy(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(3, "", VC_WAIT_AUTO);
+    s.cfg.reg_cache = false;
+    run(&s);
+    assert_int_equal(s.shared->stats[0].writes, 0);
+}
+
+/* Two pieces on their way, 256 bytes each, a dozen of everything else. */
+static void conforms_with_tiny_rings(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(3, "max_qp_wr=8,max_cqe=48,max_srq_wr=16", VC_WAIT_EVENT);
+    s.cfg.slot = 256;
+    s.cfg.credits = 2;
+    s.cfg.zcopy_min = 3000;
+    run(&s);
+}
+
+static void conforms_without_shared_receive_queue(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(4, "max_srq=0,max_inline=0", VC_WAIT_AUTO);
+    run(&s);
+    assert_int_equal(s.shared->stats[0].inlined, 0);
+}
+
+static void conforms_on_infiniband(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(2, "link=ib", VC_WAIT_POLL);
+    run(&s);
+}
+
+static void conforms_with_moderation(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(2, "", VC_WAIT_EVENT);
+    s.cfg.moderate = true;
+    s.cfg.latency = (struct vc_cq_mod){4, 50};
+    s.cfg.bulk = (struct vc_cq_mod){16, 200};
+    run(&s);
+}
+
+static void conforms_with_delay_and_rnr(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(3, "delay_us=50,reorder=1,rnr=29", VC_WAIT_EVENT);
+    run(&s);
+}
+
+static void conforms_where_registration_fails(void **state)
+{
+    (void)state;
+    /* Room for the buffers, none for the application's. */
+    struct suite s = make_suite(2, "max_mr=1", VC_WAIT_AUTO);
+    run(&s);
+    assert_true(s.shared->stats[0].refused > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conforms_polling),
+        cmocka_unit_test(conforms_sleeping),
+        cmocka_unit_test(conforms_hybrid),
+        cmocka_unit_test(conforms_without_zero_copy),
+        cmocka_unit_test(conforms_with_tiny_rings),
+        cmocka_unit_test(conforms_without_shared_receive_queue),
+        cmocka_unit_test(conforms_on_infiniband),
+        cmocka_unit_test(conforms_with_moderation),
+        cmocka_unit_test(conforms_with_delay_and_rnr),
+        cmocka_unit_test(conforms_where_registration_fails),
+    };
+    cmocka_set_test_filter(getenv("VC_TEST"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

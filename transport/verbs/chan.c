@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The channel of a communicator. */
+#include "transport/verbs/impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct chan *self(struct vc_chan *ch)
+{
+    return (struct chan *)(void *)ch;
+}
+
+static int refuse(const struct chan *c, int peer)
+{
+    if (peer == c->base.rank)
+        return vc_fail(VC_ERR_INVAL, "the verbs channel carries no messages to oneself");
+    return vc_fail(VC_ERR_INVAL, "the verbs channel has no rank %d", peer);
+}
+
+static bool reaches(const struct chan *c, int peer)
+{
+    return peer >= 0 && peer < c->base.size && peer != c->base.rank;
+}
+
+/* Both ends come to the same answer: it takes nothing but the length and the receiver's card. */
+static bool by_rendezvous(const struct chan *c, size_t len, int receiver)
+{
+    return len >= c->v->cfg.zcopy_min && len > 0 && c->v->cards[c->procs[receiver]].zcopy;
+}
+
+static void init(struct vc_chan_req *r, const void *buf, size_t len)
+{
+    memset(r, 0, sizeof *r);
+    r->priv[P_BUF] = (uintptr_t)buf;
+    r->priv[P_LEN] = len;
+}
+
+static int broken(struct chan *c)
+{
+    return c->v->failed ? vc_fail(c->v->failed, "%s", c->v->why) : vc_fail(c->failed, "%s", c->why);
+}
+
+static int send_locked(struct chan *c, int peer, const void *buf, size_t len, struct vc_chan_req *r)
+{
+    struct peer *p = vc_peer_get(c, peer);
+    if (!p)
+        return VC_ERR_NOMEM;
+    if (c->failed || c->v->failed)
+        return broken(c);
+    init(r, buf, len);
+    if (by_rendezvous(c, len, peer))
+        req_push(&p->wait_head, &p->wait_tail, r);
+    else
+        req_push(&p->send_head[STREAM_EAGER], &p->send_tail[STREAM_EAGER], r);
+    vc_peer_push(p);
+    return VC_OK;
+}
+
+static int verbs_isend(struct vc_chan *ch, int peer, const void *buf, size_t len, struct vc_chan_req *r)
+{
+    struct chan *c = self(ch);
+    if (!reaches(c, peer))
+        return refuse(c, peer);
+    verbs_lock(c->v);
+    int err = send_locked(c, peer, buf, len, r);
+    verbs_unlock(c->v);
+    return err;
+}
+
+/* Grants the sender the buffer, if it can be registered; otherwise says so. */
+static int grant(struct peer *p, struct vc_chan_req *r)
+{
+    struct vc_verbs *v = p->c->v;
+    struct vc_reg *reg = NULL;
+    int i = v->free_grant;
+    if (i >= 0 && vc_regcache_get(v->regs, req_buf(r), r->priv[P_LEN], &reg) == VC_OK) {
+        v->free_grant = v->grants[i].next_free;
+        v->grants[i].req = r;
+        v->grants[i].peer = p;
+        v->grants[i].reg = reg;
+        r->priv[P_REG] = (uintptr_t)reg;
+        r->priv[P_ADDR] = r->priv[P_BUF];
+        r->priv[P_RKEY_GRANT] = (uint64_t)reg->rkey << 32 | (uint32_t)v->grants[i].gen << 24 | (uint32_t)i;
+    }
+    return reg ? VC_OK : VC_ERR_UNSUPPORTED;
+}
+
+static void owe_cts(struct peer *p, struct vc_chan_req *r)
+{
+    r->priv[P_NEXT_CTS] = 0;
+    if (p->owe_cts_head)
+        p->owe_cts_tail->priv[P_NEXT_CTS] = (uintptr_t)r;
+    else
+        p->owe_cts_head = r;
+    p->owe_cts_tail = r;
+}
+
+static int recv_locked(struct chan *c, int peer, void *buf, size_t len, struct vc_chan_req *r)
+{
+    struct peer *p = vc_peer_get(c, peer);
+    if (!p)
+        return VC_ERR_NOMEM;
+    if (c->failed || c->v->failed)
+        return broken(c);
+    init(r, buf, len);
+    p->recvs++;
+    bool rendezvous = by_rendezvous(c, len, c->base.rank);
+    int stream = STREAM_EAGER;
+    if (rendezvous) {
+        if (grant(p, r) != VC_OK)
+            stream = STREAM_REFUSED;
+        else
+            stream = STREAMS;
+    }
+    if (stream < STREAMS) {
+        bool first = p->recv_head[stream] == NULL;
+        req_push(&p->recv_head[stream], &p->recv_tail[stream], r);
+        if (first && p->unexp_head[stream])
+            vc_peer_take_early(p, stream);
+    }
+    if (rendezvous)
+        owe_cts(p, r);
+    vc_peer_push(p);
+    return VC_OK;
+}
+
+static int verbs_irecv(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_chan_req *r)
+{
+    struct chan *c = self(ch);
+    if (!reaches(c, peer))
+        return refuse(c, peer);
+    verbs_lock(c->v);
+    int err = recv_locked(c, peer, buf, len, r);
+    verbs_unlock(c->v);
+    return err;
+}
+
+static int verbs_progress(struct vc_chan *ch)
+{
+    struct chan *c = self(ch);
+    verbs_lock(c->v);
+    int rc = vc_verbs_progress(c->v);
+    if (c->failed && rc >= 0) {
+        vc_chan_abort(c);
+        rc = vc_fail(c->failed, "%s", c->why);
+    }
+    verbs_unlock(c->v);
+    return rc;
+}
+
+/* ---- life ---- */
+
+/* Nothing that is on its way may touch the requests or the memory of this channel any more. */
+static void forget_peer(struct peer *p)
+{
+    struct vc_verbs *v = p->c->v;
+    struct ep *e = p->ep;
+    for (uint32_t n = e->tail; n != e->head; n++) {
+        struct wr_rec *rec = &e->rec[n % e->depth];
+        if (rec->req && rec->peer == p) {
+            /* The registration stays as long as the device may read through it: to the end of the process. */
+            rec->req = NULL;
+            v->bulk_waiters--;
+        }
+    }
+    for (struct vc_chan_req *r = p->push_head; r; r = r->next)
+        if (r->priv[P_REG])
+            vc_regcache_put(v->regs, (struct vc_reg *)(uintptr_t)r->priv[P_REG]);
+    for (int i = 0; i < v->ngrants; i++)
+        if (v->grants[i].req && v->grants[i].peer == p)
+            vc_grant_revoke(v, i);
+    for (int s = 0; s < STREAMS; s++)
+        for (struct piece *q = p->unexp_head[s], *next; q; q = next) {
+            next = q->next;
+            vc_piece_free(v, q);
+        }
+    for (struct piece *q = p->cts_head, *next; q; q = next) {
+        next = q->next;
+        vc_piece_free(v, q);
+    }
+    for (struct peer **at = &v->active; *at; at = &(*at)->next_active)
+        if (*at == p) {
+            *at = p->next_active;
+            break;
+        }
+    for (struct peer **at = &e->peers; *at; at = &(*at)->next_on_ep)
+        if (*at == p) {
+            *at = p->next_on_ep;
+            break;
+        }
+    free(p);
+}
+
+static void verbs_destroy(struct vc_chan *ch)
+{
+    struct chan *c = self(ch);
+    struct vc_verbs *v = c->v;
+    verbs_lock(v);
+    for (struct chan **at = &v->chans; *at; at = &(*at)->next)
+        if (*at == c) {
+            *at = c->next;
+            break;
+        }
+    for (int r = 0; r < c->base.size; r++)
+        if (c->peer[r])
+            forget_peer(c->peer[r]);
+    verbs_unlock(v);
+    free(c->peer);
+    free(c->procs);
+    free(c);
+}
+
+static const struct vc_chan_ops verbs_ops = {
+    .name = "verbs",
+    .isend = verbs_isend,
+    .irecv = verbs_irecv,
+    .progress = verbs_progress,
+    .destroy = verbs_destroy,
+    .wakes = true,
+};
+
+int vc_verbs_chan_create(const struct vc_verbs_chan_cfg *cfg, struct vc_chan **out)
+{
+    *out = NULL;
+    size_t n = (size_t)cfg->size;
+    struct chan *c = calloc(1, sizeof *c);
+    if (c) {
+        c->procs = malloc(n * sizeof *c->procs);
+        c->peer = calloc(n, sizeof(struct peer *));
+    }
+    if (!c || !c->procs || !c->peer) {
+        if (c) {
+            free(c->procs);
+            free(c->peer);
+        }
+        free(c);
+        return vc_fail(VC_ERR_NOMEM, "out of memory for the verbs channel of %d ranks", cfg->size);
+    }
+    memcpy(c->procs, cfg->procs, n * sizeof *c->procs);
+    c->base =
+        (struct vc_chan){.ops = &verbs_ops, .src = &cfg->verbs->src, .rank = cfg->rank, .size = cfg->size};
+    c->v = cfg->verbs;
+    c->id = cfg->id;
+    verbs_lock(c->v);
+    c->next = c->v->chans;
+    c->v->chans = c;
+    verbs_unlock(c->v);
+    *out = &c->base;
+    return VC_OK;
+}

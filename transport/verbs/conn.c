@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Connections. Both processes of a pair find at their first message for each other that there is none, and
+ * exchange queue pair numbers over the boot channel: a card each way, then, when the own queue pair can
+ * receive, one byte. Until that byte has come nothing is sent, because what reaches a queue pair that is not
+ * ready is only repeated after a timeout. One exchange per pair, so the boot channel's order is all it takes.
+ */
+#include "transport/verbs/impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Whatever the user's timeout, at least this many powers of two of 4.096 us a try. */
+#define TIMEOUT_MIN 10
+#define RETRIES     7
+
+enum { BOOT_CARD_OUT, BOOT_CARD_IN, BOOT_READY_OUT, BOOT_READY_IN };
+
+static int at_most(int n, int limit)
+{
+    return n < limit ? n : limit;
+}
+
+static int recv_depth(const struct vc_verbs *v)
+{
+    return at_most(v->cfg.credits + 4, v->dev.attr.max_qp_wr);
+}
+
+int vc_ep_post_recv(struct ep *e, int slot)
+{
+    struct vc_verbs *v = e->v;
+    struct ibv_sge sge = {(uintptr_t)slot_mem(v, slot), (uint32_t)v->slot_bytes, v->mr->lkey};
+    struct ibv_recv_wr wr = {.wr_id = wr_id(e->proc, (uint32_t)slot), .sg_list = &sge, .num_sge = 1}, *bad;
+    return ibv_post_recv(e->qp, &wr, &bad);
+}
+
+static struct ibv_qp *create_qp(struct vc_verbs *v, struct ep *e)
+{
+    /* What comes inline saves the device a read of memory, but makes every work request larger. */
+    static const uint32_t inline_bytes[] = {192, 128, 64, 32, 0};
+    struct ibv_qp *qp = NULL;
+    int depth = at_most(QP_WR, v->dev.attr.max_qp_wr);
+    for (size_t i = 0; !qp && i < sizeof inline_bytes / sizeof inline_bytes[0]; i++) {
+        struct ibv_qp_init_attr attr = {
+            .send_cq = v->cq_bulk,
+            .recv_cq = v->cq_latency,
+            .srq = v->srq,
+            .cap = {.max_send_wr = (uint32_t)depth,
+                    .max_recv_wr = v->srq ? 0 : (uint32_t)recv_depth(v),
+                    .max_send_sge = 2,
+                    .max_recv_sge = v->srq ? 0 : 1,
+                    .max_inline_data = inline_bytes[i]},
+            .qp_type = IBV_QPT_RC,
+            .sq_sig_all = 0,
+        };
+        qp = vc_ibv.create_qp(v->pd, &attr);
+        if (qp) {
+            e->depth = (uint32_t)depth;
+            e->inline_max = inline_bytes[i];
+        }
+    }
+    return qp;
+}
+
+/* Without a shared receive queue the connection gets buffers of its own. */
+static int fill_receive_queue(struct vc_verbs *v, struct ep *e)
+{
+    int want = recv_depth(v), posted = 0;
+    /* Whoever comes late gets what is left; the device repeats what finds no buffer. */
+    while (posted < want && v->nfree_recv > 0) {
+        int slot = v->free_recv[v->nfree_recv - 1];
+        if (vc_ep_post_recv(e, slot) != 0)
+            break;
+        v->nfree_recv--;
+        v->posted++;
+        posted++;
+    }
+    return posted > 0 ? 0 : ENOMEM;
+}
+
+static int to_init(struct vc_verbs *v, struct ep *e)
+{
+    struct ibv_qp_attr attr = {
+        .qp_state = IBV_QPS_INIT,
+        .pkey_index = (uint16_t)v->dev.pkey_index,
+        .port_num = (uint8_t)v->dev.port,
+        .qp_access_flags = IBV_ACCESS_REMOTE_WRITE,
+    };
+    return vc_ibv.modify_qp(e->qp, &attr,
+                            IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS);
+}
+
+static int to_rtr(struct vc_verbs *v, struct ep *e)
+{
+    const struct vc_verbs_card *c = &v->cards[e->proc];
+    struct ibv_qp_attr attr = {
+        .qp_state = IBV_QPS_RTR,
+        .path_mtu = c->mtu < (uint8_t)v->dev.mtu ? (enum ibv_mtu)c->mtu : v->dev.mtu,
+        .dest_qp_num = e->card_in.qpn,
+        .rq_psn = e->card_in.psn,
+        .max_dest_rd_atomic = 1,
+        .min_rnr_timer = 12, /* 0.64 ms: only met when receivers are far behind */
+        .ah_attr = {.dlid = c->lid, .sl = (uint8_t)v->cfg.sl, .port_num = (uint8_t)v->dev.port},
+    };
+    /* InfiniBand needs the global header only from one subnet to another; RoCE has nothing else. */
+    bool other_subnet = c->has_gid && v->dev.gid_index >= 0 && memcmp(c->gid, v->dev.gid.raw, 8) != 0;
+    if (v->dev.roce || other_subnet) {
+        attr.ah_attr.is_global = 1;
+        memcpy(attr.ah_attr.grh.dgid.raw, c->gid, sizeof c->gid);
+        attr.ah_attr.grh.sgid_index = (uint8_t)v->dev.gid_index;
+        attr.ah_attr.grh.hop_limit = 64;
+        attr.ah_attr.grh.traffic_class = (uint8_t)v->cfg.tc;
+    }
+    return vc_ibv.modify_qp(e->qp, &attr,
+                            IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
+                                IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
+}
+
+static int to_rts(struct vc_verbs *v, struct ep *e)
+{
+    uint8_t exponent = TIMEOUT_MIN;
+    /* A try takes 4.096 us * 2^exponent; the device gives up after the last of RETRIES + 1. */
+    while (exponent < 31 &&
+           ((uint64_t)4096 << exponent) * (RETRIES + 1) < (uint64_t)v->cfg.timeout_s * 1000000000u)
+        exponent++;
+    struct ibv_qp_attr attr = {
+        .qp_state = IBV_QPS_RTS,
+        .timeout = exponent,
+        .retry_cnt = RETRIES,
+        .rnr_retry = 7, /* for ever: the peer is there, it only is slow */
+        .sq_psn = e->psn,
+        .max_rd_atomic = 1,
+    };
+    return vc_ibv.modify_qp(e->qp, &attr,
+                            IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
+                                IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC);
+}
+
+/* The own half; what fails is told to the peer, so that both ends know. */
+static void make_half(struct vc_verbs *v, struct ep *e)
+{
+    struct conn_card *c = &e->card_out;
+    const char *what = "ibv_create_qp";
+    errno = 0;
+    e->qp = create_qp(v, e);
+    if (e->qp) {
+        what = "ibv_modify_qp to INIT";
+        e->rec = malloc(e->depth * sizeof *e->rec);
+        int rc = e->rec ? to_init(v, e) : ENOMEM;
+        if (rc == 0 && !v->srq) {
+            what = "posting receive buffers";
+            rc = fill_receive_queue(v, e);
+        }
+        if (rc == 0) {
+            e->psn = (uint32_t)(vc_now_ns() ^ (uint64_t)e->proc << 12) & 0xffffff;
+            *c = (struct conn_card){.qpn = e->qp->qp_num,
+                                    .psn = e->psn,
+                                    .rkey = v->mr->rkey,
+                                    .ok = 1,
+                                    .mailbox = (uintptr_t)v->mem + v->mem_bytes - 64};
+            return;
+        }
+        errno = rc;
+    }
+    snprintf(c->why, sizeof c->why, "%s failed: %s", what, strerror(errno));
+}
+
+static void connected(struct ep *e)
+{
+    e->state = EP_READY;
+    e->v->stats.connections++;
+    for (struct peer *p = e->peers; p; p = p->next_on_ep)
+        vc_peer_activate(p);
+}
+
+struct ep *vc_ep_get(struct vc_verbs *v, int proc)
+{
+    struct ep *e = v->ep[proc];
+    if (e)
+        return e;
+    e = calloc(1, sizeof *e);
+    if (!e) {
+        vc_fail(VC_ERR_NOMEM, "out of memory for a connection");
+        return NULL;
+    }
+    e->v = v;
+    e->proc = proc;
+    make_half(v, e);
+    struct vc_chan *b = v->boot;
+    int err = b->ops->irecv(b, proc, &e->card_in, sizeof e->card_in, &e->boot[BOOT_CARD_IN]);
+    if (err == VC_OK)
+        err = b->ops->irecv(b, proc, &e->ready_in, 1, &e->boot[BOOT_READY_IN]);
+    if (err == VC_OK)
+        err = b->ops->isend(b, proc, &e->card_out, sizeof e->card_out, &e->boot[BOOT_CARD_OUT]);
+    e->state = err == VC_OK ? EP_CONNECTING : EP_FAILED;
+    v->ep[proc] = e; /* also after a failure: the boot channel may know its memory */
+    if (err != VC_OK)
+        return NULL;
+    e->next_connecting = v->connecting;
+    v->connecting = e;
+    return e;
+}
+
+/* The peer's card is there. */
+static void answer(struct vc_verbs *v, struct ep *e)
+{
+    e->answered = true;
+    if (!e->card_out.ok || !e->card_in.ok) {
+        e->card_in.why[sizeof e->card_in.why - 1] = '\0';
+        vc_ep_fail(e, "no connection on %s: %s%s", v->dev.name, e->card_out.ok ? "at the other end " : "",
+                   e->card_out.ok ? e->card_in.why : e->card_out.why);
+        return;
+    }
+    e->mailbox = e->card_in.mailbox;
+    e->mailbox_rkey = e->card_in.rkey;
+    int rc = to_rtr(v, e);
+    if (rc == 0)
+        rc = to_rts(v, e);
+    if (rc != 0) {
+        vc_ep_fail(e, "%s: the queue pair could not be connected: %s", v->dev.name, strerror(rc));
+        return;
+    }
+    if (v->boot->ops->isend(v->boot, e->proc, &e->ready_out, 1, &e->boot[BOOT_READY_OUT]) != VC_OK)
+        vc_ep_fail(e, "the exchange of addresses failed: %s", vc_error_text());
+    e->announced = true;
+}
+
+int vc_ep_progress(struct vc_verbs *v)
+{
+    int rc = v->boot->ops->progress(v->boot);
+    if (rc < 0)
+        return rc;
+    for (struct ep **at = &v->connecting, *e; (e = *at) != NULL;) {
+        if (e->state == EP_CONNECTING && !e->answered && e->boot[BOOT_CARD_IN].done)
+            answer(v, e);
+        bool done = e->state == EP_FAILED || (e->announced && e->boot[BOOT_READY_IN].done &&
+                                              e->boot[BOOT_READY_OUT].done && e->boot[BOOT_CARD_OUT].done);
+        if (done) {
+            *at = e->next_connecting;
+            if (e->state == EP_CONNECTING)
+                connected(e);
+            rc++;
+        } else {
+            at = &e->next_connecting;
+        }
+    }
+    return rc;
+}
+
+void vc_ep_free(struct ep *e)
+{
+    if (e->qp)
+        vc_ibv.destroy_qp(e->qp);
+    free(e->rec);
+    free(e);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which device and port: all are looked at, the best is kept open. */
+#include "transport/verbs/device.h"
+
+#include "transport/topology/rdma.h"
+#include "transport/topology/sysfile.h"
+#include "transport/verbs/device_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_DEVICES = 64, MAX_CANDIDATES = 64 };
+
+struct scan {
+    const struct vc_verbs_want *want;
+    struct ibv_device **devices;
+    int ndevices;
+    struct vc_rdma_dev *sysfs; /* devices that sysfs knows */
+    int nsysfs;
+    struct vc_verbs_candidate *list;
+    int n, max;
+    struct vc_verbs_dev best; /* ctx NULL: none can be used */
+    unsigned best_rate;
+};
+
+/* ---- one device ---- */
+
+/* Drivers whose devices are programs on CPUs: of this system, or of the hypervisor. */
+static bool is_software(const struct scan *s, const char *name)
+{
+    static const char *const drivers[] = {"rdma_rxe", "siw", "vmw_pvrdma"};
+    const struct vc_rdma_dev *d = NULL;
+    for (int i = 0; i < s->nsysfs && !d; i++)
+        if (strcmp(s->sysfs[i].name, name) == 0)
+            d = &s->sysfs[i];
+    if (!d) /* unknown to sysfs: the names that `rdma link add` is usually given */
+        return strncmp(name, "rxe", 3) == 0 || strncmp(name, "siw", 3) == 0;
+    for (size_t k = 0; k < sizeof drivers / sizeof drivers[0]; k++)
+        if (strcmp(d->driver, drivers[k]) == 0)
+            return true;
+    /* Only rxe has that file. Older kernels let it hang below the adapter, whose driver then stands there. */
+    return vc_sys_exists(NULL, "/sys/class/infiniband/%s/parent", name);
+}
+
+/* A device without the extended query, or that knows nothing of moderation, leaves both zero. */
+static void read_moderation(struct vc_verbs_dev *dev)
+{
+    struct ibv_device_attr_ex ex;
+    memset(&ex, 0, sizeof ex);
+    struct verbs_context *v = verbs_get_ctx_op(dev->ctx, query_device_ex);
+    if (!v || !verbs_get_ctx_op(dev->ctx, modify_cq) ||
+        v->query_device_ex(dev->ctx, NULL, &ex, sizeof ex) != 0)
+        return;
+    dev->cq_mod_count = ex.cq_mod_caps.max_cq_count;
+    dev->cq_mod_period = ex.cq_mod_caps.max_cq_period;
+}
+
+static int open_device(const struct scan *s, struct ibv_device *device, struct vc_verbs_dev *dev)
+{
+    memset(dev, 0, sizeof *dev);
+    snprintf(dev->name, sizeof dev->name, "%s", vc_ibv.get_device_name(device));
+    dev->software = is_software(s, dev->name);
+    if (device->transport_type != IBV_TRANSPORT_IB)
+        return vc_fail(VC_ERR_SYS, "%s is neither InfiniBand nor RoCE (%s)", dev->name,
+                       device->transport_type == IBV_TRANSPORT_IWARP ? "iWARP" : "a transport of its own");
+    dev->ctx = vc_ibv.open_device(device);
+    if (!dev->ctx)
+        return vc_fail(VC_ERR_SYS, "%s cannot be opened: %s%s", dev->name, strerror(errno),
+                       errno == EACCES || errno == EPERM ? " (permissions of /dev/infiniband/uverbs*)"
+                       : errno == ENOENT || errno == ENODEV
+                           ? " (in a container, /dev/infiniband must be there too)"
+                           : "");
+    int rc = vc_ibv.query_device(dev->ctx, &dev->attr);
+    if (rc != 0) {
+        rc = rc > 0 ? rc : errno;
+        vc_ibv.close_device(dev->ctx);
+        dev->ctx = NULL;
+        return vc_fail(VC_ERR_SYS, "%s cannot be queried: %s", dev->name, strerror(rc));
+    }
+    read_moderation(dev);
+    dev->fork_safe = vc_ibv.is_fork_initialized && vc_ibv.is_fork_initialized() == IBV_FORK_UNNEEDED;
+    return VC_OK;
+}
+
+/* ---- all of them ---- */
+
+static struct vc_verbs_candidate *note(struct scan *s, const struct vc_verbs_dev *dev, int port, int err,
+                                       unsigned rate)
+{
+    if (s->n == s->max)
+        return NULL;
+    struct vc_verbs_candidate *c = &s->list[s->n++];
+    memset(c, 0, sizeof *c);
+    snprintf(c->device, sizeof c->device, "%s", dev->name);
+    c->port = port;
+    c->err = err;
+    c->rate = rate;
+    c->software = dev->software;
+    if (err != VC_OK)
+        snprintf(c->why, sizeof c->why, "%.319s", vc_error_text());
+    return c;
+}
+
+/* Names compare by their numbers, mlx5_2 before mlx5_10; ports of one device come in ascending order. */
+static bool better(const struct scan *s, const struct vc_verbs_dev *dev, unsigned rate)
+{
+    if (!s->best.ctx)
+        return true;
+    if (dev->software != s->best.software)
+        return s->best.software;
+    if (rate != s->best_rate)
+        return rate > s->best_rate;
+    return strverscmp(dev->name, s->best.name) < 0;
+}
+
+static void look_at(struct scan *s, struct ibv_device *device)
+{
+    struct vc_verbs_dev dev;
+    int err = open_device(s, device, &dev);
+    if (err != VC_OK) {
+        note(s, &dev, 0, err, 0);
+        return;
+    }
+    int ports = dev.attr.phys_port_cnt, first = s->want->port ? s->want->port : 1;
+    int last = s->want->port ? s->want->port : ports;
+    if (last > ports || ports == 0) {
+        err = vc_fail(VC_ERR_INVAL, "VCOLL_VERBS_PORT=%d: %s has %d port%s", s->want->port, dev.name, ports,
+                      ports == 1 ? "" : "s");
+        note(s, &dev, 0, err, 0);
+        last = 0;
+    }
+    for (int port = first; port <= last; port++) {
+        struct vc_verbs_dev here = dev;
+        unsigned rate = 0;
+        err = vc_verbs_port_take(s->want, &here, port, &rate);
+        note(s, &here, port, err, rate);
+        if (err != VC_OK || !better(s, &here, rate))
+            continue;
+        if (s->best.ctx && s->best.ctx != dev.ctx)
+            vc_ibv.close_device(s->best.ctx);
+        s->best = here;
+        s->best_rate = rate;
+    }
+    if (dev.ctx != s->best.ctx)
+        vc_ibv.close_device(dev.ctx);
+}
+
+static int no_such_device(const struct scan *s)
+{
+    char names[300] = "";
+    for (int i = 0; i < s->ndevices && strlen(names) < sizeof names - 80; i++)
+        vc_verbs_append(names, sizeof names, "%s%s", i ? ", " : "", vc_ibv.get_device_name(s->devices[i]));
+    return vc_fail(VC_ERR_INVAL, "VCOLL_VERBS_DEVICE=%s: no such RDMA device; found: %s", s->want->device,
+                   names);
+}
+
+/* Looks at all that `want` admits. VC_OK when there was something to look at. */
+static int scan(struct scan *s, const struct vc_verbs_want *want, struct vc_verbs_candidate *list, int max)
+{
+    memset(s, 0, sizeof *s);
+    s->want = want;
+    s->list = list;
+    s->max = max;
+    int err = vc_ibv_load(want->library);
+    if (err != VC_OK)
+        return err;
+    bool named = want->device && want->device[0];
+    errno = 0;
+    s->devices = vc_ibv.get_device_list(&s->ndevices);
+    if (!s->devices || s->ndevices <= 0) {
+        int why = s->devices ? 0 : errno;
+        if (s->devices)
+            vc_ibv.free_device_list(s->devices);
+        return vc_fail(VC_ERR_UNSUPPORTED, "%s%s%sthere is no RDMA device here%s%s%s",
+                       named ? "VCOLL_VERBS_DEVICE=" : "", named ? want->device : "", named ? ": " : "",
+                       why ? " (" : "",
+                       why == ENOSYS ? "the kernel has no verbs"
+                       : why         ? strerror(why)
+                                     : "",
+                       why ? ")" : "");
+    }
+    s->sysfs = calloc(MAX_DEVICES, sizeof *s->sysfs);
+    if (s->sysfs)
+        s->nsysfs = vc_rdma_scan(NULL, s->sysfs, MAX_DEVICES);
+    bool found = false;
+    for (int i = 0; i < s->ndevices; i++) {
+        if (named && strcmp(vc_ibv.get_device_name(s->devices[i]), want->device) != 0)
+            continue;
+        found = true;
+        look_at(s, s->devices[i]);
+    }
+    free(s->sysfs);
+    err = found ? VC_OK : no_such_device(s);
+    vc_ibv.free_device_list(s->devices);
+    return err;
+}
+
+/* ---- what was wrong ---- */
+
+/* "; usable: mlx5_1 port 1", when the device or port that was asked for is not but others are. */
+static void add_usable(const struct vc_verbs_want *want, struct vc_verbs_candidate *list, char *text,
+                       size_t len)
+{
+    struct vc_verbs_want any = {.library = want->library, .gid_index = -1};
+    struct scan s;
+    if (scan(&s, &any, list, MAX_CANDIDATES) != VC_OK)
+        return;
+    vc_verbs_dev_close(&s.best);
+    int shown = 0;
+    for (int i = 0; i < s.n && shown < 6; i++)
+        if (list[i].err == VC_OK)
+            vc_verbs_append(text, len, "%s%s port %d", shown++ ? ", " : "; usable: ", list[i].device,
+                            list[i].port);
+}
+
+/* All that was looked at in one line; what several begin with ("VCOLL_VERBS_PORT=2: ") stands there once. */
+static int none_usable(const struct scan *s)
+{
+    char text[480];
+    const char *colon = strstr(s->list[0].why, ": ");
+    size_t same =
+        strncmp(s->list[0].why, "VCOLL_", 6) == 0 && colon ? (size_t)(colon + 2 - s->list[0].why) : 0;
+    bool asked = true;
+    snprintf(text, sizeof text, "%s", s->list[0].why);
+    for (int i = 0; i < s->n; i++) {
+        const char *why = s->list[i].why;
+        asked &= s->list[i].err == VC_ERR_INVAL;
+        if (i == 0)
+            continue;
+        if (same && strncmp(why, s->list[0].why, same) == 0)
+            why += same;
+        if (strlen(text) + strlen(why) + 8 < sizeof text)
+            vc_verbs_append(text, sizeof text, "; %s", why);
+    }
+    bool chosen = (s->want->device && s->want->device[0]) || s->want->port;
+    if (chosen && !asked)
+        add_usable(s->want, s->list, text, sizeof text);
+    return vc_fail(asked ? VC_ERR_INVAL : VC_ERR_SYS, "%s", text);
+}
+
+int vc_verbs_dev_open(const struct vc_verbs_want *want, struct vc_verbs_dev *dev)
+{
+    memset(dev, 0, sizeof *dev);
+    struct vc_verbs_candidate *list = calloc(MAX_CANDIDATES, sizeof *list);
+    if (!list)
+        return vc_fail(VC_ERR_NOMEM, "out of memory while looking for RDMA devices");
+    struct scan s;
+    int err = scan(&s, want, list, MAX_CANDIDATES);
+    if (err == VC_OK && s.best.ctx)
+        *dev = s.best;
+    else if (err == VC_OK)
+        err = none_usable(&s);
+    free(list);
+    return err;
+}
+
+int vc_verbs_survey(const struct vc_verbs_want *want, struct vc_verbs_candidate *list, int max, int *n)
+{
+    struct scan s;
+    int err = scan(&s, want, list, max);
+    *n = s.n;
+    for (int i = 0; err == VC_OK && i < s.n; i++) {
+        struct vc_verbs_candidate *c = &list[i];
+        if (c->err != VC_OK)
+            continue;
+        c->chosen = c->port == s.best.port && strcmp(c->device, s.best.name) == 0;
+        if (c->chosen)
+            continue;
+        if (c->software && !s.best.software)
+            snprintf(c->why, sizeof c->why, "made of software, unlike %s", s.best.name);
+        else if (c->rate < s.best_rate)
+            snprintf(c->why, sizeof c->why, "slower than %s: %g against %g Gbit/s", s.best.name,
+                     c->rate / 10.0, s.best_rate / 10.0);
+        else
+            snprintf(c->why, sizeof c->why, "no better than %s, which comes first", s.best.name);
+    }
+    vc_verbs_dev_close(&s.best);
+    return err;
+}
+
+void vc_verbs_dev_close(struct vc_verbs_dev *dev)
+{
+    if (dev->ctx)
+        vc_ibv.close_device(dev->ctx);
+    memset(dev, 0, sizeof *dev);
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Sleeping on completion events, moderation, and what happens when something breaks. */
+#include "transport/verbs/impl.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Acknowledging takes a lock of the library's: in batches. */
+#define ACK_EVERY 16
+/* A peer that was not heard of for so long while we wait for it is asked whether it is there. */
+#define QUIET_NS 1000000000u
+/* Connections come about by messages of the underlying MPI, which raise no event. */
+#define CONNECTING_SLICE_NS 500000u
+
+/* ---- failures ---- */
+
+static void set_why(char *why, size_t len, const char *fmt, va_list ap)
+{
+    vsnprintf(why, len, fmt, ap);
+}
+
+void vc_chan_fail(struct chan *c, const char *fmt, ...)
+{
+    va_list ap;
+    if (c->failed)
+        return;
+    c->failed = VC_ERR_PEER;
+    va_start(ap, fmt);
+    set_why(c->why, sizeof c->why, fmt, ap);
+    va_end(ap);
+}
+
+void vc_verbs_fail(struct vc_verbs *v, const char *fmt, ...)
+{
+    va_list ap;
+    if (v->failed)
+        return;
+    v->failed = VC_ERR_SYS;
+    va_start(ap, fmt);
+    set_why(v->why, sizeof v->why, fmt, ap);
+    va_end(ap);
+}
+
+void vc_ep_fail(struct ep *e, const char *fmt, ...)
+{
+    va_list ap;
+    if (e->state == EP_FAILED)
+        return;
+    e->state = EP_FAILED;
+    va_start(ap, fmt);
+    set_why(e->why, sizeof e->why, fmt, ap);
+    va_end(ap);
+    e->v->signaled -= e->signaled;
+    e->signaled = 0;
+    for (struct peer *p = e->peers; p; p = p->next_on_ep)
+        vc_chan_fail(p->c, "rank %d cannot be reached: %s", p->rank, e->why);
+    if (e->qp) {
+        /* So that the peer, when it asks, finds out too. */
+        struct ibv_qp_attr attr = {.qp_state = IBV_QPS_ERR};
+        vc_ibv.modify_qp(e->qp, &attr, IBV_QP_STATE);
+    }
+}
+
+void vc_qp_failed(struct vc_verbs *v, uint32_t qp_num, enum ibv_wc_status status)
+{
+    for (int i = 0; i < v->nprocs; i++)
+        if (v->ep[i] && v->ep[i]->qp && v->ep[i]->qp->qp_num == qp_num)
+            vc_ep_fail(v->ep[i], "%s: %s", v->dev.name, vc_ibv.wc_status_str(status));
+}
+
+/* ---- moderation ---- */
+
+static int moderate(struct vc_verbs *v, struct ibv_cq *cq, const struct vc_cq_mod *m, const char *which)
+{
+    if (m->count > v->dev.cq_mod_count || m->period > v->dev.cq_mod_period)
+        return vc_fail(
+            VC_ERR_INVAL,
+            "VCOLL_CQ_MODERATION: %s=%u:%u is out of range for %s: at most %u completions and %u us", which,
+            m->count, m->period, v->dev.name, v->dev.cq_mod_count, v->dev.cq_mod_period);
+    struct ibv_modify_cq_attr attr = {.attr_mask = IBV_CQ_ATTR_MODERATE,
+                                      .moderate = {.cq_count = m->count, .cq_period = m->period}};
+    int rc = ibv_modify_cq(cq, &attr);
+    if (rc != 0 && rc != EOPNOTSUPP && rc != ENOSYS)
+        return vc_fail(VC_ERR_SYS, "%s: ibv_modify_cq(%u, %u us) failed: %s", v->dev.name, m->count,
+                       m->period, strerror(rc));
+    return VC_OK;
+}
+
+int vc_verbs_moderate(struct vc_verbs *v)
+{
+    if (!v->cfg.moderate)
+        return VC_OK;
+    if (v->dev.cq_mod_count == 0 && v->dev.cq_mod_period == 0) {
+        vc_log(VC_LOG_INFO, "VCOLL_CQ_MODERATION: %s has no moderation of completion queues", v->dev.name);
+        return VC_OK;
+    }
+    int err = moderate(v, v->cq_latency, &v->cfg.latency, "latency");
+    return err == VC_OK ? moderate(v, v->cq_bulk, &v->cfg.bulk, "bulk") : err;
+}
+
+/* ---- sleeping ---- */
+
+static struct vc_verbs *of_src(struct vc_wake_src *s)
+{
+    return (struct vc_verbs *)(void *)((char *)s - offsetof(struct vc_verbs, src));
+}
+
+static int arm_locked(struct vc_verbs *v)
+{
+    int rc = 0;
+    v->src.max_slice_ns = v->connecting ? CONNECTING_SLICE_NS : 0;
+    if (v->failed)
+        return VC_OK; /* the next poll says so */
+    if (!v->armed_latency && (rc = ibv_req_notify_cq(v->cq_latency, 1)) == 0) {
+        v->armed_latency = true;
+        v->stats.arms++;
+    }
+    /* Own completions are events only when somebody waits for one: for a buffer, a send queue or a write. */
+    if (rc == 0 && !v->armed_bulk && v->signaled > 0 && (v->bulk_waiters > 0 || v->active) &&
+        (rc = ibv_req_notify_cq(v->cq_bulk, 0)) == 0) {
+        v->armed_bulk = true;
+        v->stats.arms++;
+    }
+    if (rc != 0)
+        vc_verbs_fail(v, "%s: ibv_req_notify_cq failed: %s", v->dev.name, strerror(rc));
+    return VC_OK;
+}
+
+static int src_arm(struct vc_wake_src *s)
+{
+    struct vc_verbs *v = of_src(s);
+    verbs_lock(v);
+    int err = arm_locked(v);
+    verbs_unlock(v);
+    return err;
+}
+
+static void ack(struct ibv_cq *cq, unsigned *unacked)
+{
+    if (*unacked > 0)
+        vc_ibv.ack_cq_events(cq, *unacked);
+    *unacked = 0;
+}
+
+void vc_verbs_ack_all(struct vc_verbs *v)
+{
+    ack(v->cq_latency, &v->unacked_latency);
+    ack(v->cq_bulk, &v->unacked_bulk);
+}
+
+static void src_clear(struct vc_wake_src *s)
+{
+    struct vc_verbs *v = of_src(s);
+    struct ibv_cq *cq;
+    void *context;
+    verbs_lock(v);
+    while (!v->failed && vc_ibv.get_cq_event(v->events, &cq, &context) == 0) {
+        v->stats.events++;
+        if (cq == v->cq_latency) {
+            v->armed_latency = false;
+            v->unacked_latency++;
+        } else {
+            v->armed_bulk = false;
+            v->unacked_bulk++;
+        }
+    }
+    if (v->unacked_latency >= ACK_EVERY)
+        ack(v->cq_latency, &v->unacked_latency);
+    if (v->unacked_bulk >= ACK_EVERY)
+        ack(v->cq_bulk, &v->unacked_bulk);
+    verbs_unlock(v);
+}
+
+/* ---- what breaks without a completion ---- */
+
+static void read_async(struct vc_verbs *v)
+{
+    struct ibv_async_event ev;
+    while (!v->failed && vc_ibv.get_async_event(v->dev.ctx, &ev) == 0) {
+        switch (ev.event_type) {
+        case IBV_EVENT_DEVICE_FATAL:
+            vc_verbs_fail(v, "the RDMA device %s failed or was removed", v->dev.name);
+            break;
+        case IBV_EVENT_CQ_ERR:
+            vc_verbs_fail(v, "%s: a completion queue failed", v->dev.name);
+            break;
+        case IBV_EVENT_PORT_ERR:
+            if (ev.element.port_num == v->dev.port)
+                v->port_down = true;
+            break;
+        case IBV_EVENT_PORT_ACTIVE:
+            if (ev.element.port_num == v->dev.port)
+                v->port_down = false;
+            break;
+        case IBV_EVENT_QP_FATAL:
+        case IBV_EVENT_QP_REQ_ERR:
+        case IBV_EVENT_QP_ACCESS_ERR:
+            for (int i = 0; i < v->nprocs; i++)
+                if (v->ep[i] && v->ep[i]->qp == ev.element.qp)
+                    vc_ep_fail(v->ep[i], "%s: %s", v->dev.name, vc_ibv.event_type_str(ev.event_type));
+            break;
+        default:
+            break;
+        }
+        vc_ibv.ack_async_event(&ev);
+    }
+}
+
+static bool waits_for(const struct ep *e)
+{
+    for (const struct peer *p = e->peers; p; p = p->next_on_ep)
+        if (p->recvs > 0 || p->wait_head || p->push_head || p->send_head[STREAM_EAGER] ||
+            p->send_head[STREAM_REFUSED])
+            return true;
+    return false;
+}
+
+static void ask_quiet_peers(struct vc_verbs *v, uint64_t now)
+{
+    for (int i = 0; i < v->nprocs; i++) {
+        struct ep *e = v->ep[i];
+        if (!e || e->state != EP_READY || !waits_for(e))
+            continue;
+        if (e->heard || e->t_heard == 0) {
+            e->heard = false;
+            e->t_heard = now;
+        } else if (!e->t_ping && (now - e->t_heard > QUIET_NS || v->port_down) && vc_ep_ping(e)) {
+            e->t_ping = now;
+        }
+    }
+}
+
+/* Drivers differ in whether a removed device says anything to who has it open. */
+static bool in_sysfs(const struct vc_verbs *v)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/sys/class/infiniband/%s", v->dev.name);
+    return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+static int src_check(struct vc_wake_src *s)
+{
+    struct vc_verbs *v = of_src(s);
+    verbs_lock(v);
+    if (!v->failed)
+        read_async(v);
+    if (!v->failed && v->in_sysfs && !in_sysfs(v))
+        vc_verbs_fail(v, "the RDMA device %s was removed", v->dev.name);
+    if (!v->failed)
+        ask_quiet_peers(v, vc_now_ns());
+    if (!v->failed)
+        vc_verbs_poll_bulk(v);
+    int err = v->failed ? vc_fail(v->failed, "%s", v->why) : VC_OK;
+    verbs_unlock(v);
+    return err;
+}
+
+void vc_verbs_src_init(struct vc_verbs *v)
+{
+    v->in_sysfs = in_sysfs(v);
+    v->src = (struct vc_wake_src){
+        .fd = v->events->fd,
+        .arm = src_arm,
+        .clear = src_clear,
+        .check = src_check,
+        .needs_cpu = v->dev.software,
+    };
+}

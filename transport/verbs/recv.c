@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What comes in: completions of receives, and whom they are for. */
+#include "transport/verbs/impl.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How often the bulk queue is polled when nobody waits for it. */
+#define BULK_EVERY 32
+
+/* ---- buffers ---- */
+
+static int repost_shared(struct vc_verbs *v)
+{
+    enum { BATCH = 16 };
+    struct ibv_recv_wr wr[BATCH], *bad;
+    struct ibv_sge sge[BATCH];
+    while (v->nfree_recv > 0) {
+        int n = v->nfree_recv < BATCH ? v->nfree_recv : BATCH;
+        for (int i = 0; i < n; i++) {
+            int slot = v->free_recv[v->nfree_recv - 1 - i];
+            sge[i] = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)v->slot_bytes, v->mr->lkey};
+            wr[i] = (struct ibv_recv_wr){.wr_id = wr_id(0, (uint32_t)slot),
+                                         .next = i + 1 < n ? &wr[i + 1] : NULL,
+                                         .sg_list = &sge[i],
+                                         .num_sge = 1};
+        }
+        int rc = ibv_post_srq_recv(v->srq, wr, &bad);
+        if (rc != 0) {
+            vc_verbs_fail(v, "%s: ibv_post_srq_recv failed: %s", v->dev.name, strerror(rc));
+            return VC_ERR_SYS;
+        }
+        v->nfree_recv -= n;
+        v->posted += n;
+    }
+    return VC_OK;
+}
+
+int vc_verbs_repost(struct vc_verbs *v)
+{
+    return v->srq ? repost_shared(v) : VC_OK;
+}
+
+/* A receive buffer is free again. With receive queues per connection it goes back to where it came from. */
+static void free_slot(struct vc_verbs *v, struct ep *e, int slot)
+{
+    if (!v->srq && e->state != EP_FAILED && vc_ep_post_recv(e, slot) == 0) {
+        v->posted++;
+        return;
+    }
+    v->free_recv[v->nfree_recv++] = slot;
+}
+
+void vc_piece_free(struct vc_verbs *v, struct piece *q)
+{
+    if (q->slot >= 0)
+        free_slot(v, q->from, q->slot);
+    free(q);
+}
+
+/* ---- pieces that come early ---- */
+
+/*
+ * Keeps a piece for which nobody has asked yet, in its buffer while there are enough of them. Only programs
+ * whose ranks drift apart come here, and the sender's credits bound how often; so it may allocate.
+ */
+static struct piece *keep(struct vc_verbs *v, struct ep *e, int slot, const unsigned char *data, uint32_t len,
+                          bool *kept)
+{
+    bool hold = v->srq && v->posted > v->nrecv / 2;
+    struct piece *q = malloc(sizeof *q + (hold ? 0 : len));
+    if (!q)
+        return NULL;
+    *q = (struct piece){.slot = hold ? slot : -1, .len = len, .data = data, .from = e};
+    if (!hold) {
+        memcpy(q + 1, data, len);
+        q->data = (unsigned char *)(q + 1);
+    }
+    *kept = hold;
+    v->stats.unexpected++;
+    return q;
+}
+
+static void piece_push(struct piece **head, struct piece **tail, struct piece *q)
+{
+    if (*head)
+        (*tail)->next = q;
+    else
+        *head = q;
+    *tail = q;
+}
+
+static void consumed(struct peer *p)
+{
+    p->owed++;
+    if (p->owed * 2 >= p->c->v->cfg.credits)
+        vc_peer_activate(p);
+}
+
+/* Copies a piece into the first receive of its stream. True: the receive is complete. */
+static bool deliver(struct peer *p, int stream, const unsigned char *data, size_t len)
+{
+    struct vc_chan_req *r = p->recv_head[stream];
+    size_t off = r->priv[P_OFF], all = r->priv[P_LEN];
+    if (len > all - off || (len < all - off && len + sizeof(struct msg_hdr) != p->c->v->slot_bytes)) {
+        vc_chan_fail(p->c, "rank %d sent a message of another length than the %zu bytes that rank %d expects",
+                     p->rank, all, p->c->base.rank);
+        return false;
+    }
+    if (len)
+        memcpy(req_buf(r) + off, data, len);
+    r->priv[P_OFF] = off + len;
+    consumed(p);
+    if (off + len < all)
+        return false;
+    req_pop(&p->recv_head[stream]);
+    p->recvs--;
+    r->done = true;
+    return true;
+}
+
+bool vc_peer_take_early(struct peer *p, int stream)
+{
+    struct piece *q;
+    bool done = false;
+    while (p->recv_head[stream] && (q = p->unexp_head[stream]) != NULL && !p->c->failed) {
+        p->unexp_head[stream] = q->next;
+        done = deliver(p, stream, q->data, q->len);
+        vc_piece_free(p->c->v, q);
+    }
+    return done;
+}
+
+/* ---- dispatch ---- */
+
+static struct chan *find_chan(struct vc_verbs *v, uint64_t id)
+{
+    struct chan *c = v->chans;
+    while (c && c->id != id)
+        c = c->next;
+    return c;
+}
+
+struct peer *vc_peer_get(struct chan *c, int rank)
+{
+    struct peer *p = c->peer[rank];
+    if (p)
+        return p;
+    struct ep *e = vc_ep_get(c->v, c->procs[rank]);
+    p = e ? calloc(1, sizeof *p) : NULL;
+    if (!p) {
+        if (e)
+            vc_fail(VC_ERR_NOMEM, "out of memory for a connection");
+        return NULL;
+    }
+    *p = (struct peer){.c = c, .ep = e, .rank = rank, .credits = (uint16_t)c->v->cfg.credits};
+    p->next_on_ep = e->peers;
+    e->peers = p;
+    c->peer[rank] = p;
+    if (e->state == EP_FAILED)
+        vc_chan_fail(c, "rank %d cannot be reached: %s", rank, e->why);
+    return p;
+}
+
+static void on_data(struct peer *p, const struct msg_hdr *h, int slot, uint32_t len, bool *kept)
+{
+    const unsigned char *data = (const unsigned char *)(h + 1);
+    int stream = h->flags & MSG_REFUSED ? STREAM_REFUSED : STREAM_EAGER;
+    if (p->recv_head[stream] && !p->unexp_head[stream]) {
+        p->c->v->completed += deliver(p, stream, data, len);
+        return;
+    }
+    struct piece *q = keep(p->c->v, p->ep, slot, data, len, kept);
+    if (q)
+        piece_push(&p->unexp_head[stream], &p->unexp_tail[stream], q);
+    else
+        vc_chan_fail(p->c, "out of memory for messages that came early");
+}
+
+static void on_cts(struct peer *p, const struct msg_hdr *h, int slot, uint32_t len, bool *kept)
+{
+    struct piece *q = len == sizeof(struct msg_cts)
+                          ? keep(p->c->v, p->ep, slot, (const unsigned char *)(h + 1), len, kept)
+                          : NULL;
+    if (!q) {
+        vc_chan_fail(p->c, "a grant of rank %d could not be taken", p->rank);
+        return;
+    }
+    piece_push(&p->cts_head, &p->cts_tail, q);
+    consumed(p);
+}
+
+/* A message in a slot. *kept: the slot stays in use. */
+static void on_message(struct vc_verbs *v, const struct ibv_wc *wc, int slot, bool *kept)
+{
+    const struct msg_hdr *h = (const struct msg_hdr *)(const void *)slot_mem(v, slot);
+    uint32_t len = wc->byte_len - (uint32_t)sizeof *h;
+    struct chan *c = wc->byte_len >= sizeof *h ? find_chan(v, h->id) : NULL;
+    if (!c || h->rank >= (uint32_t)c->base.size)
+        return; /* of a communicator that is gone here: credits, nothing else */
+    struct peer *p = vc_peer_get(c, (int)h->rank);
+    if (!p)
+        return;
+    p->ep->heard = true;
+    p->credits = (uint16_t)(p->credits + h->credits);
+    switch (h->type) {
+    case MSG_DATA:
+        on_data(p, h, slot, len, kept);
+        break;
+    case MSG_CTS:
+        on_cts(p, h, slot, len, kept);
+        break;
+    case MSG_ABORT:
+        vc_chan_fail(c, "rank %d gave up: %.*s", p->rank, (int)vc_min_size(len, sizeof c->why - 48),
+                     (const char *)(h + 1));
+        break;
+    default:
+        break;
+    }
+    vc_peer_activate(p);
+}
+
+static void end_grant(struct vc_verbs *v, int i)
+{
+    struct grant *g = &v->grants[i];
+    g->req = NULL;
+    g->gen++;
+    g->next_free = v->free_grant;
+    v->free_grant = i;
+}
+
+void vc_grant_free(struct vc_verbs *v, int i)
+{
+    vc_regcache_put(v->regs, v->grants[i].reg);
+    end_grant(v, i);
+}
+
+void vc_grant_revoke(struct vc_verbs *v, int i)
+{
+    vc_regcache_put(v->regs, v->grants[i].reg);
+    end_grant(v, i);
+}
+
+static void on_write(struct vc_verbs *v, uint32_t imm)
+{
+    int i = (int)(imm & 0xffffffu);
+    struct grant *g = i < v->ngrants ? &v->grants[i] : NULL;
+    if (!g || !g->req || g->gen != imm >> 24)
+        return;
+    struct vc_chan_req *r = g->req;
+    struct peer *p = g->peer;
+    vc_grant_free(v, i);
+    p->recvs--;
+    r->done = true;
+    v->completed++;
+}
+
+static int poll_latency(struct vc_verbs *v)
+{
+    struct ibv_wc wc[16];
+    int n = ibv_poll_cq(v->cq_latency, 16, wc);
+    if (n < 0) {
+        vc_verbs_fail(v, "%s: ibv_poll_cq failed", v->dev.name);
+        return VC_ERR_SYS;
+    }
+    for (int i = 0; i < n; i++) {
+        int slot = (int)(uint32_t)wc[i].wr_id;
+        bool kept = false;
+        v->posted--;
+        if (wc[i].status != IBV_WC_SUCCESS) {
+            /* A receive is flushed when its queue pair fails; which one it was, its sends say too. */
+            v->free_recv[v->nfree_recv++] = slot;
+            if (wc[i].status != IBV_WC_WR_FLUSH_ERR)
+                vc_qp_failed(v, wc[i].qp_num, wc[i].status);
+            continue;
+        }
+        v->stats.recvs++;
+        if (wc[i].opcode == IBV_WC_RECV_RDMA_WITH_IMM)
+            on_write(v, be32toh(wc[i].imm_data));
+        else
+            on_message(v, &wc[i], slot, &kept);
+        if (!kept)
+            free_slot(v, v->srq ? NULL : v->ep[wc[i].wr_id >> 32], slot);
+    }
+    return n;
+}
+
+int vc_verbs_progress(struct vc_verbs *v)
+{
+    if (v->failed)
+        return vc_fail(v->failed, "%s", v->why);
+    v->completed = 0;
+    int work = poll_latency(v);
+    if (work < 0)
+        return work;
+    if (v->signaled > 0 && (v->bulk_waiters > 0 || v->active || ++v->tick % BULK_EVERY == 0)) {
+        int rc = vc_verbs_poll_bulk(v);
+        if (rc < 0)
+            return rc;
+        work += rc;
+    }
+    if (v->connecting) {
+        int rc = vc_ep_progress(v);
+        if (rc < 0)
+            return rc;
+        work += rc;
+    }
+    struct peer *p = v->active;
+    v->active = NULL; /* who has something left puts itself on the list again */
+    while (p) {
+        struct peer *next = p->next_active;
+        p->active = false;
+        vc_peer_push(p);
+        p = next;
+    }
+    if (v->nfree_recv >= v->nrecv / 4)
+        vc_verbs_repost(v);
+    return work;
+}

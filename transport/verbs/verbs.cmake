@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Only the headers are needed: the library is opened at run time, so that vcoll starts where there is none.
+pkg_check_modules(IBVERBS REQUIRED libibverbs)
+target_include_directories(vcoll_core SYSTEM PUBLIC ${IBVERBS_INCLUDE_DIRS})
+target_sources(vcoll_core PRIVATE
+  verbs/device.c
+  verbs/lib.c
+  verbs/port.c
+)
+target_sources(vcoll_core PRIVATE
+  verbs/chan.c
+  verbs/conn.c
+  verbs/event.c
+  verbs/recv.c
+  verbs/regcache.c
+  verbs/regcache_watch.c
+  verbs/send.c
+  verbs/verbs.c
+)

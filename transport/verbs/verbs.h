@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The verbs channel. A process has one `vc_verbs`: device, protection domain, buffers, two completion queues
+ * and a reliable connection (RC queue pair) to each process that it has had a message for. Communicators'
+ * channels share it.
+ *
+ * Messages travel in two ways, chosen from what both ends know alike:
+ *  - eager: cut into pieces of a slot, sent into the peer's pre-posted buffers and copied out there. A sender
+ *    has `credits` pieces per communicator and peer that the receiver has not consumed; they come back on the
+ *    headers of messages the other way or, when half are due, in a message of their own.
+ *  - rendezvous, from zcopy_min bytes on where the receiver has a registration cache: it grants (CTS) its
+ *    registered buffer as soon as the receive is posted, and the sender writes there (RDMA write), straight
+ *    from the user's buffer or, where that cannot be registered, through slots; the last piece wakes the
+ *    receiver (write with immediate). A receiver that finds its buffer cannot be registered answers so, and
+ *    the message goes eager.
+ *
+ * Only the last piece of a message and what a sleeper may wait for is sent solicited, and sleepers arm their
+ * queues for solicited events only: moderation by count that works with every device.
+ *
+ * Two completion queues: `latency` gets receives, `bulk` gets the sender's own completions, which hardly
+ * anybody waits for.
+ */
+#ifndef VC_TRANSPORT_VERBS_VERBS_H
+#define VC_TRANSPORT_VERBS_VERBS_H
+
+#include "transport/channel.h"
+#include "transport/verbs/device.h"
+
+struct vc_verbs;
+
+/** Completion moderation of a queue: an event after `count` completions or `period` us, 0: at once. */
+struct vc_cq_mod {
+    uint16_t count, period;
+};
+
+struct vc_verbs_cfg {
+    struct vc_verbs_want want;
+    int sl, tc;       /**< VCOLL_VERBS_SL, _TC */
+    size_t slot;      /**< VCOLL_VERBS_SLOT: bytes of a buffer, header included */
+    int credits;      /**< VCOLL_VERBS_CREDITS: pieces on their way per communicator and peer */
+    size_t zcopy_min; /**< VCOLL_VERBS_ZCOPY_MIN */
+    bool reg_cache;   /**< VCOLL_VERBS_REG_CACHE */
+    int timeout_s;    /**< VCOLL_VERBS_TIMEOUT: a peer that does not answer for so long is lost */
+    struct vc_cq_mod latency, bulk; /**< VCOLL_CQ_MODERATION */
+    bool moderate;                  /**< whether that was given */
+    bool locking;                   /**< several threads may call at once */
+    int peers;                      /**< processes that may be reached; buffers are sized for log2 of it */
+    int local;                      /**< index among the processes of this OS, to spread completion vectors */
+};
+
+/** What a process tells the others about itself, once. Plain bytes, the same layout everywhere. */
+struct vc_verbs_card {
+    uint8_t gid[16];
+    uint32_t slot_bytes;
+    uint16_t lid;
+    uint8_t mtu, roce, has_gid, zcopy;
+    uint8_t pad[2];
+};
+
+/**
+ * Opens the device and makes everything but connections. VC_OK or an error as of vc_verbs_dev_open(), or
+ * VC_ERR_NOMEM / VC_ERR_SYS, whose text says how much locked memory is needed and how to get it.
+ */
+int vc_verbs_create(const struct vc_verbs_cfg *cfg, struct vc_verbs **out);
+void vc_verbs_card(const struct vc_verbs *v, struct vc_verbs_card *card);
+const struct vc_verbs_dev *vc_verbs_dev(const struct vc_verbs *v);
+
+/**
+ * All processes' cards, and the channel over which pairs exchange queue pair numbers when they first meet
+ * (its ranks are the indices of `cards`). Copies the cards and takes the channel over. VC_OK, or
+ * VC_ERR_NOMEM, or VC_ERR_INVAL when a card cannot be reached from here (InfiniBand and RoCE mixed).
+ */
+int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_card *cards, int n, int me,
+                   struct vc_chan *boot);
+
+/** Waits, at most half a second, until what was sent has arrived, and frees everything. NULL is legal. */
+void vc_verbs_destroy(struct vc_verbs *v);
+
+/**
+ * A communicator's channel. procs[r] is the index of rank r's process; id is the same on all its ranks and
+ * belongs to no other communicator that shares two processes with it. v must outlive the channel. No
+ * messages to oneself: the mux carries those. Nobody may send on it before all its ranks have made it.
+ */
+struct vc_verbs_chan_cfg {
+    struct vc_verbs *verbs;
+    uint64_t id;
+    int size, rank;
+    const int *procs;
+};
+int vc_verbs_chan_create(const struct vc_verbs_chan_cfg *cfg, struct vc_chan **out);
+
+/** Counters of the process; plain, written by whoever drives the channel. */
+struct vc_verbs_stats {
+    uint64_t sends, inlined, writes, recvs, unexpected, credits_sent, cts, refused, events, arms, pings;
+    uint64_t connections;
+    size_t locked; /**< bytes registered for buffers */
+};
+const struct vc_verbs_stats *vc_verbs_stats(const struct vc_verbs *v);
+
+/** What a process needs, for `vcoll info --cost`: computed by the functions that make it. */
+struct vc_verbs_need {
+    int slots;       /**< buffers for receiving and sending */
+    size_t locked;   /**< bytes registered */
+    size_t per_peer; /**< bytes of private memory for each connection */
+    int cqe_latency, cqe_bulk;
+    int qp_wr; /**< send work requests of a queue pair */
+};
+void vc_verbs_need(const struct vc_verbs_cfg *cfg, struct vc_verbs_need *out);
+
+#endif
