@@ -262,7 +262,8 @@ int info_cost(const struct vc_params *params, int ranks, int ppn, struct cost *o
         out->queue_pairs_log = most_peers(&j, MET_LOG, 0);
         out->queue_pairs_all = most_peers(&j, MET_ALL, 0);
         vc_verbs_need(&cfg, &out->need);
-        out->private_bytes = (size_t)out->queue_pairs_all * out->need.per_peer;
+        out->private_bytes =
+            (size_t)out->queue_pairs_all * out->need.per_peer + (size_t)ranks * out->need.per_process;
     }
     free(sel);
     free(j.met);

@@ -101,7 +101,8 @@ static void one_job(const struct cost *c)
            c->need.slots);
     human(c->private_bytes, a, sizeof a);
     human(c->need.per_peer, b, sizeof b);
-    printf("  private         %s for all queue pairs, %s for each\n", a, b);
+    printf("  private         %s: %s for each queue pair, %zu B for each process of the job\n", a, b,
+           c->need.per_process);
     printf("  device          completion queues of %d and %d entries, %d work requests in a queue pair\n",
            c->need.cqe_latency, c->need.cqe_bulk, c->need.qp_wr);
 }

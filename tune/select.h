@@ -12,11 +12,11 @@
 /** What the rules may look at besides the call. Equal on all ranks of the communicator. */
 struct vc_topo_key {
     int size, nnodes, max_ppn;
-    bool crowded;   /**< on some node, more ranks than CPUs; agreed at set-up */
-    bool have_node; /**< shared memory was agreed on all nodes */
-    bool have_cma;  /**< single copy was agreed on all nodes */
-    bool have_bulk; /**< bulk slots exist */
-    bool have_chan; /**< a channel reaches every peer */
+    bool crowded;    /**< on some node, more ranks than CPUs; agreed at set-up */
+    bool have_node;  /**< shared memory was agreed on all nodes */
+    bool have_cma;   /**< single copy was agreed on all nodes */
+    bool have_bulk;  /**< bulk slots exist */
+    bool have_chan;  /**< a channel reaches every peer */
     bool have_verbs; /**< the one between nodes is verbs */
     bool reproducible;
     const struct vc_hier *hier;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 enum { FAILS = 16 };
+enum { CUT, PORTERR, PORTUP, DEVFATAL, REMOVED, TIMES };
+static const char *const time_names[TIMES] = {"cut", "porterr", "portup", "devfatal", "removed"};
 
 struct lb_faults {
     bool reset;
@@ -19,17 +21,12 @@ struct lb_faults {
     uint64_t memlock;
     uint32_t wcerr_status, wcerr_at, qperr_at, rnr_every, drop_every, sends, rnr_sends;
     uint64_t delay_ns, jitter_ns;
-    uint64_t devfatal_at, porterr_at, portup_at, removed_at, cut_at; /* LB_NEVER: not asked for; ns */
+    uint64_t at[TIMES]; /* ns after opening the device, LB_NEVER: not asked for */
 };
 
 uint32_t lb_hot;
-static struct lb_faults now_faults = {.devfatal_at = LB_NEVER,
-                                      .porterr_at = LB_NEVER,
-                                      .portup_at = LB_NEVER,
-                                      .removed_at = LB_NEVER,
-                                      .cut_at = LB_NEVER};
+static struct lb_faults now_faults = {.at = {LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER}};
 static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t base_ns;
 static uint32_t seed = 0x9e3779b9u;
 
 #define LB_FN_NAME(name) #name,
@@ -46,8 +43,8 @@ static const struct {
 struct lb_faults *lb_faults_new(void)
 {
     struct lb_faults *f = calloc(1, sizeof(*f));
-    if (f)
-        f->devfatal_at = f->porterr_at = f->portup_at = f->removed_at = f->cut_at = LB_NEVER;
+    for (int i = 0; f && i < TIMES; i++)
+        f->at[i] = LB_NEVER;
     return f;
 }
 
@@ -119,17 +116,9 @@ int lb_faults_set(struct lb_faults *f, const char *key, char sep, char *value)
     if (end == value || *end)
         return EINVAL;
     if (sep == '@') {
-        const struct {
-            const char *key;
-            uint64_t *at;
-        } times[] = {{"devfatal", &f->devfatal_at},
-                     {"porterr", &f->porterr_at},
-                     {"portup", &f->portup_at},
-                     {"removed", &f->removed_at},
-                     {"cut", &f->cut_at}};
-        for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
-            if (strcmp(key, times[i].key) == 0) {
-                *times[i].at = n * 1000000u;
+        for (int i = 0; i < TIMES; i++) {
+            if (strcmp(key, time_names[i]) == 0) {
+                f->at[i] = n * 1000000u;
                 return 0;
             }
         }
@@ -192,23 +181,26 @@ void lb_faults_commit(const struct lb_faults *f, bool replace)
         t->drop_every = f->drop_every ? f->drop_every : t->drop_every;
         t->delay_ns = f->delay_ns ? f->delay_ns : t->delay_ns;
         t->jitter_ns = f->jitter_ns ? f->jitter_ns : t->jitter_ns;
-        t->devfatal_at = f->devfatal_at != LB_NEVER ? f->devfatal_at : t->devfatal_at;
-        t->porterr_at = f->porterr_at != LB_NEVER ? f->porterr_at : t->porterr_at;
-        t->portup_at = f->portup_at != LB_NEVER ? f->portup_at : t->portup_at;
-        t->removed_at = f->removed_at != LB_NEVER ? f->removed_at : t->removed_at;
-        t->cut_at = f->cut_at != LB_NEVER ? f->cut_at : t->cut_at;
+    }
+    /* Kept relative to the opening of the device. */
+    uint64_t since = lb && !replace ? lb_now() - lb->opened_ns : 0;
+    for (int i = 0; i < TIMES; i++) {
+        if (f->at[i] != LB_NEVER)
+            t->at[i] = f->at[i] + since;
     }
     t->reset = false;
-    base_ns = replace ? 0 : lb_now();
     set_hot();
     pthread_mutex_unlock(&fault_lock);
 }
 
 bool lb_faults_timed(void)
 {
-    const struct lb_faults *f = &now_faults;
-    return f->devfatal_at != LB_NEVER || f->porterr_at != LB_NEVER || f->portup_at != LB_NEVER ||
-           f->removed_at != LB_NEVER || f->cut_at != LB_NEVER;
+    bool any = false;
+    pthread_mutex_lock(&fault_lock);
+    for (int i = 0; i < TIMES; i++)
+        any = any || now_faults.at[i] != LB_NEVER;
+    pthread_mutex_unlock(&fault_lock);
+    return any;
 }
 
 int lb_fault_slow(enum lb_fn fn)
@@ -311,18 +303,19 @@ static void set_port(uint32_t up)
     raise_everywhere(up ? IBV_EVENT_PORT_ACTIVE : IBV_EVENT_PORT_ERR, 1);
 }
 
-/* Whether the fault set for *at is due; if so it is taken off. *next: when the next one is. */
-static bool due(uint64_t *at, uint64_t now, uint64_t base, uint64_t *next)
+/* Whether this fault is due; if so it is taken off. *next: when the next one is. */
+static bool due(int which, uint64_t now, uint64_t *next)
 {
     bool yes = false;
     pthread_mutex_lock(&fault_lock);
-    if (*at != LB_NEVER) {
-        if (now >= base + *at) {
-            *at = LB_NEVER;
-            yes = true;
-        } else if (base + *at < *next) {
-            *next = base + *at;
-        }
+    uint64_t at = now_faults.at[which];
+    if (at != LB_NEVER) {
+        at += lb->opened_ns;
+        yes = now >= at;
+        if (yes)
+            now_faults.at[which] = LB_NEVER;
+        else if (at < *next)
+            *next = at;
     }
     pthread_mutex_unlock(&fault_lock);
     if (yes)
@@ -332,19 +325,18 @@ static bool due(uint64_t *at, uint64_t now, uint64_t base, uint64_t *next)
 
 uint64_t lb_faults_run(uint64_t now)
 {
-    struct lb_faults *f = &now_faults;
-    uint64_t next = LB_NEVER, base = base_ns ? base_ns : lb->opened_ns;
-    if (due(&f->cut_at, now, base, &next))
+    uint64_t next = LB_NEVER;
+    if (due(CUT, now, &next))
         __atomic_fetch_or(&lb_hot, LB_HOT_CUT, __ATOMIC_RELEASE);
-    if (due(&f->porterr_at, now, base, &next))
+    if (due(PORTERR, now, &next))
         set_port(0);
-    if (due(&f->portup_at, now, base, &next))
+    if (due(PORTUP, now, &next))
         set_port(1);
-    if (due(&f->devfatal_at, now, base, &next)) {
+    if (due(DEVFATAL, now, &next)) {
         raise_everywhere(IBV_EVENT_DEVICE_FATAL, 0);
         fail_qps();
     }
-    if (due(&f->removed_at, now, base, &next)) {
+    if (due(REMOVED, now, &next)) {
         for (int d = 0; d < LB_DEVS; d++)
             __atomic_store_n(&lb->seg->dev[d].removed, 1, __ATOMIC_RELEASE);
         __atomic_fetch_or(&lb_hot, LB_HOT_REMOVED, __ATOMIC_RELEASE);

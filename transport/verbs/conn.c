@@ -106,7 +106,7 @@ static int to_rtr(struct vc_verbs *v, struct ep *e)
     };
     /* InfiniBand needs the global header only from one subnet to another; RoCE has nothing else. */
     bool other_subnet = c->has_gid && v->dev.gid_index >= 0 && memcmp(c->gid, v->dev.gid.raw, 8) != 0;
-    if (v->dev.roce || other_subnet) {
+    if (v->dev.roce || v->dev.grh || other_subnet) {
         attr.ah_attr.is_global = 1;
         memcpy(attr.ah_attr.grh.dgid.raw, c->gid, sizeof c->gid);
         attr.ah_attr.grh.sgid_index = (uint8_t)v->dev.gid_index;

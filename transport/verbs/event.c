@@ -254,6 +254,8 @@ static int src_check(struct vc_wake_src *s)
         ask_quiet_peers(v, vc_now_ns());
     if (!v->failed)
         vc_verbs_poll_bulk(v);
+    if (v->regs)
+        vc_regcache_reap(v->regs);
     int err = v->failed ? vc_fail(v->failed, "%s", v->why) : VC_OK;
     verbs_unlock(v);
     return err;

@@ -238,7 +238,7 @@ void vc_grant_free(struct vc_verbs *v, int i)
 
 void vc_grant_revoke(struct vc_verbs *v, int i)
 {
-    vc_regcache_put(v->regs, v->grants[i].reg);
+    vc_regcache_drop(v->regs, v->grants[i].reg);
     end_grant(v, i);
 }
 

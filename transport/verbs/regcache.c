@@ -305,6 +305,15 @@ void vc_regcache_put(struct vc_regcache *rc, struct vc_reg *reg)
     pthread_mutex_unlock(&rc->lock);
 }
 
+void vc_regcache_drop(struct vc_regcache *rc, struct vc_reg *reg)
+{
+    struct vc_memrange all = {reg->addr, reg->addr + reg->len};
+    pthread_mutex_lock(&rc->lock);
+    invalidate(rc, all);
+    pthread_mutex_unlock(&rc->lock);
+    vc_regcache_put(rc, reg);
+}
+
 void vc_regcache_reap(struct vc_regcache *rc)
 {
     if (!vc_memwatch_pending(rc->watch) || !*rc->here || pthread_mutex_trylock(&rc->lock))

@@ -83,6 +83,12 @@ int vc_regcache_get(struct vc_regcache *rc, void *addr, size_t len, struct vc_re
 void vc_regcache_put(struct vc_regcache *rc, struct vc_reg *reg);
 
 /**
+ * The same where the device may not be done: the registration ends at once (or with the last put of others
+ * that hold it), so that nobody writes through it any more.
+ */
+void vc_regcache_drop(struct vc_regcache *rc, struct vc_reg *reg);
+
+/**
  * Deregisters what has become invalid since the last get, so that memory that was freed really goes back to
  * the system. Two loads when there is nothing; meant for the progress loop.
  */

@@ -33,9 +33,9 @@
 struct vc_memwatch {
     int fd; /* the userfaultfd */
     size_t page;
-    bool running;
+    bool running, abandoned;
     pthread_t thread;
-    void *bell; /* a watched page: unmapping it wakes the watcher whatever has become of our file */
+    void *bell;               /* a watched page: unmapping it wakes the watcher */
     struct vc_memwatch *next; /* in `watches` */
 
     _Atomic bool stopping;
@@ -393,14 +393,18 @@ void vc_memwatch_stop(struct vc_memwatch *w)
             *at = w->next;
             break;
         }
-    if (w->running) {
-        atomic_store(&w->stopping, true);
+    atomic_store(&w->stopping, true);
+    if (!w->running) {
+        close(w->fd);
+    } else if (ask(w) == NOT_OURS) {
+        /* The watcher may sleep on whatever has our number now, and cannot be woken: it keeps `w`. */
+        pthread_detach(w->thread);
+        w->abandoned = true;
+    } else {
         munmap(w->bell, w->page);
         pthread_join(w->thread, NULL);
-        w->running = false;
-    } else {
-        close(w->fd);
     }
+    w->running = false;
     w->fd = -1;
     pthread_mutex_unlock(&fork_lock);
 }
@@ -408,5 +412,6 @@ void vc_memwatch_stop(struct vc_memwatch *w)
 void vc_memwatch_destroy(struct vc_memwatch *w)
 {
     vc_memwatch_stop(w);
-    free(w);
+    if (!w->abandoned)
+        free(w);
 }

@@ -33,6 +33,8 @@ void vc_verbs_need(const struct vc_verbs_cfg *cfg, struct vc_verbs_need *out)
     out->locked =
         vc_round_up((size_t)out->slots * vc_round_up(cfg->slot, VC_CACHELINE), 4096) + MAILBOX_BYTES;
     out->per_peer = sizeof(struct ep) + QP_WR * sizeof(struct wr_rec) + sizeof(struct peer);
+    out->per_process =
+        sizeof(struct vc_verbs_card) + sizeof(struct ep *) + sizeof(struct peer *) + sizeof(int);
     out->cqe_latency = nrecv + 16;
     out->cqe_bulk = BULK_CQE;
     out->qp_wr = QP_WR;

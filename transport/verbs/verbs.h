@@ -99,9 +99,11 @@ const struct vc_verbs_stats *vc_verbs_stats(const struct vc_verbs *v);
 
 /** What a process needs, for `vcoll info --cost`: computed by the functions that make it. */
 struct vc_verbs_need {
-    int slots;       /**< buffers for receiving and sending */
-    size_t locked;   /**< bytes registered */
-    size_t per_peer; /**< bytes of private memory for each connection */
+    int slots;          /**< buffers for receiving and sending */
+    size_t locked;      /**< bytes registered */
+    size_t per_peer;    /**< bytes of private memory for each connection */
+    size_t per_process; /**< bytes of private memory for each process of the job, connected or not, with one
+                             communicator of them all */
     int cqe_latency, cqe_bulk;
     int qp_wr; /**< send work requests of a queue pair */
 };
