@@ -126,6 +126,9 @@ static inline void vc_wait_begin_src(struct vc_waiter *w, const struct vc_wait_c
 {
     vc_wait_begin(w, cfg, parking);
     w->src = src;
+    /* Even a short spin takes time from a device that works on this CPU. */
+    if (src && src->needs_cpu && cfg->mode != VC_WAIT_POLL)
+        w->polls = VC_TIGHT_POLLS - 2;
 }
 
 /**

@@ -61,6 +61,8 @@ struct lb_shm_mr {
     uint32_t users;
     uint32_t pd, access;
     uint64_t iova, len, addr;
+    uint64_t pfn[2]; /* with pin=1: where its first and last page are */
+    uint32_t pinned;
 };
 
 struct lb_shm_cqe {
@@ -149,6 +151,7 @@ struct lb_pd {
 struct lb_mr {
     struct ibv_mr ib;
     uint32_t idx;
+    int pin_fd;
 };
 
 struct lb_channel {
@@ -259,7 +262,7 @@ struct lb_process {
 struct lb_limits {
     uint32_t devices, link, port_up, mtu, gids;
     uint32_t max_qp, max_cq, max_cqe, max_qp_wr, max_sge, max_srq, max_srq_wr, max_inline, max_mr;
-    uint32_t max_msg, cqmod, max_rd;
+    uint32_t max_msg, cqmod, max_rd, pin;
     uint32_t n_pkeys;
     uint16_t pkey[LB_PKEYS];
 };
@@ -381,7 +384,9 @@ uint64_t lb_cq_timer(struct lb_cq *cq, uint64_t now);
 void lb_async_raise(struct lb_seg *seg, uint32_t ctx, enum ibv_event_type type, uint32_t idx);
 void lb_channels_close(void); /* device removal: wakes whoever waits */
 
-/* mr.c */
+/* mr.c, pin.c */
+int lb_pin(struct lb_shm_mr *m); /* returns the descriptor that holds the pages, or -1 */
+bool lb_pin_stale(struct lb_seg *seg, const struct lb_shm_mr *m);
 const struct lb_shm_mr *lb_mr_check(struct lb_seg *seg, uint32_t key, uint64_t addr, uint64_t len,
                                     uint32_t pd, uint32_t need, uint64_t *va);
 bool lb_mr_enter(struct lb_seg *seg, uint32_t rkey);

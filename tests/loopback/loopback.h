@@ -26,6 +26,7 @@ struct vc_loopback_stats {
     uint64_t rnr;         /**< attempts that met no receive */
     uint64_t drops;       /**< attempts that reached nobody */
     uint64_t faults;      /**< injected faults that struck */
+    uint64_t stale;       /**< with pin=1: accesses to regions whose memory had been replaced */
     uint64_t mr_bytes;    /**< memory registered now */
     uint32_t contexts, pds, mrs, channels, cqs, qps, srqs; /**< objects alive now */
 };

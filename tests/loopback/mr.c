@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ  22
@@ -52,6 +53,9 @@ static int populate(void *addr, size_t length, bool writable)
         return 0;
     if (to < from)
         return EINVAL;
+    /* Pinning gives private memory its own pages, even where it is only to be read. */
+    if (!writable && lb_lim.pin && madvise((void *)from, to - from, MADV_POPULATE_WRITE) == 0)
+        return 0;
     if (madvise((void *)from, to - from, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) == 0)
         return 0;
     /* Kernels before 5.14 know no such advice; later ones say EINVAL where the permissions are lacking. */
@@ -98,6 +102,7 @@ static struct ibv_mr *reg(struct ibv_pd *ibpd, void *addr, size_t length, uint64
     s->iova = iova;
     s->len = length;
     s->addr = (uintptr_t)addr;
+    mr->pin_fd = lb_pin(s);
     mr->ib.context = ibpd->context;
     mr->ib.pd = ibpd;
     mr->ib.addr = addr;
@@ -144,6 +149,8 @@ int ibv_dereg_mr(struct ibv_mr *ibmr)
             break;
         sched_yield();
     }
+    if (mr->pin_fd >= 0)
+        close(mr->pin_fd);
     pthread_mutex_lock(&lb->lock);
     __atomic_store_n(&s->users, 0, __ATOMIC_SEQ_CST);
     lb->mr[mr->idx] = NULL;
@@ -169,6 +176,8 @@ const struct lb_shm_mr *lb_mr_check(struct lb_seg *seg, uint32_t key, uint64_t a
         (m->access & need) != need)
         return NULL;
     if (addr < m->iova || len > m->len || addr - m->iova > m->len - len)
+        return NULL;
+    if (__builtin_expect(m->pinned, 0) && lb_pin_stale(seg, m))
         return NULL;
     *va = m->addr + (addr - m->iova);
     return m;

@@ -78,12 +78,19 @@ static int set_limit(struct lb_limits *l, const char *key, const char *v)
         const char *key;
         uint32_t *at, max;
     } numbers[] = {
-        {"devices", &l->devices, LB_DEVS},      {"max_qp", &l->max_qp, LB_QPS - 1},
-        {"max_cq", &l->max_cq, LB_CQS - 1},     {"max_cqe", &l->max_cqe, 1u << 20},
-        {"max_qp_wr", &l->max_qp_wr, 1u << 18}, {"max_sge", &l->max_sge, LB_SGES},
-        {"max_srq", &l->max_srq, LB_SRQS - 1},  {"max_srq_wr", &l->max_srq_wr, 1u << 18},
-        {"max_inline", &l->max_inline, 4096},   {"max_mr", &l->max_mr, LB_MRS - 1},
-        {"max_msg", &l->max_msg, 0x80000000u},  {"cqmod", &l->cqmod, 1},
+        {"devices", &l->devices, LB_DEVS},
+        {"max_qp", &l->max_qp, LB_QPS - 1},
+        {"max_cq", &l->max_cq, LB_CQS - 1},
+        {"max_cqe", &l->max_cqe, 1u << 20},
+        {"max_qp_wr", &l->max_qp_wr, 1u << 18},
+        {"max_sge", &l->max_sge, LB_SGES},
+        {"max_srq", &l->max_srq, LB_SRQS - 1},
+        {"max_srq_wr", &l->max_srq_wr, 1u << 18},
+        {"max_inline", &l->max_inline, 4096},
+        {"max_mr", &l->max_mr, LB_MRS - 1},
+        {"max_msg", &l->max_msg, 0x80000000u},
+        {"cqmod", &l->cqmod, 1},
+        {"pin", &l->pin, 1},
         {"max_rd_atomic", &l->max_rd, 255},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {

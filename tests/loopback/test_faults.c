@@ -171,7 +171,7 @@ static void test_port_error(void **state)
 {
     struct side s[2];
     struct ibv_port_attr p;
-    struct options o = {.timeout = 13};
+    struct options o = {.timeout = 15};
     (void)state;
     pair_open(s, NULL, &o);
     assert_int_equal(vc_loopback_inject("porterr@1,portup@40"), 0);

@@ -74,7 +74,7 @@ bool readable(int fd, int ms);
 int wait_async(struct ibv_context *ctx, int ms);
 uint64_t now_us(void);
 
-/* For children of fork, where an assertion of cmocka would go on with the next test. */
+/* For children of fork: says what failed and ends the child. */
 #define CHILD_CHECK(x)                                                                                       \
     do {                                                                                                     \
         if (!(x)) {                                                                                          \

@@ -2,6 +2,8 @@
 /* Moving data between two queue pairs of one process: opcodes, lists, keys, what completions say. */
 #include "tests/loopback/test_loopback.h"
 
+#include <sys/mman.h>
+
 static void test_send(void **state)
 {
     struct side s[2];
@@ -181,6 +183,58 @@ static void test_deregistered(void **state)
     pair_close(s);
 }
 
+/* Whether this process is told where its pages are. */
+static bool frames_told(void)
+{
+    uint64_t e = 0;
+    FILE *f = fopen("/proc/self/pagemap", "r");
+    if (f && fseek(f, (long)((uintptr_t)&e / 4096 * 8), SEEK_SET) == 0 && fread(&e, sizeof(e), 1, f) != 1)
+        e = 0;
+    if (f)
+        fclose(f);
+    return (e & (((uint64_t)1 << 55) - 1)) != 0;
+}
+
+/* pin=1: memory replaced under a registration is noticed, at either end. */
+static void test_stale(void **state)
+{
+    (void)state;
+    for (int end = 0; end < 2; end++) {
+        struct side s[2];
+        struct options o = {0};
+        struct vc_loopback_stats st;
+        pair_open(s, "pin=1", &o);
+        struct addr to = side_addr(&s[1], &o);
+        char *p = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        struct ibv_mr *mr = ibv_reg_mr(
+            s[end].pd, p, 65536, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE);
+        assert_non_null(mr);
+        struct ibv_sge sge = {(uintptr_t)s[0].buf, 8, s[0].mr->lkey};
+        struct ibv_send_wr wr = send_wr(IBV_WR_RDMA_WRITE, 1, &sge, 1, IBV_SEND_SIGNALED), *bad;
+        wr.wr.rdma.remote_addr = end ? (uintptr_t)p : to.buf;
+        wr.wr.rdma.rkey = end ? mr->rkey : to.rkey;
+        if (!end)
+            sge = (struct ibv_sge){(uintptr_t)p, 8, mr->lkey};
+        memset(p, 1, 65536); /* written to, but still the same memory */
+        assert_int_equal(ibv_post_send(s[0].qp, &wr, &bad), 0);
+        expect_wc(s[0].scq, 1, IBV_WC_SUCCESS);
+        vc_loopback_stats(&st);
+        uint64_t before = st.stale;
+        assert_ptr_equal(
+            mmap(p, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), p);
+        memset(p, 2, 65536);
+        assert_int_equal(ibv_post_send(s[0].qp, &wr, &bad), 0);
+        vc_loopback_stats(&st);
+        if (frames_told()) {
+            expect_wc(s[0].scq, 1, end ? IBV_WC_REM_ACCESS_ERR : IBV_WC_LOC_PROT_ERR);
+            assert_int_equal(st.stale, before + 1);
+        }
+        assert_int_equal(ibv_dereg_mr(mr), 0);
+        munmap(p, 65536);
+        pair_close(s);
+    }
+}
+
 static void test_too_long(void **state)
 {
     struct side s[2];
@@ -233,10 +287,15 @@ static void test_to_itself(void **state)
 int run_transfer_tests(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_send),      cmocka_unit_test(test_write_and_read),
-        cmocka_unit_test(test_lists),     cmocka_unit_test(test_inline),
-        cmocka_unit_test(test_access),    cmocka_unit_test(test_deregistered),
-        cmocka_unit_test(test_too_long),  cmocka_unit_test(test_recv_without_key),
+        cmocka_unit_test(test_send),
+        cmocka_unit_test(test_write_and_read),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_inline),
+        cmocka_unit_test(test_access),
+        cmocka_unit_test(test_deregistered),
+        cmocka_unit_test(test_stale),
+        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_recv_without_key),
         cmocka_unit_test(test_to_itself),
     };
     return cmocka_run_group_tests_name("transfer", tests, NULL, NULL);

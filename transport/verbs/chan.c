@@ -140,9 +140,12 @@ static int verbs_progress(struct vc_chan *ch)
     struct chan *c = self(ch);
     verbs_lock(c->v);
     int rc = vc_verbs_progress(c->v);
-    if (c->failed && rc >= 0) {
+    if (c->v->failed)
+        vc_chan_fail(c, "%s", c->v->why);
+    if (c->failed) {
+        /* Also over a device that has failed: one whose removal was noticed early still carries messages. */
         vc_chan_abort(c);
-        rc = vc_fail(c->failed, "%s", c->why);
+        rc = vc_fail(c->v->failed ? c->v->failed : c->failed, "%s", c->why);
     }
     verbs_unlock(c->v);
     return rc;

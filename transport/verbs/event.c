@@ -15,6 +15,7 @@
 #define QUIET_NS 1000000000u
 /* Connections come about by messages of the underlying MPI, which raise no event. */
 #define CONNECTING_SLICE_NS 500000u
+#define THREADS_SLICE_NS    1000000u
 
 /* ---- failures ---- */
 
@@ -112,7 +113,8 @@ static struct vc_verbs *of_src(struct vc_wake_src *s)
 static int arm_locked(struct vc_verbs *v)
 {
     int rc = 0;
-    v->src.max_slice_ns = v->connecting ? CONNECTING_SLICE_NS : 0;
+    /* With several threads, one may take the event that another one has armed for and sleeps on. */
+    v->src.max_slice_ns = v->connecting ? CONNECTING_SLICE_NS : v->cfg.locking ? THREADS_SLICE_NS : 0;
     if (v->failed)
         return VC_OK; /* the next poll says so */
     if (!v->armed_latency && (rc = ibv_req_notify_cq(v->cq_latency, 1)) == 0) {
@@ -158,7 +160,9 @@ static void src_clear(struct vc_wake_src *s)
     struct ibv_cq *cq;
     void *context;
     verbs_lock(v);
-    while (!v->failed && vc_ibv.get_cq_event(v->events, &cq, &context) == 0) {
+    /* One event a sleep: reading until there is none would be a system call more, and whatever is left makes
+     * the descriptor readable again. */
+    if (!v->failed && vc_ibv.get_cq_event(v->events, &cq, &context) == 0) {
         v->stats.events++;
         if (cq == v->cq_latency) {
             v->armed_latency = false;
@@ -177,9 +181,22 @@ static void src_clear(struct vc_wake_src *s)
 
 /* ---- what breaks without a completion ---- */
 
+/* What an event means differs between drivers (one that loses its interface only tells of a changed GID), so
+ * after any of them the port itself is asked. */
+static void look_at_port(struct vc_verbs *v)
+{
+    struct ibv_port_attr port;
+    int rc = vc_ibv_query_port(v->dev.ctx, v->dev.port, &port);
+    if (rc != 0)
+        vc_verbs_fail(v, "the RDMA device %s is gone: %s", v->dev.name, strerror(rc));
+    else
+        v->port_down = port.state != IBV_PORT_ACTIVE;
+}
+
 static void read_async(struct vc_verbs *v)
 {
     struct ibv_async_event ev;
+    bool any = false;
     while (!v->failed && vc_ibv.get_async_event(v->dev.ctx, &ev) == 0) {
         switch (ev.event_type) {
         case IBV_EVENT_DEVICE_FATAL:
@@ -187,14 +204,6 @@ static void read_async(struct vc_verbs *v)
             break;
         case IBV_EVENT_CQ_ERR:
             vc_verbs_fail(v, "%s: a completion queue failed", v->dev.name);
-            break;
-        case IBV_EVENT_PORT_ERR:
-            if (ev.element.port_num == v->dev.port)
-                v->port_down = true;
-            break;
-        case IBV_EVENT_PORT_ACTIVE:
-            if (ev.element.port_num == v->dev.port)
-                v->port_down = false;
             break;
         case IBV_EVENT_QP_FATAL:
         case IBV_EVENT_QP_REQ_ERR:
@@ -207,7 +216,10 @@ static void read_async(struct vc_verbs *v)
             break;
         }
         vc_ibv.ack_async_event(&ev);
+        any = true;
     }
+    if (any && !v->failed)
+        look_at_port(v);
 }
 
 static bool waits_for(const struct ep *e)
@@ -234,11 +246,14 @@ static void ask_quiet_peers(struct vc_verbs *v, uint64_t now)
     }
 }
 
-/* Drivers differ in whether a removed device says anything to who has it open. */
-static bool in_sysfs(const struct vc_verbs *v)
+/*
+ * Some drivers say nothing to who has a removed device open, and everything seems to work on; but the removal
+ * then waits until all have closed it. The node in /dev that opened it goes at once.
+ */
+static bool has_node(const struct vc_verbs *v)
 {
-    char path[128];
-    snprintf(path, sizeof path, "/sys/class/infiniband/%s", v->dev.name);
+    char path[160];
+    snprintf(path, sizeof path, "/sys/class/infiniband_verbs/%s", v->dev.ctx->device->dev_name);
     return access(path, F_OK) == 0 || errno != ENOENT;
 }
 
@@ -248,7 +263,7 @@ static int src_check(struct vc_wake_src *s)
     verbs_lock(v);
     if (!v->failed)
         read_async(v);
-    if (!v->failed && v->in_sysfs && !in_sysfs(v))
+    if (!v->failed && v->had_node && !has_node(v))
         vc_verbs_fail(v, "the RDMA device %s was removed", v->dev.name);
     if (!v->failed)
         ask_quiet_peers(v, vc_now_ns());
@@ -263,7 +278,7 @@ static int src_check(struct vc_wake_src *s)
 
 void vc_verbs_src_init(struct vc_verbs *v)
 {
-    v->in_sysfs = in_sysfs(v);
+    v->had_node = has_node(v);
     v->src = (struct vc_wake_src){
         .fd = v->events->fd,
         .arm = src_arm,

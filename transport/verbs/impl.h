@@ -171,7 +171,7 @@ struct vc_verbs {
     unsigned unacked_latency, unacked_bulk;
     int failed;
     char why[224];
-    bool port_down, in_sysfs;
+    bool port_down, had_node;
     struct vc_verbs_stats stats;
 };
 

@@ -134,11 +134,17 @@ bool vc_peer_take_early(struct peer *p, int stream)
 
 /* ---- dispatch ---- */
 
+/* The channel used last stands first: programs work on one communicator for a while. */
 static struct chan *find_chan(struct vc_verbs *v, uint64_t id)
 {
-    struct chan *c = v->chans;
-    while (c && c->id != id)
-        c = c->next;
+    struct chan **at = &v->chans, *c;
+    while ((c = *at) != NULL && c->id != id)
+        at = &c->next;
+    if (c && c != v->chans) {
+        *at = c->next;
+        c->next = v->chans;
+        v->chans = c;
+    }
     return c;
 }
 
