@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/park.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* ---- shared layout ---- */
+
+/* What a participant has behind the words, so that wakers do not disturb readers of nparked. */
+struct stamp {
+    _Atomic uint64_t woken; /* when it was woken last */
+    _Atomic uint32_t pipe;  /* 1 + the descriptor of its pipe's writing end, in its process; 0: none */
+    _Atomic uint32_t gone;  /* taken by the first that reports a failure (only in the first stamp) */
+};
+/* Text of the first failure, behind the stamps. */
+#define WHY_BYTES 256
+
+static size_t words_bytes(int n)
+{
+    return vc_round_up(sizeof(struct vc_park_area) + (size_t)n * sizeof(uint32_t), VC_LINE_PAIR);
+}
+
+static size_t stamps_bytes(int n)
+{
+    return vc_round_up((size_t)n * sizeof(struct stamp), VC_LINE_PAIR);
+}
+
+size_t vc_park_bytes(int n)
+{
+    return words_bytes(n) + stamps_bytes(n) + WHY_BYTES;
+}
+
+static struct stamp *stamp_of(const struct vc_parking *p, int i)
+{
+    return (struct stamp *)(void *)((char *)p->shared + words_bytes(p->n)) + i;
+}
+
+static char *why_text(const struct vc_parking *p)
+{
+    return (char *)p->shared + words_bytes(p->n) + stamps_bytes(p->n);
+}
+
+/* ---- who is alive ---- */
+
+/* Reads state and start time from a /proc/<pid>/stat; false when there is no such process. */
+static bool read_stat(const char *path, char *state, uint64_t *start)
+{
+    char buf[1024];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno != ENOENT && errno != ESRCH ? (*state = '?', *start = 0, true) : false;
+    ssize_t n = read(fd, buf, sizeof buf - 1);
+    close(fd);
+    if (n <= 0)
+        return false;
+    buf[n] = 0;
+    const char *p = strrchr(buf, ')'); /* the name may hold blanks and parentheses */
+    if (!p || p[1] != ' ')
+        return false;
+    p += 2;
+    *state = *p;
+    for (int field = 3; field < 22; field++) {
+        p = strchr(p, ' ');
+        if (!p)
+            return false;
+        p++;
+    }
+    *start = strtoull(p, NULL, 10);
+    return true;
+}
+
+struct vc_peer_id vc_peer_self(void)
+{
+    struct vc_peer_id id = {getpid(), 0};
+    char state;
+    if (!read_stat("/proc/self/stat", &state, &id.start_time))
+        id.pid = 0;
+    return id;
+}
+
+bool vc_peer_alive(const struct vc_peer_id *id)
+{
+    if (id->pid == 0)
+        return true;
+    char path[48], state;
+    uint64_t start;
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)id->pid);
+    if (!read_stat(path, &state, &start))
+        return access("/proc/self/stat", R_OK) != 0; /* without /proc nothing is certain */
+    if (state == '?')
+        return true;
+    return state != 'Z' && state != 'X' && start == id->start_time;
+}
+
+static int check_peer(const struct vc_parking *p, int i)
+{
+    if (i == p->me || vc_peer_alive(&p->ids[i]))
+        return VC_OK;
+    return vc_fail(VC_ERR_PEER, "rank %d (process %ld) died while this rank waited for it",
+                   p->ranks ? p->ranks[i] : i, (long)p->ids[i].pid);
+}
+
+/* Acquire pairs with the release in vc_park_give_up(): the text was written before. */
+static int check_gave_up(const struct vc_parking *p)
+{
+    uint32_t who = atomic_load_explicit(&p->shared->gave_up, memory_order_acquire);
+    if (who == 0 || who > (uint32_t)p->n || who == 1u + (uint32_t)p->me)
+        return VC_OK;
+    return vc_fail(VC_ERR_PEER, "rank %d gave up: %.*s", p->ranks ? p->ranks[who - 1] : (int)who - 1,
+                   WHY_BYTES - 1, why_text(p));
+}
+
+/* ---- park words ---- */
+
+static long futex(_Atomic uint32_t *word, int op, uint32_t val, const struct timespec *timeout)
+{
+    return syscall(SYS_futex, (uint32_t *)word, op, val, timeout, NULL, 0);
+}
+
+/* ---- pipes: waking a sleeper that sleeps on descriptors ---- */
+
+static int wake_pipe[2] = {-1, -1};
+
+static void make_pipe(void)
+{
+    if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+        wake_pipe[0] = wake_pipe[1] = -1;
+}
+
+/* Number of the writing end, -1: there are no descriptors left. */
+static int pipe_to_write(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_pipe);
+    return wake_pipe[1];
+}
+
+/*
+ * Writes into the pipe of another process, which its magic link in /proc opens. The few that this process
+ * wakes stay open; a descriptor whose process is gone fails with EPIPE or belongs to a pipe that nobody
+ * reads.
+ */
+static void poke(const struct vc_parking *p, int i)
+{
+    enum { KEPT = 32 };
+    static struct {
+        pid_t pid;
+        uint32_t number;
+        uint64_t start;
+        int fd;
+    } kept[KEPT];
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    uint32_t number = atomic_load_explicit(&stamp_of(p, i)->pipe, memory_order_relaxed);
+    if (number == 0 || !p->ids || p->ids[i].pid == 0)
+        return;
+    const struct vc_peer_id *id = &p->ids[i];
+    unsigned k = (unsigned)id->pid % KEPT;
+    pthread_mutex_lock(&lock);
+    if (kept[k].pid != id->pid || kept[k].number != number || kept[k].start != id->start_time) {
+        char path[64];
+        if (kept[k].pid != 0 && kept[k].fd >= 0)
+            close(kept[k].fd);
+        snprintf(path, sizeof path, "/proc/%ld/fd/%u", (long)id->pid, number - 1);
+        /* For reading too: then no write ever meets a pipe without readers, which would be a SIGPIPE. */
+        kept[k].fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        kept[k].pid = id->pid;
+        kept[k].number = number;
+        kept[k].start = id->start_time;
+    }
+    if (kept[k].fd >= 0) {
+        ssize_t n = write(kept[k].fd, "", 1);
+        (void)n; /* full: it will wake */
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+void vc_wake_slow(struct vc_parking *p, int target)
+{
+    struct vc_park_area *a = p->shared;
+    int first = target >= 0 ? target : 0, last = target >= 0 ? target + 1 : p->n;
+    for (int i = first; i < last; i++) {
+        uint32_t v = atomic_load_explicit(&a->word[i], memory_order_relaxed);
+        uint32_t whom = v & ~VC_PARK_PIPE, flag = v & VC_PARK_PIPE;
+        if (v == 0 || i == p->me || (whom != VC_PARK_ANY && whom != 1u + (uint32_t)p->me))
+            continue;
+        /* Whoever turns the word to 0, waker or sleeper, takes it off the count: exactly one of them does. */
+        if (!atomic_compare_exchange_strong_explicit(&a->word[i], &v, 0, memory_order_acq_rel,
+                                                     memory_order_relaxed))
+            continue;
+        atomic_fetch_sub_explicit(&a->nparked, 1, memory_order_relaxed);
+        atomic_store_explicit(&stamp_of(p, i)->woken, vc_now_ns(), memory_order_relaxed);
+        if (flag)
+            poke(p, i);
+        else
+            futex(&a->word[i], FUTEX_WAKE, 1, NULL);
+        atomic_fetch_add_explicit(&vc_wait_stats.wakes, 1, memory_order_relaxed);
+    }
+}
+
+void vc_park_give_up(struct vc_parking *p, const char *text)
+{
+    uint32_t none = 0;
+    if (!atomic_compare_exchange_strong_explicit(&stamp_of(p, 0)->gone, &none, 1, memory_order_relaxed,
+                                                 memory_order_relaxed))
+        return;
+    snprintf(why_text(p), WHY_BYTES, "%s", text);
+    /* Release: pairs with the acquire in check_gave_up(). */
+    atomic_store_explicit(&p->shared->gave_up, 1u + (uint32_t)p->me, memory_order_release);
+}
+
+void vc_park_announce(struct vc_parking *p, uint32_t value, bool on_pipe)
+{
+    struct vc_park_area *a = p->shared;
+    if (on_pipe)
+        atomic_store_explicit(&stamp_of(p, p->me)->pipe, 1u + (uint32_t)pipe_to_write(),
+                              memory_order_relaxed);
+    if (atomic_exchange_explicit(&a->word[p->me], value, memory_order_acq_rel) == 0)
+        atomic_fetch_add_explicit(&a->nparked, 1, memory_order_relaxed);
+    /* The sleeper's half of Dekker: the announcement is visible before the condition is polled again. */
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+void vc_park_clear(struct vc_parking *p)
+{
+    struct vc_park_area *a = p->shared;
+    if (atomic_exchange_explicit(&a->word[p->me], 0, memory_order_acq_rel) != 0)
+        atomic_fetch_sub_explicit(&a->nparked, 1, memory_order_relaxed);
+}
+
+bool vc_park_sleep(struct vc_parking *p, uint32_t value, uint64_t ns)
+{
+    struct timespec ts = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    return futex(&p->shared->word[p->me], FUTEX_WAIT, value, &ts) == 0;
+}
+
+int vc_park_pipe(void)
+{
+    pipe_to_write();
+    return wake_pipe[0];
+}
+
+void vc_park_drain_pipe(void)
+{
+    char sink[64];
+    while (read(wake_pipe[0], sink, sizeof sink) == (ssize_t)sizeof sink)
+        ;
+}
+
+uint64_t vc_park_woken(const struct vc_parking *p)
+{
+    return atomic_load_explicit(&stamp_of(p, p->me)->woken, memory_order_relaxed);
+}
+
+int vc_park_check(const struct vc_parking *p, int whom)
+{
+    int err = check_gave_up(p);
+    if (err != VC_OK || !p->ids)
+        return err;
+    /* The one waited for may itself wait for a dead one, and so never come. */
+    err = whom >= 0 ? check_peer(p, whom) : VC_OK;
+    for (int i = 0; i < p->n && err == VC_OK; i++)
+        err = check_peer(p, i);
+    return err;
+}

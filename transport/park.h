@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Park words: who sleeps, who wakes whom and how, and who is alive. For wait.c alone. */
+#ifndef VC_TRANSPORT_PARK_H
+#define VC_TRANSPORT_PARK_H
+
+#include "transport/wait.h"
+
+/** Announces this participant as asleep from now on; value: see struct vc_park_area. With `on_pipe` wakers
+ * write into this process's pipe. Ends with the sleeper's half of Dekker. */
+void vc_park_announce(struct vc_parking *p, uint32_t value, bool on_pipe);
+/** Takes it back. */
+void vc_park_clear(struct vc_parking *p);
+/** Sleeps on the own word while it has this value. True: somebody woke us. */
+bool vc_park_sleep(struct vc_parking *p, uint32_t value, uint64_t ns);
+/** The reading end of this process's pipe, -1 when there is none. */
+int vc_park_pipe(void);
+void vc_park_drain_pipe(void);
+/** When this participant was woken last, in ns. */
+uint64_t vc_park_woken(const struct vc_parking *p);
+/** VC_OK, or VC_ERR_PEER: a participant gave up, or `whom` (VC_WAIT_ANY: any) has died. */
+int vc_park_check(const struct vc_parking *p, int whom);
+
+#endif
