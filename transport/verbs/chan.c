@@ -30,9 +30,12 @@ static bool by_rendezvous(const struct chan *c, size_t len, int receiver)
 
 static void init(struct vc_chan_req *r, const void *buf, size_t len)
 {
-    memset(r, 0, sizeof *r);
+    r->done = false;
+    r->err = VC_OK;
     r->priv[P_BUF] = (uintptr_t)buf;
     r->priv[P_LEN] = len;
+    r->priv[P_OFF] = 0;
+    r->priv[P_REG] = 0;
 }
 
 static int broken(struct chan *c)
@@ -42,16 +45,21 @@ static int broken(struct chan *c)
 
 static int send_locked(struct chan *c, int peer, const void *buf, size_t len, struct vc_chan_req *r)
 {
-    struct peer *p = vc_peer_get(c, peer);
+    struct peer *p = peer_of(c, peer);
     if (!p)
         return VC_ERR_NOMEM;
     if (c->failed || c->v->failed)
         return broken(c);
     init(r, buf, len);
-    if (by_rendezvous(c, len, peer))
+    if (by_rendezvous(c, len, peer)) {
         req_push(&p->wait_head, &p->wait_tail, r);
-    else
+    } else {
+        if (vc_peer_send_now(p, buf, len)) {
+            r->done = true;
+            return VC_OK;
+        }
         req_push(&p->send_head[STREAM_EAGER], &p->send_tail[STREAM_EAGER], r);
+    }
     vc_peer_push(p);
     return VC_OK;
 }
@@ -97,7 +105,7 @@ static void owe_cts(struct peer *p, struct vc_chan_req *r)
 
 static int recv_locked(struct chan *c, int peer, void *buf, size_t len, struct vc_chan_req *r)
 {
-    struct peer *p = vc_peer_get(c, peer);
+    struct peer *p = peer_of(c, peer);
     if (!p)
         return VC_ERR_NOMEM;
     if (c->failed || c->v->failed)
@@ -118,9 +126,10 @@ static int recv_locked(struct chan *c, int peer, void *buf, size_t len, struct v
         if (first && p->unexp_head[stream])
             vc_peer_take_early(p, stream);
     }
-    if (rendezvous)
+    if (rendezvous) {
         owe_cts(p, r);
-    vc_peer_push(p);
+        vc_peer_push(p);
+    }
     return VC_OK;
 }
 

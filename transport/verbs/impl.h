@@ -236,6 +236,8 @@ int vc_verbs_repost(struct vc_verbs *v);
 /** Posts what can be posted for a peer; afterwards it is on the active list if something is left. */
 void vc_peer_push(struct peer *p);
 void vc_peer_activate(struct peer *p);
+/** Sends a message that fits inline and has everything else it needs. False: the long way, please. */
+bool vc_peer_send_now(struct peer *p, const void *buf, size_t len);
 /** A MSG_ABORT to every peer of the channel that can be reached. */
 void vc_chan_abort(struct chan *c);
 /** Posts a signaled zero-length write, whose completion says that the peer's device answers. */
@@ -248,7 +250,14 @@ int vc_verbs_progress(struct vc_verbs *v);
 /** Takes what has come early for a receive that was just queued. Returns whether it is complete. */
 bool vc_peer_take_early(struct peer *p, int stream);
 void vc_piece_free(struct vc_verbs *v, struct piece *q);
+/** The peer, made if there is none; NULL: recorded error. */
 struct peer *vc_peer_get(struct chan *c, int rank);
+
+static inline struct peer *peer_of(struct chan *c, int rank)
+{
+    struct peer *p = c->peer[rank];
+    return p ? p : vc_peer_get(c, rank);
+}
 
 /** Ends a grant: its memory may not be written to any more. */
 void vc_grant_free(struct vc_verbs *v, int i);

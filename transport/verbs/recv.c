@@ -205,7 +205,7 @@ static void on_message(struct vc_verbs *v, const struct ibv_wc *wc, int slot, bo
     struct chan *c = wc->byte_len >= sizeof *h ? find_chan(v, h->id) : NULL;
     if (!c || h->rank >= (uint32_t)c->base.size)
         return; /* of a communicator that is gone here: credits, nothing else */
-    struct peer *p = vc_peer_get(c, (int)h->rank);
+    struct peer *p = peer_of(c, (int)h->rank);
     if (!p)
         return;
     p->ep->heard = true;
@@ -224,7 +224,8 @@ static void on_message(struct vc_verbs *v, const struct ibv_wc *wc, int slot, bo
     default:
         break;
     }
-    vc_peer_activate(p);
+    if (!p->active)
+        vc_peer_activate(p);
 }
 
 static void end_grant(struct vc_verbs *v, int i)

@@ -167,6 +167,32 @@ static void push_stream(struct peer *p, struct batch *b, int stream)
     }
 }
 
+bool vc_peer_send_now(struct peer *p, const void *buf, size_t len)
+{
+    struct ep *e = p->ep;
+    struct vc_verbs *v = e->v;
+    if (!fits_inline(e, len) || e->state != EP_READY || p->credits == 0 || p->send_head[STREAM_EAGER] ||
+        !room(e) || e->since_signal + 1 >= SIGNAL_EVERY(e->depth))
+        return false;
+    struct msg_hdr hdr = header(p, MSG_DATA, 0);
+    struct ibv_sge sge[2] = {{(uintptr_t)&hdr, sizeof hdr, 0}, {(uintptr_t)buf, (uint32_t)len, 0}};
+    struct ibv_send_wr wr = {.wr_id = wr_id(e->proc, e->head),
+                             .sg_list = sge,
+                             .num_sge = len ? 2 : 1,
+                             .opcode = IBV_WR_SEND,
+                             .send_flags = IBV_SEND_INLINE | IBV_SEND_SOLICITED},
+                       *bad;
+    e->rec[e->head++ % e->depth] = (struct wr_rec){.slot = -1};
+    e->since_signal++;
+    p->credits--;
+    v->stats.sends++;
+    v->stats.inlined++;
+    int rc = ibv_post_send(e->qp, &wr, &bad);
+    if (rc != 0)
+        vc_ep_fail(e, "%s: ibv_post_send failed: %s", v->dev.name, strerror(rc));
+    return true;
+}
+
 /* ---- rendezvous ---- */
 
 /* The receiver's half: tells where to write, or that it cannot take it so. */
