@@ -41,3 +41,7 @@ endif()
 vc_unit_test(test_coalesce test_coalesce.c coalesce_kernel.c)
 target_link_libraries(test_coalesce PRIVATE PkgConfig::MNL)
 vc_unit_test(test_netdev test_netdev.c)
+
+foreach(_part "" _limits _threads)
+  vc_unit_test(test_regcache${_part} test_regcache${_part}.c pipe_device.c)
+endforeach()

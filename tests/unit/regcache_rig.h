@@ -18,6 +18,22 @@
 #define PAGE ((size_t)4096)
 #define BUF  (64 * PAGE)
 
+/* Whether malloc is a sanitizer's, which gives nothing back; whether mremap is behind ThreadSanitizer's back.
+ */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define TSAN 1
+#else
+#define TSAN 0
+#endif
+#if TSAN || defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 struct rig {
     struct pipe_device device;
     struct vc_regcache *rc;
@@ -95,6 +111,15 @@ static inline uint32_t use(struct rig *r, void *p, size_t len)
     uint32_t id = reg->rkey;
     vc_regcache_put(r->rc, reg);
     return id;
+}
+
+/* The watcher runs when this returns, so that its thread takes no addresses later that a test has just given
+ * up. */
+static inline void wake_watcher(struct rig *r)
+{
+    char *p = map(PAGE);
+    use(r, p, PAGE);
+    munmap(p, PAGE);
 }
 
 /* Writes to memory with the CPU, reads it with the device. */

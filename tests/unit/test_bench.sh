@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# vcoll-bench end to end, briefly: test_bench.sh <vcoll-bench>. Needs jq for the JSON.
-bench=$1
+# vcoll-bench end to end, briefly: test_bench.sh <vcoll-bench> <loopback verbs library>. Needs jq for the JSON.
+bench=$1 loopback=$2
 unset OMPI_COMM_WORLD_SIZE PMIX_RANK PMI_RANK
 # Ranks of one machine need no network.
 export OMPI_MCA_btl=self,vader OMPI_MCA_oob_tcp_if_include=lo OMPI_MCA_plm=isolated
@@ -81,6 +81,47 @@ if expect 0 -n 2 --cpu=0.05 --setup-cost --overhead --floor --json "$dir/j"; the
         and (.overhead | length) == 3 and .points == null and (.floor.memcpy | length) > 0' "$dir/j" > /dev/null ||
         fail "the JSON is not as expected: $(head -c 2000 "$dir/j")"
 fi
+
+if expect 0 -n 2 --cpu-per-op=0.1 --wait event --json "$dir/j"; then
+    says out 'CPU-seconds for 1000 allreduces'
+    jq -e '.points == null and all(.cpu_per_op[]; .time > 0 and .calls >= 10 and .rounds > 2
+        and .ranks_cpu >= .ranks_kernel_cpu and .hosts_cpu >= .hosts_irq_cpu)
+        and .cpu_per_op.vcoll.ranks_cpu > 0' "$dir/j" > /dev/null ||
+        fail "the JSON is not as expected: $(head -c 2000 "$dir/j")"
+fi
+
+# Raw verbs: between the first two ranks that talk verbs, and in between the blocks of the 8-byte allreduce.
+export VCOLL_VERBS_LIBRARY=$loopback
+known='.floor.verbs_one_way | .device == "loop0" and .polled.samples > 5 and .event.samples > 5
+    and .polled.min > 0 and .polled.median >= .polled.min and .event.p99 >= .event.median'
+if expect 0 -n 3 --channel verbs --time 0.1 --sizes 8,64 allreduce bcast --json "$dir/j"; then
+    says out 'raw verbs between ranks 0 and 1 (loop0)'
+    says out 'vcoll / raw verbs one way, event'
+    jq -e "($known) and .floor.verbs_one_way.peer == 1"' and ([.points[] | select(.over_verbs)] | length) == 1
+        and (.points[0].over_verbs | .start.polled.ratio > 0 and .b2b.event.ratio > 0 and .b2b.polled.rounds > 2)' \
+        "$dir/j" > /dev/null || fail "the JSON is not as expected: $(head -c 2000 "$dir/j")"
+fi
+if expect 0 -n 4 --split 2 --floor --json "$dir/j"; then
+    jq -e "($known) and .floor.verbs_one_way.peer == 2" "$dir/j" > /dev/null ||
+        fail "the JSON is not as expected: $(head -c 2000 "$dir/j")"
+fi
+# No floor, and no word about it, where messages go another way or a device is missing at one end.
+unknown() {
+    expect 0 -n 2 "$@" --json "$dir/j" || return
+    jq -e '.floor.verbs_one_way == null' "$dir/j" > /dev/null || fail "$*: $(head -c 2000 "$dir/j")"
+    ! grep 'vcoll bench' "$dir/err" || fail "$*: it is not worth a word of the bench"
+}
+unknown --floor
+unknown --floor --set DISABLE=1 --channel verbs
+VC_LOOPBACK=devices=0 unknown --floor --channel verbs,mpi
+VC_LOOPBACK='rank=1,fail=ibv_create_qp:all' unknown --floor --channel verbs,mpi
+VC_LOOPBACK='rank=0,fail=ibv_reg_mr:all' unknown --floor --channel verbs,mpi
+# A connection that breaks ends raw verbs, and nothing else; the other end must not wait for ever.
+if VC_LOOPBACK='rank=1,qperr@10' expect 0 -n 2 --floor --channel verbs,mpi --json "$dir/j"; then
+    says err 'raw verbs are not measured any more'
+    jq -e '.floor.verbs_one_way == null' "$dir/j" > /dev/null || fail "lost: $(head -c 2000 "$dir/j")"
+fi
+unset VCOLL_VERBS_LIBRARY
 
 # A rank alone.
 expect 0 -n 1 --iterations 2 --sizes 8 --cpu=0.01

@@ -9,16 +9,6 @@
 #define MREMAP_DONTUNMAP 4
 #endif
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) ||     \
-    __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
-
 static void hits(void **state)
 {
     (void)state;
@@ -167,6 +157,7 @@ static void moved(void **state)
     (void)state;
     struct rig r;
     rig_start(&r);
+    wake_watcher(&r);
     char *p = map(BUF), *q = map(2 * BUF);
     check_transfer(&r, p, BUF, 1);
     check_transfer(&r, q, 2 * BUF, 2);
@@ -196,6 +187,7 @@ static void parts_move_with_the_whole(void **state)
     (void)state;
     struct rig r;
     rig_start(&r);
+    wake_watcher(&r);
     char *area = mmap(NULL, 20 * BUF, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     char *p = map_at(area + BUF, 4 * BUF, MAP_FIXED); /* nothing to merge with */
     uint32_t id = use(&r, p + BUF, BUF);

@@ -43,7 +43,8 @@ static void refused_memory(void **state)
     }
     char *p = map_at(area + 20 * BUF, BUF, MAP_FIXED), *q = map_at(area + 22 * BUF, BUF, MAP_FIXED);
     munmap(p + BUF, BUF);
-    refuses(&r, p, 3 * BUF);                                      /* with a hole */
+    refuses(&r, p, 3 * BUF); /* with a hole */
+    assert_true(mmap(p + BUF, BUF, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p + BUF);
     mprotect(p + PAGE, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC); /* several mappings, all good */
     use(&r, p, BUF);
     use(&r, q, BUF);
@@ -53,10 +54,9 @@ static void refused_memory(void **state)
     refuses(&r, q, BUF); /* shared memory in its middle */
     use(&r, q, PAGE);
     use(&r, q + 2 * PAGE, BUF - 2 * PAGE);
-    munmap(area + 30 * BUF, BUF);
-    refuses(&r, area + 30 * BUF, BUF); /* nothing there */
     assert_int_equal(r.device.registered, 3);
     munmap(area, 32 * BUF);
+    refuses(&r, area, 32 * BUF); /* nothing there */
     close(fd);
     close(file);
     rig_stop(&r);
@@ -261,6 +261,8 @@ static int lose_the_file(bool reopen, bool change)
 static void closed_by_application(void **state)
 {
     (void)state;
+    if (TSAN) /* which rightly calls this a race on the file */
+        skip();
     for (int i = 0; i < 4; i++) {
         pid_t pid = fork();
         if (pid == 0)

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -32,8 +32,9 @@
 
 struct vc_memwatch {
     int fd; /* the userfaultfd */
+    int ep; /* epoll of it, because poll would keep a file alive that somebody closes under its feet */
     size_t page;
-    bool running, abandoned;
+    bool running, stopped, abandoned;
     pthread_t thread;
     void *bell;               /* a watched page: unmapping it wakes the watcher */
     struct vc_memwatch *next; /* in `watches` */
@@ -63,8 +64,10 @@ static void after_fork_parent(void)
 
 static void after_fork_child(void)
 {
-    for (struct vc_memwatch *w = watches; w; w = w->next)
+    for (struct vc_memwatch *w = watches; w; w = w->next) {
         close(w->fd);
+        close(w->ep);
+    }
     watches = NULL;
     pthread_mutex_unlock(&fork_lock);
 }
@@ -114,7 +117,7 @@ static void drain(struct vc_memwatch *w)
             record(w, msg[i].arg.remove.start, msg[i].arg.remove.end);
         }
     }
-    /* Release: whoever sees it lowered (vc_memwatch_settled) sees the log. */
+    /* Release: whoever sees it lowered (vc_memwatch_settle) sees the log. */
     atomic_store_explicit(&w->reading, false, memory_order_release);
 }
 
@@ -123,18 +126,13 @@ static void *watcher(void *arg)
 {
     struct vc_memwatch *w = arg;
     pthread_setname_np(pthread_self(), "vcoll-memwatch");
-    struct pollfd p = {w->fd, POLLIN, 0};
+    struct epoll_event e;
     while (!atomic_load(&w->stopping)) {
-        if (poll(&p, 1, -1) <= 0)
-            continue; /* memory of the kernel ran out for a moment, or a debugger */
-        if (ask(w) == NOT_OURS) {
-            /* poll held the old file; now that it has returned, the kernel lets go of the mappings. The
-             * number may be somebody else's by now: neither read nor closed. */
-            atomic_store(&w->broken, true);
-            return NULL;
-        }
-        if (!(p.revents & POLLIN)) { /* somebody changed our file's flags */
-            atomic_store(&w->broken, true);
+        int n = epoll_wait(w->ep, &e, 1, -1);
+        if (n < 0 && errno == EINTR)
+            continue; /* a debugger */
+        if (n < 0 || ask(w) == NOT_OURS || !(e.events & EPOLLIN)) {
+            atomic_store(&w->broken, true); /* somebody has closed or changed our files */
             break;
         }
         drain(w);
@@ -230,17 +228,24 @@ int vc_memwatch_create(struct vc_memwatch **out)
     struct vc_memwatch *w = calloc(1, sizeof *w);
     if (!w)
         return vc_fail(VC_ERR_NOMEM, "no memory for watching memory");
-    w->fd = -1;
+    w->fd = w->ep = -1;
     w->page = (size_t)sysconf(_SC_PAGESIZE);
     pthread_mutex_lock(&fork_lock);
     int err = open_uffd(w);
     if (!err)
         err = try_out(w);
+    struct epoll_event e = {.events = EPOLLIN};
+    if (!err &&
+        ((w->ep = epoll_create1(EPOLL_CLOEXEC)) < 0 || epoll_ctl(w->ep, EPOLL_CTL_ADD, w->fd, &e) < 0))
+        err = vc_fail(VC_ERR_UNSUPPORTED, "cannot wait for userfaultfd: %s", strerror(errno));
     if (!err) {
         w->next = watches;
         watches = w;
-    } else if (w->fd >= 0) {
-        close(w->fd);
+    } else {
+        if (w->ep >= 0)
+            close(w->ep);
+        if (w->fd >= 0)
+            close(w->fd);
     }
     pthread_mutex_unlock(&fork_lock);
     if (err) {
@@ -385,8 +390,9 @@ bool vc_memwatch_pending(struct vc_memwatch *w)
 
 void vc_memwatch_stop(struct vc_memwatch *w)
 {
-    if (w->fd < 0)
+    if (w->stopped)
         return;
+    w->stopped = true;
     pthread_mutex_lock(&fork_lock);
     for (struct vc_memwatch **at = &watches; *at; at = &(*at)->next)
         if (*at == w) {
@@ -396,16 +402,19 @@ void vc_memwatch_stop(struct vc_memwatch *w)
     atomic_store(&w->stopping, true);
     if (!w->running) {
         close(w->fd);
+        close(w->ep);
     } else if (ask(w) == NOT_OURS) {
-        /* The watcher may sleep on whatever has our number now, and cannot be woken: it keeps `w`. */
+        /* Somebody closed our files, and who has their numbers now must not suffer. The watcher may never
+         * wake up: it keeps `w`. */
         pthread_detach(w->thread);
         w->abandoned = true;
     } else {
         munmap(w->bell, w->page);
         pthread_join(w->thread, NULL);
+        if (!atomic_load(&w->broken))
+            close(w->ep);
     }
     w->running = false;
-    w->fd = -1;
     pthread_mutex_unlock(&fork_lock);
 }
 

@@ -15,9 +15,10 @@
  * vc_memwatch_settle() asks both, in this order. (Pages dropped by madvise are dropped after the event is
  * read; using them for communication at that time is a race in the application.)
  *
- * Why it cannot deadlock. The watcher takes no lock, allocates and frees nothing, and calls nothing but poll
- * and read, with all signals blocked. So threads may unmap watched memory wherever they are: inside malloc
- * with its locks held, inside a registration callback, in a signal handler, stopped by a garbage collector.
+ * Why it cannot deadlock. The watcher takes no lock, allocates and frees nothing, and calls nothing but
+ * epoll_wait, ioctl and read, with all signals blocked. So threads may unmap watched memory wherever they
+ * are: inside malloc with its locks held, inside a registration callback, in a signal handler, stopped by a
+ * garbage collector.
  *
  * Why the application does not notice. Whole mappings are watched, never parts: registering a part would
  * split the mapping in the kernel, and mremap across the border would fail. A mapping stays watched until it
