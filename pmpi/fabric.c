@@ -14,8 +14,8 @@ struct vc_verbs *vc_fabric;
 /* What a rank tells the others. */
 struct introduction {
     struct vc_verbs_card card;
-    int32_t err;
-    char why[380];
+    int32_t err, asked;
+    char why[376];
 };
 
 /* Whether some pair of ranks has no better way; the same on all ranks. */
@@ -62,7 +62,8 @@ static void fill_cfg(struct vc_verbs_cfg *cfg)
 static bool asked_for(void)
 {
     const struct vc_params *p = &vc_params;
-    return p->verbs_device[0] || p->verbs_port || p->verbs_gid_index >= 0 || p->verbs_pkey;
+    return strcmp(p->verbs_library, "libibverbs.so.1") != 0 || p->verbs_device[0] || p->verbs_port ||
+           p->verbs_gid_index >= 0 || p->verbs_pkey;
 }
 
 /* The first rank that cannot, and what all ranks make of it. */
@@ -71,19 +72,20 @@ static int judge(const struct introduction *all)
     bool some = false;
     int odd = -1;
     for (int r = 0; r < vc_world.size; r++) {
-        if (all[r].err == VC_OK || all[r].err != VC_ERR_UNSUPPORTED)
+        if (all[r].err != VC_ERR_UNSUPPORTED || all[r].asked)
             some = true;
         if (all[r].err != VC_OK && odd < 0)
             odd = r;
     }
     if (odd < 0)
         return VC_OK;
-    if (!(vc_params.channels & VC_CHAN_MPI) && !((vc_params.channels & VC_CHAN_SHM) && vc_world.nos == 1))
+    if (!(vc_params.channels & VC_CHAN_MPI))
         return vc_fail(VC_ERR_UNSUPPORTED,
-                       "VCOLL_CHANNELS leaves nothing but verbs, and they cannot be used: rank %d: %s", odd,
-                       all[odd].why);
+                       "VCOLL_CHANNELS leaves nothing but verbs between nodes, and they cannot be used: rank "
+                       "%d: %s",
+                       odd, all[odd].why);
     if (vc_world.rank == 0)
-        vc_log(some || asked_for() ? VC_LOG_WARN : VC_LOG_INFO,
+        vc_log(some ? VC_LOG_WARN : VC_LOG_INFO,
                "verbs cannot be used, so messages between nodes go through the MPI: rank %d: %s", odd,
                all[odd].why);
     return VC_OK;
@@ -135,6 +137,7 @@ int vc_fabric_init(void)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", vc_world.size);
     struct vc_verbs_cfg cfg;
     fill_cfg(&cfg);
+    mine.asked = asked_for();
     mine.err = vc_verbs_create(&cfg, &v);
     if (mine.err == VC_OK)
         vc_verbs_card(v, &mine.card);

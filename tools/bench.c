@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vcoll-bench: one run. See docs/benchmarking.md. */
-#include "tools/bench.h"
+#include "tools/bench_verbs.h"
 #include "include/vcoll/vcoll.h"
 
 #include <errno.h>
@@ -16,20 +16,35 @@ static void say(const struct bench_world *w, const char *text)
         fprintf(stderr, "vcoll bench: %s\n", text);
 }
 
-/* Who shares a host with whom, and how many CPUs they have together. */
-static void look_around(struct bench_world *w)
+/* The first rank of each host. False without memory, on all ranks. */
+static bool find_leaders(struct bench_world *w)
 {
-    MPI_Comm host;
+    int mine = w->rank;
+    w->fn[BENCH_NATIVE].bcast(&mine, 1, MPI_INT, 0, w->host);
+    w->leader = calloc((size_t)w->size, sizeof *w->leader);
+    if (!bench_all_agree(w, w->leader != NULL))
+        return false;
+    w->fn[BENCH_NATIVE].allgather(&mine, 1, MPI_INT, w->leader, 1, MPI_INT, w->ctl);
+    /* A leader is the lowest rank of its host: it is the one that names itself. */
+    for (int r = 0; r < w->size; r++)
+        if (w->leader[r] == r)
+            w->leader[w->nleader++] = r;
+    return true;
+}
+
+/* Who shares a host with whom, and how many CPUs they have together. False without memory, on all ranks. */
+static bool look_around(struct bench_world *w)
+{
     cpu_set_t mine, all;
     int worst[3], own[3];
-    MPI_Comm_split_type(w->ctl, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
-    MPI_Comm_size(host, &w->local_size);
+    MPI_Comm_split_type(w->ctl, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &w->host);
+    MPI_Comm_size(w->host, &w->local_size);
+    MPI_Comm_rank(w->host, &w->local_rank);
     CPU_ZERO(&mine);
     if (sched_getaffinity(0, sizeof mine, &mine) != 0)
         CPU_SET(0, &mine);
-    w->fn[BENCH_NATIVE].allreduce(&mine, &all, (int)sizeof mine, MPI_BYTE, MPI_BOR, host);
+    w->fn[BENCH_NATIVE].allreduce(&mine, &all, (int)sizeof mine, MPI_BYTE, MPI_BOR, w->host);
     w->cpus = CPU_COUNT(&all);
-    MPI_Comm_free(&host);
     own[0] = w->local_size != w->size;
     own[1] = w->local_size > w->cpus;
     own[2] = -w->cpus;
@@ -38,7 +53,16 @@ static void look_around(struct bench_world *w)
     w->oversubscribed = worst[1];
     w->cpus = -worst[2];
     /* The more ranks take turns, the longer the news of a start is on its way. */
+    w->tolerance = 1e-6;
     w->lead = w->oversubscribed ? 50e-6 * w->local_size / w->cpus : 30e-6;
+    return find_leaders(w);
+}
+
+bool bench_all_agree(struct bench_world *w, bool ok)
+{
+    int mine = ok, all = 0;
+    w->fn[BENCH_NATIVE].allreduce(&mine, &all, 1, MPI_INT, MPI_LAND, w->ctl);
+    return all;
 }
 
 static int count_points(const struct bench_opts *o)
@@ -50,7 +74,7 @@ static int count_points(const struct bench_opts *o)
 }
 
 /* Measures everything that was asked for; 0, or -1 after a message. */
-static int run_points(struct bench_world *w, struct bench_report *r, int total)
+static int run_points(struct bench_world *w, struct bench_verbs *v, struct bench_report *r, int total)
 {
     const struct bench_opts *o = w->opt;
     for (int c = 0; o->points && c < o->ncoll; c++) {
@@ -65,7 +89,8 @@ static int run_points(struct bench_world *w, struct bench_report *r, int total)
                      p->bytes ? bench_size_text(p->bytes, size) : "");
             if (w->rank == 0)
                 bench_progress(w, r->npoint, total, what);
-            if (bench_point_run(w, p) != 0) {
+            bench_verbs_again(w, v);
+            if (bench_point_run(w, v, p) != 0) {
                 say(w, "out of memory for the buffers; try smaller --sizes or fewer ranks");
                 return -1;
             }
@@ -87,6 +112,12 @@ static void run_extras(struct bench_world *w, struct bench_report *r)
             bench_progress(w, 0, 1, "waiting ranks");
         bench_cpu_run(w, &r->cpu);
         r->has_cpu = true;
+    }
+    if (w->opt->cpu_per_op) {
+        if (w->rank == 0)
+            bench_progress(w, 0, 1, "CPU time of operations");
+        bench_ops_run(w, r->ops);
+        r->has_ops = true;
     }
     if (w->opt->setup_cost) {
         if (w->rank == 0)
@@ -130,15 +161,19 @@ static int run(struct bench_world *w)
     }
     r->has_floor = o->points || o->floor;
     r->floor.line = NAN;
+    struct bench_verbs *v = r->has_floor ? bench_verbs_open(w) : NULL;
     if (r->has_floor)
-        bench_floor_run(w, &r->floor);
+        bench_floor_run(w, v, &r->floor);
     if (w->rank == 0) {
         bench_table_head(w, r);
         if (total > 0 && !o->iterations)
             fprintf(r->table, "%d points, %g s each: about %.0f s\n", total, o->seconds,
                     total * o->seconds * 1.2);
     }
-    rc = run_points(w, r, total) != 0;
+    rc = run_points(w, v, r, total) != 0;
+    if (w->rank == 0)
+        bench_verbs_sum(v, &r->floor.wire);
+    bench_verbs_close(w, v);
     run_extras(w, r);
     r->seconds = bench_now() - begin;
     if (w->rank == 0 && rc == 0) {
@@ -176,10 +211,12 @@ int main(int argc, char **argv)
         say(&w, "--root: no such rank");
         rc = 2;
     } else {
-        look_around(&w);
-        rc = run(&w);
+        if (look_around(&w))
+            rc = run(&w);
         /* All ranks leave with rank 0's verdict: it alone knows whether the files were written. */
         fn[BENCH_NATIVE].bcast(&rc, 1, MPI_INT, 0, w.ctl);
+        MPI_Comm_free(&w.host);
+        free(w.leader);
     }
     MPI_Comm_free(&w.ctl);
     MPI_Finalize();

@@ -8,7 +8,8 @@
  * - bench_clock.c: one clock for all ranks, the common start
  * - bench_measure.c: rounds, blocks, samples; bench_stats.c: medians, intervals, averages
  * - bench_floor.c: what the hardware allows at best
- * - bench_extra.c: --cpu, --setup-cost, --overhead
+ * - bench_verbs.c, bench_verbs_end.c: what a message costs on the RDMA device with nothing around it
+ * - bench_cpu.c: --cpu, --cpu-per-op; bench_extra.c: --setup-cost, --overhead
  * - bench_report.c: the table; bench_json.c; bench_plot.c
  */
 #ifndef VC_TOOLS_BENCH_H
@@ -45,9 +46,10 @@ struct bench_opts {
     bool reuse;       /**< the same buffers in each call */
     const char *json; /**< NULL, "-" or a file */
     const char *plot; /**< NULL or a file */
-    bool floor, cpu, setup_cost, overhead;
+    bool floor, cpu, cpu_per_op, setup_cost, overhead;
     bool points;        /**< measure collectives at all (false when only extras were asked for) */
     double cpu_seconds; /**< how long --cpu computes */
+    double op_seconds;  /**< how long --cpu-per-op runs each implementation */
     bool progress;      /**< a terminal is watching standard error */
     const char *set[BENCH_MAX_SETS]; /**< NAME=VALUE for the environment, without VCOLL_ */
     int nset;
@@ -71,20 +73,26 @@ int bench_launch(const struct bench_opts *o);
 struct bench_world {
     MPI_Comm comm; /**< what the measured calls use */
     MPI_Comm ctl;  /**< for the bench's own messages, native calls only */
+    MPI_Comm host; /**< the ranks of this host, likewise */
     int rank, size;
-    int local_size; /**< ranks of this host */
-    int cpus;       /**< CPUs the ranks of this host may use together (least of all hosts) */
+    int local_rank, local_size; /**< of this host */
+    int *leader, nleader;       /**< the first rank of each host, ascending */
+    int cpus;                   /**< CPUs the ranks of this host may use together (least of all hosts) */
     bool one_host;
     bool oversubscribed;  /**< on some host more ranks than CPUs */
     struct bench_fns *fn; /**< [BENCH_IMPLS] */
     uint64_t rng;         /**< same on all ranks; shuffles the blocks */
     uint64_t rng_local;   /**< differs; picks buffers */
     double offset;        /**< seconds to add to this rank's clock to get rank 0's */
+    double offset_error;  /**< how far off that may be at most, on any rank */
     double lead;          /**< rank 0: seconds between announcing a start and the start */
+    double tolerance;     /**< seconds: a rank with a CPU of its own that starts later was interrupted */
     const struct bench_opts *opt;
 };
 
 uint64_t bench_rand(uint64_t *state);
+/** Collective: true on all ranks when it is true on all. */
+bool bench_all_agree(struct bench_world *w, bool ok);
 
 /* ---- calls ---- */
 
@@ -134,8 +142,9 @@ double bench_call_moved(enum vc_coll coll, size_t bytes, int size);
 /* ---- clock ---- */
 
 double bench_now(void);
-/** Collective: estimates this rank's clock offset to rank 0 (nothing to do on one host). */
-void bench_clock_sync(struct bench_world *w);
+/** Collective: improves the estimate of this rank's clock offset to rank 0, within about `seconds` (nothing
+ * to do on one host). */
+void bench_clock_sync(struct bench_world *w, double seconds);
 enum bench_begin {
     BENCH_ON_TIME,
     BENCH_INTERRUPTED, /**< this rank heard of the start in time and yet began late */
@@ -169,6 +178,16 @@ struct bench_series {
     long block;              /**< calls per block */
 };
 
+/** How bench_verbs.c waits: polling, or sleeping in ibv_get_cq_event(). */
+enum bench_pace { BENCH_POLLED, BENCH_EVENT, BENCH_PACES };
+extern const char *const bench_pace_name[BENCH_PACES];
+
+/** vcoll's time over the one-way time of raw verbs: median over rounds, and its 95% interval. */
+struct bench_multiple {
+    double ratio, low, high;
+    int rounds;
+};
+
 struct bench_point {
     enum vc_coll coll;
     size_t bytes;
@@ -176,20 +195,36 @@ struct bench_point {
     double floor; /**< seconds, NAN: unknown */
     int bad;      /**< ranks on which the check of the results failed, -1: not checked */
     struct bench_series s[BENCH_MEASURES];
+    bool has_over; /**< raw verbs were measured in between */
+    struct bench_multiple over[BENCH_MEASURES][BENCH_PACES];
 };
 
-/** Collective. The statistics are valid on rank 0. Returns 0 or -1 (no memory; on all ranks). */
-int bench_point_run(struct bench_world *w, struct bench_point *p);
+struct bench_verbs;
+/** Collective. The statistics are valid on rank 0. Returns 0 or -1 (no memory; on all ranks). `v` may be
+ * NULL.
+ */
+int bench_point_run(struct bench_world *w, struct bench_verbs *v, struct bench_point *p);
 void bench_point_free(struct bench_point *p);
 
 /* ---- floors and extras: collective; results valid on rank 0 ---- */
 
+/** One way of 8 bytes over raw verbs, seconds. */
+struct bench_wire {
+    bool known; /**< measured; the rest is meaningless otherwise */
+    char device[64];
+    int peer; /**< the rank that answers rank 0 */
+    double median[BENCH_PACES], p99[BENCH_PACES], min[BENCH_PACES];
+    int samples[BENCH_PACES];
+};
+
 struct bench_floor {
+    struct bench_wire wire;
     double line;                         /**< cache-line round trip between two CPUs, seconds; NAN: unknown */
     double memcpy_rate[BENCH_MAX_SIZES]; /**< bytes/s of one copying CPU while all others copy too, per
                                             opt->sizes */
 };
-void bench_floor_run(struct bench_world *w, struct bench_floor *f);
+/** `v` may be NULL. */
+void bench_floor_run(struct bench_world *w, struct bench_verbs *v, struct bench_floor *f);
 double bench_floor_of(const struct bench_world *w, const struct bench_floor *f, enum vc_coll coll,
                       int size_index);
 
@@ -201,6 +236,18 @@ struct bench_cpu {
     double took[BENCH_IMPLS];    /**< wall time until the last rank was through */
 };
 void bench_cpu_run(struct bench_world *w, struct bench_cpu *c);
+
+/** What an operation costs in CPU time; one for each implementation. */
+struct bench_ops {
+    int rounds;
+    long calls;       /**< of a round */
+    double time;      /**< seconds per operation, medians over the rounds, as all below */
+    double ranks;     /**< CPU-seconds of all ranks per operation */
+    double ranks_sys; /**< of them in the kernel */
+    double hosts;     /**< CPU-seconds that all hosts together were busy with anything */
+    double hosts_irq; /**< of them in interrupts */
+};
+void bench_ops_run(struct bench_world *w, struct bench_ops o[BENCH_IMPLS]);
 
 struct bench_setup {
     int comms;
@@ -231,8 +278,9 @@ struct bench_report {
     int npoint;
     bool has_floor;
     struct bench_floor floor;
-    bool has_cpu, has_setup, has_door;
+    bool has_cpu, has_ops, has_setup, has_door;
     struct bench_cpu cpu;
+    struct bench_ops ops[BENCH_IMPLS];
     struct bench_setup setup;
     struct bench_door door[BENCH_DOORS];
     FILE *table;

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Questions beside latency: CPU burnt while waiting, the cost of a communicator, the cost of the front door.
- */
+/* Questions beside latency: the cost of a communicator, the cost of the front door. */
 #include "tools/bench.h"
 #include "include/vcoll/vcoll.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #define WARM  8
 #define COMMS 20
@@ -16,59 +13,6 @@
     64 /* collectives after which a communicator that vcoll has not taken over will not be any more */
 #define DOOR_BLOCKS 201
 #define DOOR_CALLS  1000
-
-static double cpu_used(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
-}
-
-/* Works for so many seconds of CPU time, however long that takes when others want the CPU. */
-static void compute(double seconds)
-{
-    struct timespec t;
-    volatile double sink = 1;
-    double end = 0;
-    do {
-        for (int i = 0; i < 20000; i++)
-            sink = sink * 1.0000001;
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-        double now = (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-        if (end == 0)
-            end = now + seconds;
-        if (now >= end)
-            return;
-    } while (true);
-}
-
-void bench_cpu_run(struct bench_world *w, struct bench_cpu *c)
-{
-    bool late = w->rank == w->size - 1;
-    c->compute = w->opt->cpu_seconds;
-    for (int impl = 0; impl < BENCH_IMPLS; impl++) {
-        double in = w->rank, out = 0, used, mine, took, dummy;
-        for (int i = 0; i < WARM; i++)
-            w->fn[impl].allreduce(&in, &out, 1, MPI_DOUBLE, MPI_SUM, w->comm);
-        bench_quiet_barrier(w);
-        used = cpu_used();
-        double begin = bench_now();
-        if (late)
-            compute(c->compute);
-        w->fn[impl].allreduce(&in, &out, 1, MPI_DOUBLE, MPI_SUM, w->comm);
-        took = bench_now() - begin;
-        mine = late ? 0 : cpu_used() - used;
-        w->fn[BENCH_NATIVE].reduce(&mine, w->rank == 0 ? &c->wait[impl] : &dummy, 1, MPI_DOUBLE, MPI_SUM, 0,
-                                   w->ctl);
-        w->fn[BENCH_NATIVE].reduce(&mine, w->rank == 0 ? &c->worst[impl] : &dummy, 1, MPI_DOUBLE, MPI_MAX, 0,
-                                   w->ctl);
-        w->fn[BENCH_NATIVE].reduce(&took, w->rank == 0 ? &c->took[impl] : &dummy, 1, MPI_DOUBLE, MPI_MAX, 0,
-                                   w->ctl);
-        if (w->rank == 0)
-            c->percent[impl] = 100 * c->wait[impl] / c->took[impl];
-    }
-}
 
 /* The slowest rank's time of one 8-byte allreduce, on rank 0. */
 static double time_one(struct bench_world *w, enum bench_impl impl, MPI_Comm comm)

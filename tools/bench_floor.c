@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What this machine allows at best: a cache line there and back between two CPUs, and copying. */
-#include "tools/bench.h"
+#include "tools/bench_verbs.h"
 
 #include <math.h>
 #include <sched.h>
@@ -15,6 +15,8 @@
 #define COPY_TIME   3e-3
 #define COPY_REPS   5
 #define COPY_MIN    4096 /* below, latency and not bandwidth is the floor */
+#define WIRE_TIME   1.0  /* seconds of raw verbs, of each kind, at most */
+#define WIRE_TRIPS  300
 
 struct table {
     _Alignas(128) _Atomic unsigned there;
@@ -168,21 +170,17 @@ static double copy_rate(struct bench_world *w, char *from, char *to, size_t pool
 static void run_copies(struct bench_world *w, struct bench_floor *f)
 {
     const struct bench_opts *o = w->opt;
-    MPI_Comm host;
-    int local;
-    MPI_Comm_split_type(w->ctl, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
-    MPI_Comm_rank(host, &local);
-    MPI_Comm_free(&host);
     size_t pool = COPY_POOL, most = o->sizes[o->nsizes - 1];
     if (pool < 2 * most)
         pool = 2 * most;
-    bool copies = local < w->cpus;
+    bool copies = w->local_rank < w->cpus;
     char *from = copies ? malloc(pool) : NULL, *to = copies ? malloc(pool) : NULL;
     if (from && to) {
         memset(from, 1, pool);
         memset(to, 2, pool);
     }
-    for (int i = 0; i < o->nsizes; i++) {
+    /* Copying bounds nothing that goes from host to host. */
+    for (int i = 0; i < o->nsizes && (w->one_host || o->floor); i++) {
         double mine[2] = {0, 0}, sum[2] = {0, 0};
         bench_quiet_barrier(w);
         if (from && to && o->sizes[i] >= COPY_MIN) {
@@ -197,18 +195,31 @@ static void run_copies(struct bench_world *w, struct bench_floor *f)
     free(to);
 }
 
-void bench_floor_run(struct bench_world *w, struct bench_floor *f)
+void bench_floor_run(struct bench_world *w, struct bench_verbs *v, struct bench_floor *f)
 {
     f->line = run_line(w);
     run_copies(w, f);
+    for (int i = 0; v && i < BENCH_PACES; i++)
+        bench_verbs_block(w, v, (enum bench_pace)i, fmin(WIRE_TIME, w->opt->seconds), WIRE_TRIPS);
+    if (w->rank == 0)
+        bench_verbs_sum(v, &f->wire);
+}
+
+/* Some message must go from host to host; how long more bytes would take at best is not known. */
+static double wire_of(const struct bench_floor *f, size_t bytes)
+{
+    const double *t = f->wire.median;
+    return f->wire.known && bytes <= COPY_MIN ? fmin(t[BENCH_POLLED], t[BENCH_EVENT]) : NAN;
 }
 
 double bench_floor_of(const struct bench_world *w, const struct bench_floor *f, enum vc_coll coll, int i)
 {
     size_t bytes = coll == VC_BARRIER ? 0 : w->opt->sizes[i];
     double copy = 0, lines = f->line;
-    if (!w->one_host || w->size < 2)
+    if (w->size < 2)
         return NAN;
+    if (!w->one_host)
+        return wire_of(f, bytes);
     if (bytes >= COPY_MIN && f->memcpy_rate[i] > 0) {
         int hands = w->cpus < w->size ? w->cpus : w->size;
         copy = bench_call_moved(coll, bytes, w->size) / (f->memcpy_rate[i] * hands);

@@ -35,6 +35,26 @@ static json_t *series(const struct bench_series *s)
     return o;
 }
 
+static json_t *over(const struct bench_world *w, const struct bench_point *p)
+{
+    json_t *o = json_object();
+    for (int m = 0; m < BENCH_MEASURES; m++) {
+        if (!w->opt->measure[m])
+            continue;
+        json_t *x = json_object();
+        for (int i = 0; i < BENCH_PACES; i++) {
+            json_t *y = json_object();
+            set_number(y, "ratio", p->over[m][i].ratio);
+            set_number(y, "ratio_low", p->over[m][i].low);
+            set_number(y, "ratio_high", p->over[m][i].high);
+            json_object_set_new(y, "rounds", json_integer(p->over[m][i].rounds));
+            json_object_set_new(x, bench_pace_name[i], y);
+        }
+        json_object_set_new(o, measure_name[m], x);
+    }
+    return o;
+}
+
 static json_t *points(const struct bench_world *w, const struct bench_report *r)
 {
     json_t *list = json_array();
@@ -45,6 +65,8 @@ static json_t *points(const struct bench_world *w, const struct bench_report *r)
         json_object_set_new(o, "bytes", json_integer((json_int_t)p->bytes));
         json_object_set_new(o, "algorithm", json_string(p->algorithm));
         set_number(o, "floor", p->floor);
+        if (p->has_over)
+            json_object_set_new(o, "over_verbs", over(w, p));
         json_object_set_new(o, "wrong_ranks", p->bad < 0 ? json_null() : json_integer(p->bad));
         for (int m = 0; m < BENCH_MEASURES; m++)
             if (w->opt->measure[m])
@@ -81,6 +103,24 @@ static json_t *averages(const struct bench_world *w, const struct bench_report *
     return list;
 }
 
+static json_t *wire(const struct bench_wire *v)
+{
+    if (!v->known)
+        return json_null();
+    json_t *o = json_object();
+    json_object_set_new(o, "device", json_string(v->device));
+    json_object_set_new(o, "peer", json_integer(v->peer));
+    for (int i = 0; i < BENCH_PACES; i++) {
+        json_t *x = json_object();
+        set_number(x, "median", v->median[i]);
+        set_number(x, "p99", v->p99[i]);
+        set_number(x, "min", v->min[i]);
+        json_object_set_new(x, "samples", json_integer(v->samples[i]));
+        json_object_set_new(o, bench_pace_name[i], x);
+    }
+    return o;
+}
+
 static json_t *floors(const struct bench_world *w, const struct bench_report *r)
 {
     json_t *o = json_object(), *list = json_array();
@@ -94,6 +134,7 @@ static json_t *floors(const struct bench_world *w, const struct bench_report *r)
         json_array_append_new(list, x);
     }
     json_object_set_new(o, "memcpy", list);
+    json_object_set_new(o, "verbs_one_way", wire(&r->floor.wire));
     return o;
 }
 
@@ -107,6 +148,23 @@ static json_t *cpu(const struct bench_report *r)
         set_number(x, "percent_of_a_cpu", r->cpu.percent[i]);
         set_number(x, "hottest_rank_cpu", r->cpu.worst[i]);
         set_number(x, "took", r->cpu.took[i]);
+        json_object_set_new(o, impl_name[i], x);
+    }
+    return o;
+}
+
+static json_t *ops(const struct bench_report *r)
+{
+    json_t *o = json_object();
+    for (int i = 0; i < BENCH_IMPLS; i++) {
+        json_t *x = json_object();
+        set_number(x, "time", r->ops[i].time);
+        set_number(x, "ranks_cpu", r->ops[i].ranks);
+        set_number(x, "ranks_kernel_cpu", r->ops[i].ranks_sys);
+        set_number(x, "hosts_cpu", r->ops[i].hosts);
+        set_number(x, "hosts_irq_cpu", r->ops[i].hosts_irq);
+        json_object_set_new(x, "rounds", json_integer(r->ops[i].rounds));
+        json_object_set_new(x, "calls", json_integer(r->ops[i].calls));
         json_object_set_new(o, impl_name[i], x);
     }
     return o;
@@ -170,6 +228,9 @@ static json_t *everything(const struct bench_world *w, const struct bench_report
     json_object_set_new(o, "cpus", json_integer(w->cpus));
     json_object_set_new(o, "overcommitted", json_boolean(w->oversubscribed));
     json_object_set_new(o, "one_host", json_boolean(w->one_host));
+    json_object_set_new(o, "hosts", json_integer(w->nleader));
+    if (!w->one_host)
+        set_number(o, "clock_error", w->offset_error);
     json_object_set_new(o, "seed", json_integer((json_int_t)w->opt->seed));
     json_object_set_new(o, "reused_buffers", json_boolean(w->opt->reuse));
     set_number(o, "seconds", r->seconds);
@@ -181,6 +242,8 @@ static json_t *everything(const struct bench_world *w, const struct bench_report
     }
     if (r->has_cpu)
         json_object_set_new(o, "cpu", cpu(r));
+    if (r->has_ops)
+        json_object_set_new(o, "cpu_per_op", ops(r));
     if (r->has_setup)
         json_object_set_new(o, "setup", setup(r));
     if (r->has_door)

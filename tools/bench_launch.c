@@ -53,6 +53,25 @@ static int count_cpus(int *cores)
     return n;
 }
 
+/* Whether somebody else decides on which CPUs ranks run: who binds, or who names hosts, of which nothing is
+ * known here. Then mpirun is left to its settings. */
+static bool has_policy(const struct bench_opts *o)
+{
+    static const char *const variable[] = {"OMPI_MCA_hwloc_base_binding_policy",
+                                           "OMPI_MCA_orte_default_hostfile"};
+    static const char *const option[] = {"--bind-to", "-bind-to",      "--hostfile",
+                                         "-hostfile", "--machinefile", "-machinefile",
+                                         "--host",    "-host",         "-H"};
+    for (size_t i = 0; i < sizeof variable / sizeof variable[0]; i++)
+        if (getenv(variable[i]))
+            return true;
+    for (int k = 0; k < o->nmpirun; k++)
+        for (size_t i = 0; i < sizeof option / sizeof option[0]; i++)
+            if (strcmp(o->mpirun[k], option[i]) == 0)
+                return true;
+    return false;
+}
+
 int bench_launch(const struct bench_opts *o)
 {
     char self[4096], ranks[16];
@@ -74,20 +93,22 @@ int bench_launch(const struct bench_opts *o)
     word[n++] = "mpirun";
     word[n++] = "-n";
     word[n++] = ranks;
-    /* A rank that wanders between cores measures the scheduler. With more ranks than cores, binding would
-     * decide who shares a core with whom, which is the kernel's business in the situation that is to be
-     * measured. */
-    if (want <= cores) {
-        word[n++] = "--bind-to";
-        word[n++] = "core";
-    } else if (want <= cpus) {
-        word[n++] = "--use-hwthread-cpus";
-        word[n++] = "--bind-to";
-        word[n++] = "hwthread";
-    } else {
-        word[n++] = "--oversubscribe";
-        word[n++] = "--bind-to";
-        word[n++] = "none";
+    if (!has_policy(o)) {
+        /* A rank that wanders between cores measures the scheduler. With more ranks than cores, binding would
+         * decide who shares a core with whom, which is the kernel's business in the situation that is to be
+         * measured. */
+        if (want <= cores) {
+            word[n++] = "--bind-to";
+            word[n++] = "core";
+        } else if (want <= cpus) {
+            word[n++] = "--use-hwthread-cpus";
+            word[n++] = "--bind-to";
+            word[n++] = "hwthread";
+        } else {
+            word[n++] = "--oversubscribe";
+            word[n++] = "--bind-to";
+            word[n++] = "none";
+        }
     }
     for (int i = 0; i < o->nmpirun; i++)
         word[n++] = (char *)(uintptr_t)o->mpirun[i];

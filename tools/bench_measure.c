@@ -1,41 +1,58 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One point: rounds of blocks, both implementations and both measures in shuffled order. */
-#include "tools/bench.h"
+#include "tools/bench_verbs.h"
 #include "include/vcoll/vcoll.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS      15
-#define ROUNDS_SLOW 7
-#define MAX_START   200   /* samples in a block */
-#define MAX_B2B     20000 /* calls in a block */
-#define WARM        5     /* first calls: set-up, page faults, plans */
-#define VERIFIES    3
-#define PATIENCE    3 /* times its share of the time; then a block of starts ends */
+#define ROUNDS     15
+#define ROUNDS_MIN 3
+#define MAX_START  200   /* samples in a block */
+#define MAX_B2B    20000 /* calls in a block */
+#define WARM       3     /* first calls: page faults, plans */
+#define WARM_FIRST 6     /* and those of a run: set-up, connections */
+#define BETWEEN    3     /* what separates blocks costs as much as so many calls */
+#define LATE       0.25  /* on several hosts: part of a call's time that a rank may be late */
+#define SLOW       200e-6
+#define TOLERANCE  1e-6 /* a rank with a CPU of its own that starts later than this was interrupted */
+#define SYNC       0.05 /* part of a point's time for aligning clocks */
+#define WIRE_TRIPS 200
+#define TRIES      3 /* more for a block without a usable start */
+#define VERIFIES   3
+#define PATIENCE   3 /* times its share of the time; then a block of starts ends */
+
+/* The blocks of a round: each measure with each implementation, then raw verbs. */
+enum { WIRE = BENCH_MEASURES * BENCH_IMPLS, BLOCKS = WIRE + BENCH_PACES };
 
 /* What rank 0 decides and everybody does. */
 struct plan {
     int rounds;
     long block[BENCH_MEASURES];
+    double budget; /* seconds of a block */
+    bool clocked;  /* after each round it is asked whether time is over */
 };
 
 struct scratch {
     double *mine, *all; /* [2 * block]: time and enum bench_begin of each sample */
     double block_time;  /* what a block may take, seconds; rank 0's counts */
-    double *ratio[BENCH_MEASURES];
+    double begin;       /* of the point */
+    double ratio[BENCH_MEASURES][ROUNDS];
     int nratio[BENCH_MEASURES];
+    struct bench_verbs *wire; /* NULL: not measured at this point */
+    double over[BENCH_MEASURES][BENCH_PACES][ROUNDS];
+    int nover[BENCH_MEASURES][BENCH_PACES];
     long late, started;
 };
 
-/* A block of single calls from common starts. On rank 0 appends the samples and returns their median, or NAN.
- */
-static double block_start(struct bench_world *w, struct bench_call *c, enum bench_impl impl, long n,
-                          struct scratch *s, struct bench_series *out)
+/* Single calls from common starts, at most n; the number of starts. On rank 0 s->all holds the usable times
+ * then, *usable of them. */
+static long run_starts(struct bench_world *w, struct bench_call *c, enum bench_impl impl, long n,
+                       struct scratch *s, int *usable)
 {
     double give_up = bench_now() + PATIENCE * s->block_time;
-    long done = 0;
+    long done = 0, unheard = 0;
     for (; done < n; done++) {
         double start;
         /* Other work on this machine can make starts rare; one block must not take the time of the whole run.
@@ -49,23 +66,41 @@ static double block_start(struct bench_world *w, struct bench_call *c, enum benc
         s->mine[2 * done + 1] = begin;
     }
     w->fn[BENCH_NATIVE].reduce(s->mine, s->all, (int)(2 * done), MPI_DOUBLE, MPI_MAX, 0, w->ctl);
-    if (w->rank != 0)
-        return NAN;
-    int first = out ? out->nsample[impl] : 0, k = 0;
-    long unheard = 0;
-    for (long i = 0; i < done; i++) {
+    *usable = 0;
+    for (long i = 0; i < done && w->rank == 0; i++) {
         unheard += s->all[2 * i + 1] == BENCH_UNHEARD;
         if (s->all[2 * i + 1] == BENCH_ON_TIME)
-            s->all[k++] = s->all[2 * i];
+            s->all[(*usable)++] = s->all[2 * i];
     }
-    bench_clock_adapt(w, (double)unheard / (double)done);
+    if (w->rank == 0)
+        bench_clock_adapt(w, (double)unheard / (double)done);
+    return done;
+}
+
+/* A block of single calls from common starts. On rank 0 appends the samples and returns their median, or NAN.
+ */
+static double block_start(struct bench_world *w, struct bench_call *c, enum bench_impl impl, long n,
+                          struct scratch *s, struct bench_series *out)
+{
+    int usable = 0;
+    for (int tries = 0, again = 1; again; tries++) {
+        long done = run_starts(w, c, impl, n, s, &usable);
+        if (out) {
+            s->late += done - usable;
+            s->started += done;
+        }
+        /* Hosts that share no memory rarely begin together, and blocks are short there. */
+        again = !w->one_host && usable == 0 && tries < TRIES;
+        if (!w->one_host)
+            w->fn[BENCH_NATIVE].bcast(&again, 1, MPI_INT, 0, w->ctl);
+    }
+    if (w->rank != 0)
+        return NAN;
     if (out) {
-        memcpy(out->sample[impl] + first, s->all, (size_t)k * sizeof(double));
-        out->nsample[impl] += k;
-        s->late += done - k;
-        s->started += done;
+        memcpy(out->sample[impl] + out->nsample[impl], s->all, (size_t)usable * sizeof(double));
+        out->nsample[impl] += usable;
     }
-    return bench_quantile(s->all, k, 0.5);
+    return bench_quantile(s->all, usable, 0.5);
 }
 
 /* A block of calls without a pause; on rank 0 appends and returns the slowest rank's time per call. */
@@ -87,6 +122,11 @@ static double block_b2b(struct bench_world *w, struct bench_call *c, enum bench_
 /* How long one call takes, roughly, on rank 0: enough calls that the clock and one hiccup do not decide. */
 static double guess(struct bench_world *w, struct bench_call *c, enum bench_impl impl)
 {
+    static bool met[BENCH_IMPLS];
+    /* The first collectives of a run set the communicator up and connect. */
+    for (int i = 0; i < (met[impl] ? WARM : WARM_FIRST); i++)
+        bench_call_run(c, &w->fn[impl], w->comm);
+    met[impl] = true;
     long n = 2;
     double t = block_b2b(w, c, impl, n, NULL);
     for (;;) {
@@ -99,36 +139,50 @@ static double guess(struct bench_world *w, struct bench_call *c, enum bench_impl
     }
 }
 
+/* Rank 0: as many rounds, and calls in a block, as fit into `left` seconds. */
+static void fit(const struct bench_opts *o, struct plan *plan, double left, bool wire, double call,
+                double single)
+{
+    int starts = o->measure[BENCH_START] * BENCH_IMPLS, b2bs = o->measure[BENCH_B2B] * BENCH_IMPLS;
+    int wires = wire ? BENCH_PACES : 0;
+    double between = BETWEEN * call;
+    /* Where calls are long, the shortest blocks and what separates them take most of the time. */
+    double least = starts * (single + between) + b2bs * (2 * call + between) + wires * 10 * call;
+    plan->rounds = (int)fmin(fmax(left / least, ROUNDS_MIN), ROUNDS);
+    plan->budget = left / (plan->rounds * (starts + b2bs + wires));
+    plan->block[BENCH_B2B] = (long)fmin(fmax((plan->budget - between) / fmax(call, 1e-8), 2), MAX_B2B);
+    plan->block[BENCH_START] = (long)fmin(fmax((plan->budget - between) / fmax(single, 1e-7), 1), MAX_START);
+    plan->clocked = call > SLOW || single > 5 * SLOW;
+}
+
 static struct plan make_plan(struct bench_world *w, struct bench_call *c, struct scratch *s)
 {
     const struct bench_opts *o = w->opt;
-    struct plan plan = {ROUNDS, {0, 0}};
+    struct plan plan = {ROUNDS, {0, 0}, 0, false};
     s->block_time = o->seconds / 4;
     double call = 0, single = 0;
-    for (int impl = 0; impl < BENCH_IMPLS; impl++) {
-        for (int i = 0; i < WARM; i++)
-            bench_call_run(c, &w->fn[impl], w->comm);
+    for (int impl = 0; impl < BENCH_IMPLS; impl++)
         call = fmax(call, guess(w, c, (enum bench_impl)impl));
-        if (o->measure[BENCH_START]) {
-            double begin = bench_now();
-            block_start(w, c, (enum bench_impl)impl, 4, s, NULL);
-            single = fmax(single, (bench_now() - begin) / 4);
-        }
+    /* How late a rank may begin, on all ranks alike. On one host that is no time at all; hosts rarely begin
+     * together, and the clocks that say so are themselves only so good. */
+    w->fn[BENCH_NATIVE].bcast(&call, 1, MPI_DOUBLE, 0, w->ctl);
+    w->tolerance = w->one_host ? TOLERANCE : fmax(TOLERANCE, fmax(LATE * call, w->offset_error));
+    for (int impl = 0; impl < BENCH_IMPLS && o->measure[BENCH_START]; impl++) {
+        long n = call > SLOW ? 2 : 4;
+        double begin = bench_now();
+        block_start(w, c, (enum bench_impl)impl, n, s, NULL);
+        single = fmax(single, (bench_now() - begin) / (double)n);
     }
     if (w->rank == 0 && o->iterations) {
         s->block_time = INFINITY;
+        plan.budget = o->seconds / (ROUNDS * BENCH_PACES);
         plan.rounds = o->iterations < ROUNDS ? (int)o->iterations : ROUNDS;
         for (int m = 0; m < BENCH_MEASURES; m++)
             plan.block[m] = (o->iterations + plan.rounds - 1) / plan.rounds;
     } else if (w->rank == 0) {
-        int blocks = BENCH_IMPLS * (o->measure[BENCH_START] + o->measure[BENCH_B2B]);
-        /* Few long calls: rather fewer pairs than a run that does not end. */
-        if (o->seconds / (ROUNDS * blocks) < 2 * call)
-            plan.rounds = ROUNDS_SLOW;
-        double budget = o->seconds / (plan.rounds * blocks);
-        s->block_time = budget;
-        plan.block[BENCH_START] = (long)fmin(fmax(budget / fmax(single, 1e-7), 1), MAX_START);
-        plan.block[BENCH_B2B] = (long)fmin(fmax(budget / fmax(call, 1e-8), 2), MAX_B2B);
+        double spent = bench_now() - s->begin;
+        fit(o, &plan, fmax(o->seconds - spent, o->seconds / 2), s->wire, call, single);
+        s->block_time = plan.budget;
     }
     w->fn[BENCH_NATIVE].bcast(&plan, sizeof plan, MPI_BYTE, 0, w->ctl);
     return plan;
@@ -138,8 +192,6 @@ static void free_scratch(struct scratch *s)
 {
     free(s->mine);
     free(s->all);
-    for (int m = 0; m < BENCH_MEASURES; m++)
-        free(s->ratio[m]);
 }
 
 static bool alloc_scratch(struct scratch *s, const struct bench_world *w)
@@ -150,9 +202,7 @@ static bool alloc_scratch(struct scratch *s, const struct bench_world *w)
     memset(s, 0, sizeof *s);
     s->mine = calloc(2 * most, sizeof(double));
     s->all = calloc(2 * most, sizeof(double));
-    for (int m = 0; m < BENCH_MEASURES; m++)
-        s->ratio[m] = calloc(ROUNDS, sizeof(double));
-    return s->mine && s->all && s->ratio[BENCH_START] && s->ratio[BENCH_B2B];
+    return s->mine && s->all;
 }
 
 static bool alloc_samples(struct bench_point *p, const struct plan *plan)
@@ -167,30 +217,57 @@ static bool alloc_samples(struct bench_point *p, const struct plan *plan)
     return ok;
 }
 
-static bool all_agree(struct bench_world *w, bool ok)
+/* What one round measures, in an order of its own, the same on all ranks; their number. */
+static int shuffle(struct bench_world *w, bool wire, int order[BLOCKS])
 {
-    int mine = ok, all = 0;
-    w->fn[BENCH_NATIVE].allreduce(&mine, &all, 1, MPI_INT, MPI_LAND, w->ctl);
-    return all;
+    int n = 0;
+    for (int i = 0; i < BLOCKS; i++)
+        if (i < WIRE ? w->opt->measure[i / BENCH_IMPLS] : wire)
+            order[n++] = i;
+    for (int i = n - 1; i > 0; i--) {
+        int j = (int)(bench_rand(&w->rng) % (unsigned)(i + 1)), t = order[i];
+        order[i] = order[j];
+        order[j] = t;
+    }
+    return n;
+}
+
+static void keep(double ratio, double *list, int *n)
+{
+    if (ratio > 0 && isfinite(ratio))
+        list[(*n)++] = ratio;
+}
+
+/* The ratios of a round's blocks, which ran shortly after one another. */
+static void compare(struct bench_world *w, struct scratch *s, const double got[WIRE],
+                    const struct bench_wire_block wire[BENCH_PACES])
+{
+    for (int m = 0; m < BENCH_MEASURES; m++) {
+        double native = got[m * BENCH_IMPLS + BENCH_NATIVE], vcoll = got[m * BENCH_IMPLS + BENCH_VCOLL];
+        if (!w->opt->measure[m])
+            continue;
+        keep(native / vcoll, s->ratio[m], &s->nratio[m]);
+        /* A block back to back is a mean, and is compared with one. */
+        for (int i = 0; i < BENCH_PACES; i++)
+            keep(vcoll / (m == BENCH_B2B ? wire[i].mean : wire[i].median), s->over[m][i], &s->nover[m][i]);
+    }
 }
 
 static void run_rounds(struct bench_world *w, struct bench_call *c, struct bench_point *p,
                        const struct plan *plan, struct scratch *s)
 {
     for (int round = 0; round < plan->rounds; round++) {
-        double got[BENCH_MEASURES * BENCH_IMPLS];
-        int order[BENCH_MEASURES * BENCH_IMPLS], n = 0;
-        for (int i = 0; i < BENCH_MEASURES * BENCH_IMPLS; i++)
-            if (w->opt->measure[i / BENCH_IMPLS])
-                order[n++] = i;
-        for (int i = n - 1; i > 0; i--) {
-            int j = (int)(bench_rand(&w->rng) % (unsigned)(i + 1)), t = order[i];
-            order[i] = order[j];
-            order[j] = t;
-        }
+        double got[WIRE] = {0};
+        struct bench_wire_block wire[BENCH_PACES] = {{NAN, NAN}, {NAN, NAN}};
+        int order[BLOCKS], n = shuffle(w, s->wire, order);
         for (int i = 0; i < n; i++) {
             enum bench_measure m = (enum bench_measure)(order[i] / BENCH_IMPLS);
             enum bench_impl impl = (enum bench_impl)(order[i] % BENCH_IMPLS);
+            if (order[i] >= WIRE) {
+                enum bench_pace pace = (enum bench_pace)(order[i] - WIRE);
+                wire[pace] = bench_verbs_block(w, s->wire, pace, plan->budget, WIRE_TRIPS);
+                continue;
+            }
             /* The first call after the other implementation's block finds its own memory cold. */
             bench_call_run(c, &w->fn[impl], w->comm);
             if (m == BENCH_START)
@@ -198,15 +275,15 @@ static void run_rounds(struct bench_world *w, struct bench_call *c, struct bench
             else
                 got[order[i]] = block_b2b(w, c, impl, plan->block[m], &p->s[m]);
         }
-        if (w->rank != 0)
-            continue;
-        for (int m = 0; m < BENCH_MEASURES; m++) {
-            if (!w->opt->measure[m])
-                continue;
-            double ratio = got[m * BENCH_IMPLS + BENCH_NATIVE] / got[m * BENCH_IMPLS + BENCH_VCOLL];
-            if (ratio > 0)
-                s->ratio[m][s->nratio[m]++] = ratio;
-        }
+        if (w->rank == 0)
+            compare(w, s, got, wire);
+        double spent = bench_now() - s->begin;
+        /* Fewer rounds give no interval; but nor is a run to take several times as long as was announced. */
+        int stop = w->rank == 0 && spent > w->opt->seconds * (round + 1 < ROUNDS_MIN ? 2 : 1);
+        if (plan->clocked)
+            w->fn[BENCH_NATIVE].bcast(&stop, 1, MPI_INT, 0, w->ctl);
+        if (plan->clocked && stop)
+            break;
     }
 }
 
@@ -224,6 +301,13 @@ static void summarize(struct bench_world *w, struct bench_point *p, const struct
         x->ratio = bench_quantile(s->ratio[m], s->nratio[m], 0.5);
         x->rounds = s->nratio[m];
         x->block = plan->block[m];
+        for (int i = 0; i < BENCH_PACES; i++) {
+            struct bench_multiple *o = &p->over[m][i];
+            bench_interval(s->over[m][i], s->nover[m][i], w->opt->seed, &o->low, &o->high);
+            o->ratio = bench_quantile(s->over[m][i], s->nover[m][i], 0.5);
+            o->rounds = s->nover[m][i];
+            p->has_over |= o->rounds > 0;
+        }
     }
     p->s[BENCH_START].late = s->started ? (double)s->late / (double)s->started : 0;
 }
@@ -238,7 +322,7 @@ static void verify(struct bench_world *w, struct bench_call *c, struct bench_poi
     w->fn[BENCH_NATIVE].allreduce(&bad, &p->bad, 1, MPI_INT, MPI_SUM, w->ctl);
 }
 
-int bench_point_run(struct bench_world *w, struct bench_point *p)
+int bench_point_run(struct bench_world *w, struct bench_verbs *v, struct bench_point *p)
 {
     struct bench_call c;
     struct scratch s;
@@ -246,13 +330,15 @@ int bench_point_run(struct bench_world *w, struct bench_point *p)
     bool ok = bench_call_init(&c, w, p->coll, p->bytes);
     ok = alloc_scratch(&s, w) && ok;
     p->bad = -1;
-    if (!all_agree(w, ok))
+    if (!bench_all_agree(w, ok))
         goto out;
-    bench_clock_sync(w);
     if (w->opt->verify)
         verify(w, &c, p);
+    s.begin = bench_now();
+    s.wire = p->coll == VC_ALLREDUCE && p->bytes == 8 ? v : NULL;
+    bench_clock_sync(w, SYNC * w->opt->seconds);
     struct plan plan = make_plan(w, &c, &s);
-    if (!all_agree(w, alloc_samples(p, &plan)))
+    if (!bench_all_agree(w, alloc_samples(p, &plan)))
         goto out;
     run_rounds(w, &c, p, &plan, &s);
     if (w->rank == 0) {

@@ -26,6 +26,7 @@ static const char doc[] =
     "  vcoll bench -n 8 allreduce --sizes 8:1M:8 --alg rabenseifner --wait poll\n"
     "  vcoll bench -n 8 --split 4 bcast            as if on two nodes of four ranks\n"
     "  vcoll bench -n 8 --cpu                      CPU burnt while waiting for a late rank\n"
+    "  vcoll bench -n 8 --cpu-per-op --wait event  CPU time of an allreduce\n"
     "  vcoll bench -n 16 --setup-cost              first collective on fresh communicators\n"
     "  vcoll bench -n 2 --overhead                 what a call costs that vcoll only passes through\n"
     "  vcoll bench -n 2 --set DISABLE=1            native against native: the noise of this machine\n"
@@ -50,6 +51,7 @@ enum {
     KEY_PLOT,
     KEY_VERIFY,
     KEY_CPU,
+    KEY_PER_OP,
     KEY_SETUP,
     KEY_OVERHEAD,
     KEY_FLOOR,
@@ -93,11 +95,17 @@ static const struct argp_option options[] = {
      "everything as JSON into FILE; - is standard output (the table goes to standard error)", 0},
     {"plot", KEY_PLOT, "FILE.svg", 0, "ratio over size (needs gnuplot)", 0},
     {"floor", KEY_FLOOR, 0, 0,
-     "only what the hardware allows: a cache-line round trip, memcpy (measured beside collectives anyway)",
+     "only what the hardware allows: a cache-line round trip, memcpy, one way of raw verbs (measured beside "
+     "collectives anyway)",
      0},
     {0, 0, 0, 0, "Other questions (collectives are then measured only when named):", 5},
     {"cpu", KEY_CPU, "SECONDS", OPTION_ARG_OPTIONAL,
      "CPU time that waiting ranks burn while one computes for SECONDS (default 2)", 0},
+    {"cpu-per-op", KEY_PER_OP, "SECONDS", OPTION_ARG_OPTIONAL,
+     "CPU time of an 8-byte allreduce, of the ranks and of their hosts as a whole; each implementation runs "
+     "for "
+     "SECONDS (default 5)",
+     0},
     {"setup-cost", KEY_SETUP, 0, 0, "time and memory of the first collective on fresh communicators", 0},
     {"overhead", KEY_OVERHEAD, 0, 0,
      "what a passed-through call costs through vcoll beyond calling it directly", 0},
@@ -223,7 +231,7 @@ static void add_collective(struct argp_state *st, struct bench_opts *o, const ch
 
 static void finish(struct argp_state *st, struct bench_opts *o, const char *alg)
 {
-    bool extras = o->cpu || o->setup_cost || o->overhead || o->floor;
+    bool extras = o->cpu || o->cpu_per_op || o->setup_cost || o->overhead || o->floor;
     o->points = o->ncoll > 0 || !extras;
     if (alg) {
         if (strchr(alg, '=') || strcmp(alg, "native") == 0) {
@@ -269,6 +277,11 @@ static error_t parse_extra(int key, char *arg, struct argp_state *st)
         o->cpu = true;
         if (arg)
             o->cpu_seconds = parse_number(st, "--cpu", arg, 0.01, 600);
+        return 0;
+    case KEY_PER_OP:
+        o->cpu_per_op = true;
+        if (arg)
+            o->op_seconds = parse_number(st, "--cpu-per-op", arg, 0.01, 600);
         return 0;
     case KEY_SETUP:
         o->setup_cost = true;
@@ -362,7 +375,7 @@ void bench_parse(struct bench_opts *o, int argc, char **argv)
     static const struct argp argp = {options, parse_one, "[COLLECTIVES...]", doc, NULL, NULL, NULL};
     struct parse_ctx ctx = {o, NULL};
     static char version[64];
-    *o = (struct bench_opts){.seconds = 0.3, .seed = 1, .cpu_seconds = 2};
+    *o = (struct bench_opts){.seconds = 0.3, .seed = 1, .cpu_seconds = 2, .op_seconds = 5};
     o->measure[BENCH_START] = o->measure[BENCH_B2B] = true;
     memcpy(o->sizes, sizes, sizeof sizes);
     o->nsizes = (int)(sizeof sizes / sizeof sizes[0]);

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SLOWER 0.95 /* below, a ratio is pointed at */
 
@@ -26,6 +27,16 @@ static void put_ratio(FILE *f, double ratio, double low, double high)
         fprintf(f, " %6.2f %13s", ratio, "");
     else
         fprintf(f, " %6.2f [%5.2f,%5.2f]", ratio, low, high);
+}
+
+static void put_wire(const struct bench_report *r)
+{
+    const struct bench_wire *x = &r->floor.wire;
+    if (x->known)
+        fprintf(r->table,
+                "raw verbs between ranks 0 and %d (%s), one way of 8 bytes: polled %.4g us, event-driven "
+                "%.4g us\n",
+                x->peer, x->device, x->median[BENCH_POLLED] * 1e6, x->median[BENCH_EVENT] * 1e6);
 }
 
 void bench_table_head(const struct bench_world *w, const struct bench_report *r)
@@ -56,6 +67,7 @@ void bench_table_head(const struct bench_world *w, const struct bench_report *r)
                     r->floor.memcpy_rate[i] * 1e-9);
         }
         fputc('\n', r->table);
+        put_wire(r);
     }
     if (w->opt->points)
         fprintf(r->table, "Times in microseconds, slowest rank, medians. ratio = native / vcoll, above 1 "
@@ -77,6 +89,28 @@ void bench_table_coll(const struct bench_world *w, const struct bench_report *r,
     if (w->opt->measure[BENCH_B2B])
         fprintf(r->table, " | %8s %8s %6s %13s", "native", "vcoll", "ratio", "");
     fprintf(r->table, " | %8s  algorithm\n", "floor");
+}
+
+/* How many times the floor of raw verbs that is. */
+static void put_over(const struct bench_world *w, const struct bench_point *p, FILE *f)
+{
+    static const char *const measure[BENCH_MEASURES] = {"from a common start", "back to back"};
+    for (int i = 0; i < BENCH_PACES; i++) {
+        int shown = 0;
+        for (int m = 0; m < BENCH_MEASURES; m++) {
+            const struct bench_multiple *o = &p->over[m][i];
+            if (!w->opt->measure[m] || o->rounds == 0)
+                continue;
+            if (shown++ == 0)
+                fprintf(f, "       vcoll / raw verbs one way, %s:", bench_pace_name[i]);
+            fprintf(f, " %.2f", o->ratio);
+            if (!isnan(o->low))
+                fprintf(f, " [%.2f, %.2f]", o->low, o->high);
+            fprintf(f, " %s%s", measure[m], m == BENCH_START && w->opt->measure[BENCH_B2B] ? "," : "");
+        }
+        if (shown)
+            fputc('\n', f);
+    }
 }
 
 void bench_table_point(const struct bench_world *w, const struct bench_report *r, const struct bench_point *p)
@@ -110,6 +144,8 @@ void bench_table_point(const struct bench_world *w, const struct bench_report *r
     else if (p->bad == 0)
         fprintf(f, "  verified");
     fputc('\n', f);
+    if (p->has_over)
+        put_over(w, p, f);
     fflush(f);
 }
 
@@ -163,6 +199,22 @@ static void put_cpu(const struct bench_world *w, const struct bench_report *r)
                 r->cpu.worst[i], r->cpu.took[i]);
 }
 
+static void put_ops(const struct bench_world *w, const struct bench_report *r)
+{
+    static const char *const name[BENCH_IMPLS] = {"native", "vcoll"};
+    fprintf(
+        r->table,
+        "\nCPU-seconds for 1000 allreduces of 8 bytes: %d ranks, %d host%s\n%8s %18s %14s %14s %14s %14s\n",
+        w->size, w->nleader, w->nleader == 1 ? "" : "s", "", "us per operation", "all ranks", "of it kernel",
+        "all hosts", "of it irqs");
+    for (int i = 0; i < BENCH_IMPLS; i++)
+        fprintf(r->table, "%8s %18.2f %14.4f %14.4f %14.4f %14.4f\n", name[i], r->ops[i].time * 1e6,
+                r->ops[i].ranks * 1e3, r->ops[i].ranks_sys * 1e3, r->ops[i].hosts * 1e3,
+                r->ops[i].hosts_irq * 1e3);
+    fprintf(r->table, "(a host's count is of everything that runs on it, and moves in steps of %.0f ms)\n",
+            1e3 / (double)sysconf(_SC_CLK_TCK));
+}
+
 static void put_setup(const struct bench_report *r)
 {
     const struct bench_setup *s = &r->setup;
@@ -198,10 +250,16 @@ void bench_table_tail(const struct bench_world *w, const struct bench_report *r)
         put_averages(w, r);
     if (r->has_cpu)
         put_cpu(w, r);
+    if (r->has_ops)
+        put_ops(w, r);
     if (r->has_setup)
         put_setup(r);
     if (r->has_door)
         put_doors(r);
+    if (w->opt->points && !w->one_host) {
+        fprintf(r->table, "\nClocks of the hosts aligned within %.3g us\n", w->offset_error * 1e6);
+        put_wire(r);
+    }
     fprintf(r->table, "\ntook %.1f s\n", r->seconds);
     fflush(r->table);
 }

@@ -6,17 +6,43 @@
  * machine that may be nearly all of them; but if the path itself did any of it, no batch could be free of it.
  */
 #include <dlfcn.h>
+#include <link.h>
 #include <mpi.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 enum { BATCHES = 400, CALLS = 20 };
 
 static _Atomic long allocations, locks;
+
+/* The code of the library that VC_HOT_EXCLUDE names: a device that is a library is not what is looked at. */
+static uintptr_t excluded_from, excluded_to;
+
+static int find_excluded(struct dl_phdr_info *info, size_t size, void *name)
+{
+    (void)size;
+    if (!strstr(info->dlpi_name, name))
+        return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_LOAD && (info->dlpi_phdr[i].p_flags & PF_X)) {
+            excluded_from = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+            excluded_to = excluded_from + info->dlpi_phdr[i].p_memsz;
+        }
+    return 1;
+}
+
+#define COUNT(what)                                                                                          \
+    do {                                                                                                     \
+        uintptr_t from = (uintptr_t)__builtin_return_address(0);                                             \
+        if (from < excluded_from || from >= excluded_to)                                                     \
+            atomic_fetch_add(&what, 1);                                                                      \
+    } while (0)
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
@@ -25,25 +51,25 @@ void *__libc_memalign(size_t align, size_t size);
 
 __attribute__((visibility("default"))) void *malloc(size_t size)
 {
-    atomic_fetch_add(&allocations, 1);
+    COUNT(allocations);
     return __libc_malloc(size);
 }
 
 __attribute__((visibility("default"))) void *calloc(size_t n, size_t size)
 {
-    atomic_fetch_add(&allocations, 1);
+    COUNT(allocations);
     return __libc_calloc(n, size);
 }
 
 __attribute__((visibility("default"))) void *realloc(void *p, size_t size)
 {
-    atomic_fetch_add(&allocations, 1);
+    COUNT(allocations);
     return __libc_realloc(p, size);
 }
 
 __attribute__((visibility("default"))) void *aligned_alloc(size_t align, size_t size)
 {
-    atomic_fetch_add(&allocations, 1);
+    COUNT(allocations);
     return __libc_memalign(align, size);
 }
 
@@ -52,7 +78,7 @@ __attribute__((visibility("default"))) int pthread_mutex_lock(pthread_mutex_t *m
     static int (*next)(pthread_mutex_t *);
     if (!next)
         *(void **)&next = dlsym(RTLD_NEXT, "pthread_mutex_lock");
-    atomic_fetch_add(&locks, 1);
+    COUNT(locks);
     return next(m);
 }
 
@@ -67,14 +93,22 @@ int main(int argc, char **argv)
     double in = 1, out;
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    char *exclude = getenv("VC_HOT_EXCLUDE");
+    if (exclude && dl_iterate_phdr(find_excluded, exclude) == 0) {
+        fprintf(stderr, "rank %d: %s is not loaded\n", rank, exclude);
+        bad = 1;
+    }
+    /* Where each call is traced slowly, the other rank waits long in every batch, which is not what is
+     * counted. */
+    int traced = getenv("VC_HOT_TRACED") != NULL, batches = traced ? BATCHES / 4 : BATCHES;
     long before = atomic_load(&allocations);
-    for (int i = 0; i < 2000; i++)
+    for (int i = 0; i < 500; i++)
         MPI_Allreduce(&in, &out, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
     if (atomic_load(&allocations) == before) { /* set-up allocates: otherwise the count counts nothing */
         fprintf(stderr, "rank %d: allocations are not seen\n", rank);
         bad = 1;
     }
-    for (int b = 0; b < BATCHES; b++) {
+    for (int b = 0; b < batches; b++) {
         MPI_Barrier(MPI_COMM_WORLD);
         mark();
         long a = atomic_load(&allocations), l = atomic_load(&locks);
@@ -84,9 +118,9 @@ int main(int argc, char **argv)
         mark();
         bad |= out != 2;
     }
-    if (free_of_both == 0) {
+    if (free_of_both == 0 && !traced) {
         fprintf(stderr, "rank %d: none of %d batches of %d calls was without allocation and lock\n", rank,
-                BATCHES, CALLS);
+                batches, CALLS);
         bad = 1;
     }
     MPI_Finalize();

@@ -38,15 +38,17 @@ static struct usage usage(void)
 
 static void compare(const char *what, struct usage before, struct usage after, long kb, long maps)
 {
-    int rank;
+    int rank, size;
 
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
     if (rank == 0 && getenv("VC_TEST_VERBOSE"))
         printf("%s: rss %ld -> %ld kB, fds %ld -> %ld, mappings %ld -> %ld\n", what, before.rss_kb,
                after.rss_kb, before.fds, after.fds, before.maps, after.maps);
     LAW_CHECK(after.rss_kb - before.rss_kb <= kb, "%s: %ld kB became %ld kB", what, before.rss_kb,
               after.rss_kb);
-    LAW_CHECK(after.fds <= before.fds, "%s: %ld descriptors became %ld", what, before.fds, after.fds);
+    /* A process may keep one for each neighbour, for waking it; far fewer than there were communicators. */
+    LAW_CHECK(after.fds < before.fds + size, "%s: %ld descriptors became %ld", what, before.fds, after.fds);
     LAW_CHECK(after.maps - before.maps <= maps, "%s: %ld mappings became %ld", what, before.maps, after.maps);
 }
 

@@ -11,7 +11,7 @@ target_link_libraries(test_shm_chan PRIVATE vc_conformance)
 vc_unit_test(test_engine test_engine.c)
 target_link_libraries(test_engine PRIVATE vc_conformance)
 
-foreach(prog conformance_mpi engine_mpi)
+foreach(prog conformance_mpi conformance_verbs engine_mpi)
   add_executable(${prog} ${PROJECT_SOURCE_DIR}/tests/mpi/${prog}.c)
   target_link_libraries(${prog} PRIVATE vc_conformance vcoll_core)
 endforeach()

@@ -40,6 +40,10 @@ static void init(struct vc_chan_req *r, const void *buf, size_t len)
 
 static int broken(struct chan *c)
 {
+    if (c->v->failed)
+        vc_chan_fail(c, "%s", c->v->why);
+    /* Also over a device that has failed: one whose removal was noticed early still carries messages. */
+    vc_chan_abort(c);
     return c->v->failed ? vc_fail(c->v->failed, "%s", c->v->why) : vc_fail(c->failed, "%s", c->why);
 }
 
@@ -149,13 +153,8 @@ static int verbs_progress(struct vc_chan *ch)
     struct chan *c = self(ch);
     verbs_lock(c->v);
     int rc = vc_verbs_progress(c->v);
-    if (c->v->failed)
-        vc_chan_fail(c, "%s", c->v->why);
-    if (c->failed) {
-        /* Also over a device that has failed: one whose removal was noticed early still carries messages. */
-        vc_chan_abort(c);
-        rc = vc_fail(c->v->failed ? c->v->failed : c->failed, "%s", c->why);
-    }
+    if (c->failed || c->v->failed)
+        rc = broken(c);
     verbs_unlock(c->v);
     return rc;
 }

@@ -2,8 +2,9 @@
 /*
  * Connections. Both processes of a pair find at their first message for each other that there is none, and
  * exchange queue pair numbers over the boot channel: a card each way, then, when the own queue pair can
- * receive, one byte. Until that byte has come nothing is sent, because what reaches a queue pair that is not
+ * receive, a note. Until that note has come nothing is sent, because what reaches a queue pair that is not
  * ready is only repeated after a timeout. One exchange per pair, so the boot channel's order is all it takes.
+ * Later notes tell of failures.
  */
 #include "transport/verbs/impl.h"
 
@@ -16,7 +17,7 @@
 #define TIMEOUT_MIN 10
 #define RETRIES     7
 
-enum { BOOT_CARD_OUT, BOOT_CARD_IN, BOOT_READY_OUT, BOOT_READY_IN };
+enum { BOOT_CARD_OUT, BOOT_CARD_IN, BOOT_NOTE_OUT, BOOT_NOTE_IN };
 
 static int at_most(int n, int limit)
 {
@@ -175,29 +176,60 @@ static void connected(struct ep *e)
         vc_peer_activate(p);
 }
 
-struct ep *vc_ep_get(struct vc_verbs *v, int proc)
+static struct ep *new_ep(struct vc_verbs *v, int proc)
 {
-    struct ep *e = v->ep[proc];
-    if (e)
-        return e;
-    e = calloc(1, sizeof *e);
+    struct ep *e = calloc(1, sizeof *e);
     if (!e) {
         vc_fail(VC_ERR_NOMEM, "out of memory for a connection");
         return NULL;
     }
     e->v = v;
     e->proc = proc;
+    v->ep[proc] = e; /* from now on for good: the boot channel knows its memory */
+    return e;
+}
+
+static int listen_for_note(struct ep *e)
+{
+    struct vc_chan *b = e->v->boot;
+    return b->ops->irecv(b, e->proc, &e->note_in, sizeof e->note_in, &e->boot[BOOT_NOTE_IN]);
+}
+
+static int send_card(struct ep *e)
+{
+    struct vc_chan *b = e->v->boot;
+    e->refused = !e->card_out.ok;
+    return b->ops->isend(b, e->proc, &e->card_out, sizeof e->card_out, &e->boot[BOOT_CARD_OUT]);
+}
+
+static int send_note(struct ep *e, const struct conn_note *note)
+{
+    struct vc_chan *b = e->v->boot;
+    e->announced = true;
+    e->note_out = *note;
+    return b->ops->isend(b, e->proc, &e->note_out, sizeof e->note_out, &e->boot[BOOT_NOTE_OUT]);
+}
+
+struct ep *vc_ep_get(struct vc_verbs *v, int proc)
+{
+    struct ep *e = v->ep[proc];
+    if (e)
+        return e;
+    e = new_ep(v, proc);
+    if (!e)
+        return NULL;
     make_half(v, e);
     struct vc_chan *b = v->boot;
     int err = b->ops->irecv(b, proc, &e->card_in, sizeof e->card_in, &e->boot[BOOT_CARD_IN]);
     if (err == VC_OK)
-        err = b->ops->irecv(b, proc, &e->ready_in, 1, &e->boot[BOOT_READY_IN]);
+        err = listen_for_note(e);
     if (err == VC_OK)
-        err = b->ops->isend(b, proc, &e->card_out, sizeof e->card_out, &e->boot[BOOT_CARD_OUT]);
+        err = send_card(e);
     e->state = err == VC_OK ? EP_CONNECTING : EP_FAILED;
-    v->ep[proc] = e; /* also after a failure: the boot channel may know its memory */
-    if (err != VC_OK)
+    if (err != VC_OK) {
+        snprintf(e->why, sizeof e->why, "%s", vc_error_text());
         return NULL;
+    }
     e->next_connecting = v->connecting;
     v->connecting = e;
     return e;
@@ -222,9 +254,20 @@ static void answer(struct vc_verbs *v, struct ep *e)
         vc_ep_fail(e, "%s: the queue pair could not be connected: %s", v->dev.name, strerror(rc));
         return;
     }
-    if (v->boot->ops->isend(v->boot, e->proc, &e->ready_out, 1, &e->boot[BOOT_READY_OUT]) != VC_OK)
+    if (send_note(e, &(struct conn_note){.ok = 1}) != VC_OK)
         vc_ep_fail(e, "the exchange of addresses failed: %s", vc_error_text());
-    e->announced = true;
+}
+
+/* All of the exchange is through. */
+static void finish(struct ep *e)
+{
+    e->note_in.why[sizeof e->note_in.why - 1] = '\0';
+    if (!e->note_in.ok)
+        vc_ep_fail(e, "the other end gave up: %s", e->note_in.why);
+    else if (listen_for_note(e) != VC_OK)
+        vc_ep_fail(e, "the exchange of addresses failed: %s", vc_error_text());
+    else
+        connected(e);
 }
 
 int vc_ep_progress(struct vc_verbs *v)
@@ -235,18 +278,85 @@ int vc_ep_progress(struct vc_verbs *v)
     for (struct ep **at = &v->connecting, *e; (e = *at) != NULL;) {
         if (e->state == EP_CONNECTING && !e->answered && e->boot[BOOT_CARD_IN].done)
             answer(v, e);
-        bool done = e->state == EP_FAILED || (e->announced && e->boot[BOOT_READY_IN].done &&
-                                              e->boot[BOOT_READY_OUT].done && e->boot[BOOT_CARD_OUT].done);
+        bool done = e->state == EP_FAILED || (e->announced && e->boot[BOOT_NOTE_IN].done &&
+                                              e->boot[BOOT_NOTE_OUT].done && e->boot[BOOT_CARD_OUT].done);
         if (done) {
             *at = e->next_connecting;
             if (e->state == EP_CONNECTING)
-                connected(e);
+                finish(e);
             rc++;
         } else {
             at = &e->next_connecting;
         }
     }
     return rc;
+}
+
+/* ---- failures ---- */
+
+static void take_note(struct ep *e)
+{
+    struct conn_note *note = &e->note_in;
+    note->why[sizeof note->why - 1] = '\0';
+    if (note->id == NOTE_ALL) {
+        vc_ep_fail(e, "the other end gave up: %s", note->why);
+        return;
+    }
+    for (struct chan *c = e->v->chans; c; c = c->next)
+        if (c->id == note->id)
+            vc_chan_gave_up(c, (int)note->rank, note->why, strlen(note->why));
+}
+
+void vc_ep_listen(struct vc_verbs *v)
+{
+    if (!v->boot || v->boot->ops->progress(v->boot) < 0)
+        return; /* the device may still do */
+    for (int i = 0; i < v->nprocs; i++) {
+        struct ep *e = v->ep[i];
+        if (e && e->state == EP_READY && e->boot[BOOT_NOTE_IN].done) {
+            take_note(e);
+            listen_for_note(e);
+        }
+    }
+}
+
+/*
+ * A process that was not met yet may wait for the card now or begin to at any time; it would do so for ever,
+ * because this rank comes to no more collectives of that communicator.
+ */
+static void refuse(struct vc_verbs *v, int proc, const char *why)
+{
+    struct ep *e = new_ep(v, proc);
+    if (!e)
+        return;
+    e->state = EP_FAILED;
+    snprintf(e->why, sizeof e->why, "%s", why);
+    snprintf(e->card_out.why, sizeof e->card_out.why, "%s", why);
+    send_card(e);
+}
+
+void vc_ep_tell(struct vc_verbs *v, int proc, uint64_t id, int rank, const char *why)
+{
+    struct ep *e = v->ep[proc];
+    if (!v->boot)
+        return;
+    if (!e) {
+        refuse(v, proc, why);
+        return;
+    }
+    if (e->refused)
+        return;
+    if (e->announced && !e->boot[BOOT_NOTE_OUT].done) {
+        v->boot->ops->progress(v->boot);
+        if (!e->boot[BOOT_NOTE_OUT].done)
+            return; /* one is on its way */
+    }
+    bool first = !e->announced;
+    struct conn_note note = {.id = id, .rank = (uint32_t)rank};
+    snprintf(note.why, sizeof note.why, "%s", why);
+    send_note(e, &note);
+    if (first)
+        vc_ep_fail(e, "given up: %s", why);
 }
 
 void vc_ep_free(struct ep *e)

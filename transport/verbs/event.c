@@ -35,6 +35,16 @@ void vc_chan_fail(struct chan *c, const char *fmt, ...)
     va_end(ap);
 }
 
+void vc_chan_gave_up(struct chan *c, int rank, const char *why, size_t len)
+{
+    /* Who passes on what it was told itself does not wrap it once more: the first one and the cause count. */
+    int n = (int)vc_min_size(strnlen(why, len), sizeof c->why - 32);
+    if (memmem(why, (size_t)n, " gave up: ", 10))
+        vc_chan_fail(c, "%.*s", n, why);
+    else
+        vc_chan_fail(c, "rank %d gave up: %.*s", rank, n, why);
+}
+
 void vc_verbs_fail(struct vc_verbs *v, const char *fmt, ...)
 {
     va_list ap;
@@ -193,7 +203,7 @@ static void look_at_port(struct vc_verbs *v)
         v->port_down = port.state != IBV_PORT_ACTIVE;
 }
 
-static void read_async(struct vc_verbs *v)
+void vc_verbs_read_async(struct vc_verbs *v)
 {
     struct ibv_async_event ev;
     bool any = false;
@@ -262,15 +272,19 @@ static int src_check(struct vc_wake_src *s)
     struct vc_verbs *v = of_src(s);
     verbs_lock(v);
     if (!v->failed)
-        read_async(v);
+        vc_verbs_read_async(v);
     if (!v->failed && v->had_node && !has_node(v))
         vc_verbs_fail(v, "the RDMA device %s was removed", v->dev.name);
+    if (!v->failed)
+        vc_ep_listen(v);
     if (!v->failed)
         ask_quiet_peers(v, vc_now_ns());
     if (!v->failed)
         vc_verbs_poll_bulk(v);
     if (v->regs)
         vc_regcache_reap(v->regs);
+    if (v->failed)
+        vc_verbs_abort(v);
     int err = v->failed ? vc_fail(v->failed, "%s", v->why) : VC_OK;
     verbs_unlock(v);
     return err;

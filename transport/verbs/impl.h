@@ -35,8 +35,20 @@ struct msg_cts {
 struct conn_card {
     uint32_t qpn, psn, rkey, ok;
     uint64_t mailbox;
-    char why[104];
+    char why[160];
 };
+
+/**
+ * What follows a card on the boot channel: first, that the own queue pair can receive, or that it never will;
+ * afterwards, only when something has failed, what. It reaches peers whom the device reaches no more, and
+ * those who wait for a card.
+ */
+struct conn_note {
+    uint64_t id; /**< the communicator that failed, or NOTE_ALL */
+    uint32_t ok, rank;
+    char why[200];
+};
+#define NOTE_ALL UINT64_MAX
 
 /* ---- structures ---- */
 
@@ -77,12 +89,13 @@ struct ep {
     uint64_t t_heard; /**< as of the last check; 0: not checked yet */
     uint64_t t_ping;  /**< 0: none on its way */
     uint32_t ping_wr;
-    char why[160]; /**< of a failed one */
+    char why[224]; /**< of a failed one */
     struct ep *next_connecting;
     /* the exchange */
     struct conn_card card_out, card_in;
-    char ready_out, ready_in;
-    bool answered, announced;
+    struct conn_note note_out, note_in;
+    bool answered, announced; /**< the peer's card has come; the first note has gone */
+    bool refused;             /**< the own card says no, so the peer expects no note */
     struct vc_chan_req boot[4];
 };
 
@@ -123,8 +136,8 @@ struct chan {
     struct peer **peer; /**< [size] */
     struct chan *next;  /**< of all channels */
     int failed;
-    char why[224];
-    bool aborted; /**< peers were told */
+    char why[256];
+    bool aborted; /**< peers were told; so that it is done once */
 };
 
 struct grant {
@@ -170,7 +183,7 @@ struct vc_verbs {
     bool armed_latency, armed_bulk;
     unsigned unacked_latency, unacked_bulk;
     int failed;
-    char why[224];
+    char why[256];
     bool port_down, had_node;
     struct vc_verbs_stats stats;
 };
@@ -226,6 +239,11 @@ static inline void req_pop(struct vc_chan_req **head)
 struct ep *vc_ep_get(struct vc_verbs *v, int proc);
 /** Drives connections that are being made. */
 int vc_ep_progress(struct vc_verbs *v);
+/** Takes the notes of peers that have failed. */
+void vc_ep_listen(struct vc_verbs *v);
+/** Sends a process a note that this rank of communicator `id` (or NOTE_ALL) has failed. A process that was
+ * not met yet gets a card that refuses, and the connection counts as failed here, too. */
+void vc_ep_tell(struct vc_verbs *v, int proc, uint64_t id, int rank, const char *why);
 void vc_ep_free(struct ep *e);
 /** One receive buffer into a queue pair's own receive queue. 0 or errno. */
 int vc_ep_post_recv(struct ep *e, int slot);
@@ -238,8 +256,10 @@ void vc_peer_push(struct peer *p);
 void vc_peer_activate(struct peer *p);
 /** Sends a message that fits inline and has everything else it needs. False: the long way, please. */
 bool vc_peer_send_now(struct peer *p, const void *buf, size_t len);
-/** A MSG_ABORT to every peer of the channel that can be reached. */
+/** Tells every peer of a channel that has failed. */
 void vc_chan_abort(struct chan *c);
+/** The same for all channels, after the device has failed. */
+void vc_verbs_abort(struct vc_verbs *v);
 /** Posts a signaled zero-length write, whose completion says that the peer's device answers. */
 bool vc_ep_ping(struct ep *e);
 /** Takes completions of sends; negative on error. */
@@ -269,10 +289,14 @@ void vc_grant_revoke(struct vc_verbs *v, int i);
 void vc_qp_failed(struct vc_verbs *v, uint32_t qp_num, enum ibv_wc_status status);
 void vc_verbs_src_init(struct vc_verbs *v);
 void vc_verbs_ack_all(struct vc_verbs *v);
+/** Takes what the device has to say besides completions. */
+void vc_verbs_read_async(struct vc_verbs *v);
 /** Everything is over for all channels that use the connection; text without a newline. */
 void vc_ep_fail(struct ep *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void vc_verbs_fail(struct vc_verbs *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void vc_chan_fail(struct chan *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/** Another rank of the channel has failed, with that text. */
+void vc_chan_gave_up(struct chan *c, int rank, const char *why, size_t len);
 int vc_verbs_moderate(struct vc_verbs *v);
 
 #endif

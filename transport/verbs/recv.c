@@ -218,8 +218,7 @@ static void on_message(struct vc_verbs *v, const struct ibv_wc *wc, int slot, bo
         on_cts(p, h, slot, len, kept);
         break;
     case MSG_ABORT:
-        vc_chan_fail(c, "rank %d gave up: %.*s", p->rank, (int)vc_min_size(len, sizeof c->why - 48),
-                     (const char *)(h + 1));
+        vc_chan_gave_up(c, p->rank, (const char *)(h + 1), len);
         break;
     default:
         break;

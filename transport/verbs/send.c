@@ -375,22 +375,41 @@ bool vc_ep_ping(struct ep *e)
     return batch_post(&b);
 }
 
+/* Over the device: quick, and ends sleeps. */
+static void post_abort(struct peer *p)
+{
+    struct vc_verbs *v = p->c->v;
+    if (p->ep->state != EP_READY || !room(p->ep) || v->nfree_send == 0)
+        return;
+    struct batch b;
+    batch_begin(&b, p->ep);
+    struct msg_hdr hdr = header(p, MSG_ABORT, 0);
+    struct ibv_send_wr *wr = add_slot(&b, &hdr, p->c->why, strlen(p->c->why) + 1, true);
+    if (wr)
+        wr->send_flags |= IBV_SEND_SOLICITED;
+    batch_post(&b);
+}
+
 void vc_chan_abort(struct chan *c)
 {
+    struct vc_verbs *v = c->v;
     if (c->aborted)
         return;
     c->aborted = true;
     for (int r = 0; r < c->base.size; r++) {
-        struct peer *p = c->peer[r];
-        if (!p || p->ep->state != EP_READY || !room(p->ep) || c->v->nfree_send == 0)
+        if (r == c->base.rank)
             continue;
-        struct batch b;
-        batch_begin(&b, p->ep);
-        struct msg_hdr hdr = header(p, MSG_ABORT, 0);
-        struct ibv_send_wr *wr = add_slot(&b, &hdr, c->why, strlen(c->why) + 1, true);
-        if (wr)
-            wr->send_flags |= IBV_SEND_SOLICITED;
-        batch_post(&b);
+        if (c->peer[r])
+            post_abort(c->peer[r]);
+        vc_ep_tell(v, c->procs[r], v->failed ? NOTE_ALL : c->id, c->base.rank, c->why);
+    }
+}
+
+void vc_verbs_abort(struct vc_verbs *v)
+{
+    for (struct chan *c = v->chans; c; c = c->next) {
+        vc_chan_fail(c, "%s", v->why);
+        vc_chan_abort(c);
     }
 }
 
@@ -429,6 +448,8 @@ int vc_verbs_poll_bulk(struct vc_verbs *v)
             if (e->state == EP_FAILED)
                 continue;
             if (wc[i].status != IBV_WC_SUCCESS) {
+                if (wc[i].status == IBV_WC_WR_FLUSH_ERR)
+                    vc_verbs_read_async(v); /* it has been flushed because of something else */
                 vc_ep_fail(e, "%s: %s%s", v->dev.name, vc_ibv.wc_status_str(wc[i].status),
                            v->port_down ? " (its port has gone down)" : "");
                 continue;

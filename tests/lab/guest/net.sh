@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Sourced in a guest: the data network, from the virtual function to the RDMA device. Needs guest.conf's variables,
+# $lab_vm, and a function `fail`.
+# shellcheck shell=bash disable=SC2154
+
+# Sets nic to the network device with this MAC address: $1 tells its kind.
+find_nic() {
+    local want mac try
+    printf -v want '52:54:00:76:%02x:%02x' "$1" "$lab_vm"
+    for ((try = 0; try < 300; try++)); do
+        for nic in /sys/class/net/*; do
+            { read -r mac < "$nic/address"; } 2> /dev/null
+            nic=${nic##*/}
+            [ "$mac" != "$want" ] || return 0
+        done
+        sleep 0.1
+    done
+    fail "there is no network card $want"
+}
+
+# Makes the virtual function and leaves its name in $nic. Its driver comes last, so that it finds the MAC address that
+# the physical function's driver gave it.
+make_vf() {
+    local pf=/sys/class/net/pf0/device mac
+    printf -v mac '52:54:00:76:03:%02x' "$lab_vm"
+    echo 1 > $pf/sriov_numvfs || fail "no virtual function"
+    printf '%s\n' "link set pf0 mtu $LAB_MTU" "link set pf0 up" "link set pf0 vf 0 mac $mac" > /run/pf.batch
+    ip -batch /run/pf.batch || fail "the physical function does not come up"
+    modprobe igbvf || fail "cannot load igbvf"
+    find_nic 3
+}
+
+start_data_net() {
+    local nic name=vf0
+    if [ "$LAB_NIC" = igb ]; then
+        make_vf
+    else
+        name=eth-data
+        find_nic 2
+    fi
+    printf '%s\n' "link set $nic name $name" "link set $name mtu $LAB_MTU" \
+        "addr add 10.77.0.$((lab_vm + 1))/24 dev $name" "link set $name up" > /run/data.batch
+    ip -batch /run/data.batch || fail "$name does not come up with an MTU of $LAB_MTU"
+    # Without a wish for moderation it is what the driver begins with; restoring it takes its value.
+    [ -n "$LAB_RX_USECS" ] || LAB_RX_USECS=$(ethtool -c $name | awk '$1 == "rx-usecs:" { print $2 }')
+    set_moderation $name || fail "$name does not take rx-usecs $LAB_RX_USECS"
+    rdma link add rxe0 type rxe netdev $name || fail "cannot make an RDMA device on $name"
+    printf 'LAB_NETDEV=%q LAB_RX_USECS=%q\n' $name "$LAB_RX_USECS" > /run/lab.env
+}
+
+set_moderation() {
+    ethtool -C "$1" rx-usecs "$LAB_RX_USECS"
+}
+
+# Whether all is as start_data_net left it.
+data_net_is_well() {
+    local state mtu gid name=$1
+    { read -r state < /sys/class/infiniband/rxe0/ports/1/state && read -r mtu < "/sys/class/net/$name/mtu"; } 2> /dev/null
+    [[ $state = 4:* && $mtu = "$LAB_MTU" && -e /dev/infiniband/uverbs0 && ! -e /dev/infiniband/uverbs1 ]] || return 1
+    for gid in 0 1 2 3; do
+        { read -r gid < /sys/class/infiniband/rxe0/ports/1/gids/$gid; } 2> /dev/null
+        [[ $gid != 0000:0000:0000:0000:0000:ffff:0a4d:* ]] || return 0
+    done
+    return 1
+}
+
+# Makes the data network as it was, whatever a program did to it; LAB_NETDEV and LAB_RX_USECS say what it was.
+restore_data_net() {
+    local dev
+    if ! data_net_is_well "$LAB_NETDEV"; then
+        for dev in /sys/class/infiniband/*; do
+            [ ! -e "$dev" ] || rdma link delete "${dev##*/}"
+        done
+        if [ "$LAB_NIC" = igb ]; then
+            echo 0 > /sys/class/net/pf0/device/sriov_numvfs
+            rmmod igbvf
+            ip link set pf0 down
+        else
+            ip addr flush dev "$LAB_NETDEV"
+            ip link set "$LAB_NETDEV" down
+        fi
+        start_data_net
+    fi
+    set_moderation "$LAB_NETDEV"
+}

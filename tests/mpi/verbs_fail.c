@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * verbs_fail WHEN VICTIM FAULT [COLLECTIVE]: the loopback device of rank VICTIM (-1: of all) gets a fault, in
+ * the syntax of VC_LOOPBACK, and every rank must get an MPI error from a collective within 10 s, and never a
+ * wrong result; whoever has failed may not disturb the rest of MPI. WHEN: asleep  the ranks wait for the last
+ * one in a collective; times in FAULT count from its begin busy    collectives without end meet    before
+ * ranks that have not met yet exchange their first messages stay    as busy, but VICTIM ends by SIGKILL
+ * (FAULT is "kill"), and the others stay alive after their errors Errors return, unless VC_TEST_FATAL is set.
+ * Prints "rank R: error after N ms".
+ */
+#include "law.h"
+
+#include <stdint.h>
+#include <time.h>
+
+enum { LONGS = 40000, BOUND_MS = 10000, LATE_MS = 1500 };
+
+static int rank, size;
+static long *a, *b;
+static MPI_Comm comm;
+
+static uint64_t now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
+}
+
+static void sleep_ms(long ms)
+{
+    struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
+
+    while (nanosleep(&ts, &ts) != 0)
+        ;
+}
+
+/* The device was opened by vcoll: this only asks for its handle. */
+static void inject(const char *fault)
+{
+    const char *path = getenv("VCOLL_VERBS_LIBRARY");
+    void *lib = path ? dlopen(path, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    int (*fn)(const char *);
+
+    LAW_CHECK(lib != NULL, "vcoll has not opened VCOLL_VERBS_LIBRARY=%s", path ? path : "");
+    *(void **)&fn = dlsym(lib, "vc_loopback_inject");
+    LAW_CHECK(fn && fn(fault) == 0, "no such fault: %s", fault);
+}
+
+static int native_barrier(void)
+{
+    int (*fn)(MPI_Comm);
+
+    *(void **)&fn = law_native("Barrier", (void *)PMPI_Barrier);
+    return fn(MPI_COMM_WORLD);
+}
+
+/* One collective of n longs, checked. */
+static int collective(const char *which, int n, long round)
+{
+    int rc;
+
+    if (strcmp(which, "barrier") == 0)
+        return MPI_Barrier(comm);
+    if (strcmp(which, "bcast") == 0) { /* the last one, which comes late, is the root */
+        for (int i = 0; i < n; i++)
+            a[i] = rank == size - 1 ? round + i : -1;
+        rc = MPI_Bcast(a, n, MPI_LONG, size - 1, comm);
+        for (int i = 0; i < n && rc == MPI_SUCCESS; i++)
+            LAW_CHECK(a[i] == round + i, "bcast of %d: a[%d] = %ld", n, i, a[i]);
+        return rc;
+    }
+    if (strcmp(which, "alltoall") == 0) {
+        n = n / size ? n / size : 1;
+        for (int i = 0; i < n * size; i++)
+            a[i] = rank * 1000L + i / n + round;
+        rc = MPI_Alltoall(a, n, MPI_LONG, b, n, MPI_LONG, comm);
+        for (int i = 0; i < n * size && rc == MPI_SUCCESS; i++)
+            LAW_CHECK(b[i] == i / n * 1000L + rank + round, "alltoall of %d: b[%d] = %ld", n, i, b[i]);
+        return rc;
+    }
+    for (int i = 0; i < n; i++)
+        a[i] = rank + i + round;
+    rc = MPI_Allreduce(a, b, n, MPI_LONG, MPI_SUM, comm);
+    for (int i = 0; i < n && rc == MPI_SUCCESS; i++)
+        LAW_CHECK(b[i] == (long)size * (size - 1) / 2 + size * (i + round), "allreduce of %d: b[%d] = %ld", n,
+                  i, b[i]);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const all[] = {"allreduce", "barrier", "bcast", "alltoall"};
+    char stage[100];
+    int rc = MPI_SUCCESS;
+
+    MPI_Init(&argc, &argv);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    LAW_CHECK(argc >= 4, "usage: verbs_fail asleep|busy|meet|stay VICTIM FAULT [COLLECTIVE]");
+    const char *when = argv[1], *fault = argv[3], *which = argc > 4 ? argv[4] : NULL;
+    int victim = atoi(argv[2]), hit = victim < 0 || victim == rank;
+    snprintf(stage, sizeof stage, "%s, %s of rank %d, %s", when, fault, victim, which ? which : "any");
+    law_stage = stage;
+    law_watchdog(45);
+    a = calloc(LONGS, sizeof *a), b = calloc(LONGS, sizeof *b);
+
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+    if (!getenv("VC_TEST_FATAL"))
+        MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
+    /* Every pair meets, except where that is the point: bcast has few pairs. */
+    const char *warm = strcmp(when, "meet") == 0 ? "bcast" : "alltoall";
+    for (int i = 0; i < 10; i++)
+        LAW_CHECK(collective(warm, 64, i) == MPI_SUCCESS, "before any fault");
+    native_barrier();
+    uint64_t begun = now_ms();
+    if (hit && strcmp(fault, "kill") != 0)
+        inject(fault);
+    if (strcmp(when, "meet") == 0)
+        sleep_ms(300);
+    if (strcmp(when, "asleep") == 0 && rank == size - 1)
+        sleep_ms(LATE_MS);
+    for (long i = 0; rc == MPI_SUCCESS; i++) {
+        if (hit && strcmp(fault, "kill") == 0 && i == 50)
+            raise(SIGKILL);
+        rc = collective(which ? which : all[i % 4], i % 3 == 1 ? LONGS : 8, i);
+        LAW_CHECK(now_ms() - begun < 30000, "30 s, and no error");
+    }
+    uint64_t took = now_ms() - begun;
+    LAW_CHECK(took < BOUND_MS, "the error came only after %llu ms", (unsigned long long)took);
+    LAW_CHECK(collective("allreduce", 8, 0) != MPI_SUCCESS, "no error any more at the next call");
+    LAW_CHECK(now_ms() - begun < took + 1000, "the second error took %llu ms",
+              (unsigned long long)(now_ms() - begun - took));
+    char line[80];
+    int len = snprintf(line, sizeof line, "rank %d: error after %llu ms\n", rank, (unsigned long long)took);
+    if (write(STDOUT_FILENO, line, (size_t)len) != len)
+        return 1;
+    if (strcmp(when, "stay") == 0) {
+        sleep_ms(BOUND_MS - (long)took); /* alive, and silent: nobody may need its end to get an error */
+        _exit(0);                        /* MPI_Finalize would wait for the dead */
+    }
+    LAW_CHECK(native_barrier() == MPI_SUCCESS, "the MPI underneath suffered");
+    MPI_Comm_free(&comm);
+    MPI_Finalize();
+    free(a);
+    free(b);
+    return 0;
+}

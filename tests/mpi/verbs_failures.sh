@@ -1,0 +1,107 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# verbs_failures.sh MPIRUN DIRECTORY flat|nodes|ended: Law 6 over verbs. Whatever breaks in the middle of a collective, every rank
+# gets an MPI error within 10 s that names the cause, also those that the broken device does not concern directly. Checked by
+# verbs_fail, which knows the rest as well: no wrong result before, no hang afterwards, MPI goes on.
+mpirun=$1 prog=$2/verbs_fail kill=$2/law_kill kind=$3
+. "$(dirname "$0")/law_common.sh"
+export VCOLL_SETUP_AFTER=1
+# What the MPI and the loopback device leave behind when ranks die goes with the scratch directory.
+export OMPI_MCA_btl_vader_backing_directory="$scratch" VC_LOOPBACK_FABRIC="$scratch/fabric"
+
+show() {
+    cat "$scratch/out"
+    fail "$@"
+}
+
+# every WORDS NP WAIT ARGS...: each rank gets its error, and says why.
+every() {
+    words=$1 np=$2 wait=$3
+    shift 3
+    VCOLL_WAIT=$wait timeout -k 5 60 "$mpirun" -n "$np" "$prog" "$@" >"$scratch/out" 2>&1 </dev/null
+    rc=$?
+    [ $rc = 0 ] && [ "$(grep -c '^rank [0-9]*: error after' "$scratch/out")" = "$np" ] ||
+        show "$kind, VCOLL_WAIT=$wait, $*: exit code $rc"
+    r=0
+    while [ $r -lt "$np" ]; do
+        grep "^vcoll\[$r\]: " "$scratch/out" | grep -q "$words" || show "$kind, VCOLL_WAIT=$wait, $*: rank $r does not say '$words'"
+        r=$((r + 1))
+    done
+    [ "$(grep -c '^vcoll' "$scratch/out")" = "$np" ] || show "$kind, VCOLL_WAIT=$wait, $*: more than one line a rank"
+}
+
+# Survivors of a rank that was killed, which stay alive themselves.
+survive() {
+    VCOLL_WAIT=$2 timeout -k 5 60 "$mpirun" --enable-recovery -n "$1" "$prog" stay $(($1 - 1)) kill "$3" >"$scratch/out" 2>&1 </dev/null
+    n=$(grep -c '^rank [0-9]*: error after' "$scratch/out")
+    [ "$n" = $(($1 - 1)) ] || show "$kind, VCOLL_WAIT=$2: $n of $(($1 - 1)) survivors of a killed rank got an error"
+    r=0
+    while [ $r -lt "$n" ]; do
+        grep "^vcoll\[$r\]: " "$scratch/out" | grep -q "rank $n .*\(cannot be reached\|died\)" ||
+            show "$kind, VCOLL_WAIT=$2: rank $r does not say that rank $n died"
+        r=$((r + 1))
+    done
+}
+
+nothing_left() {
+    for left in /dev/shm/vcoll*; do
+        [ ! -e "$left" ] || sleep 2 # another job's lives for a moment only
+        [ ! -e "$left" ] || fail "$left left behind"
+    done
+}
+
+case $kind in
+flat)
+    export VCOLL_CHANNELS=verbs
+    every 'loop0 \(failed or was \)*removed' 3 event asleep 1 removed@300 allreduce
+    every 'loop0 failed' 4 event asleep 1 devfatal@300
+    every 'loop0: .*retry.* exceeded' 3 event asleep 1 porterr@300
+    every 'loop0: .*retry.* exceeded' 4 auto asleep 1 cut@300
+    every 'loop0: remote access error' 4 event busy 1 wcerr=10@20
+    every 'loop0: .*catastrophic' 4 auto busy 2 qperr@20
+    every 'loop0: ibv_post_send failed' 3 event busy 0 fail=ibv_post_send:9
+    every 'loop0: ibv_poll_cq failed' 2 poll busy 1 fail=ibv_poll_cq:100
+    every 'loop0: ibv_req_notify_cq failed' 3 event asleep 2 fail=ibv_req_notify_cq:1
+    every 'loop0' 4 event meet 1 removed@1
+    every 'ibv_create_qp failed' 4 auto meet 2 fail=ibv_create_qp:all
+    every 'ibv_modify_qp.* failed\|could not be connected' 4 event meet 3 fail=ibv_modify_qp:2
+    survive 3 event allreduce
+    nothing_left
+    ;;
+nodes)
+    # The victims are first ranks of their nodes, which carry the messages, and others.
+    export VCOLL_CHANNELS=shm,verbs VCOLL_NODE_SPLIT=2
+    every 'loop0 \(failed or was \)*removed' 6 event asleep 2 removed@300
+    every 'loop0 failed' 4 auto asleep 0 devfatal@300
+    every 'loop0: .*retry.* exceeded' 4 event busy 2 cut@100
+    # Two hops: those who hear of it through shared memory must tell other nodes.
+    every 'loop0: remote access error' 6 event busy 3 wcerr=10@2
+    every 'loop0' 6 auto meet 1 removed@1
+    survive 4 event bcast
+    nothing_left
+    ;;
+ended)
+    # Errors are fatal unless one asks otherwise: the job ends, nothing stays behind.
+    for how in "verbs 3 event" "verbs 2 poll" "shm,verbs 4 event" "shm,verbs 4 auto"; do
+        set -- $how
+        begun=$(date +%s)
+        VCOLL_CHANNELS=$1 VCOLL_NODE_SPLIT=2 VCOLL_WAIT=$3 timeout -k 5 40 "$mpirun" -n "$2" "$kill" 200 >"$scratch/out" 2>&1 </dev/null
+        rc=$?
+        took=$(($(date +%s) - begun))
+        grep -q '^running' "$scratch/out" && [ $rc != 0 ] && [ $took -lt 25 ] ||
+            show "$how: exit code $rc, $took s after a rank was killed"
+    done
+    for how in "verbs 3 removed@200" "shm,verbs 4 devfatal@200" "verbs 4 wcerr=10@20"; do
+        set -- $how
+        VC_TEST_FATAL=1 VCOLL_CHANNELS=$1 VCOLL_NODE_SPLIT=2 VCOLL_WAIT=event timeout -k 5 40 "$mpirun" -n "$2" "$prog" busy 0 "$3" \
+            >"$scratch/out" 2>&1 </dev/null
+        rc=$?
+        [ $rc != 0 ] && [ $rc != 124 ] && [ $rc != 137 ] && grep -q '^vcoll.*loop0' "$scratch/out" && ! grep -q 'not true' "$scratch/out" ||
+            show "$how: exit code $rc"
+    done
+    nothing_left
+    ;;
+*) fail "usage: verbs_failures.sh MPIRUN DIRECTORY flat|nodes|ended" ;;
+esac
+echo ok
