@@ -3,6 +3,7 @@
  */
 #include "pmpi/run.h"
 
+#include <stdio.h>
 #include <string.h>
 
 int vc_call_failed(struct vc_comm *c, struct vc_call *k)
@@ -10,11 +11,15 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k)
     if (c->phase != VC_COMM_BROKEN) {
         c->phase = VC_COMM_BROKEN;
         c->why_not = "a collective on it failed";
-        /* Ranks of this node that wait for this one are told; those of other nodes, by the channel. */
+        char why[256];
+        snprintf(why, sizeof why, "%s", vc_error_text());
+        /* Ranks of this node that wait for this one are told, and those of other nodes. */
         if (c->team && c->team->seg.base)
-            vc_park_give_up(&c->team->parking, vc_error_text());
+            vc_park_give_up(&c->team->parking, why);
+        if (c->team && c->team->chan && c->team->chan->ops->give_up)
+            c->team->chan->ops->give_up(c->team->chan, why);
         vc_log(VC_LOG_ERROR, "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll),
-               c->rank, c->size, vc_error_text());
+               c->rank, c->size, why);
     }
     vc_next.Comm_call_errhandler(k->comm, MPI_ERR_OTHER);
     return MPI_ERR_OTHER;

@@ -42,6 +42,12 @@ struct vc_chan_ops {
     /** Whether a sleeping rank is woken through its park word by this channel's peers. Otherwise sleeps are
      * timed. */
     bool wakes;
+    /**
+     * This rank has met an error elsewhere and takes no further part: peers that wait for it, now or later,
+     * get VC_ERR_PEER with this text, as far as the channel reaches them. The channel is unusable afterwards.
+     * Never blocks. NULL: the channel cannot tell anybody.
+     */
+    void (*give_up)(struct vc_chan *ch, const char *text);
 };
 
 struct vc_chan {

@@ -100,10 +100,21 @@ static void mux_destroy(struct vc_chan *ch)
     free(m);
 }
 
+static void mux_give_up(struct vc_chan *ch, const char *text)
+{
+    struct mux *m = self(ch);
+    for (int i = 0; i < m->nchans; i++)
+        if (m->chans[i]->ops->give_up)
+            m->chans[i]->ops->give_up(m->chans[i], text);
+}
+
 /** Two tables, because waiters look at `wakes`: one channel that does not wake makes all sleeps timed. */
-static const struct vc_chan_ops mux_ops = {"mux", mux_isend, mux_irecv, mux_progress, mux_destroy, true};
-static const struct vc_chan_ops mux_ops_timed = {"mux",        mux_isend,   mux_irecv,
-                                                 mux_progress, mux_destroy, false};
+#define MUX_OPS(wakes)                                                                                       \
+    {                                                                                                        \
+        "mux", mux_isend, mux_irecv, mux_progress, mux_destroy, wakes, mux_give_up                           \
+    }
+static const struct vc_chan_ops mux_ops = MUX_OPS(true);
+static const struct vc_chan_ops mux_ops_timed = MUX_OPS(false);
 
 int vc_mux_create(int size, int rank, struct vc_chan *const *via, struct vc_chan **out)
 {

@@ -114,6 +114,9 @@ static int check_gave_up(const struct vc_parking *p)
     uint32_t who = atomic_load_explicit(&p->shared->gave_up, memory_order_acquire);
     if (who == 0 || who > (uint32_t)p->n || who == 1u + (uint32_t)p->me)
         return VC_OK;
+    /* Who was told of it by others passes on the first one's words. */
+    if (strstr(why_text(p), " gave up: "))
+        return vc_fail(VC_ERR_PEER, "%.*s", WHY_BYTES - 1, why_text(p));
     return vc_fail(VC_ERR_PEER, "rank %d gave up: %.*s", p->ranks ? p->ranks[who - 1] : (int)who - 1,
                    WHY_BYTES - 1, why_text(p));
 }

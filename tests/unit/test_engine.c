@@ -190,8 +190,8 @@ static void script_destroy(struct vc_chan *ch)
     (void)ch;
 }
 
-static const struct vc_chan_ops script_ops = {"script",        script_isend,   script_irecv,
-                                              script_progress, script_destroy, false};
+static const struct vc_chan_ops script_ops = {"script",       script_isend, script_irecv, script_progress,
+                                              script_destroy, false,        NULL};
 
 static struct script script_make(void)
 {

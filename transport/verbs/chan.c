@@ -159,6 +159,15 @@ static int verbs_progress(struct vc_chan *ch)
     return rc;
 }
 
+static void verbs_give_up(struct vc_chan *ch, const char *text)
+{
+    struct chan *c = self(ch);
+    verbs_lock(c->v);
+    vc_chan_fail(c, "%s", text);
+    vc_chan_abort(c);
+    verbs_unlock(c->v);
+}
+
 /* ---- life ---- */
 
 /* Nothing that is on its way may touch the requests or the memory of this channel any more. */
@@ -228,6 +237,7 @@ static const struct vc_chan_ops verbs_ops = {
     .progress = verbs_progress,
     .destroy = verbs_destroy,
     .wakes = true,
+    .give_up = verbs_give_up,
 };
 
 int vc_verbs_chan_create(const struct vc_verbs_chan_cfg *cfg, struct vc_chan **out)
