@@ -476,6 +476,9 @@ static void begin_wait(struct vc_exec *x, struct vc_waiter *w, const struct vc_w
     struct vc_wake_src *src = x->nflying && (x->env.by_device || unknown) ? x->env.chan->src : NULL;
     bool parks = !src || x->env.by_shm || unknown || x->node_step >= 0;
     vc_wait_begin_src(w, wait, parks ? parking : NULL, src);
+    /* A device can be lost while the node phase before its messages waits for somebody. */
+    if (x->env.by_device)
+        w->watch = x->env.chan->src;
 }
 
 int vc_exec_wait(struct vc_exec *x, const struct vc_wait_cfg *wait, struct vc_parking *parking)

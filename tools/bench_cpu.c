@@ -70,19 +70,21 @@ void bench_cpu_run(struct bench_world *w, struct bench_cpu *c)
 
 /* ---- per operation ---- */
 
-/* CPU-seconds that this host was busy since it started, and those of them in interrupts. /proc/stat counts in
- * ticks: blocks must be long. */
+/* CPU-seconds that this host was busy since some instant, and those of them in interrupts. Busy is what was
+ * not idle: the kernel knows idle time exactly, while busy time is counted in ticks, which virtual CPUs may
+ * miss. Either is told in ticks: blocks must be long. */
 static void host_busy(double *busy, double *irq)
 {
-    double v[8] = {0};
+    double v[8] = {0}, tick = 1.0 / (double)sysconf(_SC_CLK_TCK);
     *busy = *irq = 0;
     FILE *f = fopen("/proc/stat", "re");
     if (!f)
         return;
-    /* user nice system idle iowait irq softirq steal; guests are part of user. */
-    if (fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6]) == 7) {
-        *busy = (v[0] + v[1] + v[2] + v[5] + v[6]) / (double)sysconf(_SC_CLK_TCK);
-        *irq = (v[5] + v[6]) / (double)sysconf(_SC_CLK_TCK);
+    /* user nice system idle iowait irq softirq steal */
+    if (fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6],
+               &v[7]) == 8) {
+        *busy = bench_now() * (double)sysconf(_SC_NPROCESSORS_ONLN) - (v[3] + v[4] + v[7]) * tick;
+        *irq = (v[5] + v[6]) * tick;
     }
     fclose(f);
 }

@@ -41,7 +41,7 @@ static int check_liveness(struct vc_waiter *w, int whom, uint64_t now)
     if (now - w->t_liveness < LIVENESS_NS)
         return VC_OK;
     w->t_liveness = now;
-    int err = w->src ? w->src->check(w->src) : VC_OK;
+    int err = w->watch ? w->watch->check(w->watch) : VC_OK;
     return err == VC_OK && w->parking ? vc_park_check(w->parking, whom) : err;
 }
 

@@ -101,6 +101,7 @@ struct vc_waiter {
     const struct vc_wait_cfg *cfg;
     struct vc_parking *parking; /**< NULL: nobody can wake this wait through shared memory */
     struct vc_wake_src *src;    /**< NULL: nor through a descriptor; without both, sleeps are timed only */
+    struct vc_wake_src *watch;  /**< NULL, or what is checked while waiting, whatever is waited for */
     uint32_t polls;
     uint8_t stage;
     bool announced, armed;
@@ -113,7 +114,7 @@ static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *
 {
     w->cfg = cfg;
     w->parking = parking;
-    w->src = NULL;
+    w->src = w->watch = NULL;
     w->polls = 0;
     w->stage = 0;
     w->announced = w->armed = false;
@@ -125,7 +126,7 @@ static inline void vc_wait_begin_src(struct vc_waiter *w, const struct vc_wait_c
                                      struct vc_parking *parking, struct vc_wake_src *src)
 {
     vc_wait_begin(w, cfg, parking);
-    w->src = src;
+    w->src = w->watch = src;
     /* Even a short spin takes time from a device that works on this CPU. */
     if (src && src->needs_cpu && cfg->mode != VC_WAIT_POLL)
         w->polls = VC_TIGHT_POLLS - 2;

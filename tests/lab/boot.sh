@@ -42,12 +42,14 @@ mac() {
 # Sets args to QEMU's words for guest $1.
 qemu_args() {
     local vm=$1 root=local,readonly=on,security_model=none,multidevs=remap
+    local kernel="console=ttyS0 quiet panic=-1 oops=panic mitigations=off nowatchdog tsc=reliable"
+    kernel+=" random.trust_cpu=on net.ifnames=0"
     args=(-name "vm$vm" -machine q35 -no-user-config -nodefaults -display none -no-reboot
         -smp "$lab_cpus" -m "$lab_mem" -pidfile "vm$vm.pid"
         -chardev "file,id=console,path=vm$vm.console" -serial chardev:console
         -monitor "unix:vm$vm.monitor,server=on,wait=off"
         -kernel "$lab_cache/vmlinux" -initrd "$lab_initramfs"
-        -append "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nowatchdog tsc=reliable random.trust_cpu=on net.ifnames=0 lab.state=$lab_state lab.vm=$vm"
+        -append "$kernel lab.state=$lab_state lab.vm=$vm"
         -device "virtio-rng-pci"
         -fsdev "$root,id=root,path=/" -device "virtio-9p-pci,fsdev=root,mount_tag=root"
         -fsdev "$root,id=layer,path=$lab_cache/layer" -device "virtio-9p-pci,fsdev=layer,mount_tag=layer")

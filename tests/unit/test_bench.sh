@@ -91,7 +91,7 @@ fi
 if expect 0 -n 2 --cpu-per-op=0.1 --wait event --json "$dir/j"; then
     says out 'CPU-seconds for 1000 allreduces'
     jq -e '.points == null and all(.cpu_per_op[]; .time > 0 and .calls >= 10 and .rounds > 2
-        and .ranks_cpu >= .ranks_kernel_cpu and .hosts_cpu >= .hosts_irq_cpu)
+        and .ranks_cpu >= .ranks_kernel_cpu)
         and .cpu_per_op.vcoll.ranks_cpu > 0' "$dir/j" > /dev/null ||
         fail "the JSON is not as expected: $(head -c 2000 "$dir/j")"
 fi

@@ -15,7 +15,8 @@
 
 /* Whatever the user's timeout, at least this many powers of two of 4.096 us a try. */
 #define TIMEOUT_MIN 10
-#define RETRIES     7
+/* Not the largest, 7: Linux's rxe takes that for "for ever", as all do with the retries of RNR. */
+#define RETRIES 6
 
 enum { BOOT_CARD_OUT, BOOT_CARD_IN, BOOT_NOTE_OUT, BOOT_NOTE_IN };
 
@@ -37,13 +38,12 @@ int vc_ep_post_recv(struct ep *e, int slot)
     return ibv_post_recv(e->qp, &wr, &bad);
 }
 
-static struct ibv_qp *create_qp(struct vc_verbs *v, struct ep *e)
+static bool create_qp(struct vc_verbs *v, struct ep *e)
 {
     /* What comes inline saves the device a read of memory, but makes every work request larger. */
     static const uint32_t inline_bytes[] = {192, 128, 64, 32, 0};
-    struct ibv_qp *qp = NULL;
     int depth = at_most(QP_WR, v->dev.attr.max_qp_wr);
-    for (size_t i = 0; !qp && i < sizeof inline_bytes / sizeof inline_bytes[0]; i++) {
+    for (size_t i = 0; !e->qp && i < sizeof inline_bytes / sizeof inline_bytes[0]; i++) {
         struct ibv_qp_init_attr attr = {
             .send_cq = v->cq_bulk,
             .recv_cq = v->cq_latency,
@@ -56,13 +56,13 @@ static struct ibv_qp *create_qp(struct vc_verbs *v, struct ep *e)
             .qp_type = IBV_QPT_RC,
             .sq_sig_all = 0,
         };
-        qp = vc_ibv.create_qp(v->pd, &attr);
-        if (qp) {
+        e->qp = vc_ibv.create_qp(v->pd, &attr);
+        if (e->qp) {
             e->depth = (uint32_t)depth;
             e->inline_max = inline_bytes[i];
         }
     }
-    return qp;
+    return e->qp != NULL;
 }
 
 /* Without a shared receive queue the connection gets buffers of its own. */
@@ -145,8 +145,7 @@ static void make_half(struct vc_verbs *v, struct ep *e)
     struct conn_card *c = &e->card_out;
     const char *what = "ibv_create_qp";
     errno = 0;
-    e->qp = create_qp(v, e);
-    if (e->qp) {
+    if (create_qp(v, e)) {
         what = "ibv_modify_qp to INIT";
         e->rec = malloc(e->depth * sizeof *e->rec);
         int rc = e->rec ? to_init(v, e) : ENOMEM;
@@ -346,11 +345,10 @@ void vc_ep_tell(struct vc_verbs *v, int proc, uint64_t id, int rank, const char 
     }
     if (e->refused)
         return;
-    if (e->announced && !e->boot[BOOT_NOTE_OUT].done) {
+    if (e->announced && !e->boot[BOOT_NOTE_OUT].done)
         v->boot->ops->progress(v->boot);
-        if (!e->boot[BOOT_NOTE_OUT].done)
-            return; /* one is on its way */
-    }
+    if (e->announced && !e->boot[BOOT_NOTE_OUT].done)
+        return; /* one is on its way */
     bool first = !e->announced;
     struct conn_note note = {.id = id, .rank = (uint32_t)rank};
     snprintf(note.why, sizeof note.why, "%s", why);

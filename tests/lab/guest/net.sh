@@ -54,7 +54,7 @@ set_moderation() {
 
 # Whether all is as start_data_net left it.
 data_net_is_well() {
-    local state mtu gid name=$1
+    local state='' mtu='' gid name=$1
     { read -r state < /sys/class/infiniband/rxe0/ports/1/state && read -r mtu < "/sys/class/net/$name/mtu"; } 2> /dev/null
     [[ $state = 4:* && $mtu = "$LAB_MTU" && -e /dev/infiniband/uverbs0 && ! -e /dev/infiniband/uverbs1 ]] || return 1
     for gid in 0 1 2 3; do

@@ -23,7 +23,7 @@ ulimit -l 64
 exec setpriv --bounding-set -ipc_lock --inh-caps -ipc_lock "$@"
 EOF
     chmod +x /tmp/limited
-    scp -q /tmp/limited vm1:/tmp/limited
+    ssh vm1 'cat > /tmp/limited && chmod +x /tmp/limited' < /tmp/limited
     ranks /tmp/limited "$program" --seed 5 --iterations 25 > $out 2>&1 || fail "wrong results"
     expected='locked memory is 64 KiB'
     ;;

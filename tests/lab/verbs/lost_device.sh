@@ -31,11 +31,17 @@ fail() {
     echo "FAILED: $*"
     failed=1
 }
-grep -q 'NO ERROR\|WRONG' $out && fail "a rank did not notice"
-[ "$(grep -c '^rank [0-9]*: error after' $out)" = "$LAB_RANKS" ] || fail "not every rank got an error"
+grep -q 'WRONG' $out && fail "a wrong result"
+# A rank whose messages had come before the interface went down may be through, rightly; not so those that wait for it.
+must=0
+[ $how = delete ] && must=$((LAB_RANKS - 1))
+[ $how = down ] && must=$((LAB_RANKS / 2 - 1))
+for ((rank = 0; rank <= must; rank++)); do
+    grep -q "^rank $rank: error after" $out || fail "rank $rank did not notice"
+done
 # Those who waited: 2 s until the loss, 10 s to notice; the late one waits for nothing but that.
 awk -v bound=13 '/error after/ { if ($5 > bound) bad = 1 } END { exit bad }' $out || fail "it took a rank more than 10 s"
-[ $ended -lt 60 ] || fail "the job took $ended s to end"
+[ $ended -lt 120 ] || fail "the job took $ended s to end"
 grep -q "$LAB_RDMA" $out.err || fail "nobody named the device"
 [ $how = delete ] && { grep -q 'was removed' $out.err || fail "nobody named the cause"; }
 [ $how = down ] && { grep -qi 'port\|reached' $out.err || fail "nobody named the cause"; }
