@@ -43,26 +43,28 @@ static bool create_qp(struct vc_verbs *v, struct ep *e)
     /* What comes inline saves the device a read of memory, but makes every work request larger. */
     static const uint32_t inline_bytes[] = {192, 128, 64, 32, 0};
     int depth = at_most(QP_WR, v->dev.attr.max_qp_wr);
-    for (size_t i = 0; !e->qp && i < sizeof inline_bytes / sizeof inline_bytes[0]; i++) {
-        struct ibv_qp_init_attr attr = {
-            .send_cq = v->cq_bulk,
-            .recv_cq = v->cq_latency,
-            .srq = v->srq,
-            .cap = {.max_send_wr = (uint32_t)depth,
-                    .max_recv_wr = v->srq ? 0 : (uint32_t)recv_depth(v),
-                    .max_send_sge = 2,
-                    .max_recv_sge = v->srq ? 0 : 1,
-                    .max_inline_data = inline_bytes[i]},
-            .qp_type = IBV_QPT_RC,
-            .sq_sig_all = 0,
-        };
-        e->qp = vc_ibv.create_qp(v->pd, &attr);
+    struct ibv_qp_init_attr attr = {
+        .send_cq = v->cq_bulk,
+        .recv_cq = v->cq_latency,
+        .srq = v->srq,
+        .cap = {.max_send_wr = (uint32_t)depth,
+                .max_recv_wr = v->srq ? 0 : (uint32_t)recv_depth(v),
+                .max_send_sge = 2,
+                .max_recv_sge = v->srq ? 0 : 1},
+        .qp_type = IBV_QPT_RC,
+        .sq_sig_all = 0,
+    };
+    for (size_t i = 0; i < sizeof inline_bytes / sizeof inline_bytes[0]; i++) {
+        struct ibv_qp_init_attr asked = attr; /* the library writes into it what it gives */
+        asked.cap.max_inline_data = inline_bytes[i];
+        e->qp = vc_ibv.create_qp(v->pd, &asked);
         if (e->qp) {
             e->depth = (uint32_t)depth;
             e->inline_max = inline_bytes[i];
+            return true;
         }
     }
-    return e->qp != NULL;
+    return false;
 }
 
 /* Without a shared receive queue the connection gets buffers of its own. */
