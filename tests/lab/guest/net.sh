@@ -18,16 +18,36 @@ find_nic() {
     fail "there is no network card $want"
 }
 
-# Makes the virtual function and leaves its name in $nic. Its driver comes last, so that it finds the MAC address that
-# the physical function's driver gave it.
+# Waits until the device has a link; 20 s must do.
+wait_for_link() {
+    local carrier try
+    for ((try = 0; try < 200; try++)); do
+        { read -r carrier < "/sys/class/net/$1/carrier"; } 2> /dev/null
+        [ "$carrier" != 1 ] || return 0
+        sleep 0.1
+    done
+    fail "$1 has no link"
+}
+
+# Makes the virtual function and leaves its name in $nic. Its driver comes last: a physical function that comes up
+# afterwards forgets the addresses of its virtual ones, who are not told in time.
 make_vf() {
-    local pf=/sys/class/net/pf0/device mac
-    printf -v mac '52:54:00:76:03:%02x' "$lab_vm"
+    local pf=/sys/class/net/pf0/device try mac
     echo 1 > $pf/sriov_numvfs || fail "no virtual function"
-    printf '%s\n' "link set pf0 mtu $LAB_MTU" "link set pf0 up" "link set pf0 vf 0 mac $mac" > /run/pf.batch
+    printf '%s\n' "link set pf0 mtu $LAB_MTU" "link set pf0 up" > /run/pf.batch
     ip -batch /run/pf.batch || fail "the physical function does not come up"
+    wait_for_link pf0
     modprobe igbvf || fail "cannot load igbvf"
-    find_nic 3
+    for ((try = 0; try < 200; try++)); do
+        for nic in $pf/virtfn0/net/*; do
+            nic=${nic##*/}
+            [ "$nic" = "*" ] || break 2
+        done
+        sleep 0.1
+    done
+    [ "$nic" != "*" ] || fail "the virtual function has no driver"
+    printf -v mac '52:54:00:76:03:%02x' "$lab_vm"
+    ip link set "$nic" address "$mac" || fail "the virtual function takes no address"
 }
 
 start_data_net() {
@@ -41,6 +61,7 @@ start_data_net() {
     printf '%s\n' "link set $nic name $name" "link set $name mtu $LAB_MTU" \
         "addr add 10.77.0.$((lab_vm + 1))/24 dev $name" "link set $name up" > /run/data.batch
     ip -batch /run/data.batch || fail "$name does not come up with an MTU of $LAB_MTU"
+    wait_for_link $name
     # Without a wish for moderation it is what the driver begins with; restoring it takes its value.
     [ -n "$LAB_RX_USECS" ] || LAB_RX_USECS=$(ethtool -c $name | awk '$1 == "rx-usecs:" { print $2 }')
     set_moderation $name || fail "$name does not take rx-usecs $LAB_RX_USECS"
