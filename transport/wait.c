@@ -183,7 +183,8 @@ static void sleep_on_word(struct vc_waiter *w, uint32_t value)
 static void sleep_on_fds(struct vc_waiter *w)
 {
     uint64_t slice = w->slice;
-    struct pollfd fds[2] = {{.fd = w->src->fd, .events = POLLIN}, {.fd = vc_park_pipe(), .events = POLLIN}};
+    struct pollfd fds[2] = {{.fd = w->src->fd, .events = POLLIN},
+                            {.fd = w->parking ? vc_park_pipe() : -1, .events = POLLIN}};
     if (w->parking && slice > PIPE_SLICE_NS)
         slice = PIPE_SLICE_NS;
     if (w->src->max_slice_ns && slice > w->src->max_slice_ns)
