@@ -33,7 +33,7 @@ static void say(struct layout *l, const char *word)
     char inner[sizeof l->text];
 
     memcpy(inner, l->text, sizeof inner);
-    snprintf(l->text, sizeof l->text, "%s%s%.120s", word, inner[0] ? " of " : "", inner);
+    snprintf(l->text, sizeof l->text, "%.30s%s%.120s", word, inner[0] ? " of " : "", inner);
 }
 
 static void leaf_basic(struct layout *l, const struct basic *b)
