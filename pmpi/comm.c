@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/comm.h"
 
+#include "pmpi/online.h"
 #include "pmpi/stats.h"
 #include "pmpi/team.h"
 
@@ -183,7 +184,7 @@ void vc_comm_teardown(void)
 bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm)
 {
     if (c->phase != VC_COMM_NEW)
-        return c->phase == VC_COMM_ACTIVE;
+        return vc_comm_active(c);
     /* Reproducible results must not change from one call to the next either. */
     if (++c->calls < vc_params.setup_after && !vc_params.reproducible)
         return false;
@@ -194,12 +195,15 @@ bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm)
     c->setup_seconds = (double)took * 1e-9;
     c->why_not = err != VC_OK ? "its set-up failed" : why;
     /* A rank that failed alone is loud about it in its collective; the others cannot know. */
-    c->phase = err != VC_OK ? VC_COMM_BROKEN : c->team ? VC_COMM_ACTIVE : VC_COMM_PASSES;
+    c->phase = err != VC_OK         ? VC_COMM_BROKEN
+               : !c->team           ? VC_COMM_PASSES
+               : vc_online_wanted() ? VC_COMM_LEARNING
+                                    : VC_COMM_ACTIVE;
     if (err != VC_OK)
         vc_log(VC_LOG_ERROR, "rank %d could not set up a communicator of %d ranks: %s", c->rank, c->size,
                vc_error_text());
     else if (!c->team && c->rank == 0)
         vc_log(VC_LOG_INFO, "a communicator of %d ranks passes through: %s", c->size, why);
-    vc_stats_setup(took, c->phase == VC_COMM_ACTIVE);
-    return c->phase == VC_COMM_ACTIVE;
+    vc_stats_setup(took, vc_comm_active(c));
+    return vc_comm_active(c);
 }

@@ -12,10 +12,11 @@
 #include "pmpi/door.h"
 
 enum vc_phase {
-    VC_COMM_NEW,    /**< not set up yet */
-    VC_COMM_ACTIVE, /**< team is there */
-    VC_COMM_PASSES, /**< passes through for good; why_not says why */
-    VC_COMM_BROKEN, /**< a collective failed in the middle; every later one fails */
+    VC_COMM_NEW,      /**< not set up yet */
+    VC_COMM_ACTIVE,   /**< team is there */
+    VC_COMM_LEARNING, /**< active, and every call goes by online.h: none takes the fast path */
+    VC_COMM_PASSES,   /**< passes through for good; why_not says why */
+    VC_COMM_BROKEN,   /**< a collective failed in the middle; every later one fails */
 };
 
 struct vc_team;
@@ -24,12 +25,18 @@ struct vc_comm {
     _Atomic(MPI_Comm) handle; /**< NULL: unused */
     enum vc_phase phase;
     int rank, size;
-    struct vc_team *team; /**< ACTIVE and BROKEN */
+    struct vc_team *team; /**< ACTIVE, LEARNING and BROKEN */
     int calls;            /**< accelerated collectives so far, while NEW */
     double setup_seconds;
     const char *why_not; /**< static storage */
     struct vc_comm *next_free;
 };
+
+/** Set up, and not broken. */
+static inline bool vc_comm_active(const struct vc_comm *c)
+{
+    return c->phase == VC_COMM_ACTIVE || c->phase == VC_COMM_LEARNING;
+}
 
 #define VC_COMM_SLOTS 256
 extern _Atomic(struct vc_comm *) vc_comm_cache[VC_COMM_SLOTS];
@@ -71,7 +78,7 @@ void vc_comm_teardown(void);
 
 /**
  * For a call on a communicator that is still NEW: counts it, and sets up when it is the VCOLL_SETUP_AFTER-th.
- * Collective on the communicator then. True: ACTIVE now.
+ * Collective on the communicator then. True: active now.
  */
 bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm);
 

@@ -6,15 +6,19 @@
  * never.
  */
 #include "pmpi/comm.h"
+#include "pmpi/devices.h"
 #include "pmpi/fabric.h"
+#include "pmpi/online.h"
 #include "pmpi/stats.h"
 #include "pmpi/symbols.h"
+#include "pmpi/table.h"
 #include "pmpi/typemap.h"
 #include "pmpi/types.h"
 #include "pmpi/world.h"
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 _Atomic int vc_gate = VC_GATE_UNKNOWN;
@@ -23,6 +27,8 @@ struct vc_wait_cfg vc_wait;
 
 /* A bad setting: the first collective reports it and ends the job. */
 static char bad_setting[sizeof((struct vc_param_report *)0)->error];
+/* VCOLL_CQ_MODERATION was given, which wins over a table's. */
+static bool own_moderation;
 
 static void set_gate(enum vc_gate gate)
 {
@@ -39,7 +45,9 @@ static int on_finalize(MPI_Comm self, int key, void *value, void *extra)
     (void)extra;
     set_gate(VC_GATE_CLOSED);
     vc_comm_teardown();
+    vc_devices_restore();
     vc_fabric_fini();
+    vc_table_fini();
     vc_types_fini();
     vc_host_progress_fini();
     vc_stats_fini();
@@ -59,12 +67,27 @@ static int watch_finalize(void)
     return VC_OK;
 }
 
+/* Whether the user has said it, be it the default. */
+static bool is_given(const struct vc_param_value *values, const char *name)
+{
+    int n;
+    const struct vc_param_def *defs = vc_param_defs(&n);
+    for (int i = 0; values && i < n; i++)
+        if (strcmp(defs[i].name, name) == 0)
+            return values[i].origin != VC_FROM_DEFAULT;
+    return false;
+}
+
 static void load_settings(void)
 {
     struct vc_param_report report;
-    int rank = 0;
+    int rank = 0, n;
     memset(&report, 0, sizeof report);
-    int err = vc_params_load(&vc_params, NULL, &report);
+    vc_param_defs(&n);
+    struct vc_param_value *values = calloc((size_t)n, sizeof *values);
+    int err = vc_params_load(&vc_params, values, &report);
+    own_moderation = is_given(values, "CQ_MODERATION");
+    free(values);
     vc_next.Comm_rank(MPI_COMM_WORLD, &rank);
     vc_log_setup(vc_params.log, rank);
     if (err != VC_OK)
@@ -101,8 +124,10 @@ static int prepare(void)
         (err = vc_comm_keyval_init()) != VC_OK)
         return err;
     fill_wait();
-    if ((err = vc_fabric_init()) != VC_OK)
+    if ((err = vc_fabric_init()) != VC_OK || (err = vc_devices_agree()) != VC_OK ||
+        (err = vc_table_init()) != VC_OK)
         return err;
+    vc_devices_apply(own_moderation);
     vc_typemap_init();
     if (vc_stats_init() != VC_OK)
         vc_log(VC_LOG_WARN, "%s", vc_error_text());
@@ -124,7 +149,7 @@ static void open_door(void)
         if (vc_params.disable)
             set_gate(VC_GATE_CLOSED);
         else
-            set_gate(bad_setting[0] || vc_stats_on() ? VC_GATE_WATCHED : VC_GATE_OPEN);
+            set_gate(bad_setting[0] || vc_stats_on() || vc_online_wanted() ? VC_GATE_WATCHED : VC_GATE_OPEN);
     }
     pthread_mutex_unlock(&once);
 }
@@ -155,6 +180,9 @@ int PMPI_Finalize(void)
     vc_next_init();
     /* Before the underlying function, where MPI still is whole on every rank. */
     vc_stats_report();
+    if (atomic_load_explicit(&vc_gate, memory_order_relaxed) == VC_GATE_WATCHED && !bad_setting[0] &&
+        vc_online_wanted())
+        vc_online_save();
     return vc_next.Finalize();
 }
 
@@ -176,15 +204,28 @@ static enum vc_gate look(MPI_Comm comm)
     return (enum vc_gate)gate;
 }
 
+static void learn(struct vc_call *k, int rc, uint64_t took)
+{
+    /* Otherwise the communicator may not even be one. */
+    bool known = rc == MPI_SUCCESS && (vc_params.colls & 1u << k->coll);
+    struct vc_comm *c = known ? vc_comm_find(k->comm) : NULL;
+    if (c && c->phase == VC_COMM_LEARNING)
+        vc_online_done(c, k, took);
+}
+
 int vc_call_slow(struct vc_call *k, int (*fn)(struct vc_call *))
 {
     if (look(k->comm) == VC_GATE_CLOSED)
         return vc_native(k);
-    if (!vc_stats_on())
+    if (!vc_stats_on() && !vc_online_wanted())
         return fn(k);
     uint64_t begun = vc_now_ns();
     int rc = fn(k);
-    vc_stats_call(k, vc_now_ns() - begun);
+    uint64_t took = vc_now_ns() - begun;
+    if (vc_stats_on())
+        vc_stats_call(k, took);
+    if (vc_online_wanted())
+        learn(k, rc, took);
     return rc;
 }
 

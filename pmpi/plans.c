@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A communicator's channel and its plans, made when they are first needed. */
+/* A communicator's channels and its plans, made when they are first needed. */
 #include "pmpi/team.h"
 
 #include "pmpi/fabric.h"
@@ -13,7 +13,7 @@
 /* Shared memory of the rings of one node. */
 #define RING_BUDGET ((size_t)4 << 20)
 
-/* ---- channel ---- */
+/* ---- channels ---- */
 
 /*
  * The mpi channel needs a communicator of its own. Not MPI_Comm_dup: that would run the copy callbacks of the
@@ -32,10 +32,10 @@ static int private_comm(MPI_Comm comm, MPI_Comm *out)
     return VC_OK;
 }
 
-static int make_shm(struct vc_team *t, struct vc_chan **out)
+static int make_shm(struct vc_team *t, const struct vc_seg *seg, struct vc_chan **out)
 {
     struct vc_shm_chan_cfg cfg = {
-        .mem = t->chan_seg.base,
+        .mem = seg->base,
         .budget = RING_BUDGET,
         .n = t->nlocal,
         .me = t->local,
@@ -58,18 +58,27 @@ static int make_mpi(MPI_Comm comm, struct vc_chan **out)
     return err;
 }
 
+/* Between nodes. What settings and agreements forbid is unsupported on all ranks alike. */
+static int make_far(struct vc_team *t, MPI_Comm comm, bool verbs, struct vc_chan **out)
+{
+    if (verbs)
+        return vc_fabric ? vc_fabric_channel(comm, t->size, t->rank, t->world, out) : VC_ERR_UNSUPPORTED;
+    return vc_params.channels & VC_CHAN_MPI ? make_mpi(comm, out) : VC_ERR_UNSUPPORTED;
+}
+
 static void drop(struct vc_chan *ch)
 {
     if (ch)
         ch->ops->destroy(ch);
 }
 
-/* shm where there is one, `far` (verbs or mpi) elsewhere. Takes over both, whatever comes of it. The verbs
- * channel needs the mux for messages to oneself. */
-static int join(struct vc_team *t, struct vc_chan *shm, struct vc_chan *far)
+/* shm where there is one, `far` elsewhere. Takes over both, whatever comes of it. The verbs channel needs the
+ * mux for messages to oneself. */
+static int join(const struct vc_team *t, struct vc_chan *shm, struct vc_chan *far, bool verbs,
+                struct vc_chan **out)
 {
-    if (!far || (!shm && !vc_fabric)) {
-        t->chan = shm ? shm : far;
+    if (!far || (!shm && !verbs)) {
+        *out = shm ? shm : far;
         return VC_OK;
     }
     struct vc_chan **via = calloc((size_t)t->size, sizeof(struct vc_chan *));
@@ -78,7 +87,7 @@ static int join(struct vc_team *t, struct vc_chan *shm, struct vc_chan *far)
         if (r != t->rank)
             via[r] = shm && t->hier.node_of[r] == t->mine ? shm : far;
     if (err == VC_OK)
-        err = vc_mux_create(t->size, t->rank, via, &t->chan);
+        err = vc_mux_create(t->size, t->rank, via, out);
     if (err != VC_OK) {
         drop(shm);
         drop(far);
@@ -87,62 +96,81 @@ static int join(struct vc_team *t, struct vc_chan *shm, struct vc_chan *far)
     return err;
 }
 
-int vc_team_channel(struct vc_team *t, MPI_Comm comm)
+struct vc_lane *vc_team_lane(struct vc_team *t, enum vc_choice_channel channel)
 {
-    bool want_mpi = (vc_params.channels & VC_CHAN_MPI) != 0, cma;
-    t->chan_tried = true;
-    bool rings = false;
-    if (t->key.have_node) {
-        struct vc_share how = {.bytes = vc_shm_chan_bytes(t->nlocal, RING_BUDGET), .backing = t->backing};
-        rings = vc_share_try(t, comm, &how, &t->chan_seg, &cma) == VC_SHARED;
-    }
-    bool need_far = !rings || t->hier.nnodes > 1;
+    if (t->only_lane)
+        return &t->lane[t->only_lane - 1];
+    bool verbs = channel == VC_CHANNEL_AUTO ? vc_fabric != NULL : channel == VC_CHANNEL_VERBS;
+    return &t->lane[verbs ? VC_LANE_VERBS : VC_LANE_MPI];
+}
+
+/* This rank's part of a lane; what comes of it is for all ranks to agree. */
+static int make_lane(struct vc_team *t, MPI_Comm comm, struct vc_lane *l, bool rings)
+{
+    bool verbs = l == &t->lane[VC_LANE_VERBS];
     struct vc_chan *shm = NULL, *far = NULL;
     int err = VC_OK;
-    if (need_far && vc_fabric)
-        err = vc_fabric_channel(comm, t->size, t->rank, t->world, &far);
-    else if (need_far && !want_mpi)
-        err = VC_ERR_UNSUPPORTED; /* on all ranks alike */
-    else if (need_far)
-        err = make_mpi(comm, &far);
+    if (!rings || t->hier.nnodes > 1)
+        err = make_far(t, comm, verbs, &far);
     if (err == VC_OK && rings && t->nlocal > 1)
-        err = make_shm(t, &shm);
-    if (err == VC_OK) {
-        err = join(t, shm, far);
-    } else {
-        drop(shm);
-        drop(far);
+        err = make_shm(t, &l->seg, &shm);
+    if (err == VC_OK)
+        return join(t, shm, far, verbs, &l->chan);
+    drop(shm);
+    drop(far);
+    return err;
+}
+
+int vc_team_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel channel)
+{
+    struct vc_lane *l = vc_team_lane(t, channel);
+    bool ours = l == vc_team_lane(t, VC_CHANNEL_AUTO), rings = false, cma;
+    if (l->tried)
+        return VC_OK;
+    l->tried = true;
+    t->chan_tried |= ours;
+    if (t->key.have_node) {
+        struct vc_share how = {.bytes = vc_shm_chan_bytes(t->nlocal, RING_BUDGET), .backing = t->backing};
+        rings = vc_share_try(t, comm, &how, &l->seg, &cma) == VC_SHARED;
     }
+    int err = make_lane(t, comm, l, rings);
     int ok = err == VC_OK, all = 0;
     if (vc_next.Allreduce(&ok, &all, 1, MPI_INT, MPI_MIN, comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed while a channel was made");
-    if (!all) {
-        if (err != VC_OK && err != VC_ERR_UNSUPPORTED)
-            vc_log(VC_LOG_WARN,
-                   "no channel between the ranks of a communicator (%s): algorithms without one run",
-                   vc_error_text());
-        drop(t->chan);
-        t->chan = NULL;
-        vc_share_release(&t->chan_seg);
-        t->key.have_chan = false;
-        vc_select_init(&t->sel, &t->key, &vc_params);
+    if (all) {
+        if (rings && t->hier.nnodes == 1) {
+            t->only_lane = 1 + (int)(l - t->lane);
+            t->chan_tried = true;
+        }
+        return VC_OK;
     }
-    return VC_OK;
+    if (err != VC_OK && err != VC_ERR_UNSUPPORTED)
+        vc_log(VC_LOG_WARN, "no channel between the ranks of a communicator (%s): algorithms without one run",
+               vc_error_text());
+    drop(l->chan);
+    l->chan = NULL;
+    vc_share_release(&l->seg);
+    if (ours)
+        t->key.have_chan = false;
+    else
+        t->key.no_mpi = true; /* verbs are the other one, where there are two */
+    return vc_team_select(t);
 }
 
 /* ---- plans ---- */
 
 /* Of node phases in *node, of messages in the result. */
-static unsigned ways(const struct vc_team *t, const struct vc_plan *p, unsigned *node)
+static unsigned ways(const struct vc_team *t, const struct vc_lane *l, const struct vc_plan *p,
+                     unsigned *node)
 {
-    unsigned via = 0, far = vc_fabric ? VC_VIA_VERBS : VC_VIA_MPI;
+    unsigned via = 0, far = l == &t->lane[VC_LANE_VERBS] ? VC_VIA_VERBS : VC_VIA_MPI;
     *node = 0;
     for (int i = 0; i < p->nsteps; i++) {
         const struct vc_step *s = &p->steps[i];
         if (s->kind == VC_STEP_NODE)
             *node |= t->node ? VC_VIA_SHM : 0;
         else if (s->kind == VC_STEP_SEND || s->kind == VC_STEP_RECV || s->kind == VC_STEP_RECV_REDUCE)
-            via |= t->chan_seg.base && t->hier.node_of[s->peer] == t->mine ? VC_VIA_SHM : far;
+            via |= l->seg.base && t->hier.node_of[s->peer] == t->mine ? VC_VIA_SHM : far;
     }
     return via;
 }
@@ -181,6 +209,7 @@ static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_c
         .leaders = key->leaders,
         .hier = &t->hier,
     };
+    const struct vc_lane *lane = vc_team_lane(t, key->channel);
     s->key = *key;
     if (vc_alg_refuses(key->alg, &shape))
         return VC_OK;
@@ -193,9 +222,9 @@ static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_c
         /* Memory is bounded: what the new plan needs, old ones give up. */
         while (t->plan_tmp > 0 && t->plan_tmp + plan.tmp_bytes > VC_TEAM_TMP)
             forget(t, oldest(t, true));
-        unsigned by_node, by_message = ways(t, &plan, &by_node);
+        unsigned by_node, by_message = ways(t, lane, &plan, &by_node);
         struct vc_exec_env env = {
-            .chan = t->chan,
+            .chan = lane->chan,
             .node = t->node,
             .local = t->local,
             .nlocal = t->nlocal,
@@ -218,7 +247,7 @@ static bool same_key(const struct vc_plan_key *a, const struct vc_plan_key *b)
 {
     return a->bytes == b->bytes && a->alg == b->alg && a->root == b->root && a->esize == b->esize &&
            a->commutative == b->commutative && a->radix == b->radix && a->segment == b->segment &&
-           a->leaders == b->leaders;
+           a->leaders == b->leaders && a->channel == b->channel;
 }
 
 int vc_team_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,

@@ -3,9 +3,14 @@
 #include "include/vcoll/vcoll.h"
 
 #include "pmpi/comm.h"
+#include "pmpi/fabric.h"
 #include "pmpi/symbols.h"
+#include "pmpi/table.h"
 #include "pmpi/team.h"
+#include "pmpi/world.h"
+#include "tune/choice.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define TEXT_(x) #x
@@ -15,6 +20,10 @@ extern __typeof__(vcoll_version) vcoll_version VC_PUBLIC;
 extern __typeof__(vcoll_native) vcoll_native VC_PUBLIC;
 extern __typeof__(vcoll_comm_describe) vcoll_comm_describe VC_PUBLIC;
 extern __typeof__(vcoll_comm_algorithm) vcoll_comm_algorithm VC_PUBLIC;
+extern __typeof__(vcoll_comm_key) vcoll_comm_key VC_PUBLIC;
+extern __typeof__(vcoll_comm_force) vcoll_comm_force VC_PUBLIC;
+extern __typeof__(vcoll_cq_moderation) vcoll_cq_moderation VC_PUBLIC;
+extern __typeof__(vcoll_table) vcoll_table VC_PUBLIC;
 extern __typeof__(vcoll_host_progress) vcoll_host_progress VC_PUBLIC;
 
 const char *vcoll_version(void)
@@ -29,11 +38,16 @@ void *vcoll_native(const char *name)
 }
 
 /* Only while the door is open there is anything to know. */
+static bool open_now(void)
+{
+    int gate = atomic_load_explicit(&vc_gate, memory_order_relaxed);
+    return gate == VC_GATE_OPEN || gate == VC_GATE_WATCHED;
+}
+
 static struct vc_comm *known(const void *comm)
 {
     MPI_Comm handle;
-    int gate = atomic_load_explicit(&vc_gate, memory_order_relaxed);
-    if (!comm || (gate != VC_GATE_OPEN && gate != VC_GATE_WATCHED))
+    if (!comm || !open_now())
         return NULL;
     memcpy(&handle, comm, sizeof handle);
     return vc_comm_peek(handle);
@@ -46,14 +60,16 @@ int vcoll_comm_describe(const void *comm, struct vcoll_comm_info *info)
         return -1;
     const struct vc_team *t = c->team;
     memset(info, 0, sizeof *info);
-    info->active = c->phase == VC_COMM_ACTIVE;
+    info->active = vc_comm_active(c);
     info->why_not = info->active ? "" : c->why_not;
     info->setup_seconds = c->setup_seconds;
     info->heap_bytes = sizeof *c;
     if (t) {
         info->nodes = t->hier.nnodes;
         info->ranks_here = t->nlocal;
-        info->shm_bytes = t->seg.len + t->chan_seg.len;
+        info->shm_bytes = t->seg.len;
+        for (int i = 0; i < VC_LANES; i++)
+            info->shm_bytes += t->lane[i].seg.len;
         info->heap_bytes += vc_team_heap(t);
     }
     return 0;
@@ -65,10 +81,98 @@ const char *vcoll_comm_algorithm(const void *comm, const char *collective, unsig
     const struct vc_comm *c = known(comm);
     if (coll < 0 || !c)
         return "";
-    if (coll >= VC_COLL_ACCELERATED || c->phase != VC_COMM_ACTIVE || !(vc_params.colls & 1u << coll) ||
+    if (coll >= VC_COLL_ACCELERATED || !vc_comm_active(c) || !(vc_params.colls & 1u << coll) ||
         bytes > VC_CALL_LIMIT)
         return "native";
     return vc_select(&c->team->sel, (enum vc_coll)coll, (size_t)bytes, true)->alg->name;
+}
+
+int vcoll_comm_key(const void *comm, struct vcoll_comm_key *key)
+{
+    const struct vc_comm *c = known(comm);
+    if (!c || !key || !vc_comm_active(c))
+        return -1;
+    const struct vc_topo_key *k = &c->team->key;
+    *key = (struct vcoll_comm_key){
+        .ranks = k->size,
+        .nodes = k->nnodes,
+        .ppn = k->max_ppn,
+        .crowded = k->crowded,
+        .bulk_slots = k->have_bulk,
+        .network = k->have_verbs ? "verbs" : "mpi",
+        .platform = k->platform < 0 ? "mixed" : vc_platform_class_name((enum vc_platform_class)k->platform),
+        .device = vc_world.device,
+    };
+    return 0;
+}
+
+/* -1, with the text of the last error. */
+static int refuse(char *why, unsigned long len)
+{
+    if (why && len > 0)
+        snprintf(why, len, "%s", vc_error_text());
+    return -1;
+}
+
+/* Changes nothing unless it is VC_OK. */
+static int force(struct vc_comm *c, const char *collective, const char *choice)
+{
+    struct vc_alg_choice want;
+    if (!c || !vc_comm_active(c))
+        return vc_fail(VC_ERR_INVAL, "the communicator is not set up%s%s", c && c->why_not[0] ? ": " : "",
+                       c ? c->why_not : "");
+    int coll = collective ? vc_coll_by_name(collective) : -1;
+    if (coll < 0 || coll >= VC_COLL_ACCELERATED || !choice)
+        return vc_fail(VC_ERR_INVAL, "\"%s\" is not a collective that is accelerated",
+                       collective ? collective : "");
+    if (!(vc_params.colls & 1u << coll))
+        return vc_fail(VC_ERR_INVAL, "%s is not in VCOLL_COLLS", collective);
+    int err = vc_choice_parse((enum vc_coll)coll, choice, &want);
+    if (err == VC_OK)
+        err = vc_select_force(&c->team->sel, &c->team->key, (enum vc_coll)coll, &want);
+    if (err == VC_OK)
+        c->team->force[coll] = want;
+    return err;
+}
+
+int vcoll_comm_force(const void *comm, const char *collective, const char *choice, char *why,
+                     unsigned long why_len)
+{
+    return force(known(comm), collective, choice) == VC_OK ? 0 : refuse(why, why_len);
+}
+
+static int moderate(const char *setting)
+{
+    static const char name[] = "CQ_MODERATION";
+    struct vc_params p = vc_params;
+    int n, err = VC_ERR_INVAL;
+    const struct vc_param_def *defs = vc_param_defs(&n);
+    if (!open_now() || !vc_fabric)
+        return vc_fail(VC_ERR_UNSUPPORTED, "no messages go over verbs");
+    for (int i = 0; setting && i < n; i++)
+        if (strcmp(defs[i].name, name) == 0)
+            err = defs[i].parse(&p, setting);
+    if (!setting)
+        return vc_fail(VC_ERR_INVAL, "no setting");
+    if (err != VC_OK || !p.cq_moderation.given)
+        return err;
+    const struct vc_param_moderation *m = &p.cq_moderation;
+    struct vc_cq_mod latency = {m->latency.count, m->latency.period}, bulk = {m->bulk.count, m->bulk.period};
+    return vc_verbs_set_moderation(vc_fabric, &latency, &bulk);
+}
+
+int vcoll_cq_moderation(const char *setting, char *why, unsigned long why_len)
+{
+    return moderate(setting) == VC_OK ? 0 : refuse(why, why_len);
+}
+
+const char *vcoll_table(unsigned long long *checksum)
+{
+    uint64_t sum = 0;
+    const char *name = open_now() ? vc_table_in_use(&sum) : "";
+    if (checksum)
+        *checksum = sum;
+    return name;
 }
 
 void vcoll_host_progress(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Barrier, broadcast, allgather and alltoall: from the user's arguments to packed buffers, through, and back.
  */
+#include "pmpi/online.h"
 #include "pmpi/run.h"
 
 #include <stdio.h>
@@ -16,8 +17,11 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k)
         /* Ranks of this node that wait for this one are told, and those of other nodes. */
         if (c->team && c->team->seg.base)
             vc_park_give_up(&c->team->parking, why);
-        if (c->team && c->team->chan && c->team->chan->ops->give_up)
-            c->team->chan->ops->give_up(c->team->chan, why);
+        for (int i = 0; c->team && i < VC_LANES; i++) {
+            struct vc_chan *ch = c->team->lane[i].chan;
+            if (ch && ch->ops->give_up)
+                ch->ops->give_up(ch, why);
+        }
         vc_log(VC_LOG_ERROR, "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll),
                c->rank, c->size, why);
     }
@@ -30,7 +34,8 @@ static int take(struct vc_comm *c, struct vc_call *k, const struct vc_alg_choice
                 bool commutative, struct vc_how *how)
 {
     k->via = VC_VIA_SHM;
-    if (pick->alg->kind == VC_ALG_PLAN) {
+    /* A channel that the choice names need not be there: agreed. */
+    if (pick->alg->kind == VC_ALG_PLAN && vc_team_lane(c->team, pick->channel)->chan) {
         struct vc_plan_key key = {
             .alg = pick->alg,
             .bytes = k->bytes,
@@ -39,6 +44,7 @@ static int take(struct vc_comm *c, struct vc_call *k, const struct vc_alg_choice
             .root = k->root,
             .radix = pick->radix,
             .leaders = pick->leaders,
+            .channel = pick->channel,
             .commutative = commutative,
         };
         struct vc_plan_slot *slot;
@@ -52,7 +58,31 @@ static int take(struct vc_comm *c, struct vc_call *k, const struct vc_alg_choice
         k->why = VC_PASS_SELECTED;
     else
         k->alg = how->alg = pick->alg;
+    how->pick = pick;
     return VC_OK;
+}
+
+static const struct vc_alg_choice *picked(struct vc_comm *c, struct vc_call *k, bool commutative)
+{
+    const struct vc_alg_choice *pick =
+        c->phase == VC_COMM_LEARNING ? vc_online_choose(c, k, commutative) : NULL;
+    return pick ? pick : vc_select(&c->team->sel, k->coll, k->bytes, commutative);
+}
+
+/* Opens the lane of a plan; collective when that is new. */
+static int open_lane(struct vc_team *t, const struct vc_call *k, const struct vc_alg_choice *pick)
+{
+    return pick->alg->kind == VC_ALG_PLAN ? vc_team_open(t, k->comm, pick->channel) : VC_OK;
+}
+
+/* Tries the plan that refuses no shape, where the one that was picked has refused. */
+static int take_spare(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative,
+                      struct vc_how *how)
+{
+    const struct vc_alg_choice *spare = &c->team->sel.spare[k->coll];
+    int err = spare->alg ? open_lane(c->team, k, spare) : VC_OK;
+    /* Without a channel there is none any more. */
+    return err == VC_OK && spare->alg ? take(c, k, spare, esize, commutative, how) : err;
 }
 
 int vc_choose_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative, struct vc_how *how)
@@ -65,20 +95,18 @@ int vc_choose_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool comm
         return c->team ? vc_fail(VC_ERR_UNSUPPORTED, "an earlier collective on this communicator failed")
                        : VC_ERR_NOMEM; /* the text is that of the set-up */
     struct vc_team *t = c->team;
-    const struct vc_alg_choice *pick = vc_select(&t->sel, k->coll, k->bytes, commutative);
-    if (pick->alg->kind == VC_ALG_PLAN && !t->chan_tried) {
-        int err = vc_team_channel(t, k->comm);
-        if (err != VC_OK)
-            return err;
+    const struct vc_alg_choice *pick = picked(c, k, commutative);
+    unsigned selections = t->selections;
+    int err = open_lane(t, k, pick);
+    if (err == VC_OK && selections != t->selections) /* the selection is another one now */
         pick = vc_select(&t->sel, k->coll, k->bytes, commutative);
-    }
-    int err = take(c, k, pick, esize, commutative, how);
+    bool plan = err == VC_OK && pick->alg->kind == VC_ALG_PLAN;
     /* The algorithm was picked for its size alone and may want more elements than these are. A forced one is
      * not replaced by another of ours. */
-    if (err == VC_OK && !how->alg && pick->alg->kind == VC_ALG_PLAN &&
-        pick->alg != vc_params.alg[k->coll].alg && t->sel.spare[k->coll].alg)
-        err = take(c, k, &t->sel.spare[k->coll], esize, commutative, how);
-    return err;
+    bool forced = plan && (pick->alg == vc_params.alg[k->coll].alg || t->force[k->coll].alg);
+    if (err == VC_OK)
+        err = take(c, k, pick, esize, commutative, how);
+    return err == VC_OK && plan && !how->alg && !forced ? take_spare(c, k, esize, commutative, how) : err;
 }
 
 int vc_run_barrier(struct vc_call *k)

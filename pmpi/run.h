@@ -12,6 +12,8 @@
 struct vc_how {
     const struct vc_alg *alg; /**< NULL: natively */
     struct vc_exec *exec;     /**< plans */
+    const struct vc_alg_choice
+        *pick; /**< where alg is not NULL: what was chosen; valid while the call runs */
 };
 
 /** What is run, in packed buffers. */
@@ -62,9 +64,11 @@ static inline int vc_choose(struct vc_comm *c, struct vc_call *k, size_t esize, 
     how->alg = NULL;
     how->exec = NULL;
     if (VC_LIKELY(c->phase == VC_COMM_ACTIVE)) {
-        const struct vc_alg *alg = vc_select(&c->team->sel, k->coll, k->bytes, commutative)->alg;
+        const struct vc_alg_choice *pick = vc_select(&c->team->sel, k->coll, k->bytes, commutative);
+        const struct vc_alg *alg = pick->alg;
         if (VC_LIKELY(alg->kind == VC_ALG_NODE)) {
             k->alg = how->alg = alg;
+            how->pick = pick;
             k->via = VC_VIA_SHM;
             return VC_OK;
         }
@@ -86,6 +90,8 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
         [VC_ALLGATHER] = VC_NODE_ALLGATHER, [VC_ALLTOALL] = VC_NODE_ALLTOALL,
     };
     struct vc_team *t = c->team;
+    if (VC_UNLIKELY(how->pick->policy != t->policy))
+        vc_team_policy(t, how->pick->policy);
     if (VC_LIKELY(how->alg->kind == VC_ALG_NODE)) {
         /* One node: its ranks are the communicator's, in the same order. */
         struct vc_node_call call = {
@@ -102,7 +108,7 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
         return vc_node_run(t->node, &call);
     }
     int err = vc_exec_start(how->exec, w->send, w->recv, w->op);
-    return err == VC_OK ? vc_exec_wait(how->exec, &vc_wait, t->seg.base ? &t->parking : NULL) : err;
+    return err == VC_OK ? vc_exec_wait(how->exec, &t->wait, t->seg.base ? &t->parking : NULL) : err;
 }
 
 /** Ends a call that was run. */

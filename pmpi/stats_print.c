@@ -2,6 +2,7 @@
 #include "pmpi/stats.h"
 
 #include "include/vcoll/vcoll.h"
+#include "pmpi/table.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -94,6 +95,14 @@ static void print_coll(FILE *f, const struct vc_stats_sums *s, const struct vc_s
         }
 }
 
+static const char *table_name(char checksum[32])
+{
+    uint64_t sum;
+    const char *name = vc_table_in_use(&sum);
+    snprintf(checksum, 32, "fnv1a64:%016llx", (unsigned long long)sum);
+    return name;
+}
+
 static void print_text(FILE *f, const struct vc_stats_sums *s, const struct vc_stats_ways *w, int ranks)
 {
     fprintf(f, "vcoll %s: statistics of %d rank%s (calls, bytes and times are sums over them)\n",
@@ -119,6 +128,9 @@ static void print_text(FILE *f, const struct vc_stats_sums *s, const struct vc_s
     fprintf(f, "set-ups: %llu (%llu in use), %.3f ms on average\n", (unsigned long long)s->setups,
             (unsigned long long)s->setups_used,
             s->setups ? (double)s->setup_ns * 1e-6 / (double)s->setups : 0.0);
+    char checksum[32];
+    const char *table = table_name(checksum);
+    fprintf(f, "table: %s (%s)\n", table, checksum);
 }
 
 /* ---- JSON ---- */
@@ -166,8 +178,12 @@ static bool print_json(FILE *f, const struct vc_stats_sums *s, const struct vc_s
                              "yields", number(s->yields), "progress_calls", number(s->progress_calls));
     json_t *setup = json_pack("{s:o, s:o, s:o}", "communicators", number(s->setups), "in_use",
                               number(s->setups_used), "seconds", seconds(s->setup_ns));
-    json_t *all = json_pack("{s:s, s:i, s:o, s:o, s:o}", "vcoll", vcoll_version(), "ranks", ranks,
-                            "collectives", colls, "waiting", wait, "setup", setup);
+    char checksum[32];
+    const char *name = table_name(checksum);
+    json_t *table = json_pack("{s:s, s:s}", "name", name, "checksum", checksum);
+    json_t *all = json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "vcoll", vcoll_version(), "ranks", ranks,
+                            "collectives", colls, "waiting", wait, "setup", setup, "table",
+                            table ? table : json_null()); /* a file's name may not be UTF-8 */
     bool ok = all && json_dumpf(all, f, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) == 0;
     fputc('\n', f);
     json_decref(all);

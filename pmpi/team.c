@@ -3,7 +3,10 @@
 #include "pmpi/team.h"
 
 #include "pmpi/fabric.h"
+#include "pmpi/online.h"
+#include "pmpi/table.h"
 #include "pmpi/world.h"
+#include "tune/choice.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -144,7 +147,7 @@ static int open_node(struct vc_team *t)
         .me = t->local,
         .bulk = t->key.have_bulk ? vc_params.shm_bulk : 0,
         .parking = &t->parking,
-        .wait = &vc_wait,
+        .wait = &t->wait,
         .own_cpus = !vc_world.os_crowded[vc_world.os_of[vc_world.rank]],
         .cma_pids = t->cma ? t->pids : NULL,
         .cma_min = vc_params.cma_min,
@@ -164,6 +167,49 @@ static bool settings_agree(const struct vc_team *t, const int *world)
     return agree;
 }
 
+/* Who says how to wait is heard before a table. */
+static void drop_policies(struct vc_team *t)
+{
+    for (int i = 0; i < VC_COLL_ACCELERATED; i++) {
+        const struct vc_alg_choice *forced = &vc_params.alg[i];
+        for (struct vc_choice *c = t->sel.rule[i];; c++) {
+            if (!forced->alg || !vc_choice_same(&c->pick, forced))
+                c->pick.policy = 0;
+            if (!forced->alg || !vc_choice_same(&c->pick_noncomm, forced))
+                c->pick_noncomm.policy = 0;
+            if (c->max_bytes == SIZE_MAX)
+                break;
+        }
+    }
+}
+
+int vc_team_select(struct vc_team *t)
+{
+    vc_select_free(&t->sel);
+    t->selections++;
+    int err = vc_select_init(&t->sel, &t->key, &vc_params, vc_world_table);
+    if (err != VC_OK)
+        return err;
+    if (vc_params.wait != VC_WAIT_AUTO)
+        drop_policies(t);
+    /* What cannot run any more is not forced any more. */
+    for (int i = 0; i < VC_COLL_ACCELERATED; i++)
+        if (t->force[i].alg && vc_select_force(&t->sel, &t->key, (enum vc_coll)i, &t->force[i]) != VC_OK)
+            memset(&t->force[i], 0, sizeof t->force[i]);
+    return VC_OK;
+}
+
+void vc_team_policy(struct vc_team *t, vc_policy policy)
+{
+    t->wait = vc_wait;
+    t->policy = policy;
+    if (policy == 0)
+        return;
+    t->wait.mode = vc_policy_mode(policy);
+    if (vc_policy_spin(policy) != VC_POLICY_SPIN_DEFAULT)
+        t->wait.spin_ns = (uint64_t)vc_policy_spin(policy) * 1000;
+}
+
 static void fill_key(struct vc_team *t, const int *world)
 {
     unsigned channels = vc_params.channels;
@@ -177,7 +223,9 @@ static void fill_key(struct vc_team *t, const int *world)
     t->key.crowded = false;
     for (int r = 0; r < t->size; r++)
         t->key.crowded |= vc_world.os_crowded[vc_world.os_of[world[r]]];
-    vc_select_init(&t->sel, &t->key, &vc_params);
+    t->key.no_mpi = !(channels & VC_CHAN_MPI);
+    t->key.platform = vc_world.platform;
+    memcpy(t->key.device, vc_world.device, sizeof t->key.device);
 }
 
 static int build(struct vc_team *t, MPI_Comm comm, const int *world)
@@ -191,9 +239,10 @@ static int build(struct vc_team *t, MPI_Comm comm, const int *world)
     }
     if (err == VC_OK && t->key.have_node && t->nlocal > 1)
         err = open_node(t);
-    if (err == VC_OK)
-        fill_key(t, world);
-    return err;
+    if (err != VC_OK)
+        return err;
+    fill_key(t, world);
+    return vc_team_select(t);
 }
 
 int vc_team_create(MPI_Comm comm, struct vc_team **out, const char **why)
@@ -212,7 +261,10 @@ int vc_team_create(MPI_Comm comm, struct vc_team **out, const char **why)
     }
     t->size = size;
     vc_next.Comm_rank(comm, &t->rank);
-    t->seg.fd = t->chan_seg.fd = -1;
+    t->seg.fd = -1;
+    for (int i = 0; i < VC_LANES; i++)
+        t->lane[i].seg.fd = -1;
+    vc_team_policy(t, 0);
 
     int err = VC_OK;
     bool use = false;
@@ -243,13 +295,17 @@ void vc_team_free(struct vc_team *t)
     for (int i = 0; i < VC_TEAM_PLANS; i++)
         if (t->plan[i].exec)
             vc_exec_destroy(t->plan[i].exec);
-    if (t->chan)
-        t->chan->ops->destroy(t->chan);
-    vc_share_release(&t->chan_seg);
+    for (int i = 0; i < VC_LANES; i++) {
+        if (t->lane[i].chan)
+            t->lane[i].chan->ops->destroy(t->lane[i].chan);
+        vc_share_release(&t->lane[i].seg);
+    }
     vc_node_destroy(t->node);
     vc_share_release(&t->seg);
     for (int i = 0; i < VC_SCRATCHES; i++)
         free(t->scratch[i].mem);
+    vc_online_release(t);
+    vc_select_free(&t->sel);
     free(t->ids);
     free(t->pids);
     free(t->hier_mem);

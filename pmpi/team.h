@@ -22,6 +22,7 @@ struct vc_plan_key {
     const struct vc_alg *alg;
     size_t bytes, esize, segment;
     int root, radix, leaders;
+    enum vc_choice_channel channel;
     bool commutative;
 };
 
@@ -31,6 +32,14 @@ struct vc_plan_slot {
     size_t tmp_bytes;
     unsigned via;       /**< of enum vc_via */
     uint64_t last_used; /**< 0: the slot is free */
+};
+
+/** Messages between ranks: shared memory within a node, and between nodes verbs or the underlying MPI. */
+enum vc_lane_id { VC_LANE_VERBS, VC_LANE_MPI, VC_LANES };
+struct vc_lane {
+    bool tried;
+    struct vc_chan *chan; /**< NULL: not made yet, or it came to nothing (agreed) */
+    struct vc_seg seg;    /**< of the rings within the node */
 };
 
 enum vc_scratch { VC_SCRATCH_SEND, VC_SCRATCH_RECV, VC_SCRATCHES };
@@ -51,13 +60,19 @@ struct vc_team {
     bool cma;                    /**< single copy was agreed */
     struct vc_parking parking;
     struct vc_node *node; /**< NULL: none was agreed, or this rank is alone on its node */
-    /* messages; made when a plan is first selected */
-    bool chan_tried;
-    struct vc_chan *chan;
-    struct vc_seg chan_seg;
+    /* messages; each lane is made when a plan that uses it is first selected */
+    bool chan_tried; /**< the lane of VC_CHANNEL_AUTO */
+    struct vc_lane lane[VC_LANES];
+    int only_lane; /**< 1 + the lane that serves every choice, as no message leaves the node; 0: none */
+    /* waiting: what the settings say, or the policy of the call that runs */
+    struct vc_wait_cfg wait;
+    vc_policy policy;
     /* choice and plans */
     struct vc_topo_key key;
     struct vc_selection sel;
+    unsigned selections;                             /**< how often it was made */
+    struct vc_alg_choice force[VC_COLL_ACCELERATED]; /**< vcoll_comm_force(); alg NULL: none */
+    void *online;                                    /**< online.h's */
     struct vc_plan_slot plan[VC_TEAM_PLANS];
     uint64_t plan_clock;
     size_t plan_tmp;
@@ -76,12 +91,28 @@ int vc_team_create(MPI_Comm comm, struct vc_team **out, const char **why);
 /** NULL is legal. */
 void vc_team_free(struct vc_team *t);
 
-/** Makes the channel; collective. Afterwards key.have_chan says on all ranks alike whether there is one. */
-int vc_team_channel(struct vc_team *t, MPI_Comm comm);
+/** Makes the selection anew, from key, table and what is forced. VC_OK or VC_ERR_NOMEM. */
+int vc_team_select(struct vc_team *t);
+
+/** From now on calls wait like this (0: as the settings say). Not while one runs. */
+void vc_team_policy(struct vc_team *t, vc_policy policy);
+
+/** The lane of a choice. */
+struct vc_lane *vc_team_lane(struct vc_team *t, enum vc_choice_channel channel);
+
+/**
+ * Makes the lane of a choice, if that was not tried yet; collective. Afterwards lane->chan says on all ranks
+ * alike whether there is one; where there is none, the selection was made anew without it.
+ */
+int vc_team_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel channel);
+static inline int vc_team_channel(struct vc_team *t, MPI_Comm comm)
+{
+    return vc_team_open(t, comm, VC_CHANNEL_AUTO);
+}
 
 /**
  * The plan for a call. VC_OK and *out, whose exec is NULL where the algorithm refuses the shape (agreed:
- * shapes are). Valid until the next call.
+ * shapes are). The lane of key->channel is open. Valid until the next call.
  */
 int vc_team_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
                  struct vc_plan_slot **out);

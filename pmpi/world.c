@@ -51,7 +51,8 @@ static void fill_card(struct card *c)
 {
     memset(c, 0, sizeof *c);
     c->print = vc_params.disable ? 0 : vc_params_fingerprint(&vc_params);
-    c->stats = (int32_t)vc_params.stats;
+    /* Who is disabled does not come to the sums either. */
+    c->stats = vc_params.disable ? VC_STATS_OFF : (int32_t)vc_params.stats;
     vc_os_id_get(&c->os);
     c->host = hash_text(vc_params.host_id);
     c->peer = vc_peer_self();

@@ -9,6 +9,7 @@
 
 #include "pmpi/door.h"
 #include "transport/wait.h"
+#include "tune/table.h"
 
 #include <sys/types.h>
 
@@ -28,6 +29,9 @@ struct vc_world {
     struct vc_kin *kin; /**< [nkin] ascending by rank, oneself included */
     int nkin;
     bool one_pid_ns; /**< all kin share a pid namespace */
+    /* devices.c */
+    int platform;                 /**< enum vc_platform_class, -1: ranks differ */
+    char device[VC_TABLE_DEVICE]; /**< model of the RDMA device that is used; "": none, or ranks differ */
 };
 extern struct vc_world vc_world;
 

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -14,55 +13,6 @@ static void say(const struct bench_world *w, const char *text)
 {
     if (w->rank == 0)
         fprintf(stderr, "vcoll bench: %s\n", text);
-}
-
-/* The first rank of each host. False without memory, on all ranks. */
-static bool find_leaders(struct bench_world *w)
-{
-    int mine = w->rank;
-    w->fn[BENCH_NATIVE].bcast(&mine, 1, MPI_INT, 0, w->host);
-    w->leader = calloc((size_t)w->size, sizeof *w->leader);
-    if (!bench_all_agree(w, w->leader != NULL))
-        return false;
-    w->fn[BENCH_NATIVE].allgather(&mine, 1, MPI_INT, w->leader, 1, MPI_INT, w->ctl);
-    /* A leader is the lowest rank of its host: it is the one that names itself. */
-    for (int r = 0; r < w->size; r++)
-        if (w->leader[r] == r)
-            w->leader[w->nleader++] = r;
-    return true;
-}
-
-/* Who shares a host with whom, and how many CPUs they have together. False without memory, on all ranks. */
-static bool look_around(struct bench_world *w)
-{
-    cpu_set_t mine, all;
-    int worst[3], own[3];
-    MPI_Comm_split_type(w->ctl, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &w->host);
-    MPI_Comm_size(w->host, &w->local_size);
-    MPI_Comm_rank(w->host, &w->local_rank);
-    CPU_ZERO(&mine);
-    if (sched_getaffinity(0, sizeof mine, &mine) != 0)
-        CPU_SET(0, &mine);
-    w->fn[BENCH_NATIVE].allreduce(&mine, &all, (int)sizeof mine, MPI_BYTE, MPI_BOR, w->host);
-    w->cpus = CPU_COUNT(&all);
-    own[0] = w->local_size != w->size;
-    own[1] = w->local_size > w->cpus;
-    own[2] = -w->cpus;
-    w->fn[BENCH_NATIVE].allreduce(own, worst, 3, MPI_INT, MPI_MAX, w->ctl);
-    w->one_host = !worst[0];
-    w->oversubscribed = worst[1];
-    w->cpus = -worst[2];
-    /* The more ranks take turns, the longer the news of a start is on its way. */
-    w->tolerance = 1e-6;
-    w->lead = w->oversubscribed ? 50e-6 * w->local_size / w->cpus : 30e-6;
-    return find_leaders(w);
-}
-
-bool bench_all_agree(struct bench_world *w, bool ok)
-{
-    int mine = ok, all = 0;
-    w->fn[BENCH_NATIVE].allreduce(&mine, &all, 1, MPI_INT, MPI_LAND, w->ctl);
-    return all;
 }
 
 static int count_points(const struct bench_opts *o)
@@ -211,7 +161,7 @@ int main(int argc, char **argv)
         say(&w, "--root: no such rank");
         rc = 2;
     } else {
-        if (look_around(&w))
+        if (bench_look_around(&w))
             rc = run(&w);
         /* All ranks leave with rank 0's verdict: it alone knows whether the files were written. */
         fn[BENCH_NATIVE].bcast(&rc, 1, MPI_INT, 0, w.ctl);

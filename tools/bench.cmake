@@ -2,25 +2,34 @@
 #
 # vcoll-bench, which `vcoll bench` starts. Linked with the shared library as an application is: its public MPI calls go
 # through the front door, and the underlying ones come from vcoll_native().
-add_executable(vcoll-bench
-  bench.c
+
+# What it shares with vcoll-tune (tune.cmake).
+add_library(vcoll_bench_parts OBJECT
+  bench_args.c
+  bench_block.c
   bench_calls.c
   bench_clock.c
+  bench_launch.c
+  bench_stats.c
+  bench_world.c
+)
+target_link_libraries(vcoll_bench_parts PUBLIC vcoll_flags PkgConfig::JANSSON)
+
+add_executable(vcoll-bench
+  bench.c
   bench_cpu.c
   bench_extra.c
   bench_floor.c
   bench_json.c
-  bench_launch.c
   bench_measure.c
   bench_opts.c
   bench_plot.c
   bench_report.c
-  bench_stats.c
   bench_verbs.c
   bench_verbs_end.c
 )
 # The rooms below the front door for raw verbs: the device and the settings, found as the library finds them.
-target_link_libraries(vcoll-bench PRIVATE vcoll vcoll_core vcoll_flags PkgConfig::JANSSON m)
+target_link_libraries(vcoll-bench PRIVATE vcoll_bench_parts vcoll vcoll_core vcoll_flags PkgConfig::JANSSON m)
 file(RELATIVE_PATH _lib_from_libexec ${CMAKE_INSTALL_FULL_LIBEXECDIR}/vcoll ${CMAKE_INSTALL_FULL_LIBDIR})
 set_target_properties(vcoll-bench PROPERTIES INSTALL_RPATH "$ORIGIN/${_lib_from_libexec}")
 install(TARGETS vcoll-bench RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/vcoll)

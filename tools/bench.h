@@ -3,10 +3,12 @@
  * vcoll-bench: vcoll against the MPI underneath it, in one process, interleaved. docs/benchmarking.md tells
  * what is measured and how. One file per concern:
  * - bench.c: the run, points in order, exit code
- * - bench_opts.c: the command line; bench_launch.c: starting itself under mpirun
+ * - bench_opts.c: the command line, bench_args.c: words shared with vcoll-tune; bench_launch.c: starting
+ * itself under mpirun; bench_world.c: ranks, hosts and CPUs
  * - bench_calls.c: the two implementations of a call, its data, the check of its result
  * - bench_clock.c: one clock for all ranks, the common start
- * - bench_measure.c: rounds, blocks, samples; bench_stats.c: medians, intervals, averages
+ * - bench_block.c: blocks of calls; bench_measure.c: rounds, samples; bench_stats.c: medians, intervals,
+ * averages
  * - bench_floor.c: what the hardware allows at best
  * - bench_verbs.c, bench_verbs_end.c: what a message costs on the RDMA device with nothing around it
  * - bench_cpu.c: --cpu, --cpu-per-op; bench_extra.c: --setup-cost, --overhead
@@ -32,6 +34,7 @@ enum bench_measure { BENCH_START, BENCH_B2B, BENCH_MEASURES };
 /* ---- options ---- */
 
 struct bench_opts {
+    const char *program;                    /**< in messages: "vcoll bench" */
     int ranks;                              /**< -n, 0: not given */
     enum vc_coll coll[VC_COLL_ACCELERATED]; /**< which, in the order asked for */
     int ncoll;
@@ -91,6 +94,10 @@ struct bench_world {
 };
 
 uint64_t bench_rand(uint64_t *state);
+/** Fills in all that w->comm, w->ctl, rank and size do not say: who shares a host with whom, and how many
+ * CPUs they have together. Collective; false without memory, on all ranks. The caller frees w->host and
+ * w->leader. */
+bool bench_look_around(struct bench_world *w);
 /** Collective: true on all ranks when it is true on all. */
 bool bench_all_agree(struct bench_world *w, bool ok);
 
@@ -159,6 +166,30 @@ void bench_clock_adapt(struct bench_world *w, double unheard);
 /** Collective, sleeping: for ranks that must not disturb a measurement while others work. */
 void bench_quiet_barrier(struct bench_world *w);
 
+/* ---- blocks ---- */
+
+/** Room for a block of single calls. */
+struct bench_starts {
+    double *mine, *all; /**< [2 * block]: time and enum bench_begin of each sample */
+    double block_time;  /**< what a block may take, seconds; rank 0's counts */
+    long late, started; /**< rank 0: starts that did not count, and all */
+};
+
+/** Room for blocks of at most so many calls. False without memory (on this rank). */
+bool bench_starts_init(struct bench_starts *s, long most);
+void bench_starts_free(struct bench_starts *s);
+/** Collective: from now on a start counts when ranks are late by little, given that a call takes so long
+ * (rank 0's counts). */
+void bench_tolerate(struct bench_world *w, double call);
+/** Collective: n single calls from common starts. On rank 0 the number of usable ones, whose times are then
+ * s->all. */
+int bench_block_starts(struct bench_world *w, struct bench_call *c, const struct bench_fns *f, long n,
+                       struct bench_starts *s);
+/** Collective: n calls without a pause. On rank 0 the slowest rank's time per call; *cpu (may be NULL on all
+ * ranks alike) the CPU-seconds of all ranks per call. */
+double bench_block_b2b(struct bench_world *w, struct bench_call *c, const struct bench_fns *f, long n,
+                       double *cpu);
+
 /* ---- statistics ---- */
 
 /** Quantile q of n values; reorders them. NAN when there are none. */
@@ -178,11 +209,15 @@ struct bench_series {
     long block;              /**< calls per block */
 };
 
-/** How bench_verbs.c waits: polling, or sleeping in ibv_get_cq_event(). */
-enum bench_pace { BENCH_POLLED, BENCH_EVENT, BENCH_PACES };
-extern const char *const bench_pace_name[BENCH_PACES];
+/**
+ * What bench_verbs.c does: bounces a message, or exchanges two (both ends send, then both wait: what an
+ * allreduce of two ranks cannot do without), polling or sleeping in ibv_get_cq_event().
+ */
+enum bench_pace { BENCH_POLLED, BENCH_EVENT, BENCH_EXCHANGE_POLLED, BENCH_EXCHANGE_EVENT, BENCH_PACES };
+extern const char *const bench_pace_name[BENCH_PACES];        /**< for JSON */
+extern const char *const bench_pace_description[BENCH_PACES]; /**< for people */
 
-/** vcoll's time over the one-way time of raw verbs: median over rounds, and its 95% interval. */
+/** vcoll's time over that of raw verbs: median over rounds, and its 95% interval. */
 struct bench_multiple {
     double ratio, low, high;
     int rounds;
@@ -208,7 +243,7 @@ void bench_point_free(struct bench_point *p);
 
 /* ---- floors and extras: collective; results valid on rank 0 ---- */
 
-/** One way of 8 bytes over raw verbs, seconds. */
+/** 8 bytes over raw verbs, seconds: one way, or a whole exchange. */
 struct bench_wire {
     bool known; /**< measured; the rest is meaningless otherwise */
     char device[64];

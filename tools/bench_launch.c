@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vcoll-bench starts itself: without mpirun around it, it becomes mpirun of itself on this machine. */
-#include "tools/bench.h"
+/* vcoll-bench and vcoll-tune start themselves: without mpirun around, they become mpirun of themselves on
+ * this machine. */
+#include "tools/bench_args.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define BENCH_LAUNCH_WORDS 16 /* mpirun, -n N, binding, the program, --progress, NULL */
 
 bool bench_under_launcher(void)
 {
@@ -72,67 +75,86 @@ static bool has_policy(const struct bench_opts *o)
     return false;
 }
 
-int bench_launch(const struct bench_opts *o)
+/* Words that bind, after what there is room for. */
+static int bind_words(int want, char **word)
 {
-    char self[4096], ranks[16];
-    char *word[BENCH_MAX_SETS + 16];
-    int n = 0, cores;
-    int cpus = count_cpus(&cores);
+    int n = 0, cores, cpus = count_cpus(&cores);
+    /* A rank that wanders between cores measures the scheduler. With more ranks than cores, binding would
+     * decide who shares a core with whom, which is the kernel's business in the situation that is to be
+     * measured. */
+    if (want <= cores) {
+        word[n++] = "--bind-to";
+        word[n++] = "core";
+    } else if (want <= cpus) {
+        word[n++] = "--use-hwthread-cpus";
+        word[n++] = "--bind-to";
+        word[n++] = "hwthread";
+    } else {
+        word[n++] = "--oversubscribe";
+        word[n++] = "--bind-to";
+        word[n++] = "none";
+    }
+    return n;
+}
+
+/* How many ranks are started. */
+static int wanted(const struct bench_opts *o)
+{
+    int cores, cpus = count_cpus(&cores);
+    return o->ranks ? o->ranks : cpus > 1 ? cpus : 2;
+}
+
+char **bench_launch_words(const struct bench_opts *o)
+{
+    static char self[4096], ranks[16];
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
     if (len < 0) {
-        fprintf(stderr, "vcoll bench: cannot find its own program: %s\n", strerror(errno));
-        return 1;
+        fprintf(stderr, "%s: cannot find its own program: %s\n", o->program, strerror(errno));
+        return NULL;
     }
     self[len] = '\0';
-    int want = o->ranks ? o->ranks : cpus > 1 ? cpus : 2;
-    if (o->root >= want) {
-        fprintf(stderr, "vcoll bench: --root %d: there are ranks 0 to %d\n", o->root, want - 1);
-        return 2;
+    char **word = calloc((size_t)(o->argc + o->nmpirun + BENCH_LAUNCH_WORDS), sizeof *word);
+    if (!word) {
+        fprintf(stderr, "%s: out of memory\n", o->program);
+        return NULL;
     }
+    int n = 0, want = wanted(o);
     snprintf(ranks, sizeof ranks, "%d", want);
     word[n++] = "mpirun";
     word[n++] = "-n";
     word[n++] = ranks;
-    if (!has_policy(o)) {
-        /* A rank that wanders between cores measures the scheduler. With more ranks than cores, binding would
-         * decide who shares a core with whom, which is the kernel's business in the situation that is to be
-         * measured. */
-        if (want <= cores) {
-            word[n++] = "--bind-to";
-            word[n++] = "core";
-        } else if (want <= cpus) {
-            word[n++] = "--use-hwthread-cpus";
-            word[n++] = "--bind-to";
-            word[n++] = "hwthread";
-        } else {
-            word[n++] = "--oversubscribe";
-            word[n++] = "--bind-to";
-            word[n++] = "none";
-        }
-    }
+    if (!has_policy(o))
+        n += bind_words(want, word + n);
     for (int i = 0; i < o->nmpirun; i++)
         word[n++] = (char *)(uintptr_t)o->mpirun[i];
-    char **args = calloc((size_t)n + (size_t)o->argc + 3, sizeof *args);
-    if (!args) {
-        fprintf(stderr, "vcoll bench: out of memory\n");
-        return 1;
-    }
-    memcpy(args, word, (size_t)n * sizeof *args);
-    args[n++] = self;
-    /* The ranks' standard error is a pipe: whether a person watches is known here alone. */
-    if (isatty(STDERR_FILENO))
-        args[n++] = "--progress";
+    word[n++] = self;
+    /* The ranks' standard error is a pipe: whether a person watches is known here alone. The first words may
+     * be a command, after which options stand. */
     for (int i = 1; i < o->argc; i++)
-        args[n++] = o->argv[i];
+        word[n++] = o->argv[i];
+    if (isatty(STDERR_FILENO))
+        word[n++] = "--progress";
     /* mpirun refuses to start things as root without being told twice; what it starts here is this very
      * program. */
     if (geteuid() == 0) {
         setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
         setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
     }
+    return word;
+}
+
+int bench_launch(const struct bench_opts *o)
+{
+    if (o->root >= wanted(o)) {
+        fprintf(stderr, "%s: --root %d: there are ranks 0 to %d\n", o->program, o->root, wanted(o) - 1);
+        return 2;
+    }
+    char **word = bench_launch_words(o);
+    if (!word)
+        return 1;
     fflush(NULL);
-    execvp("mpirun", args);
-    fprintf(stderr, "vcoll bench: cannot start mpirun: %s\n", strerror(errno));
-    free(args);
+    execvp("mpirun", word);
+    fprintf(stderr, "%s: cannot start mpirun: %s\n", o->program, strerror(errno));
+    free(word);
     return 1;
 }

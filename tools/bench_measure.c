@@ -14,14 +14,10 @@
 #define WARM       3     /* first calls: page faults, plans */
 #define WARM_FIRST 6     /* and those of a run: set-up, connections */
 #define BETWEEN    3     /* what separates blocks costs as much as so many calls */
-#define LATE       0.25  /* on several hosts: part of a call's time that a rank may be late */
 #define SLOW       200e-6
-#define TOLERANCE  1e-6 /* a rank with a CPU of its own that starts later than this was interrupted */
 #define SYNC       0.05 /* part of a point's time for aligning clocks */
 #define WIRE_TRIPS 200
-#define TRIES      3 /* more for a block without a usable start */
 #define VERIFIES   3
-#define PATIENCE   3 /* times its share of the time; then a block of starts ends */
 
 /* The blocks of a round: each measure with each implementation, then raw verbs. */
 enum { WIRE = BENCH_MEASURES * BENCH_IMPLS, BLOCKS = WIRE + BENCH_PACES };
@@ -35,9 +31,8 @@ struct plan {
 };
 
 struct scratch {
-    double *mine, *all; /* [2 * block]: time and enum bench_begin of each sample */
-    double block_time;  /* what a block may take, seconds; rank 0's counts */
-    double begin;       /* of the point */
+    struct bench_starts starts;
+    double begin; /* of the point */
     double ratio[BENCH_MEASURES][ROUNDS];
     int nratio[BENCH_MEASURES];
     struct bench_verbs *wire; /* NULL: not measured at this point */
@@ -46,74 +41,32 @@ struct scratch {
     long late, started;
 };
 
-/* Single calls from common starts, at most n; the number of starts. On rank 0 s->all holds the usable times
- * then, *usable of them. */
-static long run_starts(struct bench_world *w, struct bench_call *c, enum bench_impl impl, long n,
-                       struct scratch *s, int *usable)
-{
-    double give_up = bench_now() + PATIENCE * s->block_time;
-    long done = 0, unheard = 0;
-    for (; done < n; done++) {
-        double start;
-        /* Other work on this machine can make starts rare; one block must not take the time of the whole run.
-         */
-        bool stop = w->rank == 0 && done > 0 && bench_now() > give_up;
-        enum bench_begin begin = bench_clock_start(w, stop, &start);
-        if (begin == BENCH_STOP)
-            break;
-        bench_call_run(c, &w->fn[impl], w->comm);
-        s->mine[2 * done] = bench_now() - start;
-        s->mine[2 * done + 1] = begin;
-    }
-    w->fn[BENCH_NATIVE].reduce(s->mine, s->all, (int)(2 * done), MPI_DOUBLE, MPI_MAX, 0, w->ctl);
-    *usable = 0;
-    for (long i = 0; i < done && w->rank == 0; i++) {
-        unheard += s->all[2 * i + 1] == BENCH_UNHEARD;
-        if (s->all[2 * i + 1] == BENCH_ON_TIME)
-            s->all[(*usable)++] = s->all[2 * i];
-    }
-    if (w->rank == 0)
-        bench_clock_adapt(w, (double)unheard / (double)done);
-    return done;
-}
-
 /* A block of single calls from common starts. On rank 0 appends the samples and returns their median, or NAN.
  */
 static double block_start(struct bench_world *w, struct bench_call *c, enum bench_impl impl, long n,
                           struct scratch *s, struct bench_series *out)
 {
-    int usable = 0;
-    for (int tries = 0, again = 1; again; tries++) {
-        long done = run_starts(w, c, impl, n, s, &usable);
-        if (out) {
-            s->late += done - usable;
-            s->started += done;
-        }
-        /* Hosts that share no memory rarely begin together, and blocks are short there. */
-        again = !w->one_host && usable == 0 && tries < TRIES;
-        if (!w->one_host)
-            w->fn[BENCH_NATIVE].bcast(&again, 1, MPI_INT, 0, w->ctl);
+    struct bench_starts *b = &s->starts;
+    long late = b->late, started = b->started;
+    int usable = bench_block_starts(w, c, &w->fn[impl], n, b);
+    if (out) {
+        s->late += b->late - late;
+        s->started += b->started - started;
     }
     if (w->rank != 0)
         return NAN;
     if (out) {
-        memcpy(out->sample[impl] + out->nsample[impl], s->all, (size_t)usable * sizeof(double));
+        memcpy(out->sample[impl] + out->nsample[impl], b->all, (size_t)usable * sizeof(double));
         out->nsample[impl] += usable;
     }
-    return bench_quantile(s->all, usable, 0.5);
+    return bench_quantile(b->all, usable, 0.5);
 }
 
 /* A block of calls without a pause; on rank 0 appends and returns the slowest rank's time per call. */
 static double block_b2b(struct bench_world *w, struct bench_call *c, enum bench_impl impl, long n,
                         struct bench_series *out)
 {
-    double mine, worst = NAN;
-    w->fn[BENCH_NATIVE].barrier(w->ctl);
-    double begin = bench_now();
-    for (long i = 0; i < n; i++)
-        bench_call_run(c, &w->fn[impl], w->comm);
-    mine = (bench_now() - begin) / (double)n;
-    w->fn[BENCH_NATIVE].reduce(&mine, &worst, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
+    double worst = bench_block_b2b(w, c, &w->fn[impl], n, NULL);
     if (w->rank == 0 && out)
         out->sample[impl][out->nsample[impl]++] = worst;
     return worst;
@@ -159,14 +112,11 @@ static struct plan make_plan(struct bench_world *w, struct bench_call *c, struct
 {
     const struct bench_opts *o = w->opt;
     struct plan plan = {ROUNDS, {0, 0}, 0, false};
-    s->block_time = o->seconds / 4;
+    s->starts.block_time = o->seconds / 4;
     double call = 0, single = 0;
     for (int impl = 0; impl < BENCH_IMPLS; impl++)
         call = fmax(call, guess(w, c, (enum bench_impl)impl));
-    /* How late a rank may begin, on all ranks alike. On one host that is no time at all; hosts rarely begin
-     * together, and the clocks that say so are themselves only so good. */
-    w->fn[BENCH_NATIVE].bcast(&call, 1, MPI_DOUBLE, 0, w->ctl);
-    w->tolerance = w->one_host ? TOLERANCE : fmax(TOLERANCE, fmax(LATE * call, w->offset_error));
+    bench_tolerate(w, call);
     for (int impl = 0; impl < BENCH_IMPLS && o->measure[BENCH_START]; impl++) {
         long n = call > SLOW ? 2 : 4;
         double begin = bench_now();
@@ -174,7 +124,7 @@ static struct plan make_plan(struct bench_world *w, struct bench_call *c, struct
         single = fmax(single, (bench_now() - begin) / (double)n);
     }
     if (w->rank == 0 && o->iterations) {
-        s->block_time = INFINITY;
+        s->starts.block_time = INFINITY;
         plan.budget = o->seconds / (ROUNDS * BENCH_PACES);
         plan.rounds = o->iterations < ROUNDS ? (int)o->iterations : ROUNDS;
         for (int m = 0; m < BENCH_MEASURES; m++)
@@ -182,27 +132,19 @@ static struct plan make_plan(struct bench_world *w, struct bench_call *c, struct
     } else if (w->rank == 0) {
         double spent = bench_now() - s->begin;
         fit(o, &plan, fmax(o->seconds - spent, o->seconds / 2), s->wire, call, single);
-        s->block_time = plan.budget;
+        s->starts.block_time = plan.budget;
     }
     w->fn[BENCH_NATIVE].bcast(&plan, sizeof plan, MPI_BYTE, 0, w->ctl);
     return plan;
 }
 
-static void free_scratch(struct scratch *s)
-{
-    free(s->mine);
-    free(s->all);
-}
-
 static bool alloc_scratch(struct scratch *s, const struct bench_world *w)
 {
-    size_t most = MAX_START;
-    if ((size_t)w->opt->iterations > most)
-        most = (size_t)w->opt->iterations;
+    long most = MAX_START;
+    if (w->opt->iterations > most)
+        most = w->opt->iterations;
     memset(s, 0, sizeof *s);
-    s->mine = calloc(2 * most, sizeof(double));
-    s->all = calloc(2 * most, sizeof(double));
-    return s->mine && s->all;
+    return bench_starts_init(&s->starts, most);
 }
 
 static bool alloc_samples(struct bench_point *p, const struct plan *plan)
@@ -258,7 +200,9 @@ static void run_rounds(struct bench_world *w, struct bench_call *c, struct bench
 {
     for (int round = 0; round < plan->rounds; round++) {
         double got[WIRE] = {0};
-        struct bench_wire_block wire[BENCH_PACES] = {{NAN, NAN}, {NAN, NAN}};
+        struct bench_wire_block wire[BENCH_PACES];
+        for (int i = 0; i < BENCH_PACES; i++)
+            wire[i] = (struct bench_wire_block){NAN, NAN};
         int order[BLOCKS], n = shuffle(w, s->wire, order);
         for (int i = 0; i < n; i++) {
             enum bench_measure m = (enum bench_measure)(order[i] / BENCH_IMPLS);
@@ -352,7 +296,7 @@ int bench_point_run(struct bench_world *w, struct bench_verbs *v, struct bench_p
     rc = 0;
 out:
     bench_call_free(&c);
-    free_scratch(&s);
+    bench_starts_free(&s.starts);
     return rc;
 }
 

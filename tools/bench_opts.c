@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The command line of vcoll-bench. */
-#include "tools/bench.h"
+#include "tools/bench_args.h"
 #include "include/vcoll/vcoll.h"
 
-#include <argp.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,130 +110,13 @@ static const struct argp_option options[] = {
     {"progress", KEY_PROGRESS, 0, OPTION_HIDDEN, 0, 0},
     {0, 0, 0, 0, 0, 0}};
 
-/* "8", "64k", "1M" with 1k = 1024; false when malformed. */
-static bool parse_bytes(const char *s, const char *end, size_t *out)
-{
-    char *after;
-    if (s == end || *s < '0' || *s > '9')
-        return false;
-    errno = 0;
-    unsigned long long v = strtoull(s, &after, 10);
-    unsigned shift = 0;
-    if (after < end && (*after == 'k' || *after == 'K'))
-        shift = 10, after++;
-    else if (after < end && *after == 'M')
-        shift = 20, after++;
-    else if (after < end && *after == 'G')
-        shift = 30, after++;
-    /* An int counts the bytes of a block at worst. */
-    if (errno != 0 || after != end || v > (unsigned long long)INT32_MAX >> shift)
-        return false;
-    *out = (size_t)v << shift;
-    return true;
-}
-
-static void add_size(struct argp_state *st, struct bench_opts *o, size_t bytes)
-{
-    int at = o->nsizes;
-    while (at > 0 && o->sizes[at - 1] > bytes)
-        at--;
-    if (at > 0 && o->sizes[at - 1] == bytes)
-        return;
-    if (bytes == 0)
-        argp_error(st, "--sizes: 0 bytes say nothing about a collective; use barrier");
-    if (o->nsizes == BENCH_MAX_SIZES)
-        argp_error(st, "--sizes: more than %d sizes", BENCH_MAX_SIZES);
-    memmove(&o->sizes[at + 1], &o->sizes[at], (size_t)(o->nsizes - at) * sizeof o->sizes[0]);
-    o->sizes[at] = bytes;
-    o->nsizes++;
-}
-
-/* One comma-separated item of --sizes. */
-static void parse_size_item(struct argp_state *st, struct bench_opts *o, const char *s, const char *end)
-{
-    size_t part[3] = {0, 0, 2};
-    int n = 0;
-    const char *whole = s;
-    for (;;) {
-        const char *colon = memchr(s, ':', (size_t)(end - s));
-        if (n == 3 || !parse_bytes(s, colon ? colon : end, &part[n]))
-            argp_error(st,
-                       "--sizes: '%.*s' is neither a number of bytes such as 64 or 16k nor FROM:TO[:FACTOR]",
-                       (int)(end - whole), whole);
-        n++;
-        if (!colon)
-            break;
-        s = colon + 1;
-    }
-    if (n == 1)
-        part[1] = part[0];
-    if (part[0] == 0 || part[1] < part[0] || part[2] < 2)
-        argp_error(st, "--sizes: '%.*s': FROM must be at least 1, TO at least FROM, FACTOR at least 2",
-                   (int)(end - whole), whole);
-    for (size_t b = part[0]; b <= part[1]; b *= part[2])
-        add_size(st, o, b);
-}
-
-static void parse_sizes(struct argp_state *st, struct bench_opts *o, const char *list)
-{
-    o->nsizes = 0;
-    while (true) {
-        const char *end = strchrnul(list, ',');
-        parse_size_item(st, o, list, end);
-        if (*end == '\0')
-            return;
-        list = end + 1;
-    }
-}
-
-static double parse_number(struct argp_state *st, const char *option, const char *arg, double low,
-                           double high)
-{
-    char *end;
-    errno = 0;
-    double v = strtod(arg, &end);
-    if (errno != 0 || end == arg || *end != '\0' || !(v >= low && v <= high))
-        argp_error(st, "%s: '%s' is not a number from %g to %g", option, arg, low, high);
-    return v;
-}
-
-static long parse_integer(struct argp_state *st, const char *option, const char *arg, double low, double high)
-{
-    double v = parse_number(st, option, arg, low, high);
-    if (v != floor(v))
-        argp_error(st, "%s: '%s' is not a whole number", option, arg);
-    return (long)v;
-}
-
-static void add_set(struct argp_state *st, struct bench_opts *o, const char *name, const char *value)
-{
-    char *text;
-    if (o->nset == BENCH_MAX_SETS)
-        argp_error(st, "more than %d settings", BENCH_MAX_SETS);
-    if (asprintf(&text, "%s%s", name, value) < 0)
-        argp_failure(st, 1, ENOMEM, "settings");
-    o->set[o->nset++] = text;
-}
-
-static void add_collective(struct argp_state *st, struct bench_opts *o, const char *name)
-{
-    int coll = vc_coll_by_name(name);
-    if (coll < 0 || coll >= VC_COLL_ACCELERATED)
-        argp_error(st, "%s '%s'; there are barrier, bcast, reduce, allreduce, allgather, alltoall",
-                   coll < 0 ? "unknown collective" : "vcoll only passes through", name);
-    for (int i = 0; i < o->ncoll; i++)
-        if ((int)o->coll[i] == coll)
-            return;
-    o->coll[o->ncoll++] = (enum vc_coll)coll;
-}
-
 static void finish(struct argp_state *st, struct bench_opts *o, const char *alg)
 {
     bool extras = o->cpu || o->cpu_per_op || o->setup_cost || o->overhead || o->floor;
     o->points = o->ncoll > 0 || !extras;
     if (alg) {
         if (strchr(alg, '=') || strcmp(alg, "native") == 0) {
-            add_set(st, o, "ALG=", alg);
+            bench_args_set(st, o, "ALG=", alg);
         } else {
             char *text = NULL;
             if (o->ncoll != 1)
@@ -245,7 +126,7 @@ static void finish(struct argp_state *st, struct bench_opts *o, const char *alg)
                     alg, alg);
             if (asprintf(&text, "ALG=%s=", vc_coll_name(o->coll[0])) < 0)
                 argp_failure(st, 1, ENOMEM, "settings");
-            add_set(st, o, text, alg);
+            bench_args_set(st, o, text, alg);
             free(text);
         }
     }
@@ -276,12 +157,12 @@ static error_t parse_extra(int key, char *arg, struct argp_state *st)
     case KEY_CPU:
         o->cpu = true;
         if (arg)
-            o->cpu_seconds = parse_number(st, "--cpu", arg, 0.01, 600);
+            o->cpu_seconds = bench_args_number(st, "--cpu", arg, 0.01, 600);
         return 0;
     case KEY_PER_OP:
         o->cpu_per_op = true;
         if (arg)
-            o->op_seconds = parse_number(st, "--cpu-per-op", arg, 0.01, 600);
+            o->op_seconds = bench_args_number(st, "--cpu-per-op", arg, 0.01, 600);
         return 0;
     case KEY_SETUP:
         o->setup_cost = true;
@@ -302,9 +183,7 @@ static error_t parse_extra(int key, char *arg, struct argp_state *st)
         o->plot = arg;
         return 0;
     case KEY_MPIRUN:
-        if (o->nmpirun == BENCH_MAX_SETS)
-            argp_error(st, "more than %d words for mpirun", BENCH_MAX_SETS);
-        o->mpirun[o->nmpirun++] = arg;
+        bench_args_mpirun(st, o, arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -317,31 +196,29 @@ static error_t parse_one(int key, char *arg, struct argp_state *st)
     struct bench_opts *o = ctx->o;
     switch (key) {
     case 'n':
-        o->ranks = (int)parse_integer(st, "-n", arg, 1, 1e6);
+        o->ranks = (int)bench_args_integer(st, "-n", arg, 1, 1e6);
         return 0;
     case KEY_SIZES:
-        parse_sizes(st, o, arg);
+        bench_args_sizes(st, o, arg);
         return 0;
     case KEY_ROOT:
-        o->root = (int)parse_integer(st, "--root", arg, 0, 1e6);
+        o->root = (int)bench_args_integer(st, "--root", arg, 0, 1e6);
         return 0;
     case KEY_ALG:
         ctx->alg = arg;
         return 0;
     case KEY_CHANNEL:
-        add_set(st, o, "CHANNELS=", arg);
+        bench_args_set(st, o, "CHANNELS=", arg);
         return 0;
     case KEY_WAIT:
-        add_set(st, o, "WAIT=", arg);
+        bench_args_set(st, o, "WAIT=", arg);
         return 0;
     case KEY_SPLIT:
-        parse_integer(st, "--split", arg, 1, 1e6);
-        add_set(st, o, "NODE_SPLIT=", arg);
+        bench_args_integer(st, "--split", arg, 1, 1e6);
+        bench_args_set(st, o, "NODE_SPLIT=", arg);
         return 0;
     case KEY_SET:
-        if (!strchr(arg, '=') || *arg == '=')
-            argp_error(st, "--set wants NAME=VALUE, not '%s'", arg);
-        add_set(st, o, "", strncmp(arg, "VCOLL_", 6) == 0 ? arg + 6 : arg);
+        bench_args_setting(st, o, arg);
         return 0;
     case KEY_MEASURE:
         o->measure[BENCH_START] = strcmp(arg, "b2b") != 0;
@@ -350,16 +227,16 @@ static error_t parse_one(int key, char *arg, struct argp_state *st)
             argp_error(st, "--measure: '%s' is none of start, b2b, both", arg);
         return 0;
     case KEY_TIME:
-        o->seconds = parse_number(st, "--time", arg, 0.001, 3600);
+        o->seconds = bench_args_number(st, "--time", arg, 0.001, 3600);
         return 0;
     case KEY_ITERATIONS:
-        o->iterations = parse_integer(st, "--iterations", arg, 1, 1e6);
+        o->iterations = bench_args_integer(st, "--iterations", arg, 1, 1e6);
         return 0;
     case KEY_SEED:
-        o->seed = (uint64_t)parse_integer(st, "--seed", arg, 0, 9e15);
+        o->seed = (uint64_t)bench_args_integer(st, "--seed", arg, 0, 9e15);
         return 0;
     case ARGP_KEY_ARG:
-        add_collective(st, o, arg);
+        bench_args_collective(st, o, arg);
         return 0;
     case ARGP_KEY_END:
         finish(st, o, ctx->alg);
@@ -375,7 +252,8 @@ void bench_parse(struct bench_opts *o, int argc, char **argv)
     static const struct argp argp = {options, parse_one, "[COLLECTIVES...]", doc, NULL, NULL, NULL};
     struct parse_ctx ctx = {o, NULL};
     static char version[64];
-    *o = (struct bench_opts){.seconds = 0.3, .seed = 1, .cpu_seconds = 2, .op_seconds = 5};
+    *o = (struct bench_opts){
+        .program = "vcoll bench", .seconds = 0.3, .seed = 1, .cpu_seconds = 2, .op_seconds = 5};
     o->measure[BENCH_START] = o->measure[BENCH_B2B] = true;
     memcpy(o->sizes, sizes, sizeof sizes);
     o->nsizes = (int)(sizeof sizes / sizeof sizes[0]);
@@ -385,14 +263,4 @@ void bench_parse(struct bench_opts *o, int argc, char **argv)
     argp_program_version = version;
     argp_err_exit_status = 2;
     argp_parse(&argp, argc, argv, 0, NULL, &ctx);
-}
-
-void bench_setenv(const struct bench_opts *o)
-{
-    for (int i = 0; i < o->nset; i++) {
-        char name[128];
-        const char *eq = strchr(o->set[i], '=');
-        snprintf(name, sizeof name, "VCOLL_%.*s", (int)(eq - o->set[i]), o->set[i]);
-        setenv(name, eq + 1, 1);
-    }
 }

@@ -35,8 +35,9 @@ static void put_wire(const struct bench_report *r)
     if (x->known)
         fprintf(r->table,
                 "raw verbs between ranks 0 and %d (%s), one way of 8 bytes: polled %.4g us, event-driven "
-                "%.4g us\n",
-                x->peer, x->device, x->median[BENCH_POLLED] * 1e6, x->median[BENCH_EVENT] * 1e6);
+                "%.4g us; both ways at once: %.4g us, %.4g us\n",
+                x->peer, x->device, x->median[BENCH_POLLED] * 1e6, x->median[BENCH_EVENT] * 1e6,
+                x->median[BENCH_EXCHANGE_POLLED] * 1e6, x->median[BENCH_EXCHANGE_EVENT] * 1e6);
 }
 
 void bench_table_head(const struct bench_world *w, const struct bench_report *r)
@@ -102,7 +103,7 @@ static void put_over(const struct bench_world *w, const struct bench_point *p, F
             if (!w->opt->measure[m] || o->rounds == 0)
                 continue;
             if (shown++ == 0)
-                fprintf(f, "       vcoll / raw verbs one way, %s:", bench_pace_name[i]);
+                fprintf(f, "       vcoll / raw verbs %s:", bench_pace_description[i]);
             fprintf(f, " %.2f", o->ratio);
             if (!isnan(o->low))
                 fprintf(f, " [%.2f, %.2f]", o->low, o->high);
@@ -262,15 +263,4 @@ void bench_table_tail(const struct bench_world *w, const struct bench_report *r)
     }
     fprintf(r->table, "\ntook %.1f s\n", r->seconds);
     fflush(r->table);
-}
-
-void bench_progress(const struct bench_world *w, int done, int total, const char *what)
-{
-    if (!w->opt->progress)
-        return;
-    if (done >= total)
-        fprintf(stderr, "\r%-60s\r", "");
-    else
-        fprintf(stderr, "\r[%3d %%] %-50s", 100 * done / total, what);
-    fflush(stderr);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Raw verbs: one way of a minimal message, polled and event-driven. */
+/* Raw verbs: one way of a minimal message, and an exchange of two, polled and event-driven. */
 #include "tools/bench_verbs_impl.h"
 
 #include <errno.h>
@@ -19,7 +19,19 @@
 #define AGAIN_FOR 0.1
 #define ACK       64 /* events are acknowledged together: that takes a lock */
 
-const char *const bench_pace_name[BENCH_PACES] = {"polled", "event"};
+const char *const bench_pace_name[BENCH_PACES] = {"polled", "event", "exchange_polled", "exchange_event"};
+const char *const bench_pace_description[BENCH_PACES] = {"one way, polled", "one way, event",
+                                                         "exchange, polled", "exchange, event"};
+
+static bool sleeps(enum bench_pace pace)
+{
+    return pace == BENCH_EVENT || pace == BENCH_EXCHANGE_EVENT;
+}
+
+static bool exchanges(enum bench_pace pace)
+{
+    return pace == BENCH_EXCHANGE_POLLED || pace == BENCH_EXCHANGE_EVENT;
+}
 
 struct bench_verbs {
     struct bench_end end;
@@ -172,7 +184,7 @@ static bool get_ball(struct bench_verbs *v, enum bench_pace pace, struct ibv_wc 
             return fails(v, "ibv_poll_cq failed");
         if (n > 0)
             return wc->status == IBV_WC_SUCCESS || fails(v, vc_ibv.wc_status_str(wc->status));
-        if (pace == BENCH_POLLED)
+        if (!sleeps(pace))
             continue;
         if (!v->armed) {
             /* What came before it is armed raises no event: it is polled once more. */
@@ -198,7 +210,7 @@ static struct bench_ball take_ball(struct bench_verbs *v, const struct ibv_wc *w
     return v->end.mem[1 + wc->wr_id];
 }
 
-/* Rank 0: the number of one-way times stored. */
+/* Rank 0: the number of times stored, of one way or of an exchange. */
 static int serve(struct bench_verbs *v, enum bench_pace pace, double seconds, int most, double *one_way)
 {
     double end = bench_now() + seconds;
@@ -209,7 +221,7 @@ static int serve(struct bench_verbs *v, enum bench_pace pace, double seconds, in
         if (!send_ball(v, (struct bench_ball){(uint32_t)i, last}) || !get_ball(v, pace, &wc))
             return i > 0 ? i : 0;
         if (i >= 0)
-            one_way[i] = (bench_now() - sent) / 2;
+            one_way[i] = (bench_now() - sent) / (exchanges(pace) ? 1 : 2);
         if (bench_end_recv(&v->end, (int)wc.wr_id) != 0) {
             fails(v, "ibv_post_recv failed");
             return i > 0 ? i : 0;
@@ -225,10 +237,13 @@ static void answer(struct bench_verbs *v, enum bench_pace pace)
     struct bench_ball ball = {0, 0};
     struct ibv_wc wc;
     while (!ball.last) {
+        /* In an exchange both send as soon as they are through with the one before. */
+        if (exchanges(pace) && !send_ball(v, ball))
+            return;
         if (!get_ball(v, pace, &wc))
             return;
         ball = take_ball(v, &wc);
-        if (!send_ball(v, ball))
+        if (!exchanges(pace) && !send_ball(v, ball))
             return;
         /* The receive is replaced while the message is on its way. */
         if (bench_end_recv(&v->end, (int)wc.wr_id) != 0) {

@@ -46,7 +46,7 @@ static const char doc[] =
     "  mpirun -n 1 --host node7 vcoll info --platform\n"
     "                                          what another node says\n"
     "\n"
-    "Exit status: 0; 1 when a setting has a bad value; 2 wrong words.";
+    "Exit status: 0; 1 when a setting or the tuning table is bad; 2 wrong words.";
 
 struct request {
     unsigned sections;
@@ -209,6 +209,7 @@ static void gather_platform(struct info *info)
     uint64_t steal, total;
     info->stolen = vc_steal_read(&steal, &total) == VC_OK && total > 0 ? (double)steal / (double)total : -1;
     gather_devices(info);
+    info_table_gather(&info->params, info->platform.class, info->rdma, info->nrdma, &info->table);
     vc_sriov_check(NULL, &info->platform, info->nic, info->nnics, info->sriov);
     gather_topology(info);
     gather_mpi(info);
@@ -312,7 +313,7 @@ int vc_tool_info(int argc, char **argv)
         fprintf(stderr, "vcoll info: cannot write the output\n");
         code = EXIT_FAILURE;
     }
-    if (!complain(&info->report))
+    if (!complain(&info->report) || info->table.error[0])
         code = EXIT_FAILURE;
     free(info);
     return code;

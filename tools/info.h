@@ -3,6 +3,7 @@
 #ifndef VC_TOOLS_INFO_H
 #define VC_TOOLS_INFO_H
 
+#include "tools/info_table.h"
 #include "tools/info_verbs.h"
 #include "transport/topology/coalesce.h"
 #include "transport/topology/platform.h"
@@ -47,6 +48,7 @@ struct info {
     struct info_coalesce rdma_coalesce[INFO_RDMA][VC_RDMA_PORTS];
     int nrdma;
     struct info_verbs verbs;
+    struct info_table table;
     bool have_topology;
     char cpu_model[96];
     int packages, numa_nodes, cores, pus;

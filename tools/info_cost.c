@@ -233,18 +233,17 @@ int info_cost(const struct vc_params *params, int ranks, int ppn, struct cost *o
         .reproducible = params->reproducible,
         .hier = &j.hier,
     };
-    struct vc_selection *sel = err == VC_OK ? malloc(sizeof *sel) : NULL;
-    if (sel) {
-        vc_select_init(sel, &key, params);
+    struct vc_selection sel = {.mem = NULL};
+    if (err == VC_OK)
+        err = vc_select_init(&sel, &key, params, NULL);
+    if (err == VC_OK) {
         for (int c = 0; err == VC_OK && c < VC_COLL_ACCELERATED; c++) {
             if (!(params->colls & (1u << c)))
                 continue;
-            err = add_rows(&j, sel, (enum vc_coll)c, false, out);
+            err = add_rows(&j, &sel, (enum vc_coll)c, false, out);
             if (err == VC_OK && reduces((enum vc_coll)c))
-                err = add_rows(&j, sel, (enum vc_coll)c, true, out);
+                err = add_rows(&j, &sel, (enum vc_coll)c, true, out);
         }
-    } else {
-        err = VC_ERR_NOMEM;
     }
     if (err == VC_OK) {
         const struct vc_verbs_cfg cfg = {
@@ -265,7 +264,7 @@ int info_cost(const struct vc_params *params, int ranks, int ppn, struct cost *o
         out->private_bytes =
             (size_t)out->queue_pairs_all * out->need.per_peer + (size_t)ranks * out->need.per_process;
     }
-    free(sel);
+    vc_select_free(&sel);
     free(j.met);
     free(j.mem);
     return err == VC_ERR_NOMEM ? vc_fail(err, "out of memory for the plans of %d ranks", ranks) : err;

@@ -127,11 +127,13 @@ static json_t *rdma(const struct info *info)
                                  text(d->port[k].rate), "interface", text(info->rdma_coalesce[i][k].netdev),
                                  "coalescing", coalescing(&info->rdma_coalesce[i][k]), "coalescing_reason",
                                  text(info->rdma_coalesce[i][k].reason)));
-        json_array_append_new(all,
-                              json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", d->name, "driver",
-                                        text(d->driver), "model", text(d->model), "firmware",
-                                        text(d->firmware), "node_guid", text(d->node_guid), "sys_image_guid",
-                                        text(d->sys_image_guid), "address", text(d->bdf), "ports", ports));
+        char model[VC_TABLE_DEVICE];
+        vc_rdma_model(NULL, d->name, model, sizeof model);
+        json_array_append_new(all, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", d->name,
+                                             "table_device", model, "driver", text(d->driver), "model",
+                                             text(d->model), "firmware", text(d->firmware), "node_guid",
+                                             text(d->node_guid), "sys_image_guid", text(d->sys_image_guid),
+                                             "address", text(d->bdf), "ports", ports));
     }
     return all;
 }
@@ -205,6 +207,7 @@ bool info_print_json(const struct info *info)
         json_object_set_new(j, "topology", topology(info));
         json_object_set_new(j, "rdma", rdma(info));
         json_object_set_new(j, "verbs", info_verbs_json(&info->verbs));
+        json_object_set_new(j, "table", info_table_json(&info->table));
         json_object_set_new(j, "mpi",
                             json_pack("{s:o, s:i, s:i}", "library", text(info->mpi_library), "version",
                                       info->mpi_version, "subversion", info->mpi_subversion));

@@ -167,6 +167,8 @@ static void print_topology(const struct info *info)
         const struct vc_rdma_dev *d = &info->rdma[i];
         line(d->name, "%s%s%s%s%s", d->driver[0] ? d->driver : "driver unknown", d->model[0] ? ", " : "",
              d->model, d->firmware[0] ? ", firmware " : "", d->firmware);
+        char model[VC_TABLE_DEVICE];
+        line("", "\"device\": \"%s\" in tuning tables", vc_rdma_model(NULL, d->name, model, sizeof model));
         line("", "node GUID %s, system image GUID %s", d->node_guid[0] ? d->node_guid : "unknown",
              d->sys_image_guid[0] ? d->sys_image_guid : "unknown");
         for (int k = 0; k < d->nports; k++) {
@@ -184,6 +186,9 @@ static void print_topology(const struct info *info)
 
     heading("Verbs channel (%s)", info->verbs.library);
     info_verbs_text(&info->verbs, line);
+
+    heading("Tuning table");
+    info_table_text(&info->table, line);
 
     heading("Software");
     line("MPI", "%s (MPI %d.%d)", info->mpi_library, info->mpi_version, info->mpi_subversion);

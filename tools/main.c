@@ -16,9 +16,8 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"info", vc_tool_info},
-    {"run", vc_tool_run},
-    {"bench", vc_tool_bench},
+    {"info", vc_tool_info}, {"run", vc_tool_run},       {"bench", vc_tool_bench},
+    {"tune", vc_tool_tune}, {"report", vc_tool_report},
 };
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -28,6 +27,8 @@ static const char doc[] = "MPI collectives for virtualized clusters."
                           "  info    what vcoll finds here: platform, CPUs, parameters, algorithms\n"
                           "  run     mpirun, with vcoll preloaded into the program\n"
                           "  bench   vcoll against the MPI underneath, in one process\n"
+                          "  tune    measure here what is fastest, and use it ever after\n"
+                          "  report  a table of `vcoll tune' as a page with plots\n"
                           "\n"
                           "Examples:\n"
                           "  vcoll run -n 8 ./app          run an unmodified MPI program with vcoll\n"
@@ -36,6 +37,7 @@ static const char doc[] = "MPI collectives for virtualized clusters."
                           "  vcoll info                    look at this machine\n"
                           "  vcoll info --params           settings: default, value, where it is from\n"
                           "  vcoll bench -n 2 allreduce    is it faster here?\n"
+                          "  vcoll tune run -n 4 -o t.json what is the fastest way here?\n"
                           "\n"
                           "Exit status: 0 success, 1 failure, 2 wrong words; `vcoll run' returns\n"
                           "mpirun's.\n"
@@ -73,7 +75,7 @@ static int unknown(const char *word)
             nearest = commands[i].name;
     fprintf(stderr,
             "vcoll: no command \"%s\", did you mean %s?\n"
-            "Usage: vcoll [--help] [--version] info|run|bench [WORDS...]\n"
+            "Usage: vcoll [--help] [--version] info|run|bench|tune|report [WORDS...]\n"
             "`vcoll --help' explains the commands.\n",
             word, nearest);
     return VC_EXIT_USAGE;
@@ -91,26 +93,31 @@ bool vc_tool_dir(char *dir, size_t len)
     return true;
 }
 
-int vc_tool_bench(int argc, char **argv)
+/* Beside this program in a build tree, in libexec when installed. */
+int vc_tool_start(const char *program, const char *shown, char **argv)
 {
-    (void)argc;
-    /* Beside this program in a build tree, in libexec when installed. */
-    static const char *const place[] = {"vcoll-bench", VC_LIBEXEC_FROM_BIN "/vcoll-bench"};
+    static const char *const place[] = {"", VC_LIBEXEC_FROM_BIN "/"};
     char dir[PATH_MAX], path[2 * PATH_MAX];
     if (!vc_tool_dir(dir, sizeof dir))
         return EXIT_FAILURE;
-    argv[0] = (char *)"vcoll bench";
+    fflush(NULL);
     for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, place[i]);
+        snprintf(path, sizeof path, "%s/%s%s", dir, place[i], program);
         execv(path, argv);
         if (errno != ENOENT && errno != ENOTDIR) {
-            fprintf(stderr, "vcoll bench: cannot start %s: %s\n", path, strerror(errno));
+            fprintf(stderr, "%s: cannot start %s: %s\n", shown, path, strerror(errno));
             return VC_EXIT_CANNOT_RUN;
         }
     }
-    fprintf(stderr, "vcoll bench: vcoll-bench is neither in %s nor in %s/%s\n", dir, dir,
-            VC_LIBEXEC_FROM_BIN);
+    fprintf(stderr, "%s: %s is neither in %s nor in %s/%s\n", shown, program, dir, dir, VC_LIBEXEC_FROM_BIN);
     return VC_EXIT_NOT_FOUND;
+}
+
+int vc_tool_bench(int argc, char **argv)
+{
+    (void)argc;
+    argv[0] = (char *)"vcoll bench";
+    return vc_tool_start("vcoll-bench", argv[0], argv);
 }
 
 int main(int argc, char **argv)

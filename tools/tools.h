@@ -11,6 +11,17 @@ int vc_tool_info(int argc, char **argv);
 int vc_tool_run(int argc, char **argv);
 /** Becomes vcoll-bench, a program of its own because its calls must go through the shared library. */
 int vc_tool_bench(int argc, char **argv);
+/** `vcoll tune VERB`. The verbs that measure become vcoll-tune, for the same reason. */
+int vc_tool_tune(int argc, char **argv);
+int vc_tool_report(int argc, char **argv);
+
+/**
+ * Becomes a program that belongs to this one. argv is all of its words; `shown` is what messages call it.
+ * Returns an exit code, after a message, when it cannot be started.
+ */
+int vc_tool_start(const char *program, const char *shown, char **argv);
+/** Becomes `vcoll-tune MODE` with argv[1] and what follows. */
+int vc_tool_start_tune(const char *mode, char **argv);
 
 /** Exit codes: wrong words; and, as in shells, a program that cannot be started or is not there. */
 enum { VC_EXIT_USAGE = 2, VC_EXIT_CANNOT_RUN = 126, VC_EXIT_NOT_FOUND = 127 };

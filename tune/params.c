@@ -30,6 +30,12 @@ _Static_assert(VC_WAIT_AUTO == 0 && VC_WAIT_POLL == 1 && VC_WAIT_EVENT == 2 && V
 _Static_assert(VC_SEG_AUTO == 0 && VC_SEG_MEMFD == 1 && VC_SEG_SHM == 2, "backing_words");
 _Static_assert(VC_LOG_ERROR == 0 && VC_LOG_WARN == 1 && VC_LOG_INFO == 2 && VC_LOG_DEBUG == 3, "log_words");
 
+static const char *const coalescing_words[] = {"suggest", "apply", "ignore", NULL};
+static const char *const tune_words[] = {"off", "online", NULL};
+_Static_assert(VC_COALESCING_SUGGEST == 0 && VC_COALESCING_APPLY == 1 && VC_COALESCING_IGNORE == 2,
+               "coalescing_words");
+_Static_assert(VC_TUNE_OFF == 0 && VC_TUNE_ONLINE == 1, "tune_words");
+
 #define ALL_COLLS ((1u << VC_COLL_ACCELERATED) - 1)
 
 /* Parser and printer of a field, named after the field. */
@@ -106,6 +112,11 @@ INT(verbs_timeout, 1, 600)
 SIZE(verbs_slot, 1 << 10, 1 << 20)
 SIZE(verbs_zcopy_min, 0, (size_t)1 << 40)
 FLAG(verbs_reg_cache)
+STRING(table)
+WORD(coalescing, vc_coalescing_mode, coalescing_words)
+WORD(tune, vc_tune_mode, tune_words)
+INT(tune_share, 0, 1000)
+STRING(tune_save)
 
 static int parse_verbs_library(struct vc_params *p, const char *text)
 {
@@ -186,9 +197,12 @@ static void format_channels(const struct vc_params *p, char *buf, size_t len)
 }
 
 static const struct vc_param_def defs[] = {
-    {"ALG", "auto", "auto | collective=algorithm[:radix=k][:segment=size][:leaders=n],...",
-     "Forces algorithms, e.g. allreduce=ring,bcast=chain:segment=64k. A call that breaks the algorithm's "
-     "restrictions (see vcoll info --algorithms) runs what it would run without.",
+    {"ALG", "auto",
+     "auto | collective=algorithm[:option=value]...,... with the options radix=k, segment=size, leaders=n, "
+     "channel=verbs|mpi, wait=poll|event|hybrid|auto, spin=us",
+     "Forces algorithms, e.g. allreduce=ring,bcast=chain:segment=64k, and how their calls wait and send. A "
+     "call that breaks the algorithm's restrictions (see vcoll info --algorithms) runs what it would run "
+     "without.",
      vc_param_parse_alg, vc_param_format_alg, false},
     {"CHANNELS", "shm,verbs,mpi", "a list of: shm, verbs, mpi",
      "How bytes may travel: shm is shared memory of one operating system, verbs an RDMA device, mpi the "
@@ -200,6 +214,11 @@ static const struct vc_param_def defs[] = {
      parse_cma, format_cma, false},
     {"CMA_MIN", "32k", "a size", "Messages of at least this size are copied once when CMA is possible.",
      parse_cma_min, format_cma_min, false},
+    {"COALESCING", "suggest", "suggest | apply | ignore",
+     "What becomes of the interrupt coalescing that a table suggests for the network device behind the RDMA "
+     "device: suggest tells it (VCOLL_LOG=info), apply sets it while the program runs and restores it "
+     "afterwards (needs CAP_NET_ADMIN).",
+     parse_coalescing, format_coalescing, true},
     {"COLLS", "all", "all | none | a list of: barrier, bcast, reduce, allreduce, allgather, alltoall",
      "Which collectives vcoll takes over; the others run the MPI's own algorithms.", parse_colls,
      format_colls, false},
@@ -251,6 +270,20 @@ static const struct vc_param_def defs[] = {
      parse_stats_file, format_stats_file, true},
     {"STRICT", "0", "0 | 1", "Makes an unknown VCOLL_ variable an error instead of a warning.", parse_strict,
      format_strict, true},
+    {"TABLE", "auto", "auto | none | a file name",
+     "The tuning table that rank 0 loads for all ranks (see vcoll tune). auto looks for vcoll/table.json in "
+     "the user's configuration folder, /etc/vcoll/table.json and the installed one; none leaves the built-in "
+     "rules.",
+     parse_table, format_table, true},
+    {"TUNE", "off", "off | online",
+     "online: a small share of the calls tries other algorithms, and the best one stays.", parse_tune,
+     format_tune, false},
+    {"TUNE_SAVE", "", "a file name",
+     "With VCOLL_TUNE=online: rank 0 writes what was found there, as a table, when MPI is finalized.",
+     parse_tune_save, format_tune_save, true},
+    {"TUNE_SHARE", "8", "a whole number of 0..1000",
+     "With VCOLL_TUNE=online: how many calls out of 1000 may be trials.", parse_tune_share, format_tune_share,
+     false},
     {"VERBS_CREDITS", "16", "a whole number of 2..1024",
      "How many pieces of VCOLL_VERBS_SLOT bytes a rank may have under way to another, per communicator.",
      parse_verbs_credits, format_verbs_credits, false},

@@ -16,12 +16,30 @@
 #include "transport/shm/segment.h"
 #include "transport/wait.h"
 
-/** A forced algorithm with its parameters, from VCOLL_ALG. */
+/** Which channel carries a plan's messages between nodes. */
+enum vc_choice_channel {
+    VC_CHANNEL_AUTO,  /**< verbs where the world has agreed on it, otherwise the underlying MPI */
+    VC_CHANNEL_VERBS, /**< unusable where there is none */
+    VC_CHANNEL_MPI,
+    VC_CHANNELS
+};
+
+/**
+ * How a call waits, in one word that a call compares: 0 is what the settings say (VCOLL_WAIT, VCOLL_SPIN_US),
+ * otherwise 1 + enum vc_wait_mode in the upper eight bits and microseconds of spinning in the rest (hybrid;
+ * VC_POLICY_SPIN_DEFAULT: VCOLL_SPIN_US).
+ */
+typedef uint32_t vc_policy;
+#define VC_POLICY_SPIN_DEFAULT 0xffffffu
+
+/** How a call runs: from VCOLL_ALG, a row of a table, or vcoll_comm_force(). */
 struct vc_alg_choice {
     const struct vc_alg *alg; /**< NULL: not forced */
     size_t segment;           /**< bytes; 0 here and below: default */
     int radix;
     int leaders;
+    vc_policy policy;
+    enum vc_choice_channel channel;
 };
 
 enum vc_chan_mask { VC_CHAN_SHM = 1 << 0, VC_CHAN_MPI = 1 << 1, VC_CHAN_VERBS = 1 << 2 };
@@ -34,6 +52,13 @@ struct vc_param_moderation {
     bool given; /**< false ("off"): queues stay as they were made */
     struct vc_param_cq_mod latency, bulk;
 };
+/** What is done with the device coalescing that a table suggests. */
+enum vc_coalescing_mode {
+    VC_COALESCING_SUGGEST, /**< said once at VCOLL_LOG=info, and by `vcoll info` */
+    VC_COALESCING_APPLY,   /**< set at MPI_Init by one rank of each host, restored at MPI_Finalize */
+    VC_COALESCING_IGNORE,
+};
+enum vc_tune_mode { VC_TUNE_OFF, VC_TUNE_ONLINE };
 enum vc_stats_mode { VC_STATS_OFF, VC_STATS_TEXT, VC_STATS_JSON };
 
 /** Every setting, decoded. */
@@ -70,6 +95,11 @@ struct vc_params {
     bool verbs_reg_cache;            /**< VCOLL_VERBS_REG_CACHE */
     int verbs_timeout;               /**< VCOLL_VERBS_TIMEOUT: seconds */
     struct vc_param_moderation cq_moderation; /**< VCOLL_CQ_MODERATION */
+    char table[256];                          /**< VCOLL_TABLE: "auto", "none" or a file's name */
+    enum vc_coalescing_mode coalescing;       /**< VCOLL_COALESCING */
+    enum vc_tune_mode tune;                   /**< VCOLL_TUNE */
+    int tune_share;                           /**< VCOLL_TUNE_SHARE: calls out of 1000 that may be trials */
+    char tune_save[256]; /**< VCOLL_TUNE_SAVE: "", or where rank 0 saves what was found */
 };
 
 struct vc_param_def {

@@ -2,248 +2,308 @@
 #include "tune/select.h"
 
 #include "coll/node/node.h"
-#include "tune/params_internal.h"
+#include "tune/choice.h"
 
-#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Where a rule holds. Rules for ANYWHERE are the only ones that VCOLL_REPRODUCIBLE lets reductions use. */
-enum where {
-    ONE = 1 << 0,      /* all ranks share one node's memory */
-    SEVERAL = 1 << 1,  /* several nodes, ranks of a node share its memory */
-    APART = 1 << 2,    /* no shared memory: every rank is a node of its own */
-    NO_BULK = 1 << 3,  /* also: only where there are no bulk slots */
-    PAIR = 1 << 4,     /* also: only for two ranks with a CPU each */
-    OVER_MPI = 1 << 5, /* also: only where messages between nodes go through the underlying MPI */
-    ANYWHERE = ONE | SEVERAL | APART,
-};
-
-enum { K = 1 << 10, M = 1 << 20 };
 /* A size at which no algorithm asks for more elements. */
 #define VC_SELECT_SAMPLE ((size_t)1 << 40)
-#define ALL              SIZE_MAX
-
-/* The built-in rules: for each collective and operator class, the first that fits the call wins. A rule whose
- * algorithm refuses the communicator or the operator is passed over; behind the last one stands native.
- * Without shared memory the same messages as the underlying MPI's, sent by a plan on top of it, win in long
- * allreduces alone. */
-static const struct {
-    enum vc_coll coll;
-    unsigned where;
-    size_t max_bytes;
-    const char *use; /* as in VCOLL_ALG */
-} rules[] = {
-    {VC_BARRIER, ONE, ALL, "shm"},
-    {VC_BARRIER, SEVERAL, ALL, "two_level"},
-    {VC_BARRIER, APART | OVER_MPI, ALL, "native"},
-    {VC_BARRIER, ANYWHERE, ALL, "dissemination"},
-
-    {VC_BCAST, ONE | NO_BULK, 32 * K, "shm"},
-    {VC_BCAST, ONE | NO_BULK, ALL, "native"},
-    {VC_BCAST, ONE | PAIR, 8 * K, "shm"},
-    {VC_BCAST, ONE | PAIR, ALL, "shm_cma"},
-    {VC_BCAST, ONE, 16 * M, "shm"},
-    {VC_BCAST, ONE, ALL, "native"},
-    {VC_BCAST, SEVERAL, 64 * K, "two_level"},
-    {VC_BCAST, SEVERAL, ALL, "two_level_scatter_allgather"},
-    {VC_BCAST, APART | OVER_MPI, ALL, "native"},
-    {VC_BCAST, ANYWHERE, 16 * K, "binomial"},
-    {VC_BCAST, ANYWHERE, ALL, "scatter_allgather"},
-
-    {VC_REDUCE, ONE | NO_BULK, 32 * K, "shm"},
-    {VC_REDUCE, ONE | NO_BULK, ALL, "native"},
-    {VC_REDUCE, ONE, 16 * M, "shm"},
-    {VC_REDUCE, ONE, ALL, "native"},
-    {VC_REDUCE, SEVERAL, 64 * K, "two_level"},
-    {VC_REDUCE, SEVERAL, ALL, "two_level_multi"},
-    {VC_REDUCE, SEVERAL, ALL, "two_level"},
-    {VC_REDUCE, APART | OVER_MPI, ALL, "native"},
-    {VC_REDUCE, ANYWHERE, 32 * K, "binomial"},
-    {VC_REDUCE, ANYWHERE, ALL, "rabenseifner"},
-    {VC_REDUCE, ANYWHERE, ALL, "binomial_ordered"},
-
-    {VC_ALLREDUCE, ONE | NO_BULK, 32 * K, "shm"},
-    {VC_ALLREDUCE, ONE | NO_BULK, ALL, "native"},
-    {VC_ALLREDUCE, ONE | PAIR, 256 * K, "shm"},
-    {VC_ALLREDUCE, ONE | PAIR, ALL, "shm_cma"},
-    {VC_ALLREDUCE, ONE, 16 * M, "shm"},
-    {VC_ALLREDUCE, ONE, ALL, "native"},
-    {VC_ALLREDUCE, SEVERAL, 8 * K, "two_level"},
-    {VC_ALLREDUCE, SEVERAL, 64 * K, "two_level_multi"},
-    {VC_ALLREDUCE, SEVERAL, ALL, "two_level_multi_rabenseifner"},
-    {VC_ALLREDUCE, SEVERAL, ALL, "two_level"},
-    {VC_ALLREDUCE, APART | OVER_MPI, 8 * K, "native"},
-    {VC_ALLREDUCE, ANYWHERE, 16 * K, "recursive_doubling"},
-    {VC_ALLREDUCE, ANYWHERE, 1 * M, "rabenseifner"},
-    {VC_ALLREDUCE, ANYWHERE, ALL, "ring"},
-    {VC_ALLREDUCE, ANYWHERE, ALL, "recursive_doubling"},
-
-    {VC_ALLGATHER, ONE | NO_BULK, 32 * K, "shm"},
-    {VC_ALLGATHER, ONE | NO_BULK, ALL, "native"},
-    {VC_ALLGATHER, ONE | PAIR, 16 * K, "shm"},
-    {VC_ALLGATHER, ONE | PAIR, ALL, "shm_cma"},
-    {VC_ALLGATHER, ONE, 1 * M, "shm"},
-    {VC_ALLGATHER, ONE, ALL, "shm_cma"},
-    {VC_ALLGATHER, SEVERAL, 16 * K, "two_level"},
-    {VC_ALLGATHER, SEVERAL, ALL, "two_level_multi_ring"},
-    {VC_ALLGATHER, SEVERAL, ALL, "two_level_ring"},
-    {VC_ALLGATHER, APART | OVER_MPI, ALL, "native"},
-    {VC_ALLGATHER, ANYWHERE, 1 * K, "bruck"},
-    {VC_ALLGATHER, ANYWHERE, 32 * K, "recursive_doubling"},
-    {VC_ALLGATHER, ANYWHERE, ALL, "ring"},
-
-    {VC_ALLTOALL, ONE | NO_BULK, 32 * K, "shm"},
-    {VC_ALLTOALL, ONE | NO_BULK, ALL, "native"},
-    {VC_ALLTOALL, ONE | PAIR, 16 * K, "shm"},
-    {VC_ALLTOALL, ONE | PAIR, ALL, "shm_cma"},
-    {VC_ALLTOALL, ONE, 32 * K, "shm"},
-    {VC_ALLTOALL, ONE, 512 * K, "shm_cma"},
-    {VC_ALLTOALL, ONE, ALL, "native"},
-    {VC_ALLTOALL, SEVERAL, 1 * K, "two_level"},
-    {VC_ALLTOALL, SEVERAL, ALL, "two_level_multi"},
-    {VC_ALLTOALL, APART | OVER_MPI, ALL, "native"},
-    {VC_ALLTOALL, ANYWHERE, 256, "bruck"},
-    {VC_ALLTOALL, ANYWHERE, ALL, "pairwise"},
-};
-
-enum { NRULES = sizeof rules / sizeof rules[0] };
-
-static struct vc_alg_choice parsed[NRULES]; /* alg NULL: the text is not valid */
-static char first_bad[640];
-
-static void parse_rules(void)
-{
-    for (int i = 0; i < NRULES; i++) {
-        struct vc_params p;
-        char text[96];
-        memset(&p, 0, sizeof p);
-        snprintf(text, sizeof text, "%s=%s", vc_coll_name(rules[i].coll), rules[i].use);
-        if (vc_param_parse_alg(&p, text) == VC_OK)
-            parsed[i] = p.alg[rules[i].coll];
-        else if (!first_bad[0])
-            snprintf(first_bad, sizeof first_bad, "%s: %s", text, vc_error_text());
-    }
-}
-
-static void parse_once(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, parse_rules);
-}
-
-bool vc_select_rules_valid(char *text, size_t len)
-{
-    parse_once();
-    snprintf(text, len, "%s", first_bad);
-    return first_bad[0] == '\0';
-}
 
 static bool reduces(enum vc_coll coll)
 {
     return coll == VC_REDUCE || coll == VC_ALLREDUCE;
 }
 
-/* NULL, or why the algorithm cannot run on this communicator whatever the size of the call. */
-static const char *unusable(const struct vc_alg_choice *c, const struct vc_topo_key *key, enum vc_coll coll,
-                            bool commutative)
+/* ---- what can run ---- */
+
+/* NULL, or what the algorithm needs of the communicator and has not. */
+static const char *lacks(const struct vc_topo_key *key, enum vc_coll coll, const struct vc_alg_choice *c)
 {
-    struct vc_shape shape = {
-        .coll = coll,
-        .size = key->size,
-        .bytes = VC_SELECT_SAMPLE,
-        .esize = 1,
-        .commutative = commutative,
-        .radix = c->radix,
-        .segment = c->segment,
-        .leaders = c->leaders,
-        .hier = key->hier,
-    };
-    if (c->alg->kind == VC_ALG_NATIVE)
-        return NULL;
+    if (c->alg->coll != coll)
+        return "it is of another collective";
     if (c->alg->kind == VC_ALG_NODE && !(key->have_node && key->nnodes == 1))
         return "all ranks must share one node's memory";
     if (c->alg->kind == VC_ALG_NODE && c->alg->node_alg == VC_NODE_CMA && !key->have_cma)
         return "single copy is switched off, or not permitted between all ranks";
     if (c->alg->kind == VC_ALG_PLAN && !key->have_chan)
         return "no channel reaches all ranks";
+    if (c->channel == VC_CHANNEL_VERBS && !key->have_verbs)
+        return "there is no verbs channel between the nodes";
+    if (c->channel == VC_CHANNEL_MPI && key->no_mpi)
+        return "VCOLL_CHANNELS leaves out the channel over the underlying MPI";
     if (key->reproducible && reduces(coll) && !(c->alg->restrictions & VC_PLACEMENT_FREE))
         return "its result depends on placement, and VCOLL_REPRODUCIBLE is set";
-    return vc_alg_refuses(c->alg, &shape);
-}
-
-static bool holds(int rule, const struct vc_topo_key *key, enum vc_coll coll)
-{
-    unsigned here = !key->have_node ? APART : key->nnodes == 1 ? ONE : SEVERAL, where = rules[rule].where;
-    if (rules[rule].coll != coll || !(where & here) || ((where & NO_BULK) && key->have_bulk) ||
-        ((where & OVER_MPI) && key->have_verbs) || ((where & PAIR) && (key->size != 2 || key->crowded)))
-        return false;
-    return !(key->reproducible && reduces(coll) && where != ANYWHERE);
-}
-
-static const struct vc_alg_choice *find(const struct vc_topo_key *key, enum vc_coll coll, size_t bytes,
-                                        bool commutative)
-{
-    for (int i = 0; i < NRULES; i++)
-        if (parsed[i].alg && bytes <= rules[i].max_bytes && holds(i, key, coll) &&
-            !unusable(&parsed[i], key, coll, commutative))
-            return &parsed[i];
     return NULL;
 }
 
-static bool same(const struct vc_alg_choice *a, const struct vc_alg_choice *b)
+const char *vc_select_refuses(const struct vc_topo_key *key, const struct vc_select_call *call,
+                              const struct vc_alg_choice *choice)
 {
-    return a->alg == b->alg && a->radix == b->radix && a->segment == b->segment && a->leaders == b->leaders;
+    const struct vc_hier even = {
+        .nnodes = key->nnodes, .uniform = key->size == key->nnodes * key->max_ppn, .block = true};
+    const struct vc_shape shape = {
+        .coll = call->coll,
+        .size = key->size,
+        .bytes = call->bytes,
+        .esize = call->esize ? call->esize : 1,
+        .commutative = call->commutative,
+        .radix = choice->radix,
+        .segment = choice->segment,
+        .leaders = choice->leaders,
+        .hier = key->hier ? key->hier : &even,
+    };
+    if (!choice->alg)
+        return "no algorithm is named";
+    if (choice->alg->kind == VC_ALG_NATIVE)
+        return NULL;
+    const char *why = lacks(key, call->coll, choice);
+    return why ? why : vc_alg_refuses(choice->alg, &shape);
 }
 
-static void resolve(struct vc_selection *sel, const struct vc_topo_key *key, enum vc_coll coll,
+/* NULL, or why the algorithm cannot run on this communicator whatever the size of the call. */
+static const char *unusable(const struct vc_topo_key *key, enum vc_coll coll, bool commutative,
+                            const struct vc_alg_choice *c)
+{
+    const struct vc_select_call call = {
+        .coll = coll, .bytes = VC_SELECT_SAMPLE, .esize = 1, .commutative = commutative};
+    return vc_select_refuses(key, &call, c);
+}
+
+/* ---- which rows hold ---- */
+
+/* Reductions must not depend on where ranks are when VCOLL_REPRODUCIBLE is set. */
+static bool hidden_by_reproducible(const struct vc_row *r, const struct vc_topo_key *key)
+{
+    return key->reproducible && reduces(r->coll) && r->placed;
+}
+
+static bool operator_holds(const struct vc_row *r, bool commutative)
+{
+    return r->commutative == VC_ANY || (r->commutative == VC_YES) == commutative;
+}
+
+/* The rows of a collective that hold for the communicator, in order: of the table, then built-in ones. */
+struct rows {
+    struct row {
+        const struct vc_row *row;
+        bool can[2]; /* run: operators that do not commute, that do */
+    } * row;
+    int n, builtin; /* where the built-in ones begin */
+};
+
+/* Returns whether the built-in rules may have a say: not when the last row takes everything and none has
+ * handed calls to them. */
+static bool collect(struct rows *rows, const struct vc_table *t, const struct vc_topo_key *key,
+                    enum vc_coll coll)
+{
+    bool builtin = false;
+    for (int i = 0; i < t->nrows; i++) {
+        const struct vc_row *r = &t->row[i];
+        struct row add = {.row = r};
+        if (r->coll != coll || !vc_row_keys_match(&r->keys, key) || hidden_by_reproducible(r, key))
+            continue;
+        for (int c = 0; c < 2; c++)
+            add.can[c] = operator_holds(r, c) && (r->builtin || !unusable(key, coll, c, &r->choice));
+        if (!add.can[0] && !add.can[1])
+            continue;
+        rows->row[rows->n++] = add;
+        builtin |= r->builtin;
+        if (add.can[0] && add.can[1] && r->bytes.min == 0 && r->bytes.max == UINT64_MAX)
+            return builtin;
+    }
+    return true;
+}
+
+static const struct vc_alg_choice *find(const struct rows *rows, size_t bytes, bool commutative)
+{
+    for (int i = 0; i < rows->n; i++) {
+        const struct row *r = &rows->row[i];
+        if (!r->can[commutative] || !vc_range_has(r->row->bytes, bytes))
+            continue;
+        if (!r->row->builtin)
+            return &r->row->choice;
+        i = rows->builtin - 1;
+    }
+    return NULL;
+}
+
+/* The last size up to which all sizes from `at` are answered alike. */
+static size_t next_border(const struct rows *rows, size_t at)
+{
+    size_t end = SIZE_MAX;
+    for (int i = 0; i < rows->n; i++) {
+        struct vc_range b = rows->row[i].row->bytes;
+        if (b.max >= at && b.max < end)
+            end = (size_t)b.max;
+        if (b.min > at && b.min - 1 < end)
+            end = (size_t)b.min - 1;
+    }
+    return end;
+}
+
+/* ---- resolving ---- */
+
+/* Resolved rules, while they are being found. */
+struct block {
+    struct vc_choice *c;
+    int n, room;
+};
+
+static bool same(const struct vc_choice *a, const struct vc_choice *b)
+{
+    return vc_choice_same(&a->pick, &b->pick) && vc_choice_same(&a->pick_noncomm, &b->pick_noncomm);
+}
+
+/* Appends, or extends the last one where that says the same; `first`: of the collective. */
+static bool put(struct block *b, int first, const struct vc_choice *c)
+{
+    if (b->n > first && same(&b->c[b->n - 1], c)) {
+        b->c[b->n - 1].max_bytes = c->max_bytes;
+        return true;
+    }
+    if (b->n == b->room) {
+        int room = b->room ? 2 * b->room : 32;
+        struct vc_choice *bigger = realloc(b->c, (size_t)room * sizeof *bigger);
+        if (!bigger)
+            return false;
+        b->c = bigger;
+        b->room = room;
+    }
+    b->c[b->n++] = *c;
+    return true;
+}
+
+static bool resolve(struct block *b, const struct rows *rows, enum vc_coll coll,
                     const struct vc_alg_choice *forced, const struct vc_alg_choice *forced_noncomm)
 {
     const struct vc_alg_choice native = {.alg = vc_alg_find(coll, "native")};
-    struct vc_choice *out = sel->rule[coll];
-    int n = 0;
+    int first = b->n;
     for (size_t at = 0;;) {
-        /* All sizes from `at` to the next border are answered alike. */
-        size_t end = SIZE_MAX;
-        for (int i = 0; i < NRULES; i++)
-            if (holds(i, key, coll) && rules[i].max_bytes >= at && rules[i].max_bytes < end)
-                end = rules[i].max_bytes;
-        const struct vc_alg_choice *a = forced ? forced : find(key, coll, at, true);
-        const struct vc_alg_choice *b = forced_noncomm ? forced_noncomm : find(key, coll, at, false);
-        struct vc_choice c = {.max_bytes = end, .pick = a ? *a : native, .pick_noncomm = b ? *b : native};
-        if (n > 0 && same(&out[n - 1].pick, &c.pick) && same(&out[n - 1].pick_noncomm, &c.pick_noncomm))
-            out[n - 1].max_bytes = end;
-        else if (n < VC_SELECT_RULES)
-            out[n++] = c;
-        if (end == SIZE_MAX)
-            break;
-        at = end + 1;
+        struct vc_choice c = {.max_bytes = next_border(rows, at), .pick = native, .pick_noncomm = native};
+        const struct vc_alg_choice *yes = forced ? forced : find(rows, at, true);
+        const struct vc_alg_choice *no = forced_noncomm ? forced_noncomm : find(rows, at, false);
+        if (yes)
+            c.pick = *yes;
+        if (no)
+            c.pick_noncomm = *no;
+        if (!put(b, first, &c))
+            return false;
+        if (c.max_bytes == SIZE_MAX)
+            return true;
+        at = c.max_bytes + 1;
     }
-    out[n - 1].max_bytes = SIZE_MAX;
 }
 
-static void pick_spare(struct vc_selection *sel, const struct vc_topo_key *key, enum vc_coll coll)
+static bool pick_spare(struct vc_alg_choice *spare, const struct vc_table *t, const struct vc_topo_key *key,
+                       enum vc_coll coll)
 {
-    for (int i = 0; i < NRULES && !sel->spare[coll].alg; i++)
-        if (parsed[i].alg && rules[i].coll == coll && rules[i].where == ANYWHERE &&
-            !(parsed[i].alg->restrictions & ~(unsigned)VC_PLACEMENT_FREE) &&
-            !unusable(&parsed[i], key, coll, false))
-            sel->spare[coll] = parsed[i];
+    for (int i = 0; t && i < t->nrows; i++) {
+        const struct vc_row *r = &t->row[i];
+        if (r->coll == coll && !r->placed && r->choice.alg && r->choice.alg->kind == VC_ALG_PLAN &&
+            !(r->choice.alg->restrictions & ~(unsigned)VC_PLACEMENT_FREE) &&
+            vc_row_keys_match(&r->keys, key) && !unusable(key, coll, false, &r->choice)) {
+            *spare = r->choice;
+            return true;
+        }
+    }
+    return false;
 }
 
-void vc_select_init(struct vc_selection *sel, const struct vc_topo_key *key, const struct vc_params *params)
+static bool resolve_coll(struct vc_selection *sel, struct block *b, struct rows *rows,
+                         const struct vc_topo_key *key, const struct vc_params *params,
+                         const struct vc_table *table, enum vc_coll coll)
 {
-    parse_once();
+    const struct vc_alg_choice *forced = params->alg[coll].alg ? &params->alg[coll] : NULL;
+    const char *why = forced ? unusable(key, coll, true, forced) : NULL;
+    bool noncomm = forced && !unusable(key, coll, false, forced);
+    if (why)
+        vc_log(VC_LOG_INFO, "VCOLL_ALG: %s=%s cannot run on a communicator of %d ranks on %d nodes (%s)",
+               vc_coll_name(coll), forced->alg->name, key->size, key->nnodes, why);
+    if (!pick_spare(&sel->spare[coll], table, key, coll))
+        pick_spare(&sel->spare[coll], vc_table_builtin(), key, coll);
+    rows->n = 0;
+    bool more = !table || collect(rows, table, key, coll);
+    rows->builtin = rows->n;
+    if (more)
+        collect(rows, vc_table_builtin(), key, coll);
+    return resolve(b, rows, coll, why ? NULL : forced, noncomm ? forced : NULL);
+}
+
+int vc_select_init(struct vc_selection *sel, const struct vc_topo_key *key, const struct vc_params *params,
+                   const struct vc_table *table)
+{
+    struct block b = {.c = NULL};
+    struct rows rows = {.n = 0};
+    int first[VC_COLL_ACCELERATED] = {0};
+    size_t most = (size_t)(table ? table->nrows : 0) + (size_t)vc_table_builtin()->nrows + 1;
     memset(sel, 0, sizeof *sel);
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++) {
-        enum vc_coll coll = (enum vc_coll)i;
-        const struct vc_alg_choice *forced = params->alg[i].alg ? &params->alg[i] : NULL;
-        const char *why = forced ? unusable(forced, key, coll, true) : NULL;
-        bool noncomm = forced && !unusable(forced, key, coll, false);
-        if (why)
-            vc_log(VC_LOG_INFO, "VCOLL_ALG: %s=%s cannot run on a communicator of %d ranks on %d nodes (%s)",
-                   vc_coll_name(coll), forced->alg->name, key->size, key->nnodes, why);
-        pick_spare(sel, key, coll);
-        resolve(sel, key, coll, why ? NULL : forced, noncomm ? forced : NULL);
+    rows.row = malloc(most * sizeof *rows.row);
+    bool good = rows.row != NULL;
+    for (int c = 0; good && c < VC_COLL_ACCELERATED; c++) {
+        first[c] = b.n;
+        good = resolve_coll(sel, &b, &rows, key, params, table, (enum vc_coll)c);
     }
+    free(rows.row);
+    if (!good) {
+        free(b.c);
+        return vc_fail(VC_ERR_NOMEM, "out of memory for the rules of a communicator");
+    }
+    struct vc_choice *fits = realloc(b.c, (size_t)b.n * sizeof *fits);
+    sel->mem = fits ? fits : b.c;
+    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+        sel->rule[c] = (struct vc_choice *)sel->mem + first[c];
+    return VC_OK;
+}
+
+void vc_select_free(struct vc_selection *sel)
+{
+    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+        free(sel->forced[c]);
+    free(sel->mem);
+    memset(sel, 0, sizeof *sel);
+}
+
+/* ---- forcing ---- */
+
+/* Where the resolved rules of a collective begin: each one's end with an open size. */
+static struct vc_choice *resolved(const struct vc_selection *sel, enum vc_coll coll)
+{
+    struct vc_choice *c = sel->mem;
+    for (unsigned i = 0; i < (unsigned)coll; c++)
+        i += c->max_bytes == SIZE_MAX;
+    return c;
+}
+
+int vc_select_force(struct vc_selection *sel, const struct vc_topo_key *key, enum vc_coll coll,
+                    const struct vc_alg_choice *choice)
+{
+    if (!sel->mem)
+        return vc_fail(VC_ERR_INVAL, "nothing has been selected for this communicator yet");
+    struct vc_choice *found = resolved(sel, coll), *forced = NULL;
+    if (choice && choice->alg) {
+        const char *why = unusable(key, coll, true, choice);
+        bool noncomm = !unusable(key, coll, false, choice);
+        if (why)
+            return vc_fail(VC_ERR_INVAL, "%s=%s cannot run on %d ranks of %d nodes: %s", vc_coll_name(coll),
+                           choice->alg->name, key->size, key->nnodes, why);
+        struct block b = {.c = NULL};
+        for (const struct vc_choice *f = found;; f++) {
+            struct vc_choice c = {.max_bytes = f->max_bytes,
+                                  .pick = *choice,
+                                  .pick_noncomm = noncomm ? *choice : f->pick_noncomm};
+            if (!put(&b, 0, &c)) {
+                free(b.c);
+                return vc_fail(VC_ERR_NOMEM, "out of memory for a forced algorithm");
+            }
+            if (f->max_bytes == SIZE_MAX)
+                break;
+        }
+        forced = b.c;
+    }
+    free(sel->forced[coll]);
+    sel->forced[coll] = forced;
+    sel->rule[coll] = forced ? forced : found;
+    return VC_OK;
 }

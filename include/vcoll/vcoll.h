@@ -45,6 +45,39 @@ int vcoll_comm_describe(const void *comm, struct vcoll_comm_info *info);
  * unknown. */
 const char *vcoll_comm_algorithm(const void *comm, const char *collective, unsigned long long bytes);
 
+/** Where a communicator stands for the tuning tables: what their rows ask (docs/tables.md). */
+struct vcoll_comm_key {
+    int ranks, nodes, ppn;   /**< ppn: most ranks of one node */
+    int crowded, bulk_slots; /**< 0 or 1 */
+    const char *network;     /**< "verbs" or "mpi" */
+    const char *platform;    /**< "native", "software", "passthrough", "sriov-vf", or "mixed" */
+    const char *device;      /**< model of the RDMA device, "" without one. Static storage, as above */
+};
+
+/** Fills *key; local. Returns 0, or -1 when the communicator is not set up (yet). */
+int vcoll_comm_key(const void *comm, struct vcoll_comm_key *key);
+
+/**
+ * From the next call on all calls of the collective on this communicator run as `choice` says, e.g.
+ * "two_level_multi:leaders=2:wait=hybrid:spin=40" (docs/tables.md), "native", or "auto": back to what table
+ * and rules say. All ranks of the communicator must do the same between the same collectives, as for
+ * anything collective, though nothing is communicated here. For tuners and benchmarks. A call that the choice
+ * refuses (too few elements) runs natively. Returns 0, or -1 with a text in why: the communicator is not set
+ * up, the choice is not valid, or it cannot run here at all; then nothing has changed. `why` may be NULL.
+ */
+int vcoll_comm_force(const void *comm, const char *collective, const char *choice, char *why,
+                     unsigned long why_len);
+
+/**
+ * Moderation of this process' completion queues, in the syntax of VCOLL_CQ_MODERATION ("off" leaves them as
+ * they are). Returns 0, or -1 with a text in why: no verbs, a device that has none, a value out of range.
+ */
+int vcoll_cq_moderation(const char *setting, char *why, unsigned long why_len);
+
+/** The table this process runs with: its file's name or "built-in"; *checksum may be NULL. Between MPI_Init
+ * and MPI_Finalize. Static storage. */
+const char *vcoll_table(unsigned long long *checksum);
+
 /** Drives the underlying MPI's progress once, as vcoll does while it waits. Between MPI_Init and MPI_Finalize
  * only. */
 void vcoll_host_progress(void);

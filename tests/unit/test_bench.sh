@@ -99,10 +99,12 @@ fi
 # Raw verbs: between the first two ranks that talk verbs, and in between the blocks of the 8-byte allreduce.
 export VCOLL_VERBS_LIBRARY="$loopback"
 known='.floor.verbs_one_way | .device == "loop0" and .polled.samples > 5 and .event.samples > 5
+    and .exchange_polled.samples > 5 and .exchange_event.samples > 5 and .exchange_polled.min > 0
     and .polled.min > 0 and .polled.median >= .polled.min and .event.p99 >= .event.median'
 if expect 0 -n 3 --channel verbs --time 0.1 --sizes 8,64 allreduce bcast --json "$dir/j"; then
     says out 'raw verbs between ranks 0 and 1 (loop0)'
     says out 'vcoll / raw verbs one way, event'
+    says out 'vcoll / raw verbs exchange, polled'
     jq -e "($known) and .floor.verbs_one_way.peer == 1"' and ([.points[] | select(.over_verbs)] | length) == 1
         and (.points[0].over_verbs | .start.polled.rounds >= 0 and .b2b.event.ratio > 0 and .b2b.polled.rounds > 0)' \
         "$dir/j" > /dev/null || fail "the JSON is not as expected: $(head -c 2000 "$dir/j")"

@@ -20,20 +20,40 @@ static void describe_port(const char *root, const char *dev, const char *number,
     vc_sys_read(root, p->rate, sizeof p->rate, CLASS "/%s/ports/%s/rate", dev, number);
 }
 
+/* The kernel driver; "" unknown. */
+static void find_driver(const char *root, const char *name, char *driver, size_t len)
+{
+    char bus[64];
+    driver[0] = '\0';
+    if (vc_sys_link_name(root, bus, sizeof bus, CLASS "/%s/device", name))
+        vc_sys_link_name(root, driver, len, CLASS "/%s/device/driver", name);
+    else if (vc_sys_exists(root, CLASS "/%s/parent", name))
+        /* Only rxe has that file: the network interface it sits on. */
+        snprintf(driver, len, "rdma_rxe");
+    else if (strncmp(name, "siw", 3) == 0)
+        snprintf(driver, len, "siw");
+}
+
+char *vc_rdma_model(const char *root, const char *dev, char *name, size_t len)
+{
+    find_driver(root, dev, name, len);
+    if (strcmp(name, "rdma_rxe") == 0)
+        snprintf(name, len, "rxe");
+    if (!name[0]) {
+        snprintf(name, len, "%s", dev);
+        for (size_t n = strlen(name); n > 1 && strchr("0123456789_", name[n - 1]); n--)
+            name[n - 1] = '\0';
+    }
+    return name;
+}
+
 static void describe(const char *root, const char *name, struct vc_rdma_dev *d)
 {
     memset(d, 0, sizeof *d);
     snprintf(d->name, sizeof d->name, "%s", name);
-    if (vc_sys_link_name(root, d->bdf, sizeof d->bdf, CLASS "/%s/device", name)) {
-        if (!strchr(d->bdf, ':')) /* not a PCI address: another bus */
-            d->bdf[0] = '\0';
-        vc_sys_link_name(root, d->driver, sizeof d->driver, CLASS "/%s/device/driver", name);
-    } else if (vc_sys_exists(root, CLASS "/%s/parent", name)) {
-        /* Only rxe has that file: the network interface it sits on. */
-        snprintf(d->driver, sizeof d->driver, "rdma_rxe");
-    } else if (strncmp(name, "siw", 3) == 0) {
-        snprintf(d->driver, sizeof d->driver, "siw");
-    }
+    if (vc_sys_link_name(root, d->bdf, sizeof d->bdf, CLASS "/%s/device", name) && !strchr(d->bdf, ':'))
+        d->bdf[0] = '\0'; /* not a PCI address: another bus */
+    find_driver(root, name, d->driver, sizeof d->driver);
     if (!vc_sys_read(root, d->model, sizeof d->model, CLASS "/%s/hca_type", name))
         vc_sys_read(root, d->model, sizeof d->model, CLASS "/%s/board_id", name);
     vc_sys_read(root, d->firmware, sizeof d->firmware, CLASS "/%s/fw_ver", name);

@@ -3,6 +3,8 @@
 #ifndef VC_TRANSPORT_TOPOLOGY_RDMA_H
 #define VC_TRANSPORT_TOPOLOGY_RDMA_H
 
+#include <stddef.h>
+
 #define VC_RDMA_PORTS 4
 
 struct vc_rdma_port {
@@ -23,6 +25,13 @@ struct vc_rdma_dev {
     int nports;
     struct vc_rdma_port port[VC_RDMA_PORTS];
 };
+
+/**
+ * The device's model as tuning tables and `vcoll info` name it: "rxe" and "siw" for those made of software,
+ * else the kernel driver's name ("mlx5_core"); where sysfs knows neither, the device's own name without its
+ * number. Returns name.
+ */
+char *vc_rdma_model(const char *root, const char *dev, char *name, size_t len);
 
 /** Scans /sys/class/infiniband; stores at most `max`, sorted by name, and returns how many. */
 int vc_rdma_scan(const char *root, struct vc_rdma_dev *devs, int max);

@@ -95,22 +95,35 @@ static int moderate(struct vc_verbs *v, struct ibv_cq *cq, const struct vc_cq_mo
     struct ibv_modify_cq_attr attr = {.attr_mask = IBV_CQ_ATTR_MODERATE,
                                       .moderate = {.cq_count = m->count, .cq_period = m->period}};
     int rc = ibv_modify_cq(cq, &attr);
-    if (rc != 0 && rc != EOPNOTSUPP && rc != ENOSYS)
+    if (rc == EOPNOTSUPP || rc == ENOSYS)
+        return vc_fail(VC_ERR_UNSUPPORTED, "%s has no moderation of completion queues", v->dev.name);
+    if (rc != 0)
         return vc_fail(VC_ERR_SYS, "%s: ibv_modify_cq(%u, %u us) failed: %s", v->dev.name, m->count,
                        m->period, strerror(rc));
     return VC_OK;
+}
+
+int vc_verbs_set_moderation(struct vc_verbs *v, const struct vc_cq_mod *latency, const struct vc_cq_mod *bulk)
+{
+    if (v->dev.cq_mod_count == 0 && v->dev.cq_mod_period == 0)
+        return vc_fail(VC_ERR_UNSUPPORTED, "%s has no moderation of completion queues", v->dev.name);
+    verbs_lock(v);
+    int err = moderate(v, v->cq_latency, latency, "latency");
+    if (err == VC_OK)
+        err = moderate(v, v->cq_bulk, bulk, "bulk");
+    verbs_unlock(v);
+    return err;
 }
 
 int vc_verbs_moderate(struct vc_verbs *v)
 {
     if (!v->cfg.moderate)
         return VC_OK;
-    if (v->dev.cq_mod_count == 0 && v->dev.cq_mod_period == 0) {
-        vc_log(VC_LOG_INFO, "VCOLL_CQ_MODERATION: %s has no moderation of completion queues", v->dev.name);
-        return VC_OK;
-    }
-    int err = moderate(v, v->cq_latency, &v->cfg.latency, "latency");
-    return err == VC_OK ? moderate(v, v->cq_bulk, &v->cfg.bulk, "bulk") : err;
+    int err = vc_verbs_set_moderation(v, &v->cfg.latency, &v->cfg.bulk);
+    if (err != VC_ERR_UNSUPPORTED)
+        return err;
+    vc_log(VC_LOG_INFO, "VCOLL_CQ_MODERATION: %s", vc_error_text());
+    return VC_OK;
 }
 
 /* ---- sleeping ---- */

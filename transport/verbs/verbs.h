@@ -73,6 +73,14 @@ const struct vc_verbs_dev *vc_verbs_dev(const struct vc_verbs *v);
 int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_card *cards, int n, int me,
                    struct vc_chan *boot);
 
+/**
+ * Moderates the two queues from now on. VC_ERR_UNSUPPORTED: the device has none, which is a normal state;
+ * VC_ERR_INVAL: out of its range; VC_ERR_SYS. After an error the latency queue may have its new value. Not
+ * concurrent with channels of a struct vc_verbs made without `locking`.
+ */
+int vc_verbs_set_moderation(struct vc_verbs *v, const struct vc_cq_mod *latency,
+                            const struct vc_cq_mod *bulk);
+
 /** Waits, at most half a second, until what was sent has arrived, and frees everything. NULL is legal. */
 void vc_verbs_destroy(struct vc_verbs *v);
 

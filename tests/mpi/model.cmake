@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The parameters of the cost model, measured in half a second: by ranks of one node, by ranks that take turns on the CPUs,
+# by nodes that are pretended, over the underlying MPI and over the loopback device.
+set(_tools ${PROJECT_SOURCE_DIR}/tools)
+add_executable(model_fit model_fit.c
+  ${_tools}/bench_calls.c
+  ${_tools}/bench_clock.c
+  ${_tools}/bench_stats.c
+  ${_tools}/bench_world.c
+  ${_tools}/tune_comm.c
+  ${_tools}/tune_fit.c
+  ${_tools}/tune_fit_cpu.c
+  ${_tools}/tune_fit_link.c
+  ${_tools}/tune_fit_node.c
+  ${_tools}/tune_fit_probe.c
+)
+target_link_libraries(model_fit PRIVATE vcoll vcoll_core vcoll_flags m)
+vc_mpi_test(model_fit NP 2 TIMEOUT 120 COMMAND $<TARGET_FILE:model_fit>)
+vc_mpi_test(model_fit.crowded NP 4 TIMEOUT 120 COMMAND $<TARGET_FILE:model_fit>)
+vc_mpi_test(model_fit.nodes NP 4 TIMEOUT 120 ENV VCOLL_NODE_SPLIT=2 COMMAND $<TARGET_FILE:model_fit>)
+vc_mpi_test(model_fit.verbs NP 2 TIMEOUT 120
+  ENV VCOLL_NODE_SPLIT=1 VCOLL_CHANNELS=shm,verbs VCOLL_VERBS_LIBRARY=$<TARGET_FILE:vcoll_loopback_verbs>
+  COMMAND $<TARGET_FILE:model_fit>)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+vc_unit_test(test_model test_model.c)

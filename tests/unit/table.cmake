@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Tuning tables: the loader, the schema, selection by them.
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+
+vc_unit_test(test_choice test_choice.c)
+vc_unit_test(test_select test_select.c)
+vc_unit_test(test_table_text test_table_text.c)
+add_executable(test_table test_table.c)
+target_link_libraries(test_table PRIVATE vcoll_core PkgConfig::CMOCKA m)
+add_test(NAME unit.test_table COMMAND test_table ${CMAKE_CURRENT_SOURCE_DIR})
+set_tests_properties(unit.test_table PROPERTIES LABELS unit TIMEOUT 60)
+
+# The same cases against the schema; without python3-jsonschema (Debian) the test is skipped. The interpreter is the
+# distribution's, which that package is for, where there is one.
+find_program(VC_SCHEMA_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)
+if(NOT VC_SCHEMA_PYTHON)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  set(VC_SCHEMA_PYTHON ${Python3_EXECUTABLE})
+endif()
+add_test(NAME unit.table_schema COMMAND ${VC_SCHEMA_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/table_schema.py
+  ${PROJECT_SOURCE_DIR})
+set_tests_properties(unit.table_schema PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CODE 77)

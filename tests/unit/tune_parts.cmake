@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Parts of vcoll-tune that need no MPI.
+if(VCOLL_BUILD_TOOLS)
+  vc_unit_test(test_tune_guard test_tune_guard.c coalesce_kernel.c ${PROJECT_SOURCE_DIR}/tools/tune_guard.c
+    ${PROJECT_SOURCE_DIR}/tools/tune_restore.c)
+  target_link_libraries(test_tune_guard PRIVATE PkgConfig::MNL PkgConfig::JANSSON)
+endif()

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `vcoll tune explain`: the command line, and what is asked. The answer is printed by table_answer.c. */
+#include "tools/table_explain.h"
+
+#include "tools/tools.h"
+#include "transport/base.h"
+#include "transport/topology/platform.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    KEY_BYTES = 256,
+    KEY_NODES,
+    KEY_PPN,
+    KEY_OPERATOR,
+    KEY_ESIZE,
+    KEY_PLATFORM,
+    KEY_DEVICE,
+    KEY_NETWORK,
+    KEY_CROWDED,
+    KEY_BULK,
+    KEY_JSON
+};
+
+static const char who[] = "vcoll tune explain";
+
+static const struct argp_option options[] = {
+    {0, 0, 0, 0, "The call:", 1},
+    {"bytes", KEY_BYTES, "SIZE", 0,
+     "as in `vcoll bench': the vector, or one rank's block in allgather and alltoall, e.g. 64k; without: "
+     "what "
+     "runs, for all sizes",
+     0},
+    {"operator", KEY_OPERATOR, "CLASS", 0, "commutative (default) or other", 0},
+    {"esize", KEY_ESIZE, "BYTES", 0,
+     "bytes of an element in reductions (default 8, or the call's if smaller)", 0},
+    {0, 0, 0, 0, "The communicator (default: one rank for each CPU of this machine):", 2},
+    {"ranks", 'n', "N", 0, "its size", 0},
+    {"nodes", KEY_NODES, "N", 0, "operating systems it spans", 0},
+    {"ppn", KEY_PPN, "N", 0, "most ranks of one node", 0},
+    {"network", KEY_NETWORK, "WHICH", 0, "what messages between nodes go over: verbs or mpi", 0},
+    {"crowded", KEY_CROWDED, "YES|NO", OPTION_ARG_OPTIONAL, "more ranks than CPUs on some node", 0},
+    {"bulk-slots", KEY_BULK, "YES|NO", OPTION_ARG_OPTIONAL, "whether the nodes' shared memory has bulk slots",
+     0},
+    {0, 0, 0, 0, "The machine (default: this one):", 3},
+    {"platform", KEY_PLATFORM, "CLASS", 0, "native, software, passthrough or sriov-vf", 0},
+    {"device", KEY_DEVICE, "MODEL", 0, "model of the RDMA device, none for none", 0},
+    {0, 0, 0, 0, "What is printed:", 4},
+    {"json", KEY_JSON, 0, 0, "print JSON", 0},
+    {0, 0, 0, 0, 0, 0},
+};
+
+static const char doc[] =
+    "Shows what would run for a call, and why: each row that is looked at with the reason why it does not "
+    "hold, the one that is taken, and what the alternatives measured. TABLE is a file, none (the built-in "
+    "rules) or auto; without it, the table that programs would use here (VCOLL_TABLE, then the places that "
+    "vcoll(7) names)."
+    "\v"
+    "Examples:\n"
+    "  vcoll tune explain allreduce               here, all sizes\n"
+    "  vcoll tune explain allreduce --bytes 64k   here, and why\n"
+    "  vcoll tune explain t.json bcast --bytes 1M --ranks 16 --nodes 4\n"
+    "                                             somewhere else\n"
+    "  vcoll tune explain none reduce --bytes 8 --operator other\n"
+    "                                             without any table\n"
+    "\n"
+    "Settings count: VCOLL_ALG, VCOLL_COLLS, VCOLL_CHANNELS, VCOLL_REPRODUCIBLE.\n"
+    "Exit status: 0; 1 a broken table or setting; 2 wrong words.";
+
+static int number(const char *arg, const char *option, int lo, struct argp_state *state)
+{
+    char *end;
+    errno = 0;
+    long n = strtol(arg, &end, 10);
+    if (errno != 0 || end == arg || *end || n < lo || n > TABLE_RANKS_MAX)
+        argp_error(state, "%s %s: not a number of %d..%d", option, arg, lo, TABLE_RANKS_MAX);
+    return (int)n;
+}
+
+/* The index of a word, after an error that names the nearest when it is none of them. */
+static int word(const char *arg, const char *option, const char *const *words, struct argp_state *state)
+{
+    char list[160] = "";
+    const char *nearest = words[0];
+    for (int i = 0; words[i]; i++) {
+        size_t used = strlen(list);
+        if (strcmp(arg, words[i]) == 0)
+            return i;
+        if (vc_word_distance(arg, words[i]) < vc_word_distance(arg, nearest))
+            nearest = words[i];
+        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", words[i]);
+    }
+    argp_error(state, "%s %s: did you mean %s? Valid: %s", option, arg, nearest, list);
+    return 0;
+}
+
+static enum vc_tri yes_no(const char *arg, const char *option, struct argp_state *state)
+{
+    static const char *const words[] = {"yes", "no", NULL};
+    return !arg || word(arg, option, words, state) == 0 ? VC_YES : VC_NO;
+}
+
+static size_t size(const char *arg, const char *option, struct argp_state *state)
+{
+    size_t n = 0;
+    if (!vc_parse_bytes(arg, &n))
+        argp_error(state, "%s %s: not a size; a number, or one with k, M or G is expected, e.g. 64k", option,
+                   arg);
+    return n;
+}
+
+static error_t parse_place(int key, char *arg, struct argp_state *state)
+{
+    static const char *const networks[] = {"verbs", "mpi", NULL};
+    struct table_place *p = &((struct explain_request *)state->input)->place;
+    switch (key) {
+    case 'n':
+        p->ranks = number(arg, "--ranks", 2, state);
+        return 0;
+    case KEY_NODES:
+        p->nodes = number(arg, "--nodes", 1, state);
+        return 0;
+    case KEY_PPN:
+        p->ppn = number(arg, "--ppn", 1, state);
+        return 0;
+    case KEY_NETWORK:
+        p->verbs = word(arg, "--network", networks, state) == 0 ? VC_YES : VC_NO;
+        return 0;
+    case KEY_CROWDED:
+        p->crowded = yes_no(arg, "--crowded", state);
+        return 0;
+    case KEY_BULK:
+        p->bulk_slots = yes_no(arg, "--bulk-slots", state);
+        return 0;
+    case KEY_PLATFORM: {
+        const char *words[VC_PLATFORM_SRIOV_VF + 2] = {NULL};
+        for (int i = 0; i <= VC_PLATFORM_SRIOV_VF; i++)
+            words[i] = vc_platform_class_name((enum vc_platform_class)i);
+        p->platform = word(arg, "--platform", words, state);
+        return 0;
+    }
+    case KEY_DEVICE: {
+        const char *model = arg ? arg : "";
+        if (strlen(model) >= sizeof p->device)
+            argp_error(state, "--device %s: longer than any model's name (%zu characters)", model,
+                       sizeof p->device - 1);
+        snprintf(p->device, sizeof p->device, "%s", strcmp(model, "none") == 0 ? "" : model);
+        p->device_given = true;
+        return 0;
+    }
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void check_words(struct explain_request *r, struct argp_state *state)
+{
+    const char *colls[VC_COLL_ACCELERATED + 1] = {NULL};
+    for (int i = 0; i < VC_COLL_ACCELERATED; i++)
+        colls[i] = vc_coll_name((enum vc_coll)i);
+    if (state->arg_num == 0)
+        argp_error(state, "no collective is named");
+    r->table = state->arg_num == 2 ? r->arg[0] : NULL;
+    r->call.coll = (enum vc_coll)word(r->arg[state->arg_num - 1], "collective", colls, state);
+    bool reduction = r->call.coll == VC_REDUCE || r->call.coll == VC_ALLREDUCE;
+    if (!reduction && (!r->call.commutative || r->call.esize))
+        argp_error(state, "%s has no operator: --operator and --esize belong to reduce and allreduce",
+                   vc_coll_name(r->call.coll));
+    if (r->call.coll == VC_BARRIER && r->call.bytes > 0)
+        argp_error(state, "a barrier has no bytes");
+    if (!reduction)
+        r->call.esize = 1;
+    else if (r->call.esize == 0)
+        for (r->call.esize = 8; r->sized && r->call.bytes % r->call.esize; r->call.esize /= 2)
+            ;
+    if (r->call.bytes % r->call.esize)
+        argp_error(state, "%zu bytes are no whole number of elements of %zu", r->call.bytes, r->call.esize);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    static const char *const classes[] = {"commutative", "other", NULL};
+    struct explain_request *r = state->input;
+    switch (key) {
+    case KEY_BYTES:
+        r->call.bytes = size(arg, "--bytes", state);
+        r->sized = true;
+        return 0;
+    case KEY_ESIZE:
+        r->call.esize = size(arg, "--esize", state);
+        if (r->call.esize == 0)
+            argp_error(state, "--esize 0: elements have a byte at least");
+        return 0;
+    case KEY_OPERATOR:
+        r->call.commutative = word(arg, "--operator", classes, state) == 0;
+        return 0;
+    case KEY_JSON:
+        r->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num >= 2)
+            argp_error(state, "\"%s\" is one word too many: TABLE and COLLECTIVE are expected", arg);
+        r->arg[state->arg_num] = arg;
+        return 0;
+    case ARGP_KEY_END:
+        check_words(r, state);
+        return 0;
+    default:
+        return parse_place(key, arg, state);
+    }
+}
+
+static const struct argp argp = {options, parse, "[TABLE] COLLECTIVE", doc, NULL, NULL, NULL};
+
+static int explain(struct explain_request *r)
+{
+    char path[PATH_MAX], why[512];
+    struct table_key key = {.mem = NULL};
+    bool settings = table_settings(who, &r->params);
+    if (!table_place_complete(&r->place, &r->params, why, sizeof why)) {
+        fprintf(stderr, "%s: %s\n", who, why);
+        return VC_EXIT_USAGE;
+    }
+    if (table_open_used(r->table, &r->params, path, &r->file) != VC_OK) {
+        fprintf(stderr, "%s\n", vc_error_text());
+        return EXIT_FAILURE;
+    }
+    int code = EXIT_FAILURE;
+    if (table_key_make(&r->place, &r->params, &key) != VC_OK)
+        fprintf(stderr, "%s: %s\n", who, vc_error_text());
+    else if (!r->sized && r->call.coll != VC_BARRIER)
+        code = explain_sizes(r, &key.key);
+    else
+        code = explain_call(r, &key.key);
+    table_key_free(&key);
+    table_close(&r->file);
+    return code == EXIT_SUCCESS && !settings ? EXIT_FAILURE : code;
+}
+
+int table_explain(int argc, char **argv)
+{
+    struct explain_request *r = calloc(1, sizeof *r);
+    if (!r) {
+        fprintf(stderr, "%s: out of memory\n", who);
+        return EXIT_FAILURE;
+    }
+    table_place_init(&r->place);
+    r->call.commutative = true;
+    int code = argp_parse(&argp, argc, argv, 0, NULL, r) == 0 ? explain(r) : VC_EXIT_USAGE;
+    free(r);
+    return code;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Rows and their parts in words. */
+#include "tools/table_tool.h"
+
+#include "transport/topology/platform.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+static void append(char *buf, size_t len, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void append(char *buf, size_t len, const char *fmt, ...)
+{
+    size_t used = strlen(buf);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(buf + used, len - used, fmt, ap);
+    va_end(ap);
+}
+
+static void add_size(char *buf, size_t len, uint64_t n)
+{
+    if (n >= 1 << 30 && n % (1 << 30) == 0)
+        append(buf, len, "%" PRIu64 "G", n >> 30);
+    else if (n >= 1 << 20 && n % (1 << 20) == 0)
+        append(buf, len, "%" PRIu64 "M", n >> 20);
+    else if (n >= 1 << 10 && n % (1 << 10) == 0)
+        append(buf, len, "%" PRIu64 "k", n >> 10);
+    else
+        append(buf, len, "%" PRIu64, n);
+}
+
+/* Rows that follow each other begin one byte after the border, which says less than the border. */
+static void add_start(char *buf, size_t len, uint64_t n)
+{
+    bool after = n > 1024 && (n - 1) % 1024 == 0;
+    add_size(buf, len, after ? n - 1 : n);
+    if (after)
+        append(buf, len, "+1");
+}
+
+char *table_bytes_text(struct vc_range bytes, char *buf, size_t len)
+{
+    buf[0] = '\0';
+    if (bytes.min == 0 && bytes.max == UINT64_MAX) {
+        append(buf, len, "all sizes");
+    } else if (bytes.max == UINT64_MAX) {
+        append(buf, len, "from ");
+        add_start(buf, len, bytes.min);
+    } else if (bytes.min == 0) {
+        append(buf, len, "up to ");
+        add_size(buf, len, bytes.max);
+    } else if (bytes.min == bytes.max) {
+        add_size(buf, len, bytes.min);
+    } else {
+        add_start(buf, len, bytes.min);
+        append(buf, len, "..");
+        add_size(buf, len, bytes.max);
+    }
+    return buf;
+}
+
+/* An end at or below 1 is open: the loader makes no difference either. */
+static void add_range(char *buf, size_t len, struct vc_range r, const char *one, const char *many)
+{
+    if (r.min <= 1 && r.max == UINT64_MAX)
+        return;
+    append(buf, len, "%s", buf[0] ? ", " : "");
+    if (r.max == UINT64_MAX)
+        append(buf, len, "%" PRIu64 " and more", r.min);
+    else if (r.min == r.max || (r.min <= 1 && r.max == 1))
+        append(buf, len, "%" PRIu64, r.max);
+    else if (r.min <= 1)
+        append(buf, len, "up to %" PRIu64, r.max);
+    else
+        append(buf, len, "%" PRIu64 "..%" PRIu64, r.min, r.max);
+    append(buf, len, " %s", r.max == 1 ? one : many);
+}
+
+static void add_word(char *buf, size_t len, const char *word)
+{
+    append(buf, len, "%s%s", buf[0] ? ", " : "", word);
+}
+
+char *table_keys_text(const struct vc_row_keys *k, char *buf, size_t len)
+{
+    buf[0] = '\0';
+    add_range(buf, len, k->ranks, "rank", "ranks");
+    add_range(buf, len, k->nodes, "node", "nodes");
+    add_range(buf, len, k->ppn, "per node", "per node");
+    const char *between = buf[0] ? ", platform " : "platform ";
+    for (unsigned i = 0; i <= VC_PLATFORM_SRIOV_VF; i++) {
+        if (!(k->platforms >> i & 1))
+            continue;
+        append(buf, len, "%s%s", between, vc_platform_class_name((enum vc_platform_class)i));
+        between = "|";
+    }
+    if (k->device[0])
+        append(buf, len, "%sdevice %s", buf[0] ? ", " : "", k->device);
+    if (k->network != VC_CHANNEL_AUTO)
+        add_word(buf, len, k->network == VC_CHANNEL_VERBS ? "over verbs" : "over the MPI");
+    if (k->crowded != VC_ANY)
+        add_word(buf, len, k->crowded == VC_YES ? "crowded" : "not crowded");
+    if (k->bulk_slots != VC_ANY)
+        add_word(buf, len, k->bulk_slots == VC_YES ? "bulk slots" : "no bulk slots");
+    if (!buf[0])
+        append(buf, len, "anywhere");
+    return buf;
+}
+
+char *table_choice_text(const struct vc_row *r, char *buf, size_t len)
+{
+    if (!r->builtin)
+        return vc_choice_format(&r->choice, buf, len);
+    snprintf(buf, len, "builtin");
+    return buf;
+}
+
+const char *table_operator_text(enum vc_tri commutative)
+{
+    return commutative == VC_ANY ? "" : commutative == VC_YES ? "commutative" : "other";
+}
+
+char *table_time_text(double seconds, char *buf, size_t len)
+{
+    if (!isfinite(seconds))
+        snprintf(buf, len, "-");
+    else if (seconds < 1e-3)
+        snprintf(buf, len, "%.*f us", seconds < 9.995e-6 ? 2 : seconds < 99.95e-6 ? 1 : 0, seconds * 1e6);
+    else if (seconds < 1)
+        snprintf(buf, len, "%.*f ms", seconds < 9.995e-3 ? 2 : seconds < 99.95e-3 ? 1 : 0, seconds * 1e3);
+    else
+        snprintf(buf, len, "%.2f s", seconds);
+    return buf;
+}
+
+char *table_device_text(const struct vc_device_row *d, char *buf, size_t len)
+{
+    buf[0] = '\0';
+    if (d->cq.given)
+        append(buf, len, "completion queues: latency %u:%u, bulk %u:%u", d->cq.latency.count,
+               d->cq.latency.period, d->cq.bulk.count, d->cq.bulk.period);
+    if (d->coalesce.has) {
+        char values[TABLE_TEXT];
+        append(buf, len, "%scoalescing: %s", buf[0] ? "; " : "",
+               vc_coalesce_text(&d->coalesce, values, sizeof values));
+    }
+    if (!buf[0])
+        append(buf, len, "left as it is");
+    return buf;
+}
