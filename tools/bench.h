@@ -178,9 +178,9 @@ struct bench_starts {
 /** Room for blocks of at most so many calls. False without memory (on this rank). */
 bool bench_starts_init(struct bench_starts *s, long most);
 void bench_starts_free(struct bench_starts *s);
-/** Collective: from now on a start counts when ranks are late by little, given that a call takes so long
- * (rank 0's counts). */
-void bench_tolerate(struct bench_world *w, double call);
+/** Collective: from now on a start counts when ranks are late by little, given that a call takes so long.
+ * Rank 0's word counts; returned on all ranks. */
+double bench_tolerate(struct bench_world *w, double call);
 /** Collective: n single calls from common starts. On rank 0 the number of usable ones, whose times are then
  * s->all. */
 int bench_block_starts(struct bench_world *w, struct bench_call *c, const struct bench_fns *f, long n,

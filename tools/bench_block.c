@@ -26,12 +26,13 @@ void bench_starts_free(struct bench_starts *s)
     s->mine = s->all = NULL;
 }
 
-void bench_tolerate(struct bench_world *w, double call)
+double bench_tolerate(struct bench_world *w, double call)
 {
     /* How late a rank may begin, on all ranks alike. On one host that is no time at all; hosts rarely begin
      * together, and the clocks that say so are themselves only so good. */
     w->fn[BENCH_NATIVE].bcast(&call, 1, MPI_DOUBLE, 0, w->ctl);
     w->tolerance = w->one_host ? TOLERANCE : fmax(TOLERANCE, fmax(LATE * call, w->offset_error));
+    return call;
 }
 
 /* Single calls from common starts, at most n. On rank 0 s->all holds the usable times then; their number. */

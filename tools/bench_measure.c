@@ -116,7 +116,9 @@ static struct plan make_plan(struct bench_world *w, struct bench_call *c, struct
     double call = 0, single = 0;
     for (int impl = 0; impl < BENCH_IMPLS; impl++)
         call = fmax(call, guess(w, c, (enum bench_impl)impl));
-    bench_tolerate(w, call);
+    /* Rank 0's counts: how many starts follow must be the same on all ranks. */
+    w->fn[BENCH_NATIVE].bcast(&call, 1, MPI_DOUBLE, 0, w->ctl);
+    call = bench_tolerate(w, call);
     for (int impl = 0; impl < BENCH_IMPLS && o->measure[BENCH_START]; impl++) {
         long n = call > SLOW ? 2 : 4;
         double begin = bench_now();

@@ -80,7 +80,7 @@ struct merge {
     const struct request *r;
     struct table_file file[FILES];
     json_t *out;
-    int conflicts, dropped;
+    int conflicts;
 };
 
 static const char *path_of(const struct merge *m, const struct table_rule *r)
@@ -137,7 +137,8 @@ static void tell_dropped(void *arg, const struct table_rule *dropped, const stru
 {
     struct merge *m = arg;
     char choice[VC_CHOICE_TEXT];
-    m->dropped++;
+    if (table_rules_same_choice(dropped, by)) /* nothing is lost */
+        return;
     printf("dropped: ");
     print_call(dropped, dropped->bytes);
     printf(": %s of %s; a row of %s (", choice_of(dropped, choice, sizeof choice), path_of(m, dropped),

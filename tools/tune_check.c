@@ -310,9 +310,9 @@ static bool choose(struct check *x)
         return false;
     x->job.most_sizes = BENCH_MAX_SIZES;
     while (count_sides(x, 0) * least_of(x) > FIRST * x->o->budget) {
-        if (x->job.most_sizes > SIZES_MIN)
+        if (x->job.most_sizes > SIZES_MIN && !x->o->own_sizes)
             x->job.most_sizes--;
-        else if (x->job.nplace > 1)
+        else if (x->job.nplace > 1 && !x->o->ranks)
             close_place(&x->job.place[--x->job.nplace]);
         else
             break;

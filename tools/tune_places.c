@@ -17,7 +17,8 @@
 #define POINT_FAR     2.0
 #define COARSE_PART   0.6 /* of the budget is for the points to begin with */
 
-static void add(struct tune_job *j, int nodes, int ppn, int ranks)
+/* nodes == 0: the world, which is across so many. */
+static void add(struct tune_job *j, int nodes, int ppn, int ranks, int across)
 {
     for (int i = 0; i < j->nplace; i++)
         if (j->place[i].ranks == ranks && (j->place[i].nodes == nodes || ranks == j->w->size))
@@ -26,7 +27,9 @@ static void add(struct tune_job *j, int nodes, int ppn, int ranks)
         return;
     struct tune_place *p = &j->place[j->nplace++];
     *p = (struct tune_place){.nodes = nodes, .ppn = ppn, .ranks = ranks};
-    if (nodes > 1)
+    if (nodes == 0 && across > 1)
+        snprintf(p->name, sizeof p->name, "%d nodes, %d ranks", across, ranks);
+    else if (nodes > 1)
         snprintf(p->name, sizeof p->name, "%d nodes x %d", nodes, ppn);
     else
         snprintf(p->name, sizeof p->name, "%d ranks", ranks);
@@ -35,14 +38,14 @@ static void add(struct tune_job *j, int nodes, int ppn, int ranks)
 static void add_asked(struct tune_job *j, const struct tune_nodes *n, int ranks)
 {
     if (ranks == j->w->size)
-        add(j, 0, 0, ranks);
+        add(j, 0, 0, ranks, n->count);
     if (ranks <= n->ranks[0] && ranks < j->w->size)
-        add(j, 1, ranks, ranks);
+        add(j, 1, ranks, ranks, 1);
     for (int nodes = n->count; nodes > 1; nodes--) {
         int ppn = ranks / nodes;
         if (ranks % nodes == 0 && ppn <= n->least && ranks < j->w->size &&
             (n->split == 0 || ppn == n->split)) {
-            add(j, nodes, ppn, ranks);
+            add(j, nodes, ppn, ranks, nodes);
             break;
         }
     }
@@ -71,7 +74,7 @@ static int pick(int last, int most, int *list)
 static void add_chosen(struct tune_job *j, const struct tune_nodes *n)
 {
     int list[64], one = pick(n->ranks[0], MOST_RANKS, list);
-    add(j, 0, 0, j->w->size);
+    add(j, 0, 0, j->w->size, n->count);
     if (j->o->quick)
         return;
     int nodes[64], many = pick(n->count, MOST_NODES, nodes);
@@ -79,11 +82,11 @@ static void add_chosen(struct tune_job *j, const struct tune_nodes *n)
         int ppn[] = {n->least, n->least / 2, 1};
         for (int k = 0; k < 3; k++)
             if (ppn[k] > 0 && (n->split == 0 || ppn[k] == n->split))
-                add(j, nodes[i], ppn[k], nodes[i] * ppn[k]);
+                add(j, nodes[i], ppn[k], nodes[i] * ppn[k], nodes[i]);
     }
     for (int i = one - 1; i >= 0; i--)
         if (list[i] < j->w->size)
-            add(j, 1, list[i], list[i]);
+            add(j, 1, list[i], list[i], 1);
 }
 
 void tune_places(struct tune_job *j, const struct tune_nodes *n)
@@ -92,11 +95,6 @@ void tune_places(struct tune_job *j, const struct tune_nodes *n)
     j->nplace = 0;
     if (!s) {
         add_chosen(j, n);
-        if (n->count > 1)
-            for (int i = 0; i < j->nplace; i++)
-                if (j->place[i].nodes == 0)
-                    snprintf(j->place[i].name, sizeof j->place[i].name, "%d nodes, %d ranks", n->count,
-                             j->w->size);
         return;
     }
     while (*s) {

@@ -39,17 +39,20 @@ static bool append(struct tune_point *p, const char *choice)
     return true;
 }
 
-/* Rank 0: who takes part; native first. */
+/* Who takes part, native first; rank 0's list counts. Asking for all candidates is collective. */
 static bool list(struct re_run *r, const struct re_point *p, bool again, struct tune_point *t)
 {
+    struct tune_comm *c = &r->place[p->place].c;
     bool ok = true;
+    if (r->o->all && !again)
+        ok = tune_candidates(c, p->coll, p->bytes, t) == 0;
+    if (c->w.rank != 0) {
+        tune_point_free(t);
+        return true;
+    }
+    ok = ok && append(t, "native") && append(t, p->subject);
     if (again)
-        return append(t, "native") && append(t, p->subject) && (!p->best[0] || append(t, p->best));
-    if (r->o->all)
-        ok = tune_candidates(&r->place[p->place].c, p->coll, p->bytes, t) == 0;
-    else
-        ok = append(t, "native");
-    ok = ok && append(t, p->subject);
+        return ok && (!p->best[0] || append(t, p->best));
     for (int i = 0; i < p->ncand && ok; i++)
         ok = append(t, p->choice[i]);
     return ok;
@@ -167,7 +170,7 @@ static int race(struct re_run *r, struct re_point *p, double seconds, bool again
 {
     struct tune_comm *c = &r->place[p->place].c;
     struct tune_point t = {.coll = p->coll, .bytes = p->bytes};
-    bool ok = c->w.rank != 0 || list(r, p, again, &t);
+    bool ok = list(r, p, again, &t);
     /* The subject takes part even where time is short. */
     if (ok && c->w.rank == 0)
         t.builtin = find(&t, p->subject);

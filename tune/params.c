@@ -112,7 +112,6 @@ INT(verbs_timeout, 1, 600)
 SIZE(verbs_slot, 1 << 10, 1 << 20)
 SIZE(verbs_zcopy_min, 0, (size_t)1 << 40)
 FLAG(verbs_reg_cache)
-STRING(table)
 WORD(coalescing, vc_coalescing_mode, coalescing_words)
 WORD(tune, vc_tune_mode, tune_words)
 INT(tune_share, 0, 1000)
@@ -123,6 +122,18 @@ static int parse_verbs_library(struct vc_params *p, const char *text)
     if (!text[0])
         return vc_fail(VC_ERR_INVAL, "empty. Valid: a file name, or a path");
     return vc_param_parse_string(text, p->verbs_library, sizeof p->verbs_library);
+}
+
+static int parse_table(struct vc_params *p, const char *text)
+{
+    if (!text[0])
+        return vc_fail(VC_ERR_INVAL, "empty. Valid: auto, none, or a file name");
+    return vc_param_parse_string(text, p->table, sizeof p->table);
+}
+
+static void format_table(const struct vc_params *p, char *buf, size_t len)
+{
+    snprintf(buf, len, "%s", p->table);
 }
 
 static void format_verbs_library(const struct vc_params *p, char *buf, size_t len)

@@ -122,7 +122,7 @@ progress)
         {"collective": "allreduce", "algorithm": "recursive_doubling", "wait": "poll"},
         {"collective": "allgather", "algorithm": "ring", "wait": "hybrid", "spin_us": 10},
         {"collective": "alltoall", "algorithm": "shm", "wait": "auto"}'
-    export LD_PRELOAD="$VC_TABLE_LIB"
+    export VC_TEST_PRELOAD="$VC_TABLE_LIB"
     good 2 law_progress
     ran recursive_doubling 8 shm
     VCOLL_NODE_SPLIT=1 good 4 law_progress
@@ -243,7 +243,7 @@ mixed)
         {"collective": "allgather", "algorithm": "ring", "channel": "verbs"},
         {"collective": "alltoall", "bytes": [0, 200], "algorithm": "pairwise", "channel": "verbs"},
         {"collective": "alltoall", "algorithm": "pairwise", "channel": "mpi"}'
-    export LD_PRELOAD="$VC_TABLE_LIB" VC_TEST_PRELOAD_EXPECTED=1
+    export VC_TEST_PRELOAD="$VC_TABLE_LIB" VC_TEST_PRELOAD_EXPECTED=1
     VCOLL_CHANNELS=verbs,mpi good 3 differential --seed 4 --seconds 2 --iterations 200
     VCOLL_CHANNELS=shm,verbs,mpi VCOLL_NODE_SPLIT=2 good 4 differential --seed 5 --seconds 2 --iterations 200
     ;;

@@ -16,6 +16,14 @@ if ! diff "$tmp/want" "$tmp/have.mpi" > "$tmp/diff"; then
     cat "$tmp/diff"
     bad=1
 fi
+# Of the others, what vcoll.h declares and nothing else.
+sed -n 's/^[a-z].*[ *]\(vcoll_[a-z_]*\)(.*/\1/p' "$(dirname "$list")/../include/vcoll/vcoll.h" | sort > "$tmp/want.own"
+grep '^vcoll_' "$tmp/have" > "$tmp/have.own" || true
+if ! [ -s "$tmp/want.own" ] || ! diff "$tmp/want.own" "$tmp/have.own" > "$tmp/diff"; then
+    echo "exports differ from vcoll.h (<: missing, >: not declared):"
+    cat "$tmp/diff"
+    bad=1
+fi
 [ "$(wc -l < "$list")" -eq 20 ] || { echo "symbols.list: not 17 collectives, Init, Init_thread and Finalize"; bad=1; }
 
 nm -D --defined-only "$mpi" | awk '{ sub(/@.*/, "", $3); print $3 }' | sort > "$tmp/mpi"

@@ -67,7 +67,7 @@ obeyed() {
     for coll in allreduce bcast; do
         sizes=$(jq -r "[.measured[] | select(.collective == \"$coll\" and .ranks == $2) | .bytes] | join(\",\")" "$1")
         [ -n "$sizes" ] || continue
-        VCOLL_TABLE=$dir/$1 "$bench" -n "$2" --iterations 2 --sizes "$sizes" --json b "$coll" > out 2> err || {
+        VCOLL_TABLE=$dir/$1 timeout -k 5 40 "$bench" -n "$2" --iterations 2 --sizes "$sizes" --json b "$coll" > out 2> err || {
             fail "no run with the table"
             cat out err
         }
@@ -182,7 +182,7 @@ plan)
         says out 'allreduce  *1[0-9] sizes'
         says out 'points to begin with'
     fi
-    expect 0 run -n 4 --split 2 --dry-run --budget 1h --ranks 2,4 && says out '2 nodes, 4 ranks' && says out '^2 ranks'
+    expect 0 run -n 4 --split 2 --dry-run --budget 1h --ranks 2,4 && says out '^2 nodes, 4 ranks: 2 nodes' && says out '^2 ranks'
     # Under somebody's own mpirun.
     OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -n 2 "$tune" run --dry-run bcast > out 2> err ||
         fail "under mpirun: $(cat out err)"

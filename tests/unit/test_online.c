@@ -1,187 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Online tuning against made-up clocks: what trials may cost, that ranks stay in step, what is found under
- * noise, and that the table at the end is one.
+ * Online tuning against made-up clocks: what trials may cost, that ranks stay in step, and what is found
+ * under noise.
  */
-#include "tune/choice.h"
-#include "tune/online_table.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/online_rig.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-enum { RANKS = 3, SIZE = 4, MAX_SCORES = 1200 };
-
-/* ---- a communicator of four ranks on one node, three of which are played ---- */
-
-static const int zeros[SIZE], ascending[SIZE] = {0, 1, 2, 3}, first[2] = {0, SIZE};
-static const struct vc_hier hier = {.nnodes = 1,
-                                    .uniform = true,
-                                    .block = true,
-                                    .node_of = zeros,
-                                    .local_of = ascending,
-                                    .first = first,
-                                    .members = ascending};
-static const struct vc_topo_key key = {.size = SIZE,
-                                       .nnodes = 1,
-                                       .max_ppn = SIZE,
-                                       .crowded = true,
-                                       .have_node = true,
-                                       .have_cma = true,
-                                       .have_bulk = true,
-                                       .have_chan = true,
-                                       .platform = -1,
-                                       .hier = &hier};
-
-struct world;
-/* True seconds of a call. */
-typedef double clock_fn(const struct world *w, enum vc_coll coll, const struct vc_alg_choice *c);
-
-struct world {
-    struct vc_selection sel;
-    struct vc_choice rules[VC_COLL_ACCELERATED][2];
-    struct vc_online *o[RANKS];
-    clock_fn *clock;
-    double noise;  /* relative deviation */
-    double spikes; /* part of the calls that take ten times as long */
-    uint64_t random, seed;
-    /* what was seen */
-    long calls, others, verdicts;
-    double other_seconds, seconds;
-    struct vc_alg_choice last; /* what ran in the last call that was no trial of something else */
-    bool refuse;               /* all plans refuse */
-    long refusals;
-};
-
-static double uniform(struct world *w)
-{
-    w->random = w->random * 6364136223846793005u + 1442695040888963407u;
-    return (double)(w->random >> 11) / 9007199254740992.0;
-}
-
-static double noisy(struct world *w, double t)
-{
-    double u = uniform(w), n = 0;
-    for (int i = 0; i < 6; i++)
-        n += uniform(w) - 0.5;
-    t *= 1 + w->noise * fabs(n);
-    return u < w->spikes ? 10 * t : t;
-}
-
-/* Every collective runs what `use` says, or native. */
-static struct world *begin(const char *use, double share, clock_fn *clock)
-{
-    struct world *w = calloc(1, sizeof *w);
-    assert_non_null(w);
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++) {
-        const struct vc_alg *alg = vc_alg_find((enum vc_coll)i, use);
-        struct vc_alg_choice c = {.alg = alg ? alg : vc_alg_find((enum vc_coll)i, "native")};
-        w->rules[i][0] = (struct vc_choice){.max_bytes = SIZE_MAX, .pick = c, .pick_noncomm = c};
-        w->sel.rule[i] = w->rules[i];
-    }
-    for (int r = 0; r < RANKS; r++)
-        assert_int_equal(vc_online_create(&key, &w->sel, share, &w->o[r]), VC_OK);
-    w->clock = clock;
-    w->noise = 0.05;
-    return w;
-}
-
-static void end(struct world *w)
-{
-    for (int r = 0; r < RANKS; r++)
-        vc_online_free(w->o[r]);
-    free(w);
-}
-
-static void verdict(struct world *w, const struct vc_online_step *step)
-{
-    double max[MAX_SCORES] = {0};
-    int n = 0;
-    for (int r = 0; r < RANKS; r++) {
-        const double *mine = vc_online_scores(w->o[r], step->slot, &n);
-        assert_in_range(n, 1, MAX_SCORES);
-        for (int i = 0; i < n; i++)
-            max[i] = r == 0 || mine[i] > max[i] ? mine[i] : max[i];
-    }
-    for (int r = 0; r < RANKS; r++) {
-        vc_online_decide(w->o[r], step->slot, max);
-        vc_online_verdict_took(w->o[r], step->slot, 2e-6 * (1 + r));
-    }
-    w->verdicts++;
-}
-
-static void same_step(const struct vc_online_step *a, const struct vc_online_step *b)
-{
-    assert_true(vc_choice_same(&a->pick, &b->pick));
-    assert_int_equal(a->trial, b->trial);
-    assert_int_equal(a->other, b->other);
-    assert_int_equal(a->verdict, b->verdict);
-    assert_int_equal(a->slot, b->slot);
-    assert_int_equal(a->cand, b->cand);
-}
-
-/* One call on all ranks: each has its own noise, and all must do the same. */
-static void call(struct world *w, enum vc_coll coll, size_t bytes, bool commutative)
-{
-    struct vc_online_step step[RANKS];
-    for (int r = 0; r < RANKS; r++) {
-        vc_online_next(w->o[r], coll, bytes, commutative, &step[r]);
-        same_step(&step[r], &step[0]);
-    }
-    assert_false(step->verdict && (step->trial || step->other));
-    assert_true(!step->selected || vc_choice_same(&step->pick, &w->rules[coll][0].pick));
-    if (step->verdict)
-        verdict(w, step);
-    bool refused = w->refuse && step->other && step->pick.alg->kind == VC_ALG_PLAN;
-    double t = w->clock(w, coll, &step->pick), slowest = 0;
-    for (int r = 0; r < RANKS; r++) {
-        double mine = noisy(w, t);
-        slowest = mine > slowest ? mine : slowest;
-        if (refused)
-            vc_online_refused(w->o[r], &step[r]);
-        else if (step->trial)
-            vc_online_time(w->o[r], &step[r], mine);
-    }
-    w->calls++;
-    w->seconds += slowest;
-    w->refusals += refused;
-    if (step->other) {
-        w->others++;
-        w->other_seconds += slowest;
-    } else {
-        w->last = step->pick;
-    }
-}
-
-static void calls(struct world *w, long n)
-{
-    for (long i = 0; i < n; i++)
-        call(w, VC_ALLREDUCE, 1000, true);
-}
 
 /* ---- clocks ---- */
-
-/* Between 1 and 20 microseconds, by algorithm, parameters and seed. */
-static double by_hash(const struct world *w, enum vc_coll coll, const struct vc_alg_choice *c)
-{
-    char text[VC_CHOICE_TEXT];
-    uint64_t h = 1469598103934665603u ^ w->seed * 0x9e3779b97f4a7c15u ^ (uint64_t)coll;
-    vc_choice_format(c, text, sizeof text);
-    for (const char *p = text; *p; p++)
-        h = (h ^ (unsigned char)*p) * 1099511628211u;
-    h ^= h >> 29;
-    return 1e-6 * (1 + (double)(h % 1000) * 0.019);
-}
 
 static double same_for_all(const struct world *w, enum vc_coll coll, const struct vc_alg_choice *c)
 {
@@ -233,7 +60,7 @@ static double best_time(const struct world *w, enum vc_coll coll)
     const struct vc_select_call asked = {.coll = coll, .bytes = 1000, .esize = 8, .commutative = true};
     for (int i = 0; algs[i]; i++) {
         struct vc_alg_choice c = {.alg = algs[i]};
-        if (!vc_select_refuses(&key, &asked, &c) && w->clock(w, coll, &c) < best)
+        if (!vc_select_refuses(&rig_key, &asked, &c) && w->clock(w, coll, &c) < best)
             best = w->clock(w, coll, &c);
     }
     return best;
@@ -391,7 +218,7 @@ static void native_stays_in_the_race(void **state)
     for (uint64_t seed = 1; seed <= 10; seed++) {
         struct world *w = begin("shm", 0.02, native_recovers);
         w->random = seed;
-        calls(w, 25000);
+        calls(w, 12000);
         assert_int_equal(w->last.alg->kind, VC_ALG_NATIVE);
         end(w);
     }
@@ -510,150 +337,6 @@ static void strange_times_do_no_harm(void **state)
     end(w);
 }
 
-/* ---- the table ---- */
-
-struct seen {
-    int rows;
-    enum vc_coll coll;
-    size_t max;
-    bool commutative;
-};
-
-static void see(void *arg, enum vc_coll coll, size_t bytes_min, size_t bytes_max, bool commutative,
-                const struct vc_alg_choice *choice, double gain, long trials)
-{
-    struct seen *s = arg;
-    if (s->rows && coll == s->coll && commutative == s->commutative)
-        assert_true(bytes_min > s->max);
-    else
-        assert_true(!s->rows || coll > s->coll || (coll == s->coll && s->commutative && !commutative));
-    assert_true(bytes_max >= bytes_min && choice->alg->coll == coll && gain > 0.5 && trials > 0);
-    *s = (struct seen){s->rows + 1, coll, bytes_max, commutative};
-}
-
-/* Knows something of all collectives. */
-static struct world *learned(void)
-{
-    static const size_t sizes[] = {0, 8, 9, 1000, 65536, 65537, 1 << 30};
-    struct world *w = begin("ring", 0.5, by_hash);
-    for (int i = 0; i < 3000; i++)
-        for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++)
-            for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
-                bool other = i % 4 == 0 && (coll == VC_REDUCE || coll == VC_ALLREDUCE) && k == 1;
-                if ((coll == VC_BARRIER) == (k == 0))
-                    call(w, (enum vc_coll)coll, sizes[k], !other);
-            }
-    return w;
-}
-
-static void rows_are_in_order(void **state)
-{
-    (void)state;
-    struct world *w = learned();
-    struct seen s = {0};
-    vc_online_each(w->o[0], see, &s);
-    assert_in_range(s.rows, 20, 40);
-    end(w);
-}
-
-/* The choice of the first row that holds. */
-static const struct vc_row *lookup(const struct vc_table *t, enum vc_coll coll, size_t bytes,
-                                   bool commutative)
-{
-    for (int i = 0; i < t->nrows; i++) {
-        const struct vc_row *r = &t->row[i];
-        if (r->coll == coll && bytes >= r->bytes.min && bytes <= r->bytes.max &&
-            (r->commutative == VC_ANY || (r->commutative == VC_YES) == commutative) &&
-            vc_row_keys_match(&r->keys, &key))
-            return r;
-    }
-    return NULL;
-}
-
-struct comparing {
-    const struct vc_table *table;
-    int rows;
-};
-
-static void in_table(void *arg, enum vc_coll coll, size_t bytes_min, size_t bytes_max, bool commutative,
-                     const struct vc_alg_choice *choice, double gain, long trials)
-{
-    struct comparing *c = arg;
-    (void)gain;
-    (void)trials;
-    for (int i = 0; i < 2; i++) {
-        const struct vc_row *r = lookup(c->table, coll, i ? bytes_max : bytes_min, commutative);
-        assert_non_null(r);
-        assert_false(r->builtin);
-        assert_true(vc_choice_same(&r->choice, choice));
-    }
-    c->rows++;
-}
-
-static void table_is_valid(void **state)
-{
-    (void)state;
-    struct world *w = learned();
-    struct vc_online_book book = {0};
-    vc_online_book_add(&book, &key, w->o[0]);
-    int rows = book.n;
-    assert_true(rows > 0);
-    /* The same communicator again, and one of other ranks. */
-    vc_online_book_add(&book, &key, w->o[1]);
-    assert_int_equal(book.n, rows);
-    struct vc_topo_key other = key;
-    other.size = other.max_ppn = 5;
-    other.have_verbs = true;
-    vc_online_book_add(&book, &other, w->o[0]);
-    assert_int_equal(book.n, 2 * rows);
-
-    char *text = vc_online_book_text(&book);
-    struct vc_table *t;
-    assert_non_null(text);
-    if (vc_table_parse(text, strlen(text), "online", &t) != VC_OK)
-        fail_msg("%s\n%s", vc_error_text(), text);
-    struct comparing c = {.table = t};
-    vc_online_each(w->o[0], in_table, &c);
-    assert_int_equal(c.rows, rows);
-    vc_table_free(t);
-    /* The checksum is checked. */
-    char *digit = strstr(text, "fnv1a64:");
-    assert_non_null(digit);
-    digit[10] = digit[10] == '0' ? '1' : '0';
-    assert_int_equal(vc_table_parse(text, strlen(text), "online", &t), VC_ERR_INVAL);
-    free(text);
-    vc_online_book_free(&book);
-    end(w);
-}
-
-static void table_is_written_whole(void **state)
-{
-    (void)state;
-    char dir[] = "/tmp/vc_online.XXXXXX", path[64], cmd[96];
-    assert_non_null(mkdtemp(dir));
-    struct world *w = learned();
-    struct vc_online_book book = {0};
-    vc_online_book_add(&book, &key, w->o[0]);
-    snprintf(path, sizeof path, "%s/table.json", dir);
-    for (int i = 0; i < 2; i++) /* new, and over an old one */
-        assert_int_equal(vc_online_book_write(&book, path), VC_OK);
-    char *text;
-    size_t len;
-    struct vc_table *t;
-    assert_int_equal(vc_table_read(path, &text, &len), VC_OK);
-    if (vc_table_parse(text, len, path, &t) != VC_OK)
-        fail_msg("%s", vc_error_text());
-    vc_table_free(t);
-    free(text);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(dir), 0); /* nothing else is left there */
-    snprintf(cmd, sizeof cmd, "%s/no/such/folder", dir);
-    assert_int_equal(vc_online_book_write(&book, cmd), VC_ERR_SYS);
-    assert_non_null(strstr(vc_error_text(), "no/such/folder"));
-    vc_online_book_free(&book);
-    end(w);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -671,9 +354,6 @@ int main(void)
         cmocka_unit_test(refused_is_not_tried_again),
         cmocka_unit_test(one_without_memory),
         cmocka_unit_test(strange_times_do_no_harm),
-        cmocka_unit_test(rows_are_in_order),
-        cmocka_unit_test(table_is_valid),
-        cmocka_unit_test(table_is_written_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

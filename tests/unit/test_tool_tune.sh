@@ -332,6 +332,7 @@ out_has "64k+1..256k: .*kept a.json, the later table" merge
 # Nothing new: nothing changes.
 expect 0 merge a.json a.json -o aa.json
 out_has " 0 conflicts" "merge of a table with itself"
+out_lacks "dropped" "merge of a table with itself"
 expect 0 diff a.json aa.json
 expect 0 merge m.json m.json -o mm.json
 expect 0 diff m.json mm.json
@@ -340,9 +341,24 @@ for _ in 1 2 3 4 5 6; do
     expect 0 merge mm.json a.json -o mm.json --force
 done
 expect 0 validate mm.json
-# A table that is left out of reach is told.
+# Other default rows, and rows that the other table leaves out of reach.
 expect 0 merge native.json a.json -o n.json
 out_has "conflict: default row: .*native.*builtin" "merge of different default rows"
+cat >"$dir/wide.json" <<'END'
+{"vcoll_table": 1, "rules": [
+  {"collective": "bcast", "bytes": [0, "1k"], "algorithm": "binomial"},
+  {"collective": "bcast", "ranks": [2, 64], "algorithm": "binomial", "channel": "mpi"},
+  {"algorithm": "builtin"}]}
+END
+echo '{"vcoll_table": 1, "rules": [{"collective": "bcast", "bytes": [0, "1k"], "algorithm": "native"}, {"algorithm": "builtin"}]}' \
+    >"$dir/small.json"
+expect 0 merge wide.json small.json -o n.json --force
+out_has "conflict: bcast, anywhere, up to 1k: wide.json says binomial (not measured), small.json says native (not measured); kept small.json, the later table" \
+    merge
+cp "$dir/n.json" "$dir/out"
+py "order of merged rules" <<'END'
+assert [(r["algorithm"], r.get("ranks")) for r in j["rules"][:2]] == [("binomial", [2, 64]), ("native", None)], j["rules"]
+END
 # Existing files, broken ones, folders that are not there.
 before=$(cat "$dir/m.json")
 expect 1 merge a.json b.json -o m.json
