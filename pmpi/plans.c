@@ -96,14 +96,6 @@ static int join(const struct vc_team *t, struct vc_chan *shm, struct vc_chan *fa
     return err;
 }
 
-struct vc_lane *vc_team_lane(struct vc_team *t, enum vc_choice_channel channel)
-{
-    if (t->only_lane)
-        return &t->lane[t->only_lane - 1];
-    bool verbs = channel == VC_CHANNEL_AUTO ? vc_fabric != NULL : channel == VC_CHANNEL_VERBS;
-    return &t->lane[verbs ? VC_LANE_VERBS : VC_LANE_MPI];
-}
-
 /* This rank's part of a lane; what comes of it is for all ranks to agree. */
 static int make_lane(struct vc_team *t, MPI_Comm comm, struct vc_lane *l, bool rings)
 {
@@ -123,8 +115,8 @@ static int make_lane(struct vc_team *t, MPI_Comm comm, struct vc_lane *l, bool r
 
 int vc_team_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel channel)
 {
-    struct vc_lane *l = vc_team_lane(t, channel);
-    bool ours = l == vc_team_lane(t, VC_CHANNEL_AUTO), rings = false, cma;
+    struct vc_lane *l = t->lane_of[channel];
+    bool ours = l == t->lane_of[VC_CHANNEL_AUTO], rings = false, cma;
     if (l->tried)
         return VC_OK;
     l->tried = true;
@@ -139,7 +131,8 @@ int vc_team_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel channe
         return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed while a channel was made");
     if (all) {
         if (rings && t->hier.nnodes == 1) {
-            t->only_lane = 1 + (int)(l - t->lane);
+            for (int i = 0; i < VC_CHANNELS; i++)
+                t->lane_of[i] = l;
             t->chan_tried = true;
         }
         return VC_OK;
@@ -209,7 +202,7 @@ static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_c
         .leaders = key->leaders,
         .hier = &t->hier,
     };
-    const struct vc_lane *lane = vc_team_lane(t, key->channel);
+    const struct vc_lane *lane = t->lane_of[key->channel];
     s->key = *key;
     if (vc_alg_refuses(key->alg, &shape))
         return VC_OK;

@@ -35,7 +35,7 @@ static int take(struct vc_comm *c, struct vc_call *k, const struct vc_alg_choice
 {
     k->via = VC_VIA_SHM;
     /* A channel that the choice names need not be there: agreed. */
-    if (pick->alg->kind == VC_ALG_PLAN && vc_team_lane(c->team, pick->channel)->chan) {
+    if (pick->alg->kind == VC_ALG_PLAN && c->team->lane_of[pick->channel]->chan) {
         struct vc_plan_key key = {
             .alg = pick->alg,
             .bytes = k->bytes,
@@ -69,10 +69,10 @@ static const struct vc_alg_choice *picked(struct vc_comm *c, struct vc_call *k, 
     return pick ? pick : vc_select(&c->team->sel, k->coll, k->bytes, commutative);
 }
 
-/* Opens the lane of a plan; collective when that is new. */
-static int open_lane(struct vc_team *t, const struct vc_call *k, const struct vc_alg_choice *pick)
+/* Whether the lane of a plan is still to be opened, collectively. */
+static bool lane_is_new(const struct vc_team *t, const struct vc_alg_choice *pick)
 {
-    return pick->alg->kind == VC_ALG_PLAN ? vc_team_open(t, k->comm, pick->channel) : VC_OK;
+    return pick->alg->kind == VC_ALG_PLAN && !t->lane_of[pick->channel]->tried;
 }
 
 /* Tries the plan that refuses no shape, where the one that was picked has refused. */
@@ -80,7 +80,9 @@ static int take_spare(struct vc_comm *c, struct vc_call *k, size_t esize, bool c
                       struct vc_how *how)
 {
     const struct vc_alg_choice *spare = &c->team->sel.spare[k->coll];
-    int err = spare->alg ? open_lane(c->team, k, spare) : VC_OK;
+    int err = VC_OK;
+    if (spare->alg && lane_is_new(c->team, spare))
+        err = vc_team_open(c->team, k->comm, spare->channel);
     /* Without a channel there is none any more. */
     return err == VC_OK && spare->alg ? take(c, k, spare, esize, commutative, how) : err;
 }
@@ -96,17 +98,21 @@ int vc_choose_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool comm
                        : VC_ERR_NOMEM; /* the text is that of the set-up */
     struct vc_team *t = c->team;
     const struct vc_alg_choice *pick = picked(c, k, commutative);
-    unsigned selections = t->selections;
-    int err = open_lane(t, k, pick);
-    if (err == VC_OK && selections != t->selections) /* the selection is another one now */
-        pick = vc_select(&t->sel, k->coll, k->bytes, commutative);
-    bool plan = err == VC_OK && pick->alg->kind == VC_ALG_PLAN;
-    /* The algorithm was picked for its size alone and may want more elements than these are. A forced one is
-     * not replaced by another of ours. */
-    bool forced = plan && (pick->alg == vc_params.alg[k->coll].alg || t->force[k->coll].alg);
+    int err = VC_OK;
+    if (VC_UNLIKELY(lane_is_new(t, pick))) {
+        unsigned selections = t->selections;
+        err = vc_team_open(t, k->comm, pick->channel);
+        if (err == VC_OK && selections != t->selections) /* it is another one now */
+            pick = vc_select(&t->sel, k->coll, k->bytes, commutative);
+    }
     if (err == VC_OK)
         err = take(c, k, pick, esize, commutative, how);
-    return err == VC_OK && plan && !how->alg && !forced ? take_spare(c, k, esize, commutative, how) : err;
+    if (err != VC_OK || how->alg || pick->alg->kind != VC_ALG_PLAN)
+        return err;
+    /* The algorithm was picked for its size alone and may want more elements than these are. A forced one is
+     * not replaced by another of ours. */
+    bool forced = pick->alg == vc_params.alg[k->coll].alg || t->force[k->coll].alg;
+    return forced ? VC_OK : take_spare(c, k, esize, commutative, how);
 }
 
 int vc_run_barrier(struct vc_call *k)

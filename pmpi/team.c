@@ -264,6 +264,9 @@ int vc_team_create(MPI_Comm comm, struct vc_team **out, const char **why)
     t->seg.fd = -1;
     for (int i = 0; i < VC_LANES; i++)
         t->lane[i].seg.fd = -1;
+    t->lane_of[VC_CHANNEL_AUTO] = &t->lane[vc_fabric ? VC_LANE_VERBS : VC_LANE_MPI];
+    t->lane_of[VC_CHANNEL_VERBS] = &t->lane[VC_LANE_VERBS];
+    t->lane_of[VC_CHANNEL_MPI] = &t->lane[VC_LANE_MPI];
     vc_team_policy(t, 0);
 
     int err = VC_OK;

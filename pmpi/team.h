@@ -63,7 +63,7 @@ struct vc_team {
     /* messages; each lane is made when a plan that uses it is first selected */
     bool chan_tried; /**< the lane of VC_CHANNEL_AUTO */
     struct vc_lane lane[VC_LANES];
-    int only_lane; /**< 1 + the lane that serves every choice, as no message leaves the node; 0: none */
+    struct vc_lane *lane_of[VC_CHANNELS]; /**< by choice; all the same once no message leaves the node */
     /* waiting: what the settings say, or the policy of the call that runs */
     struct vc_wait_cfg wait;
     vc_policy policy;
@@ -97,12 +97,10 @@ int vc_team_select(struct vc_team *t);
 /** From now on calls wait like this (0: as the settings say). Not while one runs. */
 void vc_team_policy(struct vc_team *t, vc_policy policy);
 
-/** The lane of a choice. */
-struct vc_lane *vc_team_lane(struct vc_team *t, enum vc_choice_channel channel);
-
 /**
- * Makes the lane of a choice, if that was not tried yet; collective. Afterwards lane->chan says on all ranks
- * alike whether there is one; where there is none, the selection was made anew without it.
+ * Makes the lane of a choice that was not tried yet (others: nothing is done); collective. Afterwards
+ * lane->chan says on all ranks alike whether there is one; where there is none, the selection was made anew
+ * without it.
  */
 int vc_team_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel channel);
 static inline int vc_team_channel(struct vc_team *t, MPI_Comm comm)

@@ -113,7 +113,7 @@ char **bench_launch_words(const struct bench_opts *o)
         return NULL;
     }
     self[len] = '\0';
-    char **word = calloc((size_t)(o->argc + o->nmpirun + BENCH_LAUNCH_WORDS), sizeof *word);
+    char **word = calloc((size_t)o->argc + (size_t)o->nmpirun + BENCH_LAUNCH_WORDS, sizeof *word);
     if (!word) {
         fprintf(stderr, "%s: out of memory\n", o->program);
         return NULL;

@@ -133,8 +133,10 @@ bool tune_comm_open(struct bench_world *world, int nodes, int ppn, struct tune_c
     struct tune_nodes n;
     MPI_Comm comm;
     *c = (struct tune_comm){.member = false};
-    if (!tune_nodes(world, &n))
+    if (!tune_nodes(world, &n)) {
+        tune_nodes_free(&n);
         return false;
+    }
     int node = n.node[world->rank];
     c->member = nodes == 0 || (node < nodes && n.local[world->rank] < ppn);
     bool fits = nodes == 0 || nodes <= n.count;

@@ -47,14 +47,16 @@ struct tune_result {
     char setting[64]; /**< of the devices, "": as found */
 };
 
+#define TUNE_SWEEPS 2 /* of the devices' settings, up and down */
+
 /** What the devices were set to in trials, and what came of it ("moderation", tools/tune.h). */
 struct tune_trial {
     char setting[64]; /**< "as found", "rx-usecs 50", "cq latency 4:16" */
     bool found, chosen, refused;
     bool has_coalesce;
     struct vc_coalesce coalesce;
-    char cq[64]; /**< VCOLL_CQ_MODERATION, "": not tried */
-    double score;
+    char cq[64];               /**< VCOLL_CQ_MODERATION, "": not tried */
+    double score[TUNE_SWEEPS]; /**< logarithms, of all points */
     struct {
         enum vc_coll coll;
         size_t bytes;
@@ -122,6 +124,7 @@ struct tune_command {
     size_t bytes;
     double seconds;
     bool brief; /**< only native and what the built-in rules take, and the policies of that */
+    bool again; /**< it was measured before: only those that may still win */
     bool restore;
     struct vc_coalesce coalesce;
     char text[64]; /**< TUNE_QUEUES: as VCOLL_CQ_MODERATION */
@@ -151,10 +154,8 @@ int tune_measured(const struct tune_job *j, int place, enum vc_coll coll,
 
 /* ---- tune_refine.c, tune_moderate.c: rank 0 ---- */
 
-/** Sizes between neighbours that disagree, while there is time. */
+/** Second looks at points in doubt, and sizes between neighbours that disagree, while there is time. */
 void tune_refine(struct tune_job *j);
-/** Points where something seemed better, but not clearly, once more and longer. */
-void tune_doubts(struct tune_job *j);
 /** VCOLL_CQ_MODERATION's syntax; false for "" and "off". */
 bool tune_cq_parse(const char *text, struct vc_param_moderation *m);
 /** Finds a setting of the devices and leaves it set. */

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SWEEPS 2    /* up and down */
 #define BETTER 0.97 /* of the score as found; less of a difference is left alone */
 
 static const struct {
@@ -106,7 +105,7 @@ static double run_probe(struct tune_job *j, struct tune_trial *t, int i, double 
 }
 
 /* All probes; adds their logarithms to the trial's score. */
-static void try_one(struct tune_job *j, struct tune_trial *t, double seconds)
+static void try_one(struct tune_job *j, struct tune_trial *t, int s, double seconds)
 {
     tune_progress(j, t->setting);
     if (t->refused || !apply(j, t)) {
@@ -114,30 +113,44 @@ static void try_one(struct tune_job *j, struct tune_trial *t, double seconds)
         return;
     }
     for (int i = 0; i < PROBES && !tune_interrupted(); i++)
-        t->score += log(run_probe(j, t, i, seconds));
+        t->score[s] += log(run_probe(j, t, i, seconds));
 }
 
 static void sweep(struct tune_job *j, double seconds)
 {
     double begin = bench_now();
-    for (int s = 0; s < SWEEPS; s++)
+    for (int s = 0; s < TUNE_SWEEPS; s++)
         for (int k = 0; k < j->ntrial && !tune_interrupted(); k++) {
-            int runs = SWEEPS * j->ntrial - (s * j->ntrial + k), at = s % 2 ? j->ntrial - 1 - k : k;
-            try_one(j, &j->trial[at], (seconds - (bench_now() - begin)) / (runs * PROBES));
+            int runs = TUNE_SWEEPS * j->ntrial - (s * j->ntrial + k), at = s % 2 ? j->ntrial - 1 - k : k;
+            try_one(j, &j->trial[at], s, (seconds - (bench_now() - begin)) / (runs * PROBES));
         }
 }
 
-/* The best of those that could be had; 0 is what was found. */
+/* How many times the score as found, the sweep in which it did worse counting. */
+static double times_found(const struct tune_job *j, const struct tune_trial *t)
+{
+    double worst = 0;
+    for (int s = 0; s < TUNE_SWEEPS; s++) {
+        double times = exp((t->score[s] - j->trial[0].score[s]) / PROBES);
+        /* A probe that gave nothing: neither does this. */
+        if (!isfinite(times))
+            return INFINITY;
+        worst = fmax(worst, times);
+    }
+    return worst;
+}
+
+/* The best of those that could be had, if it is better in each sweep; 0 is what was found. */
 static int choose(const struct tune_job *j)
 {
     int best = 0;
     for (int i = 1; i < j->ntrial; i++) {
         const struct tune_trial *t = &j->trial[i];
-        if (!t->refused && t->score < j->trial[best].score)
+        bool known = !t->refused && isfinite(times_found(j, t));
+        if (known && times_found(j, t) < (best ? times_found(j, &j->trial[best]) : BETTER))
             best = i;
     }
-    double gain = exp((j->trial[best].score - j->trial[0].score) / (SWEEPS * PROBES));
-    return gain < BETTER ? best : 0;
+    return best;
 }
 
 void tune_moderate(struct tune_job *j, double seconds)

@@ -9,6 +9,7 @@
 
 #define FIRST_PART 0.65 /* of the time, where policies follow */
 #define BEST       2    /* algorithms whose policies are tried */
+#define AGAIN      3    /* candidates of an earlier visit that may still win */
 #define ROUNDS_MIN 5
 #define ROUNDS_FEW 3   /* where the time is short */
 #define SHORT      0.1 /* seconds */
@@ -126,7 +127,7 @@ static bool second_list(const struct tune_job *j, const struct tune_point *first
 
 bool tune_merge(struct tune_point *last, struct tune_point *first)
 {
-    struct tune_cand *all = calloc((size_t)(last->ncand + first->ncand), sizeof *all);
+    struct tune_cand *all = calloc((size_t)last->ncand + (size_t)first->ncand, sizeof *all);
     int n = last->ncand;
     if (!all)
         return false;
@@ -156,6 +157,46 @@ bool tune_merge(struct tune_point *last, struct tune_point *first)
     return true;
 }
 
+/* The same algorithm with the same parameters, under whatever policy. */
+static bool same_algorithm(const char *a, const char *b)
+{
+    const char *x = strstr(a, ":wait="), *y = strstr(b, ":wait=");
+    size_t n = x ? (size_t)(x - a) : strlen(a), m = y ? (size_t)(y - b) : strlen(b);
+    return n == m && memcmp(a, b, n) == 0;
+}
+
+/* Whether few candidates of the point are better than this one. */
+static bool among_best(const struct tune_point *p, int at)
+{
+    int better = 0;
+    if (p->cand[at].wrong || p->cand[at].rounds == 0)
+        return false;
+    for (int i = 1; i < p->ncand; i++)
+        better += !p->cand[i].wrong && p->cand[i].rounds > 0 && p->cand[i].score < p->cand[at].score;
+    return better < AGAIN;
+}
+
+/* Rank 0: leaves out who has no chance any more: neither among the best of the earlier visit nor the choice
+ * of a neighbour in size. */
+static void focus(const struct tune_job *j, const struct tune_command *cmd, struct tune_point *p)
+{
+    struct tune_result *list[BENCH_MAX_SIZES], *old = tune_find(j, cmd->place, cmd->coll, cmd->bytes);
+    int n = tune_measured(j, cmd->place, cmd->coll, list), at = 0;
+    while (at < n && list[at] != old)
+        at++;
+    if (at == n)
+        return;
+    for (int i = 1; i < p->ncand; i++) {
+        bool keep = i == p->builtin;
+        for (int k = at - 1; k <= at + 1; k++)
+            if (k >= 0 && k < n)
+                keep = keep || same_algorithm(list[k]->p.cand[list[k]->p.best].choice, p->cand[i].choice);
+        for (int k = 1; k < old->p.ncand && !keep; k++)
+            keep = among_best(&old->p, k) && same_algorithm(old->p.cand[k].choice, p->cand[i].choice);
+        p->cand[i].skip = !keep;
+    }
+}
+
 /* Algorithms under the default policy, all that the model does not rule out. */
 static int first_race(struct tune_job *j, struct tune_comm *c, const struct tune_command *cmd, bool more,
                       struct tune_point *p)
@@ -170,6 +211,8 @@ static int first_race(struct tune_job *j, struct tune_comm *c, const struct tune
         /* Who only wants to know what a device does to messages needs no search. */
         for (int i = 2; cmd->brief && i < p->ncand; i++)
             p->cand[i].skip = true;
+        if (cmd->again && !j->o->exhaustive)
+            focus(j, cmd, p);
     }
     return share(&c->w, p) ? tune_race(c, p, &limits, interrupted, NULL) : -1;
 }

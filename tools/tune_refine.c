@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where neighbours disagree, the size between them is measured: until they are close, or it makes no
- * difference. */
+/* Second looks: at points whose choice is in doubt, at neighbours that disagree, and then at the size between
+ * those, until they are close, or it makes no difference. */
 #include "tools/tune_job.h"
 
 #include <math.h>
@@ -76,20 +76,6 @@ static double usual_time(const struct tune_job *j)
     return j->nresult > 0 ? spent / j->nresult : 0;
 }
 
-void tune_refine(struct tune_job *j)
-{
-    struct gap g;
-    double each = usual_time(j);
-    while (tune_left(j) > each && widest(j, &g)) {
-        int before = j->nresult;
-        if (!tune_visit(j, g.place, g.coll, g.bytes, fmin(each, tune_left(j))))
-            return;
-        /* It proved nothing: nor would the next attempt. */
-        if (j->nresult == before)
-            return;
-    }
-}
-
 /* How much may be lost by staying with the choice. */
 static double doubt(const struct tune_result *r)
 {
@@ -103,19 +89,48 @@ static double doubt(const struct tune_result *r)
     return most > DOUBT ? most : 0;
 }
 
-void tune_doubts(struct tune_job *j)
+static struct tune_result *most_doubtful(struct tune_job *j)
 {
-    double each = LONGER * usual_time(j);
+    struct tune_result *r = NULL;
+    for (int i = 0; i < j->nresult; i++)
+        if (doubt(&j->result[i]) > (r ? doubt(r) : 0))
+            r = &j->result[i];
+    return r;
+}
+
+/* Of two neighbours that disagree the one that was only measured once: whatever disturbed it then is over. */
+static struct tune_result *unconfirmed(const struct tune_job *j, const struct gap *g)
+{
+    struct tune_result *list[BENCH_MAX_SIZES];
+    int n = tune_measured(j, g->place, g->coll, list);
+    for (int k = 0; k + 1 < n; k++)
+        if (list[k]->p.bytes < g->bytes && g->bytes < list[k + 1]->p.bytes)
+            return list[k]->visits < 2 ? list[k] : list[k + 1]->visits < 2 ? list[k + 1] : NULL;
+    return NULL;
+}
+
+void tune_refine(struct tune_job *j)
+{
+    struct gap g;
+    double each = usual_time(j);
     while (tune_left(j) > each) {
-        struct tune_result *r = NULL;
-        for (int i = 0; i < j->nresult; i++)
-            if (doubt(&j->result[i]) > (r ? doubt(r) : 0))
-                r = &j->result[i];
-        if (!r)
+        struct tune_result *r = most_doubtful(j);
+        bool gap = !r && widest(j, &g);
+        if (gap)
+            r = unconfirmed(j, &g);
+        if (!r && !gap)
             return;
-        int visits = r->visits;
-        if (!tune_visit(j, r->place, r->p.coll, r->p.bytes, each))
+        if (r) {
+            int visits = r->visits, at = (int)(r - j->result);
+            if (!tune_visit(j, r->place, r->p.coll, r->p.bytes, fmin(LONGER * each, tune_left(j))))
+                return;
+            /* It proved nothing: nor would the next attempt. */
+            r = &j->result[at];
+            r->visits = r->visits == visits ? VISITS : r->visits;
+            continue;
+        }
+        int before = j->nresult;
+        if (!tune_visit(j, g.place, g.coll, g.bytes, fmin(each, tune_left(j))) || j->nresult == before)
             return;
-        r->visits = r->visits == visits ? VISITS : r->visits;
     }
 }

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BEYOND 2 /* rules reach so many times further, in ranks and nodes, than anything that was measured   \
-                  */
+/* Rules reach so many times further, in ranks and nodes, than what was measured. */
+#define BEYOND 2
 
 static size_t middle(size_t a, size_t b)
 {

@@ -10,7 +10,7 @@
 #define FIT_PART    0.06 /* of the budget is for the cost model */
 #define FIT_MOST    20   /* seconds */
 #define MODER_PART  0.25 /* and, with --devices, for their moderation */
-#define REFINE_PART 0.25 /* of what is left is for sizes in between */
+#define REFINE_PART 0.5  /* of what is left is for second looks and sizes in between */
 #define POINT_MOST  30   /* seconds: more proves nothing more */
 #define POINT_LEAST 0.02
 #define ROUNDS      3 /* fewer prove nothing */
@@ -103,12 +103,37 @@ static bool proved_something(const struct tune_point *p)
     return p->ncand > 0 && p->cand[0].rounds >= ROUNDS && other;
 }
 
+/* Who took no part in a later visit stays with what the earlier one said; it decides nothing any more. */
+static void keep_losers(struct tune_point *p, struct tune_point *old)
+{
+    int n = 0;
+    for (int i = 0; i < p->ncand; i++) {
+        struct tune_cand *k = &p->cand[i];
+        if (i > 0 && i != p->builtin && k->skip && k->rounds == 0) {
+            struct tune_point one = {.cand = calloc(1, sizeof *k), .ncand = 1};
+            if (one.cand)
+                one.cand[0] = *k;
+            tune_point_free(&one);
+            continue;
+        }
+        p->best = p->best == i ? n : p->best;
+        p->builtin = p->builtin == i ? n : p->builtin;
+        p->cand[n++] = *k;
+    }
+    p->ncand = n;
+    double seconds = p->seconds;
+    if (!tune_merge(p, old))
+        return;
+    p->seconds = seconds;
+}
+
 bool tune_visit(struct tune_job *j, int place, enum vc_coll coll, size_t bytes, double seconds)
 {
     struct tune_command c = {.kind = TUNE_POINT, .place = place, .coll = coll, .bytes = bytes};
     struct tune_point p = {.ncand = 0};
     char why[256], what[128], size[24];
     c.seconds = fmin(fmax(seconds, POINT_LEAST), POINT_MOST);
+    c.again = tune_find(j, place, coll, bytes) != NULL;
     snprintf(what, sizeof what, "%s %s, %s", vc_coll_name(coll), bytes ? bench_size_text(bytes, size) : "",
              j->place[place].name);
     tune_progress(j, what);
@@ -119,7 +144,10 @@ bool tune_visit(struct tune_job *j, int place, enum vc_coll coll, size_t bytes, 
     } else if (tune_interrupted()) {
         j->interrupted = true;
     } else if (proved_something(&p)) {
-        struct tune_result *r = tune_keep(j, place, &p);
+        struct tune_result *r = tune_find(j, place, coll, bytes);
+        if (r)
+            keep_losers(&p, &r->p);
+        r = tune_keep(j, place, &p);
         if (!r) {
             j->failed = true;
         } else {
@@ -175,8 +203,6 @@ static void drive(struct tune_job *j)
     coarse(j);
     if (!j->failed && !j->interrupted)
         tune_refine(j);
-    if (!j->failed && !j->interrupted)
-        tune_doubts(j);
     tune_progress(j, NULL);
 }
 

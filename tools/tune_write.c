@@ -181,7 +181,8 @@ static json_t *build(const struct tune_job *j)
 
 static char *with_checksum(json_t *t)
 {
-    char sum[32], *plain = json_dumps(t, JSON_COMPACT | JSON_REAL_PRECISION(9)), *canonical = NULL, *text = NULL;
+    char sum[32], *plain = json_dumps(t, JSON_COMPACT | JSON_REAL_PRECISION(9)), *canonical = NULL,
+                  *text = NULL;
     if (plain)
         canonical = vc_table_canonical(plain, strlen(plain));
     if (canonical) {
