@@ -90,8 +90,9 @@ static void put_row(FILE *f, const struct rep_point *p, const struct columns *sh
         rep_num(f, "%s → %s", rep_us(native->start.p99, a), rep_us(chosen->start.p99, b));
     if (show->b2b)
         rep_num(f, "%s → %s", rep_us(native->b2b.median, a), rep_us(chosen->b2b.median, b));
-    rep_cell(f, "%s", p->why);
-    fputs("</tr>\n", f);
+    fputs("<td class=\"why\">", f);
+    rep_text(f, p->why);
+    fputs("</td></tr>\n", f);
 }
 
 static void put_chosen(struct report *r, const struct rep_group *g)
@@ -99,9 +100,12 @@ static void put_chosen(struct report *r, const struct rep_group *g)
     struct columns show = columns_of(g);
     char head[REP_LONG];
     snprintf(head, sizeof head, "size|choice|native, µs|choice, µs|speed-up%s%s|why",
-             show.tail ? "|p99: native → choice, µs" : "",
-             show.b2b ? "|back to back: native → choice, µs" : "");
-    rep_table_begin(r->f, "What was chosen: median and 95 % interval", head);
+             show.tail ? "|p99, µs" : "", show.b2b ? "|back to back, µs" : "");
+    rep_table_begin(r->f,
+                    show.tail || show.b2b
+                        ? "What was chosen: median and 95 % interval; with an arrow: native → choice"
+                        : "What was chosen: median and 95 % interval",
+                    head);
     for (int i = 0; i < g->npoint; i++)
         put_row(r->f, &g->point[i], &show);
     rep_table_end(r->f);

@@ -12,7 +12,7 @@ static const struct {
     int look;
 } kinds[KINDS] = {
     [KIND_NATIVE] = {NULL, "native", "native", PLOT_NATIVE},
-    [KIND_CHOICE] = {NULL, "what was chosen", "choice", 0},
+    [KIND_CHOICE] = {NULL, "what was chosen (ringed)", "choice", 0},
     [KIND_SET] = {"", "fastest that waits as the settings say", "as set", 4},
     [KIND_POLL] = {"poll", "fastest that polls (never sleeps)", "poll", 1},
     [KIND_EVENT] = {"event", "fastest that sleeps at once (event)", "event", 2},
@@ -62,7 +62,8 @@ static bool fill(const struct rep_group *g, enum kind k, struct plot_series *s)
             continue;
         char cpu[REP_SHORT], time[REP_SHORT], bytes[REP_SHORT];
         struct plot_mark *m = &s->mark[s->n++];
-        *m = (struct plot_mark){.x = g->point[i].bytes, .y = c->cpu, .low = NAN, .high = NAN};
+        *m = (struct plot_mark){
+            .x = g->point[i].bytes, .y = c->cpu, .low = NAN, .high = NAN, .ring = k == KIND_CHOICE};
         snprintf(m->tip, PLOT_TIP, "%.40s, %.16s: %.16s µs of CPU in %.16s µs, %.100s", kinds[k].word,
                  rep_bytes(m->x, bytes), rep_us(c->cpu, cpu), rep_us(rep_time(c)->median, time), c->choice);
     }
@@ -169,8 +170,8 @@ void rep_section_cpu(struct report *r)
         rep_text(r->f, rep_where_text(&r->d.group[i].where, true, where));
         fputs("</h3>\n<div class=\"plots\">\n", r->f);
         put_plot(r, &r->d.group[i], there);
-        put_table(r, &r->d.group[i], there);
         fputs("</div>\n", r->f);
+        put_table(r, &r->d.group[i], there);
     }
     if (shown == 0)
         fputs("<p class=\"none\">CPU time was not measured.</p>\n", r->f);

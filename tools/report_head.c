@@ -69,9 +69,12 @@ static void fact_effort(struct report *r)
         fact(r->f, "measuring took", rep_duration(took, big), isfinite(budget) ? small : "no budget was set");
     }
     if (isfinite(n) && isfinite(all)) {
+        double whole = rep_number(v, "exhaustive_seconds");
         snprintf(big, sizeof big, "%.0f of %.0f", n, all);
-        snprintf(small, sizeof small, "%.0f %% of what measuring everything would be", 100 * n / all);
-        fact(r->f, "points measured", big, small);
+        snprintf(small, sizeof small, "%.0f %% of what measuring everything would be%s%s", 100 * n / all,
+                 isfinite(whole) ? ", which would take " : "",
+                 isfinite(whole) ? rep_duration(whole, text) : "");
+        fact(r->f, "candidates of all points were measured", big, small);
     }
 }
 
@@ -176,8 +179,13 @@ static const char *word_for(const char *key)
         {"seed", "seed of the shuffling"},
         {"budget_seconds", "budget, seconds"},
         {"took_seconds", "took, seconds"},
-        {"points_measured", "points measured"},
-        {"points_exhaustive", "points of an exhaustive search"},
+        {"points_measured", "candidates measured, over all points"},
+        {"points_exhaustive", "candidates of an exhaustive search"},
+        {"points_skipped", "points that were not reached"},
+        {"points_taken_over", "candidates taken over from samples of an earlier run"},
+        {"exhaustive_seconds", "an exhaustive search would take about, seconds"},
+        {"partial", "did not reach all points"},
+        {"ranks", "ranks"},
         {"samples", "raw samples"},
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -186,8 +194,12 @@ static const char *word_for(const char *key)
     return key;
 }
 
-static void put_value(FILE *f, const json_t *v)
+static void put_value(FILE *f, const json_t *v, const char *between)
 {
+    if (json_is_boolean(v)) {
+        fputs(json_is_true(v) ? "yes" : "no", f);
+        return;
+    }
     if (json_is_string(v)) {
         rep_text(f, json_string_value(v));
         return;
@@ -197,7 +209,7 @@ static void put_value(FILE *f, const json_t *v)
         words = json_is_string(json_array_get(v, i));
     if (words) {
         for (size_t i = 0; i < json_array_size(v); i++)
-            rep_textf(f, "%s%s", i ? ", " : "", json_string_value(json_array_get(v, i)));
+            rep_textf(f, "%s%s", i ? between : "", json_string_value(json_array_get(v, i)));
         return;
     }
     char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
@@ -220,7 +232,7 @@ static void put_provenance(struct report *r)
         fputs("<tr>", r->f);
         rep_cell(r->f, "%s", word_for(key));
         fputs("<td>", r->f);
-        put_value(r->f, v);
+        put_value(r->f, v, strcmp(key, "command") == 0 ? " " : ", ");
         fputs("</td></tr>\n", r->f);
     }
     rep_table_end(r->f);
@@ -239,7 +251,7 @@ static void put_subtitle(struct report *r)
     }
     if (json_array_size(hosts) > 0) {
         fputs(" on ", r->f);
-        put_value(r->f, hosts);
+        put_value(r->f, hosts, ", ");
     }
     if (r->ref.root) {
         fputs("; reference without virtualization: <code>", r->f);

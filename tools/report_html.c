@@ -163,8 +163,8 @@ char *rep_bytes(double bytes, char *buf)
 {
     static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     int u = 0;
-    /* 1000 bytes stay bytes; 1536 become 1.5 KiB. */
-    while (bytes >= 1024 && u < 4) {
+    /* What is no multiple stays exact, where it can be read: 3000 B, but 1.5 KiB. */
+    while (bytes >= 1024 && u < 4 && (fmod(bytes, 512) == 0 || bytes >= 1e6)) {
         bytes /= 1024;
         u++;
     }

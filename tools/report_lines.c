@@ -119,7 +119,7 @@ static int fill_series(const struct rep_group *g, const struct line *line, bool 
 
 static void draw(struct report *r, const struct rep_group *g, const struct line *line, int n, bool b2b)
 {
-    struct plot_series *s = calloc((size_t)n, sizeof *s);
+    struct plot_series *s = calloc((size_t)n + 1, sizeof *s);
     if (!s)
         return;
     int used = 0, faint = 0, left = 0;
@@ -158,7 +158,7 @@ void rep_plot_candidates(struct report *r, const struct rep_group *g, bool b2b)
     int most = 0;
     for (int i = 0; i < g->npoint; i++)
         most += g->point[i].ncand;
-    struct line *line = calloc((size_t)most, sizeof *line);
+    struct line *line = calloc((size_t)most + 1, sizeof *line);
     if (!line)
         return;
     int n = collect(g, line);

@@ -124,7 +124,8 @@ static void drop_repeated(struct rep_data *d)
     int n = 0;
     for (int i = 0; i < d->npoint; i++) {
         const struct rep_point *p = &d->point[i];
-        if (n > 0 && d->point[n - 1].bytes == p->bytes && rep_where_compare(&d->point[n - 1].where, &p->where) == 0)
+        if (n > 0 && d->point[n - 1].bytes == p->bytes &&
+            rep_where_compare(&d->point[n - 1].where, &p->where) == 0)
             free(d->point[--n].cand);
         d->point[n++] = *p;
     }

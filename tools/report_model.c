@@ -59,7 +59,7 @@ static void put_scatter(struct report *r, const char **coll, int n)
     struct plot_series s[VC_COLL_COUNT] = {0};
     for (int i = 0; i < n; i++) {
         s[i] = (struct plot_series){.look = i, .name = coll[i]};
-        s[i].mark = calloc((size_t)count(&r->d, coll[i]), sizeof *s[i].mark);
+        s[i].mark = calloc((size_t)count(&r->d, coll[i]) + 1, sizeof *s[i].mark);
         if (s[i].mark)
             fill(&r->d, coll[i], every, &s[i]);
     }
@@ -127,7 +127,7 @@ static double greatest(const double *v, int n)
 static void put_errors(struct report *r, const char *coll)
 {
     struct errors e = {.worst = 1};
-    e.error = calloc((size_t)count(&r->d, coll), sizeof *e.error);
+    e.error = calloc((size_t)count(&r->d, coll) + 1, sizeof *e.error);
     e.loss = calloc((size_t)r->d.npoint, sizeof *e.loss);
     if (e.error && e.loss) {
         for (int i = 0; i < r->d.npoint; i++)

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #define WIDTH   600
-#define HEIGHT  370
+#define HEIGHT  352
 #define LEFT    58
 #define RIGHT   16
-#define TOP     44
+#define TOP     26
 #define BOTTOM  44
 #define ROW     36
 #define STRETCH 3 /* an interval makes an axis longer up to this factor beyond its median */
@@ -184,7 +184,7 @@ static void put_row_label(FILE *f, const char *label, double y)
         while (n > 0 && ((unsigned char)label[n] & 0xc0) == 0x80)
             n--;
     }
-    fprintf(f, "<text x=\"%d\" y=\"%.1f\">", 14, y);
+    fprintf(f, "<text class=\"row\" x=\"%d\" y=\"%.1f\">", 14, y);
     rep_textf(f, "%.*s%s", (int)n, label, label[n] ? "…" : "");
     fputs("</text>", f);
 }

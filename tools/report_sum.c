@@ -89,15 +89,12 @@ struct rep_mean rep_mean_of(const struct rep_data *d, const char *coll)
 enum care { CARE_SLOWER, CARE_NO_NATIVE, CARE_DROPPED, CARE_ROUNDS, CARE_WIDE, CARE_NO_INTERVAL, CARE_KINDS };
 
 static const char *const care_text[CARE_KINDS] = {
-    [CARE_SLOWER] =
-        "the choice is clearly slower than native (its whole interval is below 1): tune this point "
-        "again",
+    [CARE_SLOWER] = "the choice is clearly slower than native: its whole interval is below 1",
     [CARE_NO_NATIVE] = "native was not measured, so no speed-up is known",
-    [CARE_DROPPED] =
-        "the choice had been dropped as a loser: the table was edited, or joined from several runs",
+    [CARE_DROPPED] = "the choice had been dropped as a loser: the table was edited, or merged",
     [CARE_ROUNDS] = "the choice or native was measured in fewer than 8 rounds",
-    [CARE_WIDE] = "the interval of the speed-up is wide (its upper end above 1.25 times its lower)",
-    [CARE_NO_INTERVAL] = "there is no interval: too few rounds to tell how far to trust the figure",
+    [CARE_WIDE] = "the speed-up's interval is wide (its upper end above 1.25 times its lower)",
+    [CARE_NO_INTERVAL] = "too few rounds for an interval that tells how far to trust the figure",
 };
 
 static bool few(const struct rep_cand *c)
@@ -156,10 +153,16 @@ static void put_run_warnings(struct report *r)
 {
     if (!r->d.provenance)
         fputs("<li>The table does not say where, when and how it was made.</li>\n", r->f);
-    if (partial(&r->d))
-        fputs("<li>The run was interrupted: points are missing. <code>vcoll tune run --resume</code> goes on "
-              "from its samples.</li>\n",
-              r->f);
+    if (partial(&r->d)) {
+        double skipped = rep_number(r->d.provenance, "points_skipped");
+        fputs("<li>The run ended before it had reached all points", r->f);
+        if (isfinite(skipped))
+            fprintf(r->f, ": %.0f are missing", skipped);
+        fputs(
+            ". <code>vcoll tune run --resume</code> goes on from its samples, a longer <code>--budget</code> "
+            "reaches more.</li>\n",
+            r->f);
+    }
     if (r->d.nbad > 0) {
         fprintf(r->f, "<li>%d entries of the table's measurements could not be read and are not shown: ",
                 r->d.nbad);
@@ -177,7 +180,7 @@ static void put_crowded(struct report *r)
         fprintf(
             r->f,
             "<li>%d of %d points were measured with more ranks than CPUs on some node: ranks take turns, and "
-            "the times say more about how processes wait than about the network.</li>\n",
+            "the times say more about how processes wait than about how data moves.</li>\n",
             n, r->d.npoint);
 }
 

@@ -117,20 +117,21 @@ static const char *tick_text(const struct plot_axis *a, double v, char *buf)
 
 /* ---- drawing ---- */
 
+/* The heading stands above the SVG and not in it, where a long one would not wrap. */
 void plot_begin(struct report *r, const struct plot *p, double width, double height)
 {
     int id = ++r->plots;
-    fprintf(
-        r->f,
-        "<figure>\n<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" role=\"img\" "
-        "aria-labelledby=\"p%d-t p%d-d\" font-family=\"sans-serif\" font-size=\"12\">\n<title id=\"p%d-t\">",
-        width, height, id, id, id);
+    fputs("<figure>\n<p class=\"pt\" aria-hidden=\"true\">", r->f);
+    rep_text(r->f, p->title);
+    fprintf(r->f,
+            "</p>\n<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" role=\"img\" "
+            "aria-labelledby=\"p%d-t p%d-d\" font-family=\"sans-serif\" font-size=\"12\">\n<title "
+            "id=\"p%d-t\">",
+            width, height, id, id, id);
     rep_text(r->f, p->title);
     fprintf(r->f, "</title>\n<desc id=\"p%d-d\">", id);
     rep_text(r->f, p->desc);
-    fputs("</desc>\n<text class=\"t\" x=\"8\" y=\"16\" font-weight=\"600\">", r->f);
-    rep_text(r->f, p->title);
-    fputs("</text>\n", r->f);
+    fputs("</desc>\n", r->f);
 }
 
 void plot_end(struct report *r)
@@ -178,7 +179,7 @@ void plot_draw_y(struct report *r, const struct plot *p)
                 "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
                 x->from, x->to, y, y, x->from - 7, y + 4, tick_text(a, t.at[i], text));
     }
-    fputs("<text class=\"soft\" x=\"8\" y=\"34\">", r->f);
+    fputs("<text class=\"soft\" x=\"8\" y=\"15\">", r->f);
     rep_text(r->f, a->label);
     fprintf(r->f,
             "</text>\n<rect class=\"frame\" stroke=\"#57606a\" fill=\"none\" x=\"%.1f\" y=\"%.1f\" "

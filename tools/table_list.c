@@ -265,6 +265,12 @@ static json_t *body(const struct table_rule *r, bool measured)
     json_object_del(o, "collective");
     if (!measured)
         json_object_del(o, "measured");
+    if (r->ranks_cut)
+        json_object_set_new(o, "ranks",
+                            json_pack("[I, o]", (json_int_t)r->keys.ranks.min,
+                                      r->keys.ranks.max == UINT64_MAX
+                                          ? json_null()
+                                          : json_integer((json_int_t)r->keys.ranks.max)));
     if (r->bytes_cut && r->bytes.min == 0 && r->bytes.max == UINT64_MAX)
         json_object_del(o, "bytes");
     else if (r->bytes_cut)

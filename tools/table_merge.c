@@ -173,6 +173,8 @@ static int merge_rules(struct merge *m)
     for (int i = 0; err == VC_OK && i < m->r->nfiles; i++)
         err = table_rules_add(&list, &m->file[i], i);
     if (err == VC_OK)
+        err = table_rules_meet_in_the_middle(&list, m->file);
+    if (err == VC_OK)
         err = table_rules_settle(&list, m->file, tell_conflict, m);
     if (err == VC_OK)
         err = table_rules_sort(&list);

@@ -113,6 +113,7 @@ struct table_rule {
     enum vc_tri commutative;
     struct vc_range bytes;
     bool bytes_cut;           /**< bytes are not those of `json` any more */
+    bool ranks_cut;           /**< nor are keys.ranks */
     bool final;               /**< it never passes a call on: rows it covers are out of reach */
     const json_t *json;       /**< its object in the file; borrowed */
     const struct vc_row *row; /**< NULL for device rows */
@@ -168,6 +169,9 @@ struct table_conflict {
  */
 int table_rules_settle(struct table_rules *list, const struct table_file *files,
                        void (*tell)(void *arg, const struct table_conflict *c), void *arg);
+/** Rules of different files that were measured on different numbers of ranks, and both hold for some between
+ * them, share those (table_meet.c). VC_OK or VC_ERR_NOMEM. */
+int table_rules_meet_in_the_middle(struct table_rules *list, const struct table_file *files);
 /** More specific ones first, but rules of one file that may match the same call keep their order. */
 int table_rules_sort(struct table_rules *list);
 

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test_report_figures.py VCOLL DATA: every figure that `vcoll report` makes of a small table, worked out by hand."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as tree
+
+VCOLL, DATA = sys.argv[1:3]
+SVG = "{http://www.w3.org/2000/svg}"
+SMALL = os.path.join(DATA, "report-small.json")
+failures = 0
+
+
+def check(what, good):
+    global failures
+    if not good:
+        print("FAILED:", what)
+        failures += 1
+
+
+def page_of(*words):
+    done = subprocess.run([VCOLL, "report", *words, "-o", "-"], capture_output=True, timeout=60)
+    check("%s: exit code %d: %s" % (words, done.returncode, done.stderr), done.returncode == 0 and not done.stderr)
+    # The page is XML too: a parser that forgives nothing.
+    return tree.fromstring(done.stdout.decode("utf-8"))
+
+
+def words_of(element):
+    return " ".join("".join(element.itertext()).split())
+
+
+def section(page, key):
+    """The elements from the heading of that id to the next one of its level."""
+    main, out, on = page.find("body/main"), [], False
+    for e in main:
+        if e.tag == "h2":
+            on = e.get("id") == key
+        if on:
+            out.append(e)
+    check("no section " + key, out)
+    return out
+
+
+def row(elements, first):
+    """The cells of the first row of a table whose first cell is that."""
+    for e in elements:
+        for tr in e.iter("tr"):
+            cells = [words_of(td) for td in tr.findall("td")]
+            if cells and cells[0] == first:
+                return cells
+    check("no row " + first, False)
+    return []
+
+
+def expect(what, got, want):
+    check("%s: %s, not %s" % (what, got, want), got == want)
+
+
+def small():
+    page = page_of(SMALL)
+    head = list(page.find("body/main"))
+    text = words_of(page)
+
+    # The cube root of 2 x 1 x 4; the point that was measured again counts once, as measured last.
+    # Intervals are those of the points in logarithms, ln(2.1 / 1.9) / 2 and ln(4.2 / 3.8) / 2, their squares added up,
+    # over the number of points; native against itself is exact.
+    expect("all", row(head, "all"), ["all", "2.00× (1.95–2.05)", "3", "1 (33 %)", "1.00×", "4.00×"])
+    expect("allreduce", row(head, "allreduce")[1:4], ["1.41× (1.38–1.45)", "2", "1 (50 %)"])
+    expect("barrier", row(head, "barrier")[1:4], ["4.00× (3.80–4.21)", "1", "0 (0 %)"])
+    for word in ("alpha, beta", "vcoll tune run -n 4", "9 of 36", "25 % of what", "45 s", "of a budget of 60 s",
+                 "ended before it had reached all points: 5 are missing"):
+        check("not there: " + word, word in text)
+    check("the repeated point is still there", "repeated below" not in text)
+
+    colls = section(page, "collectives")
+    expect("8 B", row(colls, "8 B"),
+           ["8 B", "two_level:wait=event", "10.0 (9.80–10.2)", "5.00 (4.90–5.10)", "2.00× (1.90–2.10)", "44.0 → 22.0",
+            "clearly faster"])
+    expect("4 KiB", row(colls, "4 KiB")[4:5], ["native kept"])
+    cpu = section(page, "cpu")
+    expect("CPU", row(cpu, "8 B"), ["8 B", "40.0 (10.0)", "10.0 (5.00)", "10.0 (5.00)"])
+    check("CPU on average", "0.50 times" in " ".join(map(words_of, cpu)))
+    moderation = section(page, "moderation")
+    expect("moderation", row(moderation, "allreduce, 8 B"),
+           ["allreduce, 8 B", "800", "400 (390–410)", "200", "100 (98.0–102)", "75.0 % (73.8…76.1)", "87.5 %"])
+    check("moderation on average", "75.0 % less time" in " ".join(map(words_of, moderation)))
+    model = section(page, "model")
+    expect("model", row(model, "allreduce")[1:4], ["2", "10 %", "1.20× too high"])
+    expect("model", row(model, "barrier")[1:4], ["1", "50 %", "2.00× too low"])
+    expect("rule", row(section(page, "rules"), "0"),
+           ["0", "allreduce", "any", "2 or more", "any", "0 to 2k", "–", "two_level", "–", "wait event"])
+    plots(page)
+
+
+def plots(page):
+    """Rings and lines of the plot of allreduce: two choices, one of them native."""
+    found = [s for s in page.iter(SVG + "svg") if s.get("role") == "img"]
+    ids = [e.get("id") for s in found for e in s.iter() if e.get("id")]
+    check("ids collide", len(ids) == len(set(ids)))
+    for s in found:
+        check("a plot without words", s.find(SVG + "title") is not None and s.find(SVG + "desc") is not None)
+        left, top, wide, high = map(float, s.get("viewBox").split())
+        for c in s.iter(SVG + "circle"):
+            x, y = float(c.get("cx")), float(c.get("cy"))
+            check("a mark outside its plot", left <= x <= wide and top <= y <= high)
+    times = [s for s in found if s.find(SVG + "title").text.startswith("Time of the candidates: allreduce")]
+    expect("plots of allreduce", len(times), 1)
+    rings = [c for s in times for c in s.iter(SVG + "circle") if c.get("class") == "ring"]
+    expect("rings", len(rings), 2)
+    tips = [t.text for s in times for t in s.iter(SVG + "title")]
+    check("a tip: %s" % tips, "two_level:wait=event, 8 B: 5.00 (4.90–5.10) µs, 12 rounds, chosen" in tips)
+    check("no dropped one", any(t.startswith("ring, 4 KiB") and t.endswith("dropped") for t in tips))
+
+
+def reference(work):
+    with open(SMALL, encoding="utf-8") as f:
+        table = json.load(f)
+    bare = table["measured"][3]
+    bare["candidates"][0]["start"] = {"median": 4e-6}
+    table["measured"] = [bare]
+    file = os.path.join(work, "bare.json")
+    with open(file, "w", encoding="utf-8") as f:
+        json.dump(table, f)
+    moderation = section(page_of(SMALL, "--reference", file), "moderation")
+    # 10 against 4 µs is the gap, 5 µs of these 6 are won back.
+    expect("gap", row(moderation[-3:], "allreduce, 4 ranks on 2 nodes (2 per node), 8 B")[1:],
+           ["4.00", "10.0 (9.80–10.2)", "5.00 (4.90–5.10)", "83 %"])
+    # 400 against 5 µs of the choice there; 300 of these 395 are won back.
+    expect("gap of moderation", row(moderation, "allreduce, 8 B")[-2:], ["5.00", "75.9 %"])
+
+
+def nothing(work):
+    file = os.path.join(work, "rules.json")
+    with open(file, "w", encoding="utf-8") as f:
+        json.dump({"vcoll_table": 1, "rules": [{"algorithm": "native"}]}, f)
+    page = page_of(file, "--title", "cut \udcc3")
+    for key, says in (("collectives", "No measurements"), ("cpu", "not measured"), ("moderation", "No settings"),
+                      ("model", "No predictions")):
+        check("%s does not say that it has nothing" % key, says in " ".join(map(words_of, section(page, key))))
+
+
+def broken(work):
+    """The loader's own words, and the page that was there stays as it was."""
+    file, page = os.path.join(work, "broken.json"), os.path.join(work, "page.html")
+    with open(page, "w", encoding="utf-8") as f:
+        f.write("before")
+    with open(file, "w", encoding="utf-8") as f:
+        f.write('{"vcoll_table": 1,\n "rules": [}')
+    done = subprocess.run([VCOLL, "report", file, "-o", page], capture_output=True, text=True, timeout=60)
+    check("broken: %d %s" % (done.returncode, done.stderr), done.returncode == 1 and "broken.json:2:" in done.stderr)
+    with open(page, encoding="utf-8") as f:
+        check("the page was touched", f.read() == "before")
+    for words in ([SMALL], [SMALL, SMALL, "-o", page]):
+        done = subprocess.run([VCOLL, "report", *words], capture_output=True, text=True, timeout=60)
+        expect("exit code of %s" % words, done.returncode, 2)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([VCOLL, "report", SMALL, "-o", "-"], stdout=full, stderr=subprocess.PIPE, timeout=60)
+    check("a full disk: %s" % done.stderr, done.returncode == 1 and b"cannot write standard output" in done.stderr)
+
+
+small()
+with tempfile.TemporaryDirectory() as place:
+    reference(place)
+    nothing(place)
+    broken(place)
+print("%d failures" % failures)
+sys.exit(failures > 0)
