@@ -336,6 +336,23 @@ out_lacks "dropped" "merge of a table with itself"
 expect 0 diff a.json aa.json
 expect 0 merge m.json m.json -o mm.json
 expect 0 diff m.json mm.json
+# Measured on 2 and on 8 ranks, each for twice and half as many: they meet in the middle.
+for n in 2 8; do
+    cat >"$dir/ranks$n.json" <<END
+{"vcoll_table": 1, "rules": [
+ {"collective": "allreduce", "nodes": 1, "ranks": [$((n / 2 + 1)), $((n * 3))], "algorithm": "shm", "bytes": [0, $n]},
+ {"algorithm": "builtin"}],
+ "measured": [{"collective": "allreduce", "bytes": 8, "ranks": $n, "nodes": 1, "ppn": $n, "crowded": false, "bulk_slots": true,
+  "network": "mpi", "platform": "native", "device": "", "operator": "commutative", "chosen": "shm", "why": "",
+  "candidates": [{"choice": "shm", "rounds": 9, "dropped": false}]}]}
+END
+done
+expect 0 merge ranks2.json ranks8.json -o ranks.json
+cp "$dir/ranks.json" "$dir/out"
+json "tables of 2 and 8 ranks"
+py "tables of 2 and 8 ranks" <<'END'
+assert sorted(r["ranks"] for r in j["rules"] if "ranks" in r) == [[2, 4], [5, 24]], j["rules"]
+END
 # Many generations do not nest ever deeper.
 for _ in 1 2 3 4 5 6; do
     expect 0 merge mm.json a.json -o mm.json --force
