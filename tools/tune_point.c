@@ -104,7 +104,7 @@ static int best_of(const struct tune_point *p, int list[BEST])
 static bool second_list(const struct tune_job *j, const struct tune_point *first, struct tune_point *p)
 {
     char policy[POLICIES][POLICY];
-    int best[BEST], n = best_of(first, best), np = policies(j->o, policy);
+    int best[BEST] = {0}, n = best_of(first, best), np = policies(j->o, policy);
     p->cand = calloc(1 + (size_t)n * (1 + (size_t)np), sizeof *p->cand);
     if (n == 0 || np == 0 || !p->cand)
         return false;

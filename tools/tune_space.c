@@ -83,10 +83,10 @@ static bool same_effect(const struct tune_comm *c, enum vc_coll coll, size_t byt
 static void add(struct list *l, const struct tune_comm *c, enum vc_coll coll, size_t bytes,
                 const struct vc_alg_choice *choice)
 {
-    char *text = l->choice[l->n];
     struct vc_shape shape = shape_of(c, coll, bytes, choice);
     if (l->n == TUNE_MAX_CANDS || vc_alg_refuses(choice->alg, &shape))
         return;
+    char *text = l->choice[l->n];
     for (int i = 0; i < l->n && choice->alg->kind == VC_ALG_PLAN; i++)
         if (l->parsed[i].alg == choice->alg && same_effect(c, coll, bytes, &l->parsed[i], choice))
             return;

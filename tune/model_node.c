@@ -162,7 +162,7 @@ static void add_row(struct normal *e, const double row[UNKNOWNS], double seconds
 static double solve_some(const struct normal *e, unsigned mask, double x[UNKNOWNS])
 {
     double a[UNKNOWNS][UNKNOWNS], b[UNKNOWNS], y[UNKNOWNS], scale[UNKNOWNS];
-    int which[UNKNOWNS], n = 0;
+    int which[UNKNOWNS] = {0}, n = 0;
     for (int i = 0; i < UNKNOWNS; i++) {
         x[i] = 0;
         if (mask >> i & 1)

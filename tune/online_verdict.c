@@ -92,7 +92,7 @@ static int64_t cost_of(double q)
 /* Takes what is agreed of a challenger out of its samples. False: some call was timed by no rank. */
 static bool read_cand(struct online_cand *c, const double *scores, int n, double *incumbent)
 {
-    double time[SAMPLES], base[SAMPLES];
+    double time[SAMPLES] = {0}, base[SAMPLES] = {0};
     for (int i = 0; i < n; i++) {
         time[i] = scores[2 * i];
         base[i] = scores[2 * i + 1];
@@ -214,7 +214,8 @@ static int halve(struct online_slot *s)
         for (int i = 0; i < s->ncand; i++)
             if (s->cand[i].alive && i != s->native && (worst < 0 || standing(s, i) > standing(s, worst)))
                 worst = i;
-        s->cand[worst].alive = false;
+        if (worst >= 0)
+            s->cand[worst].alive = false;
     }
     return n;
 }
