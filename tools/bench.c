@@ -143,7 +143,7 @@ int main(int argc, char **argv)
 {
     static struct bench_opts opts;
     struct bench_fns fn[BENCH_IMPLS];
-    struct bench_world w = {.comm = MPI_COMM_WORLD, .fn = fn, .opt = &opts};
+    struct bench_world w = {.comm = MPI_COMM_WORLD, .fn = fn, .control = &fn[BENCH_NATIVE], .opt = &opts};
     int rc = 1;
     bench_parse(&opts, argc, argv);
     bench_setenv(&opts);
@@ -164,7 +164,7 @@ int main(int argc, char **argv)
         if (bench_look_around(&w))
             rc = run(&w);
         /* All ranks leave with rank 0's verdict: it alone knows whether the files were written. */
-        fn[BENCH_NATIVE].bcast(&rc, 1, MPI_INT, 0, w.ctl);
+        w.control->bcast(&rc, 1, MPI_INT, 0, w.ctl);
         MPI_Comm_free(&w.host);
         free(w.leader);
     }

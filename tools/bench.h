@@ -84,12 +84,15 @@ struct bench_world {
     bool one_host;
     bool oversubscribed;  /**< on some host more ranks than CPUs */
     struct bench_fns *fn; /**< [BENCH_IMPLS] */
-    uint64_t rng;         /**< same on all ranks; shuffles the blocks */
-    uint64_t rng_local;   /**< differs; picks buffers */
-    double offset;        /**< seconds to add to this rank's clock to get rank 0's */
-    double offset_error;  /**< how far off that may be at most, on any rank */
-    double lead;          /**< rank 0: seconds between announcing a start and the start */
-    double tolerance;     /**< seconds: a rank with a CPU of its own that starts later was interrupted */
+    /** What carries messages on ctl: native, or (vcoll-tune, between hosts) vcoll, whose ranks do not burn
+     * the CPUs that a device of software needs. */
+    const struct bench_fns *control;
+    uint64_t rng;        /**< same on all ranks; shuffles the blocks */
+    uint64_t rng_local;  /**< differs; picks buffers */
+    double offset;       /**< seconds to add to this rank's clock to get rank 0's */
+    double offset_error; /**< how far off that may be at most, on any rank */
+    double lead;         /**< rank 0: seconds between announcing a start and the start */
+    double tolerance;    /**< seconds: a rank with a CPU of its own that starts later was interrupted */
     const struct bench_opts *opt;
 };
 

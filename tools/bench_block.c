@@ -30,7 +30,7 @@ double bench_tolerate(struct bench_world *w, double call)
 {
     /* How late a rank may begin, on all ranks alike. On one host that is no time at all; hosts rarely begin
      * together, and the clocks that say so are themselves only so good. */
-    w->fn[BENCH_NATIVE].bcast(&call, 1, MPI_DOUBLE, 0, w->ctl);
+    w->control->bcast(&call, 1, MPI_DOUBLE, 0, w->ctl);
     w->tolerance = w->one_host ? TOLERANCE : fmax(TOLERANCE, fmax(LATE * call, w->offset_error));
     return call;
 }
@@ -54,7 +54,7 @@ static int run_starts(struct bench_world *w, struct bench_call *c, const struct 
         s->mine[2 * done] = bench_now() - start;
         s->mine[2 * done + 1] = begin;
     }
-    w->fn[BENCH_NATIVE].reduce(s->mine, s->all, (int)(2 * done), MPI_DOUBLE, MPI_MAX, 0, w->ctl);
+    w->control->reduce(s->mine, s->all, (int)(2 * done), MPI_DOUBLE, MPI_MAX, 0, w->ctl);
     for (long i = 0; i < done && w->rank == 0; i++) {
         unheard += s->all[2 * i + 1] == BENCH_UNHEARD;
         if (s->all[2 * i + 1] == BENCH_ON_TIME)
@@ -76,7 +76,7 @@ int bench_block_starts(struct bench_world *w, struct bench_call *c, const struct
         /* Hosts that share no memory rarely begin together, and blocks are short there. */
         again = !w->one_host && usable == 0 && tries < TRIES;
         if (!w->one_host)
-            w->fn[BENCH_NATIVE].bcast(&again, 1, MPI_INT, 0, w->ctl);
+            w->control->bcast(&again, 1, MPI_INT, 0, w->ctl);
     }
     return usable;
 }
@@ -92,7 +92,7 @@ double bench_block_b2b(struct bench_world *w, struct bench_call *c, const struct
                        double *cpu)
 {
     double mine, worst = NAN, burnt = 0;
-    w->fn[BENCH_NATIVE].barrier(w->ctl);
+    w->control->barrier(w->ctl);
     double used = cpu ? cpu_now() : 0;
     double begin = bench_now();
     for (long i = 0; i < n; i++)
@@ -100,8 +100,8 @@ double bench_block_b2b(struct bench_world *w, struct bench_call *c, const struct
     mine = (bench_now() - begin) / (double)n;
     if (cpu)
         burnt = (cpu_now() - used) / (double)n;
-    w->fn[BENCH_NATIVE].reduce(&mine, &worst, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
+    w->control->reduce(&mine, &worst, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
     if (cpu)
-        w->fn[BENCH_NATIVE].reduce(&burnt, cpu, 1, MPI_DOUBLE, MPI_SUM, 0, w->ctl);
+        w->control->reduce(&burnt, cpu, 1, MPI_DOUBLE, MPI_SUM, 0, w->ctl);
     return worst;
 }

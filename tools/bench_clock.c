@@ -97,7 +97,7 @@ void bench_clock_sync(struct bench_world *w, double seconds)
         error = (b.high - b.low) / 2;
     }
     w->fn[BENCH_NATIVE].bcast(&w->offset, 1, MPI_DOUBLE, 0, w->host);
-    w->fn[BENCH_NATIVE].allreduce(&error, &w->offset_error, 1, MPI_DOUBLE, MPI_MAX, w->ctl);
+    w->control->allreduce(&error, &w->offset_error, 1, MPI_DOUBLE, MPI_MAX, w->ctl);
     /* The news of a start takes half a round trip for each step of the broadcast's tree, if nothing delays
      * it. */
     if (w->rank == 0)
@@ -107,7 +107,7 @@ void bench_clock_sync(struct bench_world *w, double seconds)
 enum bench_begin bench_clock_start(struct bench_world *w, bool stop, double *start)
 {
     double at = stop ? -1 : bench_now() + w->lead;
-    w->fn[BENCH_NATIVE].bcast(&at, 1, MPI_DOUBLE, 0, w->ctl);
+    w->control->bcast(&at, 1, MPI_DOUBLE, 0, w->ctl);
     if (at < 0)
         return BENCH_STOP;
     at -= w->offset;

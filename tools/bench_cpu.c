@@ -57,12 +57,9 @@ void bench_cpu_run(struct bench_world *w, struct bench_cpu *c)
         w->fn[impl].allreduce(&in, &out, 1, MPI_DOUBLE, MPI_SUM, w->comm);
         took = bench_now() - begin;
         mine = late ? 0 : cpu_used() - used;
-        w->fn[BENCH_NATIVE].reduce(&mine, w->rank == 0 ? &c->wait[impl] : &dummy, 1, MPI_DOUBLE, MPI_SUM, 0,
-                                   w->ctl);
-        w->fn[BENCH_NATIVE].reduce(&mine, w->rank == 0 ? &c->worst[impl] : &dummy, 1, MPI_DOUBLE, MPI_MAX, 0,
-                                   w->ctl);
-        w->fn[BENCH_NATIVE].reduce(&took, w->rank == 0 ? &c->took[impl] : &dummy, 1, MPI_DOUBLE, MPI_MAX, 0,
-                                   w->ctl);
+        w->control->reduce(&mine, w->rank == 0 ? &c->wait[impl] : &dummy, 1, MPI_DOUBLE, MPI_SUM, 0, w->ctl);
+        w->control->reduce(&mine, w->rank == 0 ? &c->worst[impl] : &dummy, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
+        w->control->reduce(&took, w->rank == 0 ? &c->took[impl] : &dummy, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
         if (w->rank == 0)
             c->percent[impl] = 100 * c->wait[impl] / c->took[impl];
     }
@@ -107,7 +104,7 @@ static void read_cpus(const struct bench_world *w, double v[CPUS])
 static double ops_block(struct bench_world *w, enum bench_impl impl, long n, double cpu[CPUS])
 {
     double in = w->rank, out = 0, before[CPUS], after[CPUS], took, worst = NAN;
-    w->fn[BENCH_NATIVE].barrier(w->ctl);
+    w->control->barrier(w->ctl);
     read_cpus(w, before);
     double begin = bench_now();
     for (long i = 0; i < n; i++)
@@ -116,8 +113,8 @@ static double ops_block(struct bench_world *w, enum bench_impl impl, long n, dou
     read_cpus(w, after);
     for (int i = 0; i < CPUS; i++)
         after[i] = (after[i] - before[i]) / (double)n;
-    w->fn[BENCH_NATIVE].reduce(&took, &worst, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
-    w->fn[BENCH_NATIVE].reduce(after, cpu, CPUS, MPI_DOUBLE, MPI_SUM, 0, w->ctl);
+    w->control->reduce(&took, &worst, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
+    w->control->reduce(after, cpu, CPUS, MPI_DOUBLE, MPI_SUM, 0, w->ctl);
     return worst;
 }
 
@@ -130,7 +127,7 @@ static long fill_time(struct bench_world *w, enum bench_impl impl, double second
         took = ops_block(w, impl, n, cpu) * (double)n;
         double more = w->rank == 0 ? fmin((double)n * seconds / fmax(took, 1e-9), 64.0 * (double)n) : 0;
         double words[2] = {took, more};
-        w->fn[BENCH_NATIVE].bcast(words, 2, MPI_DOUBLE, 0, w->ctl);
+        w->control->bcast(words, 2, MPI_DOUBLE, 0, w->ctl);
         took = words[0];
         n = (long)fmax(words[1], CALLS);
     }

@@ -18,11 +18,11 @@
 static double time_one(struct bench_world *w, enum bench_impl impl, MPI_Comm comm)
 {
     double in = 1, out, worst = NAN;
-    w->fn[BENCH_NATIVE].barrier(w->ctl);
+    w->control->barrier(w->ctl);
     double begin = bench_now();
     w->fn[impl].allreduce(&in, &out, 1, MPI_DOUBLE, MPI_SUM, comm);
     double mine = bench_now() - begin;
-    w->fn[BENCH_NATIVE].reduce(&mine, &worst, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
+    w->control->reduce(&mine, &worst, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
     return worst;
 }
 
@@ -32,7 +32,7 @@ static bool is_active(struct bench_world *w, MPI_Comm comm, struct vcoll_comm_in
     int all = 0;
     memset(info, 0, sizeof *info);
     int mine = vcoll_comm_describe(&comm, info) == 0 && info->active;
-    w->fn[BENCH_NATIVE].allreduce(&mine, &all, 1, MPI_INT, MPI_LAND, w->ctl);
+    w->control->allreduce(&mine, &all, 1, MPI_INT, MPI_LAND, w->ctl);
     return all;
 }
 
@@ -41,7 +41,7 @@ static void describe(struct bench_world *w, struct bench_setup *s, const struct 
 {
     double mine[3] = {info->setup_seconds, (double)info->shm_bytes, (double)info->heap_bytes},
            most[3] = {0, 0, 0};
-    w->fn[BENCH_NATIVE].reduce(mine, most, 3, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
+    w->control->reduce(mine, most, 3, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
     if (active) {
         *setup = most[0];
         s->shm_bytes = most[1];
@@ -69,7 +69,7 @@ void bench_setup_run(struct bench_world *w, struct bench_setup *s)
             double mine = bench_now(), most = NAN;
             MPI_Comm_dup(w->comm, &comm);
             mine = bench_now() - mine;
-            w->fn[BENCH_NATIVE].reduce(&mine, &most, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
+            w->control->reduce(&mine, &most, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
             dup[i] = most;
             first[impl][i] = time_one(w, impl, comm);
             if (impl == BENCH_VCOLL) {

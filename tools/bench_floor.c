@@ -188,7 +188,7 @@ static void run_copies(struct bench_world *w, struct bench_floor *f)
             mine[1] = 1;
         }
         bench_quiet_barrier(w);
-        w->fn[BENCH_NATIVE].reduce(mine, sum, 2, MPI_DOUBLE, MPI_SUM, 0, w->ctl);
+        w->control->reduce(mine, sum, 2, MPI_DOUBLE, MPI_SUM, 0, w->ctl);
         f->memcpy_rate[i] = sum[1] > 0 ? sum[0] / sum[1] : NAN;
     }
     free(from);

@@ -84,7 +84,7 @@ static double guess(struct bench_world *w, struct bench_call *c, enum bench_impl
     double t = block_b2b(w, c, impl, n, NULL);
     for (;;) {
         int again = w->rank == 0 && t * (double)n < 1e-3 && n < 256;
-        w->fn[BENCH_NATIVE].bcast(&again, 1, MPI_INT, 0, w->ctl);
+        w->control->bcast(&again, 1, MPI_INT, 0, w->ctl);
         if (!again)
             return t;
         n *= 8;
@@ -117,7 +117,7 @@ static struct plan make_plan(struct bench_world *w, struct bench_call *c, struct
     for (int impl = 0; impl < BENCH_IMPLS; impl++)
         call = fmax(call, guess(w, c, (enum bench_impl)impl));
     /* Rank 0's counts: how many starts follow must be the same on all ranks. */
-    w->fn[BENCH_NATIVE].bcast(&call, 1, MPI_DOUBLE, 0, w->ctl);
+    w->control->bcast(&call, 1, MPI_DOUBLE, 0, w->ctl);
     call = bench_tolerate(w, call);
     for (int impl = 0; impl < BENCH_IMPLS && o->measure[BENCH_START]; impl++) {
         long n = call > SLOW ? 2 : 4;
@@ -136,7 +136,7 @@ static struct plan make_plan(struct bench_world *w, struct bench_call *c, struct
         fit(o, &plan, fmax(o->seconds - spent, o->seconds / 2), s->wire, call, single);
         s->starts.block_time = plan.budget;
     }
-    w->fn[BENCH_NATIVE].bcast(&plan, sizeof plan, MPI_BYTE, 0, w->ctl);
+    w->control->bcast(&plan, sizeof plan, MPI_BYTE, 0, w->ctl);
     return plan;
 }
 
@@ -227,7 +227,7 @@ static void run_rounds(struct bench_world *w, struct bench_call *c, struct bench
         /* Fewer rounds give no interval; but nor is a run to take several times as long as was announced. */
         int stop = w->rank == 0 && spent > w->opt->seconds * (round + 1 < ROUNDS_MIN ? 2 : 1);
         if (plan->clocked)
-            w->fn[BENCH_NATIVE].bcast(&stop, 1, MPI_INT, 0, w->ctl);
+            w->control->bcast(&stop, 1, MPI_INT, 0, w->ctl);
         if (plan->clocked && stop)
             break;
     }
@@ -265,7 +265,7 @@ static void verify(struct bench_world *w, struct bench_call *c, struct bench_poi
     for (unsigned round = 0; round < VERIFIES; round++)
         for (int impl = 0; impl < BENCH_IMPLS; impl++)
             bad |= !bench_call_verify(c, w, &w->fn[impl], round);
-    w->fn[BENCH_NATIVE].allreduce(&bad, &p->bad, 1, MPI_INT, MPI_SUM, w->ctl);
+    w->control->allreduce(&bad, &p->bad, 1, MPI_INT, MPI_SUM, w->ctl);
 }
 
 int bench_point_run(struct bench_world *w, struct bench_verbs *v, struct bench_point *p)

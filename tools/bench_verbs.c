@@ -60,7 +60,7 @@ struct bench_verbs *bench_verbs_open(struct bench_world *w)
     int peer = -1;
     if (vc_params_load(&params, NULL, &report) == VC_OK)
         peer = bench_end_peer(w, &params);
-    w->fn[BENCH_NATIVE].bcast(&peer, 1, MPI_INT, 0, w->ctl);
+    w->control->bcast(&peer, 1, MPI_INT, 0, w->ctl);
     if (peer < 0)
         return NULL;
     struct bench_verbs *v = calloc(1, sizeof *v);
@@ -303,7 +303,7 @@ void bench_verbs_again(struct bench_world *w, struct bench_verbs *v)
     if (!v || v->lost)
         return;
     int due = bench_now() - v->when > AGAIN;
-    w->fn[BENCH_NATIVE].bcast(&due, 1, MPI_INT, 0, w->ctl);
+    w->control->bcast(&due, 1, MPI_INT, 0, w->ctl);
     for (int i = 0; due && i < BENCH_PACES; i++)
         bench_verbs_block(w, v, (enum bench_pace)i, AGAIN_FOR, BLOCK);
 }

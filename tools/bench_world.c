@@ -13,7 +13,7 @@ static bool find_leaders(struct bench_world *w)
     w->leader = calloc((size_t)w->size, sizeof *w->leader);
     if (!bench_all_agree(w, w->leader != NULL))
         return false;
-    w->fn[BENCH_NATIVE].allgather(&mine, 1, MPI_INT, w->leader, 1, MPI_INT, w->ctl);
+    w->control->allgather(&mine, 1, MPI_INT, w->leader, 1, MPI_INT, w->ctl);
     /* A leader is the lowest rank of its host: it is the one that names itself. */
     for (int r = 0; r < w->size; r++)
         if (w->leader[r] == r)
@@ -36,7 +36,7 @@ bool bench_look_around(struct bench_world *w)
     own[0] = w->local_size != w->size;
     own[1] = w->local_size > w->cpus;
     own[2] = -w->cpus;
-    w->fn[BENCH_NATIVE].allreduce(own, worst, 3, MPI_INT, MPI_MAX, w->ctl);
+    w->control->allreduce(own, worst, 3, MPI_INT, MPI_MAX, w->ctl);
     w->one_host = !worst[0];
     w->oversubscribed = worst[1];
     w->cpus = -worst[2];
@@ -49,7 +49,7 @@ bool bench_look_around(struct bench_world *w)
 bool bench_all_agree(struct bench_world *w, bool ok)
 {
     int mine = ok, all = 0;
-    w->fn[BENCH_NATIVE].allreduce(&mine, &all, 1, MPI_INT, MPI_LAND, w->ctl);
+    w->control->allreduce(&mine, &all, 1, MPI_INT, MPI_LAND, w->ctl);
     return all;
 }
 

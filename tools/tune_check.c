@@ -200,7 +200,7 @@ static double next_share(struct check *x, int sides)
     double share = fmin(fmax((FIRST * x->o->budget - spent) / sides, least_of(x)), SIDE_MOST);
     if (tune_interrupted() || spent > x->o->budget)
         share = -1;
-    x->w->fn[BENCH_NATIVE].bcast(&share, 1, MPI_DOUBLE, 0, x->w->ctl);
+    x->w->control->bcast(&share, 1, MPI_DOUBLE, 0, x->w->ctl);
     return share;
 }
 
@@ -238,7 +238,7 @@ static int confirm(struct check *x)
         int again = c->suspect;
         for (int k = 0; k < AGAIN_TIMES; k++) {
             again = again && !tune_interrupted();
-            x->w->fn[BENCH_NATIVE].bcast(&again, 1, MPI_INT, 0, x->w->ctl);
+            x->w->control->bcast(&again, 1, MPI_INT, 0, x->w->ctl);
             if (!again)
                 break;
             say_progress(x, i, x->r.n, c);

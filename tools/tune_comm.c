@@ -26,7 +26,7 @@ bool tune_nodes(struct bench_world *world, struct tune_nodes *n)
     if (bench_all_agree(world, ok)) {
         int mine = world->rank;
         world->fn[BENCH_NATIVE].bcast(&mine, 1, MPI_INT, 0, world->host);
-        world->fn[BENCH_NATIVE].allgather(&mine, 1, MPI_INT, host, 1, MPI_INT, world->ctl);
+        world->control->allgather(&mine, 1, MPI_INT, host, 1, MPI_INT, world->ctl);
         for (int r = 0; r < world->size; r++) {
             int h = host[r];
             if (filled[h] == 0 || (n->split > 0 && filled[h] == n->split)) {
@@ -111,13 +111,14 @@ static bool open_members(struct bench_world *world, MPI_Comm comm, int node, str
     MPI_Comm_size(comm, &w->size);
     MPI_Comm_dup(comm, &w->ctl);
     w->fn = world->fn;
+    w->control = world->control;
     w->opt = world->opt;
     w->rng = world->opt->seed;
     w->rng_local = world->opt->seed + 0x51ed27u * (uint64_t)(world->rank + 1);
     bool ok = bench_look_around(w);
     int *nodes = calloc((size_t)w->size, sizeof *nodes);
     if (bench_all_agree(w, ok && nodes)) {
-        w->fn[BENCH_NATIVE].allgather(&node, 1, MPI_INT, nodes, 1, MPI_INT, w->ctl);
+        w->control->allgather(&node, 1, MPI_INT, nodes, 1, MPI_INT, w->ctl);
         ok = bench_all_agree(w, make_hier(c, nodes));
     } else {
         ok = false;

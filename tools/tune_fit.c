@@ -83,7 +83,7 @@ static bool choose_far(struct bench_world *w, struct fit_places *p)
         vc_params_load(&params, NULL, &report);
         snprintf(mine.host_id, sizeof mine.host_id, "%s", params.host_id);
         w->fn[BENCH_NATIVE].bcast(&mine.leader, 1, MPI_INT, 0, w->host);
-        w->fn[BENCH_NATIVE].allgather(&mine, sizeof mine, MPI_BYTE, of, sizeof mine, MPI_BYTE, w->ctl);
+        w->control->allgather(&mine, sizeof mine, MPI_BYTE, of, sizeof mine, MPI_BYTE, w->ctl);
         choose_pairs(w, of, p);
     }
     free(of);
@@ -103,7 +103,7 @@ static bool is_far_member(const struct bench_world *w, const struct fit_places *
 /* Everybody learns what rank 0 of the group knows. */
 static void share(struct bench_world *w, const struct fit_group *g, void *data, size_t len)
 {
-    w->fn[BENCH_NATIVE].bcast(data, (int)len, MPI_BYTE, g->first, w->ctl);
+    w->control->bcast(data, (int)len, MPI_BYTE, g->first, w->ctl);
 }
 
 /* Two ranks of one node; where the settings leave shared memory out, of two. */
@@ -242,7 +242,7 @@ static void fit_far(struct bench_world *w, const struct fit_places *p, double ea
     m->interrupt = fmax(median_of(interrupt, p->nfar), 0);
     if (!m->link[VC_WAY_SHM].known)
         m->call = fmax(median_of(call, p->nfar), 0);
-    w->fn[BENCH_NATIVE].allreduce(&mine, &m->moderation, 1, MPI_DOUBLE, MPI_MAX, w->ctl);
+    w->control->allreduce(&mine, &m->moderation, 1, MPI_DOUBLE, MPI_MAX, w->ctl);
     /* Hardware writes its completions without interrupts, and sleepers ask for theirs at once. */
     if (!m->device_needs_cpu)
         m->moderation = 0;
@@ -267,7 +267,7 @@ static void fit_nodes(struct bench_world *w, const struct fit_places *p, double 
     }
     if (w->rank == 0)
         vc_model_node_fit(s, n, &m->node);
-    w->fn[BENCH_NATIVE].bcast(&m->node, (int)sizeof m->node, MPI_BYTE, 0, w->ctl);
+    w->control->bcast(&m->node, (int)sizeof m->node, MPI_BYTE, 0, w->ctl);
 }
 
 /* ---- all of it ---- */
@@ -280,14 +280,14 @@ static void fit_cpus(struct bench_world *w, const struct fit_places *p, struct v
     own = fmax(own, w->cpus);
     if (isfinite(vc_cpus_quota(NULL)))
         own = fmin(own, vc_cpus_quota(NULL));
-    w->fn[BENCH_NATIVE].allreduce(&own, &least, 1, MPI_DOUBLE, MPI_MIN, w->ctl);
-    w->fn[BENCH_NATIVE].allreduce(&w->local_size, &most, 1, MPI_INT, MPI_MAX, w->ctl);
+    w->control->allreduce(&own, &least, 1, MPI_DOUBLE, MPI_MIN, w->ctl);
+    w->control->allreduce(&w->local_size, &most, 1, MPI_INT, MPI_MAX, w->ctl);
     m->cpus_per_rank = least / most;
     /* Pretended nodes share the CPUs of their host. */
     m->cpus_per_node = p->nodes.split > 0 ? 0 : least;
     m->switch_cost = w->rank == 0 ? fit_switch() : 0;
     bench_quiet_barrier(w);
-    w->fn[BENCH_NATIVE].bcast(&m->switch_cost, 1, MPI_DOUBLE, 0, w->ctl);
+    w->control->bcast(&m->switch_cost, 1, MPI_DOUBLE, 0, w->ctl);
 }
 
 static void fit_all(struct bench_world *w, const struct fit_places *p, double seconds, struct vc_model *m)
@@ -303,7 +303,7 @@ static void fit_all(struct bench_world *w, const struct fit_places *p, double se
     fit_cpus(w, p, m);
     known = known && vc_steal_read(&steal[1], &total[1]) == VC_OK && total[1] > total[0];
     double part = known ? (double)(steal[1] - steal[0]) / (double)(total[1] - total[0]) : 0;
-    w->fn[BENCH_NATIVE].allreduce(&part, &m->steal, 1, MPI_DOUBLE, MPI_MAX, w->ctl);
+    w->control->allreduce(&part, &m->steal, 1, MPI_DOUBLE, MPI_MAX, w->ctl);
     m->steal = fmin(fmax(m->steal, 0), 0.9);
 }
 
@@ -318,7 +318,7 @@ void tune_fit(struct bench_world *w, double seconds, struct vc_model *m)
         bench_quiet_barrier(w);
         fit_all(w, &p, seconds, m);
         /* One result for all, whatever each has computed. */
-        w->fn[BENCH_NATIVE].bcast(m, (int)sizeof *m, MPI_BYTE, 0, w->ctl);
+        w->control->bcast(m, (int)sizeof *m, MPI_BYTE, 0, w->ctl);
     }
     tune_nodes_free(&p.nodes);
 }

@@ -25,6 +25,7 @@ static bool open_members(struct bench_world *world, struct fit_group *g)
     MPI_Comm_size(w->comm, &w->size);
     MPI_Comm_dup(w->comm, &w->ctl);
     w->fn = world->fn;
+    w->control = world->control;
     w->opt = world->opt;
     w->rng_local = world->opt->seed + 0x51ed27u * (uint64_t)(world->rank + 1);
     for (int i = 0; i < SETUP_CALLS && w->size > 1; i++) {
@@ -40,7 +41,7 @@ bool fit_open(struct bench_world *world, bool member, struct fit_group *g)
     int first = member ? world->rank : world->size;
     *g = (struct fit_group){.member = member, .w.comm = MPI_COMM_NULL, .w.ctl = MPI_COMM_NULL};
     MPI_Comm_split(world->ctl, member ? 0 : MPI_UNDEFINED, world->rank, &g->w.comm);
-    world->fn[BENCH_NATIVE].allreduce(&first, &g->first, 1, MPI_INT, MPI_MIN, world->ctl);
+    world->control->allreduce(&first, &g->first, 1, MPI_INT, MPI_MIN, world->ctl);
     if (bench_all_agree(world, !member || open_members(world, g)))
         return true;
     fit_close(world, g);
@@ -109,7 +110,7 @@ static double block(struct fit_group *g, struct bench_call *c, const struct fit_
                     double *spent)
 {
     double v[BLOCK_CALLS], mine, both[2], most[2];
-    g->w.fn[BENCH_NATIVE].barrier(g->w.ctl);
+    g->w.control->barrier(g->w.ctl);
     switch (p->how) {
     case FIT_PINGPONG:
     case FIT_PAUSED:
@@ -121,7 +122,7 @@ static double block(struct fit_group *g, struct bench_call *c, const struct fit_
     }
     both[0] = mine;
     both[1] = bench_now() - begin;
-    g->w.fn[BENCH_NATIVE].allreduce(both, most, 2, MPI_DOUBLE, MPI_MAX, g->w.ctl);
+    g->w.control->allreduce(both, most, 2, MPI_DOUBLE, MPI_MAX, g->w.ctl);
     *spent = most[1];
     return most[0];
 }

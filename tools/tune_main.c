@@ -19,7 +19,7 @@ enum { NMODES = sizeof modes / sizeof modes[0] };
 static int measure(const struct tune_opts *o, int mode)
 {
     struct bench_fns fn[BENCH_IMPLS];
-    struct bench_world w = {.comm = MPI_COMM_WORLD, .fn = fn, .opt = &o->bench};
+    struct bench_world w = {.comm = MPI_COMM_WORLD, .fn = fn, .control = &fn[BENCH_NATIVE], .opt = &o->bench};
     int rc = 1;
     /* A process forked later would have a copy of all that MPI holds. */
     if (o->devices)
@@ -36,10 +36,12 @@ static int measure(const struct tune_opts *o, int mode)
             fprintf(stderr, "vcoll tune: this libvcoll cannot name the functions of the MPI underneath\n");
     } else {
         if (bench_look_around(&w)) {
+            if (!w.one_host)
+                w.control = &fn[BENCH_VCOLL];
             tune_device_recover(&w);
             rc = modes[mode].run(&w, o);
         }
-        fn[BENCH_NATIVE].bcast(&rc, 1, MPI_INT, 0, w.ctl);
+        w.control->bcast(&rc, 1, MPI_INT, 0, w.ctl);
         MPI_Comm_free(&w.host);
         free(w.leader);
     }

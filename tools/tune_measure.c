@@ -43,7 +43,7 @@ static void force(struct tune_race_state *r, int i)
 static bool told(struct bench_world *w, bool yes)
 {
     int word = yes;
-    w->fn[BENCH_NATIVE].bcast(&word, 1, MPI_INT, 0, w->ctl);
+    w->control->bcast(&word, 1, MPI_INT, 0, w->ctl);
     return word;
 }
 
@@ -51,7 +51,7 @@ static bool check(struct tune_race_state *r, int i)
 {
     struct bench_world *w = &r->c->w;
     int bad = !bench_call_verify(&r->call, w, tune_fns(r, i), (unsigned)i), all = 0;
-    w->fn[BENCH_NATIVE].allreduce(&bad, &all, 1, MPI_INT, MPI_SUM, w->ctl);
+    w->control->allreduce(&bad, &all, 1, MPI_INT, MPI_SUM, w->ctl);
     if (all > 0 && w->rank == 0)
         fprintf(stderr,
                 "vcoll tune: WRONG RESULT of %s %zu B as %s on %d of %d ranks: it will not be chosen; "

@@ -74,6 +74,33 @@ static bool apply(struct tune_job *j, struct tune_trial *t)
     return false;
 }
 
+/* What both sweeps say of a time. */
+static double both(double before, double now)
+{
+    return before > 0 && now > 0 ? sqrt(before * now) : now > 0 ? now : before;
+}
+
+/* Keeps what a probe measured. Back to back: between hosts common starts are few. */
+static void keep(struct tune_trial *t, int i, const struct tune_cand *k, const struct tune_cand *native)
+{
+    struct tune_series *s = &t->point[i].s;
+    bool first = t->npoint <= i || s->n == 0;
+    t->npoint = i + 1 > t->npoint ? i + 1 : t->npoint;
+    t->point[i].coll = probe[i].coll;
+    t->point[i].bytes = probe[i].bytes;
+    memcpy(t->point[i].choice, k->choice, VC_CHOICE_TEXT);
+    if (first) {
+        *s = k->b2b;
+        t->point[i].native = native->b2b.median;
+        return;
+    }
+    s->median = both(s->median, k->b2b.median);
+    s->low = fmin(s->low, k->b2b.low);
+    s->high = fmax(s->high, k->b2b.high);
+    s->n += k->b2b.n;
+    t->point[i].native = both(t->point[i].native, native->b2b.median);
+}
+
 /* One probe under the setting there is; the score of the best candidate that is not native, or NAN. */
 static double run_probe(struct tune_job *j, struct tune_trial *t, int i, double seconds)
 {
@@ -93,12 +120,7 @@ static double run_probe(struct tune_job *j, struct tune_trial *t, int i, double 
                 (best == 0 || p.cand[k].score < p.cand[best].score))
                 best = k;
         score = p.cand[best].score;
-        t->npoint = i + 1 > t->npoint ? i + 1 : t->npoint;
-        t->point[i].coll = probe[i].coll;
-        t->point[i].bytes = probe[i].bytes;
-        memcpy(t->point[i].choice, p.cand[best].choice, VC_CHOICE_TEXT);
-        t->point[i].s = p.cand[best].start.n > 0 ? p.cand[best].start : p.cand[best].b2b;
-        t->point[i].native = p.cand[best].start.n > 0 ? p.cand[0].start.median : p.cand[0].b2b.median;
+        keep(t, i, &p.cand[best], &p.cand[0]);
     }
     tune_point_free(&p);
     return score;

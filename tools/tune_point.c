@@ -23,7 +23,7 @@ static const char *const usual_policies[] = {"poll", "event", "hybrid:10", "hybr
 static bool told(struct bench_world *w, bool yes)
 {
     int word = yes;
-    w->fn[BENCH_NATIVE].bcast(&word, 1, MPI_INT, 0, w->ctl);
+    w->control->bcast(&word, 1, MPI_INT, 0, w->ctl);
     return word;
 }
 
@@ -61,7 +61,7 @@ static bool policies_matter(const struct tune_job *j, const struct tune_comm *c)
 static bool share(struct bench_world *w, struct tune_point *p)
 {
     int head[2] = {p->ncand, p->builtin};
-    w->fn[BENCH_NATIVE].bcast(head, 2, MPI_INT, 0, w->ctl);
+    w->control->bcast(head, 2, MPI_INT, 0, w->ctl);
     if (w->rank != 0) {
         free(p->cand);
         p->cand = calloc((size_t)head[0], sizeof *p->cand);
@@ -70,7 +70,7 @@ static bool share(struct bench_world *w, struct tune_point *p)
         return false;
     p->ncand = head[0];
     p->builtin = head[1];
-    w->fn[BENCH_NATIVE].bcast(p->cand, (int)((size_t)p->ncand * sizeof *p->cand), MPI_BYTE, 0, w->ctl);
+    w->control->bcast(p->cand, (int)((size_t)p->ncand * sizeof *p->cand), MPI_BYTE, 0, w->ctl);
     return true;
 }
 
@@ -270,7 +270,7 @@ static int execute(struct tune_job *j, const struct tune_command *c, struct tune
 int tune_do(struct tune_job *j, const struct tune_command *c, struct tune_point *p, char *why, size_t len)
 {
     struct tune_command word = *c;
-    j->w->fn[BENCH_NATIVE].bcast(&word, sizeof word, MPI_BYTE, 0, j->w->ctl);
+    j->w->control->bcast(&word, sizeof word, MPI_BYTE, 0, j->w->ctl);
     why[0] = '\0';
     return execute(j, &word, p, why, len);
 }
@@ -281,7 +281,7 @@ void tune_serve(struct tune_job *j)
         struct tune_command c;
         struct tune_point p = {.ncand = 0};
         char why[256];
-        j->w->fn[BENCH_NATIVE].bcast(&c, sizeof c, MPI_BYTE, 0, j->w->ctl);
+        j->w->control->bcast(&c, sizeof c, MPI_BYTE, 0, j->w->ctl);
         if (c.kind == TUNE_STOP)
             return;
         execute(j, &c, &p, why, sizeof why);

@@ -53,7 +53,7 @@ static bool enter_all(struct tune_race_state *r)
         else if (w->rank == 0 && r->limits->drop && i > 1 && i != r->p->builtin &&
                  left(r) < (1 - ENTERING) * r->limits->seconds)
             word = 1;
-        w->fn[BENCH_NATIVE].bcast(&word, 1, MPI_INT, 0, w->ctl);
+        w->control->bcast(&word, 1, MPI_INT, 0, w->ctl);
         if (word == 2)
             return false;
         r->entrant[i].out = r->p->cand[i].dropped = word == 1 || r->p->cand[i].skip;
@@ -71,7 +71,7 @@ static bool enter_all(struct tune_race_state *r)
                    (i > 0 && r->limits->drop && r->limits->objective != TUNE_CPU &&
                     r->limits->objective != TUNE_BALANCED && call > 3 * best && i != r->p->builtin);
     }
-    w->fn[BENCH_NATIVE].bcast(&v, sizeof v, MPI_BYTE, 0, w->ctl);
+    w->control->bcast(&v, sizeof v, MPI_BYTE, 0, w->ctl);
     for (int i = 0; i < r->p->ncand; i++)
         r->entrant[i].out = r->p->cand[i].dropped = v.out[i];
     return true;
@@ -100,7 +100,7 @@ static void size_blocks(struct tune_race_state *r)
         block[i][BENCH_START] = (long)fmin(fmax(each / single, 3), w->one_host ? TUNE_STARTS : FAR_STARTS);
     }
     r->starts.block_time = each;
-    w->fn[BENCH_NATIVE].bcast(block, sizeof block, MPI_BYTE, 0, w->ctl);
+    w->control->bcast(block, sizeof block, MPI_BYTE, 0, w->ctl);
     for (int i = 0; i < r->p->ncand; i++)
         memcpy(r->entrant[i].block, block[i], sizeof block[i]);
 }
@@ -185,7 +185,7 @@ static void run_rounds(struct tune_race_state *r)
             judge_round(r, round, &v);
             v.stop = v.stop || asked_to_stop(r);
         }
-        w->fn[BENCH_NATIVE].bcast(&v, sizeof v, MPI_BYTE, 0, w->ctl);
+        w->control->bcast(&v, sizeof v, MPI_BYTE, 0, w->ctl);
         if (v.stop)
             return;
         for (int i = 0; i < r->p->ncand; i++) {
@@ -228,7 +228,7 @@ int tune_race(struct tune_comm *c, struct tune_point *p, const struct tune_limit
         vcoll_comm_force(&c->w.comm, vc_coll_name(p->coll), "auto", NULL, 0);
         if (c->w.rank == 0)
             tune_judge(p, limits->objective, c->w.one_host, c->w.opt->seed);
-        c->w.fn[BENCH_NATIVE].bcast(&p->best, 1, MPI_INT, 0, c->w.ctl);
+        c->w.control->bcast(&p->best, 1, MPI_INT, 0, c->w.ctl);
     }
     bench_call_free(&r->call);
     bench_starts_free(&r->starts);

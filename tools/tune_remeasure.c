@@ -18,7 +18,7 @@
 
 static int told(struct re_run *r, int word)
 {
-    r->w->fn[BENCH_NATIVE].bcast(&word, 1, MPI_INT, 0, r->w->ctl);
+    r->w->control->bcast(&word, 1, MPI_INT, 0, r->w->ctl);
     return word;
 }
 
@@ -146,7 +146,7 @@ static int confirm(struct re_run *r)
         suspects += r->point[i].suspect;
     double left = r->o->budget - (bench_now() - r->begin);
     double seconds = fmin(fmax(left / fmax(suspects, 1), least_of(r)), AGAIN * r->seconds);
-    r->w->fn[BENCH_NATIVE].bcast(&seconds, 1, MPI_DOUBLE, 0, r->w->ctl);
+    r->w->control->bcast(&seconds, 1, MPI_DOUBLE, 0, r->w->ctl);
     for (int i = 0; i < r->n; i++) {
         struct re_point *p = &r->point[i];
         if (!told(r, p->suspect && !tune_interrupted()))
@@ -200,7 +200,7 @@ static int run(struct re_run *r)
     sort_out(r);
     if (r->w->rank == 0)
         share_time(r);
-    r->w->fn[BENCH_NATIVE].bcast(&r->seconds, 1, MPI_DOUBLE, 0, r->w->ctl);
+    r->w->control->bcast(&r->seconds, 1, MPI_DOUBLE, 0, r->w->ctl);
     for (int i = 0; i < r->nplace; i++) {
         struct bench_world *w = &r->place[i].c.w;
         if (!r->place[i].open || !r->place[i].c.member)

@@ -62,7 +62,7 @@ static bool list(struct re_run *r, const struct re_point *p, bool again, struct 
 static bool share(struct bench_world *w, bool ok, struct tune_point *t)
 {
     int head[2] = {ok ? t->ncand : 0, t->builtin};
-    w->fn[BENCH_NATIVE].bcast(head, 2, MPI_INT, 0, w->ctl);
+    w->control->bcast(head, 2, MPI_INT, 0, w->ctl);
     if (head[0] == 0)
         return false;
     if (w->rank != 0)
@@ -71,7 +71,7 @@ static bool share(struct bench_world *w, bool ok, struct tune_point *t)
         return false;
     t->ncand = head[0];
     t->builtin = head[1];
-    w->fn[BENCH_NATIVE].bcast(t->cand, (int)((size_t)t->ncand * sizeof *t->cand), MPI_BYTE, 0, w->ctl);
+    w->control->bcast(t->cand, (int)((size_t)t->ncand * sizeof *t->cand), MPI_BYTE, 0, w->ctl);
     return true;
 }
 

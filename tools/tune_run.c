@@ -9,7 +9,7 @@
 
 #define FIT_PART    0.06 /* of the budget is for the cost model */
 #define FIT_MOST    20   /* seconds */
-#define MODER_PART  0.25 /* and, with --devices, for their moderation */
+#define MODER_PART  0.4  /* and, with --devices, for their moderation */
 #define REFINE_PART 0.5  /* of what is left is for second looks and sizes in between */
 #define POINT_MOST  30   /* seconds: more proves nothing more */
 #define POINT_LEAST 0.02
@@ -283,7 +283,7 @@ static void name_hosts(struct tune_job *j)
         return;
     }
     gethostname(mine, sizeof mine - 1);
-    j->w->fn[BENCH_NATIVE].allgather(mine, sizeof mine, MPI_BYTE, all, sizeof mine, MPI_BYTE, j->w->ctl);
+    j->w->control->allgather(mine, sizeof mine, MPI_BYTE, all, sizeof mine, MPI_BYTE, j->w->ctl);
     size_t n = 0;
     for (int i = 0; i < j->w->nleader && n < sizeof j->hosts; i++)
         n += (size_t)snprintf(j->hosts + n, sizeof j->hosts - n, "%s%s", i ? "," : "",
@@ -330,7 +330,7 @@ int tune_run(struct bench_world *w, const struct tune_opts *o)
         else
             tune_serve(j);
     }
-    w->fn[BENCH_NATIVE].bcast(&rc, 1, MPI_INT, 0, w->ctl);
+    w->control->bcast(&rc, 1, MPI_INT, 0, w->ctl);
     free_job(j);
     return rc;
 }

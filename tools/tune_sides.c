@@ -105,7 +105,7 @@ static double guess(struct rig *r, int i)
         for (int again = 1; again; n *= 8) {
             t = bench_block_b2b(w, s->call, s->fns, n, NULL);
             again = w->rank == 0 && t * (double)n < 0.5e-3 && n < 256;
-            w->fn[BENCH_NATIVE].bcast(&again, 1, MPI_INT, 0, w->ctl);
+            w->control->bcast(&again, 1, MPI_INT, 0, w->ctl);
         }
     }
     if (r->subsets)
@@ -165,7 +165,7 @@ static struct plan make_plan(struct rig *r, double seconds)
         p.block[i][BENCH_B2B] = fit(budget, call[i], BETWEEN * call[i], 2, MAX_B2B);
         p.block[i][BENCH_START] = fit(budget, single[i], BETWEEN * call[i], 1, TUNE_STARTS);
     }
-    r->world->fn[BENCH_NATIVE].bcast(&p, sizeof p, MPI_BYTE, 0, r->world->ctl);
+    r->world->control->bcast(&p, sizeof p, MPI_BYTE, 0, r->world->ctl);
     return p;
 }
 
@@ -238,7 +238,7 @@ static void run_rounds(struct rig *r, const struct plan *p, double seconds)
         double spent = bench_now() - begin;
         stop =
             r->world->rank == 0 && (tune_interrupted() || spent > seconds * (done + 1 < ROUNDS_MIN ? 3 : 1));
-        r->world->fn[BENCH_NATIVE].bcast(&stop, 1, MPI_INT, 0, r->world->ctl);
+        r->world->control->bcast(&stop, 1, MPI_INT, 0, r->world->ctl);
     }
     for (int i = 0; i < r->n && r->world->rank == 0; i++)
         judge_side(r, i, done);
@@ -252,7 +252,7 @@ int tune_sides_run(struct bench_world *world, struct tune_side *side, int n, dou
     ok = make_calls(&r) && ok;
     for (int i = 0; i < n; i++)
         mine |= !side[i].on->member;
-    world->fn[BENCH_NATIVE].allreduce(&mine, &some, 1, MPI_INT, MPI_LOR, world->ctl);
+    world->control->allreduce(&mine, &some, 1, MPI_INT, MPI_LOR, world->ctl);
     r.subsets = some;
     if (bench_all_agree(world, ok)) {
         for (int i = 0; i < n; i++)

@@ -153,8 +153,8 @@ int tune_candidates(const struct tune_comm *c, enum vc_coll coll, size_t bytes, 
     }
     if (w.rank == 0)
         collect(l, c, coll, bytes);
-    w.fn[BENCH_NATIVE].bcast(&l->n, 1, MPI_INT, 0, w.ctl);
-    w.fn[BENCH_NATIVE].bcast(l->choice, l->n * VC_CHOICE_TEXT, MPI_BYTE, 0, w.ctl);
+    w.control->bcast(&l->n, 1, MPI_INT, 0, w.ctl);
+    w.control->bcast(l->choice, l->n * VC_CHOICE_TEXT, MPI_BYTE, 0, w.ctl);
     p->cand = calloc((size_t)l->n, sizeof *p->cand);
     bool ok = bench_all_agree(&w, p->cand != NULL);
     for (int i = 0; ok && i < l->n; i++) {
