@@ -71,7 +71,7 @@ int main(int argc, char **argv)
 {
     static struct bench_fns fn[BENCH_IMPLS];
     static const struct bench_opts opt = {.seed = 1};
-    struct bench_world w = {.opt = &opt, .fn = fn, .comm = MPI_COMM_WORLD};
+    struct bench_world w = {.opt = &opt, .fn = fn, .control = &fn[BENCH_NATIVE], .comm = MPI_COMM_WORLD};
     const char *split = getenv("VCOLL_NODE_SPLIT");
     struct vc_model m, first;
     int worst;

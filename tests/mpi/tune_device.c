@@ -143,7 +143,8 @@ int main(void)
 {
     struct bench_fns fn[BENCH_IMPLS];
     static struct bench_opts opts;
-    struct bench_world w = {.comm = MPI_COMM_WORLD, .ctl = MPI_COMM_WORLD, .fn = fn, .opt = &opts};
+    struct bench_world w = {
+        .comm = MPI_COMM_WORLD, .ctl = MPI_COMM_WORLD, .fn = fn, .control = &fn[BENCH_NATIVE], .opt = &opts};
     int all = 0;
     prepare();
     MPI_Init(NULL, NULL);
