@@ -75,7 +75,7 @@ int bench_launch(const struct bench_opts *o);
 
 struct bench_world {
     MPI_Comm comm; /**< what the measured calls use */
-    MPI_Comm ctl;  /**< for the bench's own messages, native calls only */
+    MPI_Comm ctl;  /**< for the program's own messages, by `control` */
     MPI_Comm host; /**< the ranks of this host, likewise */
     int rank, size;
     int local_rank, local_size; /**< of this host */

@@ -47,12 +47,12 @@ static const char doc[] = "MPI collectives for virtualized clusters."
 /* The C library's argp looks this name up; all else of the project is hidden. */
 __attribute__((visibility("default"))) const char *argp_program_version = "vcoll " VC_VERSION;
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+error_t vc_tool_parse_first(int key, char *arg, struct argp_state *state)
 {
     int *first = state->input;
     switch (key) {
     case ARGP_KEY_ARG:
-        /* What follows belongs to the command. */
+        /* What follows belongs to it. */
         (void)arg;
         *first = state->next - 1;
         state->next = state->argc;
@@ -65,7 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp argp = {.parser = parse, .args_doc = "COMMAND [WORDS...]", .doc = doc};
+static const struct argp argp = {.parser = vc_tool_parse_first, .args_doc = "COMMAND [WORDS...]", .doc = doc};
 
 static int unknown(const char *word)
 {

@@ -3,6 +3,7 @@
 #ifndef VC_TOOLS_TOOLS_H
 #define VC_TOOLS_TOOLS_H
 
+#include <argp.h>
 #include <stddef.h>
 #include <stdbool.h>
 
@@ -14,6 +15,10 @@ int vc_tool_bench(int argc, char **argv);
 /** `vcoll tune VERB`. The verbs that measure become vcoll-tune, for the same reason. */
 int vc_tool_tune(int argc, char **argv);
 int vc_tool_report(int argc, char **argv);
+
+/** Parser of a command line of options, a word that says what to do, and what belongs to that. The input is
+ * an int that gets the place of the word; without one the help is printed and the program ends. */
+error_t vc_tool_parse_first(int key, char *arg, struct argp_state *state);
 
 /**
  * Becomes a program that belongs to this one. argv is all of its words; `shown` is what messages call it.

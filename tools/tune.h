@@ -3,19 +3,21 @@
  * vcoll-tune: what `vcoll tune run`, `check` and `validate --measure` start under mpirun. It forces choices
  * on communicators (vcoll_comm_force()) and measures them against each other, interleaved. Shares the calls,
  * the clock and the statistics of vcoll-bench (bench.h). One file per concern:
- * - tune_main.c: the program; tune_opts.c: the command line of all three; tune_launch.c: itself under mpirun
+ * - tune_main.c: the program; tune_opts.c: the command line of all three; tune_launch.c: itself under mpirun;
+ *   tune_sigs.c: signals; tune_progress.c
  * - tune_comm.c: communicators; tune_measure.c: blocks of one choice; tune_race.c: many choices raced on one
- * point; tune_judge.c: who wins
- * - tune_space.c: candidates; tune_places.c: what is measured; tune_run.c, tune_refine.c: the search, budget,
- * refinement
+ *   point; tune_judge.c: who wins
+ * - tune_places.c: where is measured, and which sizes; tune_space.c: candidates; tune_point.c: what all ranks
+ *   do at rank 0's word; tune_run.c, tune_refine.c: which point next, second looks, budget
  * - tune_state.c: raw samples (CSV); tune_resume.c: taking them over; tune_rules.c, tune_write.c: the table;
  *   tune_sum.c: what is printed in the end
- * - tune_device.c: coalescing and queue moderation, set and always restored
- * - tune_fit.c: the parameters of the cost model
- * - tune_check.c: performance guidelines; tune_remeasure.c: validate --measure
+ * - tune_moderate.c: moderation as a dimension; tune_device.c, tune_guard.c, tune_restore.c: coalescing, set
+ *   and always put back
+ * - tune_fit*.c: the parameters of the cost model
+ * - tune_check*.c: performance guidelines, by tune_sides.c; tune_remeasure*.c: validate --measure
  * All functions that measure are collective over the communicator, results are valid on world rank 0.
- * Decisions are rank 0's and broadcast natively. Nothing here touches a table while it measures: rules and
- * tables are out of the way because every candidate is forced.
+ * Decisions are rank 0's and broadcast (bench_world.control). What `run` measures is independent of tables,
+ * because every candidate is forced; `check` and `validate --measure` look at what a table gives.
  *
  * ---- what a tuned table holds besides rules (schema: tune/schema) ----
  * "provenance": {"vcoll", "mpi", "date" (ISO 8601), "command", "hosts": [...], "cpus", "seed", "objective",
@@ -134,6 +136,8 @@ void tune_point_free(struct tune_point *p);
 bool tune_cand_alloc(struct tune_cand *k, int rounds);
 /** Rank 0: the statistics of all candidates from their rounds, the score, and the choice in words. */
 void tune_judge(struct tune_point *p, enum tune_objective objective, bool one_host, uint64_t seed);
+/** Median, interval and 99th percentile of those of the n values that are numbers; reorders them. */
+void tune_summarize(double *v, int n, uint64_t seed, struct tune_series *out);
 /** The objective's score of candidate a over that of b, paired by rounds. n is 0 when nothing pairs. */
 void tune_compare(const struct tune_cand *a, const struct tune_cand *b, enum tune_objective objective,
                   bool one_host, uint64_t seed, struct tune_series *out);

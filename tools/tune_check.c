@@ -183,7 +183,7 @@ static void say_progress(struct check *x, int done, int total, const struct chec
         return;
     snprintf(what, sizeof what, "%s %s, %d ranks", vc_coll_name(c->coll),
              c->bytes ? bench_size_text(c->bytes, size) : "", c->on->ranks);
-    check_progress(x->w, done, total, what);
+    bench_progress(x->w, done, total, what);
 }
 
 static double least_of(const struct check *x)
@@ -269,7 +269,7 @@ static int finish(struct check *x)
     const char *json = x->o->json;
     FILE *f = json && strcmp(json, "-") == 0 ? stderr : stdout;
     int bad = 0;
-    check_progress(x->w, 1, 1, "");
+    bench_progress(x->w, 1, 1, "");
     name_algorithms(x);
     r->place = x->job.place;
     r->nplace = x->job.nplace;

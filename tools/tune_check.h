@@ -77,8 +77,6 @@ void check_print_summary(FILE *f, const struct check_report *r);
 /** 0, or -1 after a message. `file` as in --json. */
 int check_write_json(const struct bench_world *w, const struct check_report *r, const char *file);
 
-/** A line that tells how far the run is, where a terminal watches; done == total takes it away. */
-void check_progress(const struct bench_world *w, int done, int total, const char *what);
 /** Writes to a file, or to standard output for "-". 0, or -1 after a message. */
 int tune_json_save(const json_t *o, const char *file);
 

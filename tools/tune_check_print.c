@@ -17,17 +17,6 @@ const char *check_place_name(const struct tune_place *p, char buf[48])
     return buf;
 }
 
-void check_progress(const struct bench_world *w, int done, int total, const char *what)
-{
-    if (!w->opt->progress)
-        return;
-    if (done >= total)
-        fprintf(stderr, "\r%-60s\r", "");
-    else
-        fprintf(stderr, "\r[%3d %%] %-50s", 100 * done / total, what);
-    fflush(stderr);
-}
-
 /* ---- text ---- */
 
 static const char *mpi_name(char lib[MPI_MAX_LIBRARY_VERSION_STRING])

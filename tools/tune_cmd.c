@@ -65,25 +65,7 @@ static const char doc[] =
     "same, 1 different, 2 trouble; 126 and 127 when vcoll-tune cannot be\n"
     "started.";
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    int *first = state->input;
-    switch (key) {
-    case ARGP_KEY_ARG:
-        /* What follows belongs to the verb. */
-        (void)arg;
-        *first = state->next - 1;
-        state->next = state->argc;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_state_help(state, stderr, ARGP_HELP_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC);
-        exit(VC_EXIT_USAGE);
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp argp = {.parser = parse, .args_doc = "VERB [WORDS...]", .doc = doc};
+static const struct argp argp = {.parser = vc_tool_parse_first, .args_doc = "VERB [WORDS...]", .doc = doc};
 
 int vc_tool_start_tune(const char *mode, char **argv)
 {

@@ -46,8 +46,7 @@ static struct figures figures_of(const struct tune_cand *k, int round)
                             k->cpus[round]};
 }
 
-/* Median and interval of the values that are numbers. */
-static void summarize(double *v, int n, uint64_t seed, struct tune_series *out)
+void tune_summarize(double *v, int n, uint64_t seed, struct tune_series *out)
 {
     int m = 0;
     for (int i = 0; i < n; i++)
@@ -73,7 +72,7 @@ void tune_compare(const struct tune_cand *a, const struct tune_cand *b, enum tun
         v[r] = score_of(&x, objective, one_host) / score_of(&y, objective, one_host);
     }
     if (v)
-        summarize(v, n, seed, out);
+        tune_summarize(v, n, seed, out);
     free(v);
 }
 
@@ -87,7 +86,7 @@ static void compare_measure(const struct tune_cand *native, const struct tune_ca
     for (int r = 0; v && r < n; r++)
         v[r] = native->raw[m][r] / k->raw[m][r];
     if (v)
-        summarize(v, n, seed, out);
+        tune_summarize(v, n, seed, out);
     free(v);
 }
 
@@ -100,7 +99,7 @@ static void describe(struct tune_cand *k, uint64_t seed)
         return;
     for (int m = 0; m < BENCH_MEASURES; m++) {
         memcpy(v, k->raw[m], (size_t)n * sizeof *v);
-        summarize(v, n, seed, m == BENCH_START ? &k->start : &k->b2b);
+        tune_summarize(v, n, seed, m == BENCH_START ? &k->start : &k->b2b);
     }
     memcpy(v, k->sample, (size_t)starts * sizeof *v);
     k->start.p99 = bench_quantile(v, starts, 0.99);

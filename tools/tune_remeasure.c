@@ -111,7 +111,7 @@ static void say_progress(const struct re_run *r, const struct re_point *p, int i
         return;
     snprintf(what, sizeof what, "%s %s, %d ranks", vc_coll_name(p->coll),
              p->bytes ? bench_size_text(p->bytes, size) : "", p->ranks);
-    check_progress(r->w, i, r->n, what);
+    bench_progress(r->w, i, r->n, what);
 }
 
 static bool over(const struct re_run *r)
@@ -177,7 +177,7 @@ static int finish(struct re_run *r)
 {
     struct re_sum s;
     const char *json = r->o->json;
-    check_progress(r->w, 1, 1, "");
+    bench_progress(r->w, 1, 1, "");
     re_count(r, &s);
     if (s.fitting == 0)
         return nothing_fits(r);

@@ -185,18 +185,6 @@ static int shuffle(const struct rig *r, int order[TUNE_SIDES * BENCH_MEASURES])
 
 /* ---- statistics ---- */
 
-static void summarize(double *v, int n, uint64_t seed, struct tune_series *out)
-{
-    int m = 0;
-    for (int i = 0; i < n; i++)
-        if (isfinite(v[i]))
-            v[m++] = v[i];
-    out->n = m;
-    bench_interval(v, m, seed, &out->low, &out->high);
-    out->median = bench_quantile(v, m, 0.5);
-    out->p99 = bench_quantile(v, m, 0.99);
-}
-
 static double ratio(const struct rig *r, int i, int m, int round)
 {
     return r->side[0].raw[m][round] / r->side[i].raw[m][round];
@@ -210,9 +198,9 @@ static void judge_side(struct rig *r, int i, int rounds)
     for (int m = 0; m < BENCH_MEASURES; m++) {
         for (int k = 0; k < rounds; k++)
             v[k] = ratio(r, i, m, k);
-        summarize(v, rounds, seed, &r->side[i].over[m]);
+        tune_summarize(v, rounds, seed, &r->side[i].over[m]);
         memcpy(v, r->side[i].raw[m], (size_t)rounds * sizeof *v);
-        summarize(v, rounds, seed, &r->side[i].time[m]);
+        tune_summarize(v, rounds, seed, &r->side[i].time[m]);
     }
     for (int k = 0; k < rounds; k++) {
         double start = measure[BENCH_START] ? ratio(r, i, BENCH_START, k) : NAN;
@@ -220,7 +208,7 @@ static void judge_side(struct rig *r, int i, int rounds)
         /* On several hosts a block may have no usable start. */
         v[k] = isnan(start) ? b2b : isnan(b2b) ? start : sqrt(start * b2b);
     }
-    summarize(v, rounds, seed, &r->side[i].over_both);
+    tune_summarize(v, rounds, seed, &r->side[i].over_both);
 }
 
 static void run_rounds(struct rig *r, const struct plan *p, double seconds)
