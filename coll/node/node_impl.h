@@ -129,6 +129,17 @@ static inline bool vc_shares_cpu(const struct vc_node *nd, int r)
     return atomic_load_explicit(&nd->cpu[r], memory_order_relaxed) == nd->own_cpu;
 }
 
+/*
+ * Whether the root of a reduction takes its own operand from src, and its lane stays silent: nobody else ever
+ * reads that. Not where dst is src and would be written before the operand is read, and not in place with
+ * kernels of users, which may not write over their left operand.
+ */
+static inline bool vc_root_reads_src(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return c->kind == VC_NODE_REDUCE && nd->me == c->root &&
+           (c->src != c->dst || (nd->me + 2 >= nd->n && c->op && !c->op->ctx));
+}
+
 /* Rank r >= 0 has not published slot g: if the CPUs are crowded, rather somebody else who has not and shares
  * this CPU. */
 int vc_blame(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g);

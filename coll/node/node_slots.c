@@ -50,6 +50,8 @@ static bool writes(const struct vc_node *nd, const struct vc_node_call *c)
         return nd->me == c->root;
     case VC_NODE_GATHER:
         return nd->me != c->root;
+    case VC_NODE_REDUCE:
+        return !vc_root_reads_src(nd, c);
     case VC_NODE_ALLGATHER_SLICES:
         return nd->me < c->parts;
     default:
@@ -252,7 +254,7 @@ static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
 static const char *contribution(const struct vc_node *nd, const struct vc_node_call *c, int r, int k)
 {
     const struct vc_node_state *st = &c->st;
-    if (st->stages == 2 && r == nd->me)
+    if (r == nd->me && (st->stages == 2 || vc_root_reads_src(nd, c)))
         return (const char *)c->src + (size_t)k * st->chunk;
     return vc_payload(st->ring, r, st->base + (uint64_t)k * (uint64_t)st->stages);
 }
@@ -270,7 +272,8 @@ static bool reduce_chunk(struct vc_node *nd, struct vc_node_call *c, int k, size
     size_t count = c->op && len ? len / c->op->esize : 0;
     for (; *next < nd->n; ++*next) {
         int r = nd->n - 1 - *next;
-        if (!vc_ready(st->ring, r, g)) {
+        /* The own part is out, or is read where it lies. */
+        if (r != nd->me && !vc_ready(st->ring, r, g)) {
             *whom = vc_blame(nd, st->ring, r, g);
             return false;
         }

@@ -77,13 +77,13 @@ static inline int reduce_all(struct vc_node *nd, struct vc_node_call *c, struct 
                              uint64_t g)
 {
     size_t count = c->len ? c->len / c->op->esize : 0;
-    const char *acc = NULL;
+    const char *acc = NULL, *own = vc_root_reads_src(nd, c) ? c->src : vc_payload(ring, nd->me, g);
     for (int r = nd->n - 1; r >= 0; r--) {
-        if (!arrives(nd, ring, r, g))
+        if (r != nd->me && !arrives(nd, ring, r, g))
             return hand_over(c, ring, g, nd->n - 1 - r);
         if (count == 0)
             continue;
-        const char *v = vc_payload(ring, r, g);
+        const char *v = r == nd->me ? own : vc_payload(ring, r, g);
         if (acc) {
             c->op->fn(v, acc, c->dst, count, c->op->ctx);
             v = c->dst;
@@ -128,8 +128,10 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
         rc = reduce_all(nd, c, ring, g);
         break;
     case VC_NODE_REDUCE:
-        copy(slot, c->src, len);
-        publish(nd, ring, g, len);
+        if (!vc_root_reads_src(nd, c)) {
+            copy(slot, c->src, len);
+            publish(nd, ring, g, len);
+        }
         if (nd->me == c->root)
             rc = reduce_all(nd, c, ring, g);
         break;
