@@ -10,6 +10,7 @@ add_library(vcoll_bench_parts OBJECT
   bench_calls.c
   bench_clock.c
   bench_launch.c
+  forward.c
   bench_stats.c
   bench_world.c
 )

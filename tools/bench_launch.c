@@ -2,6 +2,7 @@
 /* vcoll-bench and vcoll-tune start themselves: without mpirun around, they become mpirun of themselves on
  * this machine. */
 #include "tools/bench_args.h"
+#include "tools/forward.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -107,14 +108,21 @@ static int wanted(const struct bench_opts *o)
 char **bench_launch_words(const struct bench_opts *o)
 {
     static char self[4096], ranks[16];
+    static char **settings; /* outlives the words, which hold its strings */
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
     if (len < 0) {
         fprintf(stderr, "%s: cannot find its own program: %s\n", o->program, strerror(errno));
         return NULL;
     }
     self[len] = '\0';
-    char **word = calloc((size_t)o->argc + (size_t)o->nmpirun + BENCH_LAUNCH_WORDS, sizeof *word);
-    if (!word) {
+    forward_free(settings);
+    settings = forward_names();
+    size_t nset = 0;
+    while (settings && settings[nset])
+        nset++;
+    char **word = calloc((size_t)o->argc + (size_t)o->nmpirun + 2 * nset + BENCH_LAUNCH_WORDS, sizeof *word);
+    if (!settings || !word) {
+        free(word);
         fprintf(stderr, "%s: out of memory\n", o->program);
         return NULL;
     }
@@ -127,6 +135,10 @@ char **bench_launch_words(const struct bench_opts *o)
         n += bind_words(want, word + n);
     for (int i = 0; i < o->nmpirun; i++)
         word[n++] = (char *)(uintptr_t)o->mpirun[i];
+    for (size_t i = 0; i < nset; i++) {
+        word[n++] = "-x";
+        word[n++] = settings[i];
+    }
     word[n++] = self;
     /* The ranks' standard error is a pipe: whether a person watches is known here alone. The first words may
      * be a command, after which options stand. */

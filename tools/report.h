@@ -46,6 +46,7 @@ struct rep_point {
     struct rep_cand *cand;
     int ncand, chosen, native; /**< places in cand, or -1 */
     int order;                 /**< place in "measured" */
+    bool usual;                /**< table_usual() */
 };
 
 /** Points that differ in bytes only, ascending. */
@@ -77,7 +78,7 @@ struct rep_data {
     const json_t *provenance; /**< NULL: none */
     struct rep_point *point;
     int npoint;
-    int nusual; /**< those of them that were measured under the moderation as found */
+    int nusual; /**< those of them that are usual */
     struct rep_group *group;
     int ngroup;
     struct rep_setting *setting;

@@ -5,6 +5,7 @@
  * and a warning in the page, not the page.
  */
 #include "tools/report.h"
+#include "tools/table_tool.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -131,7 +132,7 @@ static void drop_repeated(struct rep_data *d)
     }
     d->npoint = n;
     for (int i = 0; i < n; i++)
-        d->nusual += !d->point[i].where.moderation[0];
+        d->nusual += d->point[i].usual;
 }
 
 static void make_groups(struct rep_data *d)
@@ -162,6 +163,7 @@ static int load_measured(struct rep_data *d, const json_t *list)
         }
         p->why = rep_string(entry, "why");
         p->order = (int)i;
+        p->usual = table_usual(d->root, entry);
         if (rep_load_cands(d, entry, p))
             d->npoint++;
     }

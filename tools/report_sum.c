@@ -70,8 +70,7 @@ struct rep_mean rep_mean_of(const struct rep_data *d, const char *coll)
     struct rep_mean m = {.mean = NAN, .low = NAN, .high = NAN};
     struct logs l = {0};
     for (int i = 0; i < d->npoint; i++)
-        if ((!coll || strcmp(d->point[i].where.coll, coll) == 0) &&
-            (d->nusual == 0 || !d->point[i].where.moderation[0]))
+        if ((!coll || strcmp(d->point[i].where.coll, coll) == 0) && (d->nusual == 0 || d->point[i].usual))
             add_point(&m, &l, &d->point[i]);
     if (m.n > 0)
         m.mean = exp(l.sum / m.n);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `vcoll run`: becomes mpirun, with the library preloaded into the program (and not into mpirun). */
+#include "tools/forward.h"
 #include "tools/tools.h"
 
 #include <errno.h>
@@ -31,8 +32,6 @@ static const char help[] =
     "\n"
     "On several nodes the library must lie at the same path on all of them.\n"
     "Exit status: mpirun's; 2 wrong words, 126 mpirun or the library cannot be used, 127 mpirun not found.\n";
-
-extern char **environ;
 
 static bool is_file(const char *path)
 {
@@ -110,18 +109,15 @@ static void drop(struct words *w)
     free(w->word);
 }
 
-/* -x NAME for every VCOLL_ variable: local ranks inherit them anyway, those of other nodes do not. */
 static void add_settings(struct words *w)
 {
-    for (char **e = environ; *e; e++) {
-        if (strncmp(*e, "VCOLL_", 6) != 0)
-            continue;
-        char *name = strndup(*e, strcspn(*e, "="));
+    char **names = forward_names();
+    w->failed |= !names;
+    for (int i = 0; names && names[i]; i++) {
         add(w, "-x");
-        add(w, name ? name : "");
-        w->failed |= !name;
-        free(name);
+        add(w, names[i]);
     }
+    forward_free(names);
 }
 
 /* Whether words i and i + 1 are "-x LD_PRELOAD=..." or "-x LD_PRELOAD"; the libraries in *libs ("" possible).

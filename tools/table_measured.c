@@ -91,10 +91,20 @@ static double distance(const struct vc_topo_key *a, const struct vc_topo_key *b,
     return d + doublings((double)bytes, (double)at);
 }
 
-/* Points under another moderation than the one found tell about the device, not about the choice. */
-static bool usual(const json_t *point)
+bool table_usual(const json_t *table, const json_t *point)
 {
-    return !json_object_get(point, "moderation");
+    const char *under = json_string_value(json_object_get(point, "moderation"));
+    size_t i;
+    const json_t *setting;
+    if (!under)
+        return true;
+    json_array_foreach(json_object_get(table, "moderation"), i, setting)
+    {
+        const char *name = json_string_value(json_object_get(setting, "setting"));
+        if (name && strcmp(name, under) == 0 && json_is_true(json_object_get(setting, "chosen")))
+            return true;
+    }
+    return false;
 }
 
 const json_t *table_nearest(const json_t *table, const struct vc_topo_key *key, enum vc_coll coll,
@@ -111,7 +121,7 @@ const json_t *table_nearest(const json_t *table, const struct vc_topo_key *key, 
         if (!table_point_call(p, &c, &size) || c != coll || !table_point_key(p, &at))
             continue;
         /* Of equal points the later one, which was measured again. */
-        double d = distance(key, &at, bytes, size) + (usual(p) ? 0 : 1e3);
+        double d = distance(key, &at, bytes, size) + (table_usual(table, p) ? 0 : 1e3);
         if (isfinite(d) && d <= least) {
             least = d;
             best = p;
@@ -132,7 +142,7 @@ struct table_evidence table_evidence(const json_t *table, enum vc_coll coll, con
         enum vc_coll c;
         size_t size;
         if (!table_point_call(p, &c, &size) || c != coll || size < bytes.min || size > bytes.max ||
-            !table_point_key(p, &at) || !vc_row_keys_match(keys, &at) || !usual(p))
+            !table_point_key(p, &at) || !vc_row_keys_match(keys, &at) || !table_usual(table, p))
             continue;
         const json_t *cand = table_candidate(p, coll, choice);
         long rounds = (long)json_integer_value(json_object_get(cand, "rounds"));

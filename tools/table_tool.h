@@ -90,6 +90,9 @@ bool table_point_key(const json_t *point, struct vc_topo_key *key);
 bool table_point_call(const json_t *point, enum vc_coll *coll, size_t *bytes);
 /** The candidate of that choice, or NULL. Borrowed. */
 const json_t *table_candidate(const json_t *point, enum vc_coll coll, const struct vc_alg_choice *choice);
+/** Whether the point was measured as the table is used: under the moderation found, or the one that the table
+ * chooses. Others tell about the device, not about the choice. */
+bool table_usual(const json_t *table, const json_t *point);
 /** The point measured nearest to a call, same collective; NULL: none. Borrowed. */
 const json_t *table_nearest(const json_t *table, const struct vc_topo_key *key, enum vc_coll coll,
                             size_t bytes);

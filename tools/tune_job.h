@@ -108,6 +108,9 @@ void tune_thin(struct tune_job *j);
 
 /** Which candidate the built-in rules take; 0 (native) when unknown. */
 int tune_builtin(const struct tune_comm *c, const struct tune_point *p);
+/** Seconds of a choice by the cost model; NAN: it has no prediction for it. */
+double tune_predict_one(const struct tune_comm *c, const struct tune_point *p, const struct vc_model *m,
+                        const char *text);
 /** Predictions, candidates in the order in which they are to be tried; those that cannot win are dropped (not
  * with `all`). Returns how many were. */
 int tune_predict(const struct tune_comm *c, struct tune_point *p, const struct vc_model *m, bool all);

@@ -101,7 +101,8 @@ static int best_of(const struct tune_point *p, int list[BEST])
 }
 
 /* Rank 0: native, the best algorithms, and these under all policies. False: there is nothing to try. */
-static bool second_list(const struct tune_job *j, const struct tune_point *first, struct tune_point *p)
+static bool second_list(const struct tune_job *j, const struct tune_comm *c, const struct tune_point *first,
+                        struct tune_point *p)
 {
     char policy[POLICIES][POLICY];
     int best[BEST] = {0}, n = best_of(first, best), np = policies(j->o, policy);
@@ -118,7 +119,7 @@ static bool second_list(const struct tune_job *j, const struct tune_point *first
             char text[2 * VC_CHOICE_TEXT];
             tune_with_policy(first->cand[best[i]].choice, policy[q], text, sizeof text);
             if (text[0] && strlen(text) < VC_CHOICE_TEXT)
-                name_cand(&p->cand[p->ncand++], text, NAN);
+                name_cand(&p->cand[p->ncand++], text, tune_predict_one(c, first, &j->model, text));
         }
     /* A policy is left alone unless another is clearly better: as with the rules. */
     p->builtin = 1;
@@ -226,7 +227,7 @@ static int run_point(struct tune_job *j, const struct tune_command *cmd, struct 
     if (first_race(j, c, cmd, more, p) != 0)
         return -1;
     if (more)
-        more = told(&c->w, c->w.rank == 0 && !tune_interrupted() && second_list(j, p, &second));
+        more = told(&c->w, c->w.rank == 0 && !tune_interrupted() && second_list(j, c, p, &second));
     if (!more) {
         free(second.cand);
         return 0;

@@ -12,7 +12,8 @@
 #define POINT_QUIET   0.15
 #define POINT_CROWDED 0.4
 #define POINT_FAR     1.5
-#define POINT_MOST    3.0
+#define POINT_MOST    3.0 /* and what it is given at most, on one host */
+#define FAR_MOST      40.0
 #define AGAIN         1.5 /* times as long when looking again */
 #define ALL           8.0 /* times as long with --all, at least */
 
@@ -81,6 +82,12 @@ static double least_of(const struct re_run *r)
     return r->o->all ? s * ALL : s;
 }
 
+static double most_of(const struct re_run *r)
+{
+    double s = r->w->one_host ? POINT_MOST : FAR_MOST;
+    return r->o->all ? s * ALL : s;
+}
+
 /* Rank 0: seconds for each of the points that fit. Where that is too little, a part of them drawn by lot is
  * measured soundly instead of all of them badly. */
 static void share_time(struct re_run *r)
@@ -90,7 +97,7 @@ static void share_time(struct re_run *r)
     for (int i = 0; i < r->n; i++)
         fitting += r->point[i].fate == RE_WAITS;
     int most = (int)fmax(time / least, 1), left = fitting, keep = fitting < most ? fitting : most;
-    r->seconds = fmin(fmax(time / fmax(keep, 1), least), POINT_MOST * (r->o->all ? ALL : 1));
+    r->seconds = fmin(fmax(time / fmax(keep, 1), least), most_of(r));
     uint64_t lot = r->seed;
     for (int i = 0; i < r->n; i++) {
         struct re_point *p = &r->point[i];

@@ -13,7 +13,7 @@
 #define RE_CANDS   5    /**< native, the choice, and three alternatives */
 #define RE_BETTER  1.05 /**< an alternative that is better by less is no reason to tune anew */
 #define RE_NATIVE  1.01 /**< native has to be better by that with its whole interval */
-#define RE_MEASURE 0.75 /**< of the budget; the rest is for looking again at what seems lost */
+#define RE_MEASURE 0.65 /**< of the budget; the rest is for looking again at what seems lost */
 
 enum re_fate {
     RE_WAITS,   /**< fits, and is still to be measured */

@@ -157,7 +157,8 @@ static void conclude(struct re_run *r, struct re_point *p, const struct tune_poi
     keep_cands(p, t);
     p->fate = RE_MEASURED;
     if (!again) {
-        p->suspect = behind(p) || behind_native(p) || p->wrong || !ran;
+        /* Proof or not: of several candidates one is ahead by chance, and by how much tells a new race. */
+        p->suspect = p->loss > RE_BETTER - 1 || behind_native(p) || p->wrong || !ran;
         return;
     }
     /* Nothing drops it now but that it cannot run. */

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAR_WORSE  4   /* times the best prediction: not measured */
-#define UNKNOWN    1.5 /* times the best prediction: where those without one stand */
-#define PLAN_RANKS 8   /* so many ranks' plans tell two choices apart */
+#define FAR_WORSE  4     /* times the best prediction: not measured */
+#define UNKNOWN    1.5   /* times the best prediction: where those without one stand */
+#define SPIN_USUAL 50e-6 /* VCOLL_SPIN_US where nobody says otherwise */
+#define PLAN_RANKS 8     /* so many ranks' plans tell two choices apart */
 
 struct list {
     char choice[TUNE_MAX_CANDS][VC_CHOICE_TEXT];
@@ -176,8 +177,8 @@ int tune_builtin(const struct tune_comm *c, const struct tune_point *p)
     return 0;
 }
 
-static double predict(const struct tune_comm *c, const struct tune_point *p, const struct vc_model *m,
-                      const char *text)
+double tune_predict_one(const struct tune_comm *c, const struct tune_point *p, const struct vc_model *m,
+                        const char *text)
 {
     struct vc_alg_choice choice;
     if (vc_choice_parse(p->coll, text, &choice) != VC_OK || !choice.alg || choice.alg->kind == VC_ALG_NATIVE)
@@ -186,13 +187,14 @@ static double predict(const struct tune_comm *c, const struct tune_point *p, con
     if (choice.channel == VC_CHANNEL_MPI && strcmp(c->key.network, "verbs") == 0)
         return NAN;
     struct vc_shape shape = shape_of(c, p->coll, p->bytes, &choice);
+    uint32_t spin = choice.policy ? vc_policy_spin(choice.policy) : VC_POLICY_SPIN_DEFAULT;
     struct vc_model_case k = {
         .alg = choice.alg,
         .shape = &shape,
         .wait = choice.policy    ? vc_policy_mode(choice.policy)
                 : c->key.crowded ? VC_WAIT_EVENT
-                                 : VC_WAIT_POLL,
-        .spin = 0,
+                                 : VC_WAIT_AUTO,
+        .spin = spin == VC_POLICY_SPIN_DEFAULT ? SPIN_USUAL : spin * 1e-6,
         .apart = vc_model_apart(m),
     };
     return vc_model_predict(m, &k);
@@ -212,7 +214,7 @@ int tune_predict(const struct tune_comm *c, struct tune_point *p, const struct v
     double best = INFINITY, place[TUNE_MAX_CANDS];
     int dropped = 0;
     for (int i = 0; i < p->ncand; i++) {
-        p->cand[i].predicted = predict(c, p, m, p->cand[i].choice);
+        p->cand[i].predicted = tune_predict_one(c, p, m, p->cand[i].choice);
         best = fmin(best, p->cand[i].predicted);
     }
     for (int i = 0; i < p->ncand; i++) {

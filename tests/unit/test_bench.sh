@@ -73,6 +73,18 @@ if expect 0 -n 2 --iterations 2 --sizes 8 --set DISABLE=1 allreduce; then
 fi
 
 # Who binds decides.
+# Settings reach ranks on other hosts: by an mpirun that only tells.
+mkdir "$dir/bin"
+printf '#!/bin/sh\nfor word; do echo "[$word]"; done\n' > "$dir/bin/mpirun"
+chmod +x "$dir/bin/mpirun"
+(
+    PATH=$dir/bin:$PATH VCOLL_WAIT=poll VCOLL_TABLE=none
+    export PATH VCOLL_WAIT VCOLL_TABLE
+    "$bench" -n 2 --mpirun-arg --host --mpirun-arg a,b bcast
+) > "$dir/out" 2> "$dir/err"
+for name in VCOLL_WAIT VCOLL_TABLE; do
+    grep -A 1 '^\[-x\]$' "$dir/out" | grep -q "^\[$name\]$" || fail "$name does not reach other hosts"
+done
 OMPI_MCA_hwloc_base_binding_policy=none expect 0 -n 2 --iterations 2 --sizes 8 --mpirun-arg --report-bindings \
     --mpirun-arg --oversubscribe bcast && says err 'rank 1 is not bound'
 expect 0 -n 2 --iterations 2 --sizes 8 --mpirun-arg --report-bindings --mpirun-arg --bind-to --mpirun-arg none \

@@ -184,6 +184,18 @@ here="--ranks 4 --nodes 1 --platform native --device none --network mpi --crowde
     expect 0 explain a.json allreduce $here
     out_has "^  up to 64k *shm:wait=hybrid:spin=40 *a.json \[0\] *2.10 us at 8, native 5.00 us" "explain of all sizes"
     out_has "^  from 64k+1 *shm_cma" "explain of all sizes"
+    # What was measured under a moderation counts when the table chooses that moderation, and else tells of the device.
+    for chosen in true false; do
+        sed -e 's/"why":/"moderation":"rx-usecs 125","why":/' \
+            -e "s/\"setting\": \"as found\", \"found\": true, \"chosen\": true/\"setting\": \"rx-usecs 125\", \"chosen\": $chosen/" \
+            "$dir/a.json" >"$dir/under.json"
+        expect 0 explain under.json allreduce $here
+        if $chosen; then
+            out_has "^  up to 64k .*2.10 us at 8, native 5.00 us" "explain of points under the moderation chosen"
+        else
+            out_lacks "2.10 us" "explain of points under another moderation"
+        fi
+    done
     expect 0 explain a.json allreduce --json --bytes 64k $here
     json "explain --json"
     py "explain --json" <<'END'
