@@ -152,6 +152,8 @@ double bench_call_moved(enum vc_coll coll, size_t bytes, int size);
 /* ---- clock ---- */
 
 double bench_now(void);
+/** "Open MPI v4.1.4": what the underlying MPI calls itself, up to the first comma. Static storage. */
+const char *bench_mpi_name(void);
 /** Collective: improves the estimate of this rank's clock offset to rank 0, within about `seconds` (nothing
  * to do on one host). */
 void bench_clock_sync(struct bench_world *w, double seconds);

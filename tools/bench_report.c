@@ -42,14 +42,10 @@ static void put_wire(const struct bench_report *r)
 
 void bench_table_head(const struct bench_world *w, const struct bench_report *r)
 {
-    char lib[MPI_MAX_LIBRARY_VERSION_STRING], *end;
-    int len;
-    MPI_Get_library_version(lib, &len);
-    if ((end = strpbrk(lib, ",\n")))
-        *end = '\0';
     fprintf(r->table, "vcoll %s against %s: %d rank%s, %d on this host with %d CPU%s%s%s\n", vcoll_version(),
-            lib, w->size, w->size == 1 ? "" : "s", w->local_size, w->cpus, w->cpus == 1 ? "" : "s",
-            w->oversubscribed ? " (overcommitted)" : "", w->one_host ? "" : ", several hosts");
+            bench_mpi_name(), w->size, w->size == 1 ? "" : "s", w->local_size, w->cpus,
+            w->cpus == 1 ? "" : "s", w->oversubscribed ? " (overcommitted)" : "",
+            w->one_host ? "" : ", several hosts");
     for (int i = 0; i < w->opt->nset; i++)
         fprintf(r->table, "%sVCOLL_%s%s", i ? " " : "with ", w->opt->set[i],
                 i + 1 == w->opt->nset ? "\n" : "");

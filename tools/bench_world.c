@@ -4,6 +4,7 @@
 
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The first rank of each host. False without memory, on all ranks. */
 static bool find_leaders(struct bench_world *w)
@@ -62,4 +63,15 @@ void bench_progress(const struct bench_world *w, int done, int total, const char
     else
         fprintf(stderr, "\r[%3d %%] %-50s", 100 * done / total, what);
     fflush(stderr);
+}
+
+const char *bench_mpi_name(void)
+{
+    static char name[MPI_MAX_LIBRARY_VERSION_STRING];
+    int len;
+    if (!name[0]) {
+        MPI_Get_library_version(name, &len);
+        name[strcspn(name, ",\n")] = '\0';
+    }
+    return name;
 }

@@ -19,24 +19,14 @@ const char *check_place_name(const struct tune_place *p, char buf[48])
 
 /* ---- text ---- */
 
-static const char *mpi_name(char lib[MPI_MAX_LIBRARY_VERSION_STRING])
-{
-    char *end;
-    int len;
-    MPI_Get_library_version(lib, &len);
-    if ((end = strpbrk(lib, ",\n")))
-        *end = '\0';
-    return lib;
-}
-
 void check_print_head(FILE *f, const struct bench_world *w, const struct check_report *r)
 {
-    char lib[MPI_MAX_LIBRARY_VERSION_STRING], name[48];
+    char name[48];
     fprintf(f, "%s%s%s: %d ranks, %d on this host with %d CPUs%s%s\n", r->native ? "" : "vcoll ",
-            r->native ? "" : vcoll_version(), r->native ? mpi_name(lib) : "", w->size, w->local_size, w->cpus,
-            w->oversubscribed ? " (overcommitted)" : "", w->one_host ? "" : ", several hosts");
+            r->native ? "" : vcoll_version(), r->native ? bench_mpi_name() : "", w->size, w->local_size,
+            w->cpus, w->oversubscribed ? " (overcommitted)" : "", w->one_host ? "" : ", several hosts");
     if (!r->native)
-        fprintf(f, "on %s, table: %s\n", mpi_name(lib), vcoll_table(NULL));
+        fprintf(f, "on %s, table: %s\n", bench_mpi_name(), vcoll_table(NULL));
     for (int i = 0, n = 0; i < r->nplace; i++)
         if (r->place[i].open)
             fprintf(f, "%s%s", n++ ? ", " : "measured on ", check_place_name(&r->place[i], name));
@@ -182,7 +172,6 @@ static json_t *one(const struct bench_world *w, const struct check_one *c)
 
 static json_t *everything(const struct bench_world *w, const struct check_report *r)
 {
-    char lib[MPI_MAX_LIBRARY_VERSION_STRING];
     json_t *o = json_object(), *list = json_array(), *rules = json_array();
     int violated = 0;
     for (int i = 0; i < CHECK_RULES; i++) {
@@ -198,7 +187,7 @@ static json_t *everything(const struct bench_world *w, const struct check_report
             json_array_append_new(list, one(w, &r->one[i]));
     json_object_set_new(o, "format", json_integer(1));
     json_object_set_new(o, "vcoll", json_string(vcoll_version()));
-    json_object_set_new(o, "mpi", json_string(mpi_name(lib)));
+    json_object_set_new(o, "mpi", json_string(bench_mpi_name()));
     json_object_set_new(o, "table", r->native ? json_null() : json_string(vcoll_table(NULL)));
     json_object_set_new(o, "native", json_boolean(r->native));
     json_object_set_new(o, "ranks", json_integer(w->size));

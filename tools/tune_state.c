@@ -57,16 +57,13 @@ bool tune_state_refuses(const struct tune_opts *o)
 
 static void head(const struct tune_job *j, FILE *f)
 {
-    char identity[4096], mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "", date[32];
-    int len;
+    char identity[4096], date[32];
     time_t now = time(NULL);
     struct tm tm;
     tune_identity(j, identity, sizeof identity);
-    MPI_Get_library_version(mpi, &len);
-    mpi[strcspn(mpi, ",\n")] = '\0';
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
     fprintf(f, "# vcoll tune samples 1\n# identity %s\n# mpi %s\n# begun %s\n# command vcoll tune", identity,
-            mpi, date);
+            bench_mpi_name(), date);
     for (int i = 1; i < j->o->bench.argc; i++)
         fprintf(f, " %s", j->o->bench.argv[i]);
     fprintf(f, "\n%s", columns);

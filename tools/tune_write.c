@@ -134,25 +134,22 @@ static json_t *words(const struct tune_job *j)
 
 static json_t *provenance(const struct tune_job *j)
 {
-    char mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "", date[32], hosts[sizeof j->hosts];
-    int len;
+    char date[32], hosts[sizeof j->hosts];
     time_t now = time(NULL);
     struct tm tm;
     json_t *list = json_array();
-    MPI_Get_library_version(mpi, &len);
-    mpi[strcspn(mpi, ",\n")] = '\0';
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
     snprintf(hosts, sizeof hosts, "%s", j->hosts);
     char *save = NULL;
     for (char *h = strtok_r(hosts, ",", &save); h; h = strtok_r(NULL, ",", &save))
         json_array_append_new(list, json_string(h));
     json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:I, s:s, s:f, s:f, s:i, s:i, s:i, s:s, s:b}",
-                          "vcoll", vcoll_version(), "mpi", mpi, "date", date, "command", words(j), "hosts",
-                          list, "cpus", j->w->cpus, "seed", (json_int_t)j->o->bench.seed, "objective",
-                          tune_objective_name(j->o->objective), "budget_seconds", j->budget, "took_seconds",
-                          bench_now() - j->begin, "points_measured", j->points_tried, "points_exhaustive",
-                          j->points_exhaustive, "points_taken_over", j->taken_over, "samples", j->o->samples,
-                          "partial", j->interrupted || j->skipped > 0);
+                          "vcoll", vcoll_version(), "mpi", bench_mpi_name(), "date", date, "command",
+                          words(j), "hosts", list, "cpus", j->w->cpus, "seed", (json_int_t)j->o->bench.seed,
+                          "objective", tune_objective_name(j->o->objective), "budget_seconds", j->budget,
+                          "took_seconds", bench_now() - j->begin, "points_measured", j->points_tried,
+                          "points_exhaustive", j->points_exhaustive, "points_taken_over", j->taken_over,
+                          "samples", j->o->samples, "partial", j->interrupted || j->skipped > 0);
     json_object_set_new(o, "exhaustive_seconds", json_real(j->exhaustive));
     json_object_set_new(o, "points_skipped", json_integer(j->skipped));
     json_object_set_new(o, "ranks", json_integer(j->w->size));
