@@ -162,6 +162,17 @@ static int leader(const struct tune_point *p, enum tune_objective objective)
     return best;
 }
 
+/* The same candidate under the default policy, or itself. */
+static int without_policy(const struct tune_point *p, int at)
+{
+    const char *choice = p->cand[at].choice, *wait = strstr(choice, ":wait=");
+    for (int i = 0; i < p->ncand && wait; i++)
+        if (strlen(p->cand[i].choice) == (size_t)(wait - choice) &&
+            strncmp(p->cand[i].choice, choice, (size_t)(wait - choice)) == 0)
+            return i;
+    return at;
+}
+
 static void why_native(struct tune_point *p)
 {
     int near = 0;
@@ -198,6 +209,18 @@ void tune_judge(struct tune_point *p, enum tune_objective objective, bool one_ho
                      "%.50s of the built-in rules; %.50s is not clearly better, %.2f [%.2f, %.2f]",
                      p->cand[p->builtin].choice, p->cand[p->best].choice, over.median, over.low, over.high);
             p->best = p->builtin;
+            return;
+        }
+    }
+    int plain = without_policy(p, p->best);
+    if (plain != p->best && eligible(p, plain, objective)) {
+        struct tune_series over;
+        tune_compare(&p->cand[plain], &p->cand[p->best], objective, one_host, seed, &over);
+        if (!clearly(&over)) {
+            snprintf(p->why, sizeof p->why,
+                     "%.50s under the default policy; %.50s is not clearly better, %.2f [%.2f, %.2f]",
+                     p->cand[plain].choice, p->cand[p->best].choice, over.median, over.low, over.high);
+            p->best = plain;
             return;
         }
     }

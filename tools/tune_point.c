@@ -9,7 +9,8 @@
 
 #define FIRST_PART 0.65 /* of the time, where policies follow */
 #define BEST       2    /* algorithms whose policies are tried */
-#define AGAIN      3    /* candidates of an earlier visit that may still win */
+#define AGAIN      4    /* candidates of an earlier visit that may still win */
+#define FINALISTS  12   /* of a later visit, at most */
 #define ROUNDS_MIN 5
 #define ROUNDS_FEW 3   /* where the time is short */
 #define SHORT      0.1 /* seconds */
@@ -166,41 +167,80 @@ static bool same_algorithm(const char *a, const char *b)
     return n == m && memcmp(a, b, n) == 0;
 }
 
-/* Whether few candidates of the point are better than this one. */
-static bool among_best(const struct tune_point *p, int at)
+/* Whether the point has such a candidate, under whatever policy. */
+static bool runs_here(const struct tune_point *p, const char *choice)
 {
-    int better = 0;
-    if (p->cand[at].wrong || p->cand[at].rounds == 0)
-        return false;
-    for (int i = 1; i < p->ncand; i++)
-        better += !p->cand[i].wrong && p->cand[i].rounds > 0 && p->cand[i].score < p->cand[at].score;
-    return better < AGAIN;
+    for (int i = 0; i < p->ncand; i++)
+        if (same_algorithm(p->cand[i].choice, choice))
+            return true;
+    return false;
 }
 
-/* Rank 0: leaves out who has no chance any more: neither among the best of the earlier visit nor the choice
- * of a neighbour in size. */
-static void focus(const struct tune_job *j, const struct tune_command *cmd, struct tune_point *p)
+static void enter(const struct tune_job *j, const struct tune_comm *c, struct tune_point *f,
+                  const char *choice)
+{
+    for (int i = 0; i < f->ncand; i++)
+        if (strcmp(f->cand[i].choice, choice) == 0)
+            return;
+    if (f->ncand < FINALISTS)
+        name_cand(&f->cand[f->ncand++], choice, tune_predict_one(c, f, &j->model, choice));
+}
+
+/* The best of an earlier visit, whichever race of it they were in. */
+static void enter_best(const struct tune_job *j, const struct tune_comm *c, struct tune_point *f,
+                       const struct tune_point *old)
+{
+    bool taken[TUNE_MAX_CANDS] = {false};
+    for (int n = 0; n < AGAIN; n++) {
+        int at = -1;
+        for (int i = 1; i < old->ncand && i < TUNE_MAX_CANDS; i++) {
+            const struct tune_cand *k = &old->cand[i];
+            if (!taken[i] && !k->wrong && k->rounds > 0 && (at < 0 || k->score < old->cand[at].score))
+                at = i;
+        }
+        if (at < 0)
+            return;
+        taken[at] = true;
+        enter(j, c, f, old->cand[at].choice);
+    }
+}
+
+/*
+ * Rank 0: another visit is one race of those who may still win: native, what the rules take, the choice of
+ * the earlier visit with the policy it was chosen with and without, its best, and the choices of the
+ * neighbours in size. In place of p's candidates.
+ */
+static void finalists(const struct tune_job *j, const struct tune_comm *c, const struct tune_command *cmd,
+                      struct tune_point *p)
 {
     struct tune_result *list[BENCH_MAX_SIZES], *old = tune_find(j, cmd->place, cmd->coll, cmd->bytes);
-    int n = tune_measured(j, cmd->place, cmd->coll, list), at = 0;
-    while (at < n && list[at] != old)
-        at++;
-    if (at == n)
-        return;
-    for (int i = 1; i < p->ncand; i++) {
-        bool keep = i == p->builtin;
-        for (int k = at - 1; k <= at + 1; k++)
-            if (k >= 0 && k < n)
-                keep = keep || same_algorithm(list[k]->p.cand[list[k]->p.best].choice, p->cand[i].choice);
-        for (int k = 1; k < old->p.ncand && !keep; k++)
-            keep = among_best(&old->p, k) && same_algorithm(old->p.cand[k].choice, p->cand[i].choice);
-        p->cand[i].skip = !keep;
-    }
+    struct tune_point f = {.coll = p->coll, .bytes = p->bytes};
+    int n = tune_measured(j, cmd->place, cmd->coll, list);
+    f.cand = calloc(FINALISTS, sizeof *f.cand);
+    if (!f.cand)
+        return; /* all of them then */
+    const char *chosen = old->p.cand[old->p.best].choice, *wait = strstr(chosen, ":wait=");
+    char plain[VC_CHOICE_TEXT];
+    snprintf(plain, sizeof plain, "%.*s", wait ? (int)(wait - chosen) : (int)strlen(chosen), chosen);
+    enter(j, c, &f, "native");
+    enter(j, c, &f, p->cand[p->builtin].choice);
+    f.builtin = f.ncand - 1;
+    enter(j, c, &f, chosen);
+    enter(j, c, &f, plain);
+    for (int i = 0; i < n; i++)
+        for (int k = i - 1; k <= i + 1 && list[i] == old; k += 2)
+            if (k >= 0 && k < n && runs_here(p, list[k]->p.cand[list[k]->p.best].choice))
+                enter(j, c, &f, list[k]->p.cand[list[k]->p.best].choice);
+    enter_best(j, c, &f, &old->p);
+    free(p->cand);
+    p->cand = f.cand;
+    p->ncand = f.ncand;
+    p->builtin = f.builtin;
 }
 
 /* Algorithms under the default policy, all that the model does not rule out. */
 static int first_race(struct tune_job *j, struct tune_comm *c, const struct tune_command *cmd, bool more,
-                      struct tune_point *p)
+                      bool final, struct tune_point *p)
 {
     double seconds = cmd->seconds * (more ? FIRST_PART : 1);
     struct tune_limits limits = {seconds, seconds < SHORT ? ROUNDS_FEW : ROUNDS_MIN, ROUNDS_MAX,
@@ -212,8 +252,8 @@ static int first_race(struct tune_job *j, struct tune_comm *c, const struct tune
         /* Who only wants to know what a device does to messages needs no search. */
         for (int i = 2; cmd->brief && i < p->ncand; i++)
             p->cand[i].skip = true;
-        if (cmd->again && !j->o->exhaustive)
-            focus(j, cmd, p);
+        if (final)
+            finalists(j, c, cmd, p);
     }
     return share(&c->w, p) ? tune_race(c, p, &limits, interrupted, NULL) : -1;
 }
@@ -221,10 +261,10 @@ static int first_race(struct tune_job *j, struct tune_comm *c, const struct tune
 static int run_point(struct tune_job *j, const struct tune_command *cmd, struct tune_point *p)
 {
     struct tune_comm *c = &j->place[cmd->place].c;
-    bool more = policies_matter(j, c);
+    bool final = cmd->again && !j->o->exhaustive, more = policies_matter(j, c) && !final;
     struct tune_point second = {.coll = cmd->coll, .bytes = cmd->bytes};
     double begin = bench_now();
-    if (first_race(j, c, cmd, more, p) != 0)
+    if (first_race(j, c, cmd, more, final, p) != 0)
         return -1;
     if (more)
         more = told(&c->w, c->w.rank == 0 && !tune_interrupted() && second_list(j, c, p, &second));
