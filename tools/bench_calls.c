@@ -13,15 +13,6 @@
 #define NOFFS 1024u      /* a power of two */
 #define GUARD 64         /* bytes behind the result that must survive */
 
-uint64_t bench_rand(uint64_t *state)
-{
-    /* splitmix64: any state is a good one, so seeds may be small numbers. */
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 /* A function pointer out of a data pointer, as dlsym's users must. */
 static bool load_one(void *slot, const char *name)
 {

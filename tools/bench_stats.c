@@ -8,6 +8,15 @@
 
 #define RESAMPLES 1000
 
+uint64_t bench_rand(uint64_t *state)
+{
+    /* splitmix64: any state is a good one, so seeds may be small numbers. */
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
 static int compare(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;

@@ -123,7 +123,8 @@ static const struct argp_option run_options[] = {
     {"exhaustive", KEY_EXHAUSTIVE, 0, 0,
      "every candidate to the end, none ruled out by the cost model or dropped: for comparison", 0},
     {"wait", KEY_WAIT, "LIST", 0,
-     "wait policies to try: auto, poll, event, hybrid, hybrid:MICROSECONDS (default: all, where they matter)",
+     "wait policies to try: auto, poll, event, hybrid, hybrid:MICROSECONDS (default: all where they matter, "
+     "short ones where ranks share CPUs)",
      0},
     {"devices", KEY_DEVICES, 0, 0,
      "also try interrupt moderation of the RDMA device; what was there is always put back", 0},

@@ -18,7 +18,7 @@ foreach(_coll barrier bcast reduce allreduce allgather alltoall auto)
   add_test(NAME mpi.differential.${_coll}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/differential_sweep.sh ${VC_MPIRUN} $<TARGET_FILE:differential>
             $<TARGET_FILE:differential_algs> ${_coll})
-  set_tests_properties(mpi.differential.${_coll} PROPERTIES LABELS mpi TIMEOUT 300 PROCESSORS 2
+  set_tests_properties(mpi.differential.${_coll} PROPERTIES LABELS mpi TIMEOUT 300
     ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
 endforeach()
 

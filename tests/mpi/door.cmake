@@ -36,13 +36,13 @@ set_tests_properties(mpi.door_symbols PROPERTIES LABELS mpi TIMEOUT 60)
 
 add_test(NAME mpi.door_settings COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/door_settings.py
   $<TARGET_FILE:vcoll> ${VC_MPIRUN} $<TARGET_FILE:door_calls>)
-set_tests_properties(mpi.door_settings PROPERTIES LABELS mpi TIMEOUT 180 PROCESSORS 2)
+set_tests_properties(mpi.door_settings PROPERTIES LABELS mpi TIMEOUT 180)
 
 # vc_door_taken(<name> <command>...): the command's collectives arrive and are taken over.
 function(vc_door_taken name)
   add_test(NAME mpi.door_${name} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/door_taken.py
     $<TARGET_FILE:vcoll> ${VC_MPIRUN} 3 ${ARGN})
-  set_tests_properties(mpi.door_${name} PROPERTIES LABELS mpi TIMEOUT 120 PROCESSORS 2)
+  set_tests_properties(mpi.door_${name} PROPERTIES LABELS mpi TIMEOUT 120)
 endfunction()
 
 vc_door_taken(calls --others $<TARGET_FILE:door_calls>)

@@ -17,7 +17,7 @@ function(vc_law_script name)
   endif()
   add_test(NAME mpi.law.${name}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/law_${name}.sh ${VC_MPIRUN} ${CMAKE_CURRENT_BINARY_DIR} ${CMAKE_NM})
-  set_tests_properties(mpi.law.${name} PROPERTIES LABELS mpi TIMEOUT ${T_TIMEOUT} PROCESSORS 2
+  set_tests_properties(mpi.law.${name} PROPERTIES LABELS mpi TIMEOUT ${T_TIMEOUT}
     SKIP_RETURN_CODE 77 ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
 endfunction()
 
@@ -72,3 +72,4 @@ vc_law_script(kill TIMEOUT 300)
 
 # Waiting: few CPUs, and cool.
 vc_law_script(cpu TIMEOUT 300)
+vc_alone(mpi.law.cpu)

@@ -15,7 +15,7 @@ function(vc_table_test case)
   endif()
   add_test(NAME ${label}.table.${case}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/table.sh ${VC_MPIRUN} ${CMAKE_CURRENT_BINARY_DIR} ${case})
-  set_tests_properties(${label}.table.${case} PROPERTIES LABELS ${label} TIMEOUT 120 PROCESSORS 2 SKIP_RETURN_CODE 77
+  set_tests_properties(${label}.table.${case} PROPERTIES LABELS ${label} TIMEOUT 120 SKIP_RETURN_CODE 77
     ENVIRONMENT "${env}")
 endfunction()
 
@@ -25,3 +25,4 @@ endforeach()
 foreach(_case channels forced_channels mixed devices key)
   vc_table_test(${_case} LOOPBACK)
 endforeach()
+vc_alone(mpi.table.waits)

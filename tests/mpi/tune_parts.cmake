@@ -3,7 +3,7 @@
 if(TARGET vcoll-tune)
   foreach(_part check remeasure)
     add_test(NAME mpi.tune_${_part} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tune_${_part}.sh $<TARGET_FILE:vcoll-tune>)
-    set_tests_properties(mpi.tune_${_part} PROPERTIES LABELS mpi TIMEOUT 240 PROCESSORS 2)
+    set_tests_properties(mpi.tune_${_part} PROPERTIES LABELS mpi TIMEOUT 240)
   endforeach()
 
   # Against a made-up kernel; no front door, so that nothing but the MPI is needed.

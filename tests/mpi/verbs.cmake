@@ -14,7 +14,7 @@ function(vc_loopback_test name)
     VCOLL_CHANNELS=${channels} VCOLL_SETUP_AFTER=1 VC_TEST_PRELOAD_EXPECTED=1 ${T_ENV})
   add_test(NAME loopback.${name}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/verbs_run.sh ${VC_MPIRUN} ${T_VIA} ${T_NP} ${T_COMMAND})
-  set_tests_properties(loopback.${name} PROPERTIES LABELS loopback TIMEOUT ${T_TIMEOUT} PROCESSORS 2
+  set_tests_properties(loopback.${name} PROPERTIES LABELS loopback TIMEOUT ${T_TIMEOUT}
     SKIP_RETURN_CODE 77 ENVIRONMENT "${env}")
 endfunction()
 
@@ -23,7 +23,7 @@ function(vc_loopback_script name)
   list(JOIN ARGV "." test)
   add_test(NAME loopback.${test}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/verbs_${name}.sh ${VC_MPIRUN} ${CMAKE_CURRENT_BINARY_DIR} ${ARGN})
-  set_tests_properties(loopback.${test} PROPERTIES LABELS loopback TIMEOUT 300 PROCESSORS 2 SKIP_RETURN_CODE 77
+  set_tests_properties(loopback.${test} PROPERTIES LABELS loopback TIMEOUT 300 SKIP_RETURN_CODE 77
     ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>;VCOLL_VERBS_LIBRARY=$<TARGET_FILE:vcoll_loopback_verbs>")
 endfunction()
 
@@ -73,7 +73,7 @@ foreach(_kind flat two_level)
   add_test(NAME loopback.plans.${_kind}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/verbs_sweep.sh ${VC_MPIRUN} $<TARGET_FILE:differential>
             $<TARGET_FILE:differential_algs> ${_kind})
-  set_tests_properties(loopback.plans.${_kind} PROPERTIES LABELS loopback TIMEOUT 300 PROCESSORS 2
+  set_tests_properties(loopback.plans.${_kind} PROPERTIES LABELS loopback TIMEOUT 300
     ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>;VCOLL_VERBS_LIBRARY=$<TARGET_FILE:vcoll_loopback_verbs>")
 endforeach()
 
@@ -88,6 +88,7 @@ foreach(_wait event hybrid auto)
     COMMAND $<TARGET_FILE:law_cool>)
   vc_loopback_test(law.cool.nodes.${_wait} VIA shm+verbs NP 6 ENV VCOLL_WAIT=${_wait} VCOLL_NODE_SPLIT=2
     VC_TEST_SLEEPS=some COMMAND $<TARGET_FILE:law_cool>)
+  vc_alone(loopback.law.cool.${_wait} loopback.law.cool.nodes.${_wait})
 endforeach()
 vc_loopback_test(law.threads.auto VIA verbs NP 2 COMMAND $<TARGET_FILE:law_threads> 100)
 vc_loopback_test(law.threads.event VIA verbs NP 2 ENV VCOLL_WAIT=event COMMAND $<TARGET_FILE:law_threads> 100)
@@ -106,12 +107,11 @@ vc_loopback_test(law.verify VIA verbs NP 3 ENV VCOLL_REPRODUCIBLE=1 COMMAND $<TA
 # Devices that are missing or unusable, settings that name what is not there.
 vc_loopback_script(input)
 
-# What breaks in the middle of a collective. These mostly sleep, so that others may run beside them.
+# What breaks in the middle of a collective.
 add_executable(verbs_fail verbs_fail.c)
 target_link_libraries(verbs_fail PRIVATE vcoll_flags)
 foreach(_kind flat nodes ended)
   vc_loopback_script(failures ${_kind})
-  set_tests_properties(loopback.failures.${_kind} PROPERTIES PROCESSORS 1)
 endforeach()
 
 # The path of small messages: what it may not do, and its instructions.
