@@ -6,8 +6,10 @@ target_link_libraries(online_calls PRIVATE vcoll_flags)
 
 add_test(NAME mpi.online_learn COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/online_learn.sh ${VC_MPIRUN}
   $<TARGET_FILE_DIR:online_calls>)
-set_tests_properties(mpi.online_learn PROPERTIES LABELS mpi TIMEOUT 180 SKIP_RETURN_CODE 77 PROCESSORS 2
+set_tests_properties(mpi.online_learn PROPERTIES LABELS mpi TIMEOUT 180 SKIP_RETURN_CODE 77
   ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
+
+vc_alone(mpi.online_learn)
 
 # Every call may be a trial: ranks must stay in step, and results right.
 vc_mpi_test(online_mix NP 4 PRELOAD ENV VCOLL_TUNE=online VCOLL_TUNE_SHARE=1000

@@ -119,9 +119,10 @@ add_executable(verbs_allreduces verbs_allreduces.c)
 target_link_libraries(verbs_allreduces PRIVATE vcoll_flags)
 if(NOT VCOLL_SANITIZE)
   add_test(NAME loopback.hot_path COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/verbs_hot_path.sh $<TARGET_FILE:hot_path>)
-  set_tests_properties(loopback.hot_path PROPERTIES LABELS loopback TIMEOUT 120 SKIP_RETURN_CODE 77 PROCESSORS 2
+  vc_alone(loopback.hot_path)
+  set_tests_properties(loopback.hot_path PROPERTIES LABELS loopback TIMEOUT 120 SKIP_RETURN_CODE 77
     ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>;VCOLL_VERBS_LIBRARY=$<TARGET_FILE:vcoll_loopback_verbs>")
   add_test(NAME loopback.instructions
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/verbs_instructions.sh ${PROJECT_BINARY_DIR} 40)
-  set_tests_properties(loopback.instructions PROPERTIES LABELS loopback TIMEOUT 120 SKIP_RETURN_CODE 77 PROCESSORS 2)
+  set_tests_properties(loopback.instructions PROPERTIES LABELS loopback TIMEOUT 120 SKIP_RETURN_CODE 77)
 endif()
