@@ -38,5 +38,5 @@ install(TARGETS vcoll-bench RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/vcol
 if(BUILD_TESTING AND VCOLL_BUILD_TESTS)
   add_test(NAME mpi.bench COMMAND ${PROJECT_SOURCE_DIR}/tests/unit/test_bench.sh $<TARGET_FILE:vcoll-bench>
     $<TARGET_FILE:vcoll_loopback_verbs>)
-  set_tests_properties(mpi.bench PROPERTIES LABELS mpi TIMEOUT 240)
+  set_tests_properties(mpi.bench PROPERTIES LABELS mpi TIMEOUT 240 PROCESSORS 3)
 endif()

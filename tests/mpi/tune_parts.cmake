@@ -5,6 +5,7 @@ if(TARGET vcoll-tune)
     add_test(NAME mpi.tune_${_part} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tune_${_part}.sh $<TARGET_FILE:vcoll-tune>)
     set_tests_properties(mpi.tune_${_part} PROPERTIES LABELS mpi TIMEOUT 240)
   endforeach()
+  vc_alone(mpi.tune_check mpi.tune_remeasure)
 
   # Against a made-up kernel; no front door, so that nothing but the MPI is needed.
   add_executable(tune_device tune_device.c ${PROJECT_SOURCE_DIR}/tests/unit/coalesce_kernel.c

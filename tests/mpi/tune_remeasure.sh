@@ -13,8 +13,8 @@ expect 1 remeasure "$dir/empty.json" -n 2 && says err 'no measured points'
 echo '{"vcoll_table": 1, "rules": [' > "$dir/broken.json"
 expect 1 remeasure "$dir/broken.json" -n 2 && says err 'broken.json:'
 
-expect 0 run -n 2 -o "$dir/t.json" barrier allreduce --sizes 8,256k --budget 6 --quiet || exit 1
-either remeasure "$dir/t.json" -n 2 --budget 5 --json "$dir/j"
+expect 0 run -n 2 -o "$dir/t.json" barrier allreduce --sizes 8,256k --budget 4 --quiet || exit 1
+either remeasure "$dir/t.json" -n 2 --budget 3 --json "$dir/j"
 says out '3 measured points, 3 fit'
 jq -e '.format == 1 and .points == 3 and .fitting == 3 and .measured + .not_reached == 3
     and (.results | length) == .measured and .seed != 1 and .objective == "latency"
@@ -22,7 +22,7 @@ jq -e '.format == 1 and .points == 3 and .fitting == 3 and .measured + .not_reac
     and .loss_worst >= .loss_average and .loss_average >= 0
     and all(.results[]; (.candidates | length) >= 2 and .best.score > 0 and .ranks == 2 and (.choice | length) > 0)' \
     "$dir/j" > "$dir/jq" || fail "the JSON is not as expected: $(head -c 2000 "$dir/j")"
-either remeasure "$dir/t.json" -n 2 --all --sizes 8 --budget 6 allreduce --json -
+either remeasure "$dir/t.json" -n 2 --all --sizes 8 --budget 4 allreduce --json -
 jq -e '.points == 1 and (.results[0].candidates | length) > 2' "$dir/out" > "$dir/jq" || fail "--all: $(head -c 2000 "$dir/out")"
 
 # Another allocation, and another kind of place.
@@ -36,7 +36,7 @@ expect 1 remeasure "$dir/other.json" -n 2 && says err 'ranks than CPUs here'
 cripple_native
 jq 'del(.checksum) | .rules = [{"collective": "allreduce", "bytes": ["1k", null], "algorithm": "native"},
     {"algorithm": "builtin"}]' "$dir/t.json" > "$dir/bad.json"
-if expect 1 remeasure "$dir/bad.json" -n 2 --budget 6 allreduce --sizes 256k --json "$dir/j"; then
+if expect 1 remeasure "$dir/bad.json" -n 2 --budget 4 allreduce --sizes 256k --json "$dir/j"; then
     says out 'NO LONGER HOLDS rule 0: allreduce of 256k bytes on 2 ranks'
     says out 'behind the best candidate found'
     says out 'choices that no longer hold: 1'
