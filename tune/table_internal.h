@@ -37,6 +37,8 @@ int vc_tab_fail_key(struct vc_tab *t, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /** The same with a line and column that are known. */
 int vc_tab_fail_at(const struct vc_tab *t, int line, int column, const char *text);
+/** Refuses a NUL byte in the text: jansson passes over one that stands behind a number. */
+int vc_tab_no_nul(const struct vc_tab *t);
 
 /* ---- table_fields.c: one member of an object each. An absent one is VC_OK and leaves *out alone. ---- */
 

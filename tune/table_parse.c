@@ -117,12 +117,14 @@ int vc_table_parse(const char *text, size_t len, const char *origin, struct vc_t
     if (len > VC_TABLE_MAX) {
         return vc_tab_fail_at(&t, 1, 1, "longer than the 64 MiB that a table may have; is this one?");
     }
+    int err = vc_tab_no_nul(&t);
+    if (err != VC_OK)
+        return err;
     struct vc_table *table = calloc(1, sizeof *table);
     if (!table)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table");
     snprintf(table->origin, sizeof table->origin, "%s", origin);
     json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
-    int err;
     if (root)
         err = parse_root(&t, root, table);
     else if (json_error_code(&e) == json_error_out_of_memory)

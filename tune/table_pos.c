@@ -68,8 +68,9 @@ static void skip_value(struct scan *s)
         } else if (*s->at == ',' || *s->at == ':') {
             s->at++;
         } else {
-            while (s->at < s->end && *s->at && !strchr(" \t\r\n,]}", *s->at))
+            do
                 s->at++;
+            while (s->at < s->end && *s->at && !strchr(" \t\r\n,]}", *s->at));
         }
     } while (open > 0);
 }
@@ -146,21 +147,36 @@ int vc_tab_fail_at(const struct vc_tab *t, int line, int column, const char *tex
     return vc_fail(VC_ERR_INVAL, "%s:%d:%d: %s", t->origin, line, column, text);
 }
 
+static void place(const struct vc_tab *t, const char *at, int *line, int *column)
+{
+    *line = *column = 1;
+    for (const char *c = t->text; c < at; c++) {
+        if (*c == '\n') {
+            ++*line;
+            *column = 1;
+        } else if (((unsigned char)*c & 0xc0) != 0x80) { /* columns count characters, not bytes of UTF-8 */
+            ++*column;
+        }
+    }
+}
+
 static int fail(const struct vc_tab *t, bool name, const char *fmt, va_list ap)
 {
     char text[512];
-    int line = 1, column = 1;
-    const char *at = find(t, name);
-    for (const char *c = t->text; c < at; c++) {
-        if (*c == '\n') {
-            line++;
-            column = 1;
-        } else if (((unsigned char)*c & 0xc0) != 0x80) { /* columns count characters, not bytes of UTF-8 */
-            column++;
-        }
-    }
+    int line, column;
+    place(t, find(t, name), &line, &column);
     vsnprintf(text, sizeof text, fmt, ap);
     return vc_tab_fail_at(t, line, column, text);
+}
+
+int vc_tab_no_nul(const struct vc_tab *t)
+{
+    const char *nul = t->len > 0 ? memchr(t->text, '\0', t->len) : NULL;
+    int line, column;
+    if (!nul)
+        return VC_OK;
+    place(t, nul, &line, &column);
+    return vc_tab_fail_at(t, line, column, "a NUL byte: a table is text (JSON in UTF-8)");
 }
 
 int vc_tab_fail(const struct vc_tab *t, const char *fmt, ...)

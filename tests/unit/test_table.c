@@ -132,6 +132,16 @@ static void many_rows(void **state)
     free(text);
 }
 
+/* jansson passes over a NUL behind a number, at which the search for a place once stood still for ever. */
+static void nul_bytes(void **state)
+{
+    static const char text[] = "{\"vcoll_table\": 1,\n \"rules\": [{\"ranks\": 7\0, \"algorithm\": "
+                               "\"shm\"}, {\"algorithm\": \"native\", \"what\": 1}]}";
+    (void)state;
+    refused(text, sizeof text - 1, "x:2:23: a NUL byte");
+    refused("\0", 1, "x:1:1: a NUL byte");
+}
+
 /* Every prefix of a good table is broken, and says so without a crash. */
 static void cut_anywhere(void **state)
 {
@@ -250,6 +260,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(too_deep),
         cmocka_unit_test(too_long),
         cmocka_unit_test(many_rows),
+        cmocka_unit_test(nul_bytes),
         cmocka_unit_test(cut_anywhere),
         cmocka_unit_test(what_rows_become),
         cmocka_unit_test(builtin_is_whole),
