@@ -46,6 +46,7 @@ SHM(VC_ALLTOALL, alltoall)
         .node_alg = VC_NODE_CMA,                                                                             \
     };
 SHM_CMA(VC_BCAST, bcast)
+SHM_CMA(VC_REDUCE, reduce)
 SHM_CMA(VC_ALLREDUCE, allreduce)
 SHM_CMA(VC_ALLGATHER, allgather)
 SHM_CMA(VC_ALLTOALL, alltoall)
@@ -68,6 +69,7 @@ static const struct vc_alg *const bcast_algs[] = {
 static const struct vc_alg *const reduce_algs[] = {
     &native_reduce,
     &shm_reduce,
+    &shm_cma_reduce,
 #include "coll/reduce/algs.list"
     NULL,
 };

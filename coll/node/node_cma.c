@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Node primitives by single copy: everybody publishes where its data is, reads what it needs straight from
- * the others' memory, and says so; the owners return when their data is no longer needed. Three slots of the
- * tiny ring: addresses, reduced slices (allreduce), "I have read".
+ * the others' memory, and says so; the owners return when their data is no longer needed. Reductions share the
+ * work: every rank reduces a slice, and writes it to the root (reduce) or lets the others read it (allreduce;
+ * the two ranks of a pair write, which spares a meeting). Three slots of the tiny ring: addresses, reduced
+ * slices (allreduce of more than two), "I am through".
  */
 #include "coll/node/node_impl.h"
 #include "transport/shm/shm_chan.h"
@@ -19,8 +21,8 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
     switch (c->kind) {
     case VC_NODE_BCAST:
         return c->alg == VC_NODE_CMA || c->len >= nd->cma_min;
-    case VC_NODE_ALLREDUCE: /* kernels of users may not write over their left operand, which happens here in
-                               place */
+    case VC_NODE_REDUCE:
+    case VC_NODE_ALLREDUCE: /* kernels of users may not write over their left operand, which happens here */
         return c->alg == VC_NODE_CMA && !c->op->ctx && c->op->esize <= VC_CMA_BLOCK;
     case VC_NODE_ALLGATHER:
     case VC_NODE_ALLTOALL:
@@ -77,14 +79,63 @@ static bool everybody(struct vc_node *nd, struct vc_node_call *c, uint64_t g, in
     return true;
 }
 
-/* Reduces this rank's slice, in blocks, descending as node_slots.c does, into dst. */
+/* The part of a vector that this rank reduces, [*at, *end). */
+static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, size_t *at, size_t *end)
+{
+    size_t esize = c->op->esize;
+    if (c->kind == VC_NODE_REDUCE && nd->n == 2) {
+        /* The other one has to write its part across besides: the root takes more. */
+        size_t unit = esize * VC_CACHELINE, most = c->len / 50 * 30 / unit * unit;
+        *at = nd->me == c->root ? 0 : most;
+        *end = nd->me == c->root ? most : c->len;
+    } else {
+        *at = vc_slice(c->len, esize, nd->n, nd->me);
+        *end = vc_slice(c->len, esize, nd->n, nd->me + 1);
+    }
+}
+
+/* Whether rank r ends with the result. */
+static bool receives(const struct vc_node_call *c, int r)
+{
+    return c->kind == VC_NODE_ALLREDUCE || r == c->root;
+}
+
+/*
+ * Two ranks: the other's operand is read to where the result goes and the own one added there, which touches
+ * one line less per line than going by a buffer; the result is then still in this core's cache to be written
+ * across. In place, and where the result is not for this rank, it does go by a buffer.
+ */
+static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c)
+{
+    const struct vc_redop *op = c->op;
+    int other = 1 - nd->me;
+    pid_t pid = nd->cma_pids[other];
+    struct address a = address_of(nd, c->st.base, other);
+    bool mine = receives(c, nd->me), direct = mine && c->src != c->dst;
+    size_t block = VC_CMA_BUFFERS * (size_t)VC_CMA_BLOCK / op->esize * op->esize, at, end;
+    own_slice(nd, c, &at, &end);
+    for (size_t len; at < end; at += len) {
+        len = vc_min_size(block, end - at);
+        char *out = mine ? (char *)c->dst + at : nd->cma_scratch, *in = direct ? out : nd->cma_scratch;
+        const char *own = (const char *)c->src + at;
+        int err = vc_cma_read(pid, in, a.src + at, len);
+        if (err != VC_OK)
+            return err;
+        op->fn(nd->me == 0 ? own : in, nd->me == 0 ? in : own, out, len / op->esize, NULL);
+        if (receives(c, other) && (err = vc_cma_write(pid, out, a.dst + at, len)) != VC_OK)
+            return err;
+    }
+    return VC_OK;
+}
+
+/* Reduces this rank's slice, in blocks, descending as node_slots.c does, into dst or the root's. */
 static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
 {
     const struct vc_redop *op = c->op;
-    size_t at = vc_slice(c->len, op->esize, nd->n, nd->me),
-           end = vc_slice(c->len, op->esize, nd->n, nd->me + 1);
-    size_t block = VC_CMA_BLOCK / op->esize * op->esize;
+    size_t at, end, block = VC_CMA_BLOCK / op->esize * op->esize;
     char *acc = nd->cma_scratch, *in[2] = {acc + VC_CMA_BLOCK, acc + 2 * (size_t)VC_CMA_BLOCK};
+    bool mine = receives(c, nd->me);
+    own_slice(nd, c, &at, &end);
     for (size_t len; at < end; at += len) {
         len = vc_min_size(block, end - at);
         const char *right = NULL;
@@ -98,12 +149,18 @@ static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
                 v = in[r & 1];
             }
             if (right) {
-                char *out = r == 0 ? (char *)c->dst + at : acc;
+                char *out = r == 0 && mine ? (char *)c->dst + at : acc;
                 op->fn(v, right, out, len / op->esize, NULL);
                 right = out;
             } else {
                 right = v;
             }
+        }
+        if (!mine) {
+            uint64_t to = address_of(nd, c->st.base, c->root).dst + at;
+            int err = vc_cma_write(nd->cma_pids[c->root], right, to, len);
+            if (err != VC_OK)
+                return err;
         }
     }
     return VC_OK;
@@ -126,7 +183,8 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     uint64_t g = st->base;
     bool coop = cooperative(nd, c), all = c->kind != VC_NODE_BCAST || coop;
     bool speaks = all || nd->me == c->root, reads = all || nd->me != c->root;
-    bool reduce = c->kind == VC_NODE_ALLREDUCE;
+    bool reduce = c->kind == VC_NODE_ALLREDUCE || c->kind == VC_NODE_REDUCE;
+    bool fetches = c->kind == VC_NODE_ALLREDUCE && nd->n > 2; /* the others' slices of the result */
 
     if (st->phase == POST) {
         if (!vc_may_write(nd, ring, g + 2, whom))
@@ -149,11 +207,12 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     if (st->phase == REDUCE) {
         if (!everybody(nd, c, g, whom))
             return 0;
-        int err = reduce_slice(nd, c);
+        int err = nd->n == 2 ? reduce_pair(nd, c) : reduce_slice(nd, c);
         if (err != VC_OK)
             return err;
-        vc_publish(nd, ring, g + 1);
-        st->phase = READ;
+        if (fetches)
+            vc_publish(nd, ring, g + 1);
+        st->phase = fetches ? READ : CONFIRM;
         st->rd_next = 1;
     }
     if (st->phase == READ) {

@@ -33,7 +33,8 @@
 /* Nodes larger than this reduce small vectors at one rank that publishes the result: n reads instead of n *
  * n. */
 #define VC_FLAT_RANKS 16
-/* Single copy reductions go by blocks that stay in a core's own cache. */
+/* Single copy reductions go by blocks that stay in a core's own cache; those of two ranks by all buffers at
+ * once. */
 #define VC_CMA_BLOCK   65536
 #define VC_CMA_BUFFERS 3
 /* Slots of the tiny ring that an operation by single copy takes. */

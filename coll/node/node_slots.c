@@ -86,6 +86,20 @@ static size_t pipeline_chunk(size_t total, size_t grain, size_t most)
     return vc_min_size(vc_round_up(want, grain), most);
 }
 
+/* One's own part of a gathered vector, [off, off + len) of it, needs no slot. */
+static void keep_own(const struct vc_node *nd, const struct vc_node_call *c, size_t off, size_t len)
+{
+    size_t own = (size_t)nd->me * c->len;
+    const char *from = (const char *)c->src + (c->kind == VC_NODE_ALLTOALL ? own : 0);
+    char *to = (char *)c->dst + own;
+    if (len == 0 || to == from)
+        return;
+    if (c->kind == VC_NODE_ALLTOALL)
+        memcpy(to + off, from + off, len);
+    else
+        vc_copy_result(to + off, from + off, len, c->len * (size_t)nd->n);
+}
+
 int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
 {
     struct vc_node_state *st = &c->st;
@@ -148,15 +162,9 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
         st->rd = st->nchunks;
     }
 
-    /* One's own part needs no slot. */
-    const char *own = c->src;
-    char *dst = c->dst;
-    size_t me = (size_t)nd->me;
-    if ((c->kind == VC_NODE_ALLGATHER || (c->kind == VC_NODE_GATHER && nd->me == c->root)) && c->len &&
-        dst + me * c->len != own)
-        vc_copy_result(dst + me * c->len, own, c->len, c->len * n);
-    else if (c->kind == VC_NODE_ALLTOALL && c->len && dst != own)
-        memcpy(dst + me * c->len, own + me * c->len, c->len);
+    /* The root of a gather writes nothing. */
+    if (c->kind == VC_NODE_GATHER && nd->me == c->root)
+        keep_own(nd, c, 0, c->len);
     return VC_OK;
 }
 
@@ -248,6 +256,9 @@ static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
     if (c->len > 0)
         fill_chunk(nd, c, k, vc_payload(c->st.ring, nd->me, g));
     vc_publish(nd, c->st.ring, g);
+    /* Not before the others can begin, and while it is in this core's cache. */
+    if (c->kind == VC_NODE_ALLGATHER || c->kind == VC_NODE_ALLTOALL)
+        keep_own(nd, c, (size_t)k * c->st.chunk, chunk_len(c, k));
 }
 
 /* Where rank r's contribution to chunk k can be read. */

@@ -66,7 +66,7 @@ obeyed)
     set -- allreduce 8 recursive_doubling allreduce 1024 recursive_doubling allreduce 1025 ring allreduce 65536 ring \
         barrier 0 dissemination bcast 8 shm allreduce 65537 shm
     good 3 table algorithms "$@"
-    good 2 table calls 8 1024 40000 100000
+    good 3 table calls 8 1024 40000 100000
     ran recursive_doubling 8 shm
     ran ring 32768 shm
     ran shm 65536 shm

@@ -239,6 +239,14 @@ static void test_node_phases(void **state)
     double slots = predict(&m, "shm", &s), single = predict(&m, "shm_cma", &s);
     same(slots, 0.5 * US + ((1 << 20) + 16384) * 0.1e-9);
     same(single, 0.2 * US + 2 * 0.3 * US + 1 * US + (1 << 20) * 0.08e-9);
+    /* Two ranks share a reduction by single copy: 100000 bytes are one call a part, half of them or 3/5. */
+    s = shape_of(VC_ALLREDUCE, 2, 100000, blocks(&p, 2, 2));
+    same(predict(&m, "shm_cma", &s), 0.2 * US + 2 * 0.1 * US + 50000 * 0.2e-9 + 2 * US + 100000 * 0.08e-9);
+    s = shape_of(VC_REDUCE, 2, 100000, blocks(&p, 2, 2));
+    same(predict(&m, "shm_cma", &s), 0.2 * US + 2 * 0.1 * US + 60000 * 0.2e-9 + 1 * US + 60000 * 0.08e-9);
+    /* Of four, each reduces a quarter: three reads of it and, but for the root, a write. */
+    s = shape_of(VC_REDUCE, 4, 100000, blocks(&p, 4, 4));
+    same(predict(&m, "shm_cma", &s), 0.2 * US + 2 * 0.3 * US + 75000 * 0.2e-9 + 4 * US + 100000 * 0.08e-9);
     m.node.cma_copy = 0;
     assert_true(isnan(predict(&m, "shm_cma", &s)));
 }

@@ -349,8 +349,9 @@ static void test_cma(void **state)
     uint64_t probe = 1, got = 0;
     if (vc_cma_read(getpid(), &got, (uint64_t)(uintptr_t)&probe, sizeof got) != VC_OK)
         skip();
+    /* Long enough for several blocks of a reduction that two ranks share. */
     run_job(
-        &(struct job){.n = 2, .rounds = 1000, .bulk = 64 * 1024, .max_len = 300000, .cma = true, .seed = 6});
+        &(struct job){.n = 2, .rounds = 1000, .bulk = 64 * 1024, .max_len = 900000, .cma = true, .seed = 6});
     run_job(&(struct job){.n = 5,
                           .rounds = 500,
                           .bulk = 64 * 1024,
