@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Node primitives by single copy: everybody publishes where its data is, reads what it needs straight from
- * the others' memory, and says so; the owners return when their data is no longer needed. Reductions share the
- * work: every rank reduces a slice, and writes it to the root (reduce) or lets the others read it (allreduce;
- * the two ranks of a pair write, which spares a meeting). Three slots of the tiny ring: addresses, reduced
- * slices (allreduce of more than two), "I am through".
+ * the others' memory, and says so; the owners return when their data is no longer needed. Reductions share
+ * the work: every rank reduces a slice, and writes it to the root (reduce) or lets the others read it
+ * (allreduce; the two ranks of a pair write, which spares a meeting). Three slots of the tiny ring:
+ * addresses, reduced slices (allreduce of more than two), "I am through".
  */
 #include "coll/node/node_impl.h"
 #include "transport/shm/shm_chan.h"
