@@ -85,7 +85,7 @@ static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, si
     size_t esize = c->op->esize;
     if (c->kind == VC_NODE_REDUCE && nd->n == 2) {
         /* The other one has to write its part across besides: the root takes more. */
-        size_t unit = esize * VC_CACHELINE, most = c->len / 50 * 30 / unit * unit;
+        size_t unit = esize * VC_CACHELINE, most = c->len / 5 * 3 / unit * unit;
         *at = nd->me == c->root ? 0 : most;
         *end = nd->me == c->root ? most : c->len;
     } else {
