@@ -7,6 +7,7 @@
 #include "pmpi/world.h"
 #include "transport/shm/shm_chan.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,15 @@
 /* What a rank tells the others in one attempt. */
 struct offer {
     struct vc_seg_handle handle; /* a node's first rank */
-    uint64_t probe, nonce;       /* where in this process `nonce` stands */
+    uint64_t probe, nonce;       /* where in this process a struct cma_target is, and its word */
     int32_t fits, wanted;        /* within VCOLL_SHM_LIMIT; the node has more than one rank */
     char why[120];               /* a node's first rank: why it could not create the segment */
+};
+
+/* What the single copy is tried on. */
+struct cma_target {
+    uint64_t word;    /* read by the rank before this one */
+    uint64_t written; /* written by it, and read back; nothing to this rank */
 };
 
 /* Bytes of shared memory this process has mapped, for VCOLL_SHM_LIMIT. */
@@ -58,15 +65,18 @@ static void complain(int rank, const char *what, const char *why)
            rank, what, why[0] ? ": " : "", why);
 }
 
-/* Single copy from the next rank of the node, in a ring, so that every border between two sandboxes is
- * crossed. */
+/* Single copy from and to the next rank of the node, in a ring, so that every border between two sandboxes is
+ * crossed. Both directions: they are two system calls, which may be forbidden apart. */
 static bool probe_cma(const struct vc_team *t, const struct offer *offers)
 {
     int next = (t->local + 1) % t->nlocal;
     const struct offer *o = &offers[t->ranks[next]];
-    uint64_t seen = 0;
-    return t->pids[next] != 0 && vc_cma_read(t->pids[next], &seen, o->probe, sizeof seen) == VC_OK &&
-           seen == o->nonce;
+    struct cma_target seen = {0, 0};
+    uint64_t there = o->probe + offsetof(struct cma_target, written);
+    pid_t pid = t->pids[next];
+    return pid != 0 && vc_cma_write(pid, &o->nonce, there, sizeof o->nonce) == VC_OK &&
+           vc_cma_read(pid, &seen, o->probe, sizeof seen) == VC_OK && seen.word == o->nonce &&
+           seen.written == o->nonce;
 }
 
 /* The first rank whose offer shows that the attempt fails, or -1. */
@@ -88,7 +98,7 @@ static int find_failure(const struct vc_team *t, const struct offer *offers, enu
 enum vc_shared vc_share_try(const struct vc_team *t, MPI_Comm comm, const struct vc_share *how,
                             struct vc_seg *seg, bool *cma)
 {
-    static uint64_t word; /* stays put while others read it */
+    static struct cma_target target; /* stays put while others reach for it */
     bool wanted = t->nlocal > 1, leader = t->local == 0;
     memset(seg, 0, sizeof *seg);
     seg->fd = -1;
@@ -102,9 +112,9 @@ enum vc_shared vc_share_try(const struct vc_team *t, MPI_Comm comm, const struct
     mine.fits = !wanted || reserve(how->bytes);
     bool reserved = mine.fits && wanted;
     if (wanted) {
-        word = vc_now_ns() ^ (uintptr_t)&word;
-        mine.probe = (uintptr_t)&word;
-        mine.nonce = word;
+        target.word = vc_now_ns() ^ (uintptr_t)&target;
+        mine.probe = (uintptr_t)&target;
+        mine.nonce = target.word;
     }
     if (reserved && leader && vc_seg_create(how->bytes, how->backing, seg, &mine.handle) != VC_OK) {
         memset(seg, 0, sizeof *seg);
