@@ -9,8 +9,6 @@
 /* A transfer from one rank to others is cut into pieces of this size: so much is copied before the others can
  * begin. */
 #define PIECE 16384.0
-/* Reductions of two ranks by single copy go by so many bytes a call. */
-#define CMA_PAIR_BLOCK ((double)VC_CMA_BUFFERS * VC_CMA_BLOCK)
 
 /* Two meetings instead of one: contributions, then slices of the result. */
 static bool two_stages(const struct vc_model_phase *p)
@@ -43,7 +41,7 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
         if (p->ranks == 2) /* the root's part, three fifths, takes as long as reading and writing the rest */
             return (struct vc_model_work){.meetings = 2,
                                           .reduced = 0.6 * len,
-                                          .cma_calls = ceil(0.6 * len / CMA_PAIR_BLOCK),
+                                          .cma_calls = ceil(0.6 * len / VC_CMA_PAIR_BLOCK),
                                           .cma_copied = 0.6 * len};
         return (struct vc_model_work){.meetings = 2,
                                       .reduced = (q - 1) / q * len,
@@ -53,7 +51,7 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
         if (p->ranks == 2) /* half is read, and written across again */
             return (struct vc_model_work){.meetings = 2,
                                           .reduced = len / 2,
-                                          .cma_calls = 2 * ceil(len / 2 / CMA_PAIR_BLOCK),
+                                          .cma_calls = 2 * ceil(len / 2 / VC_CMA_PAIR_BLOCK),
                                           .cma_copied = len};
         return (struct vc_model_work){.meetings = 3,
                                       .reduced = (q - 1) / q * len,

@@ -62,7 +62,7 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
     note_cpu(nd);
     if (cfg->cma_pids) {
         nd->cma_pids = malloc((size_t)cfg->n * sizeof *nd->cma_pids);
-        nd->cma_scratch = aligned_alloc(4096, (size_t)VC_CMA_BLOCK * VC_CMA_BUFFERS);
+        nd->cma_scratch = aligned_alloc(4096, VC_CMA_PAIR_BLOCK);
         if (!nd->cma_pids || !nd->cma_scratch) {
             vc_node_destroy(nd);
             return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", cfg->n);

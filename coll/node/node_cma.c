@@ -112,7 +112,7 @@ static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c)
     pid_t pid = nd->cma_pids[other];
     struct address a = address_of(nd, c->st.base, other);
     bool mine = receives(c, nd->me), direct = mine && c->src != c->dst;
-    size_t block = VC_CMA_BUFFERS * (size_t)VC_CMA_BLOCK / op->esize * op->esize, at, end;
+    size_t block = VC_CMA_PAIR_BLOCK / op->esize * op->esize, at, end;
     own_slice(nd, c, &at, &end);
     for (size_t len; at < end; at += len) {
         len = vc_min_size(block, end - at);

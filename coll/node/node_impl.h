@@ -33,10 +33,11 @@
 /* Nodes larger than this reduce small vectors at one rank that publishes the result: n reads instead of n *
  * n. */
 #define VC_FLAT_RANKS 16
-/* Single copy reductions go by blocks that stay in a core's own cache; those of two ranks by all buffers at
- * once. */
-#define VC_CMA_BLOCK   65536
-#define VC_CMA_BUFFERS 3
+/* Single copy reductions go by blocks that stay in a core's own cache; those of two ranks take all buffers as
+ * one. */
+#define VC_CMA_BLOCK      65536
+#define VC_CMA_BUFFERS    3
+#define VC_CMA_PAIR_BLOCK (VC_CMA_BUFFERS * VC_CMA_BLOCK)
 /* Slots of the tiny ring that an operation by single copy takes. */
 #define VC_CMA_SLOTS 3
 
@@ -68,7 +69,7 @@ struct vc_node {
     bool own_cpus;
     pid_t *cma_pids;
     size_t cma_min;
-    char *cma_scratch; /* VC_CMA_BUFFERS blocks */
+    char *cma_scratch; /* VC_CMA_PAIR_BLOCK bytes */
 };
 
 static inline struct vc_lane_head *vc_lane(const struct vc_node_ring *ring, int r)
