@@ -276,6 +276,12 @@ int vc_plan_copy(struct vc_plan *p, struct vc_ref src, struct vc_ref dst)
     return s;
 }
 
+void vc_plan_move(struct vc_plan *p, struct vc_ref src, struct vc_ref dst)
+{
+    if (!vc_ref_same(src, dst))
+        vc_plan_copy(p, src, dst);
+}
+
 int vc_plan_reduce(struct vc_plan *p, struct vc_ref src, struct vc_ref dst, bool dst_left)
 {
     int s = append(p, VC_STEP_REDUCE, -1, src, dst);

@@ -168,6 +168,11 @@ static inline struct vc_ref vc_ref_sub(struct vc_ref r, size_t off, size_t len)
     return s;
 }
 
+static inline bool vc_ref_same(struct vc_ref a, struct vc_ref b)
+{
+    return a.buf == b.buf && a.off == b.off && a.len == b.len;
+}
+
 /**
  * Appends a step. Zero-length SEND and RECV are real messages (barriers use them); zero-length COPY and
  * REDUCE are legal. Dependencies: by default the builder adds, for every earlier step whose memory conflicts
@@ -180,6 +185,8 @@ int vc_plan_recv(struct vc_plan *p, int peer, struct vc_ref dst);
 /** Reserves the scratch it needs itself: again that of a step it waits for anyway, where there is one. */
 int vc_plan_recv_reduce(struct vc_plan *p, int peer, struct vc_ref dst, bool dst_left);
 int vc_plan_copy(struct vc_plan *p, struct vc_ref src, struct vc_ref dst);
+/** The same; nothing where both are one place. */
+void vc_plan_move(struct vc_plan *p, struct vc_ref src, struct vc_ref dst);
 int vc_plan_reduce(struct vc_plan *p, struct vc_ref src, struct vc_ref dst, bool dst_left);
 int vc_plan_node(struct vc_plan *p, enum vc_node_kind kind, int root, int parts, size_t len,
                  struct vc_ref src, struct vc_ref dst);

@@ -9,15 +9,19 @@ target_sources(vcoll_core PRIVATE
   ${CMAKE_CURRENT_SOURCE_DIR}/check/run.c
   ${CMAKE_CURRENT_SOURCE_DIR}/check/run_node.c
   ${CMAKE_CURRENT_SOURCE_DIR}/barrier/dissemination.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/barrier/exchange.c
   ${CMAKE_CURRENT_SOURCE_DIR}/barrier/tree.c
   ${CMAKE_CURRENT_SOURCE_DIR}/bcast/binomial.c
   ${CMAKE_CURRENT_SOURCE_DIR}/bcast/binary.c
   ${CMAKE_CURRENT_SOURCE_DIR}/bcast/chain.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/bcast/exchange.c
   ${CMAKE_CURRENT_SOURCE_DIR}/bcast/scatter_allgather.c
   ${CMAKE_CURRENT_SOURCE_DIR}/reduce/binomial.c
   ${CMAKE_CURRENT_SOURCE_DIR}/reduce/binomial_ordered.c
   ${CMAKE_CURRENT_SOURCE_DIR}/reduce/chain.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/reduce/exchange.c
   ${CMAKE_CURRENT_SOURCE_DIR}/reduce/rabenseifner.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/exchange.c
   ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/halving.c
   ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/recursive_doubling.c
   ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/recursive_multiplying.c
@@ -26,7 +30,7 @@ target_sources(vcoll_core PRIVATE
 )
 # Groups of participants, flat allgather and alltoall, two-level compositions.
 target_sources(vcoll_core PRIVATE
-  ${CMAKE_CURRENT_SOURCE_DIR}/two_level.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/group.c
   ${CMAKE_CURRENT_SOURCE_DIR}/allgather/bruck.c
   ${CMAKE_CURRENT_SOURCE_DIR}/allgather/exchange.c
   ${CMAKE_CURRENT_SOURCE_DIR}/allgather/neighbor_exchange.c
@@ -40,7 +44,6 @@ target_sources(vcoll_core PRIVATE
   ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/two_level_multi.c
   ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/two_level_multi_rabenseifner.c
   ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/two_level_multi_ring.c
-  ${CMAKE_CURRENT_SOURCE_DIR}/allreduce/two_level_net.c
   ${CMAKE_CURRENT_SOURCE_DIR}/alltoall/bruck.c
   ${CMAKE_CURRENT_SOURCE_DIR}/alltoall/exchange.c
   ${CMAKE_CURRENT_SOURCE_DIR}/alltoall/linear.c
@@ -52,9 +55,7 @@ target_sources(vcoll_core PRIVATE
   ${CMAKE_CURRENT_SOURCE_DIR}/bcast/two_level.c
   ${CMAKE_CURRENT_SOURCE_DIR}/bcast/two_level_chain.c
   ${CMAKE_CURRENT_SOURCE_DIR}/bcast/two_level_multi.c
-  ${CMAKE_CURRENT_SOURCE_DIR}/bcast/two_level_net.c
   ${CMAKE_CURRENT_SOURCE_DIR}/bcast/two_level_scatter_allgather.c
   ${CMAKE_CURRENT_SOURCE_DIR}/reduce/two_level.c
   ${CMAKE_CURRENT_SOURCE_DIR}/reduce/two_level_multi.c
-  ${CMAKE_CURRENT_SOURCE_DIR}/reduce/two_level_net.c
 )

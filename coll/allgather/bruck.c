@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ceil(log2 n) rounds, n - 1 blocks, one more pass over memory. */
-#include "coll/two_level.h"
+#include "coll/allgather/exchange.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {

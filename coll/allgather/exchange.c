@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The exchanges behind flat and two-level allgather. */
-#include "coll/two_level.h"
+#include "coll/allgather/exchange.h"
 
 void vc_x_allgather_ring_step(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay, int k)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* n - 1 rounds of one block, always from and to the same neighbours. */
-#include "coll/two_level.h"
+#include "coll/allgather/exchange.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {

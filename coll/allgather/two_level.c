@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Gather to the node's leader, leaders exchange whole nodes' blocks in log N rounds, broadcast in the node.
  */
-#include "coll/two_level.h"
+#include "coll/allgather/exchange.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {

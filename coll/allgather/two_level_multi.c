@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every rank gathers the blocks of its local index from all nodes in log N rounds, then the node shares all
  * of them. */
-#include "coll/two_level.h"
+#include "coll/allgather/exchange.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {

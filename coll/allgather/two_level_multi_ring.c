@@ -4,7 +4,7 @@
  * while the next are on their way. Blocks that came in wait in scratch, because in RECV the node phase would
  * wait until they have been passed on.
  */
-#include "coll/two_level.h"
+#include "coll/allgather/exchange.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {

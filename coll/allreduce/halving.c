@@ -3,28 +3,34 @@
 
 #include "coll/patterns.h"
 
-void vc_halving_init(struct vc_halving *h, const struct vc_shape *shape, int rank, int keep)
-{
-    h->shape = shape;
-    h->rank = rank;
-    h->n = vc_pow2_below(shape->size);
-    h->paired = 2 * (shape->size - h->n);
-    h->keep = keep;
-    h->me = vc_halving_member(h, rank);
-    if (vc_halving_rank(h, h->me) != rank)
-        h->me = -1;
-}
-
-int vc_halving_member(const struct vc_halving *h, int rank)
-{
-    return rank < h->paired ? rank / 2 : rank - h->paired / 2;
-}
-
-int vc_halving_rank(const struct vc_halving *h, int member)
+/* The virtual rank of a member. */
+static int virtual_of(const struct vc_halving *h, int member)
 {
     if (member >= h->paired / 2)
         return member + h->paired / 2;
     return h->keep == 2 * member + 1 ? h->keep : 2 * member;
+}
+
+void vc_halving_init(struct vc_halving *h, const struct vc_group *g, size_t esize, int keep)
+{
+    h->g = g;
+    h->esize = esize;
+    h->n = vc_pow2_below(g->n);
+    h->paired = 2 * (g->n - h->n);
+    h->keep = keep;
+    h->me = vc_halving_member(h, g->me);
+    if (virtual_of(h, h->me) != g->me)
+        h->me = -1;
+}
+
+int vc_halving_member(const struct vc_halving *h, int v)
+{
+    return v < h->paired ? v / 2 : v - h->paired / 2;
+}
+
+int vc_halving_rank(const struct vc_halving *h, int member)
+{
+    return vc_group_rank(h->g, virtual_of(h, member));
 }
 
 struct vc_ref vc_halving_window(const struct vc_halving *h, struct vc_ref vector, int member, int dist)
@@ -35,47 +41,44 @@ struct vc_ref vc_halving_window(const struct vc_halving *h, struct vc_ref vector
         if (member & k)
             first += count;
     }
-    size_t at = vc_slice(vector.len, h->shape->esize, h->n, first);
-    return vc_ref_sub(vector, at, vc_slice(vector.len, h->shape->esize, h->n, first + count) - at);
+    return vc_slices(vector, h->esize, h->n, first, first + count);
 }
 
-void vc_halving_fold(const struct vc_halving *h, struct vc_plan *p, struct vc_ref sum)
+void vc_halving_fold(const struct vc_halving *h, struct vc_plan *p, struct vc_ref own, struct vc_ref sum)
 {
-    struct vc_ref own = vc_ref_of(VC_BUF_SEND, 0, sum.len);
-    size_t esize = h->shape->esize, half = vc_slice(sum.len, esize, 2, 1), rest = sum.len - half;
-    if (h->rank >= h->paired) {
+    if (h->g->me >= h->paired) {
         if (h->n == 1)
-            vc_plan_copy(p, own, sum);
+            vc_plan_move(p, own, sum);
         return;
     }
-    /* Each reduces one half; the one that does not take part then hands its half over. */
-    int peer = h->rank ^ 1;
-    bool lower = h->rank < peer;
+    /* Each reduces one half; the one that is no member then hands its half over. */
+    struct vc_ref first = vc_slices(own, h->esize, 2, 0, 1), second = vc_slices(own, h->esize, 2, 1, 2);
+    int peer = vc_group_rank(h->g, h->g->me ^ 1);
+    bool lower = !(h->g->me & 1);
     if (h->me < 0) {
-        struct vc_ref part = vc_plan_tmp(p, rest), mine = vc_ref_sub(own, half, rest);
-        if (half)
-            vc_plan_send(p, peer, vc_ref_sub(own, 0, half));
-        if (rest == 0)
+        if (first.len)
+            vc_plan_send(p, peer, first);
+        if (second.len == 0)
             return;
+        struct vc_ref part = vc_plan_tmp(p, second.len);
         vc_plan_recv(p, peer, part);
-        vc_plan_reduce(p, mine, part, !lower);
+        vc_plan_reduce(p, second, part, !lower);
         vc_plan_send(p, peer, part);
         return;
     }
-    if (rest)
-        vc_plan_send(p, peer, vc_ref_sub(own, half, rest));
-    if (half) {
-        vc_plan_copy(p, vc_ref_sub(own, 0, half), vc_ref_sub(sum, 0, half));
-        vc_plan_recv_reduce(p, peer, vc_ref_sub(sum, 0, half), lower);
+    if (second.len)
+        vc_plan_send(p, peer, second);
+    if (first.len) {
+        vc_plan_move(p, first, vc_slices(sum, h->esize, 2, 0, 1));
+        vc_plan_recv_reduce(p, peer, vc_slices(sum, h->esize, 2, 0, 1), lower);
     }
-    if (rest)
-        vc_plan_recv(p, peer, vc_ref_sub(sum, half, rest));
+    if (second.len)
+        vc_plan_recv(p, peer, vc_slices(sum, h->esize, 2, 1, 2));
 }
 
-void vc_halving_scatter(const struct vc_halving *h, struct vc_plan *p, struct vc_ref sum)
+void vc_halving_scatter(const struct vc_halving *h, struct vc_plan *p, struct vc_ref own, struct vc_ref sum)
 {
-    struct vc_ref own = vc_ref_of(VC_BUF_SEND, 0, sum.len);
-    bool folded = h->rank < h->paired;
+    bool folded = h->g->me < h->paired;
     for (int k = 1; k < h->n; k *= 2) {
         int peer = vc_halving_rank(h, h->me ^ k);
         struct vc_ref mine = vc_halving_window(h, sum, h->me, k),
@@ -83,7 +86,7 @@ void vc_halving_scatter(const struct vc_halving *h, struct vc_plan *p, struct vc
         if (k == 1 && !folded) {
             /* What is given away leaves from where it is; only what is kept needs a place to be reduced in.
              */
-            vc_plan_copy(p, vc_halving_window(h, own, h->me, k), mine);
+            vc_plan_move(p, vc_halving_window(h, own, h->me, k), mine);
             theirs = vc_halving_window(h, own, h->me ^ k, k);
         }
         if (theirs.len)

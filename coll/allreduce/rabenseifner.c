@@ -1,30 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "coll/allreduce/halving.h"
-#include "coll/registry.h"
+#include "coll/allreduce/exchange.h"
 
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
-    struct vc_ref all = vc_ref_of(VC_BUF_RECV, 0, s->bytes);
-    struct vc_halving h;
+    struct vc_group all = vc_group_all(s, rank);
     vc_plan_begin(p, s, rank);
-    vc_halving_init(&h, s, rank, -1);
-    vc_halving_fold(&h, p, all);
-    if (h.me < 0) {
-        vc_plan_recv(p, rank ^ 1, all);
-        return vc_plan_finish(p);
-    }
-    vc_halving_scatter(&h, p, all);
-    for (int k = h.n / 2; k >= 1; k /= 2) {
-        int peer = vc_halving_rank(&h, h.me ^ k);
-        struct vc_ref mine = vc_halving_window(&h, all, h.me, k),
-                      theirs = vc_halving_window(&h, all, h.me ^ k, k);
-        if (theirs.len)
-            vc_plan_recv(p, peer, theirs);
-        if (mine.len)
-            vc_plan_send(p, peer, mine);
-    }
-    if (rank < h.paired)
-        vc_plan_send(p, rank ^ 1, all);
+    vc_x_allreduce_rabenseifner(p, &all, s, vc_ref_of(VC_BUF_SEND, 0, s->bytes),
+                                vc_ref_of(VC_BUF_RECV, 0, s->bytes));
     return vc_plan_finish(p);
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "coll/allreduce/multiply.h"
-#include "coll/registry.h"
+#include "coll/allreduce/exchange.h"
 
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
+    struct vc_group all = vc_group_all(s, rank);
     vc_plan_begin(p, s, rank);
-    vc_allreduce_multiply(p, s, rank, 2);
+    vc_x_allreduce_multiply(p, &all, vc_ref_of(VC_BUF_SEND, 0, s->bytes), vc_ref_of(VC_BUF_RECV, 0, s->bytes),
+                            2);
     return vc_plan_finish(p);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reduction in the node's memory to its leader, recursive doubling among leaders, broadcast in the node. */
-#include "coll/two_level.h"
+#include "coll/allreduce/exchange.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
@@ -17,7 +17,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     }
     vc_plan_node(p, VC_NODE_REDUCE, 0, 0, vec.len, own, leads ? vec : VC_NOTHING);
     if (leads)
-        vc_x_allreduce_multiply(p, &g, shape, vec);
+        vc_x_allreduce_multiply(p, &g, vec, vec, vc_allreduce_radix(shape, 2));
     vc_x_node_bcast(p, shape, rank, 0, vec);
     return vc_plan_finish(p);
 }

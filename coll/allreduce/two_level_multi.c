@@ -1,10 +1,46 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every leader of a node reduces a slice in its memory and across the network by recursive doubling. */
-#include "coll/two_level.h"
+#include "coll/allreduce/exchange.h"
+#include "coll/patterns.h"
+
+int vc_allreduce_multi(const struct vc_shape *shape, int rank, struct vc_plan *p,
+                       vc_allreduce_exchange *exchange)
+{
+    vc_plan_begin(p, shape, rank);
+    int lanes = vc_lanes(shape), local = shape->hier->local_of[rank];
+    struct vc_group g = vc_group_lane(shape, rank, local);
+    int segments = shape->bytes ? vc_segments(shape->bytes, shape->esize, shape->segment) : 0;
+    if (segments > VC_ALLREDUCE_SEGMENTS)
+        segments = VC_ALLREDUCE_SEGMENTS;
+    struct vc_ref all = vc_ref_of(VC_BUF_RECV, 0, shape->bytes), before = VC_NOTHING;
+    /* The node gathers a segment when the next one is already on its way through the network. */
+    for (int i = 0; i <= segments; i++) {
+        struct vc_ref vec = VC_NOTHING;
+        if (i < segments) {
+            vec = vc_slices(all, shape->esize, segments, i, i + 1);
+            vc_plan_node(p, VC_NODE_REDUCE_SCATTER, 0, lanes, vec.len,
+                         vc_ref_of(VC_BUF_SEND, vec.off, vec.len), vec);
+            if (local < lanes) {
+                struct vc_ref own = vc_slices(vec, shape->esize, lanes, local, local + 1);
+                exchange(p, &g, shape, own, own);
+            }
+        }
+        if (before.len)
+            vc_plan_node(p, VC_NODE_ALLGATHER_SLICES, 0, lanes, before.len, VC_NOTHING, before);
+        before = vec;
+    }
+    return vc_plan_finish(p);
+}
+
+static void doubling(struct vc_plan *p, const struct vc_group *g, const struct vc_shape *shape,
+                     struct vc_ref own, struct vc_ref vec)
+{
+    vc_x_allreduce_multiply(p, g, own, vec, vc_allreduce_radix(shape, 2));
+}
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
-    return vc_allreduce_multi(shape, rank, p, vc_x_allreduce_multiply);
+    return vc_allreduce_multi(shape, rank, p, doubling);
 }
 
 const struct vc_alg vc_alg_allreduce_two_level_multi = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every leader of a node reduces a slice in its memory and across the network by halving and doubling. */
-#include "coll/two_level.h"
+#include "coll/allreduce/exchange.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every leader of a node reduces a slice in its memory and across the network around a ring. */
-#include "coll/two_level.h"
+#include "coll/allreduce/exchange.h"
+
+static void ring(struct vc_plan *p, const struct vc_group *g, const struct vc_shape *shape, struct vc_ref own,
+                 struct vc_ref vec)
+{
+    vc_x_allreduce_ring(p, g, shape, own, vec, 1);
+}
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
-    return vc_allreduce_multi(shape, rank, p, vc_x_allreduce_ring);
+    return vc_allreduce_multi(shape, rank, p, ring);
 }
 
 const struct vc_alg vc_alg_allreduce_two_level_multi_ring = {

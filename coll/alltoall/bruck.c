@@ -7,7 +7,7 @@
  * Blocks are not put back between phases, as in the paper: the plan knows where each came to lie, and the
  * next message is packed from there.
  */
-#include "coll/two_level.h"
+#include "coll/alltoall/exchange.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The exchanges behind flat and two-level alltoall. */
-#include "coll/two_level.h"
+#include "coll/alltoall/exchange.h"
 
 void vc_x_alltoall_linear(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *out,
                           const struct vc_layout *in, int window)

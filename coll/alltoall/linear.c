@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Everything at once: n - 1 messages each way, begun with the next neighbour so that nobody is everybody's
  * first. */
-#include "coll/two_level.h"
+#include "coll/alltoall/exchange.h"
 
 /* How many peers a rank deals with at a time: enough to hide latency, few enough for any communicator. */
 #define WINDOW 32

@@ -4,7 +4,7 @@
  * message is the blocks by source, then by destination; the receiving leader turns that around before its
  * node scatters it.
  */
-#include "coll/two_level.h"
+#include "coll/alltoall/exchange.h"
 
 static int largest_node(const struct vc_hier *h)
 {

@@ -3,7 +3,7 @@
  * In the node, each rank collects what all of its ranks have for the ranks of its own local index elsewhere;
  * then each exchanges one message with its peer of every other node, and every block is where it belongs.
  */
-#include "coll/two_level.h"
+#include "coll/alltoall/exchange.h"
 
 /* How many nodes a rank deals with at a time. */
 #define WINDOW 32

@@ -3,7 +3,7 @@
  * As two_level_multi, but node by node: while the blocks for one node cross the network, the ranks swap those
  * for the next. Nothing is copied but by the node phases.
  */
-#include "coll/two_level.h"
+#include "coll/alltoall/exchange.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {

@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "coll/patterns.h"
-#include "coll/registry.h"
+#include "coll/bcast/exchange.h"
 
 #define DEFAULT_SEGMENT 65536
 
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
-    int n = s->size, v = vc_relative(rank, s->root, n);
-    int segments = vc_segments(s->bytes, 1, s->segment ? s->segment : DEFAULT_SEGMENT);
-    vc_plan_begin(p, s, rank);
-    for (int i = 0; i < segments; i++) {
-        size_t at = vc_slice(s->bytes, 1, segments, i), end = vc_slice(s->bytes, 1, segments, i + 1);
-        struct vc_ref msg = vc_ref_of(VC_BUF_RECV, at, end - at);
-        if (v > 0)
-            vc_plan_recv(p, vc_absolute(v - 1, s->root, n), msg);
-        if (v + 1 < n)
-            vc_plan_send(p, vc_absolute(v + 1, s->root, n), msg);
-    }
-    return vc_plan_finish(p);
+    return vc_bcast_flat(s, rank, p, DEFAULT_SEGMENT, vc_x_bcast_chain);
 }
 
 const struct vc_alg vc_alg_bcast_chain = {

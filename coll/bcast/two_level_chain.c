@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A pipeline: segments go from leader to leader, and each leader's node takes them as they come. */
-#include "coll/two_level.h"
+#include "coll/bcast/exchange.h"
 
 #define SEGMENT (32 * 1024)
 

@@ -4,7 +4,7 @@
  * network, along a binomial tree of the ranks of the same local index; the other nodes put the slices
  * together.
  */
-#include "coll/two_level.h"
+#include "coll/bcast/exchange.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {

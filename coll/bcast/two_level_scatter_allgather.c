@@ -4,8 +4,7 @@
  * each of them little more than one message of traffic each way. Slices a leader got in the scatter do not
  * come again around the ring. Its node takes each slice as it comes.
  */
-#include "coll/two_level.h"
-
+#include "coll/bcast/exchange.h"
 #include "coll/patterns.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "coll/reduce/tree.h"
-#include "coll/registry.h"
+#include "coll/reduce/exchange.h"
 
 /* The tree of rank 0 has subtrees of consecutive ranks; the result then moves on to the root. */
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
@@ -9,7 +8,7 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     vc_plan_begin(p, s, rank);
     if (s->root != 0 && rank == 0)
         top = vc_plan_tmp(p, s->bytes);
-    vc_reduce_tree(p, s, rank, 0, top);
+    vc_reduce_flat(p, s, rank, 0, top);
     if (s->root != 0 && rank == 0)
         vc_plan_send(p, s->root, top);
     if (s->root != 0 && rank == s->root)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "coll/allreduce/halving.h"
-#include "coll/patterns.h"
-#include "coll/registry.h"
 
 /*
  * Pairs of consecutive ranks shrink the number of participants to a power of two (the root survives its
@@ -9,16 +7,17 @@
  */
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
-    struct vc_ref sum = vc_ref_of(VC_BUF_RECV, 0, s->bytes);
+    struct vc_group all = vc_group_all(s, rank);
+    struct vc_ref own = vc_ref_of(VC_BUF_SEND, 0, s->bytes), sum = vc_ref_of(VC_BUF_RECV, 0, s->bytes);
     struct vc_halving h;
     vc_plan_begin(p, s, rank);
-    vc_halving_init(&h, s, rank, s->root);
+    vc_halving_init(&h, &all, s->esize, s->root);
     if (h.me >= 0 && rank != s->root)
         sum = vc_plan_tmp(p, s->bytes);
-    vc_halving_fold(&h, p, sum);
+    vc_halving_fold(&h, p, own, sum);
     if (h.me >= 0) {
         int top = vc_halving_member(&h, s->root);
-        vc_halving_scatter(&h, p, sum);
+        vc_halving_scatter(&h, p, own, sum);
         for (int k = h.n / 2; k >= 1; k /= 2) {
             /* Ranks that agree with the root in all higher bits still hold something. */
             if ((h.me ^ top) / (2 * k))

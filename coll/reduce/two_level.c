@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reduction in the node's memory to its leader, then along a binomial tree of leaders; optionally in
  * segments. */
-#include "coll/two_level.h"
-
 #include "coll/patterns.h"
+#include "coll/reduce/exchange.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {

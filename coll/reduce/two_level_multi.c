@@ -3,7 +3,7 @@
  * L ranks of each node reduce one slice each in the node's memory and then across the network, along a
  * binomial tree of the ranks of the same local index; on the root's node they hand their slices to the root.
  */
-#include "coll/two_level.h"
+#include "coll/reduce/exchange.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {

@@ -4,7 +4,7 @@
  * sends them. That plans are right is proven by test_plans; here they are counted.
  */
 #include "coll/check/check.h"
-#include "coll/two_level.h"
+#include "coll/group.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Broadcasts among a group: the network phases of two-level bcast. */
-#include "coll/two_level.h"
+#include "coll/bcast/exchange.h"
 
 #include "coll/patterns.h"
 
@@ -24,20 +23,24 @@ void vc_x_bcast_chain(struct vc_plan *p, const struct vc_group *g, struct vc_ref
         vc_plan_send(p, vc_group_rank(g, (g->me + 1) % n), msg);
 }
 
-int vc_bcast_segmented(const struct vc_shape *shape, int rank, struct vc_plan *p, size_t segment,
-                       vc_bcast_exchange *exchange)
+void vc_x_bcast_binary(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
 {
-    struct vc_group g = vc_group_leaders(shape, rank, shape->root);
+    int n = g->n, v = vc_relative(g->me, root, n);
+    if (v)
+        vc_plan_recv(p, vc_group_rank(g, vc_absolute((v - 1) / 2, root, n)), msg);
+    for (int child = 2 * v + 1; child <= 2 * v + 2 && child < n; child++)
+        vc_plan_send(p, vc_group_rank(g, vc_absolute(child, root, n)), msg);
+}
+
+int vc_bcast_flat(const struct vc_shape *shape, int rank, struct vc_plan *p, size_t segment,
+                  vc_bcast_exchange *exchange)
+{
+    struct vc_group g = vc_group_all(shape, rank);
     struct vc_ref all = vc_ref_of(VC_BUF_RECV, 0, shape->bytes);
-    int leader = vc_group_rank(&g, g.me);
-    int segments = all.len ? vc_segments(all.len, 1, shape->segment ? shape->segment : segment) : 0;
+    int segments = vc_segments(all.len, 1, shape->segment ? shape->segment : segment);
     vc_plan_begin(p, shape, rank);
-    for (int i = 0; i < segments; i++) {
-        struct vc_ref msg = vc_slices(all, 1, segments, i, i + 1);
-        if (rank == leader)
-            exchange(p, &g, msg, g.root_node);
-        vc_x_node_bcast(p, shape, rank, shape->hier->local_of[leader], msg);
-    }
+    for (int i = 0; i < segments; i++)
+        exchange(p, &g, vc_slices(all, 1, segments, i, i + 1), shape->root);
     return vc_plan_finish(p);
 }
 
@@ -62,10 +65,17 @@ void vc_x_bcast_scatter(struct vc_plan *p, const struct vc_group *g, struct vc_r
     }
 }
 
+/* Whether the scatter left slices i to j - 1 with v already: inner nodes of its tree keep what they passed
+ * on. */
+static bool holds(int n, int v, int i, int j)
+{
+    return i >= v && j <= v + vc_binomial_size(v, n);
+}
+
 int vc_bcast_ring_slice(int n, int v, int k)
 {
     int slice = (v - k - 1 + n) % n;
-    return slice >= v && slice < v + vc_binomial_size(v, n) ? -1 : slice;
+    return holds(n, v, slice, slice + 1) ? -1 : slice;
 }
 
 void vc_x_bcast_ring_step(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root, int k)
@@ -76,4 +86,18 @@ void vc_x_bcast_ring_step(struct vc_plan *p, const struct vc_group *g, struct vc
         vc_plan_recv(p, vc_group_rank(g, (g->me - 1 + n) % n), slices(g, msg, in, in + 1));
     if (out >= 0 && slices(g, msg, out, out + 1).len)
         vc_plan_send(p, vc_group_rank(g, (g->me + 1) % n), slices(g, msg, out, out + 1));
+}
+
+void vc_x_bcast_doubling(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
+{
+    int n = g->n, v = vc_relative(g->me, root, n);
+    for (int k = 1; k < n; k *= 2) {
+        int peer = v ^ k, mine = v & ~(k - 1), theirs = peer & ~(k - 1);
+        int rank = vc_group_rank(g, vc_absolute(peer, root, n));
+        struct vc_ref in = slices(g, msg, theirs, theirs + k), out = slices(g, msg, mine, mine + k);
+        if (!holds(n, v, theirs, theirs + k) && in.len)
+            vc_plan_recv(p, rank, in);
+        if (!holds(n, peer, mine, mine + k) && out.len)
+            vc_plan_send(p, rank, out);
+    }
 }

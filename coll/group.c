@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "coll/two_level.h"
+#include "coll/group.h"
 
 struct vc_group vc_group_all(const struct vc_shape *shape, int rank)
 {

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/allreduce/exchange.h"
+
+#include "coll/allreduce/halving.h"
+#include "coll/patterns.h"
+
+/*
+ * One exchange among `factor` participants whose numbers differ in one digit only; `me` is the own digit. All
+ * compute ((0 op 1) op 2) .. in that order, so that all get the same bits. All send before they reduce, so
+ * what comes in needs a place of its own.
+ */
+static void multiply_round(struct vc_plan *p, struct vc_ref vec, const int *peers, int factor, int me,
+                           struct vc_ref in)
+{
+    for (int j = 0, slot = 0; j < factor; j++)
+        if (j != me)
+            vc_plan_recv(p, peers[j], vc_ref_sub(in, vec.len * (size_t)slot++, vec.len));
+    /* Beginning after oneself spreads the load: not all send to the same one first. */
+    for (int j = 1; j < factor; j++)
+        vc_plan_send(p, peers[(me + j) % factor], vec);
+    struct vc_ref low = vc_ref_sub(in, 0, vec.len);
+    for (int j = 1; j < me; j++)
+        vc_plan_reduce(p, vc_ref_sub(in, vec.len * (size_t)j, vec.len), low, true);
+    if (me > 0)
+        vc_plan_reduce(p, low, vec, false);
+    for (int j = me + 1; j < factor; j++)
+        vc_plan_reduce(p, vc_ref_sub(in, vec.len * (size_t)(j - 1), vec.len), vec, true);
+}
+
+int vc_allreduce_radix(const struct vc_shape *shape, int otherwise)
+{
+    return shape->radix < 2 ? otherwise : shape->radix > VC_MAX_RADIX ? VC_MAX_RADIX : shape->radix;
+}
+
+/*
+ * The group is folded into a number of members that factors: of each few neighbours the first takes in the
+ * others' vectors, goes on, and hands them the result. Members keep their order, so adjacent members stand
+ * for adjacent ranges of participants.
+ */
+void vc_x_allreduce_multiply(struct vc_plan *p, const struct vc_group *g, struct vc_ref own,
+                             struct vc_ref vec, int radix)
+{
+    if (!vec.len)
+        return;
+    int n = vc_smooth_below(g->n, radix), peers[VC_MAX_RADIX];
+    struct vc_fold f = vc_fold_of(g->n, n, g->me);
+    if (g->me != f.first) {
+        vc_plan_send(p, vc_group_rank(g, f.first), own);
+        vc_plan_recv(p, vc_group_rank(g, f.first), vec);
+        return;
+    }
+    vc_plan_move(p, own, vec);
+    for (int i = 1; i < f.size; i++)
+        vc_plan_recv_reduce(p, vc_group_rank(g, f.first + i), vec, true);
+    /* Two places take turns, so that a round's receives need not wait for the reductions of the round before.
+     */
+    struct vc_ref in[2] = {VC_NOTHING, VC_NOTHING};
+    for (int rest = n, stride = 1, k = 0; rest > 1; k ^= 1) {
+        int factor = vc_smooth_factor(rest, radix), me = f.group / stride % factor;
+        for (int j = 0; j < factor; j++)
+            peers[j] = vc_group_rank(g, vc_fold_first(g->n, n, f.group + (j - me) * stride));
+        if (!in[k].len)
+            in[k] = vc_plan_tmp(p, vec.len * (size_t)(factor - 1)); /* factors do not grow */
+        multiply_round(p, vec, peers, factor, me, in[k]);
+        stride *= factor;
+        rest /= factor;
+    }
+    for (int i = 1; i < f.size; i++)
+        vc_plan_send(p, vc_group_rank(g, f.first + i), vec);
+}
+
+/* A message and its counterpart are empty on both sides or on neither. */
+static void send_some(struct vc_plan *p, int peer, struct vc_ref src)
+{
+    if (src.len)
+        vc_plan_send(p, peer, src);
+}
+
+static void recv_some(struct vc_plan *p, int peer, struct vc_ref dst)
+{
+    if (dst.len)
+        vc_plan_recv(p, peer, dst);
+}
+
+void vc_x_allreduce_rabenseifner(struct vc_plan *p, const struct vc_group *g, const struct vc_shape *shape,
+                                 struct vc_ref own, struct vc_ref vec)
+{
+    struct vc_halving h;
+    if (!vec.len)
+        return;
+    vc_halving_init(&h, g, shape->esize, -1);
+    vc_halving_fold(&h, p, own, vec);
+    if (h.me < 0) {
+        vc_plan_recv(p, vc_group_rank(g, g->me ^ 1), vec);
+        return;
+    }
+    vc_halving_scatter(&h, p, own, vec);
+    for (int k = h.n / 2; k >= 1; k /= 2) {
+        int peer = vc_halving_rank(&h, h.me ^ k);
+        recv_some(p, peer, vc_halving_window(&h, vec, h.me ^ k, k));
+        send_some(p, peer, vc_halving_window(&h, vec, h.me, k));
+    }
+    if (g->me < h.paired)
+        vc_plan_send(p, vc_group_rank(g, g->me ^ 1), vec);
+}
+
+/* Segment i of a chunk of the vector. */
+static struct vc_ref ring_part(struct vc_ref vec, size_t esize, int n, int chunk, int segments, int i)
+{
+    return vc_slices(vc_slices(vec, esize, n, chunk, chunk + 1), esize, segments, i, i + 1);
+}
+
+/* Chunk i starts at participant i and collects its sum on the way around; then the sums go around. */
+void vc_x_allreduce_ring(struct vc_plan *p, const struct vc_group *g, const struct vc_shape *shape,
+                         struct vc_ref own, struct vc_ref vec, int segments)
+{
+    int n = g->n, right = vc_group_rank(g, (g->me + 1) % n), left = vc_group_rank(g, (g->me + n - 1) % n);
+    size_t esize = shape->esize;
+    if (n == 1)
+        vc_plan_move(p, own, vec);
+    for (int k = 0; k < 2 * (n - 1); k++) {
+        int out = ((g->me - k) % n + n) % n, in = (out + n - 1) % n;
+        for (int i = 0; i < segments; i++) {
+            struct vc_ref take = ring_part(vec, esize, n, in, segments, i);
+            send_some(p, right, ring_part(k == 0 ? own : vec, esize, n, out, segments, i));
+            if (take.len && k < n - 1) {
+                vc_plan_move(p, ring_part(own, esize, n, in, segments, i), take);
+                vc_plan_recv_reduce(p, left, take, false);
+            } else {
+                recv_some(p, left, take);
+            }
+        }
+    }
+}

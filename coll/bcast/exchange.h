@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Broadcasts among the participants of a group. Ranks are virtual, `root` too. */
+#ifndef VC_COLL_BCAST_EXCHANGE_H
+#define VC_COLL_BCAST_EXCHANGE_H
+
+#include "coll/group.h"
+
+/** One message from `root` to all: along a binomial tree, along a chain, down a complete binary tree. */
+typedef void vc_bcast_exchange(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root);
+vc_bcast_exchange vc_x_bcast_binomial, vc_x_bcast_chain, vc_x_bcast_binary;
+
+/** A broadcast among all ranks in segments of the shape's size (0: `segment`; 0: one). A whole build(). */
+int vc_bcast_flat(const struct vc_shape *shape, int rank, struct vc_plan *p, size_t segment,
+                  vc_bcast_exchange *exchange);
+/** Single-leader bcast in segments with that exchange between the nodes. A whole build(). */
+int vc_bcast_segmented(const struct vc_shape *shape, int rank, struct vc_plan *p, size_t segment,
+                       vc_bcast_exchange *exchange);
+
+/** Scatters the message in n slices along a binomial tree: the v-th after the root gets those of its subtree.
+ */
+vc_bcast_exchange vc_x_bcast_scatter;
+/** Which slice round k of n - 1 of the ring brings to the v-th after the root: -1 where that one is held
+ * already. */
+int vc_bcast_ring_slice(int n, int v, int k);
+/** That round: the slices go around until everybody has all; what the next one has already is not sent. */
+void vc_x_bcast_ring_step(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root, int k);
+/** The slices by recursive doubling; a power of two only. */
+vc_bcast_exchange vc_x_bcast_doubling;
+
+#endif

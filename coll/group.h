@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Groups of participants. An exchange among a group (coll/<collective>/exchange.h) is written once, for flat
+ * algorithms (the group is the communicator) and for the network phase of two-level ones (one rank of each
+ * node) alike. Each exchange appends the steps of the calling rank. Ranks called "virtual" are positions in
+ * the group; leaders stand in the order of their nodes.
+ */
+#ifndef VC_COLL_GROUP_H
+#define VC_COLL_GROUP_H
+
+#include "coll/plan.h"
+#include "coll/registry.h"
+#include "transport/base.h"
+
+/** Who takes part: virtual ranks 0..n-1. The rank that builds must be one of them. */
+struct vc_group {
+    int n, me;
+    const struct vc_hier *hier; /**< NULL: virtual ranks are communicator ranks */
+    int local;                  /**< of each node the rank of this local index ... */
+    int root_node, root;        /**< ... except of this node (-1: none), where it is this rank */
+};
+
+/** All ranks of the communicator. */
+struct vc_group vc_group_all(const struct vc_shape *shape, int rank);
+
+/** The ranks of local index `local`, one of each node. Every node must have one. */
+struct vc_group vc_group_lane(const struct vc_shape *shape, int rank, int local);
+
+/** The leaders of the nodes: local index 0, but the root on the root's node. `root` is ignored when negative.
+ */
+struct vc_group vc_group_leaders(const struct vc_shape *shape, int rank, int root);
+
+/** The communicator rank of virtual rank v. */
+static inline int vc_group_rank(const struct vc_group *g, int v)
+{
+    if (!g->hier)
+        return v;
+    return v == g->root_node ? g->root : vc_hier_rank(g->hier, v, g->local);
+}
+
+/** How many ranks of each node take part in a multi-leader network phase: what the shape says, or as many as
+ * all have. */
+int vc_lanes(const struct vc_shape *shape);
+
+/* ---- where the participants' blocks lie ---- */
+
+/** Block i is the i-th unit at i * stride, or units first[i] to first[i + 1]. */
+struct vc_layout {
+    enum vc_buf buf;
+    size_t off;       /**< of block 0 */
+    size_t unit;      /**< bytes */
+    size_t stride;    /**< bytes from block to block where `first` is NULL */
+    const int *first; /**< [n + 1], or NULL */
+};
+
+static inline size_t vc_layout_off(const struct vc_layout *lay, int i)
+{
+    return lay->first ? (size_t)lay->first[i] * lay->unit : (size_t)i * lay->stride;
+}
+
+/** Blocks i to j - 1, which must be adjacent (stride == unit, or `first`) when they are more than one. */
+static inline struct vc_ref vc_layout_range(const struct vc_layout *lay, int i, int j)
+{
+    size_t at = vc_layout_off(lay, i);
+    size_t len = lay->first || j - i != 1 ? vc_layout_off(lay, j) - at : lay->unit;
+    return vc_ref_of(lay->buf, lay->off + at, len);
+}
+
+static inline struct vc_ref vc_layout_block(const struct vc_layout *lay, int i)
+{
+    return vc_layout_range(lay, i, i + 1);
+}
+
+/** Slices i to j - 1 of n, see vc_slice(). */
+static inline struct vc_ref vc_slices(struct vc_ref vec, size_t grain, int n, int i, int j)
+{
+    size_t at = vc_slice(vec.len, grain, n, i);
+    return vc_ref_sub(vec, at, vc_slice(vec.len, grain, n, j) - at);
+}
+
+/** Appends copies, as few as possible: neighbours that stay neighbours become one. Zero-initialize but for
+ * `plan`. */
+struct vc_copier {
+    struct vc_plan *plan;
+    struct vc_ref src, dst; /**< what was added and not yet appended */
+};
+void vc_copier_add(struct vc_copier *c, struct vc_ref src, struct vc_ref dst);
+void vc_copier_flush(struct vc_copier *c);
+
+/** Blocks of all ranks from rank order to the order of vc_hier.members, and back. */
+void vc_copy_grouped(struct vc_plan *p, const struct vc_shape *shape, struct vc_ref ranks,
+                     struct vc_ref grouped);
+void vc_copy_ungrouped(struct vc_plan *p, const struct vc_shape *shape, struct vc_ref grouped,
+                       struct vc_ref ranks);
+
+/** What a node step does not use on this rank. */
+#define VC_NOTHING vc_ref_of(VC_BUF_NONE, 0, 0)
+
+/** VC_NODE_BCAST of ref from local index `root`; nothing where the rank is alone on its node. */
+void vc_x_node_bcast(struct vc_plan *p, const struct vc_shape *shape, int rank, int root, struct vc_ref ref);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reductions to one participant of a group. `own` is where a participant's operand lies, `acc` where it sums
+ * up what it has: the result at the top of the tree, scratch (or own, which then is overwritten) elsewhere.
+ */
+#ifndef VC_COLL_REDUCE_EXCHANGE_H
+#define VC_COLL_REDUCE_EXCHANGE_H
+
+#include "coll/group.h"
+
+/** Along a binomial tree to virtual rank `top`. Operands stay in ascending order when that is 0. */
+void vc_x_reduce_tree(struct vc_plan *p, const struct vc_group *g, struct vc_ref own, struct vc_ref acc,
+                      int top);
+/** Whether this participant passes its operand on and sums nothing up: its `acc` is `own`. */
+bool vc_reduce_leaf(const struct vc_group *g, int top);
+
+/**
+ * In place to virtual rank `root`; what the others' vec holds then is undefined. Operators that do not
+ * commute take the tree of virtual rank 0 and one more hop.
+ */
+void vc_x_reduce_binomial(struct vc_plan *p, const struct vc_group *g, const struct vc_shape *shape,
+                          struct vc_ref vec, int root);
+
+/** All ranks' reduction in segments along the tree of rank `top`, whose result goes to `at_top` there. */
+void vc_reduce_flat(struct vc_plan *p, const struct vc_shape *shape, int rank, int top, struct vc_ref at_top);
+
+#endif
