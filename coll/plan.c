@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "coll/plan.h"
 
+#include "coll/info.h"
 #include "transport/base.h"
 
 #include <assert.h>
@@ -42,8 +43,9 @@ void vc_plan_begin(struct vc_plan *p, const struct vc_shape *shape, int rank)
 {
     vc_plan_init(p);
     p->local = shape->hier->local_of[rank];
-    p->alias = shape->coll == VC_ALLTOALL ? VC_ALIAS_NEVER : VC_ALIAS_AT;
-    if (shape->coll == VC_ALLGATHER)
+    enum vc_in_place in_place = vc_coll_info[shape->coll].in_place;
+    p->alias = in_place == VC_IN_PLACE_NEVER ? VC_ALIAS_NEVER : VC_ALIAS_AT;
+    if (in_place == VC_IN_PLACE_OWN_BLOCK)
         p->send_at = (size_t)rank * shape->bytes;
 }
 

@@ -1,109 +1,71 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "coll/registry.h"
 
+#include "coll/info.h"
 #include "coll/node/node.h"
 
+#include <pthread.h>
 #include <string.h>
 
-#define NATIVE(COLL, name_)                                                                                  \
-    static const struct vc_alg native_##name_ = {                                                            \
-        .name = "native",                                                                                    \
-        .coll = COLL,                                                                                        \
-        .kind = VC_ALG_NATIVE,                                                                               \
-        .help = "the underlying MPI's own",                                                                  \
-    };
-NATIVE(VC_BARRIER, barrier)
-NATIVE(VC_BCAST, bcast)
-NATIVE(VC_REDUCE, reduce)
-NATIVE(VC_ALLREDUCE, allreduce)
-NATIVE(VC_ALLGATHER, allgather)
-NATIVE(VC_ALLTOALL, alltoall)
-
-/* Reductions in a node's memory go in ascending rank order, so they need no commutative operator. */
-#define SHM(COLL, name_)                                                                                     \
-    static const struct vc_alg shm_##name_ = {                                                               \
-        .name = "shm",                                                                                       \
-        .coll = COLL,                                                                                        \
-        .kind = VC_ALG_NODE,                                                                                 \
-        .restrictions = VC_NEEDS_ONE_NODE,                                                                   \
-        .help = "direct code through slots in the node's shared memory",                                     \
-        .node_alg = VC_NODE_SLOTS,                                                                           \
-    };
-SHM(VC_BARRIER, barrier)
-SHM(VC_BCAST, bcast)
-SHM(VC_REDUCE, reduce)
-SHM(VC_ALLREDUCE, allreduce)
-SHM(VC_ALLGATHER, allgather)
-SHM(VC_ALLTOALL, alltoall)
-
-#define SHM_CMA(COLL, name_)                                                                                 \
-    static const struct vc_alg shm_cma_##name_ = {                                                           \
-        .name = "shm_cma",                                                                                   \
-        .coll = COLL,                                                                                        \
-        .kind = VC_ALG_NODE,                                                                                 \
-        .restrictions = VC_NEEDS_ONE_NODE,                                                                   \
-        .help = "one copy from process to process (cross memory attach), for large messages of one node",    \
-        .node_alg = VC_NODE_CMA,                                                                             \
-    };
-SHM_CMA(VC_BCAST, bcast)
-SHM_CMA(VC_REDUCE, reduce)
-SHM_CMA(VC_ALLREDUCE, allreduce)
-SHM_CMA(VC_ALLGATHER, allgather)
-SHM_CMA(VC_ALLTOALL, alltoall)
-
+static const struct vc_alg *const plans[] = {
 #define VC_ALG_ENTRY(coll, name) &vc_alg_##coll##_##name,
+#include "coll/algs.list"
+#undef VC_ALG_ENTRY
+};
+enum { NPLANS = sizeof plans / sizeof plans[0] };
 
-static const struct vc_alg *const barrier_algs[] = {
-    &native_barrier,
-    &shm_barrier,
-#include "coll/barrier/algs.list"
-    NULL,
+/* What collectives have besides plans. Reductions in a node's memory go in ascending rank order, so they need
+ * no commutative operator. */
+static const struct vc_alg others[] = {
+    {.name = "native", .kind = VC_ALG_NATIVE, .help = "the underlying MPI's own"},
+    {
+        .name = "shm",
+        .kind = VC_ALG_NODE,
+        .restrictions = VC_NEEDS_ONE_NODE,
+        .help = "direct code through slots in the node's shared memory",
+        .node_alg = VC_NODE_SLOTS,
+    },
+    {
+        .name = "shm_cma",
+        .kind = VC_ALG_NODE,
+        .restrictions = VC_NEEDS_ONE_NODE,
+        .help = "one copy from process to process (cross memory attach), for large messages of one node",
+        .node_alg = VC_NODE_CMA,
+    },
 };
-static const struct vc_alg *const bcast_algs[] = {
-    &native_bcast,
-    &shm_bcast,
-    &shm_cma_bcast,
-#include "coll/bcast/algs.list"
-    NULL,
-};
-static const struct vc_alg *const reduce_algs[] = {
-    &native_reduce,
-    &shm_reduce,
-    &shm_cma_reduce,
-#include "coll/reduce/algs.list"
-    NULL,
-};
-static const struct vc_alg *const allreduce_algs[] = {
-    &native_allreduce,
-    &shm_allreduce,
-    &shm_cma_allreduce,
-#include "coll/allreduce/algs.list"
-    NULL,
-};
-static const struct vc_alg *const allgather_algs[] = {
-    &native_allgather,
-    &shm_allgather,
-    &shm_cma_allgather,
-#include "coll/allgather/algs.list"
-    NULL,
-};
-static const struct vc_alg *const alltoall_algs[] = {
-    &native_alltoall,
-    &shm_alltoall,
-    &shm_cma_alltoall,
-#include "coll/alltoall/algs.list"
-    NULL,
-};
+enum { NOTHERS = sizeof others / sizeof others[0] };
 
-static const struct vc_alg *const *const lists[VC_COLL_ACCELERATED] = {
-    [VC_BARRIER] = barrier_algs,     [VC_BCAST] = bcast_algs,         [VC_REDUCE] = reduce_algs,
-    [VC_ALLREDUCE] = allreduce_algs, [VC_ALLGATHER] = allgather_algs, [VC_ALLTOALL] = alltoall_algs,
-};
+/* One list behind the other, each with its NULL. Made once; read-only afterwards. */
+static struct vc_alg made[VC_COLL_ACCELERATED][NOTHERS];
+static const struct vc_alg *list[VC_COLL_ACCELERATED * (NOTHERS + 1) + NPLANS];
+static const struct vc_alg *const *first[VC_COLL_ACCELERATED];
+
+static void make_lists(void)
+{
+    int n = 0;
+    for (int c = 0; c < VC_COLL_ACCELERATED; c++) {
+        first[c] = &list[n];
+        for (int i = 0; i < NOTHERS; i++) {
+            if (others[i].kind == VC_ALG_NODE && others[i].node_alg == VC_NODE_CMA &&
+                !vc_coll_info[c].single_copy)
+                continue;
+            made[c][i] = others[i];
+            made[c][i].coll = (enum vc_coll)c;
+            list[n++] = &made[c][i];
+        }
+        for (int i = 0; i < NPLANS; i++)
+            if (plans[i]->coll == (enum vc_coll)c)
+                list[n++] = plans[i];
+        list[n++] = NULL;
+    }
+}
 
 const struct vc_alg *const *vc_alg_list(enum vc_coll coll)
 {
     static const struct vc_alg *const none[] = {NULL};
-    return (unsigned)coll < VC_COLL_ACCELERATED ? lists[coll] : none;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_lists);
+    return (unsigned)coll < VC_COLL_ACCELERATED ? first[coll] : none;
 }
 
 const struct vc_alg *vc_alg_find(enum vc_coll coll, const char *name)
@@ -141,7 +103,7 @@ const char *vc_restriction_text(enum vc_restriction bit)
 
 static bool broken(enum vc_restriction bit, const struct vc_shape *s)
 {
-    bool reduction = s->coll == VC_REDUCE || s->coll == VC_ALLREDUCE;
+    bool reduction = vc_coll_reduces(s->coll);
     switch (bit) {
     case VC_NEEDS_COMMUTATIVE:
         return reduction && !s->commutative;

@@ -46,12 +46,7 @@ struct vc_alg {
 /* Every plan algorithm is a `const struct vc_alg vc_alg_<collective>_<name>` and a line in its collective's
  * algs.list. */
 #define VC_ALG_ENTRY(coll, name) extern const struct vc_alg vc_alg_##coll##_##name;
-#include "coll/barrier/algs.list"
-#include "coll/bcast/algs.list"
-#include "coll/reduce/algs.list"
-#include "coll/allreduce/algs.list"
-#include "coll/allgather/algs.list"
-#include "coll/alltoall/algs.list"
+#include "coll/algs.list"
 #undef VC_ALG_ENTRY
 
 /** All algorithms of a collective, `native` first; the array ends with a NULL pointer. Static storage. */

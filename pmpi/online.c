@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/online.h"
 
+#include "coll/info.h"
 #include "pmpi/world.h"
 #include "tune/online_table.h"
 
@@ -87,8 +88,7 @@ static void begin(struct vc_team *t, MPI_Comm comm)
  * the algorithm. */
 static bool fixed(const struct vc_team *t, enum vc_coll coll)
 {
-    return vc_params.alg[coll].alg || t->sel.forced[coll] ||
-           (t->key.reproducible && (coll == VC_REDUCE || coll == VC_ALLREDUCE));
+    return vc_params.alg[coll].alg || t->sel.forced[coll] || (t->key.reproducible && (vc_coll_reduces(coll)));
 }
 
 static void agree(struct learner *l, MPI_Comm comm)

@@ -4,6 +4,7 @@
 #ifndef VC_PMPI_RUN_H
 #define VC_PMPI_RUN_H
 
+#include "coll/info.h"
 #include "pmpi/comm.h"
 #include "pmpi/team.h"
 #include "pmpi/types.h"
@@ -84,18 +85,13 @@ static inline int vc_choose(struct vc_comm *c, struct vc_call *k, size_t esize, 
 static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struct vc_how *how,
                          const struct vc_work *w)
 {
-    static const enum vc_node_kind kinds[VC_COLL_ACCELERATED] = {
-        [VC_BARRIER] = VC_NODE_BARRIER,     [VC_BCAST] = VC_NODE_BCAST,
-        [VC_REDUCE] = VC_NODE_REDUCE,       [VC_ALLREDUCE] = VC_NODE_ALLREDUCE,
-        [VC_ALLGATHER] = VC_NODE_ALLGATHER, [VC_ALLTOALL] = VC_NODE_ALLTOALL,
-    };
     struct vc_team *t = c->team;
     if (VC_UNLIKELY(how->pick->policy != t->policy))
         vc_team_policy(t, how->pick->policy);
     if (VC_LIKELY(how->alg->kind == VC_ALG_NODE)) {
         /* One node: its ranks are the communicator's, in the same order. */
         struct vc_node_call call = {
-            .kind = kinds[k->coll],
+            .kind = vc_coll_info[k->coll].node,
             .alg = (enum vc_node_alg)how->alg->node_alg,
             .root = k->root,
             .parts = 1,

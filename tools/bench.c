@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vcoll-bench: one run. See docs/benchmarking.md. */
+#include "coll/info.h"
 #include "tools/bench_verbs.h"
 #include "include/vcoll/vcoll.h"
 
@@ -19,7 +20,7 @@ static int count_points(const struct bench_opts *o)
 {
     int n = 0;
     for (int i = 0; o->points && i < o->ncoll; i++)
-        n += o->coll[i] == VC_BARRIER ? 1 : o->nsizes;
+        n += vc_coll_sized(o->coll[i]) ? o->nsizes : 1;
     return n;
 }
 
@@ -30,11 +31,11 @@ static int run_points(struct bench_world *w, struct bench_verbs *v, struct bench
     for (int c = 0; o->points && c < o->ncoll; c++) {
         if (w->rank == 0)
             bench_table_coll(w, r, o->coll[c]);
-        for (int i = 0; i < (o->coll[c] == VC_BARRIER ? 1 : o->nsizes); i++) {
+        for (int i = 0; i < (vc_coll_sized(o->coll[c]) ? o->nsizes : 1); i++) {
             struct bench_point *p = &r->point[r->npoint];
             char what[64], size[24];
             p->coll = o->coll[c];
-            p->bytes = p->coll == VC_BARRIER ? 0 : o->sizes[i];
+            p->bytes = vc_coll_sized(p->coll) ? o->sizes[i] : 0;
             snprintf(what, sizeof what, "%s %s", vc_coll_name(p->coll),
                      p->bytes ? bench_size_text(p->bytes, size) : "");
             if (w->rank == 0)

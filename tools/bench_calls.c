@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The measured calls: through vcoll and beside it, on buffers that vary, and whether their results are right.
  */
+#include "coll/info.h"
 #include "tools/bench.h"
 #include "include/vcoll/vcoll.h"
 
@@ -61,8 +62,8 @@ double bench_call_moved(enum vc_coll coll, size_t bytes, int size)
 
 static void shape_call(struct bench_call *c, int size)
 {
-    bool reduction = c->coll == VC_REDUCE || c->coll == VC_ALLREDUCE;
-    size_t all = c->bytes * (size_t)size, width = 1;
+    bool reduction = vc_coll_reduces(c->coll);
+    size_t width = 1;
     c->type = MPI_BYTE;
     c->op = MPI_SUM;
     if (reduction && c->bytes % sizeof(double) == 0) {
@@ -75,10 +76,8 @@ static void shape_call(struct bench_call *c, int size)
         c->type = MPI_UNSIGNED_CHAR;
     }
     c->count = (int)(c->bytes / width);
-    c->send_len = c->coll == VC_BARRIER || c->coll == VC_BCAST ? 0 : c->coll == VC_ALLTOALL ? all : c->bytes;
-    c->recv_len = c->coll == VC_BARRIER                               ? 0
-                  : c->coll == VC_ALLGATHER || c->coll == VC_ALLTOALL ? all
-                                                                      : c->bytes;
+    c->send_len = vc_side_bytes(vc_coll_info[c->coll].send, c->bytes, size);
+    c->recv_len = vc_side_bytes(vc_coll_info[c->coll].recv, c->bytes, size);
 }
 
 /* Numbers of the call's type, so that sums neither overflow nor run into denormals. */
@@ -235,7 +234,7 @@ bool bench_call_verify(struct bench_call *c, struct bench_world *w, const struct
     char *send = c->send + (size_t)c->offs[2 * at] * LINE,
          *recv = c->recv + (size_t)c->offs[2 * at + 1] * LINE;
     char guard[GUARD];
-    bool ok = true, reduction = c->coll == VC_REDUCE || c->coll == VC_ALLREDUCE;
+    bool ok = true, reduction = vc_coll_reduces(c->coll);
     memset(recv, 0xa5, c->recv_len + GUARD);
     memset(guard, 0xa5, sizeof guard);
     if (reduction)
@@ -253,7 +252,7 @@ bool bench_call_verify(struct bench_call *c, struct bench_world *w, const struct
         ok = true;
     else if (reduction)
         ok = check_sum(c, w, recv, round);
-    else if (c->coll != VC_BARRIER)
+    else if (vc_coll_sized(c->coll))
         ok = check_bytes(c, w, recv, round);
     ok = ok && memcmp(recv + c->recv_len, guard, sizeof guard) == 0;
     fill(send, c->send_len, c->type);

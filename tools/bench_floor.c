@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What this machine allows at best: a cache line there and back between two CPUs, and copying. */
+#include "coll/info.h"
 #include "tools/bench_verbs.h"
 
 #include <math.h>
@@ -214,7 +215,7 @@ static double wire_of(const struct bench_floor *f, size_t bytes)
 
 double bench_floor_of(const struct bench_world *w, const struct bench_floor *f, enum vc_coll coll, int i)
 {
-    size_t bytes = coll == VC_BARRIER ? 0 : w->opt->sizes[i];
+    size_t bytes = vc_coll_sized(coll) ? w->opt->sizes[i] : 0;
     double copy = 0, lines = f->line;
     if (w->size < 2)
         return NAN;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* --plot: ratio over size, one line per collective, drawn by gnuplot. */
+#include "coll/info.h"
 #include "tools/bench.h"
 
 #include <errno.h>
@@ -38,7 +39,7 @@ static int count_points(const struct bench_report *r, enum vc_coll coll)
 {
     int n = 0;
     for (int i = 0; i < r->npoint; i++)
-        n += r->point[i].coll == coll && coll != VC_BARRIER;
+        n += r->point[i].coll == coll && vc_coll_sized(coll);
     return n;
 }
 
@@ -50,7 +51,7 @@ static void put_data(FILE *g, const struct bench_world *w, const struct bench_re
             for (int i = 0; i < r->npoint; i++) {
                 const struct bench_point *p = &r->point[i];
                 const struct bench_series *s = &p->s[m];
-                if (p->coll == w->opt->coll[c] && p->coll != VC_BARRIER && isfinite(s->ratio))
+                if (p->coll == w->opt->coll[c] && vc_coll_sized(p->coll) && isfinite(s->ratio))
                     fprintf(g, "%zu %g %g %g\n", p->bytes, s->ratio, isnan(s->low) ? s->ratio : s->low,
                             isnan(s->high) ? s->ratio : s->high);
             }

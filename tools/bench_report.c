@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The table. */
+#include "coll/info.h"
 #include "tools/bench.h"
 #include "include/vcoll/vcoll.h"
 
@@ -115,7 +116,7 @@ void bench_table_point(const struct bench_world *w, const struct bench_report *r
     static const char *const name[BENCH_MEASURES] = {"start", "b2b"};
     FILE *f = r->table;
     char size[24];
-    fprintf(f, "%6s", p->coll == VC_BARRIER ? "-" : bench_size_text(p->bytes, size));
+    fprintf(f, "%6s", vc_coll_sized(p->coll) ? bench_size_text(p->bytes, size) : "-");
     for (int m = 0; m < BENCH_MEASURES; m++) {
         const struct bench_series *s = &p->s[m];
         if (!w->opt->measure[m])

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Medians, quantiles, bootstrap intervals and the averages that goals are stated in. */
+#include "coll/info.h"
 #include "tools/bench.h"
 
 #include <math.h>
@@ -68,7 +69,7 @@ static void average_one(const struct bench_report *r, enum vc_coll coll, enum be
     for (int i = 0; i < r->npoint; i++) {
         const struct bench_point *p = &r->point[i];
         /* A barrier is a small message: it counts in the ranges that begin at 8 bytes. */
-        size_t bytes = p->coll == VC_BARRIER ? 8 : p->bytes;
+        size_t bytes = vc_coll_sized(p->coll) ? p->bytes : 8;
         double ratio = p->s[m].ratio;
         if (p->coll != coll || bytes < range->low || bytes > range->high || !(ratio > 0))
             continue;

@@ -5,6 +5,7 @@
  */
 #include "tools/info_cost.h"
 
+#include "coll/info.h"
 #include "tune/select.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,15 +131,10 @@ static bool worth_looking(const struct job *j, enum vc_coll coll, int rank, int 
     return k >= 2 && (rank == 0 || !j->hier.uniform || j->ppn == 1 || rank % j->ppn != 0);
 }
 
-static bool reduces(enum vc_coll coll)
-{
-    return coll == VC_REDUCE || coll == VC_ALLREDUCE;
-}
-
 /* Peers may differ inside a range of sizes (few elements leave ranks without a share), so both ends count. */
 static int count_row(struct job *j, const struct vc_alg_choice *pick, struct cost_row *row)
 {
-    bool rooted = row->coll == VC_BCAST || row->coll == VC_REDUCE;
+    bool rooted = vc_coll_rooted(row->coll);
     size_t large = row->to != SIZE_MAX ? row->to : row->from > (1 << 19) ? 2 * row->from : 1 << 20;
     const size_t size[2] = {row->from, large};
     int most = 0;
@@ -147,15 +143,15 @@ static int count_row(struct job *j, const struct vc_alg_choice *pick, struct cos
             .coll = row->coll,
             .size = j->ranks,
             .root = k & 1 ? j->ranks - 1 : 0,
-            .bytes = row->coll == VC_BARRIER ? 0 : vc_round_up(size[k / 2] ? size[k / 2] : 1, ESIZE),
-            .esize = reduces(row->coll) ? ESIZE : 1,
+            .bytes = vc_coll_sized(row->coll) ? vc_round_up(size[k / 2] ? size[k / 2] : 1, ESIZE) : 0,
+            .esize = vc_coll_reduces(row->coll) ? ESIZE : 1,
             .commutative = !row->noncommutative,
             .radix = pick->radix,
             .segment = pick->segment,
             .leaders = pick->leaders,
             .hier = &j->hier,
         };
-        if ((!rooted && shape.root) || (row->coll == VC_BARRIER && k >= 2) ||
+        if ((!rooted && shape.root) || (!vc_coll_sized(row->coll) && k >= 2) ||
             vc_alg_refuses(pick->alg, &shape))
             continue;
         unsigned bits = MET_NOW;
@@ -241,7 +237,7 @@ int info_cost(const struct vc_params *params, int ranks, int ppn, struct cost *o
             if (!(params->colls & (1u << c)))
                 continue;
             err = add_rows(&j, &sel, (enum vc_coll)c, false, out);
-            if (err == VC_OK && reduces((enum vc_coll)c))
+            if (err == VC_OK && vc_coll_reduces((enum vc_coll)c))
                 err = add_rows(&j, &sel, (enum vc_coll)c, true, out);
         }
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The writers of `vcoll info --cost`. */
+#include "coll/info.h"
 #include "tools/info_cost.h"
 
 #include <jansson.h>
@@ -30,7 +31,7 @@ static void range_text(const struct cost_row *r, char *buf, size_t len)
     char from[24], to[24];
     size_text(r->from ? r->from - 1 : 0, from, sizeof from);
     size_text(r->to, to, sizeof to);
-    if (r->coll == VC_BARRIER)
+    if (!vc_coll_sized(r->coll))
         snprintf(buf, len, " ");
     else if (r->to == SIZE_MAX)
         snprintf(buf, len, r->from ? "above %s" : "any", from);

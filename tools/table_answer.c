@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `vcoll tune explain`: what runs for one call, by which row, and what was measured near it. */
+#include "coll/info.h"
 #include "tools/table_explain.h"
 
 #include "transport/base.h"
@@ -85,7 +86,7 @@ static void decide(struct answer *a)
 
 static bool reduction(const struct explain_request *r)
 {
-    return r->call.coll == VC_REDUCE || r->call.coll == VC_ALLREDUCE;
+    return vc_coll_reduces(r->call.coll);
 }
 
 void explain_question(const struct explain_request *r, const struct vc_topo_key *k)

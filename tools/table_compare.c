@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/info.h"
 #include "tools/table_diff.h"
 
 #include "tools/table_axes.h"
@@ -138,11 +139,11 @@ static bool list_calls(const struct vc_selection sel[2], enum vc_coll coll, bool
                               .bytes = {from, to == SIZE_MAX ? UINT64_MAX : to},
                               .choice = {commutative ? a->pick : a->pick_noncomm,
                                          commutative ? b->pick : b->pick_noncomm}}};
-        if (coll == VC_BARRIER) /* has one size */
+        if (!vc_coll_sized(coll)) /* has one size */
             w.d.bytes.max = UINT64_MAX;
         if (!vc_choice_same(&w.d.choice[0], &w.d.choice[1]) && !put(out, &w))
             return false;
-        if (to == SIZE_MAX || coll == VC_BARRIER)
+        if (to == SIZE_MAX || !vc_coll_sized(coll))
             return true;
         from = (uint64_t)to + 1;
         a += a->max_bytes == to;
@@ -178,7 +179,7 @@ static int compare_selections(struct compare *c, int cell, const struct vc_selec
     int err = VC_OK;
     for (int i = 0; i < VC_COLL_ACCELERATED && err == VC_OK; i++) {
         enum vc_coll coll = (enum vc_coll)i;
-        bool reduction = coll == VC_REDUCE || coll == VC_ALLREDUCE, good = list_calls(sel, coll, true, &yes);
+        bool reduction = vc_coll_reduces(coll), good = list_calls(sel, coll, true, &yes);
         no.n = 0;
         if (good && reduction)
             good = list_calls(sel, coll, false, &no);

@@ -2,6 +2,7 @@
 /* `vcoll tune explain`: the command line, and what is asked. The answer is printed by table_answer.c. */
 #include "tools/table_explain.h"
 
+#include "coll/info.h"
 #include "tools/tools.h"
 #include "transport/base.h"
 #include "transport/topology/platform.h"
@@ -157,18 +158,17 @@ static error_t parse_place(int key, char *arg, struct argp_state *state)
 
 static void check_words(struct explain_request *r, struct argp_state *state)
 {
-    const char *colls[VC_COLL_ACCELERATED + 1] = {NULL};
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++)
-        colls[i] = vc_coll_name((enum vc_coll)i);
+    const char *colls[VC_COLL_ACCELERATED + 1];
+    vc_coll_words(colls);
     if (state->arg_num == 0)
         argp_error(state, "no collective is named");
     r->table = state->arg_num == 2 ? r->arg[0] : NULL;
     r->call.coll = (enum vc_coll)word(r->arg[state->arg_num - 1], "collective", colls, state);
-    bool reduction = r->call.coll == VC_REDUCE || r->call.coll == VC_ALLREDUCE;
+    bool reduction = vc_coll_reduces(r->call.coll);
     if (!reduction && (!r->call.commutative || r->call.esize))
         argp_error(state, "%s has no operator: --operator and --esize belong to reduce and allreduce",
                    vc_coll_name(r->call.coll));
-    if (r->call.coll == VC_BARRIER && r->call.bytes > 0)
+    if (!vc_coll_sized(r->call.coll) && r->call.bytes > 0)
         argp_error(state, "a barrier has no bytes");
     if (!reduction)
         r->call.esize = 1;
@@ -230,7 +230,7 @@ static int explain(struct explain_request *r)
     int code = EXIT_FAILURE;
     if (table_key_make(&r->place, &r->params, &key) != VC_OK)
         fprintf(stderr, "%s: %s\n", who, vc_error_text());
-    else if (!r->sized && r->call.coll != VC_BARRIER)
+    else if (!r->sized && vc_coll_sized(r->call.coll))
         code = explain_sizes(r, &key.key);
     else
         code = explain_call(r, &key.key);

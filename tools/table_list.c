@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Rules of one or several tables as a list that can be cut, settled (table_settle.c), sorted and written. */
+#include "coll/info.h"
 #include "tools/table_tool.h"
 
 #include "transport/base.h"
@@ -81,7 +82,7 @@ static bool is_pow2(uint64_t n)
 static bool passes(enum vc_restriction bit, const struct vc_row *r)
 {
     const struct vc_row_keys *k = &r->keys;
-    bool reduction = r->coll == VC_REDUCE || r->coll == VC_ALLREDUCE;
+    bool reduction = vc_coll_reduces(r->coll);
     switch (bit) {
     case VC_NEEDS_COMMUTATIVE:
         return reduction && r->commutative == VC_ANY;

@@ -2,6 +2,8 @@
 /* Performance guidelines: which comparisons, in which order, and how long. */
 #include "tools/tune_check.h"
 
+#include "coll/info.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +54,7 @@ static struct check_one *add(struct check *x, enum check_rule rule, struct tune_
 /* What an allgather or alltoall leaves on each rank. */
 static bool fits(const struct tune_place *p, enum vc_coll coll, size_t bytes)
 {
-    bool blocks = coll == VC_ALLGATHER || coll == VC_ALLTOALL;
-    return bytes * (blocks ? (size_t)p->ranks : 1) <= LIMIT;
+    return bytes * vc_coll_blocks(coll, p->ranks) <= LIMIT;
 }
 
 static bool add_call(struct check *x, struct tune_place *on, enum vc_coll coll, size_t bytes, bool last)
@@ -66,7 +67,7 @@ static bool add_call(struct check *x, struct tune_place *on, enum vc_coll coll, 
     bool ok = x->r.native || add(x, CHECK_NATIVE, on, coll, bytes);
     if (check_rule_of(coll) != CHECK_RULES)
         ok = ok && add(x, check_rule_of(coll), on, coll, bytes);
-    if (coll == VC_BARRIER || last || !fits(on, coll, 2 * bytes))
+    if (!vc_coll_sized(coll) || last || !fits(on, coll, 2 * bytes))
         return ok;
     struct check_one *c = ok ? add(x, CHECK_SIZE, on, coll, bytes) : NULL;
     if (c)

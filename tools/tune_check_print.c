@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What `vcoll tune check` found, for people and as JSON. */
+#include "coll/info.h"
 #include "tools/tune_check.h"
 
 #include <errno.h>
@@ -38,7 +39,7 @@ static void print_left(FILE *f, const struct check_one *c)
 {
     char size[24], name[48];
     fprintf(f, "%s", vc_coll_name(c->coll));
-    if (c->coll != VC_BARRIER)
+    if (vc_coll_sized(c->coll))
         fprintf(f, " of %s bytes", bench_size_text(c->bytes, size));
     fprintf(f, " on %s (%s)", check_place_name(c->on, name), c->algorithm);
 }

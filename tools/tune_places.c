@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Where is measured: communicators of other (nodes, ranks per node) inside the allocation, powers of two and
  * others, and the sizes to begin with, as many as the time allows. */
+#include "coll/info.h"
 #include "tools/tune_job.h"
 
 #include <stdlib.h>
@@ -122,12 +123,11 @@ int tune_sizes(const struct tune_job *j, enum vc_coll coll, size_t sizes[BENCH_M
 {
     size_t all[BENCH_MAX_SIZES];
     int n = all_sizes(j, all), most = j->most_sizes;
-    if (coll == VC_BARRIER) {
+    if (!vc_coll_sized(coll)) {
         sizes[0] = 0;
         return 1;
     }
-    bool blocks = coll == VC_ALLGATHER || coll == VC_ALLTOALL;
-    while (n > 1 && all[n - 1] * (blocks ? (size_t)j->w->size : 1) > TOTAL_MAX)
+    while (n > 1 && all[n - 1] * vc_coll_blocks(coll, j->w->size) > TOTAL_MAX)
         n--;
     if (most == 0 || most >= n) {
         memcpy(sizes, all, (size_t)n * sizeof *sizes);

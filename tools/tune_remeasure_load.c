@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The points of a table that can be measured again, and what the table gives their calls. */
+#include "coll/info.h"
 #include "tools/tune_remeasure.h"
 
 #include "transport/base.h"
@@ -10,7 +11,7 @@
 static bool asked_for(const struct re_run *r, const struct re_point *p)
 {
     const struct bench_opts *o = &r->o->bench;
-    bool coll = false, size = !r->o->own_sizes || p->coll == VC_BARRIER, ranks = !r->o->ranks;
+    bool coll = false, size = !r->o->own_sizes || !vc_coll_sized(p->coll), ranks = !r->o->ranks;
     for (int i = 0; i < o->ncoll; i++)
         coll = coll || o->coll[i] == p->coll;
     for (int i = 0; i < o->nsizes; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What came of measuring a table again, for people and as JSON. */
+#include "coll/info.h"
 #include "tools/tune_check.h"
 #include "tools/tune_remeasure.h"
 
@@ -34,7 +35,7 @@ static void print_call(FILE *f, const struct re_run *r, const struct re_point *p
 {
     char size[24];
     fprintf(f, "%s", vc_coll_name(p->coll));
-    if (p->coll != VC_BARRIER)
+    if (vc_coll_sized(p->coll))
         fprintf(f, " of %s bytes", bench_size_text(p->bytes, size));
     fprintf(f, " on %s", r->place[p->place].name);
 }

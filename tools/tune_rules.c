@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Rules out of points: sizes with the same choice become one row, borders lie halfway (geometrically) between
  * neighbours; so do those of ranks and nodes. */
+#include "coll/info.h"
 #include "tools/tune_job.h"
 
 #include "transport/topology/platform.h"
@@ -139,10 +140,10 @@ static json_t *make_row(const struct tune_job *j, const struct tune_place *p, st
     json_array_append_new(
         bytes, last + 1 < n ? json_integer((json_int_t)middle(list[last]->p.bytes, list[last + 1]->p.bytes))
                             : json_null());
-    if (coll != VC_BARRIER)
+    if (vc_coll_sized(coll))
         json_object_set(row, "bytes", bytes);
     json_decref(bytes);
-    if (coll == VC_REDUCE || coll == VC_ALLREDUCE)
+    if (vc_coll_reduces(coll))
         json_object_set_new(row, "operator", json_string("commutative"));
     put_choice(row, coll, chosen(list[first])->choice);
     json_t *points = json_array();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Candidates of a point: every algorithm that can run, with its parameters one at a time, in the order in
  * which the cost model would try them. */
+#include "coll/info.h"
 #include "tools/tune_job.h"
 
 #include <math.h>
@@ -21,7 +22,7 @@ struct list {
 static struct vc_shape shape_of(const struct tune_comm *c, enum vc_coll coll, size_t bytes,
                                 const struct vc_alg_choice *choice)
 {
-    bool reduces = coll == VC_REDUCE || coll == VC_ALLREDUCE;
+    bool reduces = vc_coll_reduces(coll);
     return (struct vc_shape){
         .coll = coll,
         .size = c->w.size,

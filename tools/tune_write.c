@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The table as a file: rules, what was measured, where and with what. It is parsed, and every point looked up
  * in it, before it takes its name. */
+#include "coll/info.h"
 #include "tools/tune_job.h"
 
 #include "tune/table_json.h"
@@ -56,7 +57,7 @@ static json_t *point(const struct tune_job *j, const struct tune_result *r)
                           "network", k->network, "platform", k->platform, "device", k->device, "chosen",
                           p->cand[p->best].choice, "why", p->why);
     json_t *list = json_array();
-    if (p->coll == VC_REDUCE || p->coll == VC_ALLREDUCE)
+    if (vc_coll_reduces(p->coll))
         json_object_set_new(o, "operator", json_string("commutative"));
     if (r->setting[0])
         json_object_set_new(o, "moderation", json_string(r->setting));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The plans of all ranks as one graph: what waits for what, which send is which receive's. */
+#include "coll/info.h"
 #include "tune/model_impl.h"
 
 #include <stdlib.h>
@@ -13,16 +14,10 @@
 /* What algorithms of direct code do, as a plan: one node phase. */
 static int build_node(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
-    static const enum vc_node_kind kinds[VC_COLL_ACCELERATED] = {
-        [VC_BARRIER] = VC_NODE_BARRIER,     [VC_BCAST] = VC_NODE_BCAST,
-        [VC_REDUCE] = VC_NODE_REDUCE,       [VC_ALLREDUCE] = VC_NODE_ALLREDUCE,
-        [VC_ALLGATHER] = VC_NODE_ALLGATHER, [VC_ALLTOALL] = VC_NODE_ALLTOALL,
-    };
-    enum vc_node_kind kind = kinds[s->coll];
     struct vc_ref none = {VC_BUF_NONE, 0, 0};
     (void)rank;
     vc_plan_init(p);
-    vc_plan_node(p, kind, s->hier->local_of[s->root], 0, s->bytes, none, none);
+    vc_plan_node(p, vc_coll_info[s->coll].node, s->hier->local_of[s->root], 0, s->bytes, none, none);
     return vc_plan_finish(p);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tune/online_table.h"
 
+#include "coll/info.h"
 #include "include/vcoll/vcoll.h"
 #include "tune/choice.h"
 
@@ -32,11 +33,6 @@ struct vc_online_row {
 };
 
 /* ---- collecting ---- */
-
-static bool reduces(enum vc_coll coll)
-{
-    return coll == VC_REDUCE || coll == VC_ALLREDUCE;
-}
 
 #define DIFFER(field)                                                                                        \
     if (x->field != y->field)                                                                                \
@@ -150,9 +146,9 @@ static json_t *row_json(const struct vc_online_row *r)
                           r->verbs ? "verbs" : "mpi");
     if (!o)
         return NULL;
-    if (r->coll != VC_BARRIER)
+    if (vc_coll_sized(r->coll))
         json_object_set_new(o, "bytes", json_pack("[I, I]", (json_int_t)r->min, (json_int_t)r->max));
-    if (reduces(r->coll))
+    if (vc_coll_reduces(r->coll))
         json_object_set_new(o, "operator", json_string(r->commutative ? "commutative" : "other"));
     put_choice(o, &r->choice);
     json_object_set_new(o, "measured",

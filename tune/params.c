@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The definitions of all parameters, each with its parser and its printer. */
+#include "coll/info.h"
 #include "tune/params_internal.h"
 
 #include "include/vcoll/vcoll.h"
@@ -15,13 +16,6 @@ static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
 static const char *const backing_words[] = {"auto", "memfd", "shm", NULL};
 static const char *const channel_words[] = {"shm", "verbs", "mpi", NULL};
 static const unsigned channel_bits[] = {VC_CHAN_SHM, VC_CHAN_VERBS, VC_CHAN_MPI};
-static const char *const coll_words[] = {"barrier",   "bcast",    "reduce", "allreduce",
-                                         "allgather", "alltoall", NULL};
-_Static_assert(sizeof coll_words / sizeof coll_words[0] == VC_COLL_ACCELERATED + 1,
-               "one word per collective");
-_Static_assert(VC_BARRIER == 0 && VC_BCAST == 1 && VC_REDUCE == 2 && VC_ALLREDUCE == 3 && VC_ALLGATHER == 4 &&
-                   VC_ALLTOALL == 5,
-               "coll_words is in the order of enum vc_coll");
 _Static_assert(sizeof channel_words / sizeof channel_words[0] ==
                    sizeof channel_bits / sizeof channel_bits[0] + 1,
                "one word per channel");
@@ -165,7 +159,9 @@ static int parse_colls(struct vc_params *p, const char *text)
         return VC_OK;
     }
     unsigned set = 0;
-    int err = vc_param_parse_set(text, coll_words, &set);
+    const char *words[VC_COLL_ACCELERATED + 1];
+    vc_coll_words(words);
+    int err = vc_param_parse_set(text, words, &set);
     if (err == VC_OK) {
         p->colls = set;
         return VC_OK;
@@ -177,12 +173,14 @@ static int parse_colls(struct vc_params *p, const char *text)
 
 static void format_colls(const struct vc_params *p, char *buf, size_t len)
 {
+    const char *words[VC_COLL_ACCELERATED + 1];
+    vc_coll_words(words);
     if (p->colls == ALL_COLLS)
         snprintf(buf, len, "all");
     else if (p->colls == 0)
         snprintf(buf, len, "none");
     else
-        vc_param_format_set(p->colls, coll_words, buf, len);
+        vc_param_format_set(p->colls, words, buf, len);
 }
 
 static int parse_channels(struct vc_params *p, const char *text)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tune/select.h"
 
+#include "coll/info.h"
 #include "coll/node/node.h"
 #include "tune/choice.h"
 
@@ -10,11 +11,6 @@
 
 /* A size at which no algorithm asks for more elements. */
 #define VC_SELECT_SAMPLE ((size_t)1 << 40)
-
-static bool reduces(enum vc_coll coll)
-{
-    return coll == VC_REDUCE || coll == VC_ALLREDUCE;
-}
 
 /* ---- what can run ---- */
 
@@ -33,7 +29,7 @@ static const char *lacks(const struct vc_topo_key *key, enum vc_coll coll, const
         return "there is no verbs channel between the nodes";
     if (c->channel == VC_CHANNEL_MPI && key->no_mpi)
         return "VCOLL_CHANNELS leaves out the channel over the underlying MPI";
-    if (key->reproducible && reduces(coll) && !(c->alg->restrictions & VC_PLACEMENT_FREE))
+    if (key->reproducible && vc_coll_reduces(coll) && !(c->alg->restrictions & VC_PLACEMENT_FREE))
         return "its result depends on placement, and VCOLL_REPRODUCIBLE is set";
     return NULL;
 }
@@ -76,7 +72,7 @@ static const char *unusable(const struct vc_topo_key *key, enum vc_coll coll, bo
 /* Reductions must not depend on where ranks are when VCOLL_REPRODUCIBLE is set. */
 static bool hidden_by_reproducible(const struct vc_row *r, const struct vc_topo_key *key)
 {
-    return key->reproducible && reduces(r->coll) && r->placed;
+    return key->reproducible && vc_coll_reduces(r->coll) && r->placed;
 }
 
 static bool operator_holds(const struct vc_row *r, bool commutative)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Why a call gets what it gets: the same walk as select.c's, for one call and with words. */
+#include "coll/info.h"
 #include "tune/params_internal.h"
 #include "tune/select.h"
 
@@ -63,7 +64,7 @@ static const char *keys_differ(const struct vc_row_keys *k, const struct vc_topo
 static const char *why_not(const struct asking *a, const struct vc_row *r, char *buf)
 {
     const struct vc_topo_key *key = a->key;
-    bool reduces = r->coll == VC_REDUCE || r->coll == VC_ALLREDUCE;
+    bool reduces = vc_coll_reduces(r->coll);
     const char *why = keys_differ(&r->keys, key, buf);
     if (why)
         return why;

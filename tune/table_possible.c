@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Rows that no call can use, whatever the communicator: told when a table is read, not found out by nobody.
  */
+#include "coll/info.h"
 #include "tune/table_internal.h"
 
 #include <stddef.h>
@@ -33,7 +34,7 @@ static bool has_uniform(const struct vc_row_keys *k)
 static bool possible(enum vc_restriction bit, const struct vc_row *r)
 {
     const struct vc_row_keys *k = &r->keys;
-    bool reduction = r->coll == VC_REDUCE || r->coll == VC_ALLREDUCE;
+    bool reduction = vc_coll_reduces(r->coll);
     switch (bit) {
     case VC_NEEDS_COMMUTATIVE:
         return !reduction || r->commutative != VC_NO;
@@ -61,9 +62,9 @@ const char *vc_row_impossible(const struct vc_row *r)
     const struct vc_alg *alg = r->choice.alg;
     if (vc_row_keys_empty(&r->keys, &why))
         return why;
-    if (r->coll == VC_BARRIER && r->bytes.min > 0)
+    if (!vc_coll_sized(r->coll) && r->bytes.min > 0)
         return "a barrier has 0 bytes";
-    if (r->commutative == VC_NO && r->coll != VC_REDUCE && r->coll != VC_ALLREDUCE)
+    if (r->commutative == VC_NO && !vc_coll_reduces(r->coll))
         return "only reduce and allreduce have an operator";
     if (r->choice.channel == VC_CHANNEL_VERBS && r->keys.network == VC_CHANNEL_MPI)
         return "\"channel\" is verbs where \"network\" is mpi";

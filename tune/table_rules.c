@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* "rules": each row is read and becomes one struct vc_row for each of its collectives. */
+#include "coll/info.h"
 #include "tune/choice.h"
 #include "tune/params_internal.h"
 #include "tune/table_internal.h"
@@ -19,11 +20,6 @@ static const char *const option_keys[VC_OPTIONS] = {
     [VC_OPTION_CHANNEL] = "channel", [VC_OPTION_WAIT] = "wait",       [VC_OPTION_SPIN] = "spin_us",
 };
 
-static bool reduces(unsigned coll)
-{
-    return coll == VC_REDUCE || coll == VC_ALLREDUCE;
-}
-
 /* A row before it is known for which collectives it holds. */
 struct rule {
     struct vc_row row;
@@ -34,9 +30,8 @@ struct rule {
 
 static int read_colls(struct vc_tab *t, json_t *obj, unsigned *colls)
 {
-    const char *words[VC_COLL_ACCELERATED + 1] = {NULL};
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++)
-        words[i] = vc_coll_name((enum vc_coll)i);
+    const char *words[VC_COLL_ACCELERATED + 1];
+    vc_coll_words(words);
     *colls = (1u << VC_COLL_ACCELERATED) - 1;
     return vc_tab_words(t, obj, "collective", words, colls);
 }
@@ -47,7 +42,10 @@ static int read_operator(struct vc_tab *t, json_t *obj, struct rule *r)
     int word = -1, err = vc_tab_word(t, obj, "operator", words, &word);
     if (err != VC_OK || word < 0)
         return err;
-    if (!(r->colls & (1u << VC_REDUCE | 1u << VC_ALLREDUCE)))
+    bool reduces = false;
+    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+        reduces |= (r->colls & 1u << c) && vc_coll_reduces((enum vc_coll)c);
+    if (!reduces)
         return vc_tab_fail_key(t, "operator", "only reduce and allreduce have an operator");
     r->row.commutative = word == 0 ? VC_YES : VC_NO;
     return VC_OK;
@@ -156,7 +154,8 @@ static int add(struct vc_tab *t, json_t *obj, const struct rule *r, unsigned col
     int err = find_algorithm(t, obj, r, row.coll, &row.choice.alg);
     if (err != VC_OK)
         return err;
-    if (!reduces(coll) && row.commutative == VC_YES) /* whatever has no operator counts as commutative */
+    if (!vc_coll_reduces(coll) &&
+        row.commutative == VC_YES) /* whatever has no operator counts as commutative */
         row.commutative = VC_ANY;
     const char *why = vc_row_impossible(&row);
     if (why && !*why_not)

@@ -6,6 +6,8 @@
  */
 #include "coll/check/run.h"
 
+#include "coll/info.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -319,7 +321,7 @@ static bool verify(struct vck_run *x)
 {
     struct vck *c = x->c;
     const struct vc_shape *s = c->shape;
-    bool reduction = s->coll == VC_REDUCE || s->coll == VC_ALLREDUCE;
+    bool reduction = vc_coll_reduces(s->coll);
     size_t block = s->bytes / c->grain;
     char want[64];
     for (int r = 0; r < s->size; r++) {

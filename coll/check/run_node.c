@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Node phases in the symbolic run, as plan.h defines them. */
 #include "coll/check/run.h"
+#include "coll/info.h"
 #include "transport/base.h"
 
 #include <stdlib.h>
@@ -30,7 +31,7 @@ static bool node_data(struct vck_run *x, const int *steps, int q, struct vck_cel
     struct vck *c = x->c;
     const struct vc_step *s0 = vck_step(c, steps[0]);
     size_t n = s0->len / c->grain, all = n * (size_t)q;
-    bool reductions = c->shape->coll == VC_REDUCE || c->shape->coll == VC_ALLREDUCE;
+    bool reductions = vc_coll_reduces(c->shape->coll);
     size_t unit = reductions ? c->shape->esize : 1;
     int root = s0->peer;
     if (s0->node == VC_NODE_BARRIER || n == 0)

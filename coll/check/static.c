@@ -2,6 +2,7 @@
 /* What can be said about steps without running them: references, node phases' lengths, messages' partners,
  * hazards. */
 #include "coll/check/internal.h"
+#include "coll/info.h"
 #include "transport/base.h"
 
 #include <stdlib.h>
@@ -19,40 +20,24 @@ static size_t gcd(size_t a, size_t b)
 
 static bool is_reduction(const struct vck *c)
 {
-    return c->shape->coll == VC_REDUCE || c->shape->coll == VC_ALLREDUCE;
+    return vc_coll_reduces(c->shape->coll);
+}
+
+static size_t side_of(const struct vc_shape *s, struct vc_side side, int rank)
+{
+    return side.root_only && rank != s->root ? 0 : vc_side_bytes(side, s->bytes, s->size);
 }
 
 /* Lengths and places of a rank's buffers. */
 static void layout(struct vck *c, int rank)
 {
     const struct vc_shape *s = c->shape;
+    const struct vc_coll_info *info = &vc_coll_info[s->coll];
     struct vck_rank *k = &c->ranks[rank];
-    size_t all = s->bytes * (size_t)s->size;
-    bool alias = c->alias;
-    switch (s->coll) {
-    case VC_BCAST:
-        k->recv_len = s->bytes;
-        break;
-    case VC_REDUCE:
-        k->send_len = s->bytes;
-        k->recv_len = rank == s->root ? s->bytes : 0;
-        alias = alias && rank == s->root;
-        break;
-    case VC_ALLREDUCE:
-        k->send_len = k->recv_len = s->bytes;
-        break;
-    case VC_ALLGATHER:
-        k->send_len = s->bytes;
-        k->recv_len = all;
-        break;
-    case VC_ALLTOALL:
-        k->send_len = k->recv_len = all;
-        alias = false;
-        break;
-    default:
-        break;
-    }
-    k->send_at = !alias ? k->recv_len : s->coll == VC_ALLGATHER ? (size_t)rank * s->bytes : 0;
+    k->send_len = side_of(s, info->send, rank);
+    k->recv_len = side_of(s, info->recv, rank);
+    bool alias = c->alias && info->in_place != VC_IN_PLACE_NEVER && k->send_len && k->recv_len;
+    k->send_at = !alias ? k->recv_len : info->in_place == VC_IN_PLACE_OWN_BLOCK ? (size_t)rank * s->bytes : 0;
     k->tmp_at = k->recv_len + (alias ? 0 : k->send_len);
     k->end = k->tmp_at + c->plans[rank].tmp_bytes;
 }

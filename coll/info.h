@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What each collective is, once: parsers, plans, checker, model, tables, statistics, tools and documentation
+ * ask here. A collective is a value of enum vc_coll and a row of vc_coll_info[].
+ */
+#ifndef VC_COLL_INFO_H
+#define VC_COLL_INFO_H
+
+#include "coll/plan.h"
+
+/** What one side of a call holds, in terms of its size (vc_shape.bytes). */
+enum vc_extent {
+    VC_EXTENT_NONE, /**< nothing */
+    VC_EXTENT_ONE,  /**< `bytes` */
+    VC_EXTENT_EACH, /**< `bytes` for each rank of the communicator */
+};
+
+struct vc_side {
+    enum vc_extent extent;
+    bool root_only; /**< the others have nothing */
+};
+
+/** Where SEND lies in RECV with MPI_IN_PLACE. */
+enum vc_in_place {
+    VC_IN_PLACE_NEVER,     /**< the front door makes a copy, or MPI forbids it: SEND and RECV never overlap */
+    VC_IN_PLACE_START,     /**< at its start */
+    VC_IN_PLACE_OWN_BLOCK, /**< at the rank's own block */
+};
+
+struct vc_coll_info {
+    const char *name;          /**< as users write it, e.g. "allreduce" */
+    const char *bytes_are;     /**< what the size of a call measures, in words */
+    bool rooted;               /**< has a root */
+    bool reduces;              /**< has an operator; sizes are multiples of its element */
+    bool sizes_known;          /**< every rank knows the sizes of all, so that they may decide (Law 1) */
+    struct vc_side send, recv; /**< bcast: RECV alone, which is what the root gives */
+    enum vc_in_place in_place;
+    enum vc_node_kind node; /**< accelerated ones: the node phase that does the same */
+    bool single_copy;       /**< accelerated ones: coll/node has it by single copy, too */
+};
+extern const struct vc_coll_info vc_coll_info[VC_COLL_COUNT];
+
+static inline bool vc_coll_reduces(enum vc_coll coll)
+{
+    return vc_coll_info[coll].reduces;
+}
+
+static inline bool vc_coll_rooted(enum vc_coll coll)
+{
+    return vc_coll_info[coll].rooted;
+}
+
+/** Whether calls move data; a barrier does not, and has one size: 0. */
+static inline bool vc_coll_sized(enum vc_coll coll)
+{
+    return vc_coll_info[coll].recv.extent != VC_EXTENT_NONE;
+}
+
+/** The names of the accelerated ones, in the order of enum vc_coll, and NULL. */
+void vc_coll_words(const char *words[VC_COLL_ACCELERATED + 1]);
+
+/** How many times `bytes` the larger side of a call holds on a communicator of `size` ranks. */
+static inline size_t vc_coll_blocks(enum vc_coll coll, int size)
+{
+    const struct vc_coll_info *i = &vc_coll_info[coll];
+    return i->send.extent == VC_EXTENT_EACH || i->recv.extent == VC_EXTENT_EACH ? (size_t)size : 1;
+}
+
+/** Bytes of a side on a rank that has it. */
+static inline size_t vc_side_bytes(struct vc_side side, size_t bytes, int size)
+{
+    return side.extent == VC_EXTENT_NONE ? 0 : side.extent == VC_EXTENT_ONE ? bytes : bytes * (size_t)size;
+}
+
+#endif
