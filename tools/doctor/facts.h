@@ -25,6 +25,7 @@ enum doc_same {
     DOC_SAME_LIBRARY,
     DOC_SAME_MPI,
     DOC_SAME_SETTINGS,
+    DOC_SAME_LOCAL, /**< settings in which ranks may differ */
     DOC_SAME_KERNEL,
     DOC_SAME_PLATFORM,
     DOC_SAME_CPU,
@@ -160,9 +161,9 @@ void doc_rank_read(const char *root, struct doc_rank *r);
 void doc_rank_try(struct doc_rank *r, const struct info_verbs *verbs);
 /** Fills `same` of kernel, CPU, platform and MPI, the library, settings, device. */
 void doc_rank_same(const char *root, struct doc_rank *r, const struct info_verbs *verbs);
-/** Settings that differ from the defaults and should be equal on all ranks: "VCOLL_WAIT=poll ...", or
- * "defaults". */
-void doc_settings_text(const struct vc_params *p, char *buf, size_t len);
+/** Settings that are not the defaults, "VCOLL_WAIT=poll ...", or "defaults". `local`: those in which ranks
+ * may differ, without VCOLL_HOST_ID; else those in which they may not. */
+void doc_settings_text(const struct vc_params *p, bool local, char *buf, size_t len);
 /** The library that `vcoll run` of this installation, or LD_PRELOAD, puts into programs. False when there is
  * none. */
 bool doc_library(char *path, size_t len);

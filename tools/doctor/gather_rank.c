@@ -20,8 +20,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const same_names[DOC_SAMES] = {"library",  "mpi", "settings", "kernel",
-                                                  "platform", "cpu", "device"};
+static const char *const same_names[DOC_SAMES] = {
+    [DOC_SAME_LIBRARY] = "library",   [DOC_SAME_MPI] = "mpi",
+    [DOC_SAME_SETTINGS] = "settings", [DOC_SAME_LOCAL] = "local-settings",
+    [DOC_SAME_KERNEL] = "kernel",     [DOC_SAME_PLATFORM] = "platform",
+    [DOC_SAME_CPU] = "cpu",           [DOC_SAME_DEVICE] = "device",
+};
 
 const char *doc_same_name(enum doc_same s)
 {
@@ -94,31 +98,44 @@ static bool describe_library(char *buf, size_t len)
 
 /* ---- settings ---- */
 
-void doc_settings_text(const struct vc_params *p, char *buf, size_t len)
+/* A process may have one of its own by its nature. */
+static bool counts(const struct vc_param_def *d, bool local)
+{
+    return d->local == local && strcmp(d->name, "HOST_ID") != 0;
+}
+
+static uint64_t hash(uint64_t h, const char *s)
+{
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * 0x100000001b3u; /* FNV-1a */
+    return h;
+}
+
+void doc_settings_text(const struct vc_params *p, bool local, char *buf, size_t len)
 {
     int n;
     size_t used = 0;
+    uint64_t h = 0xcbf29ce484222325u;
     const struct vc_param_def *d = vc_param_defs(&n);
     struct vc_params *plain = doc_alloc(1, sizeof *plain);
     *plain = *p;
     snprintf(buf, len, "defaults");
     for (int i = 0; i < n; i++) {
         char is[256] = "", was[256] = "";
-        if (d[i].local)
+        if (!counts(&d[i], local))
             continue;
         d[i].parse(plain, d[i].deflt); /* one that cannot be given is that of an empty field */
         d[i].format(p, is, sizeof is);
         d[i].format(plain, was, sizeof was);
         if (strcmp(is, was) == 0)
             continue;
-        int m = snprintf(buf + used, len - used, "%sVCOLL_%s=%s", used ? " " : "", d[i].name, is);
-        if (m < 0 || (size_t)m >= len - used) {
-            /* What does not fit still differs. */
-            snprintf(buf, len, "many, fingerprint %016llx", (unsigned long long)vc_params_fingerprint(p));
-            break;
-        }
-        used += (size_t)m;
+        h = hash(hash(h, d[i].name), is);
+        int m = used < len ? snprintf(buf + used, len - used, "%sVCOLL_%s=%s", used ? " " : "", d[i].name, is)
+                           : 0;
+        used += m > 0 ? (size_t)m : 0;
     }
+    if (used >= len) /* what does not fit still differs */
+        snprintf(buf, len, "many, fingerprint %016llx", (unsigned long long)h);
     free(plain);
 }
 
@@ -211,7 +228,8 @@ void doc_rank_same(const char *root, struct doc_rank *r, const struct info_verbs
     size_t room = sizeof r->same[0];
     if (MPI_Get_library_version(mpi, &len) == MPI_SUCCESS)
         snprintf(r->same[DOC_SAME_MPI], room, "%.*s", (int)strcspn(mpi, ",\n"), mpi);
-    doc_settings_text(&r->params, r->same[DOC_SAME_SETTINGS], room);
+    doc_settings_text(&r->params, false, r->same[DOC_SAME_SETTINGS], room);
+    doc_settings_text(&r->params, true, r->same[DOC_SAME_LOCAL], room);
     if (uname(&u) == 0)
         snprintf(r->same[DOC_SAME_KERNEL], room, "%s %s", u.release, u.machine);
     vc_platform_detect(root, NULL, &platform);

@@ -271,9 +271,9 @@ static void exchange(struct path *w)
             waits[way] = waits[way] && still_waits(w, way);
     /* A sender that has no answer yet knows nothing; the receiver does. */
     if (waits[PREV]) {
-        char limit[32];
-        snprintf(limit, sizeof limit, "%g s", DOC_PATH_SECONDS);
-        fail(w, PREV, "no message arrived in time", limit);
+        char text[96];
+        snprintf(text, sizeof text, "no message arrived within %g s", DOC_PATH_SECONDS);
+        fail(w, PREV, text, "");
     }
 }
 
