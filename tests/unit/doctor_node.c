@@ -111,9 +111,9 @@ static void test_busy(void **state)
     (void)state;
     rig_node(&n, 3);
     n.peer[1].busied = 0.5;
-    n.peer[2].busied = 0.25;
+    n.peer[2].busied = 0.3;
     rig_look_node(&n);
-    rig_expect("busy", DOC_SLOW, "5-6", "25 %");
+    rig_expect("busy", DOC_SLOW, "5-6", "half of a CPU");
     rig_cpus(&n, 1, "0"); /* one reason is enough */
     rig_look_node(&n);
     rig_quiet("busy");

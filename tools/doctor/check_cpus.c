@@ -166,6 +166,12 @@ void doc_check_steal(const struct doc_node *n, struct doc_out *out)
                 100 * stolen_now);
 }
 
+/* In steps, so that nodes on which it is about the same say the same. */
+static const char *less_than(double share)
+{
+    return share < 0.1 ? "a tenth" : share < 0.25 ? "a quarter" : share < 0.5 ? "half" : "80 %";
+}
+
 void doc_check_busy(const struct doc_node *n, struct doc_out *out)
 {
     struct doc_set few = {0};
@@ -182,9 +188,9 @@ void doc_check_busy(const struct doc_node *n, struct doc_out *out)
     bool own = cpus.n > 0 && with_own_cpu(n, &cpus, &without, &theirs) == n->npeers;
     if (few.n > 0 && own && !doc_node_crowded(n) && n->steal_now <= stolen_now)
         doc_say_of(out, DOC_SLOW, &few, NULL,
-                   "computing for a moment, these ranks got as little as %.0f %% of a CPU, though there is "
+                   "computing for a moment, one of these ranks got less than %s of a CPU, though there is "
                    "one for each",
-                   100 * least);
+                   less_than(least));
     else
         doc_say(out, DOC_OK, NULL, few.n == 0 ? "each rank got its CPU" : "ranks share CPUs, as told");
     doc_set_free(&few);

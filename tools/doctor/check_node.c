@@ -42,6 +42,10 @@ void doc_check_memory(const struct doc_node *n, struct doc_out *out)
         doc_say(out, DOC_OK, NULL, "not wanted: VCOLL_CHANNELS");
         return;
     }
+    if (n->npeers < 2) {
+        doc_say(out, DOC_OK, NULL, "%s of %s are free in /dev/shm; one rank shares none", room, total);
+        return;
+    }
     if (!n->seg_made)
         doc_say(out, DOC_SLOW, NULL, "a communicator of the %d ranks here takes %s, which cannot be had: %s",
                 n->npeers, need, n->seg_why);

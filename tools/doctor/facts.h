@@ -164,6 +164,10 @@ void doc_rank_same(const char *root, struct doc_rank *r, const struct info_verbs
 /** Settings that are not the defaults, "VCOLL_WAIT=poll ...", or "defaults". `local`: those in which ranks
  * may differ, without VCOLL_HOST_ID; else those in which they may not. */
 void doc_settings_text(const struct vc_params *p, bool local, char *buf, size_t len);
+/** Starts this program again without the library, where that is preloaded into it: it would take part in
+ * MPI_Init, and stand still where other ranks do not have it. Returns when there is nothing to do, or it
+ * cannot be done. */
+void doc_shed_library(char **argv);
 /** The library that `vcoll run` of this installation, or LD_PRELOAD, puts into programs. False when there is
  * none. */
 bool doc_library(char *path, size_t len);

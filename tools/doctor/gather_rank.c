@@ -34,7 +34,9 @@ const char *doc_same_name(enum doc_same s)
 
 /* ---- the library ---- */
 
-/* What is loaded already: preloaded into this program as it would be into any. */
+/* Set by the process that this one was before it went without the library. */
+#define PRELOADED "VC_DOCTOR_LIBRARY"
+
 static int find_loaded(struct dl_phdr_info *info, size_t size, void *arg)
 {
     (void)size;
@@ -43,6 +45,39 @@ static int find_loaded(struct dl_phdr_info *info, size_t size, void *arg)
         return 0;
     *(const char **)arg = info->dlpi_name;
     return 1;
+}
+
+/* LD_PRELOAD without the words that name the library. */
+static char *without_library(const char *preload)
+{
+    char *copy = doc_copy(preload), *rest = doc_alloc(strlen(preload) + 1, 1), *at = NULL;
+    for (char *word = strtok_r(copy, " :", &at); word; word = strtok_r(NULL, " :", &at)) {
+        const char *slash = strrchr(word, '/');
+        if (strncmp(slash ? slash + 1 : word, "libvcoll.so", 11) == 0)
+            continue;
+        if (rest[0])
+            strcat(rest, ":");
+        strcat(rest, word);
+    }
+    free(copy);
+    return rest;
+}
+
+void doc_shed_library(char **argv)
+{
+    char real[PATH_MAX];
+    const char *loaded = NULL, *preload = getenv("LD_PRELOAD");
+    if (!dl_iterate_phdr(find_loaded, &loaded) || !loaded || !preload || getenv(PRELOADED) ||
+        !realpath(loaded, real))
+        return;
+    char *rest = without_library(preload);
+    setenv(PRELOADED, real, 1);
+    if (rest[0])
+        setenv("LD_PRELOAD", rest, 1);
+    else
+        unsetenv("LD_PRELOAD");
+    free(rest);
+    execv("/proc/self/exe", argv);
 }
 
 static bool is_file(const char *path)
@@ -56,9 +91,9 @@ bool doc_library(char *path, size_t len)
     static const char *const place[] = {"../pmpi", VC_LIB_FROM_DOCTOR, "../lib64", "../lib"};
     static const char *const name[] = {"libvcoll.so", "libvcoll.so.0"};
     char self[PATH_MAX], try[2 * PATH_MAX], real[PATH_MAX];
-    const char *loaded = NULL;
-    if (dl_iterate_phdr(find_loaded, &loaded) && loaded && realpath(loaded, real)) {
-        snprintf(path, len, "%s", real);
+    const char *preloaded = getenv(PRELOADED);
+    if (preloaded) {
+        snprintf(path, len, "%s", preloaded);
         return true;
     }
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -78,7 +113,8 @@ bool doc_library(char *path, size_t len)
     return false;
 }
 
-/* Name and a hash of the bytes: the version alone does not tell two builds apart. */
+/* Its path, because `vcoll run' preloads the same one on all nodes, and a hash of the bytes, because the
+ * version does not tell two builds apart. */
 static bool describe_library(char *buf, size_t len)
 {
     char path[PATH_MAX];
@@ -92,7 +128,8 @@ static bool describe_library(char *buf, size_t len)
         for (size_t i = 0; i < n; i++)
             h = (h ^ block[i]) * 0x100000001b3u;
     fclose(f);
-    snprintf(buf, len, "%.200s, fnv1a64:%016llx", strrchr(path, '/') + 1, (unsigned long long)h);
+    snprintf(buf, len, "%.400s, %sfnv1a64:%016llx", path, getenv(PRELOADED) ? "preloaded, " : "",
+             (unsigned long long)h);
     return true;
 }
 

@@ -246,6 +246,7 @@ int main(int argc, char **argv)
 {
     static struct doctor d;
     struct doc_style style;
+    doc_shed_library(argv);
     doc_parse(&d.opts, argc, argv);
     style = style_of(&d.opts);
     if (d.opts.list) {
@@ -261,8 +262,6 @@ int main(int argc, char **argv)
     vc_params_load(&d.me.params, NULL, &d.me.report);
     /* Before the MPI opens files and changes limits. */
     doc_rank_read(NULL, &d.me);
-    /* Where the library is preloaded into this program, too, it shall keep out of it. */
-    setenv("VCOLL_DISABLE", "1", 1);
     doc_watch("MPI_Init", 2 * d.opts.patience + 5, -1);
     if (MPI_Init(NULL, NULL) != MPI_SUCCESS) {
         fprintf(stderr, "vcoll doctor: MPI_Init failed\n");
