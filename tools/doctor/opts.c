@@ -34,7 +34,7 @@ static const struct argp_option options[] = {
      0},
     {"json", KEY_JSON, 0, 0, "print JSON", 0},
     {"all", KEY_ALL, 0, 0, "also show what passed, and what was seen there", 0},
-    {"verbose", 'v', 0, 0, "the same", 0},
+    {"verbose", 'v', 0, OPTION_ALIAS, 0, 0},
     {"only", KEY_ONLY, "CHECK,...", 0, "look at these alone", 0},
     {"skip", KEY_SKIP, "CHECK,...", 0, "do not look at these", 0},
     {"patience", KEY_PATIENCE, "SECONDS", 0, "how long ranks may take to answer (60)", 0},
@@ -88,6 +88,8 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     switch (key) {
     case 'n':
         o->ranks = (int)number(st, "-n", arg, 1, RANKS_MAX);
+        if (strspn(arg, "0123456789") != strlen(arg))
+            argp_error(st, "-n: '%s' is not a whole number", arg);
         return 0;
     case KEY_MPIRUN:
         if (o->nmpirun == DOC_MPIRUN_WORDS)

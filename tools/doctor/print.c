@@ -271,7 +271,7 @@ void doc_print_list(const struct doc_style *style)
         const struct doc_check *c = &doc_checks[i];
         printf("%s%s%s (%s at worst): %s\n", style->color ? "\033[1m" : "", c->id,
                style->color ? "\033[0m" : "", doc_severity_name(c->worst), c->title);
-        line(style, "looks at", c->about);
+        line(style, "what", c->about);
         line(style, "cost", c->cost);
         line(style, "do", c->fix);
     }
