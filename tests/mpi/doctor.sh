@@ -130,6 +130,24 @@ devices)
     VC_LOOPBACK="rank=2,link=ib" expect 1 "$mpirun" -n 3 "$vcoll" doctor --only rdma-path,device
     has "ranks 0-1: loop, RoCE; rank 2: loop, InfiniBand"
     ;;
+hosts)
+    unshare -mu true 2>/dev/null || exit 77
+    OMPI_MCA_btl=self,tcp
+    export OMPI_MCA_btl
+    # Names of their own, one memory: containers that share it. Then one that cannot be reached, as a clone of the machine.
+    named='hostname node${OMPI_COMM_WORLD_RANK:-$PMIX_RANK}; exec $f "$@"'
+    expect 0 "$mpirun" -n 3 unshare -u sh -c "$named" sh "$vcoll" doctor --only clones,containers --all
+    has "several host names, one memory"
+    if "$forbid" true; then
+        f=$forbid expect 2 "$mpirun" -n 2 -x f unshare -u sh -c "$named" sh "$vcoll" doctor --only clones,containers
+        has "BROKEN clones: .* every rank"
+    fi
+    # Each with a /dev/shm of its own.
+    expect 1 "$mpirun" -n 4 unshare -mu sh -c "mount -t tmpfs tmpfs /dev/shm; $named" sh "$vcoll" doctor \
+        --only clones,containers,rdma-path --all
+    has "on 4 nodes, 4 ranks SLOW containers: .* every rank of every node"
+    has "rdma-path no RDMA device to send over"
+    ;;
 binding)
     # One CPU for all, where there are more.
     [ "$(nproc)" -gt 1 ] || exit 77

@@ -76,7 +76,7 @@ static void test_places(void **state)
     rig_quiet("containers"); /* told apart by VCOLL_HOST_ID */
     strcpy(j.site[1].shm, "18");
     rig_look_job(&j);
-    rig_expect("containers", DOC_SLOW, "0-3", "different /dev/shm");
+    rig_expect("containers", DOC_SLOW, "0-3", "but different /dev/shm");
 }
 
 static void test_silent(void **state)

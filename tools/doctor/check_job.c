@@ -73,7 +73,7 @@ void doc_check_containers(const struct doc_job *j, struct doc_out *out)
                 doc_set_join(&split, &j->site[i].ranks);
     if (split.n > 0)
         doc_say_of(out, DOC_SLOW, &split, NULL,
-                   "these ranks run under one kernel (boot id), but see different /dev/shm");
+                   "these ranks have one boot id, of one kernel or of clones, but different /dev/shm");
     else
         doc_say(out, DOC_OK, NULL, "no machine has several");
     doc_set_free(&split);

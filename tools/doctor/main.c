@@ -9,6 +9,7 @@
 
 #include "transport/topology/cpus.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,10 +243,20 @@ static int examine(struct doctor *d)
     return code;
 }
 
+/* A descriptor that is closed would be given to the MPI's next file, and the report written into that.
+ * Writing to what standard output gets fails. */
+static void occupy_standard_files(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            _exit(DOC_EXIT_TROUBLE);
+}
+
 int main(int argc, char **argv)
 {
     static struct doctor d;
     struct doc_style style;
+    occupy_standard_files();
     doc_shed_library(argv);
     doc_parse(&d.opts, argc, argv);
     style = style_of(&d.opts);

@@ -47,14 +47,21 @@ static bool found_bad(const struct doc_findings *f, const struct doc_check *c)
 
 /* ---- where ---- */
 
+static bool meets(const struct doc_set *few, const struct doc_set *many)
+{
+    for (int i = 0; i < few->n; i++)
+        if (doc_set_has(many, few->v[i]))
+            return true;
+    return false;
+}
+
 /* "everywhere", "node a (ranks 0-3)", "2 nodes: a, b (ranks 0-7)"; malloc()ed. */
 static char *where(const struct doc_job *j, const struct doc_set *ranks)
 {
     struct doc_set sites = {0};
     for (int i = 0; i < j->nsites; i++)
-        for (int k = 0; k < ranks->n && !doc_set_has(&sites, i); k++)
-            if (doc_set_has(&j->site[i].ranks, ranks->v[k]))
-                doc_set_add(&sites, i);
+        if (meets(&j->site[i].ranks, ranks))
+            doc_set_add(&sites, i);
     char *list = doc_set_text(ranks), *text;
     if (ranks->n == j->size && j->nsites > 1)
         text = doc_copy("every rank of every node");
@@ -206,11 +213,8 @@ static json_t *names_json(const struct doc_job *j, const struct doc_set *ranks)
 {
     json_t *list = json_array();
     for (int i = 0; i < j->nsites; i++)
-        for (int k = 0; k < ranks->n; k++)
-            if (doc_set_has(&j->site[i].ranks, ranks->v[k])) {
-                json_array_append_new(list, doc_json_text(j->site[i].host));
-                break;
-            }
+        if (meets(&j->site[i].ranks, ranks))
+            json_array_append_new(list, doc_json_text(j->site[i].host));
     return list;
 }
 
