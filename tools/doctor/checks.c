@@ -179,7 +179,9 @@ const struct doc_check doc_checks[] = {
      .worst = DOC_BROKEN,
      .about =
          "a message really sent over verbs between neighbouring nodes in a ring, and once across at random",
-     .cost = "vcoll would wait for messages that never come, or fall back to the MPI underneath on all nodes",
+     .cost = "verbs cannot be used: all nodes fall back to the MPI underneath, or a collective ends with an "
+             "error after "
+             "VCOLL_VERBS_TIMEOUT",
      .fix = "same subnet, VLAN, P_Key and GID type on both ends? ibv_rc_pingpong shows it without vcoll; "
             "choose with "
             "VCOLL_VERBS_DEVICE, VCOLL_VERBS_GID_INDEX, VCOLL_VERBS_PKEY"},

@@ -210,11 +210,14 @@ void doc_comm_try_cma(const struct doc_comm *c, struct doc_rank *r)
         return;
     }
     errno = 0;
-    bool works = vc_cma_write((pid_t)o->pid, &o->nonce, there, sizeof o->nonce) == VC_OK &&
-                 vc_cma_read((pid_t)o->pid, &seen, o->probe, sizeof seen) == VC_OK;
-    r->cma_errno = works ? 0 : errno;
-    /* Another process may have that number on another machine. */
-    works = works && seen.word == o->nonce && seen.written == o->nonce;
+    /* Another process may have that number on another machine: it is read first, and written to only when it
+     * is ours. */
+    bool reads = vc_cma_read((pid_t)o->pid, &seen, o->probe, sizeof seen) == VC_OK;
+    bool works = reads && seen.word == o->nonce &&
+                 vc_cma_write((pid_t)o->pid, &o->nonce, there, sizeof o->nonce) == VC_OK &&
+                 vc_cma_read((pid_t)o->pid, &seen, o->probe, sizeof seen) == VC_OK &&
+                 seen.written == o->nonce;
+    r->cma_errno = works ? 0 : !reads || seen.word == o->nonce ? errno : ESRCH;
     r->cma = works ? DOC_CMA_WORKS : DOC_CMA_FAILS;
 }
 
