@@ -91,6 +91,13 @@ settings)
 files)
     odd 1 "ulimit -n 40" 1 --only open-files,silent
     has "SLOW open-files: .* rank 1 of 3 what the limit is 40 files"
+    # Who may lock memory without a limit, as root, is told nothing.
+    drop=
+    [ "$(id -u)" = 0 ] && drop="setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock"
+    if $drop true; then
+        VCOLL_VERBS_LIBRARY=$library odd 1 "ulimit -l 64; f=\"$drop\"" 1 --only locked-memory
+        has "SLOW locked-memory: .* rank 1 of 3 what the limit is 64 KiB (ulimit -l), the buffers of a rank in this job need"
+    fi
     ;;
 sandbox)
     "$forbid" true || exit 77
