@@ -51,7 +51,7 @@ static bool open_cuda(void *library)
         {"cuCtxGetCurrent", &cu.current},
         {"cuDeviceGet", &cu.device},
         {"cuDevicePrimaryCtxRetain", &cu.primary},
-        {"cuDevicePrimaryCtxRelease_v2", &cu.primary_done},
+        {"cuDevicePrimaryCtxRelease", &cu.primary_done},
         {"cuMemcpyDtoH_v2", &cu.down},
         {"cuMemcpyHtoD_v2", &cu.up},
         {"cuMemcpy2DUnaligned_v2", &cu.rows},

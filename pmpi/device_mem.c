@@ -2,6 +2,7 @@
 #include "pmpi/device_mem.h"
 
 #include "pmpi/types.h"
+#include "pmpi/world.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -66,28 +67,33 @@ static int match(struct dl_phdr_info *info, size_t size, void *arg)
     return 1;
 }
 
-static bool open_driver(const struct vc_device_driver *d)
+enum found { ABSENT, INCOMPLETE, COMPLETE };
+
+static enum found open_driver(const struct vc_device_driver *d)
 {
     struct search s = {.library = d->library};
     if (!dl_iterate_phdr(match, &s))
-        return false;
+        return ABSENT;
     /* Kept: what was found may not go away. */
     void *library = dlopen(s.path, RTLD_LAZY | RTLD_NOLOAD);
     if (!library)
-        return false;
+        return ABSENT;
     if (!d->open(library)) {
-        vc_log(VC_LOG_WARN,
-               "%s has not all functions that vcoll needs: %s memory may not stand in collective calls",
+        /* Once for the job: ranks mostly load the same. */
+        vc_log(vc_world.rank == 0 ? VC_LOG_WARN : VC_LOG_INFO,
+               "%s has not all functions that vcoll needs to stage %s memory: give collectives none, or set "
+               "VCOLL_DISABLE=1",
                s.path, d->name);
-        return false;
+        dlclose(library);
+        return INCOMPLETE;
     }
     vc_log(VC_LOG_INFO, "%s is loaded: %s memory is staged through the host's", s.path, d->name);
-    return true;
+    return COMPLETE;
 }
 
 void vc_device_look(void)
 {
-    static bool tried[DRIVERS];
+    static enum found found[DRIVERS];
     unsigned long long loads = 0;
     if (vc_params.device_memory == VC_DEVICE_OFF)
         return;
@@ -95,14 +101,17 @@ void vc_device_look(void)
     if (loads == atomic_load_explicit(&loads_seen, memory_order_relaxed))
         return;
     pthread_mutex_lock(&look_lock);
-    bool any = false;
+    bool more = false;
     for (int i = 0; i < DRIVERS; i++) {
-        if (!tried[i] && open_driver(drivers[i])) {
-            tried[i] = any = true;
+        if (found[i] != ABSENT)
+            continue;
+        found[i] = open_driver(drivers[i]);
+        if (found[i] == COMPLETE) {
+            more = true;
             atomic_store_explicit(&is_open[i], true, memory_order_release);
         }
     }
-    if (any) {
+    if (more) {
         atomic_store_explicit(&vc_device_found, true, memory_order_relaxed);
         vc_types_forget();
         vc_gate_watch();

@@ -4,18 +4,18 @@
 add_executable(device_memory device_memory.c device_api.c)
 target_link_libraries(device_memory PRIVATE vcoll_flags ${CMAKE_DL_LIBS})
 
-# vc_standin(<target> <file> <definition>)
-function(vc_standin target file definition)
-  add_library(${target} SHARED device_standin.c)
-  target_compile_definitions(${target} PRIVATE ${definition})
+# vc_standin(<target> <file> <source> [definition])
+function(vc_standin target file source)
+  add_library(${target} SHARED ${source})
+  target_compile_definitions(${target} PRIVATE ${ARGN})
   target_link_libraries(${target} PRIVATE vcoll_flags)
   set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX "" OUTPUT_NAME ${file}
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${target})
 endfunction()
-vc_standin(standin_cuda libcuda.so.1 VC_STANDIN_CUDA=1)
-vc_standin(standin_hip5 libamdhip64.so.5 VC_STANDIN_HIP=5)
-vc_standin(standin_hip6 libamdhip64.so.6 VC_STANDIN_HIP=6)
-vc_standin(standin_ze libze_loader.so.1 VC_STANDIN_ZE=1)
+vc_standin(standin_cuda libcuda.so.1 device_standin.c VC_STANDIN_CUDA=1)
+vc_standin(standin_hip5 libamdhip64.so.5 device_standin.c VC_STANDIN_HIP=5)
+vc_standin(standin_hip6 libamdhip64.so.6 device_standin.c VC_STANDIN_HIP=6)
+vc_standin(standin_ze libze_loader.so.1 device_standin.c VC_STANDIN_ZE=1)
 
 # vc_device_test(<name> <ranks> <when> <api> <library> [A=b ...])
 function(vc_device_test name np when api library)
@@ -47,6 +47,11 @@ vc_device_test(cuda.verbs 2 before cuda ${_cuda} ${_plans} VCOLL_CHANNELS=verbs 
 vc_device_test(hip5 2 before hip $<TARGET_FILE:standin_hip5> ${_quick} ${_shm})
 vc_device_test(hip6 3 after hip $<TARGET_FILE:standin_hip6> ${_quick} ${_shm})
 vc_device_test(ze 2 before ze $<TARGET_FILE:standin_ze> ${_shm})
+
+# A driver without the functions: one line, and calls on host memory go on.
+vc_standin(standin_empty libcuda.so.1 device_empty.c)
+vc_device_test(empty 2 empty cuda $<TARGET_FILE:standin_empty> ${_quick} ${_shm})
+set_tests_properties(mpi.device.empty PROPERTIES PASS_REGULAR_EXPRESSION "has not all functions.*[1-9] cases")
 
 # Real ones: by their names, where a GPU is.
 foreach(_real cuda=libcuda.so.1 hip=libamdhip64.so ze=libze_loader.so.1)

@@ -182,13 +182,15 @@ void device_down(void *host, const void *device, size_t n)
 
 void device_enter(bool bare)
 {
-    if (kind == CUDA)
+    if (library && kind == CUDA)
         need(cu.set(bare ? NULL : cu.context) == 0 && cu.get(&cu.entered) == 0, "cuCtxSetCurrent");
 }
 
 bool device_unchanged(void)
 {
     void *now = NULL;
+    if (!library)
+        return true;
     if (kind == CUDA)
         return cu.get(&now) == 0 && now == cu.entered;
     return kind != HIP || hip.peek() == 0;

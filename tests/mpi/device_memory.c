@@ -2,12 +2,13 @@
 /*
  * device_memory WHEN API LIBRARY: collectives on memory of a GPU, mixed with the host's on other ranks and on
  * the other side. WHEN the driver is loaded: before MPI_Init, after it, or late, when the communicator is set
- * up; or "fail": before, and copies fail in the middle. API is cuda, hip or ze. Exits with 77 where there is
- * no such library or device. An MPI that takes no device memory itself must never see it:
- * VCOLL_SETUP_AFTER=1, and algorithms other than native.
+ * up; or "fail": before, and copies fail in the middle; or "empty": a library of that name that has no
+ * function. API is cuda, hip or ze. Exits with 77 where there is no such library or device. An MPI that takes
+ * no device memory itself must never see it: VCOLL_SETUP_AFTER=1, and algorithms other than native.
  */
 #include "device_api.h"
 
+#include <dlfcn.h>
 #include <mpi.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 
 static int rank, size, bad, cases;
+static bool empty;
 
 /* ---- layouts: where the i-th double of a buffer lies ---- */
 
@@ -315,6 +317,8 @@ static void all(void)
             struct shape s = shape_make((enum layout)l, n);
             for (int p = 0; p < PLACES; p++)
                 for (int c = 0; c < COLLS; c++) {
+                    if (empty && p != NONE)
+                        continue;
                     if (n > 8192 && (p == RANK_1 || p == NONE))
                         continue; /* as with fewer */
                     /* One element so long is the MPI's to reduce. */
@@ -325,7 +329,7 @@ static void all(void)
                 }
             shape_free(&s);
         }
-        for (int p = 0; p < PLACES; p++) {
+        for (int p = empty ? NONE : 0; p < PLACES; p++) {
             pairs((enum place)p, sizes[i]);
             bottom((enum place)p, sizes[i]);
             backwards((enum place)p, sizes[i], false);
@@ -361,7 +365,10 @@ int main(int argc, char **argv)
     if (argc != 4)
         return 2;
     bool late = strcmp(argv[1], "late") == 0, after = strcmp(argv[1], "after") == 0, there = true;
-    if (!late && !after)
+    empty = strcmp(argv[1], "empty") == 0;
+    if (empty)
+        there = dlopen(argv[3], RTLD_NOW) != NULL;
+    else if (!late && !after)
         there = device_open(argv[2], argv[3]);
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);

@@ -144,8 +144,8 @@ int cuDevicePrimaryCtxRetain(void **out, int dev)
     return dev == 0 ? 0 : INVALID_VALUE;
 }
 
-EXPORT int cuDevicePrimaryCtxRelease_v2(int dev);
-int cuDevicePrimaryCtxRelease_v2(int dev)
+EXPORT int cuDevicePrimaryCtxRelease(int dev);
+int cuDevicePrimaryCtxRelease(int dev)
 {
     return dev == 0 ? 0 : INVALID_VALUE;
 }
