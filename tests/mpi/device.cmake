@@ -35,6 +35,7 @@ set(_quick VC_DEVICE_QUICK=1)
 vc_device_test(cuda 2 before cuda ${_cuda} ${_shm})
 vc_device_test(cuda.3 3 before cuda ${_cuda} ${_quick} ${_shm})
 vc_device_test(cuda.pool 2 before cuda ${_cuda} ${_quick} ${_shm} VC_STANDIN_POOL=1)
+vc_device_test(cuda.managed 2 before cuda ${_cuda} ${_quick} ${_shm} VC_STANDIN_MANAGED=1)
 vc_device_test(cuda.after 2 after cuda ${_cuda} ${_quick} ${_shm})
 vc_device_test(cuda.late 2 late cuda ${_cuda} ${_quick} ${_shm} VCOLL_DEVICE_MEMORY=watch)
 vc_device_test(cuda.fail 3 fail cuda ${_cuda} ${_shm})
@@ -47,6 +48,15 @@ vc_device_test(cuda.verbs 2 before cuda ${_cuda} ${_plans} VCOLL_CHANNELS=verbs 
 vc_device_test(hip5 2 before hip $<TARGET_FILE:standin_hip5> ${_quick} ${_shm})
 vc_device_test(hip6 3 after hip $<TARGET_FILE:standin_hip6> ${_quick} ${_shm})
 vc_device_test(ze 2 before ze $<TARGET_FILE:standin_ze> ${_shm})
+
+# Every call asks a driver, which the program does not use: results are those of the host, with threads, too.
+vc_mpi_test(device.differential NP 3 TIMEOUT 120
+  ENV VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>:$<TARGET_FILE:standin_cuda>:$<TARGET_FILE:standin_hip6>:$<TARGET_FILE:standin_ze>
+  COMMAND $<TARGET_FILE:differential> --seed 11 --seconds 1 --iterations 120)
+vc_mpi_test(device.threads NP 2 TIMEOUT 120 ENV VCOLL_SETUP_AFTER=1
+  VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>:$<TARGET_FILE:standin_cuda>:$<TARGET_FILE:standin_hip6>:$<TARGET_FILE:standin_ze>
+  COMMAND $<TARGET_FILE:law_threads>)
+set_tests_properties(mpi.device.threads PROPERTIES SKIP_RETURN_CODE 77)
 
 # A driver without the functions: one line, and calls on host memory go on.
 vc_standin(standin_empty libcuda.so.1 device_empty.c)

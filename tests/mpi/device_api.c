@@ -129,7 +129,13 @@ static void copy_ze(char *to, const char *from, size_t n, bool up)
 
 bool device_open(const char *api, const char *path)
 {
-    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    /* A name without a version is there where programs are built; runtimes have one. */
+    static const char *const versions[] = {"", ".7", ".6", ".5"};
+    for (size_t i = 0; !library && i < sizeof versions / sizeof versions[0]; i++) {
+        char name[4096];
+        snprintf(name, sizeof name, "%s%s", path, versions[i]);
+        library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    }
     if (!library)
         return false;
     kind = strcmp(api, "cuda") == 0 ? CUDA : strcmp(api, "hip") == 0 ? HIP : ZE;

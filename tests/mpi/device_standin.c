@@ -208,9 +208,9 @@ int cuPointerGetAttributes(unsigned n, const int *which, void **values, uint64_t
         if (which[i] == 1)
             *(void **)values[i] = ours && !getenv("VC_STANDIN_POOL") ? &primary : NULL;
         else if (which[i] == 2)
-            *(unsigned *)values[i] = ours ? 2 : 0;
+            *(unsigned *)values[i] = !ours ? 0 : getenv("VC_STANDIN_MANAGED") ? 1 : 2;
         else if (which[i] == 8)
-            *(unsigned *)values[i] = 0;
+            *(unsigned *)values[i] = ours && getenv("VC_STANDIN_MANAGED");
         else if (which[i] == 9)
             *(int *)values[i] = ours ? 0 : -2;
         else
