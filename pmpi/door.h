@@ -69,6 +69,9 @@ static inline bool vc_gate_open(void)
     return VC_LIKELY(atomic_load_explicit(&vc_gate, memory_order_relaxed) == VC_GATE_OPEN);
 }
 
+/** From now on every call is watched, where it just walked in before: it may have to look for devices. */
+void vc_gate_watch(void);
+
 /** The settings; valid once the gate has been opened. */
 extern struct vc_params vc_params;
 /** How this process waits; valid likewise. */

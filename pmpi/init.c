@@ -6,9 +6,11 @@
  * never.
  */
 #include "pmpi/comm.h"
+#include "pmpi/device_mem.h"
 #include "pmpi/devices.h"
 #include "pmpi/fabric.h"
 #include "pmpi/online.h"
+#include "pmpi/redop.h"
 #include "pmpi/stats.h"
 #include "pmpi/symbols.h"
 #include "pmpi/table.h"
@@ -33,6 +35,13 @@ static bool own_moderation;
 static void set_gate(enum vc_gate gate)
 {
     atomic_store_explicit(&vc_gate, (int)gate, memory_order_relaxed);
+}
+
+void vc_gate_watch(void)
+{
+    int open = VC_GATE_OPEN;
+    atomic_compare_exchange_strong_explicit(&vc_gate, &open, VC_GATE_WATCHED, memory_order_relaxed,
+                                            memory_order_relaxed);
 }
 
 /* ---- closing ---- */
@@ -129,6 +138,7 @@ static int prepare(void)
         return err;
     vc_devices_apply(own_moderation);
     vc_typemap_init();
+    vc_device_look();
     if (vc_stats_init() != VC_OK)
         vc_log(VC_LOG_WARN, "%s", vc_error_text());
     return VC_OK;
@@ -149,7 +159,10 @@ static void open_door(void)
         if (vc_params.disable)
             set_gate(VC_GATE_CLOSED);
         else
-            set_gate(bad_setting[0] || vc_stats_on() || vc_online_wanted() ? VC_GATE_WATCHED : VC_GATE_OPEN);
+            set_gate(bad_setting[0] || vc_stats_on() || vc_online_wanted() || vc_device_on() ||
+                             vc_params.device_memory == VC_DEVICE_WATCH
+                         ? VC_GATE_WATCHED
+                         : VC_GATE_OPEN);
     }
     pthread_mutex_unlock(&once);
 }
@@ -217,6 +230,10 @@ int vc_call_slow(struct vc_call *k, int (*fn)(struct vc_call *))
 {
     if (look(k->comm) == VC_GATE_CLOSED)
         return vc_native(k);
+    if (vc_params.device_memory == VC_DEVICE_WATCH)
+        vc_device_look();
+    if (vc_device_on())
+        vc_redop_forget();
     if (!vc_stats_on() && !vc_online_wanted())
         return fn(k);
     uint64_t begun = vc_now_ns();

@@ -2,6 +2,7 @@
 /* Barrier, broadcast, allgather and alltoall: from the user's arguments to packed buffers, through, and back.
  */
 #include "pmpi/online.h"
+#include "pmpi/redop.h"
 #include "pmpi/run.h"
 
 #include <stdio.h>
@@ -115,6 +116,21 @@ int vc_choose_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool comm
     return forced ? VC_OK : take_spare(c, k, esize, commutative, how);
 }
 
+struct vc_comm *vc_enter_slow(struct vc_call *k, struct vc_comm *c)
+{
+    if (!c || c->phase == VC_COMM_PASSES) {
+        k->why = VC_PASS_COMM;
+        return NULL;
+    }
+    /* Programs may have loaded a driver since MPI_Init: seen at the latest when a communicator is set up. */
+    if (c->phase == VC_COMM_NEW) {
+        vc_device_look();
+        if (vc_device_on())
+            vc_redop_forget();
+    }
+    return c;
+}
+
 int vc_run_barrier(struct vc_call *k)
 {
     struct vc_comm *c = vc_enter(k);
@@ -133,7 +149,7 @@ int vc_run_barrier(struct vc_call *k)
 /* Whether this side of the arguments is one that MPI will refuse; fills *t. */
 static inline bool bad_side(const void *buf, int count, MPI_Datatype type, struct vc_dtype *t)
 {
-    return count < 0 || !vc_dtype_get(type, t) || (buf == NULL && t->predefined && count > 0);
+    return count < 0 || !vc_dtype_of(buf, type, t) || (buf == NULL && t->predefined && count > 0);
 }
 
 /* The size of the call; false, with k->why, when it is the underlying MPI's for that reason. */

@@ -59,6 +59,7 @@ enum vc_coalescing_mode {
     VC_COALESCING_IGNORE,
 };
 enum vc_tune_mode { VC_TUNE_OFF, VC_TUNE_ONLINE };
+enum vc_device_mode { VC_DEVICE_AUTO, VC_DEVICE_OFF, VC_DEVICE_WATCH };
 enum vc_stats_mode { VC_STATS_OFF, VC_STATS_TEXT, VC_STATS_JSON };
 
 /** Every setting, decoded. */
@@ -99,6 +100,7 @@ struct vc_params {
     enum vc_coalescing_mode coalescing;       /**< VCOLL_COALESCING */
     enum vc_tune_mode tune;                   /**< VCOLL_TUNE */
     int tune_share;                           /**< VCOLL_TUNE_SHARE: calls out of 1000 that may be trials */
+    enum vc_device_mode device_memory;        /**< VCOLL_DEVICE_MEMORY */
     char tune_save[256]; /**< VCOLL_TUNE_SAVE: "", or where rank 0 saves what was found */
 };
 
