@@ -9,6 +9,7 @@
 #include "pmpi/device_mem.h"
 #include "pmpi/devices.h"
 #include "pmpi/fabric.h"
+#include "pmpi/ft.h"
 #include "pmpi/online.h"
 #include "pmpi/redop.h"
 #include "pmpi/stats.h"
@@ -116,6 +117,7 @@ static void fill_wait(void)
     vc_wait.slice_min_ns = 500 * 1000;
     vc_wait.slice_max_ns = 40 * 1000 * 1000;
     vc_wait.host_progress = vc_host_progress;
+    vc_wait.check = vc_ft_on() ? vc_ft_check : NULL;
 }
 
 /* Everything that happens once, after MPI is up. All ranks of the world do the same collectives here. */
@@ -132,6 +134,7 @@ static int prepare(void)
     if ((err = vc_host_progress_init()) != VC_OK || (err = vc_types_init()) != VC_OK ||
         (err = vc_comm_keyval_init()) != VC_OK)
         return err;
+    vc_ft_init();
     fill_wait();
     if ((err = vc_fabric_init()) != VC_OK || (err = vc_devices_agree()) != VC_OK ||
         (err = vc_table_init()) != VC_OK)
@@ -159,7 +162,7 @@ static void open_door(void)
         if (vc_params.disable)
             set_gate(VC_GATE_CLOSED);
         else
-            set_gate(bad_setting[0] || vc_stats_on() || vc_online_wanted() || vc_device_on() ||
+            set_gate(bad_setting[0] || vc_stats_on() || vc_online_wanted() || vc_ft_on() || vc_device_on() ||
                              vc_params.device_memory == VC_DEVICE_WATCH
                          ? VC_GATE_WATCHED
                          : VC_GATE_OPEN);
@@ -226,9 +229,19 @@ static void learn(struct vc_call *k, int rc, uint64_t took)
         vc_online_done(c, k, took);
 }
 
+/* The MPI has its own word on a revoked communicator. Asked only of those that vcoll serves, since the others
+ * are passed through anyway. */
+static bool is_revoked(MPI_Comm comm)
+{
+    struct vc_comm *c = vc_comm_find(comm);
+    return c && c->team && vc_ft_revoked(comm);
+}
+
 int vc_call_slow(struct vc_call *k, int (*fn)(struct vc_call *))
 {
     if (look(k->comm) == VC_GATE_CLOSED)
+        return vc_native(k);
+    if (vc_ft_on() && is_revoked(k->comm))
         return vc_native(k);
     if (vc_params.device_memory == VC_DEVICE_WATCH)
         vc_device_look();

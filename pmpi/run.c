@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Barrier, broadcast, allgather and alltoall: from the user's arguments to packed buffers, through, and back.
  */
+#include "pmpi/ft.h"
 #include "pmpi/online.h"
 #include "pmpi/redop.h"
 #include "pmpi/run.h"
@@ -8,13 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-int vc_call_failed(struct vc_comm *c, struct vc_call *k)
+int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err)
 {
+    char why[256];
+    snprintf(why, sizeof why, "%s", vc_error_text());
+    int class = vc_ft_class(k->comm, err);
     if (c->phase != VC_COMM_BROKEN) {
         c->phase = VC_COMM_BROKEN;
         c->why_not = "a collective on it failed";
-        char why[256];
-        snprintf(why, sizeof why, "%s", vc_error_text());
         /* Ranks of this node that wait for this one are told, and those of other nodes. */
         if (c->team && c->team->seg.base)
             vc_park_give_up(&c->team->parking, why);
@@ -23,11 +25,13 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k)
             if (ch && ch->ops->give_up)
                 ch->ops->give_up(ch, why);
         }
-        vc_log(VC_LOG_ERROR, "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll),
-               c->rank, c->size, why);
+        /* A fault-tolerant program learns it from the error's class, and goes on. */
+        vc_log(class == MPI_ERR_OTHER ? VC_LOG_ERROR : VC_LOG_INFO,
+               "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll), c->rank, c->size,
+               why);
     }
-    vc_next.Comm_call_errhandler(k->comm, MPI_ERR_OTHER);
-    return MPI_ERR_OTHER;
+    vc_next.Comm_call_errhandler(k->comm, class);
+    return class;
 }
 
 /* Makes `pick` how the call runs; how->alg stays NULL, and k->why says why, when native does. */

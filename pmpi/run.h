@@ -32,7 +32,7 @@ static inline int vc_pass(struct vc_call *k, enum vc_pass why)
 }
 
 /** A failure in the middle of a collective: said once, then an MPI error at every call. */
-int vc_call_failed(struct vc_comm *c, struct vc_call *k);
+int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err);
 
 /** The rest of vc_enter(): everything but an active communicator. */
 struct vc_comm *vc_enter_slow(struct vc_call *k, struct vc_comm *c);
@@ -113,7 +113,7 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
 /** Ends a call that was run. */
 static inline int vc_leave(struct vc_comm *c, struct vc_call *k, int err)
 {
-    return VC_LIKELY(err == VC_OK) ? MPI_SUCCESS : vc_call_failed(c, k);
+    return VC_LIKELY(err == VC_OK) ? MPI_SUCCESS : vc_call_failed(c, k, err);
 }
 
 #endif

@@ -202,6 +202,7 @@ int vc_team_select(struct vc_team *t)
 void vc_team_policy(struct vc_team *t, vc_policy policy)
 {
     t->wait = vc_wait;
+    t->wait.check_arg = t->comm;
     t->policy = policy;
     if (policy == 0)
         return;
@@ -259,6 +260,7 @@ int vc_team_create(MPI_Comm comm, struct vc_team **out, const char **why)
         free(world);
         return vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", size);
     }
+    t->comm = comm;
     t->size = size;
     vc_next.Comm_rank(comm, &t->rank);
     t->seg.fd = -1;

@@ -78,3 +78,14 @@ endforeach()
 # Waiting: few CPUs, and cool.
 vc_law_script(cpu TIMEOUT 300)
 vc_alone(mpi.law.cpu)
+
+# 6, in fault-tolerant jobs: where the MPI has them (Open MPI from 5.0 on).
+include(CheckSymbolExists)
+set(CMAKE_REQUIRED_LIBRARIES MPI::MPI_C)
+check_symbol_exists(MPIX_Comm_shrink "mpi.h;mpi-ext.h" VC_HAVE_ULFM)
+unset(CMAKE_REQUIRED_LIBRARIES)
+if(VC_HAVE_ULFM)
+  add_executable(law_ft law_ft.c)
+  target_link_libraries(law_ft PRIVATE vcoll_flags)
+  vc_law_script(ft TIMEOUT 300)
+endif()

@@ -21,7 +21,7 @@ static const void *object_of(const void *addr)
  * The next definition after our own object. Where that is not libmpi's (our code sits in the program and no
  * later object has it, or the loader was asked for the symbols in an unusual order), libmpi is asked by name.
  */
-static void *find(const char *symbol)
+void *vc_next_find(const char *symbol)
 {
     static const char *const libs[] = {"libmpi.so.40", "libmpi.so", "libmpi.so.12"};
     const void *own = object_of(&vc_next);
@@ -43,7 +43,7 @@ void *vc_next_symbol(const char *name)
 {
     char symbol[128];
     int n = snprintf(symbol, sizeof symbol, "PMPI_%s", name);
-    return n > 0 && (size_t)n < sizeof symbol ? find(symbol) : NULL;
+    return n > 0 && (size_t)n < sizeof symbol ? vc_next_find(symbol) : NULL;
 }
 
 static void *must_find(const char *name)

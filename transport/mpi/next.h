@@ -27,6 +27,9 @@ void vc_next_init(void);
 /** The underlying function of an MPI name without prefix ("Allreduce"), or NULL. */
 void *vc_next_symbol(const char *name);
 
+/** A symbol of the MPI library by its full name, function or variable, or NULL. */
+void *vc_next_find(const char *symbol);
+
 /**
  * Drives the progress of the underlying MPI: opal_progress where it is found at run time, otherwise MPI_Test
  * of a never-matched receive on a private duplicate of MPI_COMM_SELF. Call vc_host_progress_init() after
