@@ -31,7 +31,7 @@ vc_mpi_test(door_comms_limit NP 4 PRELOAD ENV VCOLL_SHM_LIMIT=100k COMMAND $<TAR
 vc_mpi_test(door_public NP 3 COMMAND $<TARGET_FILE:door_public>)
 
 add_test(NAME mpi.door_symbols COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/test_symbols.sh $<TARGET_FILE:vcoll>
-  ${MPI_mpi_LIBRARY} ${PROJECT_SOURCE_DIR}/pmpi/symbols.list)
+  ${MPI_mpi_LIBRARY} ${PROJECT_BINARY_DIR}/pmpi/symbols.list ${PROJECT_SOURCE_DIR}/include/vcoll/vcoll.h)
 set_tests_properties(mpi.door_symbols PROPERTIES LABELS mpi TIMEOUT 60)
 
 add_test(NAME mpi.door_settings COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/door_settings.py
