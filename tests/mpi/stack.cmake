@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Beside other tools, other MPIs, and in programs without MPI.
+foreach(_t a b next both)
+  string(TOUPPER ${_t} _style)
+  add_library(stack_${_t} SHARED stack_tool.c)
+  target_link_libraries(stack_${_t} PRIVATE vcoll_flags)
+  set_target_properties(stack_${_t} PROPERTIES C_VISIBILITY_PRESET default)
+  target_compile_definitions(stack_${_t} PRIVATE STACK_TOOL=tool_${_t} STACK_${_style})
+endforeach()
+add_executable(stack_calls stack_calls.c)
+add_executable(stack_linked stack_calls.c)
+add_executable(stack_static stack_calls.c stack_tool.c)
+add_executable(stack_vcoll_first stack_calls.c)
+add_executable(stack_vcoll_last stack_calls.c)
+target_compile_definitions(stack_static PRIVATE STACK_TOOL=tool_a)
+target_link_options(stack_static PRIVATE -rdynamic)
+set_target_properties(stack_static PROPERTIES C_VISIBILITY_PRESET default)
+target_link_libraries(stack_linked PRIVATE -Wl,--no-as-needed stack_a)
+target_link_libraries(stack_vcoll_first PRIVATE -Wl,--no-as-needed vcoll stack_a)
+target_link_libraries(stack_vcoll_last PRIVATE -Wl,--no-as-needed stack_a vcoll)
+foreach(_t calls linked static vcoll_first vcoll_last)
+  target_link_libraries(stack_${_t} PRIVATE vcoll_flags)
+endforeach()
+foreach(_what preloaded linked chained)
+  add_test(NAME mpi.stack.${_what}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/stack.sh ${_what} ${VC_MPIRUN} ${CMAKE_CURRENT_BINARY_DIR})
+  set_tests_properties(mpi.stack.${_what} PROPERTIES LABELS mpi TIMEOUT 180
+    ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
+endforeach()
