@@ -40,7 +40,8 @@
 
 /**
  * The whole of one of the six: what is behind `args` fills a struct vc_call that `run` gets. One test of a
- * gate is all there is before it, by either name.
+ * gate is all there is before it, by either name; what is rare is a function of its own, so that the compiler
+ * saves no registers for it.
  */
 #define VC_SIX(name, run, params, args, ...)                                                                 \
     VC_EXPORT(name)                                                                                          \
@@ -49,13 +50,18 @@
         struct vc_call k = {__VA_ARGS__};                                                                    \
         return vc_gate_open() ? run(&k) : vc_call_slow(&k, run);                                             \
     }                                                                                                        \
-    int MPI_##name params                                                                                    \
+    static __attribute__((noinline)) int rare_##name params                                                  \
     {                                                                                                        \
         struct vc_call k = {__VA_ARGS__};                                                                    \
-        if (vc_gate_mpi_open())                                                                              \
-            return run(&k);                                                                                  \
         __typeof__(&PMPI_##name) tool = vc_stack()->name;                                                    \
         return tool ? tool args : vc_call_slow(&k, run);                                                     \
+    }                                                                                                        \
+    int MPI_##name params                                                                                    \
+    {                                                                                                        \
+        if (VC_UNLIKELY(!vc_gate_mpi_open()))                                                                \
+            return rare_##name args;                                                                         \
+        struct vc_call k = {__VA_ARGS__};                                                                    \
+        return run(&k);                                                                                      \
     }
 
 #endif

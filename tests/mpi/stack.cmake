@@ -28,3 +28,24 @@ foreach(_what preloaded linked chained)
   set_tests_properties(mpi.stack.${_what} PROPERTIES LABELS mpi TIMEOUT 180
     ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
 endforeach()
+
+# Another family of MPI, as far as it is needed; with MPI_ names alone it is what sequential programs bring along. Its
+# programs must not be linked with ours.
+foreach(_t mpi stub)
+  add_library(other_${_t} SHARED other_mpi.c)
+  target_compile_options(other_${_t} PRIVATE -Wall -Wextra -Wno-attribute-alias)
+  set_target_properties(other_${_t} PROPERTIES C_VISIBILITY_PRESET default)
+endforeach()
+target_compile_definitions(other_stub PRIVATE OTHER_STUB)
+add_executable(other_program other_program.c)
+target_link_libraries(other_program PRIVATE other_mpi)
+add_executable(other_stub_program other_program.c)
+target_link_libraries(other_stub_program PRIVATE other_stub)
+add_executable(children children.c)
+target_link_libraries(children PRIVATE vcoll_flags)
+foreach(_what mpich none children)
+  add_test(NAME mpi.outside.${_what}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/outside.sh ${_what} ${VC_MPIRUN} ${CMAKE_CURRENT_BINARY_DIR})
+  set_tests_properties(mpi.outside.${_what} PROPERTIES LABELS mpi TIMEOUT 120
+    ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
+endforeach()
