@@ -17,8 +17,8 @@ see() {
         cat "$scratch/out" >&2
         fail "$program with LD_PRELOAD=$preload: not $*"
     }
-    if [ -s "$scratch/out" ] && [ -z "$loud" ]; then
-        cat "$scratch/out" >&2
+    # Launchers have words of their own, about settings of theirs.
+    if grep -a '^vcoll' "$scratch/out" >&2 && [ -z "$loud" ]; then
         fail "$program with LD_PRELOAD=$preload: something was printed"
     fi
 }

@@ -79,18 +79,26 @@ static void *find_or_missing(const char *name)
     return sym;
 }
 
-bool vc_next_has(const void *symbol, const char *other)
+/* What the loaded object that holds `symbol`, or one that it needs, has by the name `other`; NULL when none
+ * has. *base: where that object begins. */
+static void *see_from(const void *symbol, const char *other, const void **base)
 {
     Dl_info info;
-    if (!symbol || dladdr(symbol, &info) == 0 || !info.dli_fname)
-        return false;
+    if (dladdr(symbol, &info) == 0 || !info.dli_fname)
+        return NULL;
+    *base = info.dli_fbase;
     void *lib = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
-    if (!lib)
-        return false;
-    void *found = dlsym(lib, other); /* looks into what the object needs, too */
-    bool own = found && object_of(found) == info.dli_fbase;
-    dlclose(lib);
-    return own;
+    void *found = lib ? dlsym(lib, other) : NULL;
+    if (lib)
+        dlclose(lib);
+    return found;
+}
+
+bool vc_next_has(const void *symbol, const char *other)
+{
+    const void *base = NULL;
+    void *found = see_from(symbol, other, &base);
+    return found && object_of(found) == base;
 }
 
 /*
@@ -101,8 +109,10 @@ static void judge_family(void)
 {
     static char text[16384]; /* the other family's MPI_MAX_LIBRARY_VERSION_STRING may be larger than ours */
     void *sym = vc_next_symbol("Get_library_version");
+    const void *base;
     int len = 0;
-    if (!sym || vc_next_has(sym, "ompi_mpi_comm_world"))
+    /* The object may lie in a library behind that of the functions. */
+    if (!sym || see_from(sym, "ompi_mpi_comm_world", &base))
         return;
     if (vc_next.Get_library_version(text, &len) != MPI_SUCCESS)
         text[0] = '\0';
