@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# stack.sh WHAT MPIRUN DIRECTORY: other tools of the profiling interface beside vcoll, in every order. Each sees what it sees
+# stack.sh WHAT MPIRUN DIRECTORY [VCOLL]: other tools of the profiling interface beside vcoll, in every order. Each sees what it sees
 # without vcoll, and vcoll takes over what they hand on.
 what=$1 mpirun=$2 dir=$3
 . "$(dirname "$0")/law_common.sh"
@@ -65,8 +65,51 @@ chained)
     see "$V:$D" stack_calls vcoll=on tool_both=ends
     see "$V:$A:$D" stack_calls vcoll=on tool_a=all tool_both=ends
     ;;
+mixed)
+    # A tool that goes past vcoll, on one rank alone: then no rank is served, and none waits for another.
+    loud=1
+    for odd in 0 1; do
+        cat >"$scratch/one" <<EOF
+if [ "\$OMPI_COMM_WORLD_RANK" = $odd ]; then
+    LD_PRELOAD=$V:$N exec "$dir/stack_calls" vcoll=off tool_next=all
+fi
+LD_PRELOAD=$V exec "$dir/stack_calls" vcoll=off
+EOF
+        timeout 60 "$mpirun" -n 2 sh "$scratch/one" >"$scratch/out" 2>&1 </dev/null || {
+            cat "$scratch/out" >&2
+            fail "a tool on rank $odd alone"
+        }
+        grep -aq '^vcoll' "$scratch/out" || fail "a tool on rank $odd alone: not a word"
+    done
+    ;;
+run)
+    # By vcoll run, with this mpirun.
+    vcoll=$4
+    mkdir "$scratch/bin"
+    printf '#!/bin/sh\nPATH=%s\nexec "%s" "$@"\n' "$PATH" "$mpirun" >"$scratch/bin/mpirun"
+    chmod +x "$scratch/bin/mpirun"
+    PATH=$scratch/bin:$PATH
+    ASAN_OPTIONS=detect_leaks=0
+    export ASAN_OPTIONS
+    # by [VARIABLE=VALUE...] -- WORDS...
+    by() {
+        timeout 60 env "$@" >"$scratch/out" 2>&1 </dev/null || {
+            cat "$scratch/out" >&2
+            fail "$*"
+        }
+        if grep -a '^vcoll\|ASan' "$scratch/out" >&2; then
+            fail "$*: something was printed"
+        fi
+    }
+    by "$vcoll" run --vcoll-lib "$V" -n 2 "$dir/stack_calls" vcoll=on
+    by LD_PRELOAD="$A" "$vcoll" run --vcoll-lib "$V" -n 2 "$dir/stack_calls" vcoll=on tool_a=all
+    by "$vcoll" run --vcoll-lib "$V" -n 2 -x LD_PRELOAD="$N" "$dir/stack_calls" vcoll=on tool_next=all
+    [ -x "$dir/stack_asan" ] || exit 0
+    by "$vcoll" run --vcoll-lib "$V" -n 2 "$dir/stack_asan" vcoll=on
+    by "$vcoll" run --vcoll-lib "$V" -n 2 -x LD_PRELOAD="$A" env X=1 "$dir/stack_asan" vcoll=on tool_a=all
+    ;;
 *)
-    fail "stack.sh preloaded|linked|chained MPIRUN DIRECTORY"
+    fail "stack.sh preloaded|linked|chained|mixed|run MPIRUN DIRECTORY [VCOLL]"
     ;;
 esac
 echo ok
