@@ -15,12 +15,15 @@ chmod 755 "$dir"
 mkdir -p "$dir/bin" "$dir/.config/vcoll"
 cp "$1" "$dir/bin/vcoll"
 echo "SPIN_US=4321" >"$dir/.config/vcoll/vcoll.conf"
-unset XDG_CONFIG_HOME
+echo "no table" >"$dir/.config/vcoll/table.json"
+unset XDG_CONFIG_HOME VCOLL_TABLE
 HOME=$dir VCOLL_TUNE_SAVE=$dir/save VCOLL_WAIT=event
 export HOME VCOLL_TUNE_SAVE VCOLL_WAIT
 
 "$dir/bin/vcoll" info --params >"$dir/out" 2>&1 || fail "vcoll info"
 grep -q 4321 "$dir/out" && grep -q "$dir/save" "$dir/out" || fail "without other rights the file and the variable count"
+"$dir/bin/vcoll" info >"$dir/out" 2>&1 || true
+grep -q "$dir/.config/vcoll/table.json" "$dir/out" || fail "without other rights the table in HOME counts"
 
 chown nobody "$dir/bin/vcoll"
 chmod u+s "$dir/bin/vcoll"
@@ -32,4 +35,6 @@ fi
 grep -q 4321 "$dir/out" && fail "the file in HOME was read"
 grep -q "$dir/save" "$dir/out" && fail "the variable was believed"
 grep -q "event.*environment" "$dir/out" || fail "what names no file was ignored, too"
+"$dir/bin/vcoll" info >"$dir/out" 2>&1 || true
+grep -q "$dir/.config/vcoll/table.json" "$dir/out" && fail "the table in HOME was read"
 echo ok
