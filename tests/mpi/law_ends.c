@@ -153,7 +153,11 @@ static void callbacks(int (*end)(MPI_Comm *), int early)
         LAW_CHECK(active(kept) != 0, "the duplicate is not served");
         MPI_Comm_free(&kept);
     }
-    LAW_CHECK(again > 0 || size == 1, "no handle was ever reused: this test shows nothing");
+#ifndef __SANITIZE_ADDRESS__ /* which keeps freed memory from being used again */
+    LAW_CHECK(again > 0, "no handle was ever reused: this test shows nothing");
+#else
+    (void)again;
+#endif
 }
 
 /* ---- ends that are none ---- */
