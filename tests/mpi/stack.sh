@@ -82,6 +82,15 @@ EOF
         grep -aq '^vcoll' "$scratch/out" || fail "a tool on rank $odd alone: not a word"
     done
     ;;
+counts)
+    # An MPI that has large counts under a vcoll that was built without.
+    loud=1
+    see "$V:$dir/libstack_counts.so" stack_calls vcoll=off
+    [ "$(grep -ac 'vcoll.*MPI_Bcast_c.*everything is passed through' "$scratch/out")" = 1 ] ||
+        fail "not one line: $(cat "$scratch/out")"
+    loud=
+    VCOLL_DISABLE=1 see "$V:$dir/libstack_counts.so" stack_calls vcoll=off
+    ;;
 run)
     # By vcoll run, with this mpirun.
     vcoll=$4
@@ -109,7 +118,7 @@ run)
     by "$vcoll" run --vcoll-lib "$V" -n 2 -x LD_PRELOAD="$A" env X=1 "$dir/stack_asan" vcoll=on tool_a=all
     ;;
 *)
-    fail "stack.sh preloaded|linked|chained|mixed|run MPIRUN DIRECTORY [VCOLL]"
+    fail "stack.sh preloaded|linked|chained|mixed|counts|run MPIRUN DIRECTORY [VCOLL]"
     ;;
 esac
 echo ok
