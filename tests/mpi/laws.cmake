@@ -2,7 +2,7 @@
 #
 # One test for each law of the design, and for each kind of wrong or missing surroundings. The programs run without vcoll
 # as well (by hand: tests/mpirun -n 4 law_verify), which is how to tell a wrong test from a wrong library.
-foreach(_law cool kill large lifecycle nowrite progress signals threads verify)
+foreach(_law cool ends kill large lifecycle nowrite progress signals threads verify)
   add_executable(law_${_law} law_${_law}.c)
   target_link_libraries(law_${_law} PRIVATE vcoll_flags)
 endforeach()
@@ -89,3 +89,9 @@ if(VC_HAVE_ULFM)
   target_link_libraries(law_ft PRIVATE vcoll_flags)
   vc_law_script(ft TIMEOUT 300)
 endif()
+# 7: no trace. Names, attributes, and what callbacks do while a communicator ends.
+foreach(_what names free disconnect failures bypass threads)
+  vc_mpi_test(law.ends.${_what} NP 3 PRELOAD COMMAND $<TARGET_FILE:law_ends> ${_what})
+  vc_mpi_test(law.ends.${_what}.native NP 3 COMMAND $<TARGET_FILE:law_ends> ${_what})
+  set_tests_properties(mpi.law.ends.${_what} mpi.law.ends.${_what}.native PROPERTIES SKIP_RETURN_CODE 77)
+endforeach()
