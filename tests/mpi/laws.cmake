@@ -2,7 +2,7 @@
 #
 # One test for each law of the design, and for each kind of wrong or missing surroundings. The programs run without vcoll
 # as well (by hand: tests/mpirun -n 4 law_verify), which is how to tell a wrong test from a wrong library.
-foreach(_law bcast cool kill large lifecycle nowrite progress signals threads verify)
+foreach(_law bcast cool init kill large lifecycle nowrite progress signals threads verify)
   add_executable(law_${_law} law_${_law}.c)
   target_link_libraries(law_${_law} PRIVATE vcoll_flags)
 endforeach()
@@ -79,3 +79,6 @@ endforeach()
 # Waiting: few CPUs, and cool.
 vc_law_script(cpu TIMEOUT 300)
 vc_alone(mpi.law.cpu)
+
+# 8: worth its cost. How many messages MPI_Init takes.
+vc_law_script(init)
