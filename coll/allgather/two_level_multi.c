@@ -34,7 +34,8 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 
 static long steps(const struct vc_shape *s)
 {
-    return 2 + vc_bound_allgather_log(s->hier->nnodes) + s->size;
+    long in_place = s->hier->nnodes == s->size ? 1 : s->size;
+    return 2 + vc_bound_allgather_log(s->hier->nnodes) + in_place;
 }
 
 const struct vc_alg vc_alg_allgather_two_level_multi = {

@@ -199,8 +199,8 @@ static void with_alg(const struct vc_alg *a, const struct vc_hier *h, int size, 
 
 int main(int argc, char **argv)
 {
-    static const int shapes[][2] = {{2, 176}, {32, 128},  {1024, 16}, {4096, 1},
-                                    {1, 256}, {512, 128}, {65536, 1}};
+    static const int shapes[][2] = {{2, 176}, {32, 128}, {1024, 16}, {4096, 1}, {1, 256},
+                                    {16, 64}, {64, 24},  {512, 128}, {65536, 1}};
     bool print = argc > 1 && !strcmp(argv[1], "all");
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int block = 1; block >= 0; block--) {
