@@ -145,7 +145,11 @@ int vc_node_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     if (c->st.phase < 0)
         return 1;
     int rc = c->st.ring ? vc_node_slots_progress(nd, c, whom) : vc_node_cma_progress(nd, c, whom);
-    return rc == 0 && c->kind == VC_NODE_BCAST && nd->me != c->root ? vc_bcast_check(nd, c) : rc;
+    if (rc != 0)
+        return rc;
+    if (c->kind != VC_NODE_BCAST)
+        return vc_kind_check(nd, c, *whom);
+    return nd->me == c->root ? 0 : vc_bcast_check(nd, c);
 }
 
 int vc_node_run(struct vc_node *nd, struct vc_node_call *c)

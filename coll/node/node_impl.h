@@ -212,9 +212,11 @@ struct vc_cma_address {
  * node_lengths.c: ranks whose lengths differ. VC_OK or VC_ERR_INVAL with both lengths in the text.
  *
  * vc_bcast_check() is for a rank whose broadcast waits for the root: has that one published something else?
- * Both may have chosen other ways for their lengths, so that it may lie in another ring.
+ * Both may have chosen other ways for their lengths, so that it may lie in another ring. vc_kind_check() is
+ * for one that waits for rank r in anything else: has that one published a broadcast?
  */
 int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c);
+int vc_kind_check(const struct vc_node *nd, const struct vc_node_call *c, int r);
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs);
 
 /* node_small.c: small operations. 1: done. 0: begun, and to be continued by vc_node_progress(). -1: not for

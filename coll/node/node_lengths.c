@@ -37,8 +37,20 @@ static int differs(const struct vc_node *nd, const struct vc_node_call *c, const
     if (say > 0)
         return vc_lengths_differ(nd, c, c->root, say);
     return vc_fail(VC_ERR_INVAL,
-                   "rank %d is in another collective where rank %d expects a broadcast of %zu bytes",
+                   "rank %d is in another collective, or had a count of 0, where rank %d expects a broadcast "
+                   "of %zu bytes",
                    rank_of(nd, c->root), rank_of(nd, nd->me), c->len);
+}
+
+int vc_kind_check(const struct vc_node *nd, const struct vc_node_call *c, int r)
+{
+    const struct vc_node_ring *own = c->st.ring ? c->st.ring : &nd->tiny;
+    uint64_t g = c->st.base + (c->st.ring ? (uint64_t)c->st.rd * (uint64_t)c->st.stages : 0);
+    if (r < 0 || !vc_published(own, r, g) || !(vc_flag_value(own, r, g) >> VC_SAY_SHIFT))
+        return VC_OK;
+    return vc_fail(VC_ERR_INVAL,
+                   "rank %d broadcasts where rank %d is in another collective, or had a count of 0",
+                   rank_of(nd, r), rank_of(nd, nd->me));
 }
 
 /* The root's next slot in a ring that this rank does not use now, where there is something in it; of several,
