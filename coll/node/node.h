@@ -51,7 +51,7 @@ struct vc_node_state {
     int red_next, rd_next; /* next participant within the chunk being reduced, consumed */
     int stages;            /* slots per chunk: 1, or 2 where reduced slices are published as well */
     int phase;             /* single copy, and composed operations */
-    unsigned idle;         /* how often a broadcast found nothing from the root */
+    unsigned idle;         /* how often nothing had come */
 };
 
 /** One operation. Filled by the caller up to `len`, kept until it is done. */

@@ -216,7 +216,7 @@ struct vc_cma_address {
  * for one that waits for rank r in anything else: has that one published a broadcast?
  */
 int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c);
-int vc_kind_check(const struct vc_node *nd, const struct vc_node_call *c, int r);
+int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs);
 
 /* node_small.c: small operations. 1: done. 0: begun, and to be continued by vc_node_progress(). -1: not for

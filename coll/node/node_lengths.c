@@ -2,7 +2,7 @@
 /* Programs whose ranks give different lengths: erroneous, and told so instead of a hang or a hole. */
 #include "coll/node/node_impl.h"
 
-/* Where the root chose another ring for its length, its flags there are looked at that often. */
+/* What may have come by another way than expected is looked for in every 16th poll. */
 #define LOOK_EVERY 16
 
 static int rank_of(const struct vc_node *nd, int r)
@@ -42,15 +42,19 @@ static int differs(const struct vc_node *nd, const struct vc_node_call *c, const
                    rank_of(nd, c->root), rank_of(nd, nd->me), c->len);
 }
 
-int vc_kind_check(const struct vc_node *nd, const struct vc_node_call *c, int r)
+int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r)
 {
     const struct vc_node_ring *own = c->st.ring ? c->st.ring : &nd->tiny;
     uint64_t g = c->st.base + (c->st.ring ? (uint64_t)c->st.rd * (uint64_t)c->st.stages : 0);
-    if (r < 0 || !vc_published(own, r, g) || !(vc_flag_value(own, r, g) >> VC_SAY_SHIFT))
+    /* Not at once: a rank whose broadcast it is knows more of it, and speaks first. */
+    if (++c->st.idle % LOOK_EVERY || r < 0 || !vc_published(own, r, g) ||
+        !(vc_flag_value(own, r, g) >> VC_SAY_SHIFT))
         return VC_OK;
-    return vc_fail(VC_ERR_INVAL,
-                   "rank %d broadcasts where rank %d is in another collective, or had a count of 0",
-                   rank_of(nd, r), rank_of(nd, nd->me));
+    return vc_fail(
+        VC_ERR_INVAL,
+        "rank %d is in a broadcast, rank %d in another collective: the counts of a broadcast differ, or "
+        "the calls do",
+        rank_of(nd, r), rank_of(nd, nd->me));
 }
 
 /* The root's next slot in a ring that this rank does not use now, where there is something in it; of several,
