@@ -80,5 +80,6 @@ endforeach()
 vc_law_script(cpu TIMEOUT 300)
 vc_alone(mpi.law.cpu)
 
-# 8: worth its cost. How many messages MPI_Init takes.
+# 8: worth its cost. How many messages MPI_Init takes; plans that would be too long.
 vc_law_script(init)
+vc_law_script(long)
