@@ -149,7 +149,7 @@ int vc_node_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         return rc;
     if (c->kind != VC_NODE_BCAST)
         return vc_kind_check(nd, c, *whom);
-    return nd->me == c->root ? 0 : vc_bcast_check(nd, c);
+    return nd->me == c->root ? vc_root_check(nd, c, *whom) : vc_bcast_check(nd, c);
 }
 
 int vc_node_run(struct vc_node *nd, struct vc_node_call *c)

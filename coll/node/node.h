@@ -75,6 +75,10 @@ int vc_node_start(struct vc_node *nd, struct vc_node_call *call);
  * blocks. Ranks of a broadcast whose lengths differ from the root's get VC_ERR_INVAL, and so do ranks of any
  * operation by single copy whose lengths differ. */
 int vc_node_progress(struct vc_node *nd, struct vc_node_call *call, int *whom);
+/** A broadcast of `len` bytes goes by other means than the node's memory, on all its ranks: tells that to
+ * those who have given another length and wait here. In the order of the operations; never blocks, cannot
+ * fail. */
+void vc_node_pass(struct vc_node *nd, size_t len);
 /** Start and wait. VC_OK or a negative error. */
 int vc_node_run(struct vc_node *nd, struct vc_node_call *call);
 

@@ -48,6 +48,7 @@
 #define VC_SAY_SHIFT 51
 #define VC_SAY_WORD  8191u
 #define VC_SAY_CMA   8190u
+#define VC_SAY_OTHER 8189u /* vc_node_pass() */
 
 /* The head of a lane: what only its owner writes. The slots follow. */
 struct vc_lane_head {
@@ -120,7 +121,7 @@ static inline void vc_publish(struct vc_node *nd, struct vc_node_ring *ring, uin
 }
 
 /* The flag of slot g of a broadcast, given what stands above the slot's number: a length of at most
- * VC_SMALL_SLOT, VC_SAY_WORD or VC_SAY_CMA. */
+ * VC_SMALL_SLOT, or one of VC_SAY_*. */
 static inline uint64_t vc_bcast_flag(uint64_t g, size_t say)
 {
     return (g + 1) | (uint64_t)say << VC_SAY_SHIFT;
@@ -213,9 +214,11 @@ struct vc_cma_address {
  *
  * vc_bcast_check() is for a rank whose broadcast waits for the root: has that one published something else?
  * Both may have chosen other ways for their lengths, so that it may lie in another ring. vc_kind_check() is
- * for one that waits for rank r in anything else: has that one published a broadcast?
+ * for one that waits for rank r in anything else: has that one published a broadcast? vc_root_check() is for
+ * the root of a broadcast that waits for rank r: has that one gone elsewhere?
  */
 int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c);
+int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs);
 

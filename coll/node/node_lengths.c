@@ -30,7 +30,7 @@ static int differs(const struct vc_node *nd, const struct vc_node_call *c, const
     struct vc_cma_address a;
     if (say == VC_SAY_WORD)
         return vc_lengths_differ(nd, c, c->root, vc_get_word(ring, c->root, g));
-    if (say == VC_SAY_CMA) {
+    if (say == VC_SAY_CMA || say == VC_SAY_OTHER) {
         memcpy(&a, vc_payload(ring, c->root, g), sizeof a);
         return vc_lengths_differ(nd, c, c->root, a.len);
     }
@@ -40,6 +40,33 @@ static int differs(const struct vc_node *nd, const struct vc_node_call *c, const
                    "rank %d is in another collective, or had a count of 0, where rank %d expects a broadcast "
                    "of %zu bytes",
                    rank_of(nd, c->root), rank_of(nd, nd->me), c->len);
+}
+
+int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r)
+{
+    const struct vc_node_ring *tiny = &nd->tiny;
+    uint64_t g = !c->st.ring || c->st.ring == tiny ? c->st.base : tiny->pos;
+    struct vc_cma_address a;
+    if (++c->st.idle % LOOK_EVERY || r < 0 || vc_flag_value(tiny, r, g) != vc_bcast_flag(g, VC_SAY_OTHER))
+        return VC_OK;
+    memcpy(&a, vc_payload(tiny, r, g), sizeof a);
+    return vc_lengths_differ(nd, c, r, a.len);
+}
+
+void vc_node_pass(struct vc_node *nd, size_t len)
+{
+    struct vc_node_ring *tiny = &nd->tiny;
+    struct vc_cma_address a = {.len = len};
+    uint64_t g = tiny->pos++;
+    int behind;
+    if (nd->n == 1)
+        return;
+    /* Where it cannot be told without waiting, it is not told. */
+    if (vc_may_write(nd, tiny, g, &behind)) {
+        memcpy(vc_payload(tiny, nd->me, g), &a, sizeof a);
+        vc_publish_as(nd, tiny, g, vc_bcast_flag(g, VC_SAY_OTHER));
+    }
+    vc_set_done(nd, tiny, g + 1);
 }
 
 int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r)

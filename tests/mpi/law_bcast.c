@@ -62,6 +62,16 @@ int main(int argc, char **argv)
         MPI_Finalize();
         return 77;
     }
+    if (argc > 3 && strcmp(argv[1], "fatal") == 0) {
+        int n = atoi(argv[rank ? 3 : 2]), *x = calloc((size_t)n, sizeof *x);
+        MPI_Barrier(MPI_COMM_WORLD);
+        MPI_Bcast(x, n, MPI_INT, 0, MPI_COMM_WORLD);
+        MPI_Barrier(MPI_COMM_WORLD);
+        printf("came through\n");
+        free(x);
+        MPI_Finalize();
+        return 0;
+    }
     static char stage[64];
     law_stage = stage;
     for (int i = 1; i + 1 < argc; i += 2) {
