@@ -30,8 +30,8 @@ count "without vcoll"
 own_peers=$peers own_sent=$sent
 VC_TEST_PRELOAD=$preload
 count "with vcoll"
-# Four rounds of the exchange, and what the MPI's broadcast and reduction need for the table and the settings. Every rank to
-# every other were fifteen.
+# The exchange, the MPI's broadcast of the table and its reductions of what is agreed take four rounds each, and meet
+# partners at distances 1, 2, 4 and 8. Anything in which every rank meets every other has fifteen.
 [ "$sent" -gt "$own_sent" ] || fail "nothing was counted: vcoll was not there"
-[ "$sent" -le $((own_sent + 16)) ] || fail "too many messages"
 [ "$peers" -le $((own_peers + 10)) ] || fail "messages to too many ranks"
+[ "$sent" -le $((own_sent + 40)) ] || fail "too many messages"
