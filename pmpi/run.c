@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Broadcasts of at least so many bytes are told to the node when they go natively. */
+#define BCAST_TOLD 16384
+
 int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err)
 {
     char why[256];
@@ -171,6 +174,15 @@ static inline bool size_call(struct vc_call *k, size_t block, size_t nblocks)
     return true;
 }
 
+/* Others' count may differ, which is an error, and take them to the node's memory: they must not wait there
+ * for ever. Where native is for long messages only; of short ones it would be a part of their time. */
+static void pass_bcast(struct vc_comm *c, const struct vc_call *k)
+{
+    if (k->bytes >= BCAST_TOLD && k->why == VC_PASS_SELECTED && c->team && c->team->node &&
+        c->team->hier.nnodes == 1)
+        vc_node_pass(c->team->node, k->bytes);
+}
+
 int vc_run_bcast(struct vc_call *k)
 {
     struct vc_comm *c = vc_enter(k);
@@ -185,8 +197,10 @@ int vc_run_bcast(struct vc_call *k)
     if (!size_call(k, count * type.size, 1))
         return vc_native(k);
     int err = vc_choose(c, k, 1, true, &how);
-    if (err == VC_OK && !how.alg)
+    if (err == VC_OK && !how.alg) {
+        pass_bcast(c, k);
         return vc_native(k);
+    }
 
     struct vc_work w = {.recv = k->recv, .bytes = k->bytes};
     if (err == VC_OK && !type.dense) {

@@ -104,6 +104,8 @@ static void rank_main(const struct job *job, void *mem, int me)
         c.len = next_random(&seed) % (max + 1) / 4 * 4;
         if (c.kind == VC_NODE_BARRIER)
             c.len = 0;
+        if (next_random(&seed) % 8 == 0) /* a broadcast that the node has no part in, between its own */
+            vc_node_pass(nd, c.len);
         c.alg = job->cma && next_random(&seed) % 2 ? VC_NODE_CMA : VC_NODE_AUTO;
         bool in_place = next_random(&seed) % 2;
         if ((c.kind == VC_NODE_ALLTOALL || c.kind == VC_NODE_ALLGATHER) && c.alg == VC_NODE_CMA)
