@@ -5,6 +5,7 @@
  * wait until they have been passed on.
  */
 #include "coll/allgather/exchange.h"
+#include "coll/bounds.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
@@ -31,6 +32,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 2 + 3L * s->hier->nnodes + vc_bound_regroup(s);
+}
+
 const struct vc_alg vc_alg_allgather_two_level_multi_ring = {
     .name = "two_level_multi_ring",
     .coll = VC_ALLGATHER,
@@ -38,4 +44,5 @@ const struct vc_alg vc_alg_allgather_two_level_multi_ring = {
     .restrictions = VC_NEEDS_UNIFORM_NODES,
     .help = "every rank's blocks around a ring of nodes, each node's memory as they come; for large messages",
     .build = build,
+    .steps = steps,
 };

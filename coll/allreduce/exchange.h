@@ -27,6 +27,8 @@ void vc_x_allreduce_ring(struct vc_plan *p, const struct vc_group *g, const stru
  */
 #define VC_ALLREDUCE_SEGMENTS 16
 
+/** For vc_alg.steps of such an algorithm, whose exchange has so many. */
+long vc_allreduce_multi_steps(const struct vc_shape *shape, long exchange);
 /** Multi-leader allreduce with that exchange between the nodes. A whole build(). */
 int vc_allreduce_multi(const struct vc_shape *shape, int rank, struct vc_plan *p,
                        vc_allreduce_exchange *exchange);

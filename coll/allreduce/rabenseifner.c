@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "coll/allreduce/exchange.h"
+#include "coll/bounds.h"
 
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
@@ -10,6 +11,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return vc_bound_rabenseifner(s->size);
+}
+
 const struct vc_alg vc_alg_allreduce_rabenseifner = {
     .name = "rabenseifner",
     .coll = VC_ALLREDUCE,
@@ -17,4 +23,5 @@ const struct vc_alg vc_alg_allreduce_rabenseifner = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "reduce-scatter by halving, allgather by doubling (Rabenseifner 2004): medium and large messages",
     .build = build,
+    .steps = steps,
 };

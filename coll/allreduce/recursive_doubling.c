@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "coll/allreduce/exchange.h"
+#include "coll/bounds.h"
 
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
@@ -10,6 +11,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return vc_bound_multiply(s->size, 2);
+}
+
 const struct vc_alg vc_alg_allreduce_recursive_doubling = {
     .name = "recursive_doubling",
     .coll = VC_ALLREDUCE,
@@ -17,4 +23,5 @@ const struct vc_alg vc_alg_allreduce_recursive_doubling = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "exchanges of the whole vector at doubling distance: small messages",
     .build = build,
+    .steps = steps,
 };

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every leader of a node reduces a slice in its memory and across the network by recursive doubling. */
 #include "coll/allreduce/exchange.h"
+#include "coll/bounds.h"
 #include "coll/patterns.h"
+
+long vc_allreduce_multi_steps(const struct vc_shape *shape, long exchange)
+{
+    long segments = vc_bound_segments(shape, 0);
+    return (2 + exchange) * (segments < VC_ALLREDUCE_SEGMENTS ? segments : VC_ALLREDUCE_SEGMENTS);
+}
 
 int vc_allreduce_multi(const struct vc_shape *shape, int rank, struct vc_plan *p,
                        vc_allreduce_exchange *exchange)
@@ -43,6 +50,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_allreduce_multi(shape, rank, p, doubling);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return vc_allreduce_multi_steps(s, vc_bound_multiply(s->hier->nnodes, s->radix));
+}
+
 const struct vc_alg vc_alg_allreduce_two_level_multi = {
     .name = "two_level_multi",
     .coll = VC_ALLREDUCE,
@@ -51,4 +63,5 @@ const struct vc_alg vc_alg_allreduce_two_level_multi = {
     .params = VC_PARAM_RADIX | VC_PARAM_SEGMENT | VC_PARAM_LEADERS,
     .help = "several ranks per node carry a slice each, recursive doubling (DPML, Bayatpour et al. 2017)",
     .build = build,
+    .steps = steps,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "coll/barrier/exchange.h"
+#include "coll/bounds.h"
 
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
@@ -7,6 +8,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     vc_plan_begin(p, s, rank);
     vc_x_barrier_dissemination(p, &all, s->radix, -1);
     return vc_plan_finish(p);
+}
+
+static long steps(const struct vc_shape *s)
+{
+    return vc_bound_tokens(s->size, s->radix);
 }
 
 const struct vc_alg vc_alg_barrier_dissemination = {
@@ -18,4 +24,5 @@ const struct vc_alg vc_alg_barrier_dissemination = {
     .help =
         "log_radix(n) rounds of tokens to ranks at growing distance (Hensgen, Finkel, Manber 1988); radix 2",
     .build = build,
+    .steps = steps,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Arrive at the node's leader, dissemination among leaders, release. */
 #include "coll/barrier/exchange.h"
+#include "coll/bounds.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
@@ -16,6 +17,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 2 + vc_bound_tokens(s->hier->nnodes, s->radix);
+}
+
 const struct vc_alg vc_alg_barrier_two_level = {
     .name = "two_level",
     .coll = VC_BARRIER,
@@ -23,4 +29,5 @@ const struct vc_alg vc_alg_barrier_two_level = {
     .params = VC_PARAM_RADIX,
     .help = "arrive in the node, dissemination among leaders, release (Hensgen et al. 1988)",
     .build = build,
+    .steps = steps,
 };

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "coll/bcast/exchange.h"
+#include "coll/bounds.h"
 
 #define DEFAULT_SEGMENT 32768
 
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
     return vc_bcast_flat(s, rank, p, DEFAULT_SEGMENT, vc_x_bcast_binary);
+}
+
+static long steps(const struct vc_shape *s)
+{
+    return 3 * vc_bound_segments(s, DEFAULT_SEGMENT);
 }
 
 const struct vc_alg vc_alg_bcast_binary = {
@@ -16,4 +22,5 @@ const struct vc_alg vc_alg_bcast_binary = {
     .params = VC_PARAM_SEGMENT,
     .help = "pipeline of segments (32k) down a complete binary tree: medium messages, many ranks",
     .build = build,
+    .steps = steps,
 };

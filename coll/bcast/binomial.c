@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "coll/bcast/exchange.h"
+#include "coll/bounds.h"
 
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
     return vc_bcast_flat(s, rank, p, 0, vc_x_bcast_binomial);
+}
+
+static long steps(const struct vc_shape *s)
+{
+    return (1 + vc_bound_lg(s->size)) * vc_bound_segments(s, 0);
 }
 
 const struct vc_alg vc_alg_bcast_binomial = {
@@ -14,4 +20,5 @@ const struct vc_alg vc_alg_bcast_binomial = {
     .params = VC_PARAM_SEGMENT,
     .help = "binomial tree, log2(n) hops: small messages; not segmented by default",
     .build = build,
+    .steps = steps,
 };

@@ -5,6 +5,7 @@
  * come again around the ring. Its node takes each slice as it comes.
  */
 #include "coll/bcast/exchange.h"
+#include "coll/bounds.h"
 #include "coll/patterns.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
@@ -27,10 +28,17 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    long n = s->hier->nnodes;
+    return 2 + vc_bound_lg(n) + 3 * (n - 1);
+}
+
 const struct vc_alg vc_alg_bcast_two_level_scatter_allgather = {
     .name = "two_level_scatter_allgather",
     .coll = VC_BCAST,
     .kind = VC_ALG_PLAN,
     .help = "leaders scatter and ring-allgather slices, each node's memory as they come; for large messages",
     .build = build,
+    .steps = steps,
 };

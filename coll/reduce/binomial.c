@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/bounds.h"
 #include "coll/reduce/exchange.h"
 
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
@@ -6,6 +7,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     vc_plan_begin(p, s, rank);
     vc_reduce_flat(p, s, rank, s->root, vc_ref_of(VC_BUF_RECV, 0, s->bytes));
     return vc_plan_finish(p);
+}
+
+static long steps(const struct vc_shape *s)
+{
+    return vc_bound_tree(s->size) * vc_bound_segments(s, 0);
 }
 
 const struct vc_alg vc_alg_reduce_binomial = {
@@ -16,4 +22,5 @@ const struct vc_alg vc_alg_reduce_binomial = {
     .params = VC_PARAM_SEGMENT,
     .help = "binomial tree rooted at the root: small messages; not segmented by default",
     .build = build,
+    .steps = steps,
 };
