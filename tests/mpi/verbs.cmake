@@ -64,7 +64,7 @@ vc_loopback_differential(no_srq.tiny verbs 4 VCOLL_WAIT=event ${_tiny} VC_LOOPBA
 vc_loopback_differential(zcopy verbs 3 VCOLL_VERBS_ZCOPY_MIN=256 VCOLL_WAIT=event)
 vc_loopback_differential(zcopy.pieces verbs 2 VCOLL_VERBS_ZCOPY_MIN=1k VC_LOOPBACK=max_msg=4096)
 vc_loopback_differential(no_cache verbs 3 VCOLL_VERBS_REG_CACHE=0)
-vc_loopback_differential(no_cache.of_one verbs 3 VCOLL_VERBS_ZCOPY_MIN=1k VC_LOOPBACK=rank=1,max_mr=1)
+vc_loopback_differential(no_cache.of_one verbs 3 VCOLL_VERBS_ZCOPY_MIN=1k VC_LOOPBACK=rank=1,max_mr=2)
 vc_loopback_differential(reordered verbs 4 VCOLL_WAIT=event VCOLL_VERBS_ZCOPY_MIN=4k
   VC_LOOPBACK=delay_us=50,reorder=1,rnr=29)
 vc_loopback_differential(infiniband verbs 4 VCOLL_WAIT=event VC_LOOPBACK=link=ib)
