@@ -201,12 +201,12 @@ static int partners(int rank, const int *world, const struct vc_hier *h, int *ou
     return n;
 }
 
-/* One line a job as a rule; more only for those who ask. */
+/* One line: by the first rank of the first communicator that this happens to. More only for those who ask. */
 static void complain(int rank, const char *why)
 {
     static atomic_flag told = ATOMIC_FLAG_INIT;
-    bool first = rank == 0 && !atomic_flag_test_and_set(&told);
-    vc_log(first ? VC_LOG_WARN : VC_LOG_INFO,
+    bool first = !atomic_flag_test_and_set(&told);
+    vc_log(first && rank == 0 ? VC_LOG_WARN : VC_LOG_INFO,
            "verbs cannot be used by a communicator, whose messages between nodes %s: %s",
            vc_params.channels & VC_CHAN_MPI ? "go through the MPI" : "are left to the MPI's collectives",
            why);

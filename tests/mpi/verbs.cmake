@@ -107,6 +107,13 @@ vc_loopback_test(law.verify VIA verbs NP 3 ENV VCOLL_REPRODUCIBLE=1 COMMAND $<TA
 # Devices that are missing or unusable, settings that name what is not there.
 vc_loopback_script(input)
 
+# Devices that look healthy and are not, or that cannot do what most do.
+add_executable(verbs_meet verbs_meet.c)
+target_link_libraries(verbs_meet PRIVATE vcoll_flags)
+foreach(_kind cards lost nodes many)
+  vc_loopback_script(paths ${_kind})
+endforeach()
+
 # What breaks in the middle of a collective.
 add_executable(verbs_fail verbs_fail.c)
 target_link_libraries(verbs_fail PRIVATE vcoll_flags)

@@ -97,6 +97,7 @@ struct ep {
     uint64_t t_ping;  /**< 0: none on its way */
     uint32_t ping_wr;
     bool proven;      /**< a whole slot has got through */
+    bool told;        /**< the peer, that it has not */
     uint64_t t_proof; /**< 0: none on its way */
     uint32_t proof_wr;
     char why[224];     /**< of a failed one */

@@ -5,7 +5,7 @@
  */
 #include "transport/verbs/impl.h"
 
-#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -88,25 +88,34 @@ int vc_cards_match(const struct vc_verbs_card *cards, int a, int b)
 
 /* ---- messages ---- */
 
-static int no_message(struct ep *e)
+static int no_message(const struct ep *e, const char *what)
 {
-    struct vc_verbs *v = e->v;
+    const struct vc_verbs *v = e->v;
     const struct vc_verbs_card *c = &e->card_in.port;
     char from[40], to[40];
-    vc_ep_fail(e, "%s: a first message was not acknowledged", v->dev.name);
     if (c->roce)
-        return vc_fail(
-            VC_ERR_PEER,
-            "no message gets from process %d to process %d within 2 s (%s, %s: %s to %s): UDP port "
-            "4791 filtered, ports in different networks (VCOLL_VERBS_DEVICE), or a switch whose "
-            "MTU is too small?",
-            v->me, e->proc, v->dev.name, gid_kind(c), vc_verbs_gid_text(&v->dev.gid, from, sizeof from),
-            gid_text(c, to, sizeof to));
-    return vc_fail(VC_ERR_PEER,
-                   "no message gets from process %d to process %d within 2 s (%s, InfiniBand: LID %u to %u, "
-                   "P_Key 0x%04x): ports in different fabrics (VCOLL_VERBS_DEVICE), or partitions "
-                   "(VCOLL_VERBS_PKEY)?",
-                   v->me, e->proc, v->dev.name, v->dev.lid, c->lid, v->dev.pkey);
+        return vc_fail(VC_ERR_PEER,
+                       "no message gets from process %d to process %d (%s, %s, %s to %s: %s): UDP port 4791 "
+                       "filtered, ports in different networks (VCOLL_VERBS_DEVICE), or a switch whose MTU is "
+                       "too small?",
+                       v->me, e->proc, v->dev.name, gid_kind(c),
+                       vc_verbs_gid_text(&v->dev.gid, from, sizeof from), gid_text(c, to, sizeof to), what);
+    return vc_fail(
+        VC_ERR_PEER,
+        "no message gets from process %d to process %d (%s, LID %u to %u, P_Key 0x%04x: %s): ports "
+        "in different fabrics (VCOLL_VERBS_DEVICE), or partitions (VCOLL_VERBS_PKEY)?",
+        v->me, e->proc, v->dev.name, v->dev.lid, c->lid, v->dev.pkey, what);
+}
+
+/* The other end need not find out by waiting. */
+static void tell(struct ep *e)
+{
+    char why[sizeof e->why];
+    if (e->told || e->t_proof != 0) /* it waits for its own message's acknowledgement */
+        return;
+    e->told = true;
+    snprintf(why, sizeof why, "%s", e->why);
+    vc_ep_tell(e->v, e->proc, NOTE_ALL, e->v->me, why);
 }
 
 /* One step for one process: VC_OK proven, 1 not yet, or an error. */
@@ -116,6 +125,8 @@ static int prove_one(struct vc_verbs *v, int proc, uint64_t begun)
     uint64_t now = vc_now_ns();
     if (!e)
         return VC_ERR_NOMEM;
+    if (e->state == EP_FAILED && e->t_proof != 0)
+        return no_message(e, e->why);
     if (e->state == EP_FAILED)
         return vc_fail(VC_ERR_PEER, "process %d cannot reach process %d: %s", v->me, proc, e->why);
     if (e->proven)
@@ -127,7 +138,7 @@ static int prove_one(struct vc_verbs *v, int proc, uint64_t begun)
     if (e->state == EP_READY && e->t_proof == 0)
         vc_ep_send_proof(e);
     else if (e->state == EP_READY && now > e->t_proof + PROOF_NS)
-        return no_message(e);
+        vc_ep_fail(e, "not acknowledged within 2 s");
     return 1;
 }
 
@@ -138,12 +149,13 @@ static int prove_step(struct vc_verbs *v, const int *procs, int n, uint64_t begu
     int left = 0;
     for (int i = 0; i < n; i++) {
         int rc = prove_one(v, procs[i], begun);
-        if (rc > 0) {
-            left++;
-        } else if (rc < 0 && *err == VC_OK) {
+        left += rc > 0;
+        if (rc < 0 && *err == VC_OK) {
             *err = rc;
-            strncpy(first, vc_error_text(), len - 1);
+            snprintf(first, len, "%s", vc_error_text());
         }
+        if (rc < 0 && v->ep[procs[i]])
+            tell(v->ep[procs[i]]);
     }
     return left;
 }
@@ -156,6 +168,7 @@ int vc_verbs_prove(struct vc_verbs *v, const int *procs, int n)
     do {
         verbs_lock(v);
         vc_verbs_read_async(v);
+        vc_ep_listen(v);
         work = vc_verbs_progress(v);
         if (work >= 0) {
             int rc = vc_verbs_poll_bulk(v);

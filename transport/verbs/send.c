@@ -391,8 +391,10 @@ bool vc_ep_send_proof(struct ep *e)
     wr->num_sge = 1;
     wr->opcode = IBV_WR_SEND;
     e->proof_wr = e->head - 1;
+    if (!batch_post(&b))
+        return false;
     e->t_proof = vc_now_ns();
-    return batch_post(&b);
+    return true;
 }
 
 /* Over the device: quick, and ends sleeps. */
