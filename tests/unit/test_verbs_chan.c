@@ -261,6 +261,42 @@ static void short_of_locked_memory(void **state)
     assert_int_equal(s.shared->stats[1].refused, 0);
 }
 
+/* Process 0 begins an exchange and drives it no further. */
+static int silent_rank(int me, void *arg)
+{
+    const struct suite *s = arg;
+    struct hs_rank hr;
+    hs_join(&s->node, me, &hr);
+    struct vc_verbs *v = make_verbs(s, &hr, me);
+    struct vc_chan *ch = make_chan(s, v, me, 7);
+    uint64_t x = 0, begun = vc_now_ns();
+    struct vc_chan_req r;
+    int err;
+    hs_meet(hr.start, s->n);
+    if (me == 0) {
+        assert_int_equal(ch->ops->isend(ch, 0, &x, sizeof x, &r), VC_OK);
+    } else {
+        assert_int_equal(ch->ops->irecv(ch, 1, &x, sizeof x, &r), VC_OK);
+        while ((err = ch->ops->progress(ch)) >= 0 && vc_now_ns() - begun < 25000000000u) {
+            assert_int_equal(ch->src->check(ch->src), VC_OK);
+            usleep(20000);
+        }
+        assert_int_equal(err, VC_ERR_PEER);
+        assert_non_null(strstr(vc_error_text(), "exchange of addresses with process 0 came to no end"));
+    }
+    hs_meet(hr.start, s->n);
+    vc_verbs_destroy(v);
+    return 0;
+}
+
+static void exchange_without_end(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(2, "", VC_WAIT_AUTO);
+    assert_int_equal(hs_fork(s.n, silent_rank, &s, 60), 0);
+    hs_node_free(&s.node);
+}
+
 static void conforms_with_moderation(void **state)
 {
     (void)state;
@@ -300,6 +336,7 @@ int main(void)
         cmocka_unit_test(conforms_after_a_move),
         cmocka_unit_test(conforms_with_inline_as_granted),
         cmocka_unit_test(short_of_locked_memory),
+        cmocka_unit_test(exchange_without_end),
         cmocka_unit_test(conforms_with_moderation),
         cmocka_unit_test(conforms_with_delay_and_rnr),
         cmocka_unit_test(conforms_where_registration_fails),

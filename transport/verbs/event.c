@@ -14,7 +14,7 @@
 /* A peer that was not heard of for so long while we wait for it is asked whether it is there. */
 #define QUIET_NS 1000000000u
 /* A peer whose card has come is in the same exchange, and drives it; the rest takes it so long at most. */
-#define EXCHANGE_NS 15000000000u
+#define EXCHANGE_NS 10000000000u
 /* Connections come about by messages of the underlying MPI, which raise no event. */
 #define CONNECTING_SLICE_NS 500000u
 #define THREADS_SLICE_NS    1000000u
@@ -307,7 +307,7 @@ static void look_at_unmet(struct vc_verbs *v, uint64_t now)
         if (e->state != EP_CONNECTING)
             continue;
         if (e->answered && now - e->t_answer > EXCHANGE_NS) {
-            vc_ep_fail(e, "%s: the exchange of addresses with process %d came to no end within 15 s",
+            vc_ep_fail(e, "%s: the exchange of addresses with process %d came to no end within 10 s",
                        v->dev.name, e->proc);
             continue;
         }
