@@ -138,15 +138,14 @@ int vc_team_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel channe
         }
         return VC_OK;
     }
-    bool verbs = l == &t->lane[VC_LANE_VERBS];
+    bool instead = ours && l == &t->lane[VC_LANE_VERBS] && (vc_params.channels & VC_CHAN_MPI);
     if (err != VC_OK && err != VC_ERR_UNSUPPORTED)
-        vc_log(VC_LOG_WARN, "no channel between the ranks of a communicator (%s): algorithms without one run",
-               vc_error_text());
+        vc_log(VC_LOG_WARN, "no channel between the ranks of a communicator (%s): %s", vc_error_text(),
+               instead ? "the MPI carries its messages" : "algorithms without one run");
     drop(l->chan);
     l->chan = NULL;
     vc_share_release(&l->seg);
-    if (ours && verbs && (vc_params.channels & VC_CHAN_MPI)) {
-        /* The messages of verbs go through the MPI. */
+    if (instead) {
         t->key.have_verbs = false;
         t->chan_tried = false;
         for (int i = 0; i < VC_CHANNELS; i++)

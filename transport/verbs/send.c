@@ -384,10 +384,11 @@ bool vc_ep_send_proof(struct ep *e)
     batch_begin(&b, e);
     int slot = v->free_send[--v->nfree_send];
     struct ibv_send_wr *wr = batch_next(&b, slot, NULL, NULL, true);
+    size_t len = vc_min_size(v->slot_bytes, v->dev.max_msg);
     /* Whole packets: what only lets short ones through is no path. */
-    memset(slot_mem(v, slot), 0, v->slot_bytes);
+    memset(slot_mem(v, slot), 0, len);
     *(struct msg_hdr *)(void *)slot_mem(v, slot) = (struct msg_hdr){.id = NOTE_ALL};
-    b.sge[0][0] = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)v->slot_bytes, v->mr->lkey};
+    b.sge[0][0] = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)len, v->mr->lkey};
     wr->num_sge = 1;
     wr->opcode = IBV_WR_SEND;
     e->proof_wr = e->head - 1;

@@ -13,6 +13,8 @@
 #define MAILBOX_BYTES ((size_t)4096)
 #define GRANTS        256
 #define BULK_CQE      1024
+/* Without a shared receive queue, whose size bounds it: some 2 MiB of a device's completions. */
+#define LATENCY_CQE 32768
 
 /* Connections that are likely: two for each step of an exchange whose partners lie 1, 2, 4, ... apart. */
 static int likely_peers(int peers)
@@ -63,13 +65,14 @@ static void fit_without_srq(struct vc_verbs *v)
 {
     const struct ibv_device_attr *a = &v->dev.attr;
     int reached = v->cfg.procs > 1 ? v->cfg.procs - 1 : v->cfg.peers > 0 ? v->cfg.peers : 1;
-    int each = (a->max_cqe - 8) / reached;
+    int most = a->max_cqe < LATENCY_CQE ? a->max_cqe : LATENCY_CQE;
+    int each = (most - 8) / reached;
     v->nrecv = 0;
     v->recv_depth = v->cfg.credits + 4 < a->max_qp_wr ? v->cfg.credits + 4 : a->max_qp_wr;
     if (v->recv_depth > each)
         v->recv_depth = each > 0 ? each : 1;
     int64_t all = (int64_t)reached * v->recv_depth + 8;
-    v->latency_cqe = all < a->max_cqe ? (int)all : a->max_cqe;
+    v->latency_cqe = all < most ? (int)all : most;
 }
 
 static int too_little_memory(const struct vc_verbs *v, size_t bytes)
@@ -136,6 +139,16 @@ static int sys_fail(const struct vc_verbs *v, const char *what)
     return vc_fail(VC_ERR_SYS, "%s: %s failed: %s", v->dev.name, what, strerror(errno));
 }
 
+/* Where there is none, or it cannot be made, connections do without. */
+static void make_srq(struct vc_verbs *v)
+{
+    struct ibv_srq_init_attr attr = {.attr = {.max_wr = (uint32_t)v->nrecv, .max_sge = 1}};
+    if (v->dev.attr.max_srq > 0)
+        v->srq = vc_ibv.create_srq(v->pd, &attr);
+    if (!v->srq)
+        fit_without_srq(v);
+}
+
 static int make_queues(struct vc_verbs *v)
 {
     struct ibv_context *ctx = v->dev.ctx;
@@ -150,12 +163,7 @@ static int make_queues(struct vc_verbs *v)
     if (flags < 0 || async < 0 || fcntl(v->events->fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
         fcntl(ctx->async_fd, F_SETFL, async | O_NONBLOCK) != 0)
         return sys_fail(v, "fcntl");
-    if (v->dev.attr.max_srq > 0) {
-        struct ibv_srq_init_attr attr = {.attr = {.max_wr = (uint32_t)v->nrecv, .max_sge = 1}};
-        v->srq = vc_ibv.create_srq(v->pd, &attr); /* NULL: then without */
-    }
-    if (!v->srq)
-        fit_without_srq(v);
+    make_srq(v);
     v->cq_latency = vc_ibv.create_cq(ctx, v->latency_cqe, NULL, v->events, vector);
     v->cq_bulk = v->cq_latency ? vc_ibv.create_cq(ctx, v->bulk_cqe, NULL, v->events, vector) : NULL;
     if (!v->cq_bulk)
