@@ -218,14 +218,30 @@ static void look_at_port(struct vc_verbs *v)
         v->port_down = port.state != IBV_PORT_ACTIVE;
 }
 
+/* Whether the address and partition in use are still the port's: then they stay, whatever else came. */
+static bool takes_the_same(const struct vc_verbs *v, struct vc_verbs_dev *here)
+{
+    struct vc_verbs_want same = v->cfg.want;
+    unsigned rate;
+    same.gid_index = v->dev.gid_index;
+    if (!v->dev.roce)
+        same.pkey = v->dev.pkey;
+    return vc_verbs_port_take(&same, here, v->dev.port, &rate) == VC_OK &&
+           here->gid_type == v->dev.gid_type &&
+           memcmp(here->gid.raw, v->dev.gid.raw, sizeof here->gid.raw) == 0;
+}
+
 /* The port's address or partition may be another one: connections that are made from now on use and tell
  * that. Until it is whole again the old one stays. */
 static void look_at_address(struct vc_verbs *v)
 {
-    struct vc_verbs_dev here = v->dev;
+    struct vc_verbs_dev same = v->dev, other = v->dev;
     unsigned rate;
-    if (vc_verbs_port_take(&v->cfg.want, &here, v->dev.port, &rate) == VC_OK && here.roce == v->dev.roce)
-        v->dev = here;
+    if (takes_the_same(v, &same))
+        v->dev = same;
+    else if (vc_verbs_port_take(&v->cfg.want, &other, v->dev.port, &rate) == VC_OK &&
+             other.roce == v->dev.roce)
+        v->dev = other;
     else
         vc_log(VC_LOG_INFO, "%s: after a change of its port: %s", v->dev.name, vc_error_text());
 }
