@@ -62,7 +62,8 @@ static int make_mpi(MPI_Comm comm, struct vc_chan **out)
 static int make_far(struct vc_team *t, MPI_Comm comm, bool verbs, struct vc_chan **out)
 {
     if (verbs)
-        return vc_fabric ? vc_fabric_channel(comm, t->size, t->rank, t->world, out) : VC_ERR_UNSUPPORTED;
+        return vc_fabric ? vc_fabric_channel(comm, t->size, t->rank, t->world, &t->hier, out)
+                         : VC_ERR_UNSUPPORTED;
     return vc_params.channels & VC_CHAN_MPI ? make_mpi(comm, out) : VC_ERR_UNSUPPORTED;
 }
 
@@ -137,12 +138,21 @@ int vc_team_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel channe
         }
         return VC_OK;
     }
+    bool instead = ours && l == &t->lane[VC_LANE_VERBS] && (vc_params.channels & VC_CHAN_MPI);
     if (err != VC_OK && err != VC_ERR_UNSUPPORTED)
-        vc_log(VC_LOG_WARN, "no channel between the ranks of a communicator (%s): algorithms without one run",
-               vc_error_text());
+        vc_log(VC_LOG_WARN, "no channel between the ranks of a communicator (%s): %s", vc_error_text(),
+               instead ? "the MPI carries its messages" : "algorithms without one run");
     drop(l->chan);
     l->chan = NULL;
     vc_share_release(&l->seg);
+    if (instead) {
+        t->key.have_verbs = false;
+        t->chan_tried = false;
+        for (int i = 0; i < VC_CHANNELS; i++)
+            t->lane_of[i] = &t->lane[VC_LANE_MPI];
+        err = vc_team_select(t);
+        return err == VC_OK ? vc_team_open(t, comm, VC_CHANNEL_AUTO) : err;
+    }
     if (ours)
         t->key.have_chan = false;
     else

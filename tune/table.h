@@ -135,6 +135,10 @@ const struct vc_table *vc_table_builtin(void);
 /** Their text. */
 const char *vc_table_builtin_text(void);
 
+/** Whether two names mean one model of RDMA device: the driver that everybody calls "mlx5" is "mlx5_core" to
+ * the kernel. */
+bool vc_device_same(const char *a, const char *b);
+
 /** Whether a row holds for the communicator (its keys alone). */
 bool vc_row_keys_match(const struct vc_row_keys *k, const struct vc_topo_key *key);
 
