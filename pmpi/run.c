@@ -14,14 +14,7 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k)
         c->why_not = "a collective on it failed";
         char why[256];
         snprintf(why, sizeof why, "%s", vc_error_text());
-        /* Ranks of this node that wait for this one are told, and those of other nodes. */
-        if (c->team && c->team->seg.base)
-            vc_park_give_up(&c->team->parking, why);
-        for (int i = 0; c->team && i < VC_LANES; i++) {
-            struct vc_chan *ch = c->team->lane[i].chan;
-            if (ch && ch->ops->give_up)
-                ch->ops->give_up(ch, why);
-        }
+        vc_team_break(c->team, why);
         vc_log(VC_LOG_ERROR, "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll),
                c->rank, c->size, why);
     }
@@ -95,7 +88,7 @@ int vc_choose_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool comm
     }
     if (c->phase == VC_COMM_BROKEN)
         return c->team ? vc_fail(VC_ERR_UNSUPPORTED, "an earlier collective on this communicator failed")
-                       : VC_ERR_NOMEM; /* the text is that of the set-up */
+                       : VC_ERR_MPI; /* the text is that of the set-up */
     struct vc_team *t = c->team;
     const struct vc_alg_choice *pick = picked(c, k, commutative);
     int err = VC_OK;

@@ -124,16 +124,14 @@ static int find_kin(struct vc_world *w, const struct card *cards)
     w->kin = calloc((size_t)w->nkin, sizeof *w->kin);
     if (!w->kin)
         return VC_ERR_NOMEM;
-    w->one_pid_ns = true;
     int n = 0;
     for (int r = 0; r < w->size; r++) {
         if (w->os_of[r] != mine)
             continue;
-        bool same_ns = cards[r].os.pid_ns == me->os.pid_ns;
+        bool same_ns = cards[r].os.pid_ns == me->os.pid_ns && me->os.pid_ns != 0;
         w->kin[n].rank = r;
         if (same_ns)
             w->kin[n].id = cards[r].peer;
-        w->one_pid_ns &= same_ns;
         n++;
     }
     return VC_OK;
@@ -145,8 +143,14 @@ static int digest(struct vc_world *w, const struct card *cards)
     int *first = malloc(n * sizeof *first);
     w->os_of = malloc(n * sizeof *w->os_of);
     w->os_crowded = calloc(n, sizeof *w->os_crowded);
-    if (first && w->os_of && w->os_crowded) {
+    w->os_one_pid_ns = malloc(n * sizeof *w->os_one_pid_ns);
+    if (first && w->os_of && w->os_crowded && w->os_one_pid_ns) {
         w->nos = number_os(cards, w->size, w->os_of, first);
+        for (int r = 0; r < w->size; r++) {
+            int os = w->os_of[r];
+            bool same = cards[r].os.pid_ns == cards[first[os]].os.pid_ns && cards[r].os.pid_ns != 0;
+            w->os_one_pid_ns[os] = same && (r == first[os] || w->os_one_pid_ns[os]);
+        }
         find_crowded(w, cards);
     }
     free(first);
@@ -238,6 +242,7 @@ void vc_world_fini(void)
 {
     free(vc_world.os_of);
     free(vc_world.os_crowded);
+    free(vc_world.os_one_pid_ns);
     free(vc_world.prints);
     free(vc_world.kin);
     memset(&vc_world, 0, sizeof vc_world);
