@@ -70,8 +70,8 @@ foreach(_np 2 4)
 endforeach()
 vc_mpi_test(law.pool.split NP 4 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_NODE_SPLIT=2 VCOLL_SHM_LIMIT=32m
   COMMAND $<TARGET_FILE:law_pool> 20)
-vc_mpi_test(law.young.loop NP 2 TIMEOUT 120 PRELOAD COMMAND $<TARGET_FILE:law_young> loop 200 10 5)
-vc_mpi_test(law.young.living NP 2 TIMEOUT 120 PRELOAD COMMAND $<TARGET_FILE:law_young> living 300 10 15)
+vc_mpi_test(law.young.loop NP 2 TIMEOUT 120 PRELOAD COMMAND $<TARGET_FILE:law_young> loop 40 10 5)
+vc_mpi_test(law.young.living NP 2 TIMEOUT 120 PRELOAD COMMAND $<TARGET_FILE:law_young> living 60 10 8)
 
 # 5: what vcoll does not own, and its silence.
 vc_law_script(owns)
