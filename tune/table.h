@@ -130,7 +130,8 @@ char *vc_table_strip(const char *text, size_t len);
 char *vc_table_canonical(const char *text, size_t len);
 uint64_t vc_table_checksum(const char *canonical);
 
-/** The built-in rules. Static; parsed once, thread-safe. Never NULL: a test proves that they parse. */
+/** The built-in rules. Static; parsed at first use, thread-safe. Never NULL: a test proves that they parse.
+ * Without memory for that they have no rows, and the next call tries again. */
 const struct vc_table *vc_table_builtin(void);
 /** Their text. */
 const char *vc_table_builtin_text(void);
