@@ -96,6 +96,10 @@ struct signature {
     size_t packed; /**< bytes of one atom in signature order */
 };
 
+/** Index of the first element that differs in two streams of `bytes` bytes in signature order, or -1. */
+long signature_difference(const struct signature *sig, enum value_mode mode, size_t bytes, const char *a,
+                          const char *b);
+
 struct layout {
     MPI_Datatype type;
     bool predefined;
@@ -147,6 +151,15 @@ void view_pack(const struct view *v, char *out);
  * data. */
 bool view_touched(const struct view *v, bool data_too, ptrdiff_t *where);
 void view_free(struct view *v);
+
+/**
+ * Whether the MPI underneath moves `natoms` atoms of the layout as the standard says: packed, unpacked, and
+ * sent to itself. It does not always: Open MPI 5.0 steps over float complex in units of its size, whatever
+ * the stride.
+ */
+bool layout_moves(struct layout *l, const struct signature *sig, size_t natoms);
+/** How often that was denied. */
+long layouts_refused(void);
 
 /* ---- user operators look here for where the fields of an element are ---- */
 extern const struct layout *op_layout;

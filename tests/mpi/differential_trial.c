@@ -122,10 +122,8 @@ static void draw_signature(struct trial *t, struct rng *g, bool reduction, bool 
             s->packed += s->field[i]->piece[p].len;
 }
 
-/* A layout of this rank for blocks whose sizes are multiples of the granule; `same`: blocks are all of `n`
- * atoms. */
-static void draw_layout(struct trial *t, struct layout *lay, size_t granule, size_t n, bool same,
-                        size_t total, bool columns, bool simple, struct rng *l)
+static void draw_any_layout(struct trial *t, struct layout *lay, size_t granule, size_t n, bool same,
+                            size_t total, bool columns, bool simple, struct rng *l)
 {
     size_t m = simple ? 1 : divisor(l, granule);
 
@@ -137,6 +135,23 @@ static void draw_layout(struct trial *t, struct layout *lay, size_t granule, siz
         layout_plain(lay, t->sig.field[0]);
     else
         layout_random(lay, &t->sig, m, columns && m ? total / m + 64 : 0, l);
+}
+
+/* A layout of this rank for blocks whose sizes are multiples of the granule; `same`: blocks are all of `n`
+ * atoms. */
+static void draw_layout(struct trial *t, struct layout *lay, size_t granule, size_t n, bool same,
+                        size_t total, bool columns, bool simple, struct rng *l)
+{
+    enum { TRIES = 1000 };
+
+    for (int i = 0; i < TRIES; i++) {
+        draw_any_layout(t, lay, granule, n, same, total, columns, simple, l);
+        if (lay->predefined || layout_moves(lay, &t->sig, total))
+            return;
+        layout_free(lay);
+    }
+    fprintf(stderr, "differential: this MPI moves no layout of %s as it should\n", t->sig.field[0]->name);
+    MPI_Abort(MPI_COMM_WORLD, 2);
 }
 
 /* Atoms that `src` sends to `dst` where the call lets them differ. */
