@@ -59,6 +59,7 @@ struct basic {
     int npieces; /**< 2 for pairs whose halves have a gap between them */
     struct piece piece[2];
     unsigned ops; /**< bit per predefined operator that the MPI accepts with it */
+    bool strides; /**< the MPI can move it with any stride */
 };
 
 enum { OPS_PREDEFINED = 12, OPS_USER = 5 };
