@@ -78,6 +78,11 @@ struct operation {
 
 void basics_init(void);
 const struct basic *basic_random(struct rng *r, bool pairs_too);
+/**
+ * Whether this MPI can only be trusted with elements that lie at multiples of their size from each other:
+ * Open MPI 5.0 loses its place in others where a fragment of a message ends.
+ */
+bool basics_need_grid(void);
 /** A basic type together with one of the predefined operators that are valid for it. */
 const struct basic *basic_random_reducible(struct rng *r, const struct operation **op);
 const struct operation *op_user_random(struct rng *r);

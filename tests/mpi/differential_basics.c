@@ -157,9 +157,16 @@ static void probe_ops(struct basic *b)
             b->ops |= 1u << o;
 }
 
+static bool grid_only;
+
+bool basics_need_grid(void)
+{
+    return grid_only;
+}
+
 /* Whether the MPI steps over elements as it should where the stride is no multiple of their size: Open
- * MPI 5.0 does not for float complex, depending on where its fragments end, so that no layout of them is a
- * reference. */
+ * MPI 5.0 does not for float complex, depending on where its fragments end, so that no layout of
+ * them is a reference. */
 static bool strides(const struct basic *b)
 {
     enum { N = 4, MOST = 64 };
@@ -235,6 +242,7 @@ void basics_init(void)
     for (int i = 0; i < nbasics; i++) {
         probe_ops(&basics[i]);
         basics[i].strides = strides(&basics[i]);
+        grid_only = grid_only || !basics[i].strides;
     }
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, old);
 }

@@ -24,11 +24,25 @@ static bool arrived(struct view *to, const struct signature *sig, const char *wa
     return right;
 }
 
+static bool on_grid(const struct layout *l)
+{
+    for (size_t i = 0; i < l->npieces; i++) {
+        const ptrdiff_t size = (ptrdiff_t)l->piece[i].len;
+        if ((l->piece[i].at - l->piece[0].at) % size != 0 || l->extent % size != 0)
+            return false;
+    }
+    return true;
+}
+
 bool layout_moves(struct layout *l, const struct signature *sig, size_t natoms)
 {
     struct rng r = {natoms};
     struct view from, to;
 
+    if (basics_need_grid() && !on_grid(l)) {
+        refused++;
+        return false;
+    }
     natoms = l->atoms ? natoms / l->atoms * l->atoms : 0;
     view_make(&from, l, 1, &natoms, PLACE_ROW, 1, &r);
     view_make(&to, l, 1, &natoms, PLACE_ROW, 1, &r);
