@@ -142,10 +142,14 @@ static void draw_any_layout(struct trial *t, struct layout *lay, size_t granule,
 static void draw_layout(struct trial *t, struct layout *lay, size_t granule, size_t n, bool same,
                         size_t total, bool columns, bool simple, struct rng *l)
 {
-    enum { TRIES = 1000 };
+    enum { TRIES = 1000, LARGE_TRIES = 4 };
 
     for (int i = 0; i < TRIES; i++) {
-        draw_any_layout(t, lay, granule, n, same, total, columns, simple, l);
+        /* Where the MPI can do few of them, the basic type itself or a struct of the fields once: found fast.
+         */
+        const bool small = i >= LARGE_TRIES && total > 0;
+        draw_any_layout(t, lay, small ? 1 : granule, n, same && !small, total, columns,
+                        simple || (small && t->sig.nfields == 1), l);
         if (lay->predefined || layout_moves(lay, &t->sig, total))
             return;
         layout_free(lay);
