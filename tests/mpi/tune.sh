@@ -172,6 +172,13 @@ words)
     expect 2 run --sizes 4k:1k && says err 4k:1k
     expect 0 run --help && says out 'vcoll tune run -n 4 --quick' && says out balanced
     expect 0 check --help && says out 'guidelines'
+    # An mpirun that only tells: quiet by the variables of both launchers, because Open MPI 5 refuses the word for it.
+    mkdir bin
+    printf '#!/bin/sh\nfor word; do echo "[$word]"; done\nenv\n' > bin/mpirun
+    chmod +x bin/mpirun
+    (PATH=$dir/bin:$PATH && expect 0 run -n 2 -o none.json bcast) || failed=1
+    says out '^OMPI_MCA_orte_execute_quiet=1$' && says out '^PRTE_MCA_prte_execute_quiet=1$' && says out '^\[bcast\]$'
+    ! grep -qx '\[-q\]\|\[--quiet\]' out || fail "a word that Open MPI 5's mpirun refuses: $(cat out)"
     expect 1 run -n 2 --resume -o none.json && says err 'no samples'
     : > t.json
     expect 1 run -n 2 -o t.json && says err -- --force
