@@ -26,3 +26,6 @@ install(FILES ${PROJECT_BINARY_DIR}/vcollConfig.cmake ${PROJECT_BINARY_DIR}/vcol
 file(RELATIVE_PATH VCOLL_PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(${CMAKE_CURRENT_LIST_DIR}/vcoll.pc.in ${PROJECT_BINARY_DIR}/vcoll.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/vcoll.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/completion/vcoll
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)

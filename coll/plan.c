@@ -29,6 +29,8 @@ struct vc_uses {
     } space[SPACES];
     struct link *links;
     int nlinks, cap_links;
+    int *waits; /* [cap_waits] per step 1 + the last step that was found to wait for it already */
+    int cap_waits;
 };
 
 void vc_plan_init(struct vc_plan *p)
@@ -54,6 +56,7 @@ static void free_uses(struct vc_plan *p)
     for (int i = 0; i < SPACES; i++)
         free(p->uses->space[i].e);
     free(p->uses->links);
+    free(p->uses->waits);
     free(p->uses);
     p->uses = NULL;
 }
@@ -101,29 +104,40 @@ static bool grow(struct vc_plan *p, void *array, int n, int *cap, size_t each)
     return true;
 }
 
-static bool has_dep(const struct vc_plan *p, const struct vc_step *s, int earlier)
+static struct vc_uses *uses_of(struct vc_plan *p)
 {
-    for (int i = 0; i < s->dep_count; i++)
-        if (p->deps[s->dep_first + i] == earlier)
-            return true;
-    return false;
+    if (!p->uses && !(p->uses = calloc(1, sizeof *p->uses)))
+        p->failed = true;
+    return p->uses;
 }
 
-/* Whether a dependency of the step already waits for `earlier` itself. */
-static bool implied(const struct vc_plan *p, const struct vc_step *s, int earlier)
+/* p->uses->waits, with room for all steps; NULL, and the plan failed, when there is no memory. */
+static int *waits_of(struct vc_plan *p)
 {
-    for (int i = 0; i < s->dep_count; i++) {
-        int d = p->deps[s->dep_first + i];
-        if (d == earlier || has_dep(p, &p->steps[d], earlier))
-            return true;
+    struct vc_uses *u = uses_of(p);
+    if (!u || u->cap_waits >= p->nsteps)
+        return u ? u->waits : NULL;
+    int *grown = realloc(u->waits, (size_t)p->cap_steps * sizeof *grown);
+    if (!grown) {
+        p->failed = true;
+        return NULL;
     }
-    return false;
+    memset(grown + u->cap_waits, 0, (size_t)(p->cap_steps - u->cap_waits) * sizeof *grown);
+    u->waits = grown;
+    u->cap_waits = p->cap_steps;
+    return grown;
 }
 
+/* Unless a dependency of the step, which is the last one, is `earlier` or waits for it itself. */
 static void add_dep(struct vc_plan *p, struct vc_step *s, int earlier)
 {
-    if (implied(p, s, earlier) || !grow(p, &p->deps, p->ndeps, &p->cap_deps, sizeof *p->deps))
+    int *waits = waits_of(p), me = p->nsteps;
+    if (!waits || waits[earlier] == me || !grow(p, &p->deps, p->ndeps, &p->cap_deps, sizeof *p->deps))
         return;
+    const struct vc_step *e = &p->steps[earlier];
+    waits[earlier] = me;
+    for (int i = 0; i < e->dep_count; i++)
+        waits[p->deps[e->dep_first + i]] = me;
     p->deps[p->ndeps++] = earlier;
     s->dep_count++;
 }
@@ -183,10 +197,8 @@ static void touch(struct vc_plan *p, int step, struct vc_ref ref, bool write)
 {
     if (p->failed || ref.buf == VC_BUF_NONE || ref.len == 0)
         return;
-    if (!p->uses && !(p->uses = calloc(1, sizeof *p->uses))) {
-        p->failed = true;
+    if (!uses_of(p))
         return;
-    }
     size_t lo = ref.off, hi = ref.off + ref.len;
     enum space space = SPACE_RECV;
     if (ref.buf == VC_BUF_TMP) {

@@ -165,6 +165,8 @@ static bool broken(enum vc_restriction bit, const struct vc_shape *s)
     return false;
 }
 
+const char VC_ALG_TOO_LONG[] = "its plan would be too long for so many ranks and nodes";
+
 const char *vc_alg_refuses(const struct vc_alg *alg, const struct vc_shape *shape)
 {
     for (unsigned rest = alg->restrictions; rest; rest &= rest - 1) {
@@ -172,5 +174,5 @@ const char *vc_alg_refuses(const struct vc_alg *alg, const struct vc_shape *shap
         if (broken(bit, shape))
             return vc_restriction_text(bit);
     }
-    return NULL;
+    return alg->steps && alg->steps(shape) > VC_PLAN_STEPS ? VC_ALG_TOO_LONG : NULL;
 }

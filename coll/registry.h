@@ -41,7 +41,15 @@ struct vc_alg {
     /** PLAN: builds the plan of `rank`. The shape meets the restrictions. VC_OK or VC_ERR_NOMEM. Pure;
      * thread-safe. */
     int (*build)(const struct vc_shape *shape, int rank, struct vc_plan *plan);
+    /** PLAN: no rank's plan has more steps, nor more than VC_PLAN_DEPS times as many dependencies, whatever
+     * the root. From the shape alone, so that all ranks agree, and without building; the arrays of
+     * shape->hier may be NULL. NULL: the algorithm is never too long. */
+    long (*steps)(const struct vc_shape *shape);
 };
+
+/** Longer plans are not built: they would take more than 5 ms and a MiB, again for each size of message. */
+#define VC_PLAN_STEPS 4096
+#define VC_PLAN_DEPS  8
 
 /* Every plan algorithm is a `const struct vc_alg vc_alg_<collective>_<name>` and a line in its collective's
  * algs.list. */
@@ -58,8 +66,10 @@ struct vc_alg {
 const struct vc_alg *const *vc_alg_list(enum vc_coll coll);
 /** By name, or NULL. */
 const struct vc_alg *vc_alg_find(enum vc_coll coll, const char *name);
-/** NULL when the shape meets the algorithm's restrictions, else the broken one in words (static storage). */
+/** NULL when the shape meets the algorithm's restrictions and its plan is not too long, else the broken one
+ * in words (static storage, VC_ALG_TOO_LONG for the latter). */
 const char *vc_alg_refuses(const struct vc_alg *alg, const struct vc_shape *shape);
+extern const char VC_ALG_TOO_LONG[];
 /** Words for one restriction bit, e.g. "commutative operators only". */
 const char *vc_restriction_text(enum vc_restriction bit);
 

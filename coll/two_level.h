@@ -143,6 +143,8 @@ typedef void vc_allreduce_exchange(struct vc_plan *p, const struct vc_group *g, 
 /** Multi-leader allreduce with that exchange between the nodes. A whole build(). */
 int vc_allreduce_multi(const struct vc_shape *shape, int rank, struct vc_plan *p,
                        vc_allreduce_exchange *exchange);
+/** Its vc_alg.steps, given the exchange's. */
+long vc_allreduce_multi_steps(const struct vc_shape *shape, long exchange);
 
 /**
  * Reduces vec of all along a binomial tree to the vec of virtual rank `root`; what the others' vec holds then

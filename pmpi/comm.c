@@ -27,39 +27,38 @@ static int keyval = MPI_KEYVAL_INVALID;
 /*
  * MPI deletes attributes in the reverse order of their setting, so ours often goes before the user's, and a
  * delete callback of the user's may still use the communicator. State made then would outlive the
- * communicator unnoticed, and would be taken for that of a later one with the same handle. So the delete
- * callback leaves a mark that lives exactly as long as the communicator does: a character at the end of its
- * name.
+ * communicator, and would be taken for that of a later one with the same handle. So from the beginning of
+ * MPI_Comm_free to its end there is no state for the handle, and its collectives are the MPI's own: on all
+ * ranks alike, whatever the order in which they set their attributes.
+ *
+ * Callbacks run in the thread that frees. Another thread that uses the same handle means a new communicator:
+ * the old one may be gone some time before MPI_Comm_free returns.
  */
-static const char dying_mark = '\x01';
+struct dying {
+    MPI_Comm comm;
+    struct vc_comm *state; /* NULL: there was none */
+    bool attr_gone;        /* on_delete() has been called for it */
+    struct dying *outer;
+};
+static _Thread_local struct dying *dying;
 
-static bool name_get(MPI_Comm comm, char name[MPI_MAX_OBJECT_NAME + 1], size_t *len)
-{
-    int n = 0;
-    if (vc_next.Comm_get_name(comm, name, &n) != MPI_SUCCESS || n < 0 || n >= MPI_MAX_OBJECT_NAME)
-        return false;
-    *len = strlen(name);
-    return true;
-}
-
-static void mark_dying(MPI_Comm comm)
-{
-    char name[MPI_MAX_OBJECT_NAME + 1] = "";
-    size_t len;
-    if (!name_get(comm, name, &len))
-        return;
-    if (len > MPI_MAX_OBJECT_NAME - 2)
-        len = MPI_MAX_OBJECT_NAME - 2;
-    name[len] = dying_mark;
-    name[len + 1] = '\0';
-    vc_next.Comm_set_name(comm, name);
-}
+/*
+ * A communicator that is freed past MPI_Comm_free (by a tool that has found its own way to the MPI) is seen
+ * when its attribute is deleted. It gets another one, which lives as long as the communicator does.
+ */
+static int doomed_keyval = MPI_KEYVAL_INVALID;
+static _Atomic bool any_doomed;
 
 static bool is_dying(MPI_Comm comm)
 {
-    char name[MPI_MAX_OBJECT_NAME + 1] = "";
-    size_t len;
-    return name_get(comm, name, &len) && len > 0 && name[len - 1] == dying_mark;
+    for (const struct dying *d = dying; d; d = d->outer)
+        if (d->comm == comm)
+            return true;
+    void *value;
+    int found = 0;
+    /* Relaxed: whoever uses a communicator in a callback is in the thread of the callback. */
+    return atomic_load_explicit(&any_doomed, memory_order_relaxed) &&
+           vc_next.Comm_get_attr(comm, doomed_keyval, &value, &found) == MPI_SUCCESS && found;
 }
 
 static struct vc_comm *take_struct(void)
@@ -104,19 +103,55 @@ static int on_delete(MPI_Comm comm, int key, void *value, void *extra)
     struct vc_comm *c = value;
     (void)key;
     (void)extra;
+    for (struct dying *d = dying; d; d = d->outer)
+        if (d->state == c) {
+            d->attr_gone = true; /* vc_comm_end() has the rest */
+            return MPI_SUCCESS;
+        }
     /* Otherwise the teardown was first: the struct is nobody's, or somebody else's by now. */
     if (atomic_load_explicit(&c->handle, memory_order_acquire) == comm) {
         release(c);
-        mark_dying(comm);
+        atomic_store_explicit(&any_doomed, true, memory_order_relaxed);
+        vc_next.Comm_set_attr(comm, doomed_keyval, NULL);
     }
     return MPI_SUCCESS;
 }
 
 int vc_comm_keyval_init(void)
 {
-    if (vc_next.Comm_create_keyval(MPI_COMM_NULL_COPY_FN, on_delete, &keyval, NULL) != MPI_SUCCESS)
+    if (vc_next.Comm_create_keyval(MPI_COMM_NULL_COPY_FN, on_delete, &keyval, NULL) != MPI_SUCCESS ||
+        vc_next.Comm_create_keyval(MPI_COMM_NULL_COPY_FN, MPI_COMM_NULL_DELETE_FN, &doomed_keyval, NULL) !=
+            MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Comm_create_keyval failed");
     return VC_OK;
+}
+
+/* The communicator was not freed after all: everything is as before. */
+static void revive(const struct dying *d)
+{
+    struct vc_comm *c = d->state;
+    /* Release: pairs with the acquire in vc_comm_find(). */
+    atomic_store_explicit(&c->handle, d->comm, memory_order_release);
+    if (d->attr_gone && vc_next.Comm_set_attr(d->comm, keyval, c) != MPI_SUCCESS)
+        release(c);
+}
+
+int vc_comm_end(MPI_Comm *comm, int (*end)(MPI_Comm *))
+{
+    if (!comm || *comm == NULL || *comm == MPI_COMM_NULL || *comm == MPI_COMM_WORLD || *comm == MPI_COMM_SELF)
+        return end(comm); /* an error */
+    struct dying d = {.comm = *comm, .state = vc_comm_peek(*comm), .outer = dying};
+    /* The fast path compares handles. */
+    if (d.state)
+        atomic_store_explicit(&d.state->handle, NULL, memory_order_release);
+    dying = &d;
+    int rc = end(comm);
+    dying = d.outer;
+    if (d.state && rc == MPI_SUCCESS)
+        release(d.state);
+    else if (d.state)
+        revive(&d);
+    return rc;
 }
 
 static struct vc_comm *remember(struct vc_comm *c, MPI_Comm comm)
@@ -178,7 +213,8 @@ void vc_comm_teardown(void)
                 release(&ch->comm[i]);
     for (int i = 0; i < VC_COMM_SLOTS; i++)
         atomic_store_explicit(&vc_comm_cache[i], NULL, memory_order_release);
-    keyval = MPI_KEYVAL_INVALID;
+    keyval = doomed_keyval = MPI_KEYVAL_INVALID;
+    atomic_store_explicit(&any_doomed, false, memory_order_relaxed);
 }
 
 bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm)

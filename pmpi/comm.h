@@ -3,7 +3,7 @@
  * What vcoll knows of a communicator. The state hangs on the communicator as an attribute and is found
  * through a small direct-mapped cache of handles. State structs are type-stable: once allocated they are
  * recycled but never freed, and each says which handle it belongs to at the moment, so that a stale cache
- * entry is recognized by one comparison. The delete callback of the attribute takes the handle out, because
+ * entry is recognized by one comparison. Whoever frees the communicator takes the handle out first, because
  * MPIs reuse handles.
  */
 #ifndef VC_PMPI_COMM_H
@@ -67,7 +67,13 @@ static inline struct vc_comm *vc_comm_find(MPI_Comm comm)
 /** Like vc_comm_find(), but makes nothing: NULL where vcoll has not met the communicator. */
 struct vc_comm *vc_comm_peek(MPI_Comm comm);
 
-/** The attribute's key. Once, after MPI_Init. VC_OK or VC_ERR_MPI. */
+/**
+ * Frees a communicator by `end`, which is the MPI's MPI_Comm_free or MPI_Comm_disconnect, and what vcoll has
+ * for it. Until that returns, collectives on the handle pass through. Where it fails, the state stays.
+ */
+int vc_comm_end(MPI_Comm *comm, int (*end)(MPI_Comm *));
+
+/** The attributes' keys. Once, after MPI_Init. VC_OK or VC_ERR_MPI. */
 int vc_comm_keyval_init(void);
 
 /**

@@ -59,9 +59,7 @@ static void world_key(struct vc_topo_key *key)
     key->platform = w->platform;
     memcpy(key->device, w->device, sizeof key->device);
     for (int os = 0; os < w->nos; os++) {
-        int ranks = 0, ppn;
-        for (int r = 0; r < w->size; r++)
-            ranks += w->os_of[r] == os;
+        int ranks = w->os_ranks[os], ppn;
         ppn = !shm                                                       ? 1
               : vc_params.node_split > 0 && vc_params.node_split < ranks ? vc_params.node_split
                                                                          : ranks;

@@ -69,6 +69,18 @@ static inline bool vc_gate_open(void)
     return VC_LIKELY(atomic_load_explicit(&vc_gate, memory_order_relaxed) == VC_GATE_OPEN);
 }
 
+/** From now on every call is watched, where it just walked in before: it may have to look for devices. */
+void vc_gate_watch(void);
+/** The gate of the MPI_ names: like that of the PMPI_ names, but never open where another tool's MPI_X may
+ * have to get the call first (stack.h). */
+extern _Atomic int vc_gate_mpi;
+
+/** As above. */
+static inline bool vc_gate_mpi_open(void)
+{
+    return VC_LIKELY(atomic_load_explicit(&vc_gate_mpi, memory_order_relaxed) == VC_GATE_OPEN);
+}
+
 /** The settings; valid once the gate has been opened. */
 extern struct vc_params vc_params;
 /** How this process waits; valid likewise. */
@@ -77,9 +89,9 @@ extern struct vc_wait_cfg vc_wait;
 /** Everything but an open gate: passes through, or runs `fn` and records it. */
 int vc_call_slow(struct vc_call *k, int (*fn)(struct vc_call *));
 
-/** A call of the collectives that always pass through: begin returns 0 where nothing is recorded. */
+/** A call that passes through whatever its communicator is: begin returns 0 where nothing is recorded. */
 uint64_t vc_other_begin(void);
-void vc_other_end(enum vc_coll coll, uint64_t begun, size_t bytes);
+void vc_other_end(enum vc_coll coll, enum vc_pass why, uint64_t begun, size_t bytes);
 
 /** The underlying MPI's collective with the arguments of the call. */
 int vc_native(const struct vc_call *k);

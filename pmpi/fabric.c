@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/fabric.h"
 
+#include "pmpi/gather.h"
 #include "pmpi/team.h"
 #include "pmpi/world.h"
 
@@ -143,11 +144,9 @@ int vc_fabric_init(void)
         vc_verbs_card(v, &mine.card);
     else
         snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
-    int n = (int)sizeof mine, err = VC_OK;
     bool usable = false;
-    if (vc_next.Allgather(&mine, n, MPI_BYTE, all, n, MPI_BYTE, MPI_COMM_WORLD) != MPI_SUCCESS) {
-        err = vc_fail(VC_ERR_MPI, "MPI_Allgather failed right after MPI_Init");
-    } else {
+    int err = vc_gather_world(&mine, all, sizeof mine, false);
+    if (err == VC_OK) {
         err = judge(all);
         usable = err == VC_OK;
         for (int r = 0; r < vc_world.size; r++)
@@ -158,9 +157,8 @@ int vc_fabric_init(void)
         mine.err = meet(v, all);
         if (mine.err != VC_OK)
             snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
-        if (vc_next.Allgather(&mine, n, MPI_BYTE, all, n, MPI_BYTE, MPI_COMM_WORLD) != MPI_SUCCESS)
-            err = vc_fail(VC_ERR_MPI, "MPI_Allgather failed right after MPI_Init");
-        else
+        err = vc_gather_world(&mine, all, sizeof mine, false);
+        if (err == VC_OK)
             err = judge(all);
         usable = err == VC_OK;
         for (int r = 0; r < vc_world.size; r++)

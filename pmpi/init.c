@@ -6,9 +6,13 @@
  * never.
  */
 #include "pmpi/comm.h"
+#include "pmpi/device_mem.h"
 #include "pmpi/devices.h"
 #include "pmpi/fabric.h"
+#include "pmpi/ft.h"
 #include "pmpi/online.h"
+#include "pmpi/preload.h"
+#include "pmpi/redop.h"
 #include "pmpi/stats.h"
 #include "pmpi/symbols.h"
 #include "pmpi/table.h"
@@ -22,6 +26,7 @@
 #include <string.h>
 
 _Atomic int vc_gate = VC_GATE_UNKNOWN;
+_Atomic int vc_gate_mpi = VC_GATE_UNKNOWN;
 struct vc_params vc_params;
 struct vc_wait_cfg vc_wait;
 
@@ -30,9 +35,24 @@ static char bad_setting[sizeof((struct vc_param_report *)0)->error];
 /* VCOLL_CQ_MODERATION was given, which wins over a table's. */
 static bool own_moderation;
 
+/* A tool behind vcoll has taken MPI_Init straight to the MPI. */
+static bool passed_by;
+
 static void set_gate(enum vc_gate gate)
 {
+    bool aside = gate == VC_GATE_OPEN && vc_stack_any();
     atomic_store_explicit(&vc_gate, (int)gate, memory_order_relaxed);
+    atomic_store_explicit(&vc_gate_mpi, (int)(aside ? VC_GATE_WATCHED : gate), memory_order_relaxed);
+}
+
+void vc_gate_watch(void)
+{
+    _Atomic int *const gate[] = {&vc_gate, &vc_gate_mpi};
+    for (size_t i = 0; i < sizeof gate / sizeof gate[0]; i++) {
+        int open = VC_GATE_OPEN;
+        atomic_compare_exchange_strong_explicit(gate[i], &open, VC_GATE_WATCHED, memory_order_relaxed,
+                                                memory_order_relaxed);
+    }
 }
 
 /* ---- closing ---- */
@@ -99,6 +119,34 @@ static void load_settings(void)
         vc_log(VC_LOG_WARN, "%s", line);
 }
 
+/*
+ * What this process cannot do well, it must not do alone (Law 1): it is disabled, which the others learn from
+ * its fingerprint.
+ */
+static void step_aside(void)
+{
+    char why[512] = "";
+    if (passed_by)
+        snprintf(
+            why, sizeof why,
+            "%.300s takes calls to the MPI past vcoll: put it before vcoll in LD_PRELOAD or when linking",
+            vc_stack_file());
+#ifndef VCOLL_COUNT_CALLS
+    /* One rank may use the one name, and another the other. */
+    else if (vc_next_symbol("Bcast_c"))
+        snprintf(why, sizeof why,
+                 "this MPI has calls with large counts (MPI_Bcast_c), and vcoll was built with one that has "
+                 "not: build vcoll with this one");
+#endif
+    if (!why[0] || vc_params.disable)
+        return;
+    int rank = 0;
+    vc_next.Comm_rank(MPI_COMM_WORLD, &rank);
+    if (rank == 0)
+        vc_log(VC_LOG_WARN, "%s; everything is passed through", why);
+    vc_params.disable = true;
+}
+
 static void fill_wait(void)
 {
     vc_wait.mode = vc_params.wait;
@@ -107,6 +155,7 @@ static void fill_wait(void)
     vc_wait.slice_min_ns = 500 * 1000;
     vc_wait.slice_max_ns = 40 * 1000 * 1000;
     vc_wait.host_progress = vc_host_progress;
+    vc_wait.check = vc_ft_on() ? vc_ft_check : NULL;
 }
 
 /* Everything that happens once, after MPI is up. All ranks of the world do the same collectives here. */
@@ -116,6 +165,7 @@ static int prepare(void)
     if (err != VC_OK)
         return err;
     load_settings();
+    step_aside();
     if ((err = vc_world_init()) != VC_OK)
         return err;
     if (vc_params.disable)
@@ -123,12 +173,14 @@ static int prepare(void)
     if ((err = vc_host_progress_init()) != VC_OK || (err = vc_types_init()) != VC_OK ||
         (err = vc_comm_keyval_init()) != VC_OK)
         return err;
+    vc_ft_init();
     fill_wait();
     if ((err = vc_fabric_init()) != VC_OK || (err = vc_devices_agree()) != VC_OK ||
         (err = vc_table_init()) != VC_OK)
         return err;
     vc_devices_apply(own_moderation);
     vc_typemap_init();
+    vc_device_look();
     if (vc_stats_init() != VC_OK)
         vc_log(VC_LOG_WARN, "%s", vc_error_text());
     return VC_OK;
@@ -136,46 +188,121 @@ static int prepare(void)
 
 static void open_door(void)
 {
+    int err = prepare();
+    /* A rank that fails alone must not pass through while others do not: then its collectives end the
+     * job. */
+    if (err != VC_OK && !bad_setting[0])
+        snprintf(bad_setting, sizeof bad_setting, "vcoll could not start: %s", vc_error_text());
+    if (vc_params.disable)
+        set_gate(VC_GATE_CLOSED);
+    else
+        set_gate(bad_setting[0] || vc_stats_on() || vc_online_wanted() || vc_ft_on() || vc_device_on() ||
+                         vc_params.device_memory == VC_DEVICE_WATCH
+                     ? VC_GATE_WATCHED
+                     : VC_GATE_OPEN);
+}
+
+/* Which rank this is to launchers that are not Open MPI's; 0 when none says. */
+static int told_rank(void)
+{
+    static const char *const names[] = {"PMI_RANK", "PMIX_RANK", "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *text = getenv(names[i]);
+        if (text && text[0])
+            return atoi(text);
+    }
+    return 0;
+}
+
+/* Not one call of vcoll's own goes to an MPI that it cannot use. */
+static void stay_out(const char *why)
+{
+    struct vc_param_report report;
+    memset(&report, 0, sizeof report);
+    vc_params_load(&vc_params, NULL, &report);
+    vc_log_setup(vc_params.log, -1);
+    if (!vc_params.disable && told_rank() == 0)
+        vc_log(VC_LOG_WARN, "%s: everything is passed through", why);
+    set_gate(VC_GATE_CLOSED);
+}
+
+/* MPI is up. */
+static void enter(void)
+{
     static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
     static bool tried;
     pthread_mutex_lock(&once);
     if (!tried) {
         tried = true;
-        int err = prepare();
-        /* A rank that fails alone must not pass through while others do not: then its collectives end the
-         * job. */
-        if (err != VC_OK && !bad_setting[0])
-            snprintf(bad_setting, sizeof bad_setting, "vcoll could not start: %s", vc_error_text());
-        if (vc_params.disable)
-            set_gate(VC_GATE_CLOSED);
+        const char *unfit = vc_next_unfit();
+        if (unfit)
+            stay_out(unfit);
         else
-            set_gate(bad_setting[0] || vc_stats_on() || vc_online_wanted() ? VC_GATE_WATCHED : VC_GATE_OPEN);
+            open_door();
+        vc_preload_forget();
     }
     pthread_mutex_unlock(&once);
 }
 
-VC_ALIAS(Init)
-int PMPI_Init(int *argc, char ***argv)
+/* After a tool's MPI_Init that should have come in by PMPI_Init, as MPI_Init does in a program without MPI
+ * that brings a stand-in. */
+static int back_from_tool(int rc)
+{
+    int up = 0;
+    if (rc != MPI_SUCCESS || atomic_load_explicit(&vc_gate, memory_order_relaxed) != VC_GATE_UNKNOWN)
+        return rc;
+    if (vc_next.Initialized(&up) == MPI_SUCCESS && up) {
+        passed_by = true;
+        enter();
+    }
+    return rc;
+}
+
+static int init(int *argc, char ***argv)
 {
     vc_next_init();
     int rc = vc_next.Init(argc, argv);
     if (rc == MPI_SUCCESS)
-        open_door();
+        enter();
     return rc;
 }
 
-VC_ALIAS(Init_thread)
-int PMPI_Init_thread(int *argc, char ***argv, int required, int *provided)
+static int init_thread(int *argc, char ***argv, int required, int *provided)
 {
     vc_next_init();
     int rc = vc_next.Init_thread(argc, argv, required, provided);
     if (rc == MPI_SUCCESS)
-        open_door();
+        enter();
     return rc;
 }
 
-VC_ALIAS(Finalize)
-int PMPI_Finalize(void)
+VC_EXPORT(Init)
+VC_EXPORT(Init_thread)
+
+int PMPI_Init(int *argc, char ***argv)
+{
+    return init(argc, argv);
+}
+
+int MPI_Init(int *argc, char ***argv)
+{
+    __typeof__(&PMPI_Init) tool = vc_stack()->Init;
+    return tool ? back_from_tool(tool(argc, argv)) : init(argc, argv);
+}
+
+int PMPI_Init_thread(int *argc, char ***argv, int required, int *provided)
+{
+    return init_thread(argc, argv, required, provided);
+}
+
+int MPI_Init_thread(int *argc, char ***argv, int required, int *provided)
+{
+    __typeof__(&PMPI_Init_thread) tool = vc_stack()->Init_thread;
+    return tool ? back_from_tool(tool(argc, argv, required, provided))
+                : init_thread(argc, argv, required, provided);
+}
+
+VC_NAMES(Finalize, (void), ())
 {
     vc_next_init();
     /* Before the underlying function, where MPI still is whole on every rank. */
@@ -213,10 +340,24 @@ static void learn(struct vc_call *k, int rc, uint64_t took)
         vc_online_done(c, k, took);
 }
 
+/* The MPI has its own word on a revoked communicator. Asked only of those that vcoll serves, since the others
+ * are passed through anyway. */
+static bool is_revoked(MPI_Comm comm)
+{
+    struct vc_comm *c = vc_comm_find(comm);
+    return c && c->team && vc_ft_revoked(comm);
+}
+
 int vc_call_slow(struct vc_call *k, int (*fn)(struct vc_call *))
 {
     if (look(k->comm) == VC_GATE_CLOSED)
         return vc_native(k);
+    if (vc_ft_on() && is_revoked(k->comm))
+        return vc_native(k);
+    if (vc_params.device_memory == VC_DEVICE_WATCH)
+        vc_device_look();
+    if (vc_device_on())
+        vc_redop_forget();
     if (!vc_stats_on() && !vc_online_wanted())
         return fn(k);
     uint64_t begun = vc_now_ns();
@@ -234,8 +375,8 @@ uint64_t vc_other_begin(void)
     return look(MPI_COMM_WORLD) == VC_GATE_WATCHED && vc_stats_on() ? vc_now_ns() : 0;
 }
 
-void vc_other_end(enum vc_coll coll, uint64_t begun, size_t bytes)
+void vc_other_end(enum vc_coll coll, enum vc_pass why, uint64_t begun, size_t bytes)
 {
-    struct vc_call k = {.coll = coll, .bytes = bytes, .why = VC_PASS_NEVER};
+    struct vc_call k = {.coll = coll, .bytes = bytes, .why = why};
     vc_stats_call(&k, vc_now_ns() - begun);
 }

@@ -164,7 +164,7 @@ bool vc_reduction_init(struct vc_reduction *r, MPI_Op op, MPI_Datatype type)
         return init_user(r, op);
     if (!init_predefined(r, (enum vc_op)known))
         return false;
-    if (!r->padded) {
+    if (!r->padded && !vc_device_on()) {
         vc_redop_last.op = op;
         vc_redop_last.type = type;
         vc_redop_last.redop = r->op;

@@ -39,7 +39,8 @@ struct vc_reduction {
  */
 bool vc_reduction_init(struct vc_reduction *r, MPI_Op op, MPI_Datatype type);
 
-/** The last predefined pair without gaps that this thread used; predefined handles stay what they are. */
+/** The last predefined pair without gaps that this thread used; predefined handles stay what they are. None
+ * where there are devices: then every call has to look where its buffers are. */
 struct vc_redop_memo {
     MPI_Op op; /**< NULL: none yet */
     MPI_Datatype type;
@@ -53,6 +54,12 @@ static inline const struct vc_redop *vc_redop_again(MPI_Op op, MPI_Datatype type
 {
     return VC_LIKELY(op == vc_redop_last.op && type == vc_redop_last.type && op) ? &vc_redop_last.redop
                                                                                  : NULL;
+}
+
+/** The thread's next call looks its pair up. */
+static inline void vc_redop_forget(void)
+{
+    vc_redop_last.op = NULL;
 }
 
 /** Before a user's operator is run: memory for `count` elements. VC_OK or VC_ERR_NOMEM. Nothing for others.

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Barrier, broadcast, allgather and alltoall: from the user's arguments to packed buffers, through, and back.
  */
+#include "pmpi/ft.h"
 #include "pmpi/online.h"
+#include "pmpi/redop.h"
 #include "pmpi/run.h"
 
 #include <stdio.h>
 #include <string.h>
 
-int vc_call_failed(struct vc_comm *c, struct vc_call *k)
+/* Broadcasts of at least so many bytes are told to the node when they go natively. */
+#define BCAST_TOLD 16384
+
+int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err)
 {
+    char why[256];
+    snprintf(why, sizeof why, "%s", vc_error_text());
+    int class = vc_ft_class(k->comm, err);
     if (c->phase != VC_COMM_BROKEN) {
         c->phase = VC_COMM_BROKEN;
         c->why_not = "a collective on it failed";
-        char why[256];
-        snprintf(why, sizeof why, "%s", vc_error_text());
         /* Ranks of this node that wait for this one are told, and those of other nodes. */
         if (c->team && c->team->seg.base)
             vc_park_give_up(&c->team->parking, why);
@@ -22,11 +28,13 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k)
             if (ch && ch->ops->give_up)
                 ch->ops->give_up(ch, why);
         }
-        vc_log(VC_LOG_ERROR, "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll),
-               c->rank, c->size, why);
+        /* A fault-tolerant program learns it from the error's class, and goes on. */
+        vc_log(class == MPI_ERR_OTHER ? VC_LOG_ERROR : VC_LOG_INFO,
+               "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll), c->rank, c->size,
+               why);
     }
-    vc_next.Comm_call_errhandler(k->comm, MPI_ERR_OTHER);
-    return MPI_ERR_OTHER;
+    vc_next.Comm_call_errhandler(k->comm, class);
+    return class;
 }
 
 /* Makes `pick` how the call runs; how->alg stays NULL, and k->why says why, when native does. */
@@ -115,6 +123,21 @@ int vc_choose_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool comm
     return forced ? VC_OK : take_spare(c, k, esize, commutative, how);
 }
 
+struct vc_comm *vc_enter_slow(struct vc_call *k, struct vc_comm *c)
+{
+    if (!c || c->phase == VC_COMM_PASSES) {
+        k->why = VC_PASS_COMM;
+        return NULL;
+    }
+    /* Programs may have loaded a driver since MPI_Init: seen at the latest when a communicator is set up. */
+    if (c->phase == VC_COMM_NEW) {
+        vc_device_look();
+        if (vc_device_on())
+            vc_redop_forget();
+    }
+    return c;
+}
+
 int vc_run_barrier(struct vc_call *k)
 {
     struct vc_comm *c = vc_enter(k);
@@ -133,7 +156,7 @@ int vc_run_barrier(struct vc_call *k)
 /* Whether this side of the arguments is one that MPI will refuse; fills *t. */
 static inline bool bad_side(const void *buf, int count, MPI_Datatype type, struct vc_dtype *t)
 {
-    return count < 0 || !vc_dtype_get(type, t) || (buf == NULL && t->predefined && count > 0);
+    return count < 0 || !vc_dtype_of(buf, type, t) || (buf == NULL && t->predefined && count > 0);
 }
 
 /* The size of the call; false, with k->why, when it is the underlying MPI's for that reason. */
@@ -151,6 +174,15 @@ static inline bool size_call(struct vc_call *k, size_t block, size_t nblocks)
     return true;
 }
 
+/* Others' count may differ, which is an error, and take them to the node's memory: they must not wait there
+ * for ever. Where native is for long messages only; of short ones it would be a part of their time. */
+static void pass_bcast(struct vc_comm *c, const struct vc_call *k)
+{
+    if (k->bytes >= BCAST_TOLD && k->why == VC_PASS_SELECTED && c->team && c->team->node &&
+        c->team->hier.nnodes == 1)
+        vc_node_pass(c->team->node, k->bytes);
+}
+
 int vc_run_bcast(struct vc_call *k)
 {
     struct vc_comm *c = vc_enter(k);
@@ -165,8 +197,10 @@ int vc_run_bcast(struct vc_call *k)
     if (!size_call(k, count * type.size, 1))
         return vc_native(k);
     int err = vc_choose(c, k, 1, true, &how);
-    if (err == VC_OK && !how.alg)
+    if (err == VC_OK && !how.alg) {
+        pass_bcast(c, k);
         return vc_native(k);
+    }
 
     struct vc_work w = {.recv = k->recv, .bytes = k->bytes};
     if (err == VC_OK && !type.dense) {

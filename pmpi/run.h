@@ -32,7 +32,10 @@ static inline int vc_pass(struct vc_call *k, enum vc_pass why)
 }
 
 /** A failure in the middle of a collective: said once, then an MPI error at every call. */
-int vc_call_failed(struct vc_comm *c, struct vc_call *k);
+int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err);
+
+/** The rest of vc_enter(): everything but an active communicator. */
+struct vc_comm *vc_enter_slow(struct vc_call *k, struct vc_comm *c);
 
 /** The communicator's state, or NULL where the call passes through before its arguments matter (k->why is
  * set). */
@@ -43,11 +46,7 @@ static inline struct vc_comm *vc_enter(struct vc_call *k)
         return NULL;
     }
     struct vc_comm *c = vc_comm_find(k->comm);
-    if (VC_UNLIKELY(!c || c->phase == VC_COMM_PASSES)) {
-        k->why = VC_PASS_COMM;
-        return NULL;
-    }
-    return c;
+    return VC_LIKELY(c && c->phase == VC_COMM_ACTIVE) ? c : vc_enter_slow(k, c);
 }
 
 /** The slow part of vc_choose(): everything but node algorithms. */
@@ -114,7 +113,7 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
 /** Ends a call that was run. */
 static inline int vc_leave(struct vc_comm *c, struct vc_call *k, int err)
 {
-    return VC_LIKELY(err == VC_OK) ? MPI_SUCCESS : vc_call_failed(c, k);
+    return VC_LIKELY(err == VC_OK) ? MPI_SUCCESS : vc_call_failed(c, k, err);
 }
 
 #endif

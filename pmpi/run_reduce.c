@@ -5,35 +5,74 @@
 
 #include <string.h>
 
-/* The rare layouts: packed elements of a user's operator, and pairs whose gaps must survive. */
+/* Both sides of a reduction, and where their elements are. */
+struct sides {
+    const void *from;
+    struct vc_dtype in, out;
+    bool receives;
+};
+
+static void sides_of(const struct vc_call *k, const struct vc_dtype *type, bool receives, struct sides *s)
+{
+    s->from = k->send == MPI_IN_PLACE ? k->recv : k->send;
+    s->in = s->out = *type;
+    s->receives = receives;
+    if (VC_LIKELY(!vc_device_on()))
+        return;
+    vc_dtype_place(s->from, &s->in);
+    if (receives)
+        vc_dtype_place(k->recv, &s->out);
+}
+
+/* What the kernels read: packed, or with the gaps of pairs. */
+static int stage_in(const struct vc_reduction *r, const struct sides *s, size_t count, void *to, size_t bytes)
+{
+    if (!to)
+        return vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", bytes);
+    if (!r->padded)
+        return vc_pack(s->from, count, &s->in, to);
+    memset(to, 0, bytes);
+    return vc_device_fetch(s->from, to, count, &s->in);
+}
+
+static int stage_out(const struct vc_reduction *r, const struct sides *s, const void *from, void *to,
+                     size_t count)
+{
+    if (!r->padded)
+        return vc_unpack(from, to, count, &s->out);
+    if (s->out.device)
+        return vc_device_store(from, to, count, &s->out);
+    vc_reduction_copy(r, from, to, count);
+    return VC_OK;
+}
+
+/* The rare layouts: packed elements of a user's operator, pairs whose gaps must survive, memory of devices.
+ */
 static int run_layout(struct vc_comm *c, struct vc_call *k, const struct vc_how *how, struct vc_reduction *r,
-                      bool receives)
+                      const struct sides *s)
 {
     struct vc_team *t = c->team;
     size_t count = (size_t)k->rcount;
-    const void *from = k->send == MPI_IN_PLACE ? k->recv : k->send;
-    struct vc_work w = {.send = from, .bytes = k->bytes, .op = &r->op};
+    bool staged = s->receives && (r->packed || r->padded || s->out.device);
+    struct vc_work w = {.send = s->from, .bytes = k->bytes, .op = &r->op};
     int err = vc_reduction_begin(r, count);
-    if (err == VC_OK && receives && (r->packed || r->padded)) {
+    if (err == VC_OK && staged) {
         w.recv = vc_team_scratch(t, VC_SCRATCH_RECV, k->bytes);
         if (!w.recv)
             err = vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", k->bytes);
-    } else if (receives) {
+    } else if (s->receives) {
         w.recv = k->recv;
     }
-    if (err == VC_OK && r->packed) {
-        void *packed = vc_team_scratch(t, VC_SCRATCH_SEND, k->bytes);
-        w.send = packed;
-        err = packed ? vc_pack(from, count, &r->type, packed)
-                     : vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", k->bytes);
+    if (err == VC_OK && (r->packed || s->in.device)) {
+        void *mem = vc_team_scratch(t, VC_SCRATCH_SEND, k->bytes);
+        w.send = mem;
+        err = stage_in(r, s, count, mem, k->bytes);
     }
     if (err == VC_OK)
         err = vc_run(c, k, how, &w);
     err = vc_reduction_end(r, err);
-    if (err == VC_OK && receives && r->packed)
-        err = vc_unpack(w.recv, k->recv, count, &r->type);
-    else if (err == VC_OK && receives && r->padded)
-        vc_reduction_copy(r, w.recv, k->recv, count);
+    if (err == VC_OK && staged)
+        err = stage_out(r, s, w.recv, k->recv, count);
     vc_team_scratch_done(t);
     return err;
 }
@@ -84,13 +123,15 @@ static int run_any(struct vc_comm *c, struct vc_call *k, int root, bool receives
         return vc_pass(k, VC_PASS_ARGS);
     if (!size_reduction(k, r.op.esize))
         return vc_native(k);
-    if (!r.user && !r.padded)
+    struct sides s;
+    sides_of(k, &r.type, receives, &s);
+    if (!r.user && !r.padded && !s.in.device && !s.out.device)
         return run_plain(c, k, &r.op, receives);
     struct vc_how how;
     int err = vc_choose(c, k, r.op.esize, r.op.commutative, &how);
     if (err == VC_OK && !how.alg)
         return vc_native(k);
-    return vc_leave(c, k, err == VC_OK ? run_layout(c, k, &how, &r, receives) : err);
+    return vc_leave(c, k, err == VC_OK ? run_layout(c, k, &how, &r, &s) : err);
 }
 
 /* `root` is -1 where all receive. */

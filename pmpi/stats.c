@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/stats.h"
 
+#include "pmpi/ft.h"
 #include "pmpi/world.h"
 
 #include <pthread.h>
@@ -99,8 +100,9 @@ void vc_stats_report(void)
     sums->yields = read_counter(&vc_wait_stats.yields);
     sums->progress_calls = read_counter(&vc_wait_stats.progress_calls);
     int ranks = 1;
-    /* Otherwise some ranks would not take part in adding up, and each has only its own sums. */
-    if (vc_world.stats_agreed && vc_world.size > 1) {
+    /* Otherwise some ranks would not take part in adding up (their settings differ, or they are dead), and
+     * each has only its own sums. */
+    if (vc_world.stats_agreed && vc_world.size > 1 && vc_ft_check(MPI_COMM_WORLD) == VC_OK) {
         bool root = vc_world.rank == 0;
         ranks = vc_world.size;
         if (vc_next.Reduce(root ? MPI_IN_PLACE : (void *)sums, root ? sums : NULL,

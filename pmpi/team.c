@@ -8,6 +8,7 @@
 #include "pmpi/world.h"
 #include "tune/choice.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,6 +184,21 @@ static void drop_policies(struct vc_team *t)
     }
 }
 
+/* Once for a collective, by the first communicator where it is so. */
+static void warn_too_long(const struct vc_team *t)
+{
+    static _Atomic unsigned said;
+    for (int i = 0; t->rank == 0 && i < VC_COLL_ACCELERATED; i++)
+        if (t->sel.too_long[i] > 0 &&
+            !(atomic_fetch_or_explicit(&said, 1u << i, memory_order_relaxed) & 1u << i))
+            vc_log(VC_LOG_WARN,
+                   "VCOLL_ALG: %s=%s is not run on %d ranks of %d nodes, what the rules say is: its plan "
+                   "would have "
+                   "%ld steps, and none of more than %d is built",
+                   vc_coll_name((enum vc_coll)i), vc_params.alg[i].alg->name, t->size, t->hier.nnodes,
+                   t->sel.too_long[i], VC_PLAN_STEPS);
+}
+
 int vc_team_select(struct vc_team *t)
 {
     vc_select_free(&t->sel);
@@ -190,6 +206,7 @@ int vc_team_select(struct vc_team *t)
     int err = vc_select_init(&t->sel, &t->key, &vc_params, vc_world_table);
     if (err != VC_OK)
         return err;
+    warn_too_long(t);
     if (vc_params.wait != VC_WAIT_AUTO)
         drop_policies(t);
     /* What cannot run any more is not forced any more. */
@@ -202,6 +219,7 @@ int vc_team_select(struct vc_team *t)
 void vc_team_policy(struct vc_team *t, vc_policy policy)
 {
     t->wait = vc_wait;
+    t->wait.check_arg = t->comm;
     t->policy = policy;
     if (policy == 0)
         return;
@@ -259,6 +277,7 @@ int vc_team_create(MPI_Comm comm, struct vc_team **out, const char **why)
         free(world);
         return vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", size);
     }
+    t->comm = comm;
     t->size = size;
     vc_next.Comm_rank(comm, &t->rank);
     t->seg.fd = -1;

@@ -45,6 +45,7 @@ struct vc_lane {
 enum vc_scratch { VC_SCRATCH_SEND, VC_SCRATCH_RECV, VC_SCRATCHES };
 
 struct vc_team {
+    MPI_Comm comm;
     int rank, size;
     /* nodes; local is this rank's index on its node, mine its node */
     struct vc_hier hier;

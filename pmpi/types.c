@@ -8,6 +8,7 @@
 enum { SLOT_BITS = 8, SLOTS = 1 << SLOT_BITS };
 static struct vc_dtype table[SLOTS];
 struct vc_dtype vc_dtype_double;
+_Atomic bool vc_dtype_quick;
 
 /* Packing needs a communicator, and its errors are ours to handle. */
 static MPI_Comm pack_comm = MPI_COMM_NULL;
@@ -40,6 +41,7 @@ static bool measure(MPI_Datatype type, struct vc_dtype *out)
     out->size = (size_t)size;
     out->extent = extent;
     out->predefined = out->dense = false;
+    out->device = 0;
     return true;
 }
 
@@ -64,6 +66,7 @@ int vc_types_init(void)
 #include "pmpi/types.list"
 #undef VC_PREDEFINED
     vc_dtype_double = *slot_of(MPI_DOUBLE);
+    atomic_store_explicit(&vc_dtype_quick, vc_dtype_double.size != 0, memory_order_relaxed);
     return VC_OK;
 }
 
@@ -72,8 +75,24 @@ void vc_types_fini(void)
     if (pack_comm != MPI_COMM_NULL)
         vc_next.Comm_free(&pack_comm);
     pack_comm = MPI_COMM_NULL;
+    vc_types_forget();
     memset(table, 0, sizeof table);
     memset(&vc_dtype_double, 0, sizeof vc_dtype_double);
+}
+
+void vc_types_forget(void)
+{
+    atomic_store_explicit(&vc_dtype_quick, false, memory_order_relaxed);
+}
+
+void vc_dtype_place(const void *buf, struct vc_dtype *t)
+{
+    MPI_Aint lb = 0, extent = 0;
+    /* A derived type may have its first byte anywhere, and MPI_BOTTOM for a buffer. */
+    if (!t->predefined && vc_next.Type_get_true_extent(t->type, &lb, &extent) != MPI_SUCCESS)
+        return;
+    t->device = t->size ? vc_device_of((const void *)((uintptr_t)buf + (uintptr_t)lb)) : 0;
+    t->dense = t->dense && t->device == 0;
 }
 
 bool vc_dtype_get_slow(MPI_Datatype type, struct vc_dtype *out)
@@ -91,6 +110,8 @@ bool vc_dtype_get_slow(MPI_Datatype type, struct vc_dtype *out)
 int vc_pack(const void *from, size_t count, const struct vc_dtype *type, void *to)
 {
     int at = 0;
+    if (VC_UNLIKELY(type->device))
+        return vc_device_pack(from, count, type, to);
     if (count > INT_MAX || vc_next.Pack(from, (int)count, type->type, to, (int)(count * type->size), &at,
                                         pack_comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Pack of %zu elements of %zu bytes failed", count, type->size);
@@ -100,6 +121,8 @@ int vc_pack(const void *from, size_t count, const struct vc_dtype *type, void *t
 int vc_unpack(const void *from, void *to, size_t count, const struct vc_dtype *type)
 {
     int at = 0;
+    if (VC_UNLIKELY(type->device))
+        return vc_device_unpack(from, to, count, type);
     if (count > INT_MAX || vc_next.Unpack(from, (int)(count * type->size), &at, to, (int)count, type->type,
                                           pack_comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Unpack of %zu elements of %zu bytes failed", count, type->size);

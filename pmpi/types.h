@@ -8,6 +8,7 @@
 #ifndef VC_PMPI_TYPES_H
 #define VC_PMPI_TYPES_H
 
+#include "pmpi/device_mem.h"
 #include "pmpi/door.h"
 
 /** A datatype in a call. */
@@ -16,7 +17,8 @@ struct vc_dtype {
     size_t size; /**< bytes of its signature */
     ptrdiff_t extent;
     bool predefined;
-    bool dense; /**< predefined and without gaps */
+    bool dense;           /**< predefined and without gaps; after vc_dtype_of() also: in the host's memory */
+    unsigned char device; /**< whose memory the elements are in, as vc_device_of() says; 0: the host's */
 };
 
 /** The private communicator for packing, and the table of predefined types. Once, after MPI_Init. */
@@ -40,8 +42,30 @@ static inline bool vc_dtype_get(MPI_Datatype type, struct vc_dtype *out)
     return vc_dtype_get_slow(type, out);
 }
 
-/** Elements in the signature's order, without gaps. VC_OK or VC_ERR_MPI; count * size is at most
- * VC_CALL_LIMIT. */
+/** Whether MPI_DOUBLE needs no look at the buffer, because there are no devices. */
+extern _Atomic bool vc_dtype_quick;
+/** No more of that: there are devices. */
+void vc_types_forget(void);
+
+/** Adds whose memory the buffer is in. */
+void vc_dtype_place(const void *buf, struct vc_dtype *t);
+
+/** Describes one side of a call: the type and where the elements are. False as vc_dtype_get(). */
+static inline bool vc_dtype_of(const void *buf, MPI_Datatype type, struct vc_dtype *out)
+{
+    if (type == MPI_DOUBLE && atomic_load_explicit(&vc_dtype_quick, memory_order_relaxed)) {
+        *out = vc_dtype_double;
+        return true;
+    }
+    if (!vc_dtype_get_slow(type, out))
+        return false;
+    if (VC_UNLIKELY(vc_device_on()))
+        vc_dtype_place(buf, out);
+    return true;
+}
+
+/** Elements in the signature's order, without gaps, from and to the memory they are in. VC_OK, VC_ERR_MPI, or
+ * an error of vc_device_pack(); count * size is at most VC_CALL_LIMIT. */
 int vc_pack(const void *from, size_t count, const struct vc_dtype *type, void *to);
 int vc_unpack(const void *from, void *to, size_t count, const struct vc_dtype *type);
 

@@ -22,7 +22,8 @@ struct vc_kin {
 struct vc_world {
     int size, rank;
     int *os_of;       /**< [size] operating systems, numbered by their lowest rank */
-    bool *os_crowded; /**< [nos] more ranks than CPUs */
+    int *os_ranks;    /**< [nos] how many ranks it has */
+    bool *os_crowded; /**< [nos] more ranks than CPUs, those of other containers on the same CPUs included */
     int nos;
     uint64_t *prints;   /**< [size] fingerprints of the settings, 0 with VCOLL_DISABLE; NULL: all are equal */
     bool stats_agreed;  /**< the same VCOLL_STATS on all ranks */

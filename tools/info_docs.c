@@ -23,7 +23,10 @@ void info_print_markdown(void)
         "value is an error that names the valid ones.\n\n"
         "Parameters must be equal on all ranks of a job unless it says *may differ*; otherwise vcoll steps "
         "aside\n"
-        "on all of them, with one warning.\n");
+        "on all of them, with one warning.\n\n"
+        "A program that has more rights than its user (set-user-ID, file capabilities) reads no file of the "
+        "user's\n"
+        "and takes the name of no file or library from the environment.\n");
     for (int i = 0; i < n; i++)
         printf("\n## VCOLL_%s\n\n%s\n\n- valid: `%s`\n- default: %s%s%s\n%s", d[i].name, d[i].help,
                d[i].values, d[i].deflt[0] ? "`" : "", d[i].deflt[0] ? d[i].deflt : "none",

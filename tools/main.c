@@ -17,7 +17,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"info", vc_tool_info}, {"run", vc_tool_run},       {"bench", vc_tool_bench},
-    {"tune", vc_tool_tune}, {"report", vc_tool_report},
+    {"tune", vc_tool_tune}, {"report", vc_tool_report}, {"doctor", vc_tool_doctor},
 };
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -29,18 +29,20 @@ static const char doc[] = "MPI collectives for virtualized clusters."
                           "  bench   vcoll against the MPI underneath, in one process\n"
                           "  tune    measure here what is fastest, and use it ever after\n"
                           "  report  a table of `vcoll tune' as a page with plots\n"
+                          "  doctor  what is wrong or slow on an allocation, and what to do\n"
                           "\n"
                           "Examples:\n"
                           "  vcoll run -n 8 ./app          run an unmodified MPI program with vcoll\n"
                           "  VCOLL_STATS=text vcoll run -n 8 ./app\n"
                           "                                ... and tell at the end what was taken over\n"
+                          "  mpirun -n 8 vcoll doctor      is anything wrong here?\n"
                           "  vcoll info                    look at this machine\n"
                           "  vcoll info --params           settings: default, value, where it is from\n"
                           "  vcoll bench -n 2 allreduce    is it faster here?\n"
                           "  vcoll tune run -n 4 -o t.json what is the fastest way here?\n"
                           "\n"
                           "Exit status: 0 success, 1 failure, 2 wrong words; `vcoll run' returns\n"
-                          "mpirun's.\n"
+                          "mpirun's; `vcoll doctor' 0 all is well, 1 slow, 2 broken, 64 wrong words.\n"
                           "\n"
                           "See vcoll(1), and vcoll(7) for the environment variables.";
 
@@ -75,7 +77,7 @@ static int unknown(const char *word)
             nearest = commands[i].name;
     fprintf(stderr,
             "vcoll: no command \"%s\", did you mean %s?\n"
-            "Usage: vcoll [--help] [--version] info|run|bench|tune|report [WORDS...]\n"
+            "Usage: vcoll [--help] [--version] info|run|bench|tune|report|doctor [WORDS...]\n"
             "`vcoll --help' explains the commands.\n",
             word, nearest);
     return VC_EXIT_USAGE;
@@ -118,6 +120,13 @@ int vc_tool_bench(int argc, char **argv)
     (void)argc;
     argv[0] = (char *)"vcoll bench";
     return vc_tool_start("vcoll-bench", argv[0], argv);
+}
+
+int vc_tool_doctor(int argc, char **argv)
+{
+    (void)argc;
+    argv[0] = (char *)"vcoll doctor";
+    return vc_tool_start("vcoll-doctor", argv[0], argv);
 }
 
 int main(int argc, char **argv)

@@ -92,26 +92,13 @@ static int write_page(const char *path, const char *page, size_t len)
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static void put_page(struct report *r)
-{
-    rep_page_begin(r);
-    rep_section_head(r);
-    rep_section_how(r);
-    rep_section_colls(r);
-    rep_section_cpu(r);
-    rep_section_moderation(r);
-    rep_section_model(r);
-    rep_section_rules(r);
-    rep_page_end(r);
-}
-
 static int make_page(struct report *r, const char *output)
 {
     char *page = NULL;
     size_t len = 0;
     r->f = open_memstream(&page, &len);
     if (r->f)
-        put_page(r);
+        rep_page(r);
     bool ok = r->f && !ferror(r->f);
     if (r->f && fclose(r->f) != 0)
         ok = false;

@@ -157,6 +157,8 @@ char *rep_duration(double seconds, char *buf);
 /** "allreduce, 4 ranks on 2 nodes (2 per node), crowded, ...". */
 char *rep_where_text(const struct rep_where *w, bool with_coll, char *buf);
 
+/** The whole page of what was loaded, to r->f. */
+void rep_page(struct report *r);
 void rep_page_begin(struct report *r);
 void rep_page_end(struct report *r);
 

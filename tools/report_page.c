@@ -81,3 +81,16 @@ void rep_page_end(struct report *r)
 {
     fputs("</main>\n</body>\n</html>\n", r->f);
 }
+
+void rep_page(struct report *r)
+{
+    rep_page_begin(r);
+    rep_section_head(r);
+    rep_section_how(r);
+    rep_section_colls(r);
+    rep_section_cpu(r);
+    rep_section_moderation(r);
+    rep_section_model(r);
+    rep_section_rules(r);
+    rep_page_end(r);
+}

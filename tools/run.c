@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `vcoll run`: becomes mpirun, with the library preloaded into the program (and not into mpirun). */
+#include "tools/elf.h"
 #include "tools/forward.h"
 #include "tools/tools.h"
 
@@ -21,8 +22,9 @@ static const char help[] =
     "                     must come first\n"
     "  --help             this text, when it comes first\n"
     "\n"
-    "Every other word is mpirun's or the program's. A further library for the program may be given as\n"
-    "usual, with LD_PRELOAD in the environment or with -x LD_PRELOAD=FILE: vcoll's is put in front.\n"
+    "Every other word is mpirun's or the program's. Further libraries for the program may be given as\n"
+    "usual, with LD_PRELOAD in the environment or with -x LD_PRELOAD=FILE: vcoll's comes behind them.\n"
+    "A program that was built with -fsanitize=address gets the sanitizer's library first, as it wants.\n"
     "\n"
     "Examples:\n"
     "  vcoll run -n 8 ./app input.dat\n"
@@ -132,33 +134,62 @@ static bool is_user_preload(int argc, char **argv, int i, const char **libs)
         *libs = rest + 1;
         return true;
     }
-    *libs = getenv("LD_PRELOAD");
-    return *rest == '\0' && *libs;
+    const char *own = *rest == '\0' ? getenv("LD_PRELOAD") : NULL;
+    if (own)
+        *libs = own;
+    return own != NULL;
+}
+
+/*
+ * The library of the address sanitizer must come before all others, or a program that needs it ends at once.
+ * The program may be any of the words: env and debuggers start others.
+ */
+static bool find_sanitizer(int argc, char **argv, char *name, size_t len)
+{
+    static const char *const prefix[] = {"libasan.so", "libclang_rt.asan"};
+    char path[PATH_MAX];
+    for (int i = 0; i < argc; i++)
+        for (size_t k = 0; k < sizeof prefix / sizeof prefix[0]; k++)
+            if (argv[i][0] != '-' && elf_find_program(argv[i], path, sizeof path) &&
+                elf_needs(path, prefix[k], name, len))
+                return true;
+    return false;
+}
+
+/*
+ * LD_PRELOAD for one program: what the user preloads keeps its place before vcoll, which is an implementation
+ * of the calls that profilers wrap. NULL without memory.
+ */
+static char *preload(int argc, char **argv, const char *theirs, const char *lib)
+{
+    char sanitizer[256] = "", *all;
+    if (!find_sanitizer(argc, argv, sanitizer, sizeof sanitizer) || (theirs && strstr(theirs, sanitizer)))
+        sanitizer[0] = '\0';
+    int n = asprintf(&all, "LD_PRELOAD=%s%s%s%s%s", sanitizer, sanitizer[0] ? ":" : "", theirs ? theirs : "",
+                     theirs && *theirs ? ":" : "", lib);
+    return n < 0 ? NULL : all;
 }
 
 /*
  * One program's words, up to a ":" that separates programs (mpirun's -x counts for one of them). mpirun lets
- * the last -x LD_PRELOAD win, so the user's is taken out and joined to ours.
+ * the last -x LD_PRELOAD win, so the user's are taken out, and the last of them is joined to ours.
  */
 static void add_program(struct words *w, int argc, char **argv, const char *lib)
 {
     const char *theirs = getenv("LD_PRELOAD");
-    int at = -1;
-    for (int i = 0; i < argc && at < 0; i++)
-        if (is_user_preload(argc, argv, i, &theirs))
-            at = i;
-    char *preload;
-    if (asprintf(&preload, "LD_PRELOAD=%s%s%s", lib, theirs && *theirs ? ":" : "", theirs ? theirs : "") <
-        0) {
+    for (int i = 0; i < argc; i++)
+        is_user_preload(argc, argv, i, &theirs);
+    char *value = preload(argc, argv, theirs, lib);
+    if (!value) {
         w->failed = true;
         return;
     }
     add(w, "-x");
-    add(w, preload);
-    free(preload);
+    add(w, value);
+    free(value);
     add_settings(w);
     for (int i = 0; i < argc; i++) {
-        if (i == at)
+        if (is_user_preload(argc, argv, i, &theirs))
             i++;
         else
             add(w, argv[i]);

@@ -15,6 +15,8 @@ int vc_tool_bench(int argc, char **argv);
 /** `vcoll tune VERB`. The verbs that measure become vcoll-tune, for the same reason. */
 int vc_tool_tune(int argc, char **argv);
 int vc_tool_report(int argc, char **argv);
+/** Becomes vcoll-doctor, a program of its own because ranks run it under mpirun. */
+int vc_tool_doctor(int argc, char **argv);
 
 /** Parser of a command line of options, a word that says what to do, and what belongs to that. The input is
  * an int that gets the place of the word; without one the help is printed and the program ends. */

@@ -41,7 +41,9 @@ static int check_liveness(struct vc_waiter *w, int whom, uint64_t now)
     if (now - w->t_liveness < LIVENESS_NS)
         return VC_OK;
     w->t_liveness = now;
-    int err = w->watch ? w->watch->check(w->watch) : VC_OK;
+    int err = w->cfg->check ? w->cfg->check(w->cfg->check_arg) : VC_OK;
+    if (err == VC_OK && w->watch)
+        err = w->watch->check(w->watch);
     return err == VC_OK && w->parking ? vc_park_check(w->parking, whom) : err;
 }
 

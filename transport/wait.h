@@ -40,6 +40,10 @@ struct vc_wait_cfg {
     uint64_t slice_min_ns;       /**< first sleep; later ones grow */
     uint64_t slice_max_ns;       /**< longest sleep */
     void (*host_progress)(void); /**< drives the underlying MPI; never NULL */
+    /** NULL, or called with check_arg at every look at who is alive: VC_OK, or an error that ends the wait.
+     */
+    int (*check)(void *check_arg);
+    void *check_arg;
 };
 
 /** Counters of this process for the statistics; relaxed, monotone. */

@@ -32,9 +32,11 @@ _Static_assert(VC_LOG_ERROR == 0 && VC_LOG_WARN == 1 && VC_LOG_INFO == 2 && VC_L
 
 static const char *const coalescing_words[] = {"suggest", "apply", "ignore", NULL};
 static const char *const tune_words[] = {"off", "online", NULL};
+static const char *const device_words[] = {"auto", "off", "watch", NULL};
 _Static_assert(VC_COALESCING_SUGGEST == 0 && VC_COALESCING_APPLY == 1 && VC_COALESCING_IGNORE == 2,
                "coalescing_words");
 _Static_assert(VC_TUNE_OFF == 0 && VC_TUNE_ONLINE == 1, "tune_words");
+_Static_assert(VC_DEVICE_AUTO == 0 && VC_DEVICE_OFF == 1 && VC_DEVICE_WATCH == 2, "device_words");
 
 #define ALL_COLLS ((1u << VC_COLL_ACCELERATED) - 1)
 
@@ -114,6 +116,7 @@ SIZE(verbs_zcopy_min, 0, (size_t)1 << 40)
 FLAG(verbs_reg_cache)
 WORD(coalescing, vc_coalescing_mode, coalescing_words)
 WORD(tune, vc_tune_mode, tune_words)
+WORD(device_memory, vc_device_mode, device_words)
 INT(tune_share, 0, 1000)
 STRING(tune_save)
 
@@ -239,6 +242,12 @@ static const struct vc_param_def defs[] = {
      "that many completions or that many microseconds after the first, whichever comes earlier. latency is "
      "the queue of what arrives, bulk that of what was sent; off leaves them as the driver made them.",
      vc_param_parse_cq_moderation, vc_param_format_cq_moderation, true},
+    {"DEVICE_MEMORY", "auto", "auto | off | watch",
+     "Whether buffers of collectives may be memory of a GPU (CUDA, HIP, Level Zero). auto looks for the "
+     "driver "
+     "at MPI_Init and until a communicator is set up; watch does so at every call, for programs that load it "
+     "later; off never looks.",
+     parse_device_memory, format_device_memory, true},
     {"DISABLE", "0", "0 | 1", "Makes vcoll a pure pass-through: every call goes to the MPI underneath.",
      parse_disable, format_disable, false},
     {"HOST_ID", "", "text of at most 63 characters",

@@ -59,6 +59,7 @@ enum vc_coalescing_mode {
     VC_COALESCING_IGNORE,
 };
 enum vc_tune_mode { VC_TUNE_OFF, VC_TUNE_ONLINE };
+enum vc_device_mode { VC_DEVICE_AUTO, VC_DEVICE_OFF, VC_DEVICE_WATCH };
 enum vc_stats_mode { VC_STATS_OFF, VC_STATS_TEXT, VC_STATS_JSON };
 
 /** Every setting, decoded. */
@@ -99,14 +100,17 @@ struct vc_params {
     enum vc_coalescing_mode coalescing;       /**< VCOLL_COALESCING */
     enum vc_tune_mode tune;                   /**< VCOLL_TUNE */
     int tune_share;                           /**< VCOLL_TUNE_SHARE: calls out of 1000 that may be trials */
+    enum vc_device_mode device_memory;        /**< VCOLL_DEVICE_MEMORY */
     char tune_save[256]; /**< VCOLL_TUNE_SAVE: "", or where rank 0 saves what was found */
 };
 
 struct vc_param_def {
-    const char *name;   /**< without VCOLL_, e.g. "WAIT" */
-    const char *deflt;  /**< default in the user's syntax */
-    const char *values; /**< what is valid, for people: "auto | poll | event | hybrid" */
-    const char *help;   /**< one or two sentences */
+    const char *name;  /**< without VCOLL_, e.g. "WAIT" */
+    const char *deflt; /**< default in the user's syntax */
+    /** What is valid, for people: "auto | poll | event | hybrid". What names a file or a library says "a file
+     * name": see vc_param_names_file(). */
+    const char *values;
+    const char *help; /**< one or two sentences */
     /** VC_OK, or vc_fail(VC_ERR_INVAL, ...) naming what is valid; p is then unchanged. */
     int (*parse)(struct vc_params *p, const char *text);
     /** The setting in the user's syntax, one spelling per meaning, so that parsing it gives the same again.
@@ -142,6 +146,16 @@ int vc_params_load(struct vc_params *p, struct vc_param_value *values, struct vc
 /** The same with other files than the standard ones; NULL: none. A file that does not exist is no error. */
 int vc_params_load_files(const char *system_file, const char *user_file, struct vc_params *p,
                          struct vc_param_value *values, struct vc_param_report *report);
+
+/**
+ * Likewise; secure: the process has rights that its user has not (set-user-ID, file capabilities). Then no
+ * user file is read, and variables that name a file are ignored, with a warning.
+ */
+int vc_params_load_secure(bool secure, const char *system_file, const char *user_file, struct vc_params *p,
+                          struct vc_param_value *values, struct vc_param_report *report);
+
+/** Whether the setting names a file or a library. */
+bool vc_param_names_file(const struct vc_param_def *def);
 
 /** Words for an origin: "default", "system file", "user file", "environment". Static storage. */
 const char *vc_param_origin_text(enum vc_param_origin origin);

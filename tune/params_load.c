@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #define PREFIX     "VCOLL_"
@@ -28,6 +29,7 @@ struct loading {
     struct pick pick[DEFS_MAX];
     struct vc_param_report *report;
     bool unknown;
+    char first_unknown[256];
 };
 
 static void set_error(struct vc_param_report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -49,6 +51,20 @@ static int find(const struct loading *l, const char *name, size_t len)
     return -1;
 }
 
+/* Adds a whole line, or nothing: what does not fit is not worth half a sentence. */
+static void warn(struct loading *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void warn(struct loading *l, const char *fmt, ...)
+{
+    char *w = l->report->warnings, line[256];
+    size_t room = sizeof l->report->warnings, used = strlen(w);
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    if (n > 0 && (size_t)n < sizeof line && used + (size_t)n < room)
+        memcpy(w + used, line, (size_t)n + 1);
+}
+
 static void warn_unknown(struct loading *l, const char *where, const char *name, size_t len)
 {
     char word[64];
@@ -57,15 +73,11 @@ static void warn_unknown(struct loading *l, const char *where, const char *name,
     for (int i = 1; i < l->n; i++)
         if (vc_word_distance(word, l->defs[i].name) < vc_word_distance(word, nearest))
             nearest = l->defs[i].name;
+    if (!l->unknown)
+        snprintf(l->first_unknown, sizeof l->first_unknown, "%sunknown setting %s%s, did you mean %s%s?",
+                 where, PREFIX, word, PREFIX, nearest);
     l->unknown = true;
-    char *w = l->report->warnings;
-    size_t room = sizeof l->report->warnings, used = strlen(w);
-    char line[256];
-    int n = snprintf(line, sizeof line, "%sunknown setting %s%s, did you mean %s%s?\n", where, PREFIX, word,
-                     PREFIX, nearest);
-    /* Whole lines only: what does not fit is not worth half a sentence. */
-    if ((size_t)n < sizeof line && used + (size_t)n < room)
-        memcpy(w + used, line, (size_t)n + 1);
+    warn(l, "%sunknown setting %s%s, did you mean %s%s?\n", where, PREFIX, word, PREFIX, nearest);
 }
 
 static void take(struct loading *l, enum vc_param_origin origin, const char *where, const char *name,
@@ -135,8 +147,27 @@ static void read_file(struct loading *l, enum vc_param_origin origin, const char
     fclose(f);
 }
 
-int vc_params_load_files(const char *system_file, const char *user_file, struct vc_params *p,
-                         struct vc_param_value *values, struct vc_param_report *report)
+/* Whether a setting of the environment is one that a process with its user's rights alone may have. */
+static bool is_trusted(struct loading *l, const char *name, size_t len)
+{
+    int i = find(l, name, len);
+    if (i < 0 || !vc_param_names_file(&l->defs[i]))
+        return true;
+    warn(
+        l,
+        "%s%s is ignored: this program has rights that its user has not (AT_SECURE), so no variable may name "
+        "a file\n",
+        PREFIX, l->defs[i].name);
+    return false;
+}
+
+bool vc_param_names_file(const struct vc_param_def *def)
+{
+    return strstr(def->values, "a file name") != NULL;
+}
+
+int vc_params_load_secure(bool secure, const char *system_file, const char *user_file, struct vc_params *p,
+                          struct vc_param_value *values, struct vc_param_report *report)
 {
     struct vc_param_report own = {"", ""};
     struct loading l = {.report = report ? report : &own};
@@ -148,11 +179,12 @@ int vc_params_load_files(const char *system_file, const char *user_file, struct 
 
     if (system_file)
         read_file(&l, VC_FROM_SYSTEM_FILE, system_file);
-    if (user_file)
+    if (user_file && !secure) /* found by HOME */
         read_file(&l, VC_FROM_USER_FILE, user_file);
     for (char **e = environ; e && *e; e++) {
         const char *eq = strchr(*e, '=');
-        if (eq && strncmp(*e, PREFIX, PREFIX_LEN) == 0)
+        if (eq && strncmp(*e, PREFIX, PREFIX_LEN) == 0 &&
+            (!secure || is_trusted(&l, *e + PREFIX_LEN, (size_t)(eq - *e) - PREFIX_LEN)))
             take(&l, VC_FROM_ENV, "", *e + PREFIX_LEN, (size_t)(eq - *e) - PREFIX_LEN, eq + 1);
     }
 
@@ -170,12 +202,15 @@ int vc_params_load_files(const char *system_file, const char *user_file, struct 
         }
         free(pick->text);
     }
-    if (p->strict && l.unknown) {
-        char *first_end = strchr(l.report->warnings, '\n');
-        set_error(l.report, "%.*s (VCOLL_STRICT=1 makes this an error)",
-                  first_end ? (int)(first_end - l.report->warnings) : 0, l.report->warnings);
-    }
+    if (p->strict && l.unknown)
+        set_error(l.report, "%s (VCOLL_STRICT=1 makes this an error)", l.first_unknown);
     return l.report->error[0] ? vc_fail(VC_ERR_INVAL, "%.500s", l.report->error) : VC_OK;
+}
+
+int vc_params_load_files(const char *system_file, const char *user_file, struct vc_params *p,
+                         struct vc_param_value *values, struct vc_param_report *report)
+{
+    return vc_params_load_secure(false, system_file, user_file, p, values, report);
 }
 
 int vc_params_load(struct vc_params *p, struct vc_param_value *values, struct vc_param_report *report)
@@ -187,7 +222,8 @@ int vc_params_load(struct vc_params *p, struct vc_param_value *values, struct vc
         n = asprintf(&user, "%s/vcoll/vcoll.conf", xdg);
     else if (home && home[0])
         n = asprintf(&user, "%s/.config/vcoll/vcoll.conf", home);
-    int err = vc_params_load_files("/etc/vcoll.conf", n >= 0 ? user : NULL, p, values, report);
+    bool secure = getauxval(AT_SECURE) != 0;
+    int err = vc_params_load_secure(secure, "/etc/vcoll.conf", n >= 0 ? user : NULL, p, values, report);
     if (n >= 0)
         free(user);
     return err;

@@ -38,9 +38,11 @@ static const char *lacks(const struct vc_topo_key *key, enum vc_coll coll, const
     return NULL;
 }
 
-const char *vc_select_refuses(const struct vc_topo_key *key, const struct vc_select_call *call,
-                              const struct vc_alg_choice *choice)
+/* As vc_select_refuses(); *steps is how long the plan would be where that is why, else 0. */
+static const char *refuses(const struct vc_topo_key *key, const struct vc_select_call *call,
+                           const struct vc_alg_choice *choice, long *steps)
 {
+    *steps = 0;
     const struct vc_hier even = {
         .nnodes = key->nnodes, .uniform = key->size == key->nnodes * key->max_ppn, .block = true};
     const struct vc_shape shape = {
@@ -59,16 +61,47 @@ const char *vc_select_refuses(const struct vc_topo_key *key, const struct vc_sel
     if (choice->alg->kind == VC_ALG_NATIVE)
         return NULL;
     const char *why = lacks(key, call->coll, choice);
-    return why ? why : vc_alg_refuses(choice->alg, &shape);
+    if (!why)
+        why = vc_alg_refuses(choice->alg, &shape);
+    if (why == VC_ALG_TOO_LONG)
+        *steps = choice->alg->steps(&shape);
+    return why;
+}
+
+const char *vc_select_refuses(const struct vc_topo_key *key, const struct vc_select_call *call,
+                              const struct vc_alg_choice *choice)
+{
+    static _Thread_local char text[96];
+    long steps;
+    const char *why = refuses(key, call, choice, &steps);
+    if (!steps)
+        return why;
+    snprintf(text, sizeof text, "its plan would have %ld steps here, and none of more than %d is built",
+             steps, VC_PLAN_STEPS);
+    return text;
+}
+
+static struct vc_select_call any_size(enum vc_coll coll, bool commutative)
+{
+    return (struct vc_select_call){
+        .coll = coll, .bytes = VC_SELECT_SAMPLE, .esize = 1, .commutative = commutative};
 }
 
 /* NULL, or why the algorithm cannot run on this communicator whatever the size of the call. */
 static const char *unusable(const struct vc_topo_key *key, enum vc_coll coll, bool commutative,
                             const struct vc_alg_choice *c)
 {
-    const struct vc_select_call call = {
-        .coll = coll, .bytes = VC_SELECT_SAMPLE, .esize = 1, .commutative = commutative};
+    const struct vc_select_call call = any_size(coll, commutative);
     return vc_select_refuses(key, &call, c);
+}
+
+/* How long the plan of a forced algorithm would be where that keeps it from running; else 0. */
+static long too_long(const struct vc_topo_key *key, enum vc_coll coll, const struct vc_alg_choice *c)
+{
+    const struct vc_select_call call = any_size(coll, true);
+    long steps = 0;
+    refuses(key, &call, c, &steps);
+    return steps;
 }
 
 /* ---- which rows hold ---- */
@@ -218,7 +251,7 @@ static bool resolve_coll(struct vc_selection *sel, struct block *b, struct rows 
     const struct vc_alg_choice *forced = params->alg[coll].alg ? &params->alg[coll] : NULL;
     const char *why = forced ? unusable(key, coll, true, forced) : NULL;
     bool noncomm = forced && !unusable(key, coll, false, forced);
-    if (why)
+    if (why && (sel->too_long[coll] = too_long(key, coll, forced)) == 0)
         vc_log(VC_LOG_INFO, "VCOLL_ALG: %s=%s cannot run on a communicator of %d ranks on %d nodes (%s)",
                vc_coll_name(coll), forced->alg->name, key->size, key->nnodes, why);
     if (!pick_spare(&sel->spare[coll], table, key, coll))

@@ -41,6 +41,8 @@ struct vc_selection {
     /** A plan that refuses no shape, for calls that what was picked refuses (too few elements); alg NULL:
      * native. */
     struct vc_alg_choice spare[VC_COLL_ACCELERATED];
+    /** Where what VCOLL_ALG forces is left to the rules because its plan would be too long: its steps. */
+    long too_long[VC_COLL_ACCELERATED];
 };
 
 /** Fills the selection from the forced algorithms (VCOLL_ALG), the table (NULL: none) and the built-in rules.
@@ -61,8 +63,8 @@ struct vc_select_call {
     size_t bytes, esize;
     bool commutative;
 };
-/** NULL, or why the choice cannot run the call on this communicator. Static storage. (What runs when a picked
- * algorithm refuses a call for its few elements is the `spare`.) */
+/** NULL, or why the choice cannot run the call on this communicator. Valid until this thread asks again.
+ * (What runs when a picked algorithm refuses a call for its few elements is the `spare`.) */
 const char *vc_select_refuses(const struct vc_topo_key *key, const struct vc_select_call *call,
                               const struct vc_alg_choice *choice);
 

@@ -131,7 +131,7 @@ static bool installed(char *path, size_t len)
 
 static bool search(char *path, size_t len)
 {
-    const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    const char *xdg = secure_getenv("XDG_CONFIG_HOME"), *home = secure_getenv("HOME");
     if (xdg && xdg[0] == '/') { /* the specification tells to ignore relative ones */
         if (try_path(path, len, "%s/vcoll/table.json", xdg))
             return true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* n / 2 rounds: one of one block, the others of two. */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
@@ -14,6 +15,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 1 + s->size;
+}
+
 const struct vc_alg vc_alg_allgather_neighbor_exchange = {
     .name = "neighbor_exchange",
     .coll = VC_ALLGATHER,
@@ -21,4 +27,5 @@ const struct vc_alg vc_alg_allgather_neighbor_exchange = {
     .restrictions = VC_NEEDS_EVEN_SIZE | VC_PLACEMENT_FREE,
     .help = "swaps pairs of blocks with both neighbours in turn, n / 2 rounds (Chen et al. 2005)",
     .build = build,
+    .steps = steps,
 };

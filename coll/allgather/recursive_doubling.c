@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* log2 n rounds, n - 1 blocks, no scratch. */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
@@ -14,6 +15,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 1 + vc_bound_allgather_log(s->size);
+}
+
 const struct vc_alg vc_alg_allgather_recursive_doubling = {
     .name = "recursive_doubling",
     .coll = VC_ALLGATHER,
@@ -21,4 +27,5 @@ const struct vc_alg vc_alg_allgather_recursive_doubling = {
     .restrictions = VC_NEEDS_POW2_SIZE | VC_PLACEMENT_FREE,
     .help = "partners at distance 1, 2, 4, ... swap all they hold (Thakur et al. 2005)",
     .build = build,
+    .steps = steps,
 };

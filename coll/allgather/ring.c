@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* n - 1 rounds of one block, always from and to the same neighbours. */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
@@ -14,6 +15,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 1 + 2L * (s->size - 1);
+}
+
 const struct vc_alg vc_alg_allgather_ring = {
     .name = "ring",
     .coll = VC_ALLGATHER,
@@ -21,4 +27,5 @@ const struct vc_alg vc_alg_allgather_ring = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "blocks travel around a ring; for large messages (Thakur et al. 2005)",
     .build = build,
+    .steps = steps,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every rank gathers the blocks of its local index from all nodes in log N rounds, then the node shares all
  * of them. */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
@@ -31,6 +32,12 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    long in_place = s->hier->nnodes == s->size ? 1 : s->size;
+    return 2 + vc_bound_allgather_log(s->hier->nnodes) + in_place;
+}
+
 const struct vc_alg vc_alg_allgather_two_level_multi = {
     .name = "two_level_multi",
     .coll = VC_ALLGATHER,
@@ -38,4 +45,5 @@ const struct vc_alg vc_alg_allgather_two_level_multi = {
     .restrictions = VC_NEEDS_UNIFORM_NODES,
     .help = "every rank gathers from its peers of the other nodes, then in the node (Traff & Hunold 2020)",
     .build = build,
+    .steps = steps,
 };

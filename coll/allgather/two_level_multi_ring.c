@@ -4,6 +4,7 @@
  * while the next are on their way. Blocks that came in wait in scratch, because in RECV the node phase would
  * wait until they have been passed on.
  */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
@@ -31,6 +32,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 2 + 3L * s->hier->nnodes + vc_bound_regroup(s);
+}
+
 const struct vc_alg vc_alg_allgather_two_level_multi_ring = {
     .name = "two_level_multi_ring",
     .coll = VC_ALLGATHER,
@@ -38,4 +44,5 @@ const struct vc_alg vc_alg_allgather_two_level_multi_ring = {
     .restrictions = VC_NEEDS_UNIFORM_NODES,
     .help = "every rank's blocks around a ring of nodes, each node's memory as they come; for large messages",
     .build = build,
+    .steps = steps,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Whole nodes' blocks travel around a ring of leaders; each leader's node takes one while the next is on its
  * way. */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
@@ -26,10 +27,16 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 1 + 3L * s->hier->nnodes + vc_bound_regroup(s);
+}
+
 const struct vc_alg vc_alg_allgather_two_level_ring = {
     .name = "two_level_ring",
     .coll = VC_ALLGATHER,
     .kind = VC_ALG_PLAN,
     .help = "nodes' blocks around a ring of one leader per node, each node's memory as they come",
     .build = build,
+    .steps = steps,
 };

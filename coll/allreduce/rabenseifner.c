@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/bounds.h"
 #include "coll/allreduce/halving.h"
 #include "coll/registry.h"
 
@@ -28,6 +29,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return vc_bound_rabenseifner(s->size);
+}
+
 const struct vc_alg vc_alg_allreduce_rabenseifner = {
     .name = "rabenseifner",
     .coll = VC_ALLREDUCE,
@@ -35,4 +41,5 @@ const struct vc_alg vc_alg_allreduce_rabenseifner = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "reduce-scatter by halving, allgather by doubling (Rabenseifner 2004): medium and large messages",
     .build = build,
+    .steps = steps,
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/bounds.h"
 #include "coll/allreduce/multiply.h"
 #include "coll/patterns.h"
 #include "coll/registry.h"
@@ -66,6 +67,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return vc_bound_multiply(s->size, s->radix < 2 ? DEFAULT_RADIX : s->radix);
+}
+
 const struct vc_alg vc_alg_allreduce_recursive_multiplying = {
     .name = "recursive_multiplying",
     .coll = VC_ALLREDUCE,
@@ -75,4 +81,5 @@ const struct vc_alg vc_alg_allreduce_recursive_multiplying = {
     .help =
         "exchanges among up to `radix` (4, at most 64) ranks a round: small messages, latency-bound networks",
     .build = build,
+    .steps = steps,
 };

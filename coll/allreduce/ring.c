@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/bounds.h"
 #include "coll/patterns.h"
 #include "coll/registry.h"
 
@@ -46,6 +47,13 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    size_t chunk = vc_slice(s->bytes, s->esize ? s->esize : 1, s->size, 1);
+    long segments = vc_segments(chunk, s->esize ? s->esize : 1, s->segment);
+    return 1 + 5L * (s->size - 1) * (segments < MAX_SEGMENTS ? segments : MAX_SEGMENTS);
+}
+
 const struct vc_alg vc_alg_allreduce_ring = {
     .name = "ring",
     .coll = VC_ALLREDUCE,
@@ -54,4 +62,5 @@ const struct vc_alg vc_alg_allreduce_ring = {
     .params = VC_PARAM_SEGMENT,
     .help = "reduce-scatter and allgather around a ring: large messages; chunks segmented on request",
     .build = build,
+    .steps = steps,
 };

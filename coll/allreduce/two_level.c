@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reduction in the node's memory to its leader, recursive doubling among leaders, broadcast in the node. */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
@@ -22,6 +23,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 2 + vc_bound_multiply(s->hier->nnodes, s->radix);
+}
+
 const struct vc_alg vc_alg_allreduce_two_level = {
     .name = "two_level",
     .coll = VC_ALLREDUCE,
@@ -31,4 +37,5 @@ const struct vc_alg vc_alg_allreduce_two_level = {
     .help =
         "reduction in the node's memory, recursive doubling among one leader per node, broadcast in the node",
     .build = build,
+    .steps = steps,
 };

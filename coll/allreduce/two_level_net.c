@@ -2,6 +2,7 @@
 /* Reductions to all participants of a group: the network phases of two-level allreduce. */
 #include "coll/two_level.h"
 
+#include "coll/bounds.h"
 #include "coll/patterns.h"
 
 /*
@@ -171,6 +172,12 @@ void vc_x_allreduce_ring(struct vc_plan *p, const struct vc_group *g, const stru
 
 /* Enough for node and network to overlap; more would only add steps. */
 #define MAX_SEGMENTS 16
+
+long vc_allreduce_multi_steps(const struct vc_shape *shape, long exchange)
+{
+    long segments = vc_bound_segments(shape, 0);
+    return (2 + exchange) * (segments < MAX_SEGMENTS ? segments : MAX_SEGMENTS);
+}
 
 int vc_allreduce_multi(const struct vc_shape *shape, int rank, struct vc_plan *p,
                        vc_allreduce_exchange *exchange)

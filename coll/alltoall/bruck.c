@@ -7,6 +7,7 @@
  * Blocks are not put back between phases, as in the paper: the plan knows where each came to lie, and the
  * next message is packed from there.
  */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 #include <stdlib.h>
@@ -103,6 +104,17 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    long n = s->size, radix = s->radix < 2 ? 2 : s->radix > n ? n : s->radix, all = n;
+    for (long long w = 1; w < n; w *= radix) {
+        /* Of each w * radix blocks the first w do not move. */
+        long long turn = w * radix, stay = n / turn * w + (n % turn < w ? n % turn : w);
+        all += (long)(n - stay) + 2 * (radix - 1);
+    }
+    return all;
+}
+
 const struct vc_alg vc_alg_alltoall_bruck = {
     .name = "bruck",
     .coll = VC_ALLTOALL,
@@ -111,4 +123,5 @@ const struct vc_alg vc_alg_alltoall_bruck = {
     .params = VC_PARAM_RADIX,
     .help = "blocks travel digit by digit, log_radix(n) phases; for small messages (Bruck et al. 1997)",
     .build = build,
+    .steps = steps,
 };

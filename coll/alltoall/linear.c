@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Everything at once: n - 1 messages each way, begun with the next neighbour so that nobody is everybody's
  * first. */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 /* How many peers a rank deals with at a time: enough to hide latency, few enough for any communicator. */
@@ -19,6 +20,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 1 + 2L * (s->size - 1);
+}
+
 const struct vc_alg vc_alg_alltoall_linear = {
     .name = "linear",
     .coll = VC_ALLTOALL,
@@ -26,4 +32,5 @@ const struct vc_alg vc_alg_alltoall_linear = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "messages to all peers at once, nearest first, at most 32 each way under way",
     .build = build,
+    .steps = steps,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* n - 1 rounds of one block each way. */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
@@ -15,6 +16,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 1 + 2L * (s->size - 1);
+}
+
 const struct vc_alg vc_alg_alltoall_pairwise = {
     .name = "pairwise",
     .coll = VC_ALLTOALL,
@@ -22,4 +28,5 @@ const struct vc_alg vc_alg_alltoall_pairwise = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "one peer each way per round, n - 1 rounds; for large messages (Thakur et al. 2005)",
     .build = build,
+    .steps = steps,
 };

@@ -4,6 +4,7 @@
  * message is the blocks by source, then by destination; the receiving leader turns that around before its
  * node scatters it.
  */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 static int largest_node(const struct vc_hier *h)
@@ -75,10 +76,17 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    long n = s->hier->nnodes, q = vc_bound_ppn(s);
+    return 1 + (n - 1) * (4 + q * q) + 2 * vc_bound_regroup(s);
+}
+
 const struct vc_alg vc_alg_alltoall_two_level = {
     .name = "two_level",
     .coll = VC_ALLTOALL,
     .kind = VC_ALG_PLAN,
     .help = "one leader per node exchanges all of its node's blocks; fewest messages, for small ones",
     .build = build,
+    .steps = steps,
 };

@@ -3,6 +3,7 @@
  * In the node, each rank collects what all of its ranks have for the ranks of its own local index elsewhere;
  * then each exchanges one message with its peer of every other node, and every block is where it belongs.
  */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 /* How many nodes a rank deals with at a time. */
@@ -46,6 +47,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 2 + 2L * s->size + 2L * (s->hier->nnodes - 1) + vc_bound_regroup(s);
+}
+
 const struct vc_alg vc_alg_alltoall_two_level_multi = {
     .name = "two_level_multi",
     .coll = VC_ALLTOALL,
@@ -53,4 +59,5 @@ const struct vc_alg vc_alg_alltoall_two_level_multi = {
     .restrictions = VC_NEEDS_UNIFORM_NODES,
     .help = "ranks of a node swap blocks, then each sends one message per other node (Traff & Hunold 2020)",
     .build = build,
+    .steps = steps,
 };

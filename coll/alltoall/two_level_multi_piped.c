@@ -3,6 +3,7 @@
  * As two_level_multi, but node by node: while the blocks for one node cross the network, the ranks swap those
  * for the next. Nothing is copied but by the node phases.
  */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
@@ -38,6 +39,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 1 + 3L * (s->hier->nnodes - 1) + 2 * vc_bound_regroup(s);
+}
+
 const struct vc_alg vc_alg_alltoall_two_level_multi_piped = {
     .name = "two_level_multi_piped",
     .coll = VC_ALLTOALL,
@@ -45,4 +51,5 @@ const struct vc_alg vc_alg_alltoall_two_level_multi_piped = {
     .restrictions = VC_NEEDS_UNIFORM_NODES,
     .help = "as two_level_multi, node by node: swapping overlaps with the network; for large messages",
     .build = build,
+    .steps = steps,
 };

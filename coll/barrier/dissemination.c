@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/bounds.h"
 #include "coll/registry.h"
 
 static const struct vc_ref token = {VC_BUF_NONE, 0, 0};
@@ -25,6 +26,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return vc_bound_tokens(s->size, s->radix);
+}
+
 const struct vc_alg vc_alg_barrier_dissemination = {
     .name = "dissemination",
     .coll = VC_BARRIER,
@@ -34,4 +40,5 @@ const struct vc_alg vc_alg_barrier_dissemination = {
     .help =
         "log_radix(n) rounds of tokens to ranks at growing distance (Hensgen, Finkel, Manber 1988); radix 2",
     .build = build,
+    .steps = steps,
 };

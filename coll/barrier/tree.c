@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/bounds.h"
 #include "coll/patterns.h"
 #include "coll/registry.h"
 
@@ -31,6 +32,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 2 + 2 * vc_bound_lg(s->size);
+}
+
 const struct vc_alg vc_alg_barrier_tree = {
     .name = "tree",
     .coll = VC_BARRIER,
@@ -38,4 +44,5 @@ const struct vc_alg vc_alg_barrier_tree = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "tokens up a binomial tree and down again: fewest messages",
     .build = build,
+    .steps = steps,
 };

@@ -4,6 +4,7 @@
  * those s, 2s, ... (radix - 1) * s further on that it and all it has heard of have arrived: ceil(log_radix N)
  * rounds.
  */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 static void disseminate(const struct vc_shape *shape, const struct vc_group *g, struct vc_plan *p,
@@ -40,6 +41,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 2 + vc_bound_tokens(s->hier->nnodes, s->radix);
+}
+
 const struct vc_alg vc_alg_barrier_two_level = {
     .name = "two_level",
     .coll = VC_BARRIER,
@@ -47,4 +53,5 @@ const struct vc_alg vc_alg_barrier_two_level = {
     .params = VC_PARAM_RADIX,
     .help = "arrive in the node, dissemination among leaders, release (Hensgen et al. 1988)",
     .build = build,
+    .steps = steps,
 };

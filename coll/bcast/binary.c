@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/bounds.h"
 #include "coll/patterns.h"
 #include "coll/registry.h"
 
@@ -20,6 +21,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 3 * vc_bound_segments(s, DEFAULT_SEGMENT);
+}
+
 const struct vc_alg vc_alg_bcast_binary = {
     .name = "binary",
     .coll = VC_BCAST,
@@ -28,4 +34,5 @@ const struct vc_alg vc_alg_bcast_binary = {
     .params = VC_PARAM_SEGMENT,
     .help = "pipeline of segments (32k) down a complete binary tree: medium messages, many ranks",
     .build = build,
+    .steps = steps,
 };

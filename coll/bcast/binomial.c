@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/bounds.h"
 #include "coll/patterns.h"
 #include "coll/registry.h"
 
@@ -20,6 +21,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return (1 + vc_bound_lg(s->size)) * vc_bound_segments(s, 0);
+}
+
 const struct vc_alg vc_alg_bcast_binomial = {
     .name = "binomial",
     .coll = VC_BCAST,
@@ -28,4 +34,5 @@ const struct vc_alg vc_alg_bcast_binomial = {
     .params = VC_PARAM_SEGMENT,
     .help = "binomial tree, log2(n) hops: small messages; not segmented by default",
     .build = build,
+    .steps = steps,
 };

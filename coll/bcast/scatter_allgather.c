@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/bounds.h"
 #include "coll/patterns.h"
 #include "coll/registry.h"
 
@@ -78,6 +79,12 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    long n = s->size, lg = vc_bound_lg(n);
+    return 1 + lg + 2 * (vc_is_pow2(s->size) ? lg : n - 1);
+}
+
 const struct vc_alg vc_alg_bcast_scatter_allgather = {
     .name = "scatter_allgather",
     .coll = VC_BCAST,
@@ -86,4 +93,5 @@ const struct vc_alg vc_alg_bcast_scatter_allgather = {
     .help =
         "binomial scatter, then allgather of what is missing, by doubling or in a ring (van de Geijn): large",
     .build = build,
+    .steps = steps,
 };

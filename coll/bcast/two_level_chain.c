@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A pipeline: segments go from leader to leader, and each leader's node takes them as they come. */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 #define SEGMENT (32 * 1024)
@@ -9,6 +10,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_bcast_segmented(shape, rank, p, SEGMENT, vc_x_bcast_chain);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 3 * vc_bound_segments(s, SEGMENT);
+}
+
 const struct vc_alg vc_alg_bcast_two_level_chain = {
     .name = "two_level_chain",
     .coll = VC_BCAST,
@@ -16,4 +22,5 @@ const struct vc_alg vc_alg_bcast_two_level_chain = {
     .params = VC_PARAM_SEGMENT,
     .help = "segments along a chain of leaders, each node's memory as they come; for large messages",
     .build = build,
+    .steps = steps,
 };

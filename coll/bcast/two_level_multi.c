@@ -4,6 +4,7 @@
  * network, along a binomial tree of the ranks of the same local index; the other nodes put the slices
  * together.
  */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
@@ -26,6 +27,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 3 + vc_bound_lg(s->hier->nnodes);
+}
+
 const struct vc_alg vc_alg_bcast_two_level_multi = {
     .name = "two_level_multi",
     .coll = VC_BCAST,
@@ -33,4 +39,5 @@ const struct vc_alg vc_alg_bcast_two_level_multi = {
     .params = VC_PARAM_LEADERS,
     .help = "several ranks per node carry a slice each across the network (Traff & Hunold 2020)",
     .build = build,
+    .steps = steps,
 };

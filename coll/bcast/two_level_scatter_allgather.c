@@ -4,6 +4,7 @@
  * each of them little more than one message of traffic each way. Slices a leader got in the scatter do not
  * come again around the ring. Its node takes each slice as it comes.
  */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 #include "coll/patterns.h"
@@ -28,10 +29,17 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    long n = s->hier->nnodes;
+    return 2 + vc_bound_lg(n) + 3 * (n - 1);
+}
+
 const struct vc_alg vc_alg_bcast_two_level_scatter_allgather = {
     .name = "two_level_scatter_allgather",
     .coll = VC_BCAST,
     .kind = VC_ALG_PLAN,
     .help = "leaders scatter and ring-allgather slices, each node's memory as they come; for large messages",
     .build = build,
+    .steps = steps,
 };

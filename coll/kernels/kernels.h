@@ -65,10 +65,11 @@ enum vc_type {
 };
 
 /*
- * What the operators do where the MPI standard leaves room. All of it is what Open MPI's portable code does,
- * so that results do not change when a call passes through. (The vector code of Open MPI 4.1's op/avx differs
- * from its portable code: sums of 8 and 16 bit integers saturate, and the NaN rule depends on the position in
- * the vector.)
+ * What the operators do where the MPI standard leaves room. All of it is what Open MPI's portable code does.
+ * The vector code of Open MPI's op/avx does something else, so that a program sees both, in calls that pass
+ * through and in others: there sums of 8 and 16 bit integers that overflow saturate in whole vectors and wrap
+ * in the rest, and the NaN rule depends on the position in the vector. Here an element's result depends on
+ * nothing but its operands.
  *
  * - SUM and PROD of integers wrap around.
  * - MAX and MIN of floats are b > a ? b : a and b < a ? b : a: NaNs and zeros of both signs give a.

@@ -133,6 +133,7 @@ int vc_node_start(struct vc_node *nd, struct vc_node_call *c)
         c->st.ring = NULL;
         c->st.base = nd->tiny.pos;
         c->st.rd_next = 0;
+        c->st.idle = 0;
         nd->tiny.pos += VC_CMA_SLOTS;
         return VC_OK;
     }
@@ -143,7 +144,12 @@ int vc_node_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
 {
     if (c->st.phase < 0)
         return 1;
-    return c->st.ring ? vc_node_slots_progress(nd, c, whom) : vc_node_cma_progress(nd, c, whom);
+    int rc = c->st.ring ? vc_node_slots_progress(nd, c, whom) : vc_node_cma_progress(nd, c, whom);
+    if (rc != 0)
+        return rc;
+    if (c->kind != VC_NODE_BCAST)
+        return vc_kind_check(nd, c, *whom);
+    return nd->me == c->root ? vc_root_check(nd, c, *whom) : vc_bcast_check(nd, c);
 }
 
 int vc_node_run(struct vc_node *nd, struct vc_node_call *c)

@@ -51,6 +51,7 @@ struct vc_node_state {
     int red_next, rd_next; /* next participant within the chunk being reduced, consumed */
     int stages;            /* slots per chunk: 1, or 2 where reduced slices are published as well */
     int phase;             /* single copy, and composed operations */
+    unsigned idle;         /* how often nothing had come */
 };
 
 /** One operation. Filled by the caller up to `len`, kept until it is done. */
@@ -71,8 +72,13 @@ struct vc_node_call {
  * blocks. */
 int vc_node_start(struct vc_node *nd, struct vc_node_call *call);
 /** 1: done. 0: nothing more can be done now; *whom is the local index waited for. Negative: failed. Never
- * blocks. */
+ * blocks. Ranks of a broadcast whose lengths differ from the root's get VC_ERR_INVAL, and so do ranks of any
+ * operation by single copy whose lengths differ. */
 int vc_node_progress(struct vc_node *nd, struct vc_node_call *call, int *whom);
+/** A broadcast of `len` bytes goes by other means than the node's memory, on all its ranks: tells that to
+ * those who have given another length and wait here. In the order of the operations; never blocks, cannot
+ * fail. */
+void vc_node_pass(struct vc_node *nd, size_t len);
 /** Start and wait. VC_OK or a negative error. */
 int vc_node_run(struct vc_node *nd, struct vc_node_call *call);
 

@@ -9,11 +9,6 @@
 #include "coll/node/node_impl.h"
 #include "transport/shm/shm_chan.h"
 
-/* What a rank publishes. */
-struct address {
-    uint64_t src, dst;
-};
-
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
 {
     if (!nd->cma_pids || c->alg == VC_NODE_SLOTS || c->len == 0)
@@ -41,11 +36,13 @@ static bool cooperative(const struct vc_node *nd, const struct vc_node_call *c)
 }
 
 /* Copies what this rank wants of rank r's data. */
-static int fetch(struct vc_node *nd, struct vc_node_call *c, int r, const struct address *a)
+static int fetch(struct vc_node *nd, struct vc_node_call *c, int r, const struct vc_cma_address *a)
 {
     char *dst = c->dst;
     pid_t pid = nd->cma_pids[r];
     size_t half = c->len / 2 / VC_CACHELINE * VC_CACHELINE;
+    if (a->len != c->len)
+        return vc_lengths_differ(nd, c, r, a->len);
     switch (c->kind) {
     case VC_NODE_BCAST:
         if (!cooperative(nd, c))
@@ -60,9 +57,9 @@ static int fetch(struct vc_node *nd, struct vc_node_call *c, int r, const struct
     }
 }
 
-static struct address address_of(struct vc_node *nd, uint64_t g, int r)
+static struct vc_cma_address address_of(struct vc_node *nd, uint64_t g, int r)
 {
-    struct address a;
+    struct vc_cma_address a;
     memcpy(&a, vc_payload(&nd->tiny, r, g), sizeof a);
     return a;
 }
@@ -77,6 +74,23 @@ static bool everybody(struct vc_node *nd, struct vc_node_call *c, uint64_t g, in
         }
     c->st.rd_next = 0;
     return true;
+}
+
+/* Everybody's vector must be as long as this rank's. */
+static int check_lengths(struct vc_node *nd, const struct vc_node_call *c, uint64_t g)
+{
+    for (int r = 0; r < nd->n; r++) {
+        uint64_t len = address_of(nd, g, r).len;
+        if (len != c->len)
+            return vc_lengths_differ(nd, c, r, len);
+    }
+    return VC_OK;
+}
+
+/* Has rank r said where its data is? */
+static bool has_posted(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t g)
+{
+    return c->kind == VC_NODE_BCAST ? vc_bcast_fits(&nd->tiny, c, r, g) : vc_ready(&nd->tiny, r, g);
 }
 
 /* The part of a vector that this rank reduces, [*at, *end). */
@@ -110,7 +124,7 @@ static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c)
     const struct vc_redop *op = c->op;
     int other = 1 - nd->me;
     pid_t pid = nd->cma_pids[other];
-    struct address a = address_of(nd, c->st.base, other);
+    struct vc_cma_address a = address_of(nd, c->st.base, other);
     bool mine = receives(c, nd->me), direct = mine && c->src != c->dst;
     size_t block = VC_CMA_PAIR_BLOCK / op->esize * op->esize, at, end;
     own_slice(nd, c, &at, &end);
@@ -190,9 +204,9 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         if (!vc_may_write(nd, ring, g + 2, whom))
             return 0;
         if (speaks) {
-            struct address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst};
+            struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst, c->len};
             memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
-            vc_publish(nd, ring, g);
+            vc_publish_as(nd, ring, g, c->kind == VC_NODE_BCAST ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
         }
         if (c->kind == VC_NODE_ALLGATHER || c->kind == VC_NODE_ALLTOALL) { /* the own block */
             char *to = (char *)c->dst + (size_t)nd->me * c->len;
@@ -207,7 +221,9 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     if (st->phase == REDUCE) {
         if (!everybody(nd, c, g, whom))
             return 0;
-        int err = nd->n == 2 ? reduce_pair(nd, c) : reduce_slice(nd, c);
+        int err = check_lengths(nd, c, g);
+        if (err == VC_OK)
+            err = nd->n == 2 ? reduce_pair(nd, c) : reduce_slice(nd, c);
         if (err != VC_OK)
             return err;
         if (fetches)
@@ -219,11 +235,11 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         uint64_t slot = reduce ? g + 1 : g;
         for (; reads && st->rd_next < nd->n; st->rd_next++) {
             int r = all ? (nd->me + st->rd_next) % nd->n : c->root;
-            if (!vc_ready(ring, r, slot)) {
+            if (reduce ? !vc_ready(ring, r, slot) : !has_posted(nd, c, r, slot)) {
                 *whom = all ? vc_blame(nd, ring, r, slot) : r;
                 return 0;
             }
-            struct address a = address_of(nd, g, r);
+            struct vc_cma_address a = address_of(nd, g, r);
             int err = reduce ? fetch_slice(nd, c, r) : fetch(nd, c, r, &a);
             if (err != VC_OK)
                 return err;

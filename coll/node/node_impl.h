@@ -40,6 +40,15 @@
 #define VC_CMA_PAIR_BLOCK (VC_CMA_BUFFERS * VC_CMA_BLOCK)
 /* Slots of the tiny ring that an operation by single copy takes. */
 #define VC_CMA_SLOTS 3
+/*
+ * The flag of a broadcast also says how long the root's message is, above the number of the slot: a length of
+ * at most a small slot as such, longer ones behind the flag, those by single copy next to the address. A rank
+ * that expects another length finds out.
+ */
+#define VC_SAY_SHIFT 51
+#define VC_SAY_WORD  8191u
+#define VC_SAY_CMA   8190u
+#define VC_SAY_OTHER 8189u /* vc_node_pass() */
 
 /* The head of a lane: what only its owner writes. The slots follow. */
 struct vc_lane_head {
@@ -88,17 +97,53 @@ static inline char *vc_payload(const struct vc_node_ring *ring, int r, uint64_t 
     return (char *)vc_flag(ring, r, g) + ring->payload;
 }
 
-/* Has lane r published slot g? Acquire: pairs with the release in vc_publish(), the payload is then visible.
- */
+/* The flag's value. Acquire: pairs with the release in vc_publish_as(), the payload is then visible. */
+static inline uint64_t vc_flag_value(const struct vc_node_ring *ring, int r, uint64_t g)
+{
+    return atomic_load_explicit(vc_flag(ring, r, g), memory_order_acquire);
+}
+
+/* Has lane r published slot g (of anything but a broadcast)? */
 static inline bool vc_ready(const struct vc_node_ring *ring, int r, uint64_t g)
 {
-    return atomic_load_explicit(vc_flag(ring, r, g), memory_order_acquire) == g + 1;
+    return vc_flag_value(ring, r, g) == g + 1;
+}
+
+static inline void vc_publish_as(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, uint64_t flag)
+{
+    atomic_store_explicit(vc_flag(ring, nd->me, g), flag, memory_order_release);
+    vc_wake_all(nd->parking);
 }
 
 static inline void vc_publish(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g)
 {
-    atomic_store_explicit(vc_flag(ring, nd->me, g), g + 1, memory_order_release);
-    vc_wake_all(nd->parking);
+    vc_publish_as(nd, ring, g, g + 1);
+}
+
+/* The flag of slot g of a broadcast, given what stands above the slot's number: a length of at most
+ * VC_SMALL_SLOT, or one of VC_SAY_*. */
+static inline uint64_t vc_bcast_flag(uint64_t g, size_t say)
+{
+    return (g + 1) | (uint64_t)say << VC_SAY_SHIFT;
+}
+
+/* Has lane r published slot g, whatever it says of its length? */
+static inline bool vc_published(const struct vc_node_ring *ring, int r, uint64_t g)
+{
+    return (vc_flag_value(ring, r, g) & ((UINT64_C(1) << VC_SAY_SHIFT) - 1)) == g + 1;
+}
+
+/* The word behind the flag, which small and bulk slots have: VC_SAY_WORD's length. */
+static inline void vc_set_word(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, uint64_t word)
+{
+    memcpy((char *)vc_flag(ring, nd->me, g) + sizeof word, &word, sizeof word);
+}
+
+static inline uint64_t vc_get_word(const struct vc_node_ring *ring, int r, uint64_t g)
+{
+    uint64_t word;
+    memcpy(&word, (const char *)vc_flag(ring, r, g) + sizeof word, sizeof word);
+    return word;
 }
 
 /* This rank will read no slot below `g` any more. Release: its reads come before an owner's overwriting. */
@@ -145,6 +190,37 @@ static inline bool vc_root_reads_src(const struct vc_node *nd, const struct vc_n
 /* Rank r >= 0 has not published slot g: if the CPUs are crowded, rather somebody else who has not and shares
  * this CPU. */
 int vc_blame(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g);
+
+/* Has rank r of a broadcast published slot g as this rank expects it: by the same way, with the same length?
+ */
+static inline bool vc_bcast_fits(const struct vc_node_ring *ring, const struct vc_node_call *c, int r,
+                                 uint64_t g)
+{
+    uint64_t flag = vc_flag_value(ring, r, g);
+    if (!c->st.ring) /* single copy: who reads the address compares the length */
+        return flag == vc_bcast_flag(g, VC_SAY_CMA);
+    if (c->len <= VC_SMALL_SLOT)
+        return flag == vc_bcast_flag(g, c->len);
+    return flag == vc_bcast_flag(g, VC_SAY_WORD) && vc_get_word(ring, r, g) == c->len;
+}
+
+/* What a rank publishes in the first slot of an operation by single copy. */
+struct vc_cma_address {
+    uint64_t src, dst, len;
+};
+
+/*
+ * node_lengths.c: ranks whose lengths differ. VC_OK or VC_ERR_INVAL with both lengths in the text.
+ *
+ * vc_bcast_check() is for a rank whose broadcast waits for the root: has that one published something else?
+ * Both may have chosen other ways for their lengths, so that it may lie in another ring. vc_kind_check() is
+ * for one that waits for rank r in anything else: has that one published a broadcast? vc_root_check() is for
+ * the root of a broadcast that waits for rank r: has that one gone elsewhere?
+ */
+int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c);
+int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r);
+int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r);
+int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs);
 
 /* node_small.c: small operations. 1: done. 0: begun, and to be continued by vc_node_progress(). -1: not for
  * it. */

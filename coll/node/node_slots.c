@@ -154,6 +154,7 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     st->ring->pos += (uint64_t)st->nchunks * (uint64_t)st->stages;
     st->wr = st->red = st->rd = 0;
     st->red_next = st->rd_next = 0;
+    st->idle = 0;
     uint64_t end = st->ring->pos;
     if (!writes(nd, c))
         st->wr = st->nchunks;
@@ -250,12 +251,25 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
     }
 }
 
+static void publish_bcast(struct vc_node *nd, struct vc_node_ring *ring, const struct vc_node_call *c,
+                          uint64_t g)
+{
+    /* Only slots for what is longer have a second word. */
+    bool in_flag = c->len <= VC_SMALL_SLOT;
+    if (!in_flag)
+        vc_set_word(nd, ring, g, c->len);
+    vc_publish_as(nd, ring, g, vc_bcast_flag(g, in_flag ? c->len : VC_SAY_WORD));
+}
+
 static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
 {
     uint64_t g = c->st.base + (uint64_t)k * (uint64_t)c->st.stages;
     if (c->len > 0)
         fill_chunk(nd, c, k, vc_payload(c->st.ring, nd->me, g));
-    vc_publish(nd, c->st.ring, g);
+    if (c->kind == VC_NODE_BCAST)
+        publish_bcast(nd, c->st.ring, c, g);
+    else
+        vc_publish(nd, c->st.ring, g);
     /* Not before the others can begin, and while it is in this core's cache. */
     if (c->kind == VC_NODE_ALLGATHER || c->kind == VC_NODE_ALLTOALL)
         keep_own(nd, c, (size_t)k * c->st.chunk, chunk_len(c, k));
@@ -272,8 +286,8 @@ static const char *contribution(const struct vc_node *nd, const struct vc_node_c
 
 /*
  * Reduces [lo, lo + len) of the payloads of chunk k of all ranks, descending, into `out`, as far as they have
- * arrived: right to left gives ((v0 + v1) + ...) with v0 leftmost. *next counts the ranks done. True when
- * complete.
+ * arrived: right to left gives v0 + (v1 + (v2 + ...)), v0 being the leftmost operand. *next counts the ranks
+ * done. True when complete.
  */
 static bool reduce_chunk(struct vc_node *nd, struct vc_node_call *c, int k, size_t lo, size_t len, char *out,
                          int *next, int *whom)
@@ -414,7 +428,9 @@ static bool consume_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int
         return reduce_chunk(nd, c, k, 0, len, c->dst ? (char *)c->dst + off : NULL, &st->rd_next, whom);
     }
     if (!reads_all(nd, c)) { /* bcast, scatter: the root alone speaks */
-        if (!vc_ready(st->ring, c->root, g)) {
+        /* A broadcast of another length is not for consuming: vc_bcast_check() has a word on it. */
+        if (!(c->kind == VC_NODE_BCAST ? vc_bcast_fits(st->ring, c, c->root, g)
+                                       : vc_ready(st->ring, c->root, g))) {
             *whom = c->root;
             return false;
         }

@@ -37,9 +37,10 @@ static inline void copy(void *to, const void *from, size_t len)
         memcpy(to, from, len);
 }
 
-static inline void publish(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, size_t bytes)
+static inline void publish_as(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, uint64_t flag,
+                              size_t bytes)
 {
-    vc_publish(nd, ring, g);
+    vc_publish_as(nd, ring, g, flag);
     fetch_for_writing(vc_flag(ring, nd->me, g + FETCH_AHEAD));
     if (bytes <= VC_TINY_SLOT)
         return;
@@ -48,14 +49,25 @@ static inline void publish(struct vc_node *nd, struct vc_node_ring *ring, uint64
         fetch_for_writing(next + at);
 }
 
-static inline bool arrives(const struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g)
+static inline void publish(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, size_t bytes)
+{
+    publish_as(nd, ring, g, g + 1, bytes);
+}
+
+static inline bool arrives_as(const struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g,
+                              uint64_t flag)
 {
     int polls = nd->wait->crowded ? POLLS_CROWDED : POLLS;
     do {
-        if (vc_ready(ring, r, g))
+        if (vc_flag_value(ring, r, g) == flag)
             return true;
     } while (--polls);
     return false;
+}
+
+static inline bool arrives(const struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g)
+{
+    return arrives_as(nd, ring, r, g, g + 1);
 }
 
 /* Hands the operation over to node_slots.c, with `taken` participants already consumed. */
@@ -138,8 +150,8 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
     case VC_NODE_BCAST:
         if (nd->me == c->root) {
             copy(slot, c->dst, len);
-            publish(nd, ring, g, len);
-        } else if (arrives(nd, ring, c->root, g)) {
+            publish_as(nd, ring, g, vc_bcast_flag(g, len), len);
+        } else if (arrives_as(nd, ring, c->root, g, vc_bcast_flag(g, len))) {
             copy(c->dst, vc_payload(ring, c->root, g), len);
         } else {
             rc = hand_over(c, ring, g, 0);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/bounds.h"
 #include "coll/patterns.h"
 #include "coll/reduce/tree.h"
 #include "coll/registry.h"
@@ -41,6 +42,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return vc_bound_tree(s->size) * vc_bound_segments(s, 0);
+}
+
 const struct vc_alg vc_alg_reduce_binomial = {
     .name = "binomial",
     .coll = VC_REDUCE,
@@ -49,4 +55,5 @@ const struct vc_alg vc_alg_reduce_binomial = {
     .params = VC_PARAM_SEGMENT,
     .help = "binomial tree rooted at the root: small messages; not segmented by default",
     .build = build,
+    .steps = steps,
 };

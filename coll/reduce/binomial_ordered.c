@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/bounds.h"
 #include "coll/reduce/tree.h"
 #include "coll/registry.h"
 
@@ -17,6 +18,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 2 + vc_bound_tree(s->size) * vc_bound_segments(s, 0);
+}
+
 const struct vc_alg vc_alg_reduce_binomial_ordered = {
     .name = "binomial_ordered",
     .coll = VC_REDUCE,
@@ -25,4 +31,5 @@ const struct vc_alg vc_alg_reduce_binomial_ordered = {
     .params = VC_PARAM_SEGMENT,
     .help = "binomial tree of rank 0, operands in rank order, result forwarded to the root: any operator",
     .build = build,
+    .steps = steps,
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/bounds.h"
 #include "coll/patterns.h"
 #include "coll/registry.h"
 
@@ -44,6 +45,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 4 * vc_bound_segments(s, DEFAULT_SEGMENT);
+}
+
 const struct vc_alg vc_alg_reduce_chain = {
     .name = "chain",
     .coll = VC_REDUCE,
@@ -53,4 +59,5 @@ const struct vc_alg vc_alg_reduce_chain = {
     .help =
         "pipeline of segments (64k) down the ranks in order, then to the root: large messages, any operator",
     .build = build,
+    .steps = steps,
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "coll/bounds.h"
 #include "coll/allreduce/halving.h"
 #include "coll/patterns.h"
 #include "coll/registry.h"
@@ -36,6 +37,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return vc_bound_rabenseifner(s->size);
+}
+
 const struct vc_alg vc_alg_reduce_rabenseifner = {
     .name = "rabenseifner",
     .coll = VC_REDUCE,
@@ -43,4 +49,5 @@ const struct vc_alg vc_alg_reduce_rabenseifner = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "reduce-scatter by halving, then gather to the root (Rabenseifner 2004): large messages",
     .build = build,
+    .steps = steps,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reduction in the node's memory to its leader, then along a binomial tree of leaders; optionally in
  * segments. */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 #include "coll/patterns.h"
@@ -27,6 +28,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return (1 + vc_bound_tree(s->hier->nnodes)) * vc_bound_segments(s, 0);
+}
+
 const struct vc_alg vc_alg_reduce_two_level = {
     .name = "two_level",
     .coll = VC_REDUCE,
@@ -35,4 +41,5 @@ const struct vc_alg vc_alg_reduce_two_level = {
     .params = VC_PARAM_SEGMENT,
     .help = "reduction in the node's memory, then a binomial tree among one leader per node",
     .build = build,
+    .steps = steps,
 };

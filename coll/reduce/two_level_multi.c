@@ -3,6 +3,7 @@
  * L ranks of each node reduce one slice each in the node's memory and then across the network, along a
  * binomial tree of the ranks of the same local index; on the root's node they hand their slices to the root.
  */
+#include "coll/bounds.h"
 #include "coll/two_level.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
@@ -32,6 +33,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+static long steps(const struct vc_shape *s)
+{
+    return 2 + vc_bound_tree(s->hier->nnodes) + vc_bound_ppn(s);
+}
+
 const struct vc_alg vc_alg_reduce_two_level_multi = {
     .name = "two_level_multi",
     .coll = VC_REDUCE,
@@ -41,4 +47,5 @@ const struct vc_alg vc_alg_reduce_two_level_multi = {
     .help =
         "several ranks per node reduce a slice each across the network (after DPML, Bayatpour et al. 2017)",
     .build = build,
+    .steps = steps,
 };

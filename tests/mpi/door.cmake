@@ -30,8 +30,18 @@ vc_mpi_test(door_comms_nodes NP 4 PRELOAD ENV VCOLL_NODE_SPLIT=2 VCOLL_SETUP_AFT
 vc_mpi_test(door_comms_limit NP 4 PRELOAD ENV VCOLL_SHM_LIMIT=100k COMMAND $<TARGET_FILE:door_comms>)
 vc_mpi_test(door_public NP 3 COMMAND $<TARGET_FILE:door_public>)
 
+if(VCOLL_COUNT_CALLS)
+  add_executable(door_counts door_counts.c)
+  target_link_libraries(door_counts PRIVATE vcoll_flags)
+  vc_mpi_test(door_counts_native NP 3 COMMAND $<TARGET_FILE:door_counts>)
+  foreach(_np 2 3)
+    vc_mpi_test(door_counts.${_np} NP ${_np} PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:door_counts>)
+  endforeach()
+  vc_mpi_test(door_counts_lazy NP 3 PRELOAD COMMAND $<TARGET_FILE:door_counts>)
+endif()
+
 add_test(NAME mpi.door_symbols COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/test_symbols.sh $<TARGET_FILE:vcoll>
-  ${MPI_mpi_LIBRARY} ${PROJECT_SOURCE_DIR}/pmpi/symbols.list)
+  ${MPI_mpi_LIBRARY} ${PROJECT_BINARY_DIR}/pmpi/symbols.list ${PROJECT_SOURCE_DIR}/include/vcoll/vcoll.h)
 set_tests_properties(mpi.door_symbols PROPERTIES LABELS mpi TIMEOUT 60)
 
 add_test(NAME mpi.door_settings COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/door_settings.py

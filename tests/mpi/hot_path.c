@@ -2,8 +2,8 @@
 /*
  * Counts what an 8-byte allreduce of two ranks costs besides instructions: allocations and locks here, by
  * standing in for the functions; system calls in hot_path.sh, by tracing between the marks that this program
- * leaves (getppid). A batch in which a rank had to wait long may yield, sleep or drive the MPI, on a busy
- * machine that may be nearly all of them; but if the path itself did any of it, no batch could be free of it.
+ * leaves (getppid). A batch in which a rank had to wait long may yield, sleep or drive the MPI; the median
+ * batch must be free of it.
  */
 #include <dlfcn.h>
 #include <link.h>
@@ -18,6 +18,9 @@
 #include <unistd.h>
 
 enum { BATCHES = 400, CALLS = 20 };
+/* Exit code: fewer than half of the batches were clean, which may be the machine's doing (see hot_path.sh).
+ */
+enum { VC_HOT_BUSY = 8 };
 
 static _Atomic long allocations, locks;
 
@@ -96,7 +99,7 @@ int main(int argc, char **argv)
     char *exclude = getenv("VC_HOT_EXCLUDE");
     if (exclude && dl_iterate_phdr(find_excluded, exclude) == 0) {
         fprintf(stderr, "rank %d: %s is not loaded\n", rank, exclude);
-        bad = 1;
+        bad |= 1;
     }
     /* Where each call is traced slowly, the other rank waits long in every batch, which is not what is
      * counted. */
@@ -106,7 +109,7 @@ int main(int argc, char **argv)
         MPI_Allreduce(&in, &out, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
     if (atomic_load(&allocations) == before) { /* set-up allocates: otherwise the count counts nothing */
         fprintf(stderr, "rank %d: allocations are not seen\n", rank);
-        bad = 1;
+        bad |= 1;
     }
     for (int b = 0; b < batches; b++) {
         MPI_Barrier(MPI_COMM_WORLD);
@@ -118,10 +121,10 @@ int main(int argc, char **argv)
         mark();
         bad |= out != 2;
     }
-    if (free_of_both == 0 && !traced) {
-        fprintf(stderr, "rank %d: none of %d batches of %d calls was without allocation and lock\n", rank,
-                batches, CALLS);
-        bad = 1;
+    if (2 * free_of_both < batches && !traced) {
+        fprintf(stderr, "rank %d: %d of %d batches of %d calls were without allocation and lock\n", rank,
+                free_of_both, batches, CALLS);
+        bad |= VC_HOT_BUSY;
     }
     MPI_Finalize();
     return bad;

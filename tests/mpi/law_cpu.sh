@@ -16,17 +16,25 @@ done
 
 # A quota, where we may set one: half of a CPU for 4 ranks. cgroup v2, or the cpu controller of v1.
 group=
+no_quota() {
+    echo "the quota of half a CPU cannot be set here: that part is skipped"
+    skipped=true
+    [ -z "$group" ] || rmdir "$group"
+    group=
+}
+skipped=false
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
     if mkdir /sys/fs/cgroup/vc_law_$$ 2>/dev/null; then
         group=/sys/fs/cgroup/vc_law_$$
-        echo "50000 100000" 2>/dev/null >"$group/cpu.max" || echo "no cpu controller, no quota"
+        echo "50000 100000" 2>/dev/null >"$group/cpu.max" || no_quota
     fi
 elif [ -f /sys/fs/cgroup/cpu/cpu.cfs_quota_us ] || [ -f /sys/fs/cgroup/cpu/tasks ]; then
     if mkdir /sys/fs/cgroup/cpu/vc_law_$$ 2>/dev/null; then
         group=/sys/fs/cgroup/cpu/vc_law_$$
-        echo 50000 2>/dev/null >"$group/cpu.cfs_quota_us" || echo "no quota"
+        echo 50000 2>/dev/null >"$group/cpu.cfs_quota_us" || no_quota
     fi
 fi
+[ -n "$group" ] || $skipped || no_quota
 if [ -n "$group" ]; then
     # shellcheck disable=SC2016
     timeout 100 sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" "$mpirun" -n 4 "$verify" 1 \
@@ -52,4 +60,5 @@ for wait in auto event hybrid; do
         fail "VCOLL_WAIT=$wait: 7 ranks waited for a second in ${sleeps:-no} sleeps"
     }
 done
+$skipped && skip "all but the quota was checked"
 echo ok

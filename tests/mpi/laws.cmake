@@ -2,7 +2,7 @@
 #
 # One test for each law of the design, and for each kind of wrong or missing surroundings. The programs run without vcoll
 # as well (by hand: tests/mpirun -n 4 law_verify), which is how to tell a wrong test from a wrong library.
-foreach(_law cool kill large lifecycle nowrite progress signals threads verify)
+foreach(_law bcast cool ends init kill large lifecycle nowrite progress signals threads verify)
   add_executable(law_${_law} law_${_law}.c)
   target_link_libraries(law_${_law} PRIVATE vcoll_flags)
 endforeach()
@@ -69,6 +69,7 @@ vc_law_script(messages)
 # 6: failure is loud or harmless.
 vc_law_script(shm TIMEOUT 300)
 vc_law_script(kill TIMEOUT 300)
+vc_law_script(bcast)
 foreach(_np 2 3)
   vc_mpi_test(law.nowrite.${_np} NP ${_np} PRELOAD
     ENV VCOLL_SETUP_AFTER=1 VCOLL_ALG=bcast=shm_cma,reduce=shm_cma,allreduce=shm_cma COMMAND $<TARGET_FILE:law_nowrite>)
@@ -78,3 +79,25 @@ endforeach()
 # Waiting: few CPUs, and cool.
 vc_law_script(cpu TIMEOUT 300)
 vc_alone(mpi.law.cpu)
+
+# 6, in fault-tolerant jobs: where the MPI has them (Open MPI from 5.0 on).
+include(CheckSymbolExists)
+set(CMAKE_REQUIRED_LIBRARIES MPI::MPI_C)
+check_symbol_exists(MPIX_Comm_shrink "mpi.h;mpi-ext.h" VC_HAVE_ULFM)
+unset(CMAKE_REQUIRED_LIBRARIES)
+if(VC_HAVE_ULFM)
+  add_executable(law_ft law_ft.c)
+  target_link_libraries(law_ft PRIVATE vcoll_flags)
+  vc_law_script(ft TIMEOUT 300)
+endif()
+
+# 7: no trace. Names, attributes, and what callbacks do while a communicator ends.
+foreach(_what names free disconnect failures bypass threads)
+  vc_mpi_test(law.ends.${_what} NP 3 PRELOAD COMMAND $<TARGET_FILE:law_ends> ${_what})
+  vc_mpi_test(law.ends.${_what}.native NP 3 COMMAND $<TARGET_FILE:law_ends> ${_what})
+  set_tests_properties(mpi.law.ends.${_what} mpi.law.ends.${_what}.native PROPERTIES SKIP_RETURN_CODE 77)
+endforeach()
+
+# 8: worth its cost. How many messages MPI_Init takes; plans that would be too long.
+vc_law_script(init)
+vc_law_script(long)

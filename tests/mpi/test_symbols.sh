@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# test_symbols.sh LIBVCOLL LIBMPI SYMBOLS.LIST: exactly the intercepted names and vcoll_* are exported, each of them has an
+# test_symbols.sh LIBVCOLL LIBMPI SYMBOLS.LIST VCOLL.H: exactly the intercepted names and vcoll_* are exported, each of them has an
 # original in this MPI, and the MPI's own library does not come back in through them.
 set -eu
-vcoll=$1 mpi=$2 list=$3
+vcoll=$1 mpi=$2 list=$3 header=$4
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 bad=0
@@ -17,14 +17,14 @@ if ! diff "$tmp/want" "$tmp/have.mpi" > "$tmp/diff"; then
     bad=1
 fi
 # Of the others, what vcoll.h declares and nothing else.
-sed -n 's/^[a-z].*[ *]\(vcoll_[a-z_]*\)(.*/\1/p' "$(dirname "$list")/../include/vcoll/vcoll.h" | sort > "$tmp/want.own"
+sed -n 's/^[a-z].*[ *]\(vcoll_[a-z_]*\)(.*/\1/p' "$header" | sort > "$tmp/want.own"
 grep '^vcoll_' "$tmp/have" > "$tmp/have.own" || true
 if ! [ -s "$tmp/want.own" ] || ! diff "$tmp/want.own" "$tmp/have.own" > "$tmp/diff"; then
     echo "exports differ from vcoll.h (<: missing, >: not declared):"
     cat "$tmp/diff"
     bad=1
 fi
-[ "$(wc -l < "$list")" -eq 20 ] || { echo "symbols.list: not 17 collectives, Init, Init_thread and Finalize"; bad=1; }
+names=22 # 17 collectives, Init, Init_thread, Finalize, Comm_free, Comm_disconnect
 
 nm -D --defined-only "$mpi" | awk '{ sub(/@.*/, "", $3); print $3 }' | sort > "$tmp/mpi"
 comm -23 "$tmp/want" "$tmp/mpi" > "$tmp/unknown"
@@ -34,9 +34,15 @@ if [ -s "$tmp/unknown" ]; then
     bad=1
 fi
 
-# MPI_X must be PMPI_X: tools that wrap one of them see all calls.
+# Where the MPI has large counts, each collective but the barrier has a second name, and it is taken over, too.
+if grep -qx PMPI_Bcast_c "$tmp/mpi"; then
+    names=$((names + 16))
+fi
+[ "$(wc -l < "$list")" -eq "$names" ] || { echo "$(wc -l < "$list") names are taken over instead of $names"; bad=1; }
+
+# MPI_X must not be PMPI_X: it may have to go to another tool first, and that tool's PMPI_X must not.
 nm -D --defined-only "$vcoll" | awk '{ sub(/@.*/, "", $3); addr[$3] = $1 }
-    END { for (s in addr) if (s ~ /^MPI_/ && addr[s] != addr["P" s]) { print s " is not P" s; bad = 1 }; exit bad }' || bad=1
+    END { for (s in addr) if (s ~ /^MPI_/ && addr[s] == addr["P" s]) { print s " is P" s; bad = 1 }; exit bad }' || bad=1
 
 readelf -d "$vcoll" | grep NEEDED | grep -q "$(basename "$mpi" | sed 's/\.so.*//')\.so" ||
     { echo "$vcoll does not need libmpi"; bad=1; }

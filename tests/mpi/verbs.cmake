@@ -120,7 +120,7 @@ target_link_libraries(verbs_allreduces PRIVATE vcoll_flags)
 if(NOT VCOLL_SANITIZE)
   add_test(NAME loopback.hot_path COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/verbs_hot_path.sh $<TARGET_FILE:hot_path>)
   vc_alone(loopback.hot_path)
-  set_tests_properties(loopback.hot_path PROPERTIES LABELS loopback TIMEOUT 120 SKIP_RETURN_CODE 77
+  set_tests_properties(loopback.hot_path PROPERTIES LABELS loopback TIMEOUT 400 SKIP_RETURN_CODE 77
     ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>;VCOLL_VERBS_LIBRARY=$<TARGET_FILE:vcoll_loopback_verbs>")
   add_test(NAME loopback.instructions
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/verbs_instructions.sh ${PROJECT_BINARY_DIR} 40)

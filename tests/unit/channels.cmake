@@ -45,3 +45,7 @@ vc_unit_test(test_netdev test_netdev.c)
 foreach(_part "" _limits _threads)
   vc_unit_test(test_regcache${_part} test_regcache${_part}.c pipe_device.c)
 endforeach()
+
+# What MPI_Init exchanges, and what comes of it.
+vc_unit_test(test_gather test_gather.c ${PROJECT_SOURCE_DIR}/pmpi/gather.c)
+vc_unit_test(test_places test_places.c ${PROJECT_SOURCE_DIR}/pmpi/places.c)

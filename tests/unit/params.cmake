@@ -8,6 +8,8 @@ if(TARGET vcoll-tool)
   add_test(NAME unit.tool
     COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/test_tool.sh $<TARGET_FILE:vcoll-tool> ${PROJECT_SOURCE_DIR})
   set_tests_properties(unit.tool PROPERTIES LABELS unit TIMEOUT 120)
+  add_test(NAME unit.secure COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/test_secure.sh $<TARGET_FILE:vcoll-tool>)
+  set_tests_properties(unit.secure PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CODE 77)
 endif()
 # Installs into a scratch directory, builds a program against it with pkg-config and with CMake, and runs an unmodified
 # one with `vcoll run`. A sanitized library cannot be put into programs that are not.

@@ -9,3 +9,14 @@ foreach(coll barrier bcast reduce allreduce allgather alltoall)
   set_tests_properties(unit.test_plans.${coll} PROPERTIES LABELS unit TIMEOUT 600)
 endforeach()
 vc_unit_test(test_two_level test_two_level.c)
+
+# Memory is counted by way of the linker.
+add_executable(test_plan_budget test_plan_budget.c)
+target_link_libraries(test_plan_budget PRIVATE vcoll_core)
+target_link_options(test_plan_budget PRIVATE
+  -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=free)
+if(VCOLL_SANITIZE) # each access costs more
+  target_compile_definitions(test_plan_budget PRIVATE BUDGET_NS=50000000)
+endif()
+add_test(NAME unit.test_plan_budget COMMAND test_plan_budget)
+set_tests_properties(unit.test_plan_budget PROPERTIES LABELS unit TIMEOUT 120)

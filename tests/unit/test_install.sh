@@ -25,6 +25,7 @@ lib=$(find "$dir/tree" -name libvcoll.so)
 try "$dir/tree/bin/vcoll" info --params
 if [ -e "$dir/tree/libexec/vcoll/vcoll-bench" ]; then
     try "$dir/tree/bin/vcoll" bench --help
+    try "$dir/tree/bin/vcoll" doctor --list
 fi
 
 cat >"$dir/app.c" <<'EOF'

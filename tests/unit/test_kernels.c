@@ -378,6 +378,41 @@ static void test_rules(void **state)
     assert_true(isinf(z[0]) || isinf(z[1]));
 }
 
+/* Every sum of two bytes, and 16 bit sums around the edges: never saturated, whatever the position. */
+static void test_narrow_sums_wrap(void **state)
+{
+    static const enum vc_type types[] = {VC_T_INT8,  VC_T_UINT8,  VC_T_FINT8,
+                                         VC_T_INT16, VC_T_UINT16, VC_T_FINT16};
+    static const unsigned edge[] = {0, 1, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff};
+    enum { N = 65536 };
+    static uint16_t a[N], b[N], out[N];
+    (void)state;
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+        bool narrow = vc_type_size(types[t]) == 1;
+        uint8_t *a8 = (uint8_t *)a, *b8 = (uint8_t *)b, *out8 = (uint8_t *)out;
+        for (unsigned i = 0; i < N; i++) {
+            if (narrow) {
+                a8[i] = (uint8_t)(i >> 8);
+                b8[i] = (uint8_t)i;
+            } else {
+                a[i] = (uint16_t)(edge[i % 11] + i / 121);
+                b[i] = (uint16_t)edge[i / 11 % 11];
+            }
+        }
+        for (unsigned k = 0; vc_kernel_set(k); k++) {
+            memset(out, 0xa5, sizeof out);
+            vc_kernel_set(k)->fn[VC_OP_SUM][types[t]](a, b, out, N, NULL);
+            for (unsigned i = 0; i < N; i++) {
+                unsigned is = narrow ? out8[i] : out[i];
+                unsigned want = narrow ? (uint8_t)(a8[i] + b8[i]) : (uint16_t)(a[i] + b[i]);
+                if (is != want)
+                    fail_msg("%s: %s, element %u: %#x instead of %#x", vc_kernel_set(k)->isa,
+                             vc_type_name(types[t]), i, is, want);
+            }
+        }
+    }
+}
+
 static void test_facts(void **state)
 {
     struct vc_redop redop;
@@ -417,9 +452,13 @@ static void test_facts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),        cmocka_unit_test(test_small_counts),
-        cmocka_unit_test(test_large_counts), cmocka_unit_test(test_nothing_read_behind),
-        cmocka_unit_test(test_rules),        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_small_counts),
+        cmocka_unit_test(test_large_counts),
+        cmocka_unit_test(test_nothing_read_behind),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_narrow_sums_wrap),
     };
 
     printf("kernels of:");

@@ -495,6 +495,57 @@ static void test_files(void **state)
     assert_int_equal(vc_params_load(&p, values, &report), VC_OK);
 }
 
+/* A process that has rights of others: nobody's variable names a file or a library. */
+static void test_secure(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"STATS_FILE", "TABLE", "TUNE_SAVE", "VERBS_LIBRARY"};
+    char user[] = "/tmp/vcoll-params-XXXXXX", var[64];
+    int n, named = 0, fd = mkstemp(user);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    write_file(user, "SPIN_US=88\n");
+    const struct vc_param_def *defs = vc_param_defs(&n);
+    for (int i = 0; i < n; i++)
+        named += vc_param_names_file(&defs[i]);
+    assert_int_equal(named, sizeof files / sizeof *files);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(var, sizeof var, "VCOLL_%s", files[i]);
+        setenv(var, "/tmp/evil", 1);
+        assert_int_equal(vc_params_load_secure(true, NULL, user, &p, values, &report), VC_OK);
+        assert_int_equal(values[def_index(files[i])].origin, VC_FROM_DEFAULT);
+        assert_string_equal(values[def_index(files[i])].text, defs[def_index(files[i])].deflt);
+        assert_non_null(strstr(report.warnings, var));
+        assert_non_null(strstr(report.warnings, "ignored"));
+        assert_int_equal(p.spin_us, 50);
+        /* The administrator's file may. */
+        char line[64];
+        snprintf(line, sizeof line, "%s=/usr/good\n", files[i]);
+        write_file(user, line);
+        assert_int_equal(vc_params_load_secure(true, user, NULL, &p, values, &report), VC_OK);
+        assert_string_equal(values[def_index(files[i])].text, "/usr/good");
+        write_file(user, "SPIN_US=88\n");
+        assert_int_equal(vc_params_load_secure(false, NULL, user, &p, values, &report), VC_OK);
+        assert_string_equal(values[def_index(files[i])].text, "/tmp/evil");
+        assert_int_equal(p.spin_us, 88);
+        assert_string_equal(report.warnings, "");
+        unsetenv(var);
+    }
+    /* What names no file stays the user's. */
+    setenv("VCOLL_WAIT", "event", 1);
+    setenv("VCOLL_WIAT", "event", 1);
+    setenv("VCOLL_STRICT", "1", 1);
+    setenv("VCOLL_TABLE", "/tmp/evil", 1);
+    assert_int_equal(vc_params_load_secure(true, NULL, user, &p, values, &report), VC_ERR_INVAL);
+    assert_int_equal(p.wait, VC_WAIT_EVENT);
+    assert_non_null(strstr(report.error, "VCOLL_WIAT"));
+    unsetenv("VCOLL_WAIT");
+    unsetenv("VCOLL_WIAT");
+    unsetenv("VCOLL_STRICT");
+    unsetenv("VCOLL_TABLE");
+    assert_int_equal(unlink(user), 0);
+}
+
 static uint64_t fingerprint_with(const char *name, const char *value)
 {
     char var[64];
@@ -523,7 +574,7 @@ static void test_fingerprint(void **state)
                               {"VERBS_SL", "1"},        {"VERBS_SLOT", "4k"},      {"VERBS_TC", "8"},
                               {"VERBS_TIMEOUT", "9"},   {"VERBS_ZCOPY_MIN", "1m"}, {"TABLE", "none"},
                               {"COALESCING", "apply"},  {"TUNE", "online"},        {"TUNE_SHARE", "2"},
-                              {"TUNE_SAVE", "t"}};
+                              {"TUNE_SAVE", "t"},       {"DEVICE_MEMORY", "off"}};
     int n;
     const struct vc_param_def *d = vc_param_defs(&n);
     assert_int_equal(n, sizeof other / sizeof other[0]);
@@ -546,8 +597,8 @@ int main(void)
         cmocka_unit_test(test_good_values), cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_alg),         cmocka_unit_test(test_alg_params),
         cmocka_unit_test(test_unknown),     cmocka_unit_test(test_files),
-        cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_verbs),
-        cmocka_unit_test(test_moderation),
+        cmocka_unit_test(test_secure),      cmocka_unit_test(test_fingerprint),
+        cmocka_unit_test(test_verbs),       cmocka_unit_test(test_moderation),
     };
     return cmocka_run_group_tests(tests, clean_environment, NULL);
 }

@@ -378,6 +378,52 @@ static void both_ways_agree(void **state)
             }
 }
 
+/* Communicators on which a plan would be too long: another row's, then native; on all ranks, from the shape.
+ */
+static void long_plans(void **state)
+{
+    (void)state;
+    static const int shapes[][2] = {{2, 176}, {4, 128}, {32, 128}, {8, 256}, {1024, 16}, {4096, 1}, {1, 256}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int flags = 0; flags < 4; flags++) {
+            key.nnodes = shapes[i][0];
+            key.max_ppn = shapes[i][1];
+            key.size = key.nnodes * key.max_ppn;
+            key.have_verbs = flags & 1;
+            for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+                for (size_t b = 0; b < (size_t)64 << 20; b = b ? b * 8 : 8) {
+                    struct vc_select_call call = {(enum vc_coll)c, b, 8, flags & 2};
+                    explained((enum vc_coll)c, b, flags & 2);
+                    const char *why =
+                        vc_select_refuses(&key, &call, vc_select(&sel, (enum vc_coll)c, b, flags & 2));
+                    if (why && strstr(why, "plan"))
+                        fail_msg("%s of %zu bytes at %dx%d: %s", vc_coll_name((enum vc_coll)c), b,
+                                 shapes[i][0], shapes[i][1], why);
+                    if (sel.spare[c].alg && vc_select_refuses(&key, &call, &sel.spare[c]))
+                        fail_msg("spare of %s", vc_coll_name((enum vc_coll)c));
+                }
+        }
+    key = usual;
+    key.nnodes = 32;
+    key.max_ppn = 128;
+    key.size = 4096;
+    assert_string_equal(chosen(VC_ALLTOALL, 8), "native");
+    assert_string_equal(chosen(VC_ALLTOALL, 1 << 20), "native");
+    assert_int_equal(sel.too_long[VC_ALLTOALL], 0);
+    assert_string_equal(chosen(VC_ALLREDUCE, 8), "two_level");
+    assert_int_equal(vc_choice_parse(VC_ALLTOALL, "pairwise", &params.alg[VC_ALLTOALL]), VC_OK);
+    assert_string_equal(chosen(VC_ALLTOALL, 8), "native");
+    assert_int_equal(sel.too_long[VC_ALLTOALL], 8191);
+    const char *text = explained(VC_ALLTOALL, 8, true);
+    if (!strstr(text,
+                "VCOLL_ALG[-1]: its plan would have 8191 steps here, and none of more than 4096 is built\n"))
+        fail_msg("%s", text);
+    key.nnodes = 4;
+    key.size = 512;
+    memset(&params, 0, sizeof params);
+    assert_string_equal(chosen(VC_ALLTOALL, 8), "two_level_multi");
+}
+
 static void devices(void **state)
 {
     static const char text[] =
@@ -401,7 +447,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(first_match_wins), TEST(every_key),           TEST(passed_over),     TEST(builtin_hands_on),
         TEST(reproducible),     TEST(settings_come_first), TEST(spare),           TEST(forcing),
-        TEST(refusing),         TEST(explaining),          TEST(both_ways_agree), TEST(devices),
+        TEST(refusing),         TEST(explaining),          TEST(both_ways_agree), TEST(long_plans),
+        TEST(devices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,12 +176,22 @@ done
 [ "$(grep -c "^LD_PRELOAD=$lib$" "$dir/words")" = 2 ] || fail "the library does not reach both programs"
 unset VCOLL_WAIT VCOLL_COLLS
 expect 42 run --vcoll-lib "$lib" -x A=1 -x LD_PRELOAD=/x/y.so ./app
-words_are -x "LD_PRELOAD=$lib:/x/y.so" -x A=1 ./app
+words_are -x "LD_PRELOAD=/x/y.so:$lib" -x A=1 ./app
+expect 42 run --vcoll-lib "$lib" -x LD_PRELOAD=/x/a.so -x A=1 -x LD_PRELOAD=/x/b.so:/x/c.so ./app
+words_are -x "LD_PRELOAD=/x/b.so:/x/c.so:$lib" -x A=1 ./app
 LD_PRELOAD=libm.so.6
 export LD_PRELOAD
 expect 42 run --vcoll-lib "$lib" ./app
-words_are -x "LD_PRELOAD=$lib:libm.so.6" ./app
+words_are -x "LD_PRELOAD=libm.so.6:$lib" ./app
+expect 42 run --vcoll-lib "$lib" -x LD_PRELOAD ./app
+words_are -x "LD_PRELOAD=libm.so.6:$lib" ./app
 unset LD_PRELOAD
+# Files that are no programs, or broken ones, are no reason for anything.
+printf '\177ELF\002\001\001' >"$dir/short"
+head -c 3000 "$vcoll" >"$dir/cut"
+chmod +x "$dir/short" "$dir/cut"
+expect 42 run --vcoll-lib "$lib" "$dir/short" "$dir/cut" "$dir" /bin/sh ''
+words_are -x "LD_PRELOAD=$lib" "$dir/short" "$dir/cut" "$dir" /bin/sh ''
 expect 126 run --vcoll-lib /no/such.so ./app
 err_has "/no/such.so" "vcoll run with a library that is not there"
 expect 126 run --vcoll-lib "$dir" ./app

@@ -104,13 +104,14 @@ extra = job["private_bytes"] - job["queue_pairs"] * job["private_bytes_per_queue
 assert extra > 0 and extra % job["ranks"] == 0
 
 # Log-step algorithms need log2 of the ranks (twice where both directions differ), a ring two, everybody all.
-logs = "barrier=dissemination,bcast=binomial,reduce=binomial,allreduce=recursive_doubling,allgather=bruck,alltoall=bruck"
+logs = "barrier=dissemination,bcast=binomial,reduce=binomial,allreduce=recursive_doubling,allgather=bruck,alltoall="
 exact = {"bcast": 1, "reduce": 1, "allreduce": 1}
 for p in (2, 16, 64, 100, 512, 1024, 2000):
     log = math.ceil(math.log2(p))
-    job, = cost(f"-n {p}", ALG=logs)
+    # A Bruck alltoall moves every block: from some hundreds of ranks on its plan is too long, and refused.
+    job, = cost(f"-n {p}", ALG=logs + ("bruck" if p <= 512 else "native"))
     for r in (r for r in job["algorithms"] if not r["noncommutative"]):
-        assert 1 <= r["queue_pairs"] <= 2 * log, (p, r)
+        assert r["algorithm"] == "native" or 1 <= r["queue_pairs"] <= 2 * log, (p, r)
         if r["collective"] in exact and p & (p - 1) == 0:
             assert r["queue_pairs"] == log, (p, r)
     assert job["queue_pairs"] <= 4 * log, job

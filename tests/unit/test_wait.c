@@ -24,7 +24,7 @@ static void count_progress(void)
 
 static struct vc_wait_cfg config(enum vc_wait_mode mode, bool crowded)
 {
-    struct vc_wait_cfg cfg = {mode, 50000, crowded, 200000, 5000000, count_progress};
+    struct vc_wait_cfg cfg = {mode, 50000, crowded, 200000, 5000000, count_progress, NULL, NULL};
     return cfg;
 }
 

@@ -57,7 +57,7 @@ static void no_progress(void) {}
 
 static struct vc_wait_cfg config(enum vc_wait_mode mode)
 {
-    struct vc_wait_cfg cfg = {mode, 50000, false, 900000000, 900000000, no_progress};
+    struct vc_wait_cfg cfg = {mode, 50000, false, 900000000, 900000000, no_progress, NULL, NULL};
     return cfg;
 }
 

@@ -10,6 +10,9 @@
 #include "transport/channel.h"
 #include <mpi.h>
 
+/* Open MPI 6 deprecates functions that 4.1 has no other for. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 /** X-list of the functions in the table; adding a call means adding a line to next.list. */
 struct vc_next {
 #ifdef __GNUC__
@@ -24,16 +27,32 @@ struct vc_next {
 #pragma GCC diagnostic pop
 #endif
 };
+#pragma GCC diagnostic pop
 
 /** Filled by vc_next_init(); read-only afterwards. */
 extern struct vc_next vc_next;
 
-/** Resolves the table. Idempotent, thread-safe. A symbol that is missing ends the program with a line that
- * names it. */
+/**
+ * Resolves the table. Idempotent, thread-safe. No entry is NULL: one that the MPI does not have ends the
+ * program with a line when it is called.
+ */
 void vc_next_init(void);
+
+/**
+ * NULL, or why the MPI of this program is none that vcoll can use: it is of another family, or lacks
+ * functions. Then nothing but the program's own calls may be handed to it, because handles mean something
+ * else there. Static storage. After vc_next_init().
+ */
+const char *vc_next_unfit(void);
+
+/** Whether the loaded object that holds the address `symbol` defines `other` as well. */
+bool vc_next_has(const void *symbol, const char *other);
 
 /** The underlying function of an MPI name without prefix ("Allreduce"), or NULL. */
 void *vc_next_symbol(const char *name);
+
+/** A symbol of the MPI library by its full name, function or variable, or NULL. */
+void *vc_next_find(const char *symbol);
 
 /**
  * Drives the progress of the underlying MPI: opal_progress where it is found at run time, otherwise MPI_Test

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How long plans can be, for vc_alg.steps: upper bounds over all ranks and roots, from what every rank knows
+ * of a shape, without building anything. The node arrays of a hierarchy may be missing here (vc_hier.first
+ * NULL: ranks are dealt evenly).
+ */
+#ifndef VC_COLL_BOUNDS_H
+#define VC_COLL_BOUNDS_H
+
+#include "coll/patterns.h"
+#include "coll/plan.h"
+
+/** Rounds of an exchange that multiplies by `radix`: the least k with radix^k >= n. */
+static inline long vc_bound_rounds(long n, long radix)
+{
+    long k = 0;
+    for (long long m = 1; m < n; m *= radix)
+        k++;
+    return k;
+}
+
+static inline long vc_bound_lg(long n)
+{
+    return vc_bound_rounds(n, 2);
+}
+
+/** Ranks of the largest node. */
+static inline long vc_bound_ppn(const struct vc_shape *s)
+{
+    const struct vc_hier *h = s->hier;
+    int most = (s->size + h->nnodes - 1) / h->nnodes;
+    for (int i = 0; h->first && i < h->nnodes; i++)
+        if (vc_hier_node_size(h, i) > most)
+            most = vc_hier_node_size(h, i);
+    return most;
+}
+
+/** Copies that bring all ranks' blocks into the order of nodes, or back. */
+static inline long vc_bound_regroup(const struct vc_shape *s)
+{
+    return s->hier->block ? 0 : s->size;
+}
+
+/** Segments, given the algorithm's own size. */
+static inline long vc_bound_segments(const struct vc_shape *s, size_t segment)
+{
+    return vc_segments(s->bytes, s->esize ? s->esize : 1, s->segment ? s->segment : segment);
+}
+
+/** Tokens of a dissemination: each send waits for all receives of earlier rounds. */
+static inline long vc_bound_tokens(long n, int radix)
+{
+    long k = radix < 2 ? 2 : radix > n ? n : radix, m = (k - 1) * vc_bound_rounds(n, k);
+    return 2 * m + m * m / 8;
+}
+
+/** Recursive multiplying: of factors with a product of at most n none is larger than the radix. */
+static inline long vc_bound_multiply(long n, int radix)
+{
+    long k = radix < 2 ? 2 : radix > VC_MAX_RADIX ? VC_MAX_RADIX : radix;
+    return 4 + 3 * (k - 1) * vc_bound_rounds(n, k);
+}
+
+/** Halving and doubling, with the fold. */
+static inline long vc_bound_rabenseifner(long n)
+{
+    return 8 + 4 * vc_bound_lg(n);
+}
+
+/** Allgather in log n rounds, by doubling or Bruck's. */
+static inline long vc_bound_allgather_log(long n)
+{
+    return 4 + 2 * vc_bound_lg(n);
+}
+
+/** A binomial tree's inner node: a message from every child and one to the parent, and the own part. */
+static inline long vc_bound_tree(long n)
+{
+    return 3 + vc_bound_lg(n);
+}
+
+#endif

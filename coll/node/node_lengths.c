@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Programs whose ranks give different lengths: erroneous, and told so instead of a hang or a hole. */
+#include "coll/node/node_impl.h"
+
+/* What may have come by another way than expected is looked for in every 16th poll. */
+#define LOOK_EVERY 16
+
+static int rank_of(const struct vc_node *nd, int r)
+{
+    return nd->parking->ranks ? nd->parking->ranks[r] : r;
+}
+
+int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs)
+{
+    if (c->kind != VC_NODE_BCAST)
+        return vc_fail(VC_ERR_INVAL,
+                       "rank %d comes with %zu bytes where rank %d comes with %zu: the counts differ",
+                       rank_of(nd, r), (size_t)theirs, rank_of(nd, nd->me), c->len);
+    bool root = nd->me == c->root;
+    return vc_fail(VC_ERR_INVAL, "rank %d broadcasts %zu bytes where rank %d expects %zu: the counts differ",
+                   rank_of(nd, c->root), root ? c->len : (size_t)theirs, rank_of(nd, root ? r : nd->me),
+                   root ? (size_t)theirs : c->len);
+}
+
+/* The root has published slot g of the ring, and not what this rank expects there. */
+static int differs(const struct vc_node *nd, const struct vc_node_call *c, const struct vc_node_ring *ring,
+                   uint64_t g)
+{
+    uint64_t say = vc_flag_value(ring, c->root, g) >> VC_SAY_SHIFT;
+    struct vc_cma_address a;
+    if (say == VC_SAY_WORD)
+        return vc_lengths_differ(nd, c, c->root, vc_get_word(ring, c->root, g));
+    if (say == VC_SAY_CMA || say == VC_SAY_OTHER) {
+        memcpy(&a, vc_payload(ring, c->root, g), sizeof a);
+        return vc_lengths_differ(nd, c, c->root, a.len);
+    }
+    if (say > 0)
+        return vc_lengths_differ(nd, c, c->root, say);
+    return vc_fail(VC_ERR_INVAL,
+                   "rank %d is in another collective, or had a count of 0, where rank %d expects a broadcast "
+                   "of %zu bytes",
+                   rank_of(nd, c->root), rank_of(nd, nd->me), c->len);
+}
+
+int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r)
+{
+    const struct vc_node_ring *tiny = &nd->tiny;
+    uint64_t g = !c->st.ring || c->st.ring == tiny ? c->st.base : tiny->pos;
+    struct vc_cma_address a;
+    if (++c->st.idle % LOOK_EVERY || r < 0 || vc_flag_value(tiny, r, g) != vc_bcast_flag(g, VC_SAY_OTHER))
+        return VC_OK;
+    memcpy(&a, vc_payload(tiny, r, g), sizeof a);
+    return vc_lengths_differ(nd, c, r, a.len);
+}
+
+void vc_node_pass(struct vc_node *nd, size_t len)
+{
+    struct vc_node_ring *tiny = &nd->tiny;
+    struct vc_cma_address a = {.len = len};
+    uint64_t g = tiny->pos++;
+    int behind;
+    if (nd->n == 1)
+        return;
+    /* Where it cannot be told without waiting, it is not told. */
+    if (vc_may_write(nd, tiny, g, &behind)) {
+        memcpy(vc_payload(tiny, nd->me, g), &a, sizeof a);
+        vc_publish_as(nd, tiny, g, vc_bcast_flag(g, VC_SAY_OTHER));
+    }
+    vc_set_done(nd, tiny, g + 1);
+}
+
+int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r)
+{
+    const struct vc_node_ring *own = c->st.ring ? c->st.ring : &nd->tiny;
+    uint64_t g = c->st.base + (c->st.ring ? (uint64_t)c->st.rd * (uint64_t)c->st.stages : 0);
+    /* Not at once: a rank whose broadcast it is knows more of it, and speaks first. */
+    if (++c->st.idle % LOOK_EVERY || r < 0 || !vc_published(own, r, g) ||
+        !(vc_flag_value(own, r, g) >> VC_SAY_SHIFT))
+        return VC_OK;
+    return vc_fail(
+        VC_ERR_INVAL,
+        "rank %d is in a broadcast, rank %d in another collective: the counts of a broadcast differ, or "
+        "the calls do",
+        rank_of(nd, r), rank_of(nd, nd->me));
+}
+
+/* The root's next slot in a ring that this rank does not use now, where there is something in it; of several,
+ * one that is a broadcast's. */
+static const struct vc_node_ring *elsewhere(const struct vc_node *nd, const struct vc_node_call *c,
+                                            const struct vc_node_ring *own)
+{
+    const struct vc_node_ring *rings[] = {&nd->tiny, &nd->small, &nd->bulk}, *found = NULL;
+    for (size_t i = 0; i < sizeof rings / sizeof *rings; i++) {
+        const struct vc_node_ring *r = rings[i];
+        if (r != own && r->cap && vc_published(r, c->root, r->pos) &&
+            (!found || vc_flag_value(r, c->root, r->pos) >> VC_SAY_SHIFT))
+            found = r;
+    }
+    return found;
+}
+
+int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c)
+{
+    const struct vc_node_ring *own = c->st.ring ? c->st.ring : &nd->tiny;
+    uint64_t g = c->st.base + (c->st.ring ? (uint64_t)c->st.rd : 0);
+    bool here = vc_published(own, c->root, g);
+    if (here && vc_bcast_fits(own, c, c->root, g))
+        return VC_OK;
+    if (!here && ++c->st.idle % LOOK_EVERY)
+        return VC_OK;
+    const struct vc_node_ring *other = elsewhere(nd, c, own);
+    if (!other)
+        return here ? differs(nd, c, own, g) : VC_OK;
+    /* A root that has something in another ring uses that ring for this operation, or is in a later one. Then
+     * it had published all of this one before, which is looked at next time. */
+    if (!here && vc_published(own, c->root, g))
+        return VC_OK;
+    bool says = here && vc_flag_value(own, c->root, g) >> VC_SAY_SHIFT;
+    return differs(nd, c, says ? own : other, says ? g : other->pos);
+}

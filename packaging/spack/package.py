@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-3-Clause
+from spack.package import *
+
+
+class Vcoll(CMakePackage):
+    """MPI collectives for virtualized clusters, preloaded into Open MPI programs."""
+
+    license("BSD-3-Clause")
+
+    # No release is published yet: give Spack a checkout with `spack dev-build vcoll@main`.
+    version("main")
+
+    variant("tools", default=True, description="The vcoll command: run, info, bench, tune, report")
+
+    depends_on("c", type="build")
+    depends_on("cmake@3.25:", type="build")
+    depends_on("pkgconfig", type="build")
+    depends_on("openmpi@4.1:")
+    depends_on("hwloc@2:")
+    depends_on("jansson")
+    depends_on("libmnl")
+    depends_on("rdma-core")
+
+    def cmake_args(self):
+        return [
+            self.define("VCOLL_BUILD_TESTS", False),
+            self.define("VCOLL_WERROR", False),
+            self.define_from_variant("VCOLL_BUILD_TOOLS", "tools"),
+        ]

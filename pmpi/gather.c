@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pmpi/gather.h"
+
+#include "transport/mpi/next.h"
+
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * The messages go on MPI_COMM_WORLD itself, because making a communicator would itself be an exchange. The
+ * program cannot get hold of them: a rank's MPI_Init returns when all of its own have come, and what the
+ * program sends to a rank that is still here comes behind what that rank waits for.
+ */
+#define TAG 31001
+
+#define SECOND UINT64_C(1000000000)
+
+/*
+ * A rank without vcoll does not come here, and no rank can know that beforehand: `mpirun -x LD_PRELOAD=...`
+ * counts for one application context only. MPI_Init returns about the same time everywhere, so waiting long
+ * means just that.
+ */
+struct watch {
+    uint64_t begun;
+    bool warned;
+};
+
+static void look(struct watch *w)
+{
+    const uint64_t warn_after = 10, give_up_after = 120;
+    uint64_t waited = vc_now_ns() - w->begun;
+    if (waited > SECOND / 100)
+        usleep(1000);
+    else
+        sched_yield();
+    if (waited > give_up_after * SECOND) {
+        vc_log(VC_LOG_ERROR, "other ranks did not answer for %d s after MPI_Init: ending the job",
+               (int)give_up_after);
+        vc_next.Abort(MPI_COMM_WORLD, 1);
+    } else if (waited > warn_after * SECOND && !w->warned) {
+        w->warned = true;
+        vc_log(VC_LOG_WARN,
+               "still waiting for the other ranks after MPI_Init: every rank of the job needs vcoll "
+               "(mpirun's -x LD_PRELOAD counts for one application context only)");
+    }
+}
+
+static int failed(void)
+{
+    return vc_fail(VC_ERR_MPI, "a message between the ranks failed right after MPI_Init");
+}
+
+static int finish(MPI_Request *req, struct watch *w)
+{
+    int done = 0;
+    if (!w)
+        return vc_next.Wait(req, MPI_STATUS_IGNORE) == MPI_SUCCESS ? VC_OK : failed();
+    for (;;) {
+        if (vc_next.Test(req, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+            return failed();
+        if (done)
+            return VC_OK;
+        look(w);
+    }
+}
+
+static int swap(const char *out, int to, char *in, int from, size_t len, struct watch *w)
+{
+    MPI_Request send, recv;
+    if (len > INT_MAX)
+        return vc_fail(VC_ERR_UNSUPPORTED, "too many ranks: what they tell each other takes %zu bytes", len);
+    if (vc_next.Irecv(in, (int)len, MPI_BYTE, from, TAG, MPI_COMM_WORLD, &recv) != MPI_SUCCESS ||
+        vc_next.Isend(out, (int)len, MPI_BYTE, to, TAG, MPI_COMM_WORLD, &send) != MPI_SUCCESS)
+        return failed();
+    int err = finish(&recv, w);
+    return err == VC_OK ? finish(&send, w) : err;
+}
+
+int vc_gather_world(const void *mine, void *all, size_t bytes, bool watched)
+{
+    int size = 1, rank = 0, err = VC_OK;
+    vc_next.Comm_size(MPI_COMM_WORLD, &size);
+    vc_next.Comm_rank(MPI_COMM_WORLD, &rank);
+    size_t n = (size_t)size, me = (size_t)rank;
+    struct watch watch = {.begun = vc_now_ns()};
+    /* Bruck's: in a circle that begins with the own block, what is held doubles each round. */
+    char *circle = malloc(n * bytes);
+    if (!circle)
+        return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", size);
+    memcpy(circle, mine, bytes);
+    for (size_t have = 1; err == VC_OK && have < n;) {
+        size_t more = have <= n - have ? have : n - have;
+        err = swap(circle, (int)((me + n - have) % n), circle + have * bytes, (int)((me + have) % n),
+                   more * bytes, watched ? &watch : NULL);
+        have += more;
+    }
+    memcpy((char *)all + me * bytes, circle, (n - me) * bytes);
+    memcpy(all, circle + (n - me) * bytes, me * bytes);
+    free(circle);
+    return err;
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tools/doctor/path.h"
+
+#include "transport/verbs/device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NEXT, PREV, WAYS }; /* the queue pair that sends, and the one that receives */
+enum { BYTES = 64 };
+
+/* What the two ends tell each other. */
+struct path_card {
+    int32_t ok;
+    uint32_t qpn[WAYS], psn;
+    uint16_t lid;
+    uint8_t mtu, roce, has_gid, gid[16];
+    char host[DOC_HOST], device[64];
+};
+
+/* Why a way failed, as seen from one of its ends; "" it did not. */
+struct path_words {
+    char why[WAYS][96];
+};
+
+struct path {
+    const struct doc_comm *c;
+    const struct vc_params *params;
+    struct doc_out out;
+    struct doc_set ends; /* ranks that stand for a node */
+    int peer[WAYS];      /* ranks */
+    /* the own end */
+    struct vc_verbs_dev dev;
+    struct ibv_pd *pd;
+    struct ibv_cq *cq[WAYS];
+    struct ibv_qp *qp[WAYS];
+    struct ibv_mr *mr;
+    char *mem;
+    struct path_card mine, theirs[WAYS];
+    int connected[WAYS];        /* as seen from here */
+    int next[WAYS], prev[WAYS]; /* as seen from there */
+    struct path_words mine_says, next_says, prev_says;
+    bool lost; /* a neighbour did not answer: requests on this memory are still under way */
+};
+
+/* ---- who ---- */
+
+/* By rank 0's settings, so that all find the same. */
+static void find_ends(struct path *w)
+{
+    const struct doc_card *p = &w->c->card[0];
+    int share =
+        !(p->channels & VC_CHAN_SHM) ? 1 : p->node_split; /* ranks of an OS that are one node; 0: all */
+    int *seen = doc_alloc((size_t)w->c->nos, sizeof *seen);
+    for (int r = 0; r < w->c->size; r++) {
+        int at = seen[w->c->os_of[r]]++;
+        if (share > 0 ? at % share == 0 : at == 0)
+            doc_set_add(&w->ends, r);
+    }
+    free(seen);
+}
+
+/* ---- the own end ---- */
+
+static bool make_way(struct path *w, int way)
+{
+    struct ibv_qp_init_attr attr = {
+        .cap = {.max_send_wr = 4, .max_recv_wr = 4, .max_send_sge = 1, .max_recv_sge = 1},
+        .qp_type = IBV_QPT_RC};
+    struct ibv_qp_attr init = {.qp_state = IBV_QPS_INIT,
+                               .pkey_index = (uint16_t)w->dev.pkey_index,
+                               .port_num = (uint8_t)w->dev.port};
+    w->cq[way] = vc_ibv.create_cq(w->dev.ctx, 8, NULL, NULL, 0);
+    if (!w->cq[way])
+        return false;
+    attr.send_cq = attr.recv_cq = w->cq[way];
+    w->qp[way] = vc_ibv.create_qp(w->pd, &attr);
+    return w->qp[way] &&
+           vc_ibv.modify_qp(w->qp[way], &init,
+                            IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS) == 0;
+}
+
+static bool make_end(struct path *w)
+{
+    const struct vc_params *p = w->params;
+    struct vc_verbs_want want = {.library = p->verbs_library,
+                                 .device = p->verbs_device,
+                                 .port = p->verbs_port,
+                                 .gid_index = p->verbs_gid_index,
+                                 .pkey = p->verbs_pkey};
+    if (vc_verbs_dev_open(&want, &w->dev) != VC_OK)
+        return false; /* told by other checks */
+    errno = 0;
+    w->mem = aligned_alloc(4096, 4096);
+    w->pd = vc_ibv.alloc_pd(w->dev.ctx);
+    w->mr = w->mem && w->pd ? vc_ibv.reg_mr(w->pd, w->mem, 4096, IBV_ACCESS_LOCAL_WRITE) : NULL;
+    if (w->mr && make_way(w, NEXT) && make_way(w, PREV))
+        return true;
+    doc_say(&w->out, DOC_BROKEN, "vcoll info shows limits; is locked memory too small (ulimit -l)?",
+            "%s port %d was opened, but queue pairs or memory on it cannot be made: %s", w->dev.name,
+            w->dev.port, strerror(errno));
+    return false;
+}
+
+static void free_end(struct path *w)
+{
+    for (int way = 0; way < WAYS; way++) {
+        if (w->qp[way])
+            vc_ibv.destroy_qp(w->qp[way]);
+        if (w->cq[way])
+            vc_ibv.destroy_cq(w->cq[way]);
+        w->qp[way] = NULL;
+        w->cq[way] = NULL;
+    }
+    if (w->mr)
+        vc_ibv.dereg_mr(w->mr);
+    if (w->pd)
+        vc_ibv.dealloc_pd(w->pd);
+    free(w->mem);
+    vc_verbs_dev_close(&w->dev);
+    w->mr = NULL;
+    w->pd = NULL;
+    w->mem = NULL;
+    memset(&w->dev, 0, sizeof w->dev);
+}
+
+static void fill_card(struct path *w, bool ok)
+{
+    struct path_card *m = &w->mine;
+    memset(m, 0, sizeof *m);
+    gethostname(m->host, sizeof m->host - 1);
+    m->ok = ok;
+    if (!ok)
+        return;
+    for (int way = 0; way < WAYS; way++)
+        m->qpn[way] = w->qp[way]->qp_num;
+    m->psn = (uint32_t)vc_now_ns() & 0xffffff;
+    m->lid = w->dev.lid;
+    m->mtu = (uint8_t)w->dev.mtu;
+    m->roce = w->dev.roce;
+    m->has_gid = w->dev.gid_index >= 0;
+    memcpy(m->gid, w->dev.gid.raw, sizeof m->gid);
+    snprintf(m->device, sizeof m->device, "%s", w->dev.name);
+}
+
+/* ---- both ends ---- */
+
+/* Sends both neighbours the same, and receives theirs. What one sends forward, the other gets from behind. */
+static bool swap(struct path *w, const void *mine, void *next, void *prev, size_t bytes)
+{
+    MPI_Request req[2 * WAYS];
+    int n = (int)bytes, forward = DOC_TAG_PATH, back = DOC_TAG_PATH + 1;
+    for (int i = 0; i < 2 * WAYS; i++)
+        req[i] = MPI_REQUEST_NULL;
+    MPI_Irecv(next, n, MPI_BYTE, w->peer[NEXT], back, MPI_COMM_WORLD, &req[0]);
+    MPI_Irecv(prev, n, MPI_BYTE, w->peer[PREV], forward, MPI_COMM_WORLD, &req[1]);
+    MPI_Isend(mine, n, MPI_BYTE, w->peer[NEXT], forward, MPI_COMM_WORLD, &req[2]);
+    MPI_Isend(mine, n, MPI_BYTE, w->peer[PREV], back, MPI_COMM_WORLD, &req[3]);
+    w->lost = !doc_finish(req, 2 * WAYS, doc_now() + w->c->patience);
+    return !w->lost;
+}
+
+static bool to_ready(struct path *w, int way, const struct path_card *peer)
+{
+    const struct vc_verbs_dev *d = &w->dev;
+    struct ibv_qp_attr attr = {
+        .qp_state = IBV_QPS_RTR,
+        .path_mtu = peer->mtu < w->mine.mtu ? (enum ibv_mtu)peer->mtu : d->mtu,
+        .dest_qp_num = peer->qpn[way == NEXT ? PREV : NEXT],
+        .rq_psn = peer->psn,
+        .max_dest_rd_atomic = 1,
+        .min_rnr_timer = 12,
+        .ah_attr = {.dlid = peer->lid, .sl = (uint8_t)w->params->verbs_sl, .port_num = (uint8_t)d->port},
+    };
+    struct ibv_qp_attr rts = {.qp_state = IBV_QPS_RTS,
+                              .timeout = 14, /* about 70 ms for each of eight tries */
+                              .retry_cnt = 7,
+                              .rnr_retry = 7,
+                              .sq_psn = w->mine.psn,
+                              .max_rd_atomic = 1};
+    bool other_subnet = peer->has_gid && d->gid_index >= 0 && memcmp(peer->gid, d->gid.raw, 8) != 0;
+    if (d->roce || d->grh || other_subnet) {
+        attr.ah_attr.is_global = 1;
+        memcpy(attr.ah_attr.grh.dgid.raw, peer->gid, sizeof peer->gid);
+        attr.ah_attr.grh.sgid_index = (uint8_t)d->gid_index;
+        attr.ah_attr.grh.hop_limit = 64;
+        attr.ah_attr.grh.traffic_class = (uint8_t)w->params->verbs_tc;
+    }
+    return vc_ibv.modify_qp(w->qp[way], &attr,
+                            IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
+                                IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER) == 0 &&
+           vc_ibv.modify_qp(w->qp[way], &rts,
+                            IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
+                                IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC) == 0;
+}
+
+static void fail(struct path *w, int way, const char *what, const char *detail)
+{
+    char *why = w->mine_says.why[way];
+    if (!why[0])
+        snprintf(why, sizeof w->mine_says.why[way], "%s%s%s", what, detail[0] ? ": " : "", detail);
+}
+
+/* A finding about a way, by the end that receives. */
+static void judge(struct path *w)
+{
+    struct doc_set both = {0};
+    const struct path_card *from = &w->theirs[PREV];
+    const char *here = w->mine_says.why[PREV], *there = w->prev_says.why[NEXT];
+    if (!here[0] && !there[0])
+        return;
+    doc_set_add(&both, w->c->rank);
+    doc_set_add(&both, w->peer[PREV]);
+    doc_say_of(&w->out, DOC_BROKEN, &both, NULL, "from rank %d (%s, %s) to rank %d (%s, %s): %s%s%s%s",
+               w->peer[PREV], from->host, from->device, w->c->rank, w->mine.host, w->mine.device,
+               here[0] ? here : there, here[0] && there[0] ? " (sender: " : "", here[0] ? there : "",
+               here[0] && there[0] ? ")" : "");
+    doc_set_free(&both);
+}
+
+static void connect_way(struct path *w, int way)
+{
+    if (!w->mine.ok || !w->theirs[way].ok || w->theirs[way].roce != w->mine.roce)
+        return; /* told by check device */
+    errno = 0;
+    w->connected[way] = to_ready(w, way, &w->theirs[way]);
+    if (!w->connected[way])
+        fail(w, way, "the queue pair cannot be connected", strerror(errno));
+}
+
+static bool post_receive(struct path *w)
+{
+    struct ibv_sge in = {(uintptr_t)w->mem, BYTES, w->mr->lkey};
+    struct ibv_recv_wr recv = {.sg_list = &in, .num_sge = 1}, *bad;
+    return ibv_post_recv(w->qp[PREV], &recv, &bad) == 0;
+}
+
+/* Whether the one completion of a way is still to come. */
+static bool still_waits(struct path *w, int way)
+{
+    struct ibv_wc wc;
+    int n = ibv_poll_cq(w->cq[way], 1, &wc);
+    if (n == 0 || (n > 0 && wc.status == IBV_WC_SUCCESS))
+        return n == 0;
+    fail(w, way, n < 0 ? "ibv_poll_cq failed" : "the message failed",
+         n < 0 ? "" : vc_ibv.wc_status_str(wc.status));
+    return false;
+}
+
+static void exchange(struct path *w)
+{
+    struct ibv_sge from = {(uintptr_t)w->mem + 1024, BYTES, w->mr ? w->mr->lkey : 0};
+    struct ibv_send_wr send = {.sg_list = &from,
+                               .num_sge = 1,
+                               .opcode = IBV_WR_SEND,
+                               .send_flags = IBV_SEND_SIGNALED},
+                       *bad;
+    bool waits[WAYS];
+    waits[NEXT] = w->connected[NEXT] && w->next[PREV];
+    waits[PREV] = w->connected[PREV] && w->prev[NEXT];
+    if (waits[NEXT] && ibv_post_send(w->qp[NEXT], &send, &bad) != 0) {
+        fail(w, NEXT, "ibv_post_send failed", "");
+        waits[NEXT] = false;
+    }
+    for (double until = doc_now() + DOC_PATH_SECONDS; (waits[NEXT] || waits[PREV]) && doc_now() < until;
+         usleep(200))
+        for (int way = 0; way < WAYS; way++)
+            waits[way] = waits[way] && still_waits(w, way);
+    /* A sender that has no answer yet knows nothing; the receiver does. */
+    if (waits[PREV]) {
+        char text[96];
+        snprintf(text, sizeof text, "no message arrived within %g s", DOC_PATH_SECONDS);
+        fail(w, PREV, text, "");
+    }
+}
+
+/* ---- */
+
+static void round_of(struct path *w, int shift)
+{
+    int me = 0, n = w->ends.n;
+    while (w->ends.v[me] != w->c->rank)
+        me++;
+    w->peer[NEXT] = w->ends.v[(me + shift) % n];
+    w->peer[PREV] = w->ends.v[(me - shift + n) % n];
+    memset(w->connected, 0, sizeof w->connected);
+    memset(&w->mine_says, 0, sizeof w->mine_says);
+    fill_card(w, make_end(w));
+    if (!swap(w, &w->mine, &w->theirs[NEXT], &w->theirs[PREV], sizeof w->mine))
+        return;
+    for (int way = 0; way < WAYS; way++)
+        connect_way(w, way);
+    /* A receive is there before anybody hears that one may send. */
+    if (w->connected[PREV] && !post_receive(w)) {
+        fail(w, PREV, "ibv_post_recv failed", "");
+        w->connected[PREV] = false;
+    }
+    if (!swap(w, w->connected, w->next, w->prev, sizeof w->connected))
+        return;
+    exchange(w);
+    /* Also: nobody takes its queue pair away while a message to it may be on its way. */
+    if (!swap(w, &w->mine_says, &w->next_says, &w->prev_says, sizeof w->mine_says))
+        return;
+    judge(w);
+    free_end(w);
+}
+
+/* The same on all ranks, another one each time: where rank 0's nonce comes from. */
+static int random_shift(const struct doc_comm *c, int n)
+{
+    return 2 + (int)(c->card[0].nonce / 1024 % (uint64_t)(n - 3));
+}
+
+static void try_rounds(struct path *w)
+{
+    int before = w->out.to->n, n = w->ends.n;
+    round_of(w, 1);
+    bool any = w->mine.ok != 0;
+    if (n > 3 && !w->lost)
+        round_of(w, random_shift(w->c, n));
+    if (w->lost)
+        doc_say(&w->out, DOC_BROKEN, "look at the neighbouring nodes of this rank",
+                "a neighbour did not answer within %g s when paths were tried", w->c->patience);
+    else if (w->out.to->n == before && !any)
+        doc_say(&w->out, DOC_OK, NULL, "no RDMA device to send over");
+    else if (w->out.to->n == before)
+        doc_say(&w->out, DOC_OK, NULL, "%d nodes, each reaches the next%s", n,
+                n > 3 ? " and a random one" : "");
+}
+
+void doc_path_try(const struct doc_comm *c, const struct vc_params *p, struct doc_findings *to)
+{
+    struct doc_set me = {0};
+    struct path *w = doc_alloc(1, sizeof *w);
+    w->c = c;
+    w->params = p;
+    doc_set_add(&me, c->rank);
+    w->out = (struct doc_out){to, doc_check_by_id("rdma-path"), &me};
+    find_ends(w);
+    bool wanted = (c->card[0].channels & VC_CHAN_VERBS) != 0, several = w->ends.n > 1;
+    if (!doc_wanted(w->out.check))
+        wanted = false;
+    else if (!wanted || !several)
+        doc_say(&w->out, DOC_OK, NULL,
+                !wanted ? "not wanted: VCOLL_CHANNELS has no verbs" : "one node alone");
+    if (wanted && several && doc_set_has(&w->ends, c->rank))
+        try_rounds(w);
+    doc_set_free(&me);
+    if (w->lost)
+        return; /* the memory stays, because requests on it are under way */
+    doc_set_free(&w->ends);
+    free(w);
+}

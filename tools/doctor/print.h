@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The report, and the list of checks. */
+#ifndef VC_TOOLS_DOCTOR_PRINT_H
+#define VC_TOOLS_DOCTOR_PRINT_H
+
+#include "tools/doctor/facts.h"
+
+struct doc_style {
+    bool color;
+    int columns;
+    bool all; /**< checks that passed, too */
+};
+
+/** The worst severity, DOC_OK when there is no finding. */
+enum doc_severity doc_worst(const struct doc_findings *f);
+/** Its exit code. */
+int doc_exit_code(enum doc_severity worst);
+
+/** For people; `f` is sorted. */
+void doc_print_text(const struct doc_job *j, const struct doc_findings *f, const struct doc_style *style);
+/** For programs: docs/doctor.md describes it. False when it could not be written. */
+bool doc_print_json(const struct doc_job *j, const struct doc_findings *f);
+/** --list, and --list --markdown for docs/doctor.md. */
+void doc_print_list(const struct doc_style *style);
+void doc_print_markdown(void);
+
+#endif
