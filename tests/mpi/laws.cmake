@@ -127,7 +127,7 @@ endif()
 
 # 7: no trace. Names, attributes, and what callbacks do while a communicator ends.
 foreach(_what names free disconnect failures bypass threads)
-  vc_mpi_test(law.ends.${_what} NP 3 PRELOAD COMMAND $<TARGET_FILE:law_ends> ${_what})
+  vc_mpi_test(law.ends.${_what} NP 3 PRELOAD ENV VCOLL_SETUP_AFTER=3 COMMAND $<TARGET_FILE:law_ends> ${_what})
   vc_mpi_test(law.ends.${_what}.native NP 3 COMMAND $<TARGET_FILE:law_ends> ${_what})
   set_tests_properties(mpi.law.ends.${_what} mpi.law.ends.${_what}.native PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
