@@ -11,7 +11,7 @@ ROOT = pathlib.Path(sys.argv[1]).resolve()
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 SETTING = re.compile(r"\bVCOLL_([A-Z][A-Z0-9_]*[A-Z0-9])\b")
 # Names that are no settings of the library: macros, and variables of scripts and tests.
-OTHERS = re.compile(r"LAB_|LOOPBACK|TEST_|BUILD_|VERSION|ENABLE_|WITH_|X$")
+OTHERS = re.compile(r"WERROR$|SANITIZE$|LAB_|LOOPBACK|TEST_|BUILD_|VERSION|ENABLE_|WITH_|X$")
 
 
 def pages():
