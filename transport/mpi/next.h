@@ -66,6 +66,13 @@ int vc_host_progress_init_with(bool direct);
 void vc_host_progress_fini(void);
 void vc_host_progress(void);
 
+/** Whether the MPI has a switch that makes its waits yield the CPU (Open MPI's mpi_yield_when_idle), and how
+ * it stands. */
+bool vc_host_can_yield(void);
+bool vc_host_yields(void);
+/** Turns it, until vc_host_progress_fini(); nothing where there is none. From one thread at a time. */
+void vc_host_set_yield(bool on);
+
 /**
  * The mpi channel: point-to-point on `comm`, a private duplicate that the channel takes over and frees on
  * destroy (also when creation fails). Destroying it with requests in flight cancels receives; a send that MPI
