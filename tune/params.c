@@ -327,7 +327,9 @@ static const struct vc_param_def defs[] = {
      format_verbs_library, true},
     {"VERBS_PKEY", "auto", "auto | 0x0001..0xffff",
      "The InfiniBand partition key, as it stands in the port's table, the membership bit (0x8000) included. "
-     "auto takes the first of full membership.",
+     "auto takes the first of full membership. All ranks' keys must be of one partition; otherwise messages "
+     "go another "
+     "way, and a line says so.",
      vc_param_parse_pkey, vc_param_format_pkey, true},
     {"VERBS_PORT", "0", "0 (the first active one) | a port number", "The port of the RDMA device.",
      parse_verbs_port, format_verbs_port, true},
