@@ -5,7 +5,9 @@
 #include "tools/tune_job.h"
 
 #include "transport/topology/platform.h"
+#include "tune/key_info.h"
 #include "tune/params.h"
+#include "tune/table_json.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,24 +82,9 @@ static json_t *range(const struct tune_job *j, const struct tune_place *p, enum 
 
 static void put_choice(json_t *row, enum vc_coll coll, const char *text)
 {
-    static const char *const waits[] = {"auto", "poll", "event", "hybrid"};
     struct vc_alg_choice c;
-    if (vc_choice_parse(coll, text, &c) != VC_OK || !c.alg)
-        return;
-    json_object_set_new(row, "algorithm", json_string(c.alg->name));
-    if (c.radix)
-        json_object_set_new(row, "radix", json_integer(c.radix));
-    if (c.segment)
-        json_object_set_new(row, "segment", json_integer((json_int_t)c.segment));
-    if (c.leaders)
-        json_object_set_new(row, "leaders", json_integer(c.leaders));
-    if (c.channel != VC_CHANNEL_AUTO)
-        json_object_set_new(row, "channel", json_string(c.channel == VC_CHANNEL_MPI ? "mpi" : "verbs"));
-    if (!c.policy)
-        return;
-    json_object_set_new(row, "wait", json_string(waits[vc_policy_mode(c.policy)]));
-    if (vc_policy_spin(c.policy) != VC_POLICY_SPIN_DEFAULT && vc_policy_mode(c.policy) == VC_WAIT_HYBRID)
-        json_object_set_new(row, "spin_us", json_integer(vc_policy_spin(c.policy)));
+    if (vc_choice_parse(coll, text, &c) == VC_OK && c.alg)
+        vc_choice_to_json(&c, row);
 }
 
 /* What the communicator is asked for. */
