@@ -20,14 +20,6 @@ struct card {
     int32_t stats;
 };
 
-static uint64_t hash_text(const char *s)
-{
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 0x100000001b3u;
-    return h;
-}
-
 static void fill_mask(uint64_t mask[VC_PLACE_WORDS])
 {
     enum { CPUS = 8192 };
@@ -49,7 +41,7 @@ static void fill_card(struct card *c)
     /* Who is disabled does not come to the sums either. */
     c->stats = vc_params.disable ? VC_STATS_OFF : (int32_t)vc_params.stats;
     vc_os_id_get(&c->at.os);
-    c->at.host = hash_text(vc_params.host_id);
+    c->at.host = vc_hash(VC_HASH_START, vc_params.host_id, strlen(vc_params.host_id));
     c->peer = vc_peer_self();
     c->at.quota = vc_cpus_quota(NULL);
     fill_mask(c->at.mask);

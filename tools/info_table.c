@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/info_table.h"
 
+#include "tune/key_info.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,13 +36,15 @@ static void add_range(char *buf, size_t len, const char *what, struct vc_range r
 /* What a job decides and this machine does not. */
 static void describe(const struct vc_row_keys *k, char *buf, size_t len)
 {
+    const struct vc_key_info *i;
     buf[0] = '\0';
-    add_range(buf, len, "ranks", k->ranks);
-    add_range(buf, len, "nodes", k->nodes);
-    add_range(buf, len, "ranks on a node", k->ppn);
-    if (k->crowded != VC_ANY)
-        append(buf, len, "%s%s", buf[0] ? ", " : "",
-               k->crowded == VC_YES ? "more ranks than CPUs" : "a CPU for each rank");
+    for (int n = 0; (i = vc_key_next(&n));) {
+        const void *asks = vc_row_of(k, i);
+        if (i->kind == VC_KEY_RANGE)
+            add_range(buf, len, i->said[0], *(const struct vc_range *)asks);
+        else if (i->kind == VC_KEY_FLAG && *(const unsigned *)asks)
+            append(buf, len, "%s%s", buf[0] ? ", " : "", i->said[*(const unsigned *)asks == i->yes]);
+    }
 }
 
 static void suggest(const struct vc_table *t, enum vc_platform_class platform, const char *device,

@@ -2,7 +2,7 @@
 /* Rows and their parts in words. */
 #include "tools/table_tool.h"
 
-#include "transport/topology/platform.h"
+#include "tune/key_info.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -77,32 +77,31 @@ static void add_range(char *buf, size_t len, struct vc_range r, const char *one,
     append(buf, len, " %s", r.max == 1 ? one : many);
 }
 
-static void add_word(char *buf, size_t len, const char *word)
-{
-    append(buf, len, "%s%s", buf[0] ? ", " : "", word);
-}
-
 char *table_keys_text(const struct vc_row_keys *k, char *buf, size_t len)
 {
+    const struct vc_key_info *i;
     buf[0] = '\0';
-    add_range(buf, len, k->ranks, "rank", "ranks");
-    add_range(buf, len, k->nodes, "node", "nodes");
-    add_range(buf, len, k->ppn, "per node", "per node");
-    const char *between = buf[0] ? ", platform " : "platform ";
-    for (unsigned i = 0; i <= VC_PLATFORM_SRIOV_VF; i++) {
-        if (!(k->platforms >> i & 1))
-            continue;
-        append(buf, len, "%s%s", between, vc_platform_class_name((enum vc_platform_class)i));
-        between = "|";
+    for (int n = 0; (i = vc_key_next(&n));) {
+        const void *asks = vc_row_of(k, i);
+        const char *before = buf[0] ? ", " : "";
+        if (i->kind == VC_KEY_RANGE) {
+            add_range(buf, len, *(const struct vc_range *)asks, i->listed[0], i->listed[1]);
+        } else if (i->kind == VC_KEY_TEXT) {
+            if (*(const char *)asks)
+                append(buf, len, "%s%s%s", before, i->listed[0], (const char *)asks);
+        } else if (*(const unsigned *)asks && i->kind == VC_KEY_FLAG) {
+            append(buf, len, "%s%s", before, i->listed[*(const unsigned *)asks == i->yes]);
+        } else if (*(const unsigned *)asks) {
+            append(buf, len, "%s%s", before, i->listed[0]);
+            before = "";
+            for (int w = 0; i->words[w]; w++) {
+                if (!(*(const unsigned *)asks >> w & 1))
+                    continue;
+                append(buf, len, "%s%s", before, i->words[w]);
+                before = "|";
+            }
+        }
     }
-    if (k->device[0])
-        append(buf, len, "%sdevice %s", buf[0] ? ", " : "", k->device);
-    if (k->network != VC_CHANNEL_AUTO)
-        add_word(buf, len, k->network == VC_CHANNEL_VERBS ? "over verbs" : "over the MPI");
-    if (k->crowded != VC_ANY)
-        add_word(buf, len, k->crowded == VC_YES ? "crowded" : "not crowded");
-    if (k->bulk_slots != VC_ANY)
-        add_word(buf, len, k->bulk_slots == VC_YES ? "bulk slots" : "no bulk slots");
     if (!buf[0])
         append(buf, len, "anywhere");
     return buf;

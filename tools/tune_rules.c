@@ -20,14 +20,6 @@ static size_t middle(size_t a, size_t b)
     return (size_t)sqrt((double)a * (double)b);
 }
 
-static int platform_of(const char *name)
-{
-    for (int i = VC_PLATFORM_NATIVE; i <= VC_PLATFORM_SRIOV_VF; i++)
-        if (strcmp(name, vc_platform_class_name((enum vc_platform_class)i)) == 0)
-            return i;
-    return -1;
-}
-
 void tune_topo_key(const struct tune_place *p, struct vc_topo_key *key)
 {
     const struct vcoll_comm_key *k = &p->c.key;
@@ -39,18 +31,26 @@ void tune_topo_key(const struct tune_place *p, struct vc_topo_key *key)
         .have_bulk = k->bulk_slots,
         .have_chan = true,
         .have_verbs = strcmp(k->network, "verbs") == 0,
-        .platform = platform_of(k->platform),
+        .platform = -1,
         .hier = &p->c.hier,
     };
+    for (int i = 0; vc_platform_words[i]; i++)
+        if (strcmp(k->platform, vc_platform_words[i]) == 0)
+            key->platform = i;
     snprintf(key->device, sizeof key->device, "%s", k->device);
 }
 
 /* Whether rules tell two places apart by numbers of ranks and nodes alone. */
-static bool same_kind(const struct vcoll_comm_key *a, const struct vcoll_comm_key *b)
+static bool same_kind(const struct tune_place *p, const struct tune_place *q)
 {
-    return (a->nodes == 1) == (b->nodes == 1) && a->crowded == b->crowded && a->bulk_slots == b->bulk_slots &&
-           strcmp(a->network, b->network) == 0 && strcmp(a->platform, b->platform) == 0 &&
-           strcmp(a->device, b->device) == 0;
+    const struct vc_key_info *i;
+    struct vc_topo_key a, b;
+    tune_topo_key(p, &a);
+    tune_topo_key(q, &b);
+    for (int n = 0; (i = vc_key_next(&n));)
+        if (i->kind != VC_KEY_RANGE && !vc_topo_same(&a, &b, i))
+            return false;
+    return (a.nnodes == 1) == (b.nnodes == 1);
 }
 
 enum axis { RANKS, NODES, PPN };
@@ -67,7 +67,7 @@ static json_t *range(const struct tune_job *j, const struct tune_place *p, enum 
     for (int i = 0; i < j->nplace; i++) {
         const struct tune_place *q = &j->place[i];
         struct tune_result *any[BENCH_MAX_SIZES];
-        if (!q->open || !same_kind(&p->c.key, &q->c.key) || tune_measured(j, i, coll, any) == 0)
+        if (!q->open || !same_kind(p, q) || tune_measured(j, i, coll, any) == 0)
             continue;
         int v = along(&q->c.key, axis);
         if (v < mine && v > below)
@@ -104,7 +104,7 @@ static json_t *keys_of(const struct tune_job *j, const struct tune_place *p, enu
     }
     json_object_set_new(row, "crowded", json_boolean(k->crowded));
     json_object_set_new(row, "bulk_slots", json_boolean(k->bulk_slots));
-    if (platform_of(k->platform) >= 0)
+    if (strcmp(k->platform, "mixed") != 0)
         json_object_set_new(row, "platform", json_string(k->platform));
     return row;
 }
