@@ -64,15 +64,15 @@ bool rep_load_where(const json_t *entry, struct rep_where *w, double *bytes)
         .coll = rep_string(entry, "collective"),
         .op = rep_string(entry, "operator"),
         .moderation = rep_string(entry, "moderation"),
-        .network = rep_string(entry, "network"),
-        .platform = rep_string(entry, "platform"),
-        .device = rep_string(entry, "device"),
-        .ranks = whole(entry, "ranks"),
-        .nodes = whole(entry, "nodes"),
-        .ppn = whole(entry, "ppn"),
-        .crowded = yes_no(entry, "crowded"),
-        .bulk_slots = yes_no(entry, "bulk_slots"),
     };
+    for (int n = 0; n < vc_key_count; n++) {
+        const struct vc_key_info *i = &vc_key_info[n];
+        bool flag = i->kind == VC_KEY_FLAG && !i->words;
+        w->key[n].text = flag || i->kind == VC_KEY_RANGE ? "" : rep_string(entry, i->name);
+        w->key[n].number = flag                        ? yes_no(entry, i->name)
+                           : i->kind == VC_KEY_RANGE ? whole(entry, i->name)
+                                                       : -1;
+    }
     const json_t *b = json_object_get(entry, "bytes");
     *bytes = json_is_number(b)                               ? json_number_value(b)
              : w->coll[0] && strcmp(w->coll, "barrier") == 0 ? 0
@@ -94,21 +94,23 @@ static int first_of(const int *differences, int n)
     return 0;
 }
 
+const struct rep_key *rep_where_key(const struct rep_where *w, const char *key)
+{
+    return &w->key[vc_key_find(key) - vc_key_info];
+}
+
 int rep_where_compare(const struct rep_where *a, const struct rep_where *b)
 {
-    const int d[] = {rep_coll_rank(a->coll) - rep_coll_rank(b->coll),
-                     strcmp(a->coll, b->coll),
-                     a->nodes - b->nodes,
-                     a->ranks - b->ranks,
-                     a->ppn - b->ppn,
-                     a->crowded - b->crowded,
-                     a->bulk_slots - b->bulk_slots,
-                     strcmp(a->network, b->network),
-                     strcmp(a->platform, b->platform),
-                     strcmp(a->device, b->device),
-                     strcmp(a->moderation, b->moderation),
-                     strcmp(a->op, b->op)};
-    return first_of(d, sizeof d / sizeof d[0]);
+    const int d[] = {rep_coll_rank(a->coll) - rep_coll_rank(b->coll), strcmp(a->coll, b->coll),
+                     rep_where_key(a, "nodes")->number - rep_where_key(b, "nodes")->number};
+    const int last[] = {strcmp(a->moderation, b->moderation), strcmp(a->op, b->op)};
+    int order = first_of(d, sizeof d / sizeof d[0]);
+    const struct vc_key_info *i;
+    for (int n = 0; order == 0 && (i = vc_key_next(&n));)
+        order = a->key[n - 1].number - b->key[n - 1].number;
+    for (int n = 0; order == 0 && (i = vc_key_next(&n));)
+        order = strcmp(a->key[n - 1].text, b->key[n - 1].text);
+    return order ? order : first_of(last, sizeof last / sizeof last[0]);
 }
 
 static int compare_points(const void *a, const void *b)

@@ -84,7 +84,6 @@ static bool take_point(struct re_run *r, const json_t *point, struct re_point *p
     p->nodes = p->key.nnodes;
     p->ppn = p->key.max_ppn;
     p->crowded = p->key.crowded;
-    p->bulk = p->key.have_bulk;
     take_candidates(p, point);
     return asked_for(r, p);
 }

@@ -91,6 +91,8 @@ static void put_choice(json_t *row, enum vc_coll coll, const char *text)
 static json_t *keys_of(const struct tune_job *j, const struct tune_place *p, enum vc_coll coll)
 {
     const struct vcoll_comm_key *k = &p->c.key;
+    const struct vc_key_info *i;
+    struct vc_topo_key key;
     json_t *row = json_pack("{s:s}", "collective", vc_coll_name(coll));
     if (k->nodes == 1) {
         json_object_set_new(row, "nodes", json_integer(1));
@@ -102,8 +104,10 @@ static json_t *keys_of(const struct tune_job *j, const struct tune_place *p, enu
         if (k->device[0])
             json_object_set_new(row, "device", json_string(k->device));
     }
-    json_object_set_new(row, "crowded", json_boolean(k->crowded));
-    json_object_set_new(row, "bulk_slots", json_boolean(k->bulk_slots));
+    tune_topo_key(p, &key);
+    for (int n = 0; (i = vc_key_next(&n));)
+        if (i->kind == VC_KEY_FLAG && !i->words)
+            json_object_set_new(row, i->name, json_boolean(vc_topo_value(&key, i)));
     if (strcmp(k->platform, "mixed") != 0)
         json_object_set_new(row, "platform", json_string(k->platform));
     return row;

@@ -78,7 +78,7 @@ const struct vc_key_info vc_key_info[] = {
                  "same CPUs are counted together"},
     {.name = "bulk_slots", .kind = VC_KEY_FLAG,
         .row = offsetof(struct vc_row_keys, bulk_slots), .topo = offsetof(struct vc_topo_key, have_bulk),
-        .placed = true, .yes = VC_YES,
+        .placed = true, .yes = VC_YES, .usual = true,
         .listed = {"no bulk slots", "bulk slots"}, .said = {"without bulk slots", "with bulk slots"}, .far = 5e3,
         .option = "whether the nodes' shared memory has bulk slots",
         .describes = "Whether the node's memory has them.",

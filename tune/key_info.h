@@ -28,6 +28,7 @@ struct vc_key_info {
     bool device;      /**< rows of "devices" may have it, too */
     int least;        /**< RANGE: of communicators that are taken over */
     unsigned yes;     /**< FLAG */
+    bool usual;       /**< FLAG: what goes without saying in reports */
     const char *const *words; /**< WORDS; FLAG: for true and false, where it is not JSON's true and false */
     const char *text_is;      /**< TEXT: what is expected */
 
