@@ -15,7 +15,6 @@ _Static_assert(sizeof(enum vc_choice_channel) == sizeof(unsigned) && VC_CHANNEL_
 const struct vc_key_info vc_key_info[] = {
     {.name = "collective", .kind = VC_KEY_CALL,
         .describes = "One or several; absent: all.",
-        .takes = "a name or a list: `barrier`, `bcast`, `reduce`, `allreduce`, `allgather`, `alltoall`",
         .holds = "the call is one of them"},
     {.name = "ranks", .kind = VC_KEY_RANGE,
         .row = offsetof(struct vc_row_keys, ranks), .topo = offsetof(struct vc_topo_key, size),

@@ -42,7 +42,7 @@ struct vc_key_info {
     bool machine;       /**< where that stands: of the machine, not of the communicator */
 
     const char *describes; /**< in the schema */
-    const char *takes;     /**< in docs/tables.md: its values, where the kind does not tell */
+    const char *takes;     /**< in docs/tables.md: its values, where kind and names do not tell */
     const char *holds;     /**< in docs/tables.md: when it holds */
 };
 
