@@ -69,9 +69,9 @@ bool rep_load_where(const json_t *entry, struct rep_where *w, double *bytes)
         const struct vc_key_info *i = &vc_key_info[n];
         bool flag = i->kind == VC_KEY_FLAG && !i->words;
         w->key[n].text = flag || i->kind == VC_KEY_RANGE ? "" : rep_string(entry, i->name);
-        w->key[n].number = flag                        ? yes_no(entry, i->name)
+        w->key[n].number = flag                      ? yes_no(entry, i->name)
                            : i->kind == VC_KEY_RANGE ? whole(entry, i->name)
-                                                       : -1;
+                                                     : -1;
     }
     const json_t *b = json_object_get(entry, "bytes");
     *bytes = json_is_number(b)                               ? json_number_value(b)

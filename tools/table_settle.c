@@ -268,7 +268,8 @@ static double breadth(const struct table_rule *r)
         else if (i->kind == VC_KEY_FLAG)
             sum += !*(const unsigned *)asks;
         else
-            sum += log2(*(const unsigned *)asks ? __builtin_popcount(*(const unsigned *)asks) : vc_key_words(i));
+            sum +=
+                log2(*(const unsigned *)asks ? __builtin_popcount(*(const unsigned *)asks) : vc_key_words(i));
     }
     return sum;
 }

@@ -22,22 +22,9 @@ static size_t middle(size_t a, size_t b)
 
 void tune_topo_key(const struct tune_place *p, struct vc_topo_key *key)
 {
-    const struct vcoll_comm_key *k = &p->c.key;
-    *key = (struct vc_topo_key){
-        .size = k->ranks,
-        .nnodes = k->nodes,
-        .max_ppn = k->ppn,
-        .crowded = k->crowded,
-        .have_bulk = k->bulk_slots,
-        .have_chan = true,
-        .have_verbs = strcmp(k->network, "verbs") == 0,
-        .platform = -1,
-        .hier = &p->c.hier,
-    };
-    for (int i = 0; vc_platform_words[i]; i++)
-        if (strcmp(k->platform, vc_platform_words[i]) == 0)
-            key->platform = i;
-    snprintf(key->device, sizeof key->device, "%s", k->device);
+    *key = p->c.at;
+    key->have_chan = true;
+    key->hier = &p->c.hier;
 }
 
 /* Whether rules tell two places apart by numbers of ranks and nodes alone. */

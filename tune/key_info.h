@@ -36,7 +36,7 @@ struct vc_key_info {
                               [0]: before the value */
     const char *said[2];   /**< of a communicator: FLAG: false, true; RANGE and WORDS: [0] names the number or
                               stands before the word; TEXT: before it, instead of none */
-    double far; /**< how far apart communicators are that differ in it; RANGE: for each doubling */
+    double far;            /**< how far apart communicators are that differ in it; RANGE: for each doubling */
 
     const char *option; /**< help of its option of `vcoll tune explain` */
     bool machine;       /**< where that stands: of the machine, not of the communicator */

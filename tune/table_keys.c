@@ -36,8 +36,8 @@ static int read_text(struct vc_tab *t, json_t *obj, const struct vc_key_info *i,
 static int read_flag(struct vc_tab *t, json_t *obj, const struct vc_key_info *i, unsigned *out)
 {
     enum vc_tri flag = VC_ANY;
-    int word = -1, err = i->words ? vc_tab_word(t, obj, i->name, i->words, &word)
-                                  : vc_tab_flag(t, obj, i->name, &flag);
+    int word = -1,
+        err = i->words ? vc_tab_word(t, obj, i->name, i->words, &word) : vc_tab_flag(t, obj, i->name, &flag);
     if (word >= 0)
         *out = vc_key_bit(i, word == 0);
     else if (flag != VC_ANY)

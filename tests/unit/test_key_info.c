@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What tune/schema/ and docs/tables.md say of keys and collectives is what vc_key_info[] and vc_coll_info[] say:
- * test_key_info SOURCE_DIR. A mismatch prints what must stand there. */
+/* What tune/schema/ and docs/tables.md say of keys and collectives is what vc_key_info[] and vc_coll_info[]
+ * say: test_key_info SOURCE_DIR. A mismatch prints what must stand there. */
 #include "coll/info.h"
 #include "coll/registry.h"
 #include "tune/key_info.h"
@@ -170,8 +170,8 @@ static json_t *type_of(const struct vc_key_info *i, bool point)
     if (point)
         return json_pack("{s:s}", "type", "string");
     return i->kind == VC_KEY_WORDS ? reference(several)
-                                   : json_pack("{s:s, s:i, s:i}", "type", "string", "minLength", 1, "maxLength",
-                                               VC_TABLE_DEVICE - 1);
+                                   : json_pack("{s:s, s:i, s:i}", "type", "string", "minLength", 1,
+                                               "maxLength", VC_TABLE_DEVICE - 1);
 }
 
 static void rows_of_the_schema(void **state)
@@ -193,15 +193,15 @@ static void rows_of_the_schema(void **state)
             must_equal("list", i->name, part(i->name, "enum"), names(i->words));
     }
     for (int n = 0; n < vc_key_count; n++)
-        must_equal("description of", vc_key_info[n].name,
-                   json_object_get(json_object_get(part("rule", "properties"), vc_key_info[n].name),
-                                   "description"),
-                   json_string(vc_key_info[n].describes));
+        must_equal(
+            "description of", vc_key_info[n].name,
+            json_object_get(json_object_get(part("rule", "properties"), vc_key_info[n].name), "description"),
+            json_string(vc_key_info[n].describes));
 }
 
 static void schema_has_no_other_keys(void **state)
 {
-    static const char *const values[] = {"algorithm", "radix", "segment", "leaders", "channel",
+    static const char *const values[] = {"algorithm", "radix",   "segment",  "leaders", "channel",
                                          "wait",      "spin_us", "measured", NULL};
     const char *known[VC_KEYS_MAX + sizeof values / sizeof values[0]], *name;
     json_t *v;
@@ -225,7 +225,8 @@ static const json_t *with_operator(void)
     json_array_foreach(part("rule", "allOf"), n, c)
     {
         json_t *any = json_object_get(
-            json_object_get(json_object_get(json_object_get(c, "then"), "properties"), "collective"), "anyOf");
+            json_object_get(json_object_get(json_object_get(c, "then"), "properties"), "collective"),
+            "anyOf");
         if (any)
             return any;
     }
@@ -276,12 +277,9 @@ static void algorithms_of_the_schema(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(docs_have_the_reference),
-        cmocka_unit_test(docs_name_keys_of_places_and_devices),
-        cmocka_unit_test(rows_of_the_schema),
-        cmocka_unit_test(schema_has_no_other_keys),
-        cmocka_unit_test(collectives_of_the_schema),
-        cmocka_unit_test(algorithms_of_the_schema),
+        cmocka_unit_test(docs_have_the_reference),   cmocka_unit_test(docs_name_keys_of_places_and_devices),
+        cmocka_unit_test(rows_of_the_schema),        cmocka_unit_test(schema_has_no_other_keys),
+        cmocka_unit_test(collectives_of_the_schema), cmocka_unit_test(algorithms_of_the_schema),
     };
     if (argc != 2)
         return EXIT_FAILURE;
