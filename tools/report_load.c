@@ -67,11 +67,13 @@ bool rep_load_where(const json_t *entry, struct rep_where *w, double *bytes)
     };
     for (int n = 0; n < vc_key_count; n++) {
         const struct vc_key_info *i = &vc_key_info[n];
-        bool flag = i->kind == VC_KEY_FLAG && !i->words;
-        w->key[n].text = flag || i->kind == VC_KEY_RANGE ? "" : rep_string(entry, i->name);
-        w->key[n].number = flag                      ? yes_no(entry, i->name)
-                           : i->kind == VC_KEY_RANGE ? whole(entry, i->name)
-                                                     : -1;
+        w->key[n] = (struct rep_key){-1, ""};
+        if (i->kind == VC_KEY_RANGE)
+            w->key[n].number = whole(entry, i->name);
+        else if (i->kind == VC_KEY_FLAG && !i->words)
+            w->key[n].number = yes_no(entry, i->name);
+        else if (i->kind != VC_KEY_CALL)
+            w->key[n].text = rep_string(entry, i->name);
     }
     const json_t *b = json_object_get(entry, "bytes");
     *bytes = json_is_number(b)                               ? json_number_value(b)
@@ -105,11 +107,10 @@ int rep_where_compare(const struct rep_where *a, const struct rep_where *b)
                      rep_where_key(a, "nodes")->number - rep_where_key(b, "nodes")->number};
     const int last[] = {strcmp(a->moderation, b->moderation), strcmp(a->op, b->op)};
     int order = first_of(d, sizeof d / sizeof d[0]);
-    const struct vc_key_info *i;
-    for (int n = 0; order == 0 && (i = vc_key_next(&n));)
-        order = a->key[n - 1].number - b->key[n - 1].number;
-    for (int n = 0; order == 0 && (i = vc_key_next(&n));)
-        order = strcmp(a->key[n - 1].text, b->key[n - 1].text);
+    for (int n = 0; order == 0 && n < vc_key_count; n++)
+        order = a->key[n].number - b->key[n].number;
+    for (int n = 0; order == 0 && n < vc_key_count; n++)
+        order = strcmp(a->key[n].text, b->key[n].text);
     return order ? order : first_of(last, sizeof last / sizeof last[0]);
 }
 
@@ -127,10 +128,10 @@ static void drop_repeated(struct rep_data *d)
     int n = 0;
     for (int i = 0; i < d->npoint; i++) {
         const struct rep_point *p = &d->point[i];
-        if (n > 0 && d->point[n - 1].bytes == p->bytes &&
-            rep_where_compare(&d->point[n - 1].where, &p->where) == 0)
-            free(d->point[--n].cand);
-        d->point[n++] = *p;
+        if (i + 1 < d->npoint && p[1].bytes == p->bytes && rep_where_compare(&p[1].where, &p->where) == 0)
+            free(p->cand);
+        else
+            d->point[n++] = *p;
     }
     d->npoint = n;
     for (int i = 0; i < n; i++)
