@@ -9,6 +9,7 @@
 #include "pmpi/team.h"
 #include "pmpi/world.h"
 #include "tune/choice.h"
+#include "tune/key_info.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@ extern __typeof__(vcoll_native) vcoll_native VC_PUBLIC;
 extern __typeof__(vcoll_comm_describe) vcoll_comm_describe VC_PUBLIC;
 extern __typeof__(vcoll_comm_algorithm) vcoll_comm_algorithm VC_PUBLIC;
 extern __typeof__(vcoll_comm_key) vcoll_comm_key VC_PUBLIC;
+extern __typeof__(vcoll_comm_keys) vcoll_comm_keys VC_PUBLIC;
 extern __typeof__(vcoll_comm_force) vcoll_comm_force VC_PUBLIC;
 extern __typeof__(vcoll_cq_moderation) vcoll_cq_moderation VC_PUBLIC;
 extern __typeof__(vcoll_table) vcoll_table VC_PUBLIC;
@@ -103,6 +105,21 @@ int vcoll_comm_key(const void *comm, struct vcoll_comm_key *key)
         .platform = k->platform < 0 ? "mixed" : vc_platform_class_name((enum vc_platform_class)k->platform),
         .device = vc_world.device,
     };
+    return 0;
+}
+
+int vcoll_comm_keys(const void *comm, char *json, unsigned long len)
+{
+    const struct vc_comm *c = known(comm);
+    if (!c || !vc_comm_active(c))
+        return -1;
+    json_t *o = json_object();
+    vc_topo_to_json(&c->team->key, o);
+    size_t used = json_dumpb(o, json, len, 0);
+    json_decref(o);
+    if (used == 0 || used >= len)
+        return -1;
+    json[used] = '\0';
     return 0;
 }
 

@@ -19,14 +19,6 @@ struct card {
     int32_t stats;
 };
 
-static uint64_t hash_text(const char *s)
-{
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 0x100000001b3u;
-    return h;
-}
-
 static void fill_card(struct card *c)
 {
     memset(c, 0, sizeof *c);
@@ -34,7 +26,7 @@ static void fill_card(struct card *c)
     /* Who is disabled does not come to the sums either. */
     c->stats = vc_params.disable ? VC_STATS_OFF : (int32_t)vc_params.stats;
     vc_os_id_get(&c->at.os);
-    c->at.host = hash_text(vc_params.host_id);
+    c->at.host = vc_hash(VC_HASH_START, vc_params.host_id, strlen(vc_params.host_id));
     c->peer = vc_peer_self();
     c->at.quota = vc_cpus_quota(NULL);
     vc_cpus_mask(c->at.mask);

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/info_table.h"
 
-#include <stdarg.h>
+#include "tune/key_info.h"
+#include "tune/params_internal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- gathering ---- */
-
-static void append(char *buf, size_t len, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void append(char *buf, size_t len, const char *fmt, ...)
-{
-    size_t used = strlen(buf);
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(buf + used, len - used, fmt, ap);
-    va_end(ap);
-}
 
 static void add_range(char *buf, size_t len, const char *what, struct vc_range r)
 {
@@ -26,21 +18,23 @@ static void add_range(char *buf, size_t len, const char *what, struct vc_range r
     if (r.max != UINT64_MAX)
         snprintf(hi, sizeof hi, "%llu", (unsigned long long)r.max);
     if (r.min == r.max)
-        append(buf, len, "%s%s %s", buf[0] ? ", " : "", hi, what);
+        vc_append(buf, len, "%s%s %s", buf[0] ? ", " : "", hi, what);
     else
-        append(buf, len, "%s%llu..%s %s", buf[0] ? ", " : "", (unsigned long long)r.min, hi, what);
+        vc_append(buf, len, "%s%llu..%s %s", buf[0] ? ", " : "", (unsigned long long)r.min, hi, what);
 }
 
 /* What a job decides and this machine does not. */
 static void describe(const struct vc_row_keys *k, char *buf, size_t len)
 {
+    const struct vc_key_info *i;
     buf[0] = '\0';
-    add_range(buf, len, "ranks", k->ranks);
-    add_range(buf, len, "nodes", k->nodes);
-    add_range(buf, len, "ranks on a node", k->ppn);
-    if (k->crowded != VC_ANY)
-        append(buf, len, "%s%s", buf[0] ? ", " : "",
-               k->crowded == VC_YES ? "more ranks than CPUs" : "a CPU for each rank");
+    for (int n = 0; (i = vc_key_next(&n));) {
+        const void *asks = vc_row_of(k, i);
+        if (i->kind == VC_KEY_RANGE)
+            add_range(buf, len, i->said[0], *(const struct vc_range *)asks);
+        else if (i->kind == VC_KEY_FLAG && *(const unsigned *)asks)
+            vc_append(buf, len, "%s%s", buf[0] ? ", " : "", i->said[*(const unsigned *)asks == i->yes]);
+    }
 }
 
 static void suggest(const struct vc_table *t, enum vc_platform_class platform, const char *device,

@@ -15,7 +15,7 @@
 #ifndef VC_TOOLS_REPORT_H
 #define VC_TOOLS_REPORT_H
 
-#include "tune/table.h"
+#include "tune/key_info.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdbool.h>
@@ -33,10 +33,13 @@ struct rep_cand {
     bool dropped;
 };
 
-/** What calls have in common that are drawn into one plot. Numbers: -1 where not said; strings: "" then. */
+/** What calls have in common that are drawn into one plot. Strings: "" where not said. */
 struct rep_where {
-    const char *coll, *op, *moderation, *network, *platform, *device;
-    int ranks, nodes, ppn, crowded, bulk_slots;
+    const char *coll, *op, *moderation;
+    struct rep_key {
+        int number;       /**< of RANGE, and a flag's 0 or 1; -1: not said, or text */
+        const char *text; /**< of the others */
+    } key[VC_KEYS_MAX];   /**< by the place in vc_key_info[] */
 };
 
 struct rep_point {
@@ -111,6 +114,8 @@ double rep_number(const json_t *object, const char *key);
 /** A string, "" where there is none. */
 const char *rep_string(const json_t *object, const char *key);
 struct rep_series rep_series_of(const json_t *object);
+/** What is said of a key. */
+const struct rep_key *rep_where_key(const struct rep_where *w, const char *key);
 int rep_where_compare(const struct rep_where *a, const struct rep_where *b);
 
 /* ---- averages ---- */

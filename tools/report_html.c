@@ -204,12 +204,14 @@ char *rep_duration(double seconds, char *buf)
 
 static void say_ranks(const struct rep_where *w, FILE *f)
 {
-    if (w->ranks >= 0)
-        fprintf(f, ", %d ranks", w->ranks);
-    if (w->nodes >= 0)
-        fprintf(f, " on %d node%s", w->nodes, w->nodes == 1 ? "" : "s");
-    if (w->ppn >= 0 && w->nodes != 1)
-        fprintf(f, " (%d per node)", w->ppn);
+    int ranks = rep_where_key(w, "ranks")->number, nodes = rep_where_key(w, "nodes")->number,
+        ppn = rep_where_key(w, "ppn")->number;
+    if (ranks >= 0)
+        fprintf(f, ", %d ranks", ranks);
+    if (nodes >= 0)
+        fprintf(f, " on %d node%s", nodes, nodes == 1 ? "" : "s");
+    if (ppn >= 0 && nodes != 1)
+        fprintf(f, " (%d per node)", ppn);
 }
 
 char *rep_where_text(const struct rep_where *w, bool with_coll, char *buf)
@@ -219,12 +221,12 @@ char *rep_where_text(const struct rep_where *w, bool with_coll, char *buf)
     if (f) {
         fprintf(f, "%.40s", with_coll ? w->coll : "");
         say_ranks(w, f);
-        if (w->crowded == 1)
-            fputs(", more ranks than CPUs", f);
-        if (w->bulk_slots == 0)
-            fputs(", without bulk slots", f);
-        if (w->network[0] && w->nodes != 1)
-            fprintf(f, ", over %.20s", w->network);
+        for (int n = 0; n < vc_key_count; n++)
+            if (w->key[n].number == !vc_key_info[n].usual && vc_key_info[n].kind == VC_KEY_FLAG)
+                fprintf(f, ", %s", vc_key_info[n].said[!vc_key_info[n].usual]);
+        const char *network = rep_where_key(w, "network")->text;
+        if (network[0] && rep_where_key(w, "nodes")->number != 1)
+            fprintf(f, ", over %.20s", network);
         if (strcmp(w->op, "other") == 0)
             fputs(", operator not commutative", f);
         if (w->moderation[0])

@@ -64,15 +64,17 @@ bool rep_load_where(const json_t *entry, struct rep_where *w, double *bytes)
         .coll = rep_string(entry, "collective"),
         .op = rep_string(entry, "operator"),
         .moderation = rep_string(entry, "moderation"),
-        .network = rep_string(entry, "network"),
-        .platform = rep_string(entry, "platform"),
-        .device = rep_string(entry, "device"),
-        .ranks = whole(entry, "ranks"),
-        .nodes = whole(entry, "nodes"),
-        .ppn = whole(entry, "ppn"),
-        .crowded = yes_no(entry, "crowded"),
-        .bulk_slots = yes_no(entry, "bulk_slots"),
     };
+    for (int n = 0; n < vc_key_count; n++) {
+        const struct vc_key_info *i = &vc_key_info[n];
+        w->key[n] = (struct rep_key){-1, ""};
+        if (i->kind == VC_KEY_RANGE)
+            w->key[n].number = whole(entry, i->name);
+        else if (i->kind == VC_KEY_FLAG && !i->words)
+            w->key[n].number = yes_no(entry, i->name);
+        else if (i->kind != VC_KEY_CALL)
+            w->key[n].text = rep_string(entry, i->name);
+    }
     const json_t *b = json_object_get(entry, "bytes");
     *bytes = json_is_number(b)                               ? json_number_value(b)
              : w->coll[0] && strcmp(w->coll, "barrier") == 0 ? 0
@@ -94,21 +96,22 @@ static int first_of(const int *differences, int n)
     return 0;
 }
 
+const struct rep_key *rep_where_key(const struct rep_where *w, const char *key)
+{
+    return &w->key[vc_key_find(key) - vc_key_info];
+}
+
 int rep_where_compare(const struct rep_where *a, const struct rep_where *b)
 {
-    const int d[] = {rep_coll_rank(a->coll) - rep_coll_rank(b->coll),
-                     strcmp(a->coll, b->coll),
-                     a->nodes - b->nodes,
-                     a->ranks - b->ranks,
-                     a->ppn - b->ppn,
-                     a->crowded - b->crowded,
-                     a->bulk_slots - b->bulk_slots,
-                     strcmp(a->network, b->network),
-                     strcmp(a->platform, b->platform),
-                     strcmp(a->device, b->device),
-                     strcmp(a->moderation, b->moderation),
-                     strcmp(a->op, b->op)};
-    return first_of(d, sizeof d / sizeof d[0]);
+    const int d[] = {rep_coll_rank(a->coll) - rep_coll_rank(b->coll), strcmp(a->coll, b->coll),
+                     rep_where_key(a, "nodes")->number - rep_where_key(b, "nodes")->number};
+    const int last[] = {strcmp(a->moderation, b->moderation), strcmp(a->op, b->op)};
+    int order = first_of(d, sizeof d / sizeof d[0]);
+    for (int n = 0; order == 0 && n < vc_key_count; n++)
+        order = a->key[n].number - b->key[n].number;
+    for (int n = 0; order == 0 && n < vc_key_count; n++)
+        order = strcmp(a->key[n].text, b->key[n].text);
+    return order ? order : first_of(last, sizeof last / sizeof last[0]);
 }
 
 static int compare_points(const void *a, const void *b)
@@ -125,10 +128,10 @@ static void drop_repeated(struct rep_data *d)
     int n = 0;
     for (int i = 0; i < d->npoint; i++) {
         const struct rep_point *p = &d->point[i];
-        if (n > 0 && d->point[n - 1].bytes == p->bytes &&
-            rep_where_compare(&d->point[n - 1].where, &p->where) == 0)
-            free(d->point[--n].cand);
-        d->point[n++] = *p;
+        if (i + 1 < d->npoint && p[1].bytes == p->bytes && rep_where_compare(&p[1].where, &p->where) == 0)
+            free(p->cand);
+        else
+            d->point[n++] = *p;
     }
     d->npoint = n;
     for (int i = 0; i < n; i++)

@@ -11,13 +11,18 @@ static bool fits(int a, int b)
     return a < 0 || b < 0 || a == b;
 }
 
+static int ranks(const struct rep_where *w)
+{
+    return rep_where_key(w, "ranks")->number;
+}
+
 static const struct rep_point *reference_of(const struct report *r, const struct rep_where *w, double bytes)
 {
     const struct rep_point *best = NULL;
     for (int i = 0; i < r->ref.npoint; i++) {
         const struct rep_point *p = &r->ref.point[i];
         if (strcmp(p->where.coll, w->coll) == 0 && strcmp(p->where.op, w->op) == 0 && p->bytes == bytes &&
-            fits(p->where.ranks, w->ranks) && (!best || p->where.ranks > best->where.ranks))
+            fits(ranks(&p->where), ranks(w)) && (!best || ranks(&p->where) > ranks(&best->where)))
             best = p;
     }
     return best;

@@ -74,10 +74,21 @@ static void put_pairs(FILE *f, const json_t *row, const char *const *keys)
     fputs(n ? "</td>" : "–</td>", f);
 }
 
+/* The keys that have no column of their own. */
+static void put_conditions(FILE *f, const json_t *row)
+{
+    static const char *const columns[] = {"collective", "ranks", "nodes", "ppn", "bytes", NULL};
+    const char *keys[VC_KEYS_MAX + 1];
+    int n = 0;
+    for (int i = 0; i < vc_key_count; i++)
+        if (!listed(vc_key_info[i].name, columns))
+            keys[n++] = vc_key_info[i].name;
+    keys[n] = NULL;
+    put_pairs(f, row, keys);
+}
+
 static void put_rule(FILE *f, size_t i, const json_t *row)
 {
-    static const char *const more[] = {"operator", "platform",   "device", "network",
-                                       "crowded",  "bulk_slots", NULL};
     static const char *const parameters[] = {"radix", "segment", "leaders", NULL};
     static const char *const ways[] = {"channel", "wait", "spin_us", NULL};
     fputs("<tr>", f);
@@ -87,7 +98,7 @@ static void put_rule(FILE *f, size_t i, const json_t *row)
     put_range(f, json_object_get(row, "nodes"));
     put_range(f, json_object_get(row, "ppn"));
     put_range(f, json_object_get(row, "bytes"));
-    put_pairs(f, row, more);
+    put_conditions(f, row);
     fputs("<td><code>", f);
     put_scalar(f, json_object_get(row, "algorithm"));
     fputs("</code></td>", f);
@@ -130,7 +141,6 @@ static void put_object(FILE *f, const json_t *object)
 
 static void put_devices(struct report *r)
 {
-    static const char *const more[] = {"platform", "device", "crowded", NULL};
     const json_t *rows = json_object_get(r->d.root, "devices");
     if (json_array_size(rows) == 0)
         return;
@@ -144,7 +154,7 @@ static void put_devices(struct report *r)
         put_range(r->f, json_object_get(row, "ranks"));
         put_range(r->f, json_object_get(row, "nodes"));
         put_range(r->f, json_object_get(row, "ppn"));
-        put_pairs(r->f, row, more);
+        put_conditions(r->f, row);
         put_object(r->f, json_object_get(row, "cq_moderation"));
         put_object(r->f, json_object_get(row, "coalescing"));
         fputs("</tr>\n", r->f);

@@ -174,7 +174,7 @@ static void put_crowded(struct report *r)
 {
     int n = 0;
     for (int i = 0; i < r->d.npoint; i++)
-        n += r->d.point[i].where.crowded == 1;
+        n += rep_where_key(&r->d.point[i].where, "crowded")->number == 1;
     if (n > 0)
         fprintf(
             r->f,

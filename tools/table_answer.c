@@ -4,7 +4,7 @@
 #include "tools/table_explain.h"
 
 #include "transport/base.h"
-#include "transport/topology/platform.h"
+#include "tune/key_info.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -101,11 +101,21 @@ void explain_question(const struct explain_request *r, const struct vc_topo_key 
            !reduction(r)         ? ""
            : r->call.commutative ? ", commutative operator"
                                  : ", operator that does not commute");
-    printf("  platform %s, %s%s, between nodes %s, %s, %s bulk slots%s\n",
-           k->platform >= 0 ? vc_platform_class_name((enum vc_platform_class)k->platform) : "mixed",
-           k->device[0] ? "device " : "no RDMA device", k->device, k->have_verbs ? "verbs" : "the MPI",
-           k->crowded ? "more ranks than CPUs" : "a CPU for each rank", k->have_bulk ? "with" : "without",
-           k->reproducible ? ", reproducible" : "");
+    const struct vc_key_info *i;
+    const char *before = "  ";
+    for (int n = 0; (i = vc_key_next(&n));) {
+        const char *text = i->kind == VC_KEY_TEXT ? vc_topo_of(k, i) : "";
+        if (i->kind == VC_KEY_RANGE)
+            continue;
+        if (i->kind == VC_KEY_TEXT)
+            printf("%s%s%s", before, i->said[!*text], text);
+        else if (i->kind == VC_KEY_WORDS)
+            printf("%s%s%s", before, i->said[0], vc_key_word(i, vc_topo_value(k, i)));
+        else
+            printf("%s%s", before, i->said[vc_topo_value(k, i)]);
+        before = ", ";
+    }
+    printf("%s\n", k->reproducible ? ", reproducible" : "");
     if (r->file.rows)
         printf("  table %s (fnv1a64:%016" PRIx64 "), then the built-in rules\n", r->file.path,
                r->file.rows->checksum);
@@ -144,7 +154,6 @@ static void print_rows(const struct answer *a)
 static void print_result(const struct answer *a)
 {
     const struct vc_alg_choice *c = &a->runs;
-    static const char *const wait[] = {"auto", "poll", "event", "hybrid"};
     char text[VC_CHOICE_TEXT];
     if (a->instead[0])
         printf("\n%s.\n", a->instead);
@@ -155,10 +164,10 @@ static void print_result(const struct answer *a)
     }
     printf("  %s\n", c->alg->help);
     if (c->policy == 0) {
-        printf("  waits as VCOLL_WAIT and VCOLL_SPIN_US say: %s, %llu us\n", wait[a->r->params.wait],
+        printf("  waits as VCOLL_WAIT and VCOLL_SPIN_US say: %s, %llu us\n", vc_wait_words[a->r->params.wait],
                (unsigned long long)a->r->params.spin_us);
     } else {
-        printf("  waits: %s", wait[vc_policy_mode(c->policy)]);
+        printf("  waits: %s", vc_wait_words[vc_policy_mode(c->policy)]);
         if (vc_policy_spin(c->policy) != VC_POLICY_SPIN_DEFAULT &&
             vc_policy_mode(c->policy) == VC_WAIT_HYBRID)
             printf(", spinning for %u us before it sleeps", vc_policy_spin(c->policy));
@@ -202,14 +211,12 @@ json_t *explain_question_json(const struct explain_request *r, const struct vc_t
     snprintf(sum, sizeof sum, "fnv1a64:%016" PRIx64, r->file.rows ? r->file.rows->checksum : 0);
     json_t *table =
         r->file.rows ? json_pack("{s:s, s:s}", "file", r->file.path, "checksum", sum) : json_null();
-    return json_pack("{s:s, s:o, s:s, s:i, s:i, s:i, s:s, s:s, s:s, s:b, s:b, s:o}", "collective",
-                     vc_coll_name(r->call.coll), "bytes",
-                     r->sized ? json_integer((json_int_t)r->call.bytes) : json_null(), "operator",
-                     r->call.commutative ? "commutative" : "other", "ranks", k->size, "nodes", k->nnodes,
-                     "ppn", k->max_ppn, "platform",
-                     k->platform >= 0 ? vc_platform_class_name((enum vc_platform_class)k->platform) : "mixed",
-                     "device", k->device, "network", k->have_verbs ? "verbs" : "mpi", "crowded",
-                     (int)k->crowded, "bulk_slots", (int)k->have_bulk, "table", table);
+    json_t *j = json_pack("{s:s, s:o, s:s}", "collective", vc_coll_name(r->call.coll), "bytes",
+                          r->sized ? json_integer((json_int_t)r->call.bytes) : json_null(), "operator",
+                          r->call.commutative ? "commutative" : "other");
+    vc_topo_to_json(k, j);
+    json_object_set_new(j, "table", table);
+    return j;
 }
 
 static int print_json(const struct answer *a, const json_t *point)

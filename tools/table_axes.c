@@ -2,11 +2,12 @@
 #include "tools/table_axes.h"
 
 #include "transport/base.h"
+#include "tune/table_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELLS_MAX = 400000, PLATFORMS = VC_PLATFORM_SRIOV_VF + 1, NODES_TRIED = 4096 };
+enum { CELLS_MAX = 400000, NODES_TRIED = 4096 };
 
 /* ---- axes of numbers ---- */
 
@@ -45,11 +46,6 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static struct vc_range key_range(const struct vc_row_keys *k, enum table_axis axis)
-{
-    return axis == AXIS_RANKS ? k->ranks : axis == AXIS_NODES ? k->nodes : k->ppn;
-}
-
 /* Some algorithms want powers of two: the first one in each range stands alone. */
 static void part_powers(struct borders *b)
 {
@@ -75,26 +71,35 @@ static void sort_starts(struct borders *b)
     b->n = n;
 }
 
-static int number_axis(const struct vc_table *const *tables, int n, enum table_axis axis,
-                       struct table_grid *g)
+/* The keys of the n-th row of the tables, rules and devices; NULL behind the last. */
+static const struct vc_row_keys *keys_of(const struct vc_table *const *tables, int n, int row)
 {
-    struct borders b = {.start = NULL};
-    add_start(&b, axis == AXIS_RANKS ? 2 : 1);
-    for (int t = 0; t < n && !b.failed; t++) {
-        for (int i = 0; tables[t] && i < tables[t]->nrows && !b.failed; i++)
-            add_range(&b, key_range(&tables[t]->row[i].keys, axis));
-        for (int i = 0; tables[t] && i < tables[t]->ndevices && !b.failed; i++)
-            add_range(&b, key_range(&tables[t]->device[i].keys, axis));
+    for (int t = 0; t < n; t++) {
+        int rules = tables[t] ? tables[t]->nrows : 0, all = tables[t] ? rules + tables[t]->ndevices : 0;
+        if (row < all)
+            return row < rules ? &tables[t]->row[row].keys : &tables[t]->device[row - rules].keys;
+        row -= all;
     }
+    return NULL;
+}
+
+static int number_axis(const struct vc_table *const *tables, int n, int axis, struct table_grid *g)
+{
+    const struct vc_key_info *i = g->axis[axis];
+    const struct vc_row_keys *k;
+    struct borders b = {.start = NULL};
+    add_start(&b, (uint64_t)i->least);
+    for (int row = 0; !b.failed && (k = keys_of(tables, n, row)); row++)
+        add_range(&b, *(const struct vc_range *)vc_row_of(k, i));
     if (!b.failed)
         sort_starts(&b);
-    if (!b.failed && axis == AXIS_RANKS) {
+    if (!b.failed && i == vc_key_find("ranks")) {
         part_powers(&b);
         sort_starts(&b);
     }
     g->at[axis] = b.failed ? NULL : calloc((size_t)b.n + 1, sizeof *g->at[axis]);
-    for (int i = 0; g->at[axis] && i < b.n; i++)
-        g->at[axis][i] = (struct vc_range){b.start[i], i + 1 < b.n ? b.start[i + 1] - 1 : UINT64_MAX};
+    for (int s = 0; g->at[axis] && s < b.n; s++)
+        g->at[axis][s] = (struct vc_range){b.start[s], s + 1 < b.n ? b.start[s + 1] - 1 : UINT64_MAX};
     g->n[axis] = b.n;
     free(b.start);
     return g->at[axis] ? VC_OK : VC_ERR_NOMEM;
@@ -102,62 +107,71 @@ static int number_axis(const struct vc_table *const *tables, int n, enum table_a
 
 /* ---- axes of words ---- */
 
-static int word_axis(int values, enum table_axis axis, struct table_grid *g)
+static int add_text(struct table_grid *g, int axis, const char *name)
 {
-    g->n[axis] = values;
-    g->at[axis] = malloc((size_t)values * sizeof *g->at[axis]);
-    for (int i = 0; g->at[axis] && i < values; i++)
-        g->at[axis][i] = (struct vc_range){(uint64_t)i, (uint64_t)i};
-    return g->at[axis] ? VC_OK : VC_ERR_NOMEM;
-}
-
-static int add_device(struct table_grid *g, const char *name, int *n)
-{
-    for (int i = 0; i < *n; i++)
-        if (vc_device_same(g->device[i], name))
+    int n = g->n[axis];
+    for (int i = 0; i < n; i++)
+        if (g->axis[axis]->text_same(g->text[axis][i], name))
             return VC_OK;
-    void *more = realloc(g->device, ((size_t)*n + 1) * sizeof *g->device);
+    void *more = realloc(g->text[axis], ((size_t)n + 1) * sizeof *g->text[axis]);
     if (!more)
         return VC_ERR_NOMEM;
-    g->device = more;
-    snprintf(g->device[(*n)++], sizeof *g->device, "%s", name);
+    g->text[axis] = more;
+    snprintf(g->text[axis][g->n[axis]++], sizeof *g->text[axis], "%s", name);
     return VC_OK;
 }
 
-static int names(const struct vc_table *const *tables, int n, struct table_grid *g)
+static int text_axis(const struct vc_table *const *tables, int n, int axis, struct table_grid *g)
 {
-    int ndevices = 0, err = add_device(g, "", &ndevices);
-    unsigned platforms = 0;
-    for (int t = 0; t < n; t++) {
-        int rows = tables[t] ? tables[t]->nrows : 0, all = tables[t] ? rows + tables[t]->ndevices : 0;
-        for (int i = 0; i < all && err == VC_OK; i++) {
-            const struct vc_row_keys *k =
-                i < rows ? &tables[t]->row[i].keys : &tables[t]->device[i - rows].keys;
-            platforms |= k->platforms;
-            err = add_device(g, k->device, &ndevices);
-        }
-    }
-    if (err == VC_OK)
-        err = word_axis(ndevices, AXIS_DEVICE, g);
-    if (err == VC_OK)
-        err = word_axis(platforms ? PLATFORMS : 1, AXIS_PLATFORM, g);
+    const struct vc_row_keys *k;
+    int err = add_text(g, axis, "");
+    for (int row = 0; err == VC_OK && (k = keys_of(tables, n, row)); row++)
+        err = add_text(g, axis, vc_row_of(k, g->axis[axis]));
     return err;
+}
+
+/* Words that no row asks for make no difference. */
+static int word_values(const struct vc_table *const *tables, int n, const struct vc_key_info *i)
+{
+    const struct vc_row_keys *k;
+    for (int row = 0; (k = keys_of(tables, n, row)); row++)
+        if (*(const unsigned *)vc_row_of(k, i))
+            return vc_key_words(i);
+    return 1;
+}
+
+static int make_axis(const struct vc_table *const *tables, int n, int axis, struct table_grid *g)
+{
+    const struct vc_key_info *i = g->axis[axis];
+    if (i->kind == VC_KEY_RANGE)
+        return number_axis(tables, n, axis, g);
+    if (i->kind == VC_KEY_TEXT)
+        return text_axis(tables, n, axis, g);
+    g->n[axis] = i->kind == VC_KEY_FLAG ? 2 : word_values(tables, n, i);
+    return VC_OK;
+}
+
+/* What people name first comes last: numbers; before them flags; before those the machine. */
+static void order_axes(struct table_grid *g)
+{
+    static const enum vc_key_kind order[] = {VC_KEY_TEXT, VC_KEY_WORDS, VC_KEY_FLAG, VC_KEY_RANGE};
+    for (size_t o = 0; o < sizeof order / sizeof order[0]; o++)
+        for (int i = vc_key_count - 1; i >= 0; i--)
+            if (vc_key_info[i].kind == order[o])
+                g->axis[g->axes++] = &vc_key_info[i];
 }
 
 int table_grid_make(const struct vc_table *const *tables, int n, struct table_grid *g)
 {
-    static const enum table_axis numbers[] = {AXIS_RANKS, AXIS_NODES, AXIS_PPN};
-    static const enum table_axis flags[] = {AXIS_NETWORK, AXIS_CROWDED, AXIS_BULK};
+    int err = VC_OK;
     memset(g, 0, sizeof *g);
-    int err = names(tables, n, g);
-    for (int i = 0; i < 3 && err == VC_OK; i++)
-        err = number_axis(tables, n, numbers[i], g);
-    for (int i = 0; i < 3 && err == VC_OK; i++)
-        err = word_axis(2, flags[i], g);
+    order_axes(g);
+    for (int a = 0; a < g->axes && err == VC_OK; a++)
+        err = make_axis(tables, n, a, g);
     if (err != VC_OK)
         return vc_fail(err, "out of memory for the comparison of tables");
     double cells = 1;
-    for (int a = 0; a < AXES; a++)
+    for (int a = 0; a < g->axes; a++)
         cells *= g->n[a];
     if (cells > CELLS_MAX)
         return vc_fail(
@@ -171,26 +185,27 @@ int table_grid_make(const struct vc_table *const *tables, int n, struct table_gr
 
 void table_grid_free(struct table_grid *g)
 {
-    for (int a = 0; a < AXES; a++)
+    for (int a = 0; a < g->axes; a++) {
         free(g->at[a]);
-    free(g->device);
+        free(g->text[a]);
+    }
     memset(g, 0, sizeof *g);
 }
 
 /* ---- cells ---- */
 
-void table_grid_coordinates(const struct table_grid *g, int cell, int at[AXES])
+void table_grid_coordinates(const struct table_grid *g, int cell, int at[VC_KEYS_MAX])
 {
-    for (int a = 0; a < AXES; a++) {
+    for (int a = 0; a < g->axes; a++) {
         at[a] = cell % g->n[a];
         cell /= g->n[a];
     }
 }
 
-int table_grid_cell(const struct table_grid *g, const int at[AXES])
+int table_grid_cell(const struct table_grid *g, const int at[VC_KEYS_MAX])
 {
     int cell = 0;
-    for (int a = AXES - 1; a >= 0; a--)
+    for (int a = g->axes - 1; a >= 0; a--)
         cell = cell * g->n[a] + at[a];
     return cell;
 }
@@ -214,60 +229,60 @@ static bool place_on(struct vc_range ranks, struct vc_range ppn, uint64_t nodes,
     if (lo > hi || lo > TABLE_RANKS_MAX / nodes)
         return false;
     uint64_t full = nodes * lo, few = most(ranks.min, nodes - 1 + lo);
-    p->nodes = (int)nodes;
-    p->ppn = (int)lo;
-    p->ranks = (int)(full <= ranks.max ? full : few);
-    return few <= full && p->ranks >= 2;
+    p->at.nnodes = (int)nodes;
+    p->at.max_ppn = (int)lo;
+    p->at.size = (int)(full <= ranks.max ? full : few);
+    return few <= full && p->at.size >= 2;
+}
+
+/* Where the cell is on the axis of numbers. */
+static struct vc_range numbers(const struct table_grid *g, const int *at, const char *key)
+{
+    int a = 0;
+    while (g->axis[a] != vc_key_find(key))
+        a++;
+    return g->at[a][at[a]];
 }
 
 bool table_grid_place(const struct table_grid *g, int cell, struct table_place *p)
 {
-    int at[AXES];
+    int at[VC_KEYS_MAX];
     table_grid_coordinates(g, cell, at);
-    struct vc_range ranks = g->at[AXIS_RANKS][at[AXIS_RANKS]], nodes = g->at[AXIS_NODES][at[AXIS_NODES]],
-                    ppn = g->at[AXIS_PPN][at[AXIS_PPN]];
-    table_place_init(p);
-    p->verbs = at[AXIS_NETWORK] ? VC_YES : VC_NO;
-    p->crowded = at[AXIS_CROWDED] ? VC_YES : VC_NO;
-    p->bulk_slots = at[AXIS_BULK] ? VC_YES : VC_NO;
-    p->platform = at[AXIS_PLATFORM];
-    p->device_given = true;
-    memcpy(p->device, g->device[at[AXIS_DEVICE]], sizeof p->device);
+    struct vc_range ranks = numbers(g, at, "ranks"), nodes = numbers(g, at, "nodes"),
+                    ppn = numbers(g, at, "ppn");
+    memset(p, 0, sizeof *p);
+    for (int a = 0; a < g->axes; a++) {
+        if (g->axis[a]->kind == VC_KEY_TEXT)
+            memcpy(vc_topo_at(&p->at, g->axis[a]), g->text[a][at[a]], sizeof *g->text[a]);
+        else if (g->axis[a]->kind != VC_KEY_RANGE)
+            vc_topo_put(&p->at, g->axis[a], at[a]);
+    }
     uint64_t last = least(nodes.max, nodes.min + NODES_TRIED);
     for (uint64_t n = nodes.min; n <= last; n++)
         if (place_on(ranks, ppn, n, p))
-            return p->ppn > 1 || p->bulk_slots == VC_NO; /* who shares no memory has no slots in it */
+            return p->at.max_ppn > 1 || !p->at.have_bulk; /* who shares no memory has no slots in it */
     return false;
-}
-
-static struct vc_range joined(const struct table_grid *g, const struct table_box *box, enum table_axis axis)
-{
-    if (box->lo[axis] == 0 && box->hi[axis] == g->n[axis] - 1)
-        return (struct vc_range){0, UINT64_MAX};
-    return (struct vc_range){g->at[axis][box->lo[axis]].min, g->at[axis][box->hi[axis]].max};
-}
-
-static enum vc_tri flag(const struct table_box *box, enum table_axis axis)
-{
-    return box->lo[axis] != box->hi[axis] ? VC_ANY : box->lo[axis] ? VC_YES : VC_NO;
 }
 
 void table_grid_keys(const struct table_grid *g, const struct table_box *box, struct vc_row_keys *k,
                      bool *no_device)
 {
-    memset(k, 0, sizeof *k);
-    k->ranks = joined(g, box, AXIS_RANKS);
-    k->nodes = joined(g, box, AXIS_NODES);
-    k->ppn = joined(g, box, AXIS_PPN);
-    k->crowded = flag(box, AXIS_CROWDED);
-    k->bulk_slots = flag(box, AXIS_BULK);
-    enum vc_tri verbs = flag(box, AXIS_NETWORK);
-    k->network = verbs == VC_ANY ? VC_CHANNEL_AUTO : verbs == VC_YES ? VC_CHANNEL_VERBS : VC_CHANNEL_MPI;
-    if (box->hi[AXIS_PLATFORM] - box->lo[AXIS_PLATFORM] + 1 < g->n[AXIS_PLATFORM])
-        for (int i = box->lo[AXIS_PLATFORM]; i <= box->hi[AXIS_PLATFORM]; i++)
-            k->platforms |= 1u << i;
-    bool one = g->n[AXIS_DEVICE] > 1 && box->lo[AXIS_DEVICE] == box->hi[AXIS_DEVICE];
-    *no_device = one && box->lo[AXIS_DEVICE] == 0;
-    if (one)
-        memcpy(k->device, g->device[box->lo[AXIS_DEVICE]], sizeof k->device);
+    *no_device = false;
+    vc_row_keys_any(k);
+    for (int a = 0; a < g->axes; a++) {
+        const struct vc_key_info *i = g->axis[a];
+        void *asks = vc_row_at(k, i);
+        int lo = box->lo[a], hi = box->hi[a];
+        if (lo == 0 && hi == g->n[a] - 1)
+            continue;
+        if (i->kind == VC_KEY_RANGE) {
+            *(struct vc_range *)asks = (struct vc_range){g->at[a][lo].min, g->at[a][hi].max};
+        } else if (i->kind == VC_KEY_TEXT) {
+            *no_device = lo == 0;
+            memcpy(asks, g->text[a][lo], sizeof *g->text[a]);
+        } else {
+            for (int v = lo; v <= hi; v++)
+                *(unsigned *)asks |= vc_key_bit(i, v);
+        }
+    }
 }

@@ -7,30 +7,20 @@
 #define VC_TOOLS_TABLE_AXES_H
 
 #include "tools/table_key.h"
-
-/** In the order in which boxes grow: what people name first comes last. */
-enum table_axis {
-    AXIS_DEVICE,
-    AXIS_PLATFORM,
-    AXIS_BULK,
-    AXIS_CROWDED,
-    AXIS_NETWORK,
-    AXIS_PPN,
-    AXIS_NODES,
-    AXIS_RANKS,
-    AXES
-};
+#include "tune/key_info.h"
 
 struct table_grid {
-    struct vc_range *at[AXES]; /**< numbers: ranges; others: their values, from 0 */
-    int n[AXES];
-    char (*device)[VC_TABLE_DEVICE]; /**< [n[AXIS_DEVICE]]; [0] is "": another one, or none */
+    const struct vc_key_info *axis[VC_KEYS_MAX]; /**< in the order in which boxes grow */
+    int axes;
+    struct vc_range *at[VC_KEYS_MAX];           /**< numbers: ranges; others: their values, from 0 */
+    char (*text[VC_KEYS_MAX])[VC_TABLE_DEVICE]; /**< TEXT: [n] values; [0] is "": another one, or none */
+    int n[VC_KEYS_MAX];
     int cells;
 };
 
 /** A part of the grid: from lo to hi on each axis, both included. */
 struct table_box {
-    int lo[AXES], hi[AXES];
+    int lo[VC_KEYS_MAX], hi[VC_KEYS_MAX];
 };
 
 /** Of the rows of these tables (NULL entries are skipped). VC_OK, VC_ERR_NOMEM, or VC_ERR_INVAL when there
@@ -39,8 +29,8 @@ int table_grid_make(const struct vc_table *const *tables, int n, struct table_gr
 /** Zeroed is legal. */
 void table_grid_free(struct table_grid *g);
 
-void table_grid_coordinates(const struct table_grid *g, int cell, int at[AXES]);
-int table_grid_cell(const struct table_grid *g, const int at[AXES]);
+void table_grid_coordinates(const struct table_grid *g, int cell, int at[VC_KEYS_MAX]);
+int table_grid_cell(const struct table_grid *g, const int at[VC_KEYS_MAX]);
 
 /** A communicator of the cell, nodes of equal size preferred. False: there is none, or only of one rank. */
 bool table_grid_place(const struct table_grid *g, int cell, struct table_place *p);

@@ -229,7 +229,7 @@ static int compare_cell(struct compare *c, int cell)
  * differ this way). */
 static bool slab(const struct compare *c, const struct table_box *box, int axis, int value, int *hits)
 {
-    int at[AXES];
+    int at[VC_KEYS_MAX];
     memcpy(at, box->lo, sizeof at);
     at[axis] = value;
     *hits = 0;
@@ -239,7 +239,7 @@ static bool slab(const struct compare *c, const struct table_box *box, int axis,
             return false;
         *hits += m != MARK_EMPTY;
         int a = 0;
-        for (; a < AXES; a++) {
+        for (; a < c->grid.axes; a++) {
             if (a == axis)
                 continue;
             if (at[a] < box->hi[a]) {
@@ -248,7 +248,7 @@ static bool slab(const struct compare *c, const struct table_box *box, int axis,
             }
             at[a] = box->lo[a];
         }
-        if (a == AXES)
+        if (a == c->grid.axes)
             return true;
     }
 }
@@ -262,7 +262,7 @@ static void grow(const struct compare *c, struct table_box *box, int axis)
         lo--;
     bool all = lo == 0 && hi == c->grid.n[axis] - 1;
     /* Devices are not in any order, and keys name one or none. */
-    if (axis == AXIS_DEVICE && !all)
+    if (c->grid.axis[axis]->kind == VC_KEY_TEXT && !all)
         return;
     /* Communicators that cannot be are no reason to name more than there is. */
     while (!all && hi > box->hi[axis] && slab(c, box, axis, hi, &hits) && hits == 0)
@@ -275,9 +275,9 @@ static void grow(const struct compare *c, struct table_box *box, int axis)
 
 static bool inside(const struct compare *c, const struct table_box *box, int cell)
 {
-    int at[AXES];
+    int at[VC_KEYS_MAX];
     table_grid_coordinates(&c->grid, cell, at);
-    for (int a = 0; a < AXES; a++)
+    for (int a = 0; a < c->grid.axes; a++)
         if (at[a] < box->lo[a] || at[a] > box->hi[a])
             return false;
     return true;
@@ -315,7 +315,7 @@ static struct table_box best_box(const struct compare *c, const struct hit *hit,
             continue;
         table_grid_coordinates(&c->grid, hit[i].cell, box.lo);
         memcpy(box.hi, box.lo, sizeof box.hi);
-        for (int a = 0; a < AXES; a++)
+        for (int a = 0; a < c->grid.axes; a++)
             grow(c, &box, a);
         size_t says = news(c, &box, hit, n);
         if (says > most) {

@@ -5,29 +5,18 @@
 #include "coll/info.h"
 #include "tools/tools.h"
 #include "transport/base.h"
-#include "transport/topology/platform.h"
+#include "tune/key_info.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    KEY_BYTES = 256,
-    KEY_NODES,
-    KEY_PPN,
-    KEY_OPERATOR,
-    KEY_ESIZE,
-    KEY_PLATFORM,
-    KEY_DEVICE,
-    KEY_NETWORK,
-    KEY_CROWDED,
-    KEY_BULK,
-    KEY_JSON
-};
+/* Behind them the keys of communicators, by their place in vc_key_info[]. */
+enum { KEY_BYTES = 256, KEY_OPERATOR, KEY_ESIZE, KEY_JSON, KEY_PLACE };
 
 static const char who[] = "vcoll tune explain";
 
-static const struct argp_option options[] = {
+static const struct argp_option call_options[] = {
     {0, 0, 0, 0, "The call:", 1},
     {"bytes", KEY_BYTES, "SIZE", 0,
      "as in `vcoll bench': the vector, or one rank's block in allgather and alltoall, e.g. 64k; without: "
@@ -37,21 +26,65 @@ static const struct argp_option options[] = {
     {"operator", KEY_OPERATOR, "CLASS", 0, "commutative (default) or other", 0},
     {"esize", KEY_ESIZE, "BYTES", 0,
      "bytes of an element in reductions (default 8, or the call's if smaller)", 0},
-    {0, 0, 0, 0, "The communicator (default: one rank for each CPU of this machine):", 2},
-    {"ranks", 'n', "N", 0, "its size", 0},
-    {"nodes", KEY_NODES, "N", 0, "operating systems it spans", 0},
-    {"ppn", KEY_PPN, "N", 0, "most ranks of one node", 0},
-    {"network", KEY_NETWORK, "WHICH", 0, "what messages between nodes go over: verbs or mpi", 0},
-    {"crowded", KEY_CROWDED, "YES|NO", OPTION_ARG_OPTIONAL, "more ranks than CPUs on some node", 0},
-    {"bulk-slots", KEY_BULK, "YES|NO", OPTION_ARG_OPTIONAL, "whether the nodes' shared memory has bulk slots",
-     0},
-    {0, 0, 0, 0, "The machine (default: this one):", 3},
-    {"platform", KEY_PLATFORM, "CLASS", 0, "native, software, passthrough or sriov-vf", 0},
-    {"device", KEY_DEVICE, "MODEL", 0, "model of the RDMA device, none for none", 0},
+};
+static const struct argp_option rest_options[] = {
     {0, 0, 0, 0, "What is printed:", 4},
     {"json", KEY_JSON, 0, 0, "print JSON", 0},
     {0, 0, 0, 0, 0, 0},
 };
+enum {
+    CALL_OPTIONS = sizeof call_options / sizeof call_options[0],
+    REST_OPTIONS = sizeof rest_options / sizeof rest_options[0],
+    OPTION_NAME = 32
+};
+
+/* "--bulk-slots" */
+static const char *option_name(const struct vc_key_info *i)
+{
+    static char name[VC_KEYS_MAX][OPTION_NAME];
+    char *own = name[i - vc_key_info];
+    snprintf(own, OPTION_NAME, "--%s", i->name);
+    for (char *c = own; *c; c++)
+        *c = (char)(*c == '_' ? '-' : *c);
+    return own;
+}
+
+static struct argp_option key_option(const struct vc_key_info *i)
+{
+    bool yes_no = i->kind == VC_KEY_FLAG && !i->words;
+    const char *value = i->kind == VC_KEY_RANGE   ? "N"
+                        : i->kind == VC_KEY_TEXT  ? "MODEL"
+                        : i->kind == VC_KEY_WORDS ? "CLASS"
+                        : yes_no                  ? "YES|NO"
+                                                  : "WHICH";
+    return (struct argp_option){
+        .name = option_name(i) + 2,
+        .key = i == vc_key_find("ranks") ? 'n' : KEY_PLACE + (int)(i - vc_key_info),
+        .arg = value,
+        .flags = yes_no ? OPTION_ARG_OPTIONAL : 0,
+        .doc = i->option,
+    };
+}
+
+static const struct argp_option *all_options(void)
+{
+    static struct argp_option all[CALL_OPTIONS + 2 + VC_KEYS_MAX + REST_OPTIONS];
+    static const struct argp_option part[] = {
+        {0, 0, 0, 0, "The communicator (default: one rank for each CPU of this machine):", 2},
+        {0, 0, 0, 0, "The machine (default: this one):", 3}};
+    struct argp_option *o = all;
+    memcpy(o, call_options, sizeof call_options);
+    o += CALL_OPTIONS;
+    for (int machine = 0; machine < 2; machine++) {
+        const struct vc_key_info *i;
+        *o++ = part[machine];
+        for (int n = 0; (i = vc_key_next(&n));)
+            if (i->machine == machine)
+                *o++ = key_option(i);
+    }
+    memcpy(o, rest_options, sizeof rest_options);
+    return all;
+}
 
 static const char doc[] =
     "Shows what would run for a call, and why: each row that is looked at with the reason why it does not "
@@ -97,10 +130,10 @@ static int word(const char *arg, const char *option, const char *const *words, s
     return 0;
 }
 
-static enum vc_tri yes_no(const char *arg, const char *option, struct argp_state *state)
+static bool yes_no(const char *arg, const char *option, struct argp_state *state)
 {
     static const char *const words[] = {"yes", "no", NULL};
-    return !arg || word(arg, option, words, state) == 0 ? VC_YES : VC_NO;
+    return !arg || word(arg, option, words, state) == 0;
 }
 
 static size_t size(const char *arg, const char *option, struct argp_state *state)
@@ -112,48 +145,37 @@ static size_t size(const char *arg, const char *option, struct argp_state *state
     return n;
 }
 
-static error_t parse_place(int key, char *arg, struct argp_state *state)
+static void parse_text(const struct vc_key_info *i, const char *arg, char *out, struct argp_state *state)
 {
-    static const char *const networks[] = {"verbs", "mpi", NULL};
+    if (strlen(arg) >= VC_TABLE_DEVICE)
+        argp_error(state, "%s %s: longer than any model's name (%d characters)", option_name(i), arg,
+                   VC_TABLE_DEVICE - 1);
+    snprintf(out, VC_TABLE_DEVICE, "%s", strcmp(arg, "none") == 0 ? "" : arg);
+}
+
+static int parse_value(const struct vc_key_info *i, const char *arg, struct argp_state *state)
+{
+    const char *option = option_name(i);
+    if (i->kind == VC_KEY_RANGE)
+        return number(arg, option, i->least, state);
+    if (i->kind == VC_KEY_WORDS)
+        return word(arg, option, i->words, state);
+    return i->words ? word(arg, option, i->words, state) == 0 : yes_no(arg, option, state);
+}
+
+static error_t parse_place(int key, const char *arg, struct argp_state *state)
+{
     struct table_place *p = &((struct explain_request *)state->input)->place;
-    switch (key) {
-    case 'n':
-        p->ranks = number(arg, "--ranks", 2, state);
-        return 0;
-    case KEY_NODES:
-        p->nodes = number(arg, "--nodes", 1, state);
-        return 0;
-    case KEY_PPN:
-        p->ppn = number(arg, "--ppn", 1, state);
-        return 0;
-    case KEY_NETWORK:
-        p->verbs = word(arg, "--network", networks, state) == 0 ? VC_YES : VC_NO;
-        return 0;
-    case KEY_CROWDED:
-        p->crowded = yes_no(arg, "--crowded", state);
-        return 0;
-    case KEY_BULK:
-        p->bulk_slots = yes_no(arg, "--bulk-slots", state);
-        return 0;
-    case KEY_PLATFORM: {
-        const char *words[VC_PLATFORM_SRIOV_VF + 2] = {NULL};
-        for (int i = 0; i <= VC_PLATFORM_SRIOV_VF; i++)
-            words[i] = vc_platform_class_name((enum vc_platform_class)i);
-        p->platform = word(arg, "--platform", words, state);
-        return 0;
-    }
-    case KEY_DEVICE: {
-        const char *model = arg ? arg : "";
-        if (strlen(model) >= sizeof p->device)
-            argp_error(state, "--device %s: longer than any model's name (%zu characters)", model,
-                       sizeof p->device - 1);
-        snprintf(p->device, sizeof p->device, "%s", strcmp(model, "none") == 0 ? "" : model);
-        p->device_given = true;
-        return 0;
-    }
-    default:
+    int n = key == 'n' ? (int)(vc_key_find("ranks") - vc_key_info) : key - KEY_PLACE;
+    if (n < 0 || n >= vc_key_count)
         return ARGP_ERR_UNKNOWN;
-    }
+    const struct vc_key_info *i = &vc_key_info[n];
+    if (i->kind == VC_KEY_TEXT)
+        parse_text(i, arg ? arg : "", vc_topo_at(&p->at, i), state);
+    else
+        vc_topo_put(&p->at, i, parse_value(i, arg, state));
+    p->given |= 1u << n;
+    return 0;
 }
 
 static void check_words(struct explain_request *r, struct argp_state *state)
@@ -212,8 +234,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp argp = {options, parse, "[TABLE] COLLECTIVE", doc, NULL, NULL, NULL};
-
 static int explain(struct explain_request *r)
 {
     char path[PATH_MAX], why[512];
@@ -246,7 +266,7 @@ int table_explain(int argc, char **argv)
         fprintf(stderr, "%s: out of memory\n", who);
         return EXIT_FAILURE;
     }
-    table_place_init(&r->place);
+    const struct argp argp = {all_options(), parse, "[TABLE] COLLECTIVE", doc, NULL, NULL, NULL};
     r->call.commutative = true;
     int code = argp_parse(&argp, argc, argv, 0, NULL, r) == 0 ? explain(r) : VC_EXIT_USAGE;
     free(r);

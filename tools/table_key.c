@@ -4,17 +4,12 @@
 #include "transport/topology/cpus.h"
 #include "transport/topology/platform.h"
 #include "transport/topology/rdma.h"
+#include "tune/key_info.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { DEVICES = 16 };
-
-void table_place_init(struct table_place *p)
-{
-    memset(p, 0, sizeof *p);
-    p->platform = -1;
-}
 
 /* One more than the others leave room for would need a node without ranks, or a node with more than ppn. */
 static bool fits(int ranks, int nodes, int ppn)
@@ -23,28 +18,28 @@ static bool fits(int ranks, int nodes, int ppn)
            (long long)nodes * ppn >= ranks;
 }
 
-static bool complete_numbers(struct table_place *p, char *why, size_t len)
+static bool complete_numbers(struct vc_topo_key *p, char *why, size_t len)
 {
     int cpus = (int)vc_cpus_available();
-    if (!p->ranks && !p->ppn)
-        p->ppn = p->nodes > 1 ? (cpus > 1 ? cpus : 1) : (cpus > 2 ? cpus : 2);
-    if (!p->nodes)
-        p->nodes = p->ranks && p->ppn ? (p->ranks + p->ppn - 1) / p->ppn : 1;
-    if (!p->ranks) {
-        long long n = (long long)p->nodes * p->ppn;
-        p->ranks = n > TABLE_RANKS_MAX ? TABLE_RANKS_MAX : (int)n;
+    if (!p->size && !p->max_ppn)
+        p->max_ppn = p->nnodes > 1 ? (cpus > 1 ? cpus : 1) : (cpus > 2 ? cpus : 2);
+    if (!p->nnodes)
+        p->nnodes = p->size && p->max_ppn ? (p->size + p->max_ppn - 1) / p->max_ppn : 1;
+    if (!p->size) {
+        long long n = (long long)p->nnodes * p->max_ppn;
+        p->size = n > TABLE_RANKS_MAX ? TABLE_RANKS_MAX : (int)n;
     }
-    if (!p->ppn)
-        p->ppn = (p->ranks + p->nodes - 1) / p->nodes;
-    if (p->ranks < 2) {
-        snprintf(why, len, "%d rank: collectives of one rank are not taken over; give 2 or more", p->ranks);
+    if (!p->max_ppn)
+        p->max_ppn = (p->size + p->nnodes - 1) / p->nnodes;
+    if (p->size < 2) {
+        snprintf(why, len, "%d rank: collectives of one rank are not taken over; give 2 or more", p->size);
         return false;
     }
-    if (!fits(p->ranks, p->nodes, p->ppn)) {
+    if (!fits(p->size, p->nnodes, p->max_ppn)) {
         snprintf(why, len,
                  "%d ranks cannot be placed on %d nodes with %d on the fullest: each node needs a rank, and "
                  "nodes x ranks per node must be at least the ranks; leave one of the three out",
-                 p->ranks, p->nodes, p->ppn);
+                 p->size, p->nnodes, p->max_ppn);
         return false;
     }
     return true;
@@ -66,26 +61,30 @@ static bool find_device(char *model, size_t len)
     return false;
 }
 
+static bool given(const struct table_place *p, const char *key)
+{
+    return p->given >> (vc_key_find(key) - vc_key_info) & 1;
+}
+
 bool table_place_complete(struct table_place *p, const struct vc_params *params, char *why, size_t len)
 {
-    if (!complete_numbers(p, why, len))
+    struct vc_topo_key *at = &p->at;
+    if (!complete_numbers(at, why, len))
         return false;
     char model[VC_TABLE_DEVICE] = "";
-    bool have_device = (!p->device_given || p->verbs == VC_ANY) && find_device(model, sizeof model);
-    if (p->verbs == VC_ANY)
-        p->verbs = have_device && (params->channels & VC_CHAN_VERBS) ? VC_YES : VC_NO;
-    if (!p->device_given) {
-        memcpy(p->device, model, sizeof model);
-        p->device_given = true;
-    }
-    if (p->crowded == VC_ANY)
-        p->crowded = p->ppn > vc_cpus_available() + 0.01 ? VC_YES : VC_NO;
-    if (p->bulk_slots == VC_ANY)
-        p->bulk_slots = params->shm_bulk > 0 ? VC_YES : VC_NO;
-    if (p->platform < 0) {
+    bool have_device = (!given(p, "device") || !given(p, "network")) && find_device(model, sizeof model);
+    if (!given(p, "network"))
+        at->have_verbs = have_device && (params->channels & VC_CHAN_VERBS);
+    if (!given(p, "device"))
+        memcpy(at->device, model, sizeof model);
+    if (!given(p, "crowded"))
+        at->crowded = at->max_ppn > vc_cpus_available() + 0.01;
+    if (!given(p, "bulk_slots"))
+        at->have_bulk = params->shm_bulk > 0;
+    if (!given(p, "platform")) {
         struct vc_platform platform;
         vc_platform_detect(NULL, NULL, &platform);
-        p->platform = (int)platform.class;
+        at->platform = (int)platform.class;
     }
     return true;
 }
@@ -126,33 +125,30 @@ static void fill_hier(struct table_key *k, int ranks, int nodes, int ppn)
 
 int table_key_make(const struct table_place *p, const struct vc_params *params, struct table_key *out)
 {
+    const struct vc_topo_key *at = &p->at;
     bool shm = (params->channels & VC_CHAN_SHM) != 0;
-    int nodes = shm ? p->nodes : p->ranks, ppn = shm ? p->ppn : 1;
+    int nodes = shm ? at->nnodes : at->size, ppn = shm ? at->max_ppn : 1;
     memset(out, 0, sizeof *out);
-    if (!fits(p->ranks, p->nodes, p->ppn))
-        return vc_fail(VC_ERR_INVAL, "%d ranks cannot be placed on %d nodes with %d on the fullest", p->ranks,
-                       p->nodes, p->ppn);
-    out->mem = malloc((3 * (size_t)p->ranks + (size_t)nodes + 1) * sizeof *out->mem);
+    if (!fits(at->size, at->nnodes, at->max_ppn))
+        return vc_fail(VC_ERR_INVAL, "%d ranks cannot be placed on %d nodes with %d on the fullest", at->size,
+                       at->nnodes, at->max_ppn);
+    out->mem = malloc((3 * (size_t)at->size + (size_t)nodes + 1) * sizeof *out->mem);
     if (!out->mem)
-        return vc_fail(VC_ERR_NOMEM, "out of memory for the placement of %d ranks", p->ranks);
-    fill_hier(out, p->ranks, nodes, ppn);
-    bool node = shm && ppn > 1, verbs = p->verbs == VC_YES && (params->channels & VC_CHAN_VERBS);
-    out->key = (struct vc_topo_key){
-        .size = p->ranks,
-        .nnodes = nodes,
-        .max_ppn = ppn,
-        .crowded = p->crowded == VC_YES,
-        .have_node = node,
-        .have_cma = node && params->cma,
-        .have_bulk = node && p->bulk_slots == VC_YES,
-        .have_chan = verbs || (params->channels & VC_CHAN_MPI) || (node && nodes == 1),
-        .have_verbs = verbs,
-        .no_mpi = !(params->channels & VC_CHAN_MPI),
-        .reproducible = params->reproducible,
-        .platform = p->platform,
-        .hier = &out->hier,
-    };
-    memcpy(out->key.device, p->device, sizeof out->key.device);
+        return vc_fail(VC_ERR_NOMEM, "out of memory for the placement of %d ranks", at->size);
+    fill_hier(out, at->size, nodes, ppn);
+    bool node = shm && ppn > 1, verbs = at->have_verbs && (params->channels & VC_CHAN_VERBS);
+    struct vc_topo_key *key = &out->key;
+    *key = *at;
+    key->nnodes = nodes;
+    key->max_ppn = ppn;
+    key->have_node = node;
+    key->have_cma = node && params->cma;
+    key->have_bulk = node && at->have_bulk;
+    key->have_chan = verbs || (params->channels & VC_CHAN_MPI) || (node && nodes == 1);
+    key->have_verbs = verbs;
+    key->no_mpi = !(params->channels & VC_CHAN_MPI);
+    key->reproducible = params->reproducible;
+    key->hier = &out->hier;
     return VC_OK;
 }
 

@@ -10,18 +10,11 @@
 
 enum { TABLE_RANKS_MAX = 1 << 20 };
 
-/** Zero, VC_ANY, -1 (platform) and device_given == false: not given. */
+/** What is given of a communicator. Zeroed: nothing; 0 of ranks, nodes and ppn: not given. */
 struct table_place {
-    int ranks, nodes, ppn; /**< ppn: most ranks of one node */
-    enum vc_tri verbs;     /**< what messages between nodes go over; VC_NO: the underlying MPI */
-    enum vc_tri crowded, bulk_slots;
-    int platform; /**< enum vc_platform_class */
-    bool device_given;
-    char device[VC_TABLE_DEVICE]; /**< model of the RDMA device; "" none */
+    struct vc_topo_key at;
+    unsigned given; /**< bit i: vc_key_info[i], of those that are no numbers */
 };
-
-/** Nothing given. */
-void table_place_init(struct table_place *p);
 
 /**
  * Fills in what is not given: the missing one of ranks, nodes and ranks per node from the others (one node

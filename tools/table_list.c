@@ -10,26 +10,11 @@
 
 /* ---- sets of calls ---- */
 
-/* 0 is any. */
-static bool word_meets(unsigned a, unsigned b)
-{
-    return !a || !b || a == b;
-}
-
-static bool keys_meet(const struct vc_row_keys *a, const struct vc_row_keys *b)
-{
-    return vc_range_meets(a->ranks, b->ranks) && vc_range_meets(a->nodes, b->nodes) &&
-           vc_range_meets(a->ppn, b->ppn) &&
-           (!a->platforms || !b->platforms || (a->platforms & b->platforms)) &&
-           (!a->device[0] || !b->device[0] || vc_device_same(a->device, b->device)) &&
-           word_meets(a->network, b->network) && word_meets(a->crowded, b->crowded) &&
-           word_meets(a->bulk_slots, b->bulk_slots);
-}
-
 bool table_rules_meet(const struct table_rule *a, const struct table_rule *b)
 {
     return a->coll == b->coll && vc_range_meets(a->bytes, b->bytes) &&
-           word_meets(a->commutative, b->commutative) && keys_meet(&a->keys, &b->keys);
+           (!a->commutative || !b->commutative || a->commutative == b->commutative) &&
+           vc_row_keys_meet(&a->keys, &b->keys);
 }
 
 /* Whatever matches b matches a, and then a is taken or b could not be taken either: what the language calls

@@ -2,7 +2,7 @@
 /* What a table's "measured" says about a call and about a choice. */
 #include "tools/table_tool.h"
 
-#include "transport/topology/platform.h"
+#include "tune/key_info.h"
 #include <math.h>
 #include <string.h>
 
@@ -12,35 +12,9 @@ double table_number(const json_t *o, const char *key)
     return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
-static int whole(const json_t *o, const char *key, int lo)
-{
-    const json_t *v = json_object_get(o, key);
-    json_int_t n = json_integer_value(v);
-    return json_is_integer(v) && n >= lo && n <= TABLE_RANKS_MAX ? (int)n : -1;
-}
-
-static int platform_of(const char *name)
-{
-    for (int i = 0; name && i <= VC_PLATFORM_SRIOV_VF; i++)
-        if (strcmp(name, vc_platform_class_name((enum vc_platform_class)i)) == 0)
-            return i;
-    return -1;
-}
-
 bool table_point_key(const json_t *point, struct vc_topo_key *key)
 {
-    const char *network = json_string_value(json_object_get(point, "network"));
-    const char *device = json_string_value(json_object_get(point, "device"));
-    memset(key, 0, sizeof *key);
-    key->size = whole(point, "ranks", 2);
-    key->nnodes = whole(point, "nodes", 1);
-    key->max_ppn = whole(point, "ppn", 1);
-    key->crowded = json_is_true(json_object_get(point, "crowded"));
-    key->have_bulk = json_is_true(json_object_get(point, "bulk_slots"));
-    key->have_verbs = network && strcmp(network, "verbs") == 0;
-    key->platform = platform_of(json_string_value(json_object_get(point, "platform")));
-    snprintf(key->device, sizeof key->device, "%s", device ? device : "");
-    return key->size > 0 && key->nnodes > 0 && key->max_ppn > 0;
+    return vc_topo_from_json(point, TABLE_RANKS_MAX, key);
 }
 
 bool table_point_call(const json_t *point, enum vc_coll *coll, size_t *bytes)
@@ -79,15 +53,14 @@ static double doublings(double a, double b)
  * several. */
 static double distance(const struct vc_topo_key *a, const struct vc_topo_key *b, size_t bytes, size_t at)
 {
-    double d = 0;
-    d += (a->nnodes > 1) != (b->nnodes > 1) ? INFINITY : 0;
-    d += a->have_verbs != b->have_verbs ? 5e4 : 0;
-    d += a->platform != b->platform ? 2e4 : 0;
-    d += !vc_device_same(a->device, b->device) ? 1e4 : 0;
-    d += a->crowded != b->crowded ? 1e4 : 0;
-    d += a->have_bulk != b->have_bulk ? 5e3 : 0;
-    d += 100 * (doublings(a->size, b->size) + doublings(a->nnodes, b->nnodes));
-    d += 100 * doublings(a->max_ppn, b->max_ppn);
+    const struct vc_key_info *i;
+    double d = (a->nnodes > 1) != (b->nnodes > 1) ? INFINITY : 0;
+    for (int n = 0; (i = vc_key_next(&n));) {
+        if (i->kind == VC_KEY_RANGE)
+            d += i->far * doublings(vc_topo_value(a, i), vc_topo_value(b, i));
+        else
+            d += vc_topo_same(a, b, i) ? 0 : i->far;
+    }
     return d + doublings((double)bytes, (double)at);
 }
 

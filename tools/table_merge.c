@@ -4,6 +4,7 @@
 
 #include "tools/tools.h"
 #include "transport/base.h"
+#include "tune/key_info.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,13 +297,13 @@ static void merge_rest(struct merge *m)
 
 static int merge_tables(struct merge *m)
 {
-    static const char *const point[] = {"collective", "bytes",      "ranks",   "nodes",    "ppn",
-                                        "crowded",    "bulk_slots", "network", "platform", "device",
-                                        "operator",   "moderation", NULL};
+    static const char *const rest[] = {"moderation", NULL};
+    const char *point[VC_KEYS_MAX + 2];
     static const char *const setting[] = {"device", "netdev", "setting", NULL};
     m->out = json_pack("{s:i, s:s}", "vcoll_table", VC_TABLE_VERSION, "checksum", "");
     if (!m->out)
         return vc_fail(VC_ERR_NOMEM, "out of memory for the merged table");
+    vc_key_names(false, rest, point);
     merge_provenance(m);
     int err = merge_rules(m);
     if (err == VC_OK)

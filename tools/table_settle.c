@@ -8,6 +8,7 @@
 #include "tools/table_tool.h"
 
 #include "transport/base.h"
+#include "tune/key_info.h"
 #include "tune/table_internal.h"
 #include <math.h>
 #include <stdlib.h>
@@ -256,15 +257,21 @@ static double width(struct vc_range r, double cap)
 
 static double breadth(const struct table_rule *r)
 {
-    const struct vc_row_keys *k = &r->keys;
-    double sum =
-        width(k->ranks, TABLE_RANKS_MAX) + width(k->nodes, TABLE_RANKS_MAX) + width(k->ppn, TABLE_RANKS_MAX);
-    sum += k->platforms ? log2(__builtin_popcount(k->platforms)) : 2;
-    sum += k->device[0] ? 0 : 3;
-    sum += k->network == VC_CHANNEL_AUTO;
-    sum += k->crowded == VC_ANY;
-    sum += k->bulk_slots == VC_ANY;
-    return sum + (r->commutative == VC_ANY);
+    const struct vc_key_info *i;
+    double sum = r->commutative == VC_ANY;
+    for (int n = 0; (i = vc_key_next(&n));) {
+        const void *asks = vc_row_of(&r->keys, i);
+        if (i->kind == VC_KEY_RANGE)
+            sum += width(*(const struct vc_range *)asks, TABLE_RANKS_MAX);
+        else if (i->kind == VC_KEY_TEXT)
+            sum += *(const char *)asks ? 0 : 3;
+        else if (i->kind == VC_KEY_FLAG)
+            sum += !*(const unsigned *)asks;
+        else
+            sum +=
+                log2(*(const unsigned *)asks ? __builtin_popcount(*(const unsigned *)asks) : vc_key_words(i));
+    }
+    return sum;
 }
 
 struct place {

@@ -3,6 +3,7 @@
 #include "tools/table_explain.h"
 
 #include "transport/base.h"
+#include "tune/table_internal.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,19 +136,6 @@ static void find_source(void *arg, const struct vc_table *of, const struct vc_ro
         snprintf(s->text, sizeof s->text, "%.64s", of->origin);
 }
 
-static struct vc_row_keys exactly(const struct vc_topo_key *k)
-{
-    struct vc_row_keys keys;
-    memset(&keys, 0, sizeof keys);
-    keys.ranks = (struct vc_range){(uint64_t)k->size, (uint64_t)k->size};
-    keys.nodes = (struct vc_range){(uint64_t)k->nnodes, (uint64_t)k->nnodes};
-    keys.ppn = (struct vc_range){(uint64_t)k->max_ppn, (uint64_t)k->max_ppn};
-    keys.network = k->have_verbs ? VC_CHANNEL_VERBS : VC_CHANNEL_MPI;
-    keys.crowded = k->crowded ? VC_YES : VC_NO;
-    keys.bulk_slots = k->have_bulk ? VC_YES : VC_NO;
-    return keys;
-}
-
 struct range_row {
     struct vc_range bytes;
     struct vc_alg_choice pick;
@@ -158,12 +146,13 @@ struct range_row {
 static void fill_row(struct range_row *row, const struct explain_request *r, const struct vc_topo_key *key,
                      struct vc_range bytes, const struct vc_alg_choice *pick)
 {
-    const struct vc_row_keys keys = exactly(key);
+    struct vc_row_keys keys;
     const struct vc_alg_choice native = {.alg = vc_alg_find(r->call.coll, "native")};
     struct vc_select_call call = r->call;
     /* What holds for the size, whatever the number of elements. */
     call.bytes = (size_t)bytes.min;
     call.esize = 1;
+    vc_row_keys_exactly(&keys, key);
     *row = (struct range_row){.bytes = bytes, .pick = *pick, .source = {.r = r}};
     snprintf(row->source.text, sizeof row->source.text, "default");
     vc_select_explain(key, &r->params, r->file.rows, &call, find_source, &row->source);

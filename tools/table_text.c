@@ -2,32 +2,22 @@
 /* Rows and their parts in words. */
 #include "tools/table_tool.h"
 
-#include "transport/topology/platform.h"
+#include "tune/key_info.h"
+#include "tune/params_internal.h"
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
-
-static void append(char *buf, size_t len, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void append(char *buf, size_t len, const char *fmt, ...)
-{
-    size_t used = strlen(buf);
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(buf + used, len - used, fmt, ap);
-    va_end(ap);
-}
 
 static void add_size(char *buf, size_t len, uint64_t n)
 {
     if (n >= 1 << 30 && n % (1 << 30) == 0)
-        append(buf, len, "%" PRIu64 "G", n >> 30);
+        vc_append(buf, len, "%" PRIu64 "G", n >> 30);
     else if (n >= 1 << 20 && n % (1 << 20) == 0)
-        append(buf, len, "%" PRIu64 "M", n >> 20);
+        vc_append(buf, len, "%" PRIu64 "M", n >> 20);
     else if (n >= 1 << 10 && n % (1 << 10) == 0)
-        append(buf, len, "%" PRIu64 "k", n >> 10);
+        vc_append(buf, len, "%" PRIu64 "k", n >> 10);
     else
-        append(buf, len, "%" PRIu64, n);
+        vc_append(buf, len, "%" PRIu64, n);
 }
 
 /* Rows that follow each other begin one byte after the border, which says less than the border. */
@@ -36,25 +26,25 @@ static void add_start(char *buf, size_t len, uint64_t n)
     bool after = n > 1024 && (n - 1) % 1024 == 0;
     add_size(buf, len, after ? n - 1 : n);
     if (after)
-        append(buf, len, "+1");
+        vc_append(buf, len, "+1");
 }
 
 char *table_bytes_text(struct vc_range bytes, char *buf, size_t len)
 {
     buf[0] = '\0';
     if (bytes.min == 0 && bytes.max == UINT64_MAX) {
-        append(buf, len, "all sizes");
+        vc_append(buf, len, "all sizes");
     } else if (bytes.max == UINT64_MAX) {
-        append(buf, len, "from ");
+        vc_append(buf, len, "from ");
         add_start(buf, len, bytes.min);
     } else if (bytes.min == 0) {
-        append(buf, len, "up to ");
+        vc_append(buf, len, "up to ");
         add_size(buf, len, bytes.max);
     } else if (bytes.min == bytes.max) {
         add_size(buf, len, bytes.min);
     } else {
         add_start(buf, len, bytes.min);
-        append(buf, len, "..");
+        vc_append(buf, len, "..");
         add_size(buf, len, bytes.max);
     }
     return buf;
@@ -65,46 +55,45 @@ static void add_range(char *buf, size_t len, struct vc_range r, const char *one,
 {
     if (r.min <= 1 && r.max == UINT64_MAX)
         return;
-    append(buf, len, "%s", buf[0] ? ", " : "");
+    vc_append(buf, len, "%s", buf[0] ? ", " : "");
     if (r.max == UINT64_MAX)
-        append(buf, len, "%" PRIu64 " and more", r.min);
+        vc_append(buf, len, "%" PRIu64 " and more", r.min);
     else if (r.min == r.max || (r.min <= 1 && r.max == 1))
-        append(buf, len, "%" PRIu64, r.max);
+        vc_append(buf, len, "%" PRIu64, r.max);
     else if (r.min <= 1)
-        append(buf, len, "up to %" PRIu64, r.max);
+        vc_append(buf, len, "up to %" PRIu64, r.max);
     else
-        append(buf, len, "%" PRIu64 "..%" PRIu64, r.min, r.max);
-    append(buf, len, " %s", r.max == 1 ? one : many);
-}
-
-static void add_word(char *buf, size_t len, const char *word)
-{
-    append(buf, len, "%s%s", buf[0] ? ", " : "", word);
+        vc_append(buf, len, "%" PRIu64 "..%" PRIu64, r.min, r.max);
+    vc_append(buf, len, " %s", r.max == 1 ? one : many);
 }
 
 char *table_keys_text(const struct vc_row_keys *k, char *buf, size_t len)
 {
+    const struct vc_key_info *i;
     buf[0] = '\0';
-    add_range(buf, len, k->ranks, "rank", "ranks");
-    add_range(buf, len, k->nodes, "node", "nodes");
-    add_range(buf, len, k->ppn, "per node", "per node");
-    const char *between = buf[0] ? ", platform " : "platform ";
-    for (unsigned i = 0; i <= VC_PLATFORM_SRIOV_VF; i++) {
-        if (!(k->platforms >> i & 1))
-            continue;
-        append(buf, len, "%s%s", between, vc_platform_class_name((enum vc_platform_class)i));
-        between = "|";
+    for (int n = 0; (i = vc_key_next(&n));) {
+        const void *asks = vc_row_of(k, i);
+        const char *before = buf[0] ? ", " : "";
+        if (i->kind == VC_KEY_RANGE) {
+            add_range(buf, len, *(const struct vc_range *)asks, i->listed[0], i->listed[1]);
+        } else if (i->kind == VC_KEY_TEXT) {
+            if (*(const char *)asks)
+                vc_append(buf, len, "%s%s%s", before, i->listed[0], (const char *)asks);
+        } else if (*(const unsigned *)asks && i->kind == VC_KEY_FLAG) {
+            vc_append(buf, len, "%s%s", before, i->listed[*(const unsigned *)asks == i->yes]);
+        } else if (*(const unsigned *)asks) {
+            vc_append(buf, len, "%s%s", before, i->listed[0]);
+            before = "";
+            for (int w = 0; i->words[w]; w++) {
+                if (!(*(const unsigned *)asks >> w & 1))
+                    continue;
+                vc_append(buf, len, "%s%s", before, i->words[w]);
+                before = "|";
+            }
+        }
     }
-    if (k->device[0])
-        append(buf, len, "%sdevice %s", buf[0] ? ", " : "", k->device);
-    if (k->network != VC_CHANNEL_AUTO)
-        add_word(buf, len, k->network == VC_CHANNEL_VERBS ? "over verbs" : "over the MPI");
-    if (k->crowded != VC_ANY)
-        add_word(buf, len, k->crowded == VC_YES ? "crowded" : "not crowded");
-    if (k->bulk_slots != VC_ANY)
-        add_word(buf, len, k->bulk_slots == VC_YES ? "bulk slots" : "no bulk slots");
     if (!buf[0])
-        append(buf, len, "anywhere");
+        vc_append(buf, len, "anywhere");
     return buf;
 }
 
@@ -138,14 +127,14 @@ char *table_device_text(const struct vc_device_row *d, char *buf, size_t len)
 {
     buf[0] = '\0';
     if (d->cq.given)
-        append(buf, len, "completion queues: latency %u:%u, bulk %u:%u", d->cq.latency.count,
-               d->cq.latency.period, d->cq.bulk.count, d->cq.bulk.period);
+        vc_append(buf, len, "completion queues: latency %u:%u, bulk %u:%u", d->cq.latency.count,
+                  d->cq.latency.period, d->cq.bulk.count, d->cq.bulk.period);
     if (d->coalesce.has) {
         char values[TABLE_TEXT];
-        append(buf, len, "%scoalescing: %s", buf[0] ? "; " : "",
-               vc_coalesce_text(&d->coalesce, values, sizeof values));
+        vc_append(buf, len, "%scoalescing: %s", buf[0] ? "; " : "",
+                  vc_coalesce_text(&d->coalesce, values, sizeof values));
     }
     if (!buf[0])
-        append(buf, len, "left as it is");
+        vc_append(buf, len, "left as it is");
     return buf;
 }

@@ -37,6 +37,7 @@
 
 #include "tools/bench.h"
 #include "tune/choice.h"
+#include "tune/key_info.h"
 #include "tune/table.h"
 
 #include "include/vcoll/vcoll.h"
@@ -75,9 +76,10 @@ struct tune_comm {
     struct bench_world w; /**< w.comm: what is measured; w.ctl: its own control communicator */
     bool member;
     struct vcoll_comm_key key;
-    bool set_up;         /**< vcoll is active on it */
-    struct vc_hier hier; /**< who shares a node with whom, as vcoll sees it; on all members */
-    int *hier_mem;       /**< what it points into */
+    struct vc_topo_key at; /**< the same; what rows cannot ask for is zeroed */
+    bool set_up;           /**< vcoll is active on it */
+    struct vc_hier hier;   /**< who shares a node with whom, as vcoll sees it; on all members */
+    int *hier_mem;         /**< what it points into */
 };
 
 struct tune_series {

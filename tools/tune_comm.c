@@ -3,6 +3,7 @@
 #include "tools/tune.h"
 #include "tools/tune_job.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,12 +91,23 @@ static bool make_hier(struct tune_comm *c, const int *node)
     return true;
 }
 
+static bool read_keys(struct tune_comm *c)
+{
+    char text[1024];
+    if (vcoll_comm_key(&c->w.comm, &c->key) != 0 || vcoll_comm_keys(&c->w.comm, text, sizeof text) != 0)
+        return false;
+    json_t *o = json_loads(text, 0, NULL);
+    bool good = o && vc_topo_from_json(o, INT_MAX, &c->at);
+    json_decref(o);
+    return good;
+}
+
 /* The first collectives set a communicator up. Then vcoll says where it stands. */
 static void set_up(struct tune_comm *c)
 {
     for (int i = 0; i < SETUP_CALLS && c->w.size > 1; i++) {
         c->w.fn[BENCH_VCOLL].barrier(c->w.comm);
-        c->set_up = vcoll_comm_key(&c->w.comm, &c->key) == 0;
+        c->set_up = read_keys(c);
         if (bench_all_agree(&c->w, c->set_up))
             return;
     }

@@ -4,6 +4,7 @@
 #include "tools/tune_remeasure.h"
 
 #include "transport/topology/platform.h"
+#include "tune/key_info.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,12 +38,25 @@ static void open_places(struct re_run *r)
     }
 }
 
-/* Rank 0: whether the communicator is what the table measured, as far as rows may look. */
-static bool same_kind(const struct re_point *p, const struct vcoll_comm_key *k, char why[128])
+static void flags_differ(const struct vc_topo_key *then, const struct vc_topo_key *here, char why[128])
 {
+    const struct vc_key_info *i;
+    for (int n = 0; (i = vc_key_next(&n));)
+        if (i->kind == VC_KEY_FLAG && !i->words && !vc_topo_same(then, here, i)) {
+            snprintf(why, 128, "%s here", i->said[vc_topo_value(here, i)]);
+            return;
+        }
+}
+
+/* Rank 0: whether the communicator is what the table measured, as far as rows may look. */
+static bool same_kind(const struct re_point *p, const struct tune_place *place, char why[128])
+{
+    const struct vcoll_comm_key *k = &place->c.key;
     const char *platform =
         p->key.platform >= 0 ? vc_platform_class_name((enum vc_platform_class)p->key.platform) : "mixed";
     const char *network = p->key.have_verbs ? "verbs" : "mpi";
+    struct vc_topo_key here;
+    tune_topo_key(place, &here);
     why[0] = '\0';
     if (k->nodes != p->nodes || k->ppn != p->ppn)
         snprintf(why, 128, "%d nodes of up to %d ranks here", k->nodes, k->ppn);
@@ -54,8 +68,8 @@ static bool same_kind(const struct re_point *p, const struct vcoll_comm_key *k, 
         snprintf(why, 128, "the platform is %s here, %s then", k->platform, platform);
     else if (!vc_device_same(k->device, p->key.device))
         snprintf(why, 128, "the RDMA device is \"%s\" here, \"%s\" then", k->device, p->key.device);
-    else if ((k->bulk_slots != 0) != p->bulk)
-        snprintf(why, 128, "%s bulk slots here", k->bulk_slots ? "with" : "without");
+    else
+        flags_differ(&p->key, &here, why);
     return why[0] == '\0';
 }
 
@@ -67,7 +81,7 @@ static void sort_out(struct re_run *r)
             p->fate = RE_SKIPPED;
         else if (!r->place[p->place].open)
             p->fate = RE_NO_ROOM;
-        else if (r->w->rank == 0 && !same_kind(p, &r->place[p->place].c.key, p->why))
+        else if (r->w->rank == 0 && !same_kind(p, &r->place[p->place], p->why))
             p->fate = RE_OTHER;
         else if (r->w->rank == 0)
             re_subject(r, p);

@@ -28,7 +28,7 @@ struct re_point {
     enum vc_coll coll;
     size_t bytes;
     int ranks, nodes, ppn;
-    bool crowded, bulk;
+    bool crowded;
     int place; /**< index; -1: too many communicators */
     int ncand;
     char choice[RE_CANDS][VC_CHOICE_TEXT]; /**< native, then what was chosen when the table was made */

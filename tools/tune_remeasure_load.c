@@ -4,6 +4,7 @@
 #include "tools/tune_remeasure.h"
 
 #include "transport/base.h"
+#include "tune/key_info.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,17 +84,17 @@ static bool take_point(struct re_run *r, const json_t *point, struct re_point *p
     p->nodes = p->key.nnodes;
     p->ppn = p->key.max_ppn;
     p->crowded = p->key.crowded;
-    p->bulk = p->key.have_bulk;
     take_candidates(p, point);
     return asked_for(r, p);
 }
 
 static bool same_point(const struct re_point *a, const struct re_point *b)
 {
-    return a->coll == b->coll && a->bytes == b->bytes && a->ranks == b->ranks && a->nodes == b->nodes &&
-           a->ppn == b->ppn && a->crowded == b->crowded && a->bulk == b->bulk &&
-           a->key.have_verbs == b->key.have_verbs && a->key.platform == b->key.platform &&
-           strcmp(a->key.device, b->key.device) == 0;
+    const struct vc_key_info *i;
+    for (int n = 0; (i = vc_key_next(&n));)
+        if (!vc_topo_same(&a->key, &b->key, i))
+            return false;
+    return a->coll == b->coll && a->bytes == b->bytes;
 }
 
 /* Of equal points the later one, which was measured again, or under the moderation that was chosen. */

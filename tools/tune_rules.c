@@ -5,7 +5,9 @@
 #include "tools/tune_job.h"
 
 #include "transport/topology/platform.h"
+#include "tune/key_info.h"
 #include "tune/params.h"
+#include "tune/table_json.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,37 +20,24 @@ static size_t middle(size_t a, size_t b)
     return (size_t)sqrt((double)a * (double)b);
 }
 
-static int platform_of(const char *name)
-{
-    for (int i = VC_PLATFORM_NATIVE; i <= VC_PLATFORM_SRIOV_VF; i++)
-        if (strcmp(name, vc_platform_class_name((enum vc_platform_class)i)) == 0)
-            return i;
-    return -1;
-}
-
 void tune_topo_key(const struct tune_place *p, struct vc_topo_key *key)
 {
-    const struct vcoll_comm_key *k = &p->c.key;
-    *key = (struct vc_topo_key){
-        .size = k->ranks,
-        .nnodes = k->nodes,
-        .max_ppn = k->ppn,
-        .crowded = k->crowded,
-        .have_bulk = k->bulk_slots,
-        .have_chan = true,
-        .have_verbs = strcmp(k->network, "verbs") == 0,
-        .platform = platform_of(k->platform),
-        .hier = &p->c.hier,
-    };
-    snprintf(key->device, sizeof key->device, "%s", k->device);
+    *key = p->c.at;
+    key->have_chan = true;
+    key->hier = &p->c.hier;
 }
 
 /* Whether rules tell two places apart by numbers of ranks and nodes alone. */
-static bool same_kind(const struct vcoll_comm_key *a, const struct vcoll_comm_key *b)
+static bool same_kind(const struct tune_place *p, const struct tune_place *q)
 {
-    return (a->nodes == 1) == (b->nodes == 1) && a->crowded == b->crowded && a->bulk_slots == b->bulk_slots &&
-           strcmp(a->network, b->network) == 0 && strcmp(a->platform, b->platform) == 0 &&
-           strcmp(a->device, b->device) == 0;
+    const struct vc_key_info *i;
+    struct vc_topo_key a, b;
+    tune_topo_key(p, &a);
+    tune_topo_key(q, &b);
+    for (int n = 0; (i = vc_key_next(&n));)
+        if (i->kind != VC_KEY_RANGE && !vc_topo_same(&a, &b, i))
+            return false;
+    return (a.nnodes == 1) == (b.nnodes == 1);
 }
 
 enum axis { RANKS, NODES, PPN };
@@ -65,7 +54,7 @@ static json_t *range(const struct tune_job *j, const struct tune_place *p, enum 
     for (int i = 0; i < j->nplace; i++) {
         const struct tune_place *q = &j->place[i];
         struct tune_result *any[BENCH_MAX_SIZES];
-        if (!q->open || !same_kind(&p->c.key, &q->c.key) || tune_measured(j, i, coll, any) == 0)
+        if (!q->open || !same_kind(p, q) || tune_measured(j, i, coll, any) == 0)
             continue;
         int v = along(&q->c.key, axis);
         if (v < mine && v > below)
@@ -80,30 +69,17 @@ static json_t *range(const struct tune_job *j, const struct tune_place *p, enum 
 
 static void put_choice(json_t *row, enum vc_coll coll, const char *text)
 {
-    static const char *const waits[] = {"auto", "poll", "event", "hybrid"};
     struct vc_alg_choice c;
-    if (vc_choice_parse(coll, text, &c) != VC_OK || !c.alg)
-        return;
-    json_object_set_new(row, "algorithm", json_string(c.alg->name));
-    if (c.radix)
-        json_object_set_new(row, "radix", json_integer(c.radix));
-    if (c.segment)
-        json_object_set_new(row, "segment", json_integer((json_int_t)c.segment));
-    if (c.leaders)
-        json_object_set_new(row, "leaders", json_integer(c.leaders));
-    if (c.channel != VC_CHANNEL_AUTO)
-        json_object_set_new(row, "channel", json_string(c.channel == VC_CHANNEL_MPI ? "mpi" : "verbs"));
-    if (!c.policy)
-        return;
-    json_object_set_new(row, "wait", json_string(waits[vc_policy_mode(c.policy)]));
-    if (vc_policy_spin(c.policy) != VC_POLICY_SPIN_DEFAULT && vc_policy_mode(c.policy) == VC_WAIT_HYBRID)
-        json_object_set_new(row, "spin_us", json_integer(vc_policy_spin(c.policy)));
+    if (vc_choice_parse(coll, text, &c) == VC_OK && c.alg)
+        vc_choice_to_json(&c, row);
 }
 
 /* What the communicator is asked for. */
 static json_t *keys_of(const struct tune_job *j, const struct tune_place *p, enum vc_coll coll)
 {
     const struct vcoll_comm_key *k = &p->c.key;
+    const struct vc_key_info *i;
+    struct vc_topo_key key;
     json_t *row = json_pack("{s:s}", "collective", vc_coll_name(coll));
     if (k->nodes == 1) {
         json_object_set_new(row, "nodes", json_integer(1));
@@ -115,9 +91,11 @@ static json_t *keys_of(const struct tune_job *j, const struct tune_place *p, enu
         if (k->device[0])
             json_object_set_new(row, "device", json_string(k->device));
     }
-    json_object_set_new(row, "crowded", json_boolean(k->crowded));
-    json_object_set_new(row, "bulk_slots", json_boolean(k->bulk_slots));
-    if (platform_of(k->platform) >= 0)
+    tune_topo_key(p, &key);
+    for (int n = 0; (i = vc_key_next(&n));)
+        if (i->kind == VC_KEY_FLAG && !i->words)
+            json_object_set_new(row, i->name, json_boolean(vc_topo_value(&key, i)));
+    if (strcmp(k->platform, "mixed") != 0)
         json_object_set_new(row, "platform", json_string(k->platform));
     return row;
 }

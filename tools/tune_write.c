@@ -4,6 +4,7 @@
 #include "coll/info.h"
 #include "tools/tune_job.h"
 
+#include "tune/key_info.h"
 #include "tune/table_json.h"
 #include <errno.h>
 #include <math.h>
@@ -49,13 +50,13 @@ static json_t *candidate(const struct tune_cand *k)
 
 static json_t *point(const struct tune_job *j, const struct tune_result *r)
 {
-    const struct vcoll_comm_key *k = &j->place[r->place].c.key;
     const struct tune_point *p = &r->p;
-    json_t *o = json_pack("{s:s, s:I, s:i, s:i, s:i, s:b, s:b, s:s, s:s, s:s, s:s, s:s}", "collective",
-                          vc_coll_name(p->coll), "bytes", (json_int_t)p->bytes, "ranks", k->ranks, "nodes",
-                          k->nodes, "ppn", k->ppn, "crowded", k->crowded, "bulk_slots", k->bulk_slots,
-                          "network", k->network, "platform", k->platform, "device", k->device, "chosen",
-                          p->cand[p->best].choice, "why", p->why);
+    struct vc_topo_key key;
+    json_t *o = json_pack("{s:s, s:I}", "collective", vc_coll_name(p->coll), "bytes", (json_int_t)p->bytes);
+    tune_topo_key(&j->place[r->place], &key);
+    vc_topo_to_json(&key, o);
+    json_object_set_new(o, "chosen", json_string(p->cand[p->best].choice));
+    json_object_set_new(o, "why", json_string(p->why));
     json_t *list = json_array();
     if (vc_coll_reduces(p->coll))
         json_object_set_new(o, "operator", json_string("commutative"));

@@ -52,3 +52,10 @@ void vc_log(enum vc_log_level level, const char *fmt, ...)
     (void)put; /* nowhere left to complain */
     errno = saved;
 }
+
+uint64_t vc_hash(uint64_t h, const void *bytes, size_t len)
+{
+    for (const unsigned char *b = bytes; len > 0; len--)
+        h = (h ^ *b++) * 0x100000001b3u;
+    return h;
+}

@@ -69,6 +69,10 @@ static inline void vc_cpu_relax(void)
 #endif
 }
 
+/** FNV-1a (Fowler, Noll, Vo), 64 bits, of bytes behind those that gave h, which is VC_HASH_START at first. */
+#define VC_HASH_START 0xcbf29ce484222325u
+uint64_t vc_hash(uint64_t h, const void *bytes, size_t len);
+
 static inline size_t vc_round_up(size_t n, size_t to)
 {
     return (n + to - 1) / to * to;

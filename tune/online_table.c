@@ -3,7 +3,7 @@
 
 #include "coll/info.h"
 #include "include/vcoll/vcoll.h"
-#include "tune/choice.h"
+#include "tune/table_json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -116,29 +116,6 @@ void vc_online_book_free(struct vc_online_book *b)
 
 /* ---- as text ---- */
 
-static void put_choice(json_t *o, const struct vc_alg_choice *c)
-{
-    static const char *const waits[] = {[VC_WAIT_AUTO] = "auto",
-                                        [VC_WAIT_POLL] = "poll",
-                                        [VC_WAIT_EVENT] = "event",
-                                        [VC_WAIT_HYBRID] = "hybrid"};
-    json_object_set_new(o, "algorithm", json_string(c->alg->name));
-    if (c->radix)
-        json_object_set_new(o, "radix", json_integer(c->radix));
-    if (c->segment)
-        json_object_set_new(o, "segment", json_integer((json_int_t)c->segment));
-    if (c->leaders)
-        json_object_set_new(o, "leaders", json_integer(c->leaders));
-    if (c->channel != VC_CHANNEL_AUTO)
-        json_object_set_new(o, "channel", json_string(c->channel == VC_CHANNEL_VERBS ? "verbs" : "mpi"));
-    if (c->policy) {
-        json_object_set_new(o, "wait", json_string(waits[vc_policy_mode(c->policy)]));
-        if (vc_policy_spin(c->policy) != VC_POLICY_SPIN_DEFAULT &&
-            vc_policy_mode(c->policy) == VC_WAIT_HYBRID)
-            json_object_set_new(o, "spin_us", json_integer(vc_policy_spin(c->policy)));
-    }
-}
-
 static json_t *row_json(const struct vc_online_row *r)
 {
     json_t *o = json_pack("{s:s, s:i, s:i, s:i, s:b, s:s}", "collective", vc_coll_name(r->coll), "ranks",
@@ -150,7 +127,7 @@ static json_t *row_json(const struct vc_online_row *r)
         json_object_set_new(o, "bytes", json_pack("[I, I]", (json_int_t)r->min, (json_int_t)r->max));
     if (vc_coll_reduces(r->coll))
         json_object_set_new(o, "operator", json_string(r->commutative ? "commutative" : "other"));
-    put_choice(o, &r->choice);
+    vc_choice_to_json(&r->choice, o);
     json_object_set_new(o, "measured",
                         json_pack("{s:f, s:I}", "gain", r->gain, "trials", (json_int_t)r->trials));
     return o;

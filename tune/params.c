@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The definitions of all parameters, each with its parser and its printer. */
 #include "coll/info.h"
+#include "tune/choice.h"
 #include "tune/params_internal.h"
 
 #include "include/vcoll/vcoll.h"
@@ -10,7 +11,6 @@
 
 /* ---- the parameters ---- */
 
-static const char *const wait_words[] = {"auto", "poll", "event", "hybrid", NULL};
 static const char *const stats_words[] = {"off", "text", "json", NULL};
 static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
 static const char *const backing_words[] = {"auto", "memfd", "shm", NULL};
@@ -19,8 +19,6 @@ static const unsigned channel_bits[] = {VC_CHAN_SHM, VC_CHAN_VERBS, VC_CHAN_MPI}
 _Static_assert(sizeof channel_words / sizeof channel_words[0] ==
                    sizeof channel_bits / sizeof channel_bits[0] + 1,
                "one word per channel");
-_Static_assert(VC_WAIT_AUTO == 0 && VC_WAIT_POLL == 1 && VC_WAIT_EVENT == 2 && VC_WAIT_HYBRID == 3,
-               "wait_words");
 _Static_assert(VC_SEG_AUTO == 0 && VC_SEG_MEMFD == 1 && VC_SEG_SHM == 2, "backing_words");
 _Static_assert(VC_LOG_ERROR == 0 && VC_LOG_WARN == 1 && VC_LOG_INFO == 2 && VC_LOG_DEBUG == 3, "log_words");
 
@@ -91,7 +89,7 @@ FLAG(disable)
 FLAG(strict)
 FLAG(reproducible)
 FLAG(cma)
-WORD(wait, vc_wait_mode, wait_words)
+WORD(wait, vc_wait_mode, vc_wait_words)
 WORD(stats, vc_stats_mode, stats_words)
 WORD(log, vc_log_level, log_words)
 WORD(shm_backing, vc_seg_backing, backing_words)
@@ -363,20 +361,17 @@ const struct vc_param_def *vc_param_defs(int *n)
     return defs;
 }
 
-/* FNV-1a. The final zero byte is hashed too, so that neighbours cannot trade characters. */
+/* The final zero byte is hashed too, so that neighbours cannot trade characters. */
 static uint64_t hash_text(uint64_t h, const char *text)
 {
-    do {
-        h = (h ^ (unsigned char)*text) * 0x100000001b3u;
-    } while (*text++);
-    return h;
+    return vc_hash(h, text, strlen(text) + 1);
 }
 
 uint64_t vc_params_fingerprint(const struct vc_params *p)
 {
     char text[VC_PARAM_TEXT_MAX];
     snprintf(text, sizeof text, "%d.%d.%d", VCOLL_VERSION_MAJOR, VCOLL_VERSION_MINOR, VCOLL_VERSION_PATCH);
-    uint64_t h = hash_text(0xcbf29ce484222325u, text);
+    uint64_t h = hash_text(VC_HASH_START, text);
     for (size_t i = 0; i < sizeof defs / sizeof defs[0]; i++) {
         if (defs[i].local)
             continue;

@@ -3,9 +3,9 @@
 #include "coll/info.h"
 #include "tune/params_internal.h"
 #include "tune/select.h"
+#include "tune/table_internal.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { WHY = 200 };
 
@@ -19,53 +19,11 @@ struct asking {
     void *arg;
 };
 
-static const char *say_range(char *buf, const char *what, int is, struct vc_range r)
-{
-    if (r.max == UINT64_MAX)
-        snprintf(buf, WHY, "%s is %d, the row wants %llu or more", what, is, (unsigned long long)r.min);
-    else if (r.min == r.max)
-        snprintf(buf, WHY, "%s is %d, the row wants %llu", what, is, (unsigned long long)r.min);
-    else
-        snprintf(buf, WHY, "%s is %d, the row wants %llu..%llu", what, is, (unsigned long long)r.min,
-                 (unsigned long long)r.max);
-    return buf;
-}
-
-/* Why the communicator does not match, or NULL. */
-static const char *keys_differ(const struct vc_row_keys *k, const struct vc_topo_key *key, char *buf)
-{
-    const struct {
-        const char *what;
-        int is;
-        struct vc_range range;
-    } ranges[] = {
-        {"ranks", key->size, k->ranks}, {"nodes", key->nnodes, k->nodes}, {"ppn", key->max_ppn, k->ppn}};
-    if (vc_row_keys_match(k, key))
-        return NULL;
-    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
-        uint64_t is = (uint64_t)ranges[i].is;
-        if (is < ranges[i].range.min || is > ranges[i].range.max)
-            return say_range(buf, ranges[i].what, ranges[i].is, ranges[i].range);
-    }
-    if (k->platforms && (key->platform < 0 || !(k->platforms >> key->platform & 1)))
-        snprintf(buf, WHY, "platform is %s",
-                 key->platform < 0 ? "mixed" : vc_platform_class_name((enum vc_platform_class)key->platform));
-    else if (k->device[0] && !vc_device_same(k->device, key->device))
-        snprintf(buf, WHY, "device is \"%s\"", key->device);
-    else if (k->network && (k->network == VC_CHANNEL_VERBS) != key->have_verbs)
-        snprintf(buf, WHY, "network is %s", key->have_verbs ? "verbs" : "mpi");
-    else if (k->crowded && (k->crowded == VC_YES) != key->crowded)
-        snprintf(buf, WHY, "crowded is %s", key->crowded ? "true" : "false");
-    else
-        snprintf(buf, WHY, "bulk_slots is %s", key->have_bulk ? "true" : "false");
-    return buf;
-}
-
 static const char *why_not(const struct asking *a, const struct vc_row *r, char *buf)
 {
     const struct vc_topo_key *key = a->key;
     bool reduces = vc_coll_reduces(r->coll);
-    const char *why = keys_differ(&r->keys, key, buf);
+    const char *why = vc_row_keys_differ(&r->keys, key, buf, WHY);
     if (why)
         return why;
     if (a->call->bytes < r->bytes.min || a->call->bytes > r->bytes.max) {
@@ -117,7 +75,7 @@ void vc_select_explain(const struct vc_topo_key *key, const struct vc_params *pa
     if (forced->alg) {
         char buf[WHY];
         r = (struct vc_row){.coll = call->coll, .bytes = {0, UINT64_MAX}, .choice = *forced, .index = -1};
-        r.keys.ranks = r.keys.nodes = r.keys.ppn = (struct vc_range){1, UINT64_MAX};
+        vc_row_keys_any(&r.keys);
         const char *why = why_not(&a, &r, buf);
         row(arg, &forced_by, &r, why);
         if (!why)

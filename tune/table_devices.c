@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* "devices": completion queue moderation and interrupt coalescing by device. */
+#include "tune/key_info.h"
 #include "tune/table_internal.h"
 
 #include <stdlib.h>
 
-static const char *const row_keys[] = {"ranks",   "nodes",         "ppn",        "platform", "device",
-                                       "crowded", "cq_moderation", "coalescing", "measured", NULL};
+static const char *const row_values[] = {"cq_moderation", "coalescing", "measured", NULL};
 
 /* [count, microseconds] */
 static int read_pair(struct vc_tab *t, json_t *obj, const char *key, struct vc_param_cq_mod *out)
@@ -85,10 +85,11 @@ static int read_coalescing(struct vc_tab *t, json_t *obj, struct vc_coalesce *ou
 
 static int read_row(struct vc_tab *t, json_t *obj, struct vc_device_row *row)
 {
-    const char *why;
+    const char *why, *names[VC_KEYS_MAX + sizeof row_values / sizeof row_values[0]];
     json_t *measured;
     int err;
-    if ((err = vc_tab_keys(t, obj, "a device row", row_keys)) != VC_OK ||
+    vc_key_names(true, row_values, names);
+    if ((err = vc_tab_keys(t, obj, "a device row", names)) != VC_OK ||
         (err = vc_tab_row_keys(t, obj, &row->keys)) != VC_OK ||
         (err = read_moderation(t, obj, &row->cq)) != VC_OK ||
         (err = read_coalescing(t, obj, &row->coalesce)) != VC_OK ||

@@ -72,6 +72,13 @@ bool vc_row_keys_placed(const struct vc_row_keys *k);
 bool vc_row_keys_same(const struct vc_row_keys *a, const struct vc_row_keys *b);
 /** Everything that matches b matches a. */
 bool vc_row_keys_cover(const struct vc_row_keys *a, const struct vc_row_keys *b);
+/** Some communicator may match both. */
+bool vc_row_keys_meet(const struct vc_row_keys *a, const struct vc_row_keys *b);
+/** Numbers and flags are those of the communicator; the machine is any. */
+void vc_row_keys_exactly(struct vc_row_keys *k, const struct vc_topo_key *key);
+/** NULL, or the first key that does not hold for the communicator, in words. Returns buf. */
+const char *vc_row_keys_differ(const struct vc_row_keys *k, const struct vc_topo_key *key, char *buf,
+                               size_t len);
 
 static inline bool vc_range_covers(struct vc_range a, struct vc_range b)
 {

@@ -13,4 +13,7 @@
  * that are not finite are, too. NULL without memory. */
 json_t *vc_model_to_json(const struct vc_model *m);
 
+/** Puts "algorithm" and what is said besides it into a row of "rules". The algorithm is not NULL. */
+void vc_choice_to_json(const struct vc_alg_choice *c, json_t *row);
+
 #endif

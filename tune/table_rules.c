@@ -2,23 +2,28 @@
 /* "rules": each row is read and becomes one struct vc_row for each of its collectives. */
 #include "coll/info.h"
 #include "tune/choice.h"
+#include "tune/key_info.h"
 #include "tune/params_internal.h"
 #include "tune/table_internal.h"
+#include "tune/table_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const rule_keys[] = {"collective", "ranks",     "nodes",   "ppn",      "bytes",
-                                        "operator",   "platform",  "device",  "network",  "crowded",
-                                        "bulk_slots", "algorithm", "radix",   "segment",  "leaders",
-                                        "channel",    "wait",      "spin_us", "measured", NULL};
-
-/* Those that say how a call runs, by enum vc_choice_option. */
-static const char *const option_keys[VC_OPTIONS] = {
-    [VC_OPTION_RADIX] = "radix",     [VC_OPTION_SEGMENT] = "segment", [VC_OPTION_LEADERS] = "leaders",
-    [VC_OPTION_CHANNEL] = "channel", [VC_OPTION_WAIT] = "wait",       [VC_OPTION_SPIN] = "spin_us",
+/* What a rule holds behind its keys: those that say how a call runs by enum vc_choice_option, from [1] on. */
+static const char *const rule_values[] = {
+    "algorithm",
+    [1 + VC_OPTION_RADIX] = "radix",
+    [1 + VC_OPTION_SEGMENT] = "segment",
+    [1 + VC_OPTION_LEADERS] = "leaders",
+    [1 + VC_OPTION_CHANNEL] = "channel",
+    [1 + VC_OPTION_WAIT] = "wait",
+    [1 + VC_OPTION_SPIN] = "spin_us",
+    "measured",
+    NULL,
 };
+static const char *const *const option_keys = rule_values + 1;
 
 /* A row before it is known for which collectives it holds. */
 struct rule {
@@ -76,9 +81,11 @@ static int read_options(struct vc_tab *t, json_t *obj, struct vc_alg_choice *c)
 
 static int read_rule(struct vc_tab *t, json_t *obj, struct rule *r)
 {
+    const char *names[VC_KEYS_MAX + sizeof rule_values / sizeof rule_values[0]];
     json_t *name, *measured;
     int err;
-    if ((err = vc_tab_keys(t, obj, "a rule", rule_keys)) != VC_OK ||
+    vc_key_names(false, rule_values, names);
+    if ((err = vc_tab_keys(t, obj, "a rule", names)) != VC_OK ||
         (err = read_colls(t, obj, &r->colls)) != VC_OK ||
         (err = vc_tab_row_keys(t, obj, &r->row.keys)) != VC_OK ||
         (err = vc_tab_range(t, obj, "bytes", 0, true, &r->row.bytes)) != VC_OK ||
@@ -222,4 +229,22 @@ int vc_tab_rules(struct vc_tab *t, json_t *rules, struct vc_table *out)
     }
     vc_tab_out(t);
     return vc_tab_check_rules(t, out);
+}
+
+void vc_choice_to_json(const struct vc_alg_choice *c, json_t *row)
+{
+    json_object_set_new(row, "algorithm", json_string(c->alg->name));
+    if (c->radix)
+        json_object_set_new(row, "radix", json_integer(c->radix));
+    if (c->segment)
+        json_object_set_new(row, "segment", json_integer((json_int_t)c->segment));
+    if (c->leaders)
+        json_object_set_new(row, "leaders", json_integer(c->leaders));
+    if (c->channel != VC_CHANNEL_AUTO)
+        json_object_set_new(row, "channel", json_string(vc_channel_words[c->channel]));
+    if (!c->policy)
+        return;
+    json_object_set_new(row, "wait", json_string(vc_wait_words[vc_policy_mode(c->policy)]));
+    if (vc_policy_spin(c->policy) != VC_POLICY_SPIN_DEFAULT && vc_policy_mode(c->policy) == VC_WAIT_HYBRID)
+        json_object_set_new(row, "spin_us", json_integer(vc_policy_spin(c->policy)));
 }

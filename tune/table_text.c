@@ -3,6 +3,7 @@
 #include "tune/table_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The same that vc_table_parse() accepts as JSON, so that the two never disagree. */
 static json_t *load(const char *text, size_t len)
@@ -65,8 +66,5 @@ char *vc_table_canonical(const char *text, size_t len)
 
 uint64_t vc_table_checksum(const char *canonical)
 {
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a (Fowler, Noll, Vo), 64 bits */
-    for (const char *c = canonical; *c; c++)
-        h = (h ^ (unsigned char)*c) * 0x100000001b3u;
-    return h;
+    return vc_hash(VC_HASH_START, canonical, strlen(canonical));
 }

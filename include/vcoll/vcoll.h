@@ -58,6 +58,13 @@ struct vcoll_comm_key {
 int vcoll_comm_key(const void *comm, struct vcoll_comm_key *key);
 
 /**
+ * The same, and all other keys that rows of tables may ask for, as a JSON object like those of a table's
+ * "measured": {"ranks": 4, "nodes": 1, ...}. Local. Returns 0, or -1 when the communicator is not set up
+ * (yet) or the text does not fit into `len` bytes.
+ */
+int vcoll_comm_keys(const void *comm, char *json, unsigned long len);
+
+/**
  * From the next call on all calls of the collective on this communicator run as `choice` says, e.g.
  * "two_level_multi:leaders=2:wait=hybrid:spin=40" (docs/tables.md), "native", or "auto": back to what table
  * and rules say. All ranks of the communicator must do the same between the same collectives, as for

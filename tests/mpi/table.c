@@ -89,8 +89,15 @@ static void key(const char *network, const char *device)
     for (int i = 0; i < 4; i++)
         known += strcmp(k.platform, platforms[i]) == 0;
     CHECK(known == 1);
+    char json[512], part[64];
+    CHECK(vcoll_comm_keys(&world, json, sizeof json) == 0 && json[0] == '{');
+    snprintf(part, sizeof part, "\"ranks\": %d, \"nodes\": %d, \"ppn\": %d", k.ranks, k.nodes, k.ppn);
+    CHECK(strstr(json, part) != NULL);
+    snprintf(part, sizeof part, "\"bulk_slots\": %s", k.bulk_slots ? "true" : "false");
+    CHECK(strstr(json, part) != NULL);
+    CHECK(vcoll_comm_keys(&world, json, strlen(json)) == -1);
     MPI_Comm_dup(world, &dup);
-    CHECK(vcoll_comm_key(&dup, &k) == -1);
+    CHECK(vcoll_comm_key(&dup, &k) == -1 && vcoll_comm_keys(&dup, json, sizeof json) == -1);
     MPI_Comm_free(&dup);
 }
 

@@ -11,6 +11,12 @@ target_link_libraries(test_table PRIVATE vcoll_core PkgConfig::CMOCKA m)
 add_test(NAME unit.test_table COMMAND test_table ${CMAKE_CURRENT_SOURCE_DIR})
 set_tests_properties(unit.test_table PROPERTIES LABELS unit TIMEOUT 60)
 
+# Schema and documentation against vc_key_info[], vc_coll_info[] and the registry.
+add_executable(test_key_info test_key_info.c)
+target_link_libraries(test_key_info PRIVATE vcoll_core PkgConfig::CMOCKA m)
+add_test(NAME unit.test_key_info COMMAND test_key_info ${PROJECT_SOURCE_DIR})
+set_tests_properties(unit.test_key_info PROPERTIES LABELS unit TIMEOUT 60)
+
 # The same cases against the schema; without python3-jsonschema (Debian) the test is skipped. The interpreter is the
 # distribution's, which that package is for, where there is one.
 find_program(VC_SCHEMA_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)

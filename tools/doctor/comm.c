@@ -86,14 +86,6 @@ struct doc_target {
 };
 static struct doc_target target; /* stays put while others reach for it */
 
-static uint64_t hash_text(const char *s)
-{
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 0x100000001b3u;
-    return h;
-}
-
 static void fill_card(struct doc_card *card, const struct vc_params *p)
 {
     struct vc_os_id os;
@@ -104,7 +96,7 @@ static void fill_card(struct doc_card *card, const struct vc_params *p)
     memcpy(card->boot, os.boot_id, sizeof card->boot);
     card->shm_dev = os.shm_dev;
     card->pid_ns = os.pid_ns;
-    card->host_id = hash_text(p->host_id);
+    card->host_id = vc_hash(VC_HASH_START, p->host_id, strlen(p->host_id));
     card->pid = getpid();
     card->probe = (uintptr_t)&target;
     card->nonce = target.word;

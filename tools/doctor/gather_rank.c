@@ -119,14 +119,13 @@ static bool describe_library(char *buf, size_t len)
 {
     char path[PATH_MAX];
     unsigned char block[1 << 14];
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+    uint64_t h = VC_HASH_START;
     buf[0] = '\0';
     FILE *f = doc_library(path, sizeof path) ? fopen(path, "re") : NULL;
     if (!f)
         return false;
     for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;)
-        for (size_t i = 0; i < n; i++)
-            h = (h ^ block[i]) * 0x100000001b3u;
+        h = vc_hash(h, block, n);
     fclose(f);
     snprintf(buf, len, "%.400s, %sfnv1a64:%016llx", path, getenv(PRELOADED) ? "preloaded, " : "",
              (unsigned long long)h);
@@ -143,16 +142,14 @@ static bool counts(const struct vc_param_def *d, bool local)
 
 static uint64_t hash(uint64_t h, const char *s)
 {
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 0x100000001b3u; /* FNV-1a */
-    return h;
+    return vc_hash(h, s, strlen(s));
 }
 
 void doc_settings_text(const struct vc_params *p, bool local, char *buf, size_t len)
 {
     int n;
     size_t used = 0;
-    uint64_t h = 0xcbf29ce484222325u;
+    uint64_t h = VC_HASH_START;
     const struct vc_param_def *d = vc_param_defs(&n);
     struct vc_params *plain = doc_alloc(1, sizeof *plain);
     *plain = *p;

@@ -11,10 +11,11 @@
 #include <cpuid.h>
 #endif
 
+const char *const vc_platform_words[] = {"native", "software", "passthrough", "sriov-vf", NULL};
+
 const char *vc_platform_class_name(enum vc_platform_class c)
 {
-    static const char *const name[] = {"native", "software", "passthrough", "sriov-vf"};
-    return name[c];
+    return vc_platform_words[c];
 }
 
 const char *vc_platform_class_text(enum vc_platform_class c)

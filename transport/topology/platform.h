@@ -43,7 +43,9 @@ void vc_cpuid_read(struct vc_cpuid *out);
  * seen is bare metal without a name. */
 void vc_platform_detect(const char *root, const struct vc_cpuid *cpuid, struct vc_platform *out);
 
-/** "native", "software", "passthrough", "sriov-vf". Static storage. */
+/** "native", "software", "passthrough", "sriov-vf" by class, and NULL. */
+extern const char *const vc_platform_words[];
+/** One of them. */
 const char *vc_platform_class_name(enum vc_platform_class c);
 /** A sentence for people. Static storage. */
 const char *vc_platform_class_text(enum vc_platform_class c);
