@@ -20,8 +20,10 @@ _Atomic(struct vc_comm *) vc_comm_cache[VC_COMM_SLOTS];
 
 /* Guards the lists below. Never held across an MPI call: callbacks come in with locks of the MPI's own. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct chunk first_chunk;
 static struct chunk *chunks;
 static struct vc_comm *free_list;
+static int nfree;
 static int keyval = MPI_KEYVAL_INVALID;
 
 /*
@@ -61,23 +63,34 @@ static bool is_dying(MPI_Comm comm)
            vc_next.Comm_get_attr(comm, doomed_keyval, &value, &found) == MPI_SUCCESS && found;
 }
 
+static void add_chunk(struct chunk *more)
+{
+    more->next = chunks;
+    chunks = more;
+    nfree += CHUNK;
+    for (int i = 0; i < CHUNK; i++) {
+        more->comm[i].next_free = free_list;
+        free_list = &more->comm[i];
+    }
+}
+
+/* There are some in reserve, and more are fetched while there still are: a rank that had none would pass
+ * through alone. */
 static struct vc_comm *take_struct(void)
 {
     pthread_mutex_lock(&lock);
-    if (!free_list) {
+    if (!chunks)
+        add_chunk(&first_chunk);
+    if (nfree <= CHUNK / 2) {
         struct chunk *more = calloc(1, sizeof *more);
-        if (more) {
-            more->next = chunks;
-            chunks = more;
-            for (int i = 0; i < CHUNK; i++) {
-                more->comm[i].next_free = free_list;
-                free_list = &more->comm[i];
-            }
-        }
+        if (more)
+            add_chunk(more);
     }
     struct vc_comm *c = free_list;
-    if (c)
+    if (c) {
         free_list = c->next_free;
+        nfree--;
+    }
     pthread_mutex_unlock(&lock);
     return c;
 }
@@ -87,13 +100,17 @@ static void give_struct(struct vc_comm *c)
     pthread_mutex_lock(&lock);
     c->next_free = free_list;
     free_list = c;
+    nfree++;
     pthread_mutex_unlock(&lock);
 }
 
 static void release(struct vc_comm *c)
 {
     atomic_store_explicit(&c->handle, NULL, memory_order_release);
-    vc_team_free(c->team);
+    if (c->phase == VC_COMM_BROKEN)
+        vc_team_free(c->team);
+    else
+        vc_pool_put(c->team);
     c->team = NULL;
     give_struct(c);
 }
@@ -186,8 +203,12 @@ struct vc_comm *vc_comm_find_slow(MPI_Comm comm)
         is_dying(comm))
         return NULL;
     c = take_struct();
-    if (!c)
+    if (!c) {
+        /* The others count this communicator's calls and will wait for this rank's vote. */
+        vc_log(VC_LOG_ERROR, "out of memory: one more communicator cannot be remembered");
+        vc_next.Abort(comm, 1);
         return NULL;
+    }
     c->phase = inter || size == 1 ? VC_COMM_PASSES : VC_COMM_NEW;
     c->why_not = inter ? "an intercommunicator" : size == 1 ? "only one rank" : "not set up yet";
     c->rank = rank;
@@ -211,22 +232,34 @@ void vc_comm_teardown(void)
         for (int i = 0; i < CHUNK; i++)
             if (atomic_load_explicit(&ch->comm[i].handle, memory_order_acquire))
                 release(&ch->comm[i]);
+    vc_pool_drain();
     for (int i = 0; i < VC_COMM_SLOTS; i++)
         atomic_store_explicit(&vc_comm_cache[i], NULL, memory_order_release);
     keyval = doomed_keyval = MPI_KEYVAL_INVALID;
     atomic_store_explicit(&any_doomed, false, memory_order_relaxed);
 }
 
+/* At the call that the setting says; while it costs too much, again at four times that many, and so on. */
+static bool due(int calls)
+{
+    int after = vc_params.setup_after, times = calls / after;
+    /* Reproducible results must not change from one call to the next either. */
+    if (vc_params.reproducible)
+        return true;
+    return calls % after == 0 && (times & (times - 1)) == 0 && __builtin_ctz((unsigned)times) % 2 == 0;
+}
+
 bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm)
 {
     if (c->phase != VC_COMM_NEW)
         return vc_comm_active(c);
-    /* Reproducible results must not change from one call to the next either. */
-    if (++c->calls < vc_params.setup_after && !vc_params.reproducible)
+    if (!due(++c->calls))
         return false;
     uint64_t begun = vc_now_ns();
     const char *why = "";
     int err = vc_team_create(comm, &c->team, &why);
+    if (err == VC_OK && !why)
+        return false;
     uint64_t took = vc_now_ns() - begun;
     c->setup_seconds = (double)took * 1e-9;
     c->why_not = err != VC_OK ? "its set-up failed" : why;

@@ -83,8 +83,8 @@ int vc_comm_keyval_init(void);
 void vc_comm_teardown(void);
 
 /**
- * For a call on a communicator that is still NEW: counts it, and sets up when it is the VCOLL_SETUP_AFTER-th.
- * Collective on the communicator then. True: active now.
+ * For a call on a communicator that is still NEW: counts it, and sets up when it is the VCOLL_SETUP_AFTER-th,
+ * or later where set-ups have cost too much before. Collective on the communicator then. True: active now.
  */
 bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm);
 

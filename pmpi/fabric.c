@@ -55,6 +55,7 @@ static void fill_cfg(struct vc_verbs_cfg *cfg)
         .moderate = p->cq_moderation.given,
         .locking = thread == MPI_THREAD_MULTIPLE,
         .peers = vc_world.size - (shm ? vc_world.nkin : 1),
+        .procs = vc_world.size,
         .local = local,
     };
 }
@@ -179,15 +180,75 @@ void vc_fabric_fini(void)
     vc_fabric = NULL;
 }
 
-int vc_fabric_channel(MPI_Comm comm, int size, int rank, const int *world, struct vc_chan **out)
+/* ---- paths ---- */
+
+enum { ALL_PAIRS = 8, PARTNERS_MAX = 64 };
+
+/* World ranks of the first ranks of other nodes that this rank, itself a first one, exchanges a message with:
+ * a symmetric relation. */
+static int partners(int rank, const int *world, const struct vc_hier *h, int *out)
+{
+    int k = h->nnodes, me = h->node_of[rank], n = 0;
+    if (h->local_of[rank] != 0)
+        return 0;
+    for (int d = 1; d < k && n + 2 <= PARTNERS_MAX; d = k <= ALL_PAIRS ? d + 1 : 2 * d) {
+        out[n++] = world[h->members[h->first[(me + d) % k]]];
+        if (k > ALL_PAIRS)
+            out[n++] = world[h->members[h->first[(me - d + k) % k]]];
+    }
+    return n;
+}
+
+/* One line: by the first rank of the first communicator that this happens to. More only for those who ask. */
+static void complain(int rank, const char *why)
+{
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    bool first = !atomic_flag_test_and_set(&told);
+    vc_log(first && rank == 0 ? VC_LOG_WARN : VC_LOG_INFO,
+           "verbs cannot be used by a communicator, whose messages between nodes %s: %s",
+           vc_params.channels & VC_CHAN_MPI ? "go through the MPI" : "are left to the MPI's collectives",
+           why);
+}
+
+/* Collective: the first rank that failed, if any, tells why. */
+static int vote(MPI_Comm comm, int size, int rank, int err)
+{
+    char why[400] = "";
+    int mine = err == VC_OK ? size : rank, first = size;
+    if (err != VC_OK)
+        snprintf(why, sizeof why, "%s", vc_error_text());
+    if (vc_next.Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed while a channel was made");
+    if (first == size)
+        return VC_OK;
+    if (vc_next.Bcast(why, (int)sizeof why, MPI_CHAR, first, comm) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Bcast failed while a channel was made");
+    why[sizeof why - 1] = '\0';
+    complain(rank, why);
+    return vc_fail(VC_ERR_UNSUPPORTED, "%s", why);
+}
+
+int vc_fabric_channel(MPI_Comm comm, int size, int rank, const int *world, const struct vc_hier *hier,
+                      struct vc_chan **out)
 {
     static _Atomic uint32_t made;
-    /* Who is first in the communicator numbers it: unique, because that rank counts them all. */
-    uint64_t id =
-        (uint64_t)(uint32_t)vc_world.rank << 32 | atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
+    int with[PARTNERS_MAX], n = partners(rank, world, hier, with);
+    uint64_t mine[2] = {0, 0}, all[2] = {0, 0};
     *out = NULL;
-    if (vc_next.Bcast(&id, (int)sizeof id, MPI_BYTE, 0, comm) != MPI_SUCCESS)
-        return vc_fail(VC_ERR_MPI, "MPI_Bcast failed while a channel was made");
-    struct vc_verbs_chan_cfg cfg = {.verbs = vc_fabric, .id = id, .size = size, .rank = rank, .procs = world};
+    /* Who is first in the communicator numbers it: unique, because that rank counts them all. */
+    if (rank == 0)
+        mine[0] = (uint64_t)(uint32_t)vc_world.rank << 32 |
+                  atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
+    for (int i = 0; i < n; i++)
+        mine[1] |= !vc_verbs_proven(vc_fabric, with[i]);
+    if (vc_next.Allreduce(mine, all, 2, MPI_UINT64_T, MPI_MAX, comm) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed while a channel was made");
+    if (all[1] != 0) {
+        int err = vote(comm, size, rank, vc_verbs_prove(vc_fabric, with, n));
+        if (err != VC_OK)
+            return err;
+    }
+    struct vc_verbs_chan_cfg cfg = {
+        .verbs = vc_fabric, .id = all[0], .size = size, .rank = rank, .procs = world};
     return vc_verbs_chan_create(&cfg, out);
 }

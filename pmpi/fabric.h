@@ -6,6 +6,7 @@
 #ifndef VC_PMPI_FABRIC_H
 #define VC_PMPI_FABRIC_H
 
+#include "coll/plan.h"
 #include "pmpi/door.h"
 #include "transport/verbs/verbs.h"
 
@@ -21,7 +22,14 @@ int vc_fabric_init(void);
 /** After the last channel over it is gone. */
 void vc_fabric_fini(void);
 
-/** A channel over it for a communicator; collective, world[r] is the world rank of rank r. */
-int vc_fabric_channel(MPI_Comm comm, int size, int rank, const int *world, struct vc_chan **out);
+/**
+ * A channel over it for a communicator; collective, world[r] is the world rank of rank r. Before it is agreed
+ * a message really goes between the first ranks of the nodes: of all pairs where there are at most eight
+ * nodes, else of those that lie 1, 2, 4, ... apart. Pairs that were proven before are not asked again.
+ * VC_ERR_UNSUPPORTED, on all ranks alike and after one line: some message did not arrive. Other errors are
+ * this rank's alone.
+ */
+int vc_fabric_channel(MPI_Comm comm, int size, int rank, const int *world, const struct vc_hier *hier,
+                      struct vc_chan **out);
 
 #endif

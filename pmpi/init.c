@@ -16,6 +16,7 @@
 #include "pmpi/stats.h"
 #include "pmpi/symbols.h"
 #include "pmpi/table.h"
+#include "pmpi/team.h"
 #include "pmpi/typemap.h"
 #include "pmpi/types.h"
 #include "pmpi/world.h"
@@ -107,6 +108,7 @@ static void load_settings(void)
     struct vc_param_value *values = calloc((size_t)n, sizeof *values);
     int err = vc_params_load(&vc_params, values, &report);
     own_moderation = is_given(values, "CQ_MODERATION");
+    vc_setup_at_once = is_given(values, "SETUP_AFTER");
     free(values);
     vc_next.Comm_rank(MPI_COMM_WORLD, &rank);
     vc_log_setup(vc_params.log, rank);
@@ -189,6 +191,11 @@ static int prepare(void)
 static void open_door(void)
 {
     int err = prepare();
+    /* Out of memory is one rank alone, and the others wait for it in what follows. */
+    if (err == VC_ERR_NOMEM) {
+        vc_log(VC_LOG_ERROR, "vcoll could not start, which ends the job: %s", vc_error_text());
+        vc_next.Abort(MPI_COMM_WORLD, 1);
+    }
     /* A rank that fails alone must not pass through while others do not: then its collectives end the
      * job. */
     if (err != VC_OK && !bad_setting[0])

@@ -53,16 +53,15 @@ static int make_mpi(MPI_Comm comm, struct vc_chan **out)
 {
     MPI_Comm own = MPI_COMM_NULL;
     int err = private_comm(comm, &own);
-    if (err == VC_OK && (err = vc_mpi_chan_create(own, out)) != VC_OK)
-        vc_next.Comm_free(&own);
-    return err;
+    return err == VC_OK ? vc_mpi_chan_create(own, out) : err; /* frees it when it fails */
 }
 
 /* Between nodes. What settings and agreements forbid is unsupported on all ranks alike. */
 static int make_far(struct vc_team *t, MPI_Comm comm, bool verbs, struct vc_chan **out)
 {
     if (verbs)
-        return vc_fabric ? vc_fabric_channel(comm, t->size, t->rank, t->world, out) : VC_ERR_UNSUPPORTED;
+        return vc_fabric ? vc_fabric_channel(comm, t->size, t->rank, t->world, &t->hier, out)
+                         : VC_ERR_UNSUPPORTED;
     return vc_params.channels & VC_CHAN_MPI ? make_mpi(comm, out) : VC_ERR_UNSUPPORTED;
 }
 
@@ -123,13 +122,23 @@ int vc_team_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel channe
     t->chan_tried |= ours;
     if (t->key.have_node) {
         struct vc_share how = {.bytes = vc_shm_chan_bytes(t->nlocal, RING_BUDGET), .backing = t->backing};
-        rings = vc_share_try(t, comm, &how, &l->seg, &cma) == VC_SHARED;
+        enum vc_shared got = vc_share_try(t, comm, &how, &l->seg, &cma);
+        if (got == VC_SHARE_MPI)
+            return VC_ERR_MPI; /* with the text */
+        rings = got == VC_SHARED;
+    } else {
+        /* Nobody is left behind in what follows. */
+        int here = vc_team_all(t, comm, true);
+        if (here < 0)
+            return here;
     }
     int err = make_lane(t, comm, l, rings);
-    int ok = err == VC_OK, all = 0;
-    if (vc_next.Allreduce(&ok, &all, 1, MPI_INT, MPI_MIN, comm) != MPI_SUCCESS)
-        return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed while a channel was made");
-    if (all) {
+    uint64_t v[2] = {err == VC_OK,
+                     err == VC_OK || err == VC_ERR_UNSUPPORTED ? VC_VOTE_YES : (uint64_t)t->rank};
+    int failed = vc_vote(t, comm, v, 2);
+    if (failed != VC_OK)
+        return failed;
+    if (v[0]) {
         if (rings && t->hier.nnodes == 1) {
             for (int i = 0; i < VC_CHANNELS; i++)
                 t->lane_of[i] = l;
@@ -137,17 +146,31 @@ int vc_team_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel channe
         }
         return VC_OK;
     }
-    if (err != VC_OK && err != VC_ERR_UNSUPPORTED)
-        vc_log(VC_LOG_WARN, "no channel between the ranks of a communicator (%s): algorithms without one run",
-               vc_error_text());
+    bool instead = ours && l == &t->lane[VC_LANE_VERBS] && (vc_params.channels & VC_CHAN_MPI);
+    if (v[1] == (uint64_t)t->rank)
+        vc_log(VC_LOG_WARN, "no channel between the ranks of a communicator (%s): %s", vc_error_text(),
+               instead ? "the MPI carries its messages" : "algorithms without one run");
     drop(l->chan);
     l->chan = NULL;
     vc_share_release(&l->seg);
-    if (ours)
+    if (instead) {
+        t->key.have_verbs = false;
+        t->chan_tried = false;
+        for (int i = 0; i < VC_CHANNELS; i++)
+            t->lane_of[i] = &t->lane[VC_LANE_MPI];
+    } else if (ours) {
         t->key.have_chan = false;
-    else
+    } else {
         t->key.no_mpi = true; /* verbs are the other one, where there are two */
-    return vc_team_select(t);
+    }
+    err = vc_team_select(t);
+    int all = vc_team_all(t, comm, err == VC_OK);
+    if (all == 0 && err == VC_OK)
+        err =
+            vc_fail(VC_ERR_PEER, "another rank had no memory for the choice of algorithms without a channel");
+    if (all < 0 || err != VC_OK)
+        return all < 0 ? all : err;
+    return instead ? vc_team_open(t, comm, VC_CHANNEL_AUTO) : VC_OK;
 }
 
 /* ---- plans ---- */
@@ -234,6 +257,17 @@ static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_c
     }
     vc_plan_free(&plan);
     return err;
+}
+
+void vc_team_trim(struct vc_team *t, size_t plans)
+{
+    while (t->plan_tmp > plans)
+        forget(t, oldest(t, true));
+    for (int i = 0; i < VC_SCRATCHES; i++) {
+        free(t->scratch[i].mem);
+        t->scratch[i].mem = NULL;
+        t->scratch[i].cap = 0;
+    }
 }
 
 static bool same_key(const struct vc_plan_key *a, const struct vc_plan_key *b)

@@ -20,14 +20,7 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err)
     if (c->phase != VC_COMM_BROKEN) {
         c->phase = VC_COMM_BROKEN;
         c->why_not = "a collective on it failed";
-        /* Ranks of this node that wait for this one are told, and those of other nodes. */
-        if (c->team && c->team->seg.base)
-            vc_park_give_up(&c->team->parking, why);
-        for (int i = 0; c->team && i < VC_LANES; i++) {
-            struct vc_chan *ch = c->team->lane[i].chan;
-            if (ch && ch->ops->give_up)
-                ch->ops->give_up(ch, why);
-        }
+        vc_team_break(c->team, why);
         /* A fault-tolerant program learns it from the error's class, and goes on. */
         vc_log(class == MPI_ERR_OTHER ? VC_LOG_ERROR : VC_LOG_INFO,
                "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll), c->rank, c->size,
@@ -103,7 +96,7 @@ int vc_choose_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool comm
     }
     if (c->phase == VC_COMM_BROKEN)
         return c->team ? vc_fail(VC_ERR_UNSUPPORTED, "an earlier collective on this communicator failed")
-                       : VC_ERR_NOMEM; /* the text is that of the set-up */
+                       : VC_ERR_MPI; /* the text is that of the set-up */
     struct vc_team *t = c->team;
     const struct vc_alg_choice *pick = picked(c, k, commutative);
     int err = VC_OK;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Shared memory for every node of a communicator, agreed by all its ranks: one exchange of offers, then
- * everybody tries what was offered, then one vote. Failures that the offers already show cost no vote.
+ * Shared memory for every node of a communicator, agreed by all its ranks: a vote whether everybody has the
+ * memory to take part, one exchange of offers, then everybody tries what was offered, then one vote. Failures
+ * that the offers already show cost no last vote.
  */
 #include "pmpi/team.h"
 #include "pmpi/world.h"
@@ -15,27 +16,31 @@
 /* What a rank tells the others in one attempt. */
 struct offer {
     struct vc_seg_handle handle; /* a node's first rank */
-    uint64_t probe, nonce;       /* where in this process a struct cma_target is, and its word */
+    uint64_t probe, nonce;       /* where in this process its vc_cma_target is, and its word */
     int32_t fits, wanted;        /* within VCOLL_SHM_LIMIT; the node has more than one rank */
+    int32_t pooled;              /* this process keeps memory of communicators that were freed */
     char why[120];               /* a node's first rank: why it could not create the segment */
-};
-
-/* What the single copy is tried on. */
-struct cma_target {
-    uint64_t word;    /* read by the rank before this one */
-    uint64_t written; /* written by it, and read back; nothing to this rank */
 };
 
 /* Bytes of shared memory this process has mapped, for VCOLL_SHM_LIMIT. */
 static _Atomic uint64_t mapped;
 
-static bool reserve(size_t bytes)
+static bool reserve_now(size_t bytes)
 {
     uint64_t before = atomic_fetch_add_explicit(&mapped, bytes, memory_order_relaxed);
     if (before + bytes <= vc_params.shm_limit)
         return true;
     atomic_fetch_sub_explicit(&mapped, bytes, memory_order_relaxed);
     return false;
+}
+
+/* What is kept for later gives way to what is needed now. */
+static bool reserve(size_t bytes)
+{
+    if (reserve_now(bytes))
+        return true;
+    vc_pool_drain();
+    return reserve_now(bytes);
 }
 
 static void unreserve(size_t bytes)
@@ -71,8 +76,8 @@ static bool probe_cma(const struct vc_team *t, const struct offer *offers)
 {
     int next = (t->local + 1) % t->nlocal;
     const struct offer *o = &offers[t->ranks[next]];
-    struct cma_target seen = {0, 0};
-    uint64_t there = o->probe + offsetof(struct cma_target, written);
+    struct vc_cma_target seen = {0, 0};
+    uint64_t there = o->probe + offsetof(struct vc_cma_target, written);
     pid_t pid = t->pids[next];
     return pid != 0 && vc_cma_write(pid, &o->nonce, there, sizeof o->nonce) == VC_OK &&
            vc_cma_read(pid, &seen, o->probe, sizeof seen) == VC_OK && seen.word == o->nonce &&
@@ -95,77 +100,117 @@ static int find_failure(const struct vc_team *t, const struct offer *offers, enu
     return -1;
 }
 
-enum vc_shared vc_share_try(const struct vc_team *t, MPI_Comm comm, const struct vc_share *how,
-                            struct vc_seg *seg, bool *cma)
+static void none(struct vc_seg *seg)
 {
-    static struct cma_target target; /* stays put while others reach for it */
-    bool wanted = t->nlocal > 1, leader = t->local == 0;
     memset(seg, 0, sizeof *seg);
     seg->fd = -1;
-    *cma = false;
+}
 
-    struct offer mine, *offers = malloc((size_t)t->size * sizeof *offers);
-    memset(&mine, 0, sizeof mine);
-    mine.wanted = wanted;
-    if (!offers)
+/* This rank's part of the exchange: reserves, and a node's first rank creates. */
+static void make_offer(struct vc_team *t, const struct vc_share *how, struct vc_seg *seg, struct offer *mine)
+{
+    memset(mine, 0, sizeof *mine);
+    mine->fits = true;
+    mine->pooled = vc_pool_any();
+    if (t->nlocal == 1)
+        return;
+    mine->wanted = true;
+    mine->fits = reserve(how->bytes);
+    t->target.word = vc_now_ns() ^ (uintptr_t)&t->target;
+    mine->probe = (uintptr_t)&t->target;
+    mine->nonce = t->target.word;
+    if (mine->fits && t->local == 0 && vc_seg_create(how->bytes, how->backing, seg, &mine->handle) != VC_OK) {
+        none(seg);
+        mine->handle.backing = 0;
+        snprintf(mine->why, sizeof mine->why, "%s", vc_error_text());
+    }
+}
+
+static int attach(const struct vc_team *t, const struct offer *lead, struct vc_seg *seg)
+{
+    /* The descriptor's number means something in its own process only. */
+    if (lead->handle.backing == VC_SEG_MEMFD && t->pids[0] == 0)
+        return vc_fail(VC_ERR_UNSUPPORTED, "its process cannot be seen from here: VCOLL_SHM_BACKING=shm does "
+                                           "without");
+    return vc_seg_attach(&lead->handle, seg);
+}
+
+/* Everybody tries what was offered, and all hear of it. */
+static enum vc_shared settle(struct vc_team *t, MPI_Comm comm, const struct vc_share *how,
+                             const struct offer *offers, struct vc_seg *seg, bool *cma)
+{
+    /* vote[0]: the lowest rank that could not attach; vote[1]: whether single copy works. */
+    int vote[2] = {t->size, how->try_cma}, out[2] = {0, 0};
+    bool wanted = t->nlocal > 1;
+    if (wanted && t->local != 0 && attach(t, &offers[t->ranks[0]], seg) != VC_OK) {
+        none(seg);
+        vote[0] = t->rank;
+    }
+    /* Not after a failure: the probe would replace its text. */
+    if (wanted && vote[0] == t->size && how->try_cma)
+        vote[1] = probe_cma(t, offers);
+    if (vc_next.Allreduce(vote, out, 2, MPI_INT, MPI_MIN, comm) != MPI_SUCCESS)
         return VC_SHARE_MPI;
-    mine.fits = !wanted || reserve(how->bytes);
-    bool reserved = mine.fits && wanted;
-    if (wanted) {
-        target.word = vc_now_ns() ^ (uintptr_t)&target;
-        mine.probe = (uintptr_t)&target;
-        mine.nonce = target.word;
+    if (out[0] < t->size) {
+        if (!how->quiet)
+            complain(out[0], "attach to it", out[0] == t->rank ? vc_error_text() : "");
+        return VC_SHARE_ATTACH;
     }
-    if (reserved && leader && vc_seg_create(how->bytes, how->backing, seg, &mine.handle) != VC_OK) {
-        memset(seg, 0, sizeof *seg);
-        seg->fd = -1;
-        mine.handle.backing = 0;
-        snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
-    }
+    *cma = out[1] != 0;
+    if (wanted && t->local == 0)
+        vc_seg_settle(seg);
+    return VC_SHARED;
+}
 
+/* *again: it failed while memory was kept that has been given back by all ranks meanwhile. */
+static enum vc_shared attempt(struct vc_team *t, MPI_Comm comm, const struct vc_share *how,
+                              struct vc_seg *seg, bool *cma, bool *again)
+{
+    struct offer mine, *offers = malloc((size_t)t->size * sizeof *offers);
+    none(seg);
+    *cma = *again = false;
+    if (!offers)
+        vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", t->size);
+    int all = vc_team_all(t, comm, offers != NULL);
+    if (all <= 0) {
+        free(offers);
+        return all < 0 ? VC_SHARE_MPI : VC_SHARE_NOMEM;
+    }
+    make_offer(t, how, seg, &mine);
     enum vc_shared result = VC_SHARED;
     if (vc_next.Allgather(&mine, (int)sizeof mine, MPI_BYTE, offers, (int)sizeof mine, MPI_BYTE, comm) !=
         MPI_SUCCESS) {
         result = VC_SHARE_MPI;
     } else {
         int failed = find_failure(t, offers, &result);
-        if (failed >= 0 && result == VC_SHARE_CREATE)
+        for (int r = 0; failed >= 0 && result == VC_SHARE_CREATE && r < t->size; r++)
+            *again |= offers[r].pooled != 0;
+        if (failed >= 0 && result == VC_SHARE_CREATE && !*again)
             complain(failed, "create it", offers[failed].why);
         if (failed == t->rank && result == VC_SHARE_LIMIT)
             vc_log(VC_LOG_INFO,
                    "%zu KiB more of shared memory would be over VCOLL_SHM_LIMIT; doing with less",
                    how->bytes >> 10);
     }
-    if (result == VC_SHARED) {
-        /* vote[0]: the lowest rank that could not attach; vote[1]: whether single copy works. */
-        int vote[2] = {t->size, how->try_cma}, out[2] = {0, 0};
-        const struct offer *lead = &offers[t->ranks[0]];
-        if (wanted && !leader && vc_seg_attach(&lead->handle, seg) != VC_OK) {
-            memset(seg, 0, sizeof *seg);
-            seg->fd = -1;
-            vote[0] = t->rank;
-        }
-        /* Not after a failure: the probe would replace its text. */
-        if (wanted && vote[0] == t->size && how->try_cma)
-            vote[1] = probe_cma(t, offers);
-        if (vc_next.Allreduce(vote, out, 2, MPI_INT, MPI_MIN, comm) != MPI_SUCCESS)
-            result = VC_SHARE_MPI;
-        else if (out[0] < t->size)
-            result = VC_SHARE_ATTACH;
-        if (result == VC_SHARE_ATTACH && !how->quiet)
-            complain(out[0], "attach to it", out[0] == t->rank ? vc_error_text() : "");
-        *cma = result == VC_SHARED && out[1] != 0;
-    }
-    if (result == VC_SHARED && leader && wanted)
-        vc_seg_settle(seg);
-    if (result != VC_SHARED && seg->base)
-        vc_seg_detach(seg);
+    if (result == VC_SHARED)
+        result = settle(t, comm, how, offers, seg, cma);
     if (result != VC_SHARED) {
-        memset(seg, 0, sizeof *seg);
-        seg->fd = -1;
-        if (reserved)
+        vc_seg_detach(seg);
+        none(seg);
+        if (mine.wanted && mine.fits)
             unreserve(how->bytes);
     }
     free(offers);
     return result;
+}
+
+enum vc_shared vc_share_try(struct vc_team *t, MPI_Comm comm, const struct vc_share *how, struct vc_seg *seg,
+                            bool *cma)
+{
+    bool again;
+    enum vc_shared got = attempt(t, comm, how, seg, cma, &again);
+    if (!again)
+        return got;
+    vc_pool_drain();
+    return attempt(t, comm, how, seg, cma, &again);
 }

@@ -17,10 +17,16 @@ int vc_stats_init(void)
         return VC_OK;
     sums = calloc(1, sizeof *sums);
     ways = calloc(1, sizeof *ways);
-    if (sums && ways)
+    int ok = sums && ways, all = ok;
+    /* Those who add up at the end are all of them, or nobody. */
+    if (vc_world.stats_agreed && vc_world.size > 1 &&
+        vc_next.Allreduce(&ok, &all, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD) != MPI_SUCCESS)
+        all = 0;
+    if (all)
         return VC_OK;
     vc_stats_fini();
-    return vc_fail(VC_ERR_NOMEM, "no memory for statistics");
+    return vc_fail(VC_ERR_NOMEM, "%s rank has no memory for statistics: there are none",
+                   ok ? "another" : "this");
 }
 
 bool vc_stats_on(void)

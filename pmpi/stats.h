@@ -28,7 +28,8 @@ struct vc_stats_ways {
     uint64_t via[VC_COLL_COUNT][VC_STATS_CLASSES][VC_STATS_ALGS];
 };
 
-/** Allocates, if VCOLL_STATS asks for it. VC_OK or VC_ERR_NOMEM. */
+/** Allocates, if VCOLL_STATS asks for it; collective where all ranks have the same. VC_OK or VC_ERR_NOMEM,
+ * then on all of those. */
 int vc_stats_init(void);
 bool vc_stats_on(void);
 /** Counts one call. */

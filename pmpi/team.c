@@ -14,44 +14,61 @@
 
 /* ---- who is where ---- */
 
-/* World ranks of the communicator's ranks. False: some are of another world, or MPI failed. */
-static bool world_ranks(MPI_Comm comm, int size, int *out)
+/*
+ * World ranks of the communicator's ranks into `out` (NULL is legal: they are looked at only). Allocates
+ * nothing, because what it finds decides who votes. False, with *why: some are of another world, or have
+ * other settings; rank 0 of the world has said so already.
+ */
+static bool look_at_ranks(MPI_Comm comm, int size, int *out, const char **why)
 {
+    enum { AT_ONCE = 64 };
+    int in[AT_ONCE], got[AT_ONCE];
+    uint64_t print = 0;
     MPI_Group ours, world;
-    bool ok = false;
-    int *own = malloc((size_t)size * sizeof *own);
-    if (!own || vc_next.Comm_group(comm, &ours) != MPI_SUCCESS) {
-        free(own);
+    *why = "it has ranks of another MPI_COMM_WORLD";
+    if (vc_next.Comm_group(comm, &ours) != MPI_SUCCESS)
+        return false;
+    if (vc_next.Comm_group(MPI_COMM_WORLD, &world) != MPI_SUCCESS) {
+        vc_next.Group_free(&ours);
         return false;
     }
-    if (vc_next.Comm_group(MPI_COMM_WORLD, &world) == MPI_SUCCESS) {
-        for (int r = 0; r < size; r++)
-            own[r] = r;
-        ok = vc_next.Group_translate_ranks(ours, size, own, world, out) == MPI_SUCCESS;
-        for (int r = 0; ok && r < size; r++)
-            ok = out[r] >= 0 && out[r] < vc_world.size;
-        vc_next.Group_free(&world);
+    bool ok = true, agree = true;
+    for (int at = 0; ok && at < size; at += AT_ONCE) {
+        int n = size - at < AT_ONCE ? size - at : AT_ONCE;
+        for (int i = 0; i < n; i++)
+            in[i] = at + i;
+        ok = vc_next.Group_translate_ranks(ours, n, in, world, got) == MPI_SUCCESS;
+        for (int i = 0; ok && i < n; i++) {
+            ok = got[i] >= 0 && got[i] < vc_world.size;
+            if (ok && vc_world.prints) {
+                print = at + i == 0 ? vc_world.prints[got[i]] : print;
+                agree &= vc_world.prints[got[i]] == print;
+            }
+        }
+        if (ok && out)
+            memcpy(out + at, got, (size_t)n * sizeof *got);
     }
+    vc_next.Group_free(&world);
     vc_next.Group_free(&ours);
-    free(own);
-    return ok;
+    if (ok)
+        *why = agree ? "" : "its ranks were started with different settings";
+    return ok && agree;
+}
+
+static size_t hier_ints(int size)
+{
+    return 4 * (size_t)size + 1 + 2 * (size_t)vc_world.nos;
 }
 
 /* Nodes: ranks of one OS, cut into groups of `split` if that is not 0; single: every rank is a node of its
  * own. */
-static int build_hier(struct vc_team *t, const int *world, int split, bool single)
+static void build_hier(struct vc_team *t, const int *world, int split, bool single)
 {
     size_t n = (size_t)t->size;
-    if (!t->hier_mem)
-        t->hier_mem = malloc((4 * n + 1) * sizeof *t->hier_mem);
-    int *node =
-        calloc((size_t)vc_world.nos * 2, sizeof *node); /* per OS: its current node, and ranks in that */
-    if (!t->hier_mem || !node) {
-        free(node);
-        return vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", t->size);
-    }
     int *node_of = t->hier_mem, *local_of = node_of + n, *members = local_of + n, *first = members + n;
+    int *node = first + n + 1; /* per OS: its current node, and ranks in that */
     int *filled = node + vc_world.nos, nnodes = 0;
+    memset(node, 0, 2 * (size_t)vc_world.nos * sizeof *node);
     for (int r = 0; r < t->size; r++) {
         int os = vc_world.os_of[world[r]];
         if (single || filled[os] == 0 || (split > 0 && filled[os] == split)) {
@@ -61,7 +78,6 @@ static int build_hier(struct vc_team *t, const int *world, int split, bool singl
         node_of[r] = node[os];
         local_of[r] = filled[os]++;
     }
-    free(node);
     /* Ranks grouped by node: count, then place. */
     memset(first, 0, ((size_t)nnodes + 1) * sizeof *first);
     for (int r = 0; r < t->size; r++)
@@ -90,7 +106,6 @@ static int build_hier(struct vc_team *t, const int *world, int split, bool singl
     t->local = local_of[t->rank];
     t->nlocal = vc_hier_node_size(&t->hier, t->mine);
     t->ranks = members + first[t->mine];
-    return VC_OK;
 }
 
 static int find_peers(struct vc_team *t, const int *world)
@@ -116,6 +131,10 @@ static bool share_node(struct vc_team *t, MPI_Comm comm)
 {
     enum vc_seg_backing backing = vc_params.shm_backing;
     size_t bulk = vc_params.shm_bulk;
+    /* A memfd is reached through /proc/<pid>, which is another process in another pid namespace. */
+    for (int r = 0; r < t->size && backing == VC_SEG_AUTO; r++)
+        if (!vc_world.os_one_pid_ns[vc_world.os_of[t->world[r]]])
+            backing = VC_SEG_SHM;
     for (;;) {
         struct vc_share how = {
             .bytes = vc_park_bytes(t->nlocal) + vc_node_bytes(t->nlocal, bulk),
@@ -158,15 +177,6 @@ static int open_node(struct vc_team *t)
 }
 
 /* ---- the whole ---- */
-
-/* Rank 0 of the world has said so already. */
-static bool settings_agree(const struct vc_team *t, const int *world)
-{
-    bool agree = true;
-    for (int r = 0; vc_world.prints && r < t->size; r++)
-        agree &= vc_world.prints[world[r]] == vc_world.prints[world[0]];
-    return agree;
-}
 
 /* Who says how to wait is heard before a table. */
 static void drop_policies(struct vc_team *t)
@@ -246,38 +256,17 @@ static void fill_key(struct vc_team *t, const int *world)
     memcpy(t->key.device, vc_world.device, sizeof t->key.device);
 }
 
-static int build(struct vc_team *t, MPI_Comm comm, const int *world)
+/* What a set-up needs before its ranks meet. Takes over `world`. NULL: no memory. */
+static struct vc_team *prepare(MPI_Comm comm, int size, int *world)
 {
-    bool shm = (vc_params.channels & VC_CHAN_SHM) != 0;
-    int err = build_hier(t, world, vc_params.node_split, !shm);
-    if (err == VC_OK && t->key.max_ppn > 1) {
-        err = find_peers(t, world);
-        if (err == VC_OK && !(t->key.have_node = share_node(t, comm)))
-            err = build_hier(t, world, 0, true);
-    }
-    if (err == VC_OK && t->key.have_node && t->nlocal > 1)
-        err = open_node(t);
-    if (err != VC_OK)
-        return err;
-    fill_key(t, world);
-    return vc_team_select(t);
-}
-
-int vc_team_create(MPI_Comm comm, struct vc_team **out, const char **why)
-{
-    *out = NULL;
     struct vc_team *t = calloc(1, sizeof *t);
-    int size = 0;
-    vc_next.Comm_size(comm, &size);
-    int *world = malloc((size_t)size * sizeof *world);
-    if (t)
-        t->world = world;
-    if (!t || !world) {
-        free(t);
+    if (!t) {
         free(world);
-        return vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", size);
+        vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", size);
+        return NULL;
     }
     t->comm = comm;
+    t->world = world;
     t->size = size;
     vc_next.Comm_rank(comm, &t->rank);
     t->seg.fd = -1;
@@ -287,32 +276,130 @@ int vc_team_create(MPI_Comm comm, struct vc_team **out, const char **why)
     t->lane_of[VC_CHANNEL_VERBS] = &t->lane[VC_LANE_VERBS];
     t->lane_of[VC_CHANNEL_MPI] = &t->lane[VC_LANE_MPI];
     vc_team_policy(t, 0);
-
-    int err = VC_OK;
-    bool use = false;
-    if (!world_ranks(comm, size, world)) {
-        *why = "it has ranks of another MPI_COMM_WORLD";
-    } else if (!settings_agree(t, world)) {
-        *why = "its ranks were started with different settings";
-    } else {
-        err = build(t, comm, world);
-        /* A node of this rank's alone and no channel: nothing but native could ever run. */
-        use = err == VC_OK && (t->key.have_node || t->key.have_chan);
-        if (err == VC_OK && !use)
-            *why = "no channel of VCOLL_CHANNELS reaches all its ranks";
-    }
-    if (!use) {
+    t->hier_mem = malloc(hier_ints(size) * sizeof *t->hier_mem);
+    if (t->hier_mem)
+        build_hier(t, world, vc_params.node_split, !(vc_params.channels & VC_CHAN_SHM));
+    else
+        vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", size);
+    if (!t->hier_mem || find_peers(t, world) != VC_OK) {
         vc_team_free(t);
-        return err;
+        return NULL;
     }
-    *why = "";
+    return t;
+}
+
+/* A vote of those who have met only; says as well what the team is called. */
+static int all_well(MPI_Comm comm, int rank, bool ok, uint64_t *id)
+{
+    uint64_t v[2] = {ok ? VC_VOTE_YES : (uint64_t)rank, *id};
+    int err = vc_vote(NULL, comm, v, 2);
+    if (err != VC_OK)
+        return err;
+    *id = v[1];
+    if (v[0] != VC_VOTE_YES)
+        vc_vote_lost(!ok && v[0] == (uint64_t)rank);
+    return v[0] == VC_VOTE_YES;
+}
+
+/* Unique, because a communicator's first rank counts what it names. */
+static uint64_t new_id(const struct vc_team *t)
+{
+    static _Atomic uint32_t made;
+    if (t->rank != 0)
+        return UINT64_MAX;
+    uint32_t n = atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
+    return (uint64_t)(uint32_t)vc_world.rank << 32 | (n + 1);
+}
+
+/* From a team that all ranks have to one that is ready: 1. 0, with *why: agreed to pass through. */
+static int build(struct vc_team *t, MPI_Comm comm, const char **why)
+{
+    if (t->key.max_ppn > 1 && !(t->key.have_node = share_node(t, comm)))
+        build_hier(t, t->world, 0, true);
+    fill_key(t, t->world);
+    /* A node of this rank's alone and no channel: nothing but native could ever run. */
+    *why = "no channel of VCOLL_CHANNELS reaches all its ranks";
+    if (!t->key.have_node && !t->key.have_chan)
+        return 0;
+    int err = t->key.have_node && t->nlocal > 1 ? open_node(t) : VC_OK;
+    if (err == VC_OK)
+        err = vc_team_select(t);
+    t->id = new_id(t);
+    *why = "a rank could not set it up";
+    return all_well(comm, t->rank, err == VC_OK, &t->id);
+}
+
+/* Takes over `world`. As vc_team_create(). */
+static int create_new(MPI_Comm comm, int size, int *world, struct vc_team **out, const char **why)
+{
+    int rank = 0;
+    vc_table_builtin(); /* read once a process: no cost of this communicator */
+    uint64_t begun = vc_now_ns(), none = 0;
+    vc_next.Comm_rank(comm, &rank);
+    struct vc_team *t = prepare(comm, size, world);
+    *why = "a rank had no memory to set it up";
+    int all = all_well(comm, rank, t != NULL, &none);
+    if (all > 0)
+        all = build(t, comm, why);
+    vc_setup_spent(vc_now_ns() - begun);
+    if (all <= 0) {
+        vc_team_free(t);
+        return all;
+    }
+    t->ready = true;
     *out = t;
     return VC_OK;
 }
 
+int vc_team_create(MPI_Comm comm, struct vc_team **out, const char **why)
+{
+    enum { KNOWN, ID, ID_INVERSE, AFFORDABLE };
+    int size = 0, rank = 0;
+    *out = NULL;
+    vc_next.Comm_size(comm, &size);
+    int *world = malloc((size_t)size * sizeof *world);
+    if (!look_at_ranks(comm, size, world, why)) {
+        free(world);
+        return VC_OK;
+    }
+    struct vc_team *old = world ? vc_pool_take(size, world) : NULL;
+    uint64_t id = old ? old->id : 0;
+    uint64_t v[] = {[KNOWN] = VC_VOTE_YES, [ID] = id, [ID_INVERSE] = ~id, [AFFORDABLE] = 1};
+    if (!world) {
+        vc_next.Comm_rank(comm, &rank);
+        v[KNOWN] = (uint64_t)rank;
+        vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", size);
+    }
+    if (!vc_setup_affordable())
+        v[AFFORDABLE] = 0;
+    int err = vc_vote(NULL, comm, v, 4);
+    uint64_t newest = ~v[ID_INVERSE];
+    if (err == VC_OK && old && v[ID] == newest) {
+        free(world);
+        old->comm = comm;
+        vc_team_policy(old, 0);
+        *out = old;
+        return VC_OK;
+    }
+    /* Another rank has none that is as old. */
+    if (old && old->id < newest)
+        vc_team_free(old);
+    else if (old)
+        vc_pool_return(old);
+    if (err == VC_OK && v[KNOWN] == VC_VOTE_YES && v[AFFORDABLE])
+        return create_new(comm, size, world, out, why);
+    *why = NULL;
+    if (err == VC_OK && v[KNOWN] != VC_VOTE_YES) {
+        *why = "a rank had no memory to set it up";
+        vc_vote_lost(!world && v[KNOWN] == (uint64_t)rank);
+    }
+    free(world);
+    return err;
+}
+
 void vc_team_free(struct vc_team *t)
 {
-    if (!t)
+    if (!t || t->abandoned)
         return;
     for (int i = 0; i < VC_TEAM_PLANS; i++)
         if (t->plan[i].exec)
@@ -335,9 +422,23 @@ void vc_team_free(struct vc_team *t)
     free(t);
 }
 
+void vc_team_break(struct vc_team *t, const char *why)
+{
+    if (!t)
+        return;
+    /* Ranks of this node that wait for this one, and those of other nodes. */
+    if (t->seg.base)
+        vc_park_give_up(&t->parking, why);
+    for (int i = 0; i < VC_LANES; i++) {
+        struct vc_chan *ch = t->lane[i].chan;
+        if (ch && ch->ops->give_up)
+            ch->ops->give_up(ch, why);
+    }
+}
+
 size_t vc_team_heap(const struct vc_team *t)
 {
-    size_t sum = sizeof *t + (size_t)(5 * t->size + 1) * sizeof(int) + t->plan_tmp;
+    size_t sum = sizeof *t + ((size_t)t->size + hier_ints(t->size)) * sizeof(int) + t->plan_tmp;
     sum += (size_t)t->nlocal * (sizeof *t->ids + sizeof *t->pids);
     for (int i = 0; i < VC_SCRATCHES; i++)
         sum += t->scratch[i].cap;

@@ -87,19 +87,34 @@ static int find_kin(struct vc_world *w, const struct card *cards)
     w->kin = calloc((size_t)w->nkin, sizeof *w->kin);
     if (!w->kin)
         return VC_ERR_NOMEM;
-    w->one_pid_ns = true;
     int n = 0;
     for (int r = 0; r < w->size; r++) {
         if (w->os_of[r] != mine)
             continue;
-        bool same_ns = cards[r].at.os.pid_ns == me->at.os.pid_ns;
+        bool same_ns = cards[r].at.os.pid_ns == me->at.os.pid_ns && me->at.os.pid_ns != 0;
         w->kin[n].rank = r;
         if (same_ns)
             w->kin[n].id = cards[r].peer;
-        w->one_pid_ns &= same_ns;
         n++;
     }
     return VC_OK;
+}
+
+/* Whether the ranks of each operating system share a pid namespace. */
+static int find_pid_namespaces(struct vc_world *w, const struct card *cards)
+{
+    uint64_t *ns = calloc((size_t)w->nos, sizeof *ns); /* of each one's lowest rank */
+    w->os_one_pid_ns = malloc((size_t)w->nos * sizeof *w->os_one_pid_ns);
+    for (int r = 0, seen = 0; ns && w->os_one_pid_ns && r < w->size; r++) {
+        int os = w->os_of[r];
+        bool lowest = os == seen; /* they are numbered by their lowest rank */
+        if (lowest)
+            ns[seen++] = cards[r].at.os.pid_ns;
+        bool same = cards[r].at.os.pid_ns == ns[os] && ns[os] != 0;
+        w->os_one_pid_ns[os] = same && (lowest || w->os_one_pid_ns[os]);
+    }
+    free(ns);
+    return ns && w->os_one_pid_ns ? VC_OK : VC_ERR_NOMEM;
 }
 
 static int digest(struct vc_world *w, const struct card *cards)
@@ -107,7 +122,7 @@ static int digest(struct vc_world *w, const struct card *cards)
     int err = find_places(w, cards);
     if (err != VC_OK)
         return err;
-    if (find_kin(w, cards) != VC_OK)
+    if (find_pid_namespaces(w, cards) != VC_OK || find_kin(w, cards) != VC_OK)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", w->size);
 
     int odd = 0;
@@ -155,6 +170,7 @@ void vc_world_fini(void)
     free(vc_world.os_of);
     free(vc_world.os_ranks);
     free(vc_world.os_crowded);
+    free(vc_world.os_one_pid_ns);
     free(vc_world.prints);
     free(vc_world.kin);
     memset(&vc_world, 0, sizeof vc_world);

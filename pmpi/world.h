@@ -24,12 +24,12 @@ struct vc_world {
     int *os_of;       /**< [size] operating systems, numbered by their lowest rank */
     int *os_ranks;    /**< [nos] how many ranks it has */
     bool *os_crowded; /**< [nos] more ranks than CPUs, those of other containers on the same CPUs included */
+    bool *os_one_pid_ns; /**< [nos] its ranks share a pid namespace */
     int nos;
     uint64_t *prints;   /**< [size] fingerprints of the settings, 0 with VCOLL_DISABLE; NULL: all are equal */
     bool stats_agreed;  /**< the same VCOLL_STATS on all ranks */
     struct vc_kin *kin; /**< [nkin] ascending by rank, oneself included */
     int nkin;
-    bool one_pid_ns; /**< all kin share a pid namespace */
     /* devices.c */
     int platform;                 /**< enum vc_platform_class, -1: ranks differ */
     char device[VC_TABLE_DEVICE]; /**< model of the RDMA device that is used; "": none, or ranks differ */

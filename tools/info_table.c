@@ -51,7 +51,7 @@ static void suggest(const struct vc_table *t, enum vc_platform_class platform, c
     for (int i = 0; i < t->ndevices && out->n < INFO_SUGGESTIONS; i++) {
         const struct vc_device_row *r = &t->device[i];
         if ((r->keys.platforms && !(r->keys.platforms & 1u << platform)) ||
-            (r->keys.device[0] && strcmp(r->keys.device, model) != 0))
+            (r->keys.device[0] && !vc_device_same(r->keys.device, model)))
             continue;
         struct info_suggestion *s = &out->suggestion[out->n++];
         snprintf(s->device, sizeof s->device, "%s", device);

@@ -125,9 +125,11 @@ static void chosen_text(const struct vc_verbs_dev *d, void (*line)(const char *l
     else
         line("moderation", "of completion queues: unsupported by the device");
     line("fork", "%s",
-         d->fork_safe ? "registered memory stays where it is when the program forks"
-                      : "registered memory may move when the program forks (needs Linux 5.12 and "
-                        "libibverbs 37)");
+         d->fork_safe     ? "registered memory stays where it is when the program forks"
+         : d->fork_breaks ? "the device loses memory when the program forks, so that verbs are not used "
+                            "(needs Linux 5.12, or RDMAV_FORK_SAFE=1)"
+                          : "registered memory may move when the program forks (needs Linux 5.12 and "
+                            "libibverbs 37), so that there is no zero copy");
 }
 
 void info_verbs_text(const struct info_verbs *v, void (*line)(const char *label, const char *fmt, ...))

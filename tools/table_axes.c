@@ -114,7 +114,7 @@ static int word_axis(int values, enum table_axis axis, struct table_grid *g)
 static int add_device(struct table_grid *g, const char *name, int *n)
 {
     for (int i = 0; i < *n; i++)
-        if (strcmp(g->device[i], name) == 0)
+        if (vc_device_same(g->device[i], name))
             return VC_OK;
     void *more = realloc(g->device, ((size_t)*n + 1) * sizeof *g->device);
     if (!more)

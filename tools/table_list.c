@@ -21,7 +21,7 @@ static bool keys_meet(const struct vc_row_keys *a, const struct vc_row_keys *b)
     return vc_range_meets(a->ranks, b->ranks) && vc_range_meets(a->nodes, b->nodes) &&
            vc_range_meets(a->ppn, b->ppn) &&
            (!a->platforms || !b->platforms || (a->platforms & b->platforms)) &&
-           (!a->device[0] || !b->device[0] || strcmp(a->device, b->device) == 0) &&
+           (!a->device[0] || !b->device[0] || vc_device_same(a->device, b->device)) &&
            word_meets(a->network, b->network) && word_meets(a->crowded, b->crowded) &&
            word_meets(a->bulk_slots, b->bulk_slots);
 }

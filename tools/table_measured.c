@@ -83,7 +83,7 @@ static double distance(const struct vc_topo_key *a, const struct vc_topo_key *b,
     d += (a->nnodes > 1) != (b->nnodes > 1) ? INFINITY : 0;
     d += a->have_verbs != b->have_verbs ? 5e4 : 0;
     d += a->platform != b->platform ? 2e4 : 0;
-    d += strcmp(a->device, b->device) != 0 ? 1e4 : 0;
+    d += !vc_device_same(a->device, b->device) ? 1e4 : 0;
     d += a->crowded != b->crowded ? 1e4 : 0;
     d += a->have_bulk != b->have_bulk ? 5e3 : 0;
     d += 100 * (doublings(a->size, b->size) + doublings(a->nnodes, b->nnodes));

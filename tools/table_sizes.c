@@ -65,7 +65,7 @@ static bool is_exact(const struct vc_topo_key *key, const struct vc_topo_key *at
     return key->size == at->size && key->nnodes == at->nnodes && key->max_ppn == at->max_ppn &&
            key->crowded == at->crowded && key->have_bulk == at->have_bulk &&
            key->have_verbs == at->have_verbs && key->platform == at->platform &&
-           strcmp(key->device, at->device) == 0 && bytes == measured;
+           vc_device_same(key->device, at->device) && bytes == measured;
 }
 
 static void print_place(const struct explain_request *r, const struct vc_topo_key *key, const json_t *point)

@@ -52,7 +52,7 @@ static bool same_kind(const struct re_point *p, const struct vcoll_comm_key *k, 
         snprintf(why, 128, "messages between nodes go over %s here, %s then", k->network, network);
     else if (strcmp(k->platform, platform) != 0)
         snprintf(why, 128, "the platform is %s here, %s then", k->platform, platform);
-    else if (strcmp(k->device, p->key.device) != 0)
+    else if (!vc_device_same(k->device, p->key.device))
         snprintf(why, 128, "the RDMA device is \"%s\" here, \"%s\" then", k->device, p->key.device);
     else if ((k->bulk_slots != 0) != p->bulk)
         snprintf(why, 128, "%s bulk slots here", k->bulk_slots ? "with" : "without");

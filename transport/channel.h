@@ -44,8 +44,8 @@ struct vc_chan_ops {
     bool wakes;
     /**
      * This rank has met an error elsewhere and takes no further part: peers that wait for it, now or later,
-     * get VC_ERR_PEER with this text, as far as the channel reaches them. The channel is unusable afterwards.
-     * Never blocks. NULL: the channel cannot tell anybody.
+     * get VC_ERR_PEER with this text within about a second, as far as the channel reaches them. The channel
+     * is unusable afterwards. Takes a tenth of a second at most. NULL: the channel cannot tell anybody.
      */
     void (*give_up)(struct vc_chan *ch, const char *text);
 };

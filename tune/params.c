@@ -263,7 +263,8 @@ static const struct vc_param_def defs[] = {
      parse_reproducible, format_reproducible, false},
     {"SETUP_AFTER", "3", "a whole number from 1",
      "A communicator is set up at the collective call of this number; earlier calls run the MPI's own "
-     "algorithms. Spares short-lived communicators the cost.",
+     "algorithms. Spares short-lived communicators the cost. Where it is not given, new communicators wait "
+     "for longer once set-ups have taken more than a thirtieth of the time.",
      parse_setup_after, format_setup_after, false},
     {"SHM_BACKING", "auto", "auto | memfd | shm",
      "Where shared memory comes from: memfd is anonymous and leaves nothing behind, shm is /dev/shm. auto "
@@ -275,7 +276,8 @@ static const struct vc_param_def defs[] = {
      parse_shm_bulk, format_shm_bulk, false},
     {"SHM_LIMIT", "512m", "a size",
      "Shared memory that all communicators of a process may map together. Communicators beyond it run the "
-     "MPI's own algorithms.",
+     "MPI's own algorithms. Up to a quarter of it is kept of freed communicators for later ones of the same "
+     "ranks, and given back when others need it.",
      parse_shm_limit, format_shm_limit, false},
     {"SPIN_US", "50", "a whole number of microseconds",
      "How long a rank polls before it sleeps when VCOLL_WAIT=hybrid; with auto the first guess of what a "

@@ -266,10 +266,12 @@ int vc_select_init(struct vc_selection *sel, const struct vc_topo_key *key, cons
     struct block b = {.c = NULL};
     struct rows rows = {.n = 0};
     int first[VC_COLL_ACCELERATED] = {0};
-    size_t most = (size_t)(table ? table->nrows : 0) + (size_t)vc_table_builtin()->nrows + 1;
+    int builtin = vc_table_builtin()->nrows;
+    size_t most = (size_t)(table ? table->nrows : 0) + (size_t)builtin + 1;
     memset(sel, 0, sizeof *sel);
     rows.row = malloc(most * sizeof *rows.row);
-    bool good = rows.row != NULL;
+    /* Without the built-in rules this rank would choose otherwise than the others. */
+    bool good = rows.row != NULL && builtin > 0;
     for (int c = 0; good && c < VC_COLL_ACCELERATED; c++) {
         first[c] = b.n;
         good = resolve_coll(sel, &b, &rows, key, params, table, (enum vc_coll)c);

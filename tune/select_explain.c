@@ -50,7 +50,7 @@ static const char *keys_differ(const struct vc_row_keys *k, const struct vc_topo
     if (k->platforms && (key->platform < 0 || !(k->platforms >> key->platform & 1)))
         snprintf(buf, WHY, "platform is %s",
                  key->platform < 0 ? "mixed" : vc_platform_class_name((enum vc_platform_class)key->platform));
-    else if (k->device[0] && strcmp(k->device, key->device) != 0)
+    else if (k->device[0] && !vc_device_same(k->device, key->device))
         snprintf(buf, WHY, "device is \"%s\"", key->device);
     else if (k->network && (k->network == VC_CHANNEL_VERBS) != key->have_verbs)
         snprintf(buf, WHY, "network is %s", key->have_verbs ? "verbs" : "mpi");

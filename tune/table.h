@@ -130,10 +130,15 @@ char *vc_table_strip(const char *text, size_t len);
 char *vc_table_canonical(const char *text, size_t len);
 uint64_t vc_table_checksum(const char *canonical);
 
-/** The built-in rules. Static; parsed once, thread-safe. Never NULL: a test proves that they parse. */
+/** The built-in rules. Static; parsed at first use, thread-safe. Never NULL: a test proves that they parse.
+ * Without memory for that they have no rows, and the next call tries again. */
 const struct vc_table *vc_table_builtin(void);
 /** Their text. */
 const char *vc_table_builtin_text(void);
+
+/** Whether two names mean one model of RDMA device: the driver that everybody calls "mlx5" is "mlx5_core" to
+ * the kernel. */
+bool vc_device_same(const char *a, const char *b);
 
 /** Whether a row holds for the communicator (its keys alone). */
 bool vc_row_keys_match(const struct vc_row_keys *k, const struct vc_topo_key *key);

@@ -84,6 +84,20 @@ bool vc_row_keys_placed(const struct vc_row_keys *k)
            k->bulk_slots;
 }
 
+/* Without the "_core" that the drivers of one vendor end in. */
+static size_t model_length(const char *name)
+{
+    static const char tail[] = "_core";
+    size_t n = strlen(name), t = sizeof tail - 1;
+    return n > t && strcmp(name + n - t, tail) == 0 ? n - t : n;
+}
+
+bool vc_device_same(const char *a, const char *b)
+{
+    size_t n = model_length(a);
+    return n == model_length(b) && memcmp(a, b, n) == 0;
+}
+
 static bool same_range(struct vc_range a, struct vc_range b)
 {
     return a.min == b.min && a.max == b.max;
@@ -93,7 +107,7 @@ bool vc_row_keys_same(const struct vc_row_keys *a, const struct vc_row_keys *b)
 {
     return same_range(a->ranks, b->ranks) && same_range(a->nodes, b->nodes) && same_range(a->ppn, b->ppn) &&
            a->platforms == b->platforms && a->network == b->network && a->crowded == b->crowded &&
-           a->bulk_slots == b->bulk_slots && strcmp(a->device, b->device) == 0;
+           a->bulk_slots == b->bulk_slots && vc_device_same(a->device, b->device);
 }
 
 static bool covers(unsigned any_or_value, unsigned value)
@@ -107,7 +121,7 @@ bool vc_row_keys_cover(const struct vc_row_keys *a, const struct vc_row_keys *b)
            vc_range_covers(a->ppn, b->ppn) &&
            (!a->platforms || (b->platforms && !(b->platforms & ~a->platforms))) &&
            covers(a->network, b->network) && covers(a->crowded, b->crowded) &&
-           covers(a->bulk_slots, b->bulk_slots) && (!a->device[0] || strcmp(a->device, b->device) == 0);
+           covers(a->bulk_slots, b->bulk_slots) && (!a->device[0] || vc_device_same(a->device, b->device));
 }
 
 static bool tri_holds(enum vc_tri t, bool v)
@@ -122,7 +136,7 @@ bool vc_row_keys_match(const struct vc_row_keys *k, const struct vc_topo_key *ke
            tri_holds(k->bulk_slots, key->have_bulk) &&
            (!k->platforms || (key->platform >= 0 && (k->platforms >> key->platform & 1))) &&
            (!k->network || (k->network == VC_CHANNEL_VERBS) == key->have_verbs) &&
-           (!k->device[0] || strcmp(k->device, key->device) == 0);
+           (!k->device[0] || vc_device_same(k->device, key->device));
 }
 
 const struct vc_device_row *vc_table_device(const struct vc_table *t, const struct vc_topo_key *key)

@@ -150,20 +150,17 @@ void vc_table_free(struct vc_table *t)
 
 /* ---- the built-in one ---- */
 
-static struct vc_table *builtin;
-
-static void parse_builtin(void)
-{
-    static struct vc_table none = {.origin = "built-in"}; /* without memory: native everywhere */
-    if (vc_table_parse(vc_table_builtin_json, strlen(vc_table_builtin_json), "built-in", &builtin) != VC_OK)
-        builtin = &none;
-}
-
 const struct vc_table *vc_table_builtin(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, parse_builtin);
-    return builtin;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct vc_table none = {.origin = "built-in"}, *builtin;
+    pthread_mutex_lock(&lock);
+    if (!builtin &&
+        vc_table_parse(vc_table_builtin_json, strlen(vc_table_builtin_json), "built-in", &builtin) != VC_OK)
+        builtin = NULL;
+    const struct vc_table *t = builtin ? builtin : &none;
+    pthread_mutex_unlock(&lock);
+    return t;
 }
 
 const char *vc_table_builtin_text(void)

@@ -30,11 +30,24 @@ static bool dev_ok(const struct lb_seg *seg, uint32_t dev)
            !__atomic_load_n(&seg->dev[dev].removed, __ATOMIC_ACQUIRE);
 }
 
+static bool is_lost(const struct lb_seg *seg)
+{
+    int64_t a = lb->seg->rank, b = seg->rank;
+    for (uint32_t i = 0; i < lb_lim.n_lost; i++) {
+        const uint32_t *p = lb_lim.lost[i];
+        if ((p[0] == a && p[1] == b) || (p[0] == b && p[1] == a))
+            return true;
+    }
+    return false;
+}
+
 /* Whether what this queue pair sends gets to the device of that one, and is taken there. */
 static bool path_ok(const struct lb_qp *qp, const struct lb_seg *seg, const struct lb_shm_qp *to)
 {
     const struct lb_shm_dev *from = &lb->seg->dev[qp->s->dev], *d = &seg->dev[to->dev];
     const struct ibv_ah_attr *av = &qp->attr.ah_attr;
+    if (is_lost(seg))
+        return false;
     if (from->link != d->link || to->dest_qpn != qp->ib.qp_num || to->rq_psn != (qp->attr.sq_psn & 0xffffff))
         return false;
     if ((qp->s->pkey & 0x7fff) != (to->pkey & 0x7fff) || !((qp->s->pkey | to->pkey) & 0x8000))

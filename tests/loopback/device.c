@@ -35,7 +35,7 @@ struct ibv_device **ibv_get_device_list(int *num)
     for (int d = 0; d < n; d++) {
         struct ibv_device *dev = &devices[d];
         dev->node_type = IBV_NODE_CA;
-        dev->transport_type = IBV_TRANSPORT_IB;
+        dev->transport_type = (enum ibv_transport_type)(int)lb_lim.transport;
         snprintf(dev->name, sizeof(dev->name), "loop%d", d);
         snprintf(dev->dev_name, sizeof(dev->dev_name), "uverbs%d", d);
         list[d] = dev;
@@ -80,6 +80,8 @@ static void fill_dev(struct lb_shm_dev *s, int d)
     uint8_t v4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 77, (uint8_t)d, 1};
     if (s->link == IBV_LINK_LAYER_INFINIBAND) {
         s->lid = 0x11 + (uint32_t)d;
+        local[6] = (uint8_t)(lb_lim.subnet >> 8);
+        local[7] = (uint8_t)lb_lim.subnet;
         if (lb_lim.gids != LB_GIDS_NONE)
             set_gid(s, 0, IBV_GID_TYPE_IB, local);
     } else if (lb_lim.gids != LB_GIDS_NONE) {

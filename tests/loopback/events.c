@@ -154,6 +154,8 @@ static bool to_event(const struct async_token *t, struct ibv_async_event *ev)
     case IBV_EVENT_DEVICE_FATAL:
     case IBV_EVENT_PORT_ERR:
     case IBV_EVENT_PORT_ACTIVE:
+    case IBV_EVENT_LID_CHANGE:
+    case IBV_EVENT_GID_CHANGE:
         ev->element.port_num = (int)t->idx;
         return true;
     default: { /* a queue pair, by number */
@@ -206,6 +208,8 @@ void ibv_ack_async_event(struct ibv_async_event *ev)
     case IBV_EVENT_DEVICE_FATAL:
     case IBV_EVENT_PORT_ERR:
     case IBV_EVENT_PORT_ACTIVE:
+    case IBV_EVENT_LID_CHANGE:
+    case IBV_EVENT_GID_CHANGE:
         return;
     default:
         ack(&ev->element.qp->mutex, &ev->element.qp->cond, &ev->element.qp->events_completed);

@@ -167,6 +167,7 @@ static int take_slot(void)
         seg->slot = i;
         seg->seq = seq;
         seg->pid = getpid();
+        seg->rank = lb_rank();
         lb->seg = lb->peer[i] = seg;
         s->seq = seq;
         /* Pairs with the acquire in lb_peer_seg: who sees the pid sees the segment's file. */

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 
 enum { FAILS = 16 };
-enum { CUT, PORTERR, PORTUP, DEVFATAL, REMOVED, TIMES };
-static const char *const time_names[TIMES] = {"cut", "porterr", "portup", "devfatal", "removed"};
+enum { CUT, PORTERR, PORTUP, DEVFATAL, REMOVED, SRQERR, MOVED, TIMES };
+static const char *const time_names[TIMES] = {"cut",     "porterr", "portup", "devfatal",
+                                              "removed", "srqerr",  "moved"};
 
 struct lb_faults {
     bool reset;
@@ -25,7 +26,8 @@ struct lb_faults {
 };
 
 uint32_t lb_hot;
-static struct lb_faults now_faults = {.at = {LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER}};
+static struct lb_faults now_faults = {
+    .at = {LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER}};
 static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t seed = 0x9e3779b9u;
 
@@ -77,7 +79,7 @@ static int add_fail(struct lb_faults *f, char *value)
                     e = errnos[i].value;
             }
         }
-        if (e <= 0)
+        if (e == 0)
             return EINVAL;
     }
     f->fail[f->n_fails].fn = (enum lb_fn)fn;
@@ -303,6 +305,29 @@ static void set_port(uint32_t up)
     raise_everywhere(up ? IBV_EVENT_PORT_ACTIVE : IBV_EVENT_PORT_ERR, 1);
 }
 
+static void fail_srqs(void)
+{
+    pthread_mutex_lock(&lb->lock);
+    for (uint32_t i = 0; i < LB_SRQS; i++)
+        if (lb->srq[i])
+            lb_async_raise(lb->seg, lb->srq[i]->s->ctx, IBV_EVENT_SRQ_ERR, i);
+    pthread_mutex_unlock(&lb->lock);
+}
+
+/* Another subnet manager, another address from DHCP: the old LID and the routable GIDs are nobody's. */
+static void move_ports(void)
+{
+    for (int d = 0; d < LB_DEVS; d++) {
+        struct lb_shm_dev *s = &lb->seg->dev[d];
+        s->lid = s->lid ? s->lid + 0x100 : 0;
+        for (int i = 0; i < LB_GIDS; i++)
+            if (s->gid[i].raw[12] == 10)
+                s->gid[i].raw[13]++;
+    }
+    raise_everywhere(lb_lim.link == IBV_LINK_LAYER_INFINIBAND ? IBV_EVENT_LID_CHANGE : IBV_EVENT_GID_CHANGE,
+                     1);
+}
+
 /* Whether this fault is due; if so it is taken off. *next: when the next one is. */
 static bool due(int which, uint64_t now, uint64_t *next)
 {
@@ -332,6 +357,10 @@ uint64_t lb_faults_run(uint64_t now)
         set_port(0);
     if (due(PORTUP, now, &next))
         set_port(1);
+    if (due(SRQERR, now, &next))
+        fail_srqs();
+    if (due(MOVED, now, &next))
+        move_ports();
     if (due(DEVFATAL, now, &next)) {
         raise_everywhere(IBV_EVENT_DEVICE_FATAL, 0);
         fail_qps();

@@ -38,6 +38,7 @@ enum {
     LB_PKEYS = 16,
     LB_SGES = 16,
     LB_CHANNELS = 256,
+    LB_LOST = 8,
 };
 #define LB_NEVER UINT64_MAX
 
@@ -122,6 +123,7 @@ struct lb_shm_qp {
 struct lb_seg {
     uint32_t slot, seq;
     int32_t pid;
+    int32_t rank;      /* -1: unknown */
     uint32_t left;     /* the process has gone in good order; atomic */
     uint32_t kick;     /* futex of the owner's engine */
     uint32_t sleeping; /* the engine is, or is about to be, in FUTEX_WAIT */
@@ -263,6 +265,8 @@ struct lb_limits {
     uint32_t devices, link, port_up, mtu, gids;
     uint32_t max_qp, max_cq, max_cqe, max_qp_wr, max_sge, max_srq, max_srq_wr, max_inline, max_mr;
     uint32_t max_msg, cqmod, max_rd, pin;
+    uint32_t grant_inline, subnet, fork, transport;
+    uint32_t n_lost, lost[LB_LOST][2]; /* ranks between which everything is lost */
     uint32_t n_pkeys;
     uint16_t pkey[LB_PKEYS];
 };
@@ -363,6 +367,7 @@ static inline int lb_fault(enum lb_fn fn)
     return __builtin_expect(hot & (LB_HOT_FAIL | LB_HOT_REMOVED), 0) ? lb_fault_slow(fn) : 0;
 }
 void lb_fault_mark(struct lb_send *op); /* a send is posted: decides what shall befall it */
+int lb_rank(void);                      /* of this process in the job, -1: unknown */
 uint64_t lb_fault_delay(void);          /* ns that a send posted now takes at least */
 uint64_t lb_faults_run(uint64_t now);   /* engine: does what is due, returns when to come again */
 bool lb_memlock_exceeded(uint64_t mr_bytes);

@@ -91,6 +91,8 @@ struct ibv_qp *ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr *init)
         errno = err ? err : ENOMEM;
         return NULL;
     }
+    if (init->cap.max_inline_data > lb_lim.grant_inline)
+        init->cap.max_inline_data = lb_lim.grant_inline;
     qp->init = *init;
     pthread_mutex_lock(&lb->lock);
     uint32_t used = 0;

@@ -33,10 +33,13 @@ void lb_settings_reset(struct lb_limits *l)
         .max_msg = 1u << 30,
         .cqmod = 1,
         .max_rd = 16,
+        .grant_inline = 4096,
+        .fork = IBV_FORK_UNNEEDED,
+        .transport = IBV_TRANSPORT_IB,
     };
 }
 
-static int process_rank(void)
+int lb_rank(void)
 {
     static const char *const names[] = {"VC_LOOPBACK_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -59,6 +62,18 @@ static int set_pkeys(struct lb_limits *l, const char *v)
         v = *end ? end + 1 : end;
     }
     return l->n_pkeys ? 0 : EINVAL;
+}
+
+/* "0-2:1-3" */
+static int set_lost(struct lb_limits *l, const char *v)
+{
+    int used = 0;
+    for (l->n_lost = 0; *v && l->n_lost < LB_LOST; v += used, v += *v == ':') {
+        uint32_t *pair = l->lost[l->n_lost++];
+        if (sscanf(v, "%u-%u%n", &pair[0], &pair[1], &used) != 2 || (v[used] && v[used] != ':'))
+            return EINVAL;
+    }
+    return *v ? EINVAL : 0;
 }
 
 static int choose(uint32_t *out, const char *v, const char *const *names, const uint32_t *values)
@@ -92,6 +107,8 @@ static int set_limit(struct lb_limits *l, const char *key, const char *v)
         {"cqmod", &l->cqmod, 1},
         {"pin", &l->pin, 1},
         {"max_rd_atomic", &l->max_rd, 255},
+        {"grant_inline", &l->grant_inline, 4096},
+        {"subnet", &l->subnet, 0xffff},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (strcmp(key, numbers[i].key) != 0)
@@ -115,6 +132,14 @@ static int set_limit(struct lb_limits *l, const char *key, const char *v)
         return choose(
             &l->gids, v, (const char *const[]){"all", "none", "linklocal", "v1", "holes", NULL},
             (const uint32_t[]){LB_GIDS_ALL, LB_GIDS_NONE, LB_GIDS_LINKLOCAL, LB_GIDS_V1, LB_GIDS_HOLES});
+    if (strcmp(key, "fork") == 0)
+        return choose(&l->fork, v, (const char *const[]){"unneeded", "enabled", "disabled", NULL},
+                      (const uint32_t[]){IBV_FORK_UNNEEDED, IBV_FORK_ENABLED, IBV_FORK_DISABLED});
+    if (strcmp(key, "transport") == 0)
+        return choose(&l->transport, v, (const char *const[]){"ib", "iwarp", "efa", NULL},
+                      (const uint32_t[]){IBV_TRANSPORT_IB, IBV_TRANSPORT_IWARP, IBV_TRANSPORT_UNSPECIFIED});
+    if (strcmp(key, "lost") == 0)
+        return set_lost(l, v);
     if (strcmp(key, "pkeys") == 0)
         return set_pkeys(l, v);
     return ENOENT;
@@ -138,7 +163,7 @@ static int parse_group(char *group, struct lb_limits *l, struct lb_faults *f)
     /* Groups of other ranks are read as well, so that a mistake shows everywhere. */
     struct lb_limits others = *l;
     struct lb_faults *theirs = NULL;
-    if (rank >= 0 && rank != process_rank()) {
+    if (rank >= 0 && rank != lb_rank()) {
         l = &others;
         theirs = f = lb_faults_new();
     }

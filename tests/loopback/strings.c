@@ -68,5 +68,6 @@ const char *ibv_port_state_str(enum ibv_port_state state)
 
 enum ibv_fork_status ibv_is_fork_initialized(void)
 {
-    return IBV_FORK_UNNEEDED;
+    lb_settings_load();
+    return (enum ibv_fork_status)lb_lim.fork;
 }

@@ -226,6 +226,46 @@ static void test_states(void **state)
     side_close(&s);
 }
 
+/* What is granted is written back and is the limit; what a device says it is. */
+static void test_profiles(void **state)
+{
+    struct side s;
+    (void)state;
+    struct options o = {.mtu = 0};
+    side_open(&s, "grant_inline=16", &o);
+    struct ibv_qp_init_attr init = {.send_cq = s.scq,
+                                    .recv_cq = s.rcq,
+                                    .cap = {.max_send_wr = 1, .max_send_sge = 1, .max_inline_data = 64},
+                                    .qp_type = IBV_QPT_RC};
+    struct ibv_qp *qp = ibv_create_qp(s.pd, &init);
+    assert_non_null(qp);
+    assert_int_equal(init.cap.max_inline_data, 16);
+    assert_int_equal(ibv_destroy_qp(qp), 0);
+    side_close(&s);
+    struct side pair[2];
+    pair_open(pair, "grant_inline=16", NULL);
+    assert_int_equal(post_recv(&pair[1], 1, 0, 64), 0);
+    assert_int_equal(post_send(&pair[0], IBV_WR_SEND, 1, 0, 17, IBV_SEND_INLINE, NULL, 0), EINVAL);
+    assert_int_equal(post_send(&pair[0], IBV_WR_SEND, 1, 0, 16, IBV_SEND_INLINE, NULL, 0), 0);
+    expect_wc(pair[1].rcq, 1, IBV_WC_SUCCESS);
+    pair_close(pair);
+    setenv("VC_LOOPBACK", "transport=iwarp,fork=disabled", 1);
+    int n;
+    struct ibv_device **list = ibv_get_device_list(&n);
+    assert_int_equal(list[0]->transport_type, IBV_TRANSPORT_IWARP);
+    ibv_free_device_list(list);
+    assert_int_equal(ibv_is_fork_initialized(), IBV_FORK_DISABLED);
+    setenv("VC_LOOPBACK", "", 1);
+    assert_int_equal(ibv_is_fork_initialized(), IBV_FORK_UNNEEDED);
+    assert_null(open_device("lost=1"));
+    assert_null(open_device("lost=1-2-3"));
+    struct ibv_context *ctx = open_device("lost=1-2:3-4,link=ib,subnet=0x1234");
+    union ibv_gid gid;
+    assert_int_equal(ibv_query_gid(ctx, 1, 0, &gid), 0);
+    assert_true(gid.raw[6] == 0x12 && gid.raw[7] == 0x34);
+    ibv_close_device(ctx);
+}
+
 static void test_strings(void **state)
 {
     (void)state;
@@ -243,7 +283,7 @@ int run_device_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list),       cmocka_unit_test(test_limits),       cmocka_unit_test(test_gids),
         cmocka_unit_test(test_infiniband), cmocka_unit_test(test_registration), cmocka_unit_test(test_states),
-        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_strings),    cmocka_unit_test(test_profiles),
     };
     return cmocka_run_group_tests_name("device", tests, NULL, NULL);
 }

@@ -112,6 +112,35 @@ static void wrong_length(int rank, int size)
     ch->ops->destroy(ch);
 }
 
+/** Who gives up is heard by all who wait, whomever they wait for, and by who comes later; a second word is
+ * none. */
+static void giving_up(int rank, int size)
+{
+    if (size < 2)
+        return;
+    struct vc_chan *ch = channel(MPI_COMM_WORLD);
+    struct vc_chan_req r;
+    char buf[64] = "";
+    if (rank == 0) {
+        ch->ops->give_up(ch, "its disk is full");
+        ch->ops->give_up(ch, "never mind");
+        need(ch->ops->irecv(ch, 1, buf, 64, &r) == VC_ERR_PEER, "this channel is no longer to be used");
+    } else {
+        int rc = VC_OK;
+        uint64_t until = vc_now_ns() + 20000000000u;
+        if (rank == 1)
+            usleep(300000);
+        need(ch->ops->irecv(ch, size - 1, buf, 64, &r) == VC_OK, "irecv");
+        while (rc == 0 && vc_now_ns() < until)
+            rc = ch->ops->progress(ch);
+        need(rc == VC_ERR_PEER && strcmp(vc_error_text(), "rank 0 gave up: its disk is full") == 0,
+             "giving up");
+        ch->ops->give_up(ch, vc_error_text());
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    ch->ops->destroy(ch);
+}
+
 /* The table must bypass symbols like this one, which a program may define in front of libmpi. */
 int MPI_Comm_dup(MPI_Comm comm, MPI_Comm *out);
 int MPI_Comm_dup(MPI_Comm comm, MPI_Comm *out)
@@ -145,6 +174,7 @@ int main(int argc, char **argv)
         MPI_Barrier(MPI_COMM_WORLD);
     }
     wrong_length(rank, size);
+    giving_up(rank, size);
     vc_host_progress_fini();
     vc_host_progress(); /* harmless without set-up */
     MPI_Finalize();

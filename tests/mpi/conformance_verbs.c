@@ -55,6 +55,16 @@ static struct vc_verbs *open_verbs(const struct vc_params *p)
     need(vc_mpi_chan_create(dup, &boot) == VC_OK, "boot channel");
     need(vc_verbs_peers(v, all, size, rank, boot) == VC_OK, "peers");
     free(all);
+    int *others = malloc((size_t)size * sizeof *others), n = 0;
+    need(others != NULL, "memory");
+    for (int r = 0; r < size; r++)
+        if (r != rank)
+            others[n++] = r;
+    MPI_Barrier(MPI_COMM_WORLD);
+    need(vc_verbs_prove(v, others, n) == VC_OK, "proof of the paths");
+    for (int i = 0; i < n; i++)
+        need(vc_verbs_proven(v, others[i]), "a path that was not proven");
+    free(others);
     return v;
 }
 

@@ -64,7 +64,7 @@ vc_loopback_differential(no_srq.tiny verbs 4 VCOLL_WAIT=event ${_tiny} VC_LOOPBA
 vc_loopback_differential(zcopy verbs 3 VCOLL_VERBS_ZCOPY_MIN=256 VCOLL_WAIT=event)
 vc_loopback_differential(zcopy.pieces verbs 2 VCOLL_VERBS_ZCOPY_MIN=1k VC_LOOPBACK=max_msg=4096)
 vc_loopback_differential(no_cache verbs 3 VCOLL_VERBS_REG_CACHE=0)
-vc_loopback_differential(no_cache.of_one verbs 3 VCOLL_VERBS_ZCOPY_MIN=1k VC_LOOPBACK=rank=1,max_mr=1)
+vc_loopback_differential(no_cache.of_one verbs 3 VCOLL_VERBS_ZCOPY_MIN=1k VC_LOOPBACK=rank=1,max_mr=2)
 vc_loopback_differential(reordered verbs 4 VCOLL_WAIT=event VCOLL_VERBS_ZCOPY_MIN=4k
   VC_LOOPBACK=delay_us=50,reorder=1,rnr=29)
 vc_loopback_differential(infiniband verbs 4 VCOLL_WAIT=event VC_LOOPBACK=link=ib)
@@ -106,6 +106,13 @@ vc_loopback_test(law.verify VIA verbs NP 3 ENV VCOLL_REPRODUCIBLE=1 COMMAND $<TA
 
 # Devices that are missing or unusable, settings that name what is not there.
 vc_loopback_script(input)
+
+# Devices that look healthy and are not, or that cannot do what most do.
+add_executable(verbs_meet verbs_meet.c)
+target_link_libraries(verbs_meet PRIVATE vcoll_flags)
+foreach(_kind cards lost nodes many)
+  vc_loopback_script(paths ${_kind})
+endforeach()
 
 # What breaks in the middle of a collective.
 add_executable(verbs_fail verbs_fail.c)

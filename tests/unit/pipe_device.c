@@ -39,6 +39,8 @@ int pipe_device_reg(void *ctx, void *addr, size_t len, struct vc_reg *out)
         d->fail_next = 0;
         return vc_fail(err, "told to fail");
     }
+    if (d->room && d->registered >= d->room)
+        return vc_fail(VC_ERR_NOMEM, "no more than %d", d->room);
     if (madvise(addr, len, MADV_POPULATE_WRITE)) /* pages of its own, as pinning for writing gives */
         return vc_fail(VC_ERR_SYS, "not writable: %s", strerror(errno));
     struct pages *p = malloc(sizeof *p);

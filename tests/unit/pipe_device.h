@@ -18,6 +18,7 @@ struct pipe_device {
     _Atomic int registered; /**< now */
     _Atomic int regs;       /**< ever */
     int fail_next;          /**< error that the next registration returns */
+    int room;               /**< more registrations at a time fail with VC_ERR_NOMEM; 0: no limit */
     void (*meddle)(void);   /**< called by each registration and deregistration */
 };
 

@@ -95,7 +95,7 @@ static inline char *map(size_t len)
 static inline int get(struct rig *r, void *p, size_t len, struct vc_reg **reg)
 {
     for (int i = 0;; i++) {
-        int err = vc_regcache_get(r->rc, p, len, reg);
+        int err = vc_regcache_get(r->rc, p, len, true, reg);
         if (err != VC_ERR_UNSUPPORTED || !strstr(vc_error_text(), "too fast") || i == 3000)
             return err;
         usleep(1000);

@@ -125,6 +125,10 @@ if expect 0 -n 4 --split 2 --floor --json "$dir/j"; then
     jq -e "($known) and .floor.verbs_one_way.peer == 2" "$dir/j" > /dev/null ||
         fail "the JSON is not as expected: $(head -c 2000 "$dir/j")"
 fi
+# Inline that is asked for and not granted.
+if VC_LOOPBACK=grant_inline=0 expect 0 -n 2 --floor --channel verbs,mpi --json "$dir/j"; then
+    jq -e "($known)" "$dir/j" > /dev/null || fail "without inline: $(head -c 2000 "$dir/j")"
+fi
 # No floor, and no word about it, where messages go another way or a device is missing at one end.
 unknown() {
     expect 0 -n 2 "$@" --json "$dir/j" || return

@@ -29,8 +29,8 @@ static void hits(void **state)
     assert_int_equal(s.bytes, BUF / 2 + PAGE + BUF / 2 + BUF);
     assert_int_equal(s.invalidated, 0);
     struct vc_reg *reg;
-    assert_int_equal(vc_regcache_get(r.rc, p, 0, &reg), VC_ERR_INVAL);
-    assert_int_equal(vc_regcache_get(r.rc, p, SIZE_MAX - 10, &reg), VC_ERR_INVAL);
+    assert_int_equal(vc_regcache_get(r.rc, p, 0, true, &reg), VC_ERR_INVAL);
+    assert_int_equal(vc_regcache_get(r.rc, p, SIZE_MAX - 10, true, &reg), VC_ERR_INVAL);
     munmap(p, BUF);
     rig_stop(&r);
 }

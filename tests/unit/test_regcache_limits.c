@@ -90,12 +90,46 @@ static void locked_memory_runs_out(void **state)
     assert_int_equal(get(&r, p, BUF, &held), VC_OK);
     use(&r, p + BUF, BUF);
     use(&r, p + 2 * BUF, BUF);
-    r.device.fail_next = VC_ERR_NOMEM;
+    r.device.room = 3;
     use(&r, p + 3 * BUF, BUF);
-    assert_int_equal(r.device.registered, 2); /* what was not held has made room */
-    assert_int_equal(rig_stats(&r).evictions, 2);
+    assert_int_equal(r.device.registered, 3); /* the oldest that was not held has made room */
+    assert_int_equal(rig_stats(&r).evictions, 1);
+    r.device.room = 1; /* held by `held`: nothing can give way */
+    refuses(&r, p + 4 * BUF, BUF);
+    assert_int_equal(r.device.registered, 1);
     vc_regcache_put(r.rc, held);
+    /* Not refused for good: it was only for memory. */
+    for (int i = 0; i < 16; i++)
+        refuses(&r, p + 4 * BUF, BUF);
+    use(&r, p + 4 * BUF, BUF);
+    assert_int_equal(r.device.registered, 1);
+    assert_true(vc_regcache_shrink(r.rc));
+    assert_int_equal(r.device.registered, 0);
+    assert_false(vc_regcache_shrink(r.rc));
     munmap(p, 8 * BUF);
+    rig_stop(&r);
+}
+
+/* What is only sent gives the peer no right to write; both kinds of a buffer live side by side. */
+static void rights(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_start(&r);
+    char *p = map(2 * BUF);
+    struct vc_reg *sent, *received, *again;
+    wake_watcher(&r);
+    assert_int_equal(vc_regcache_get(r.rc, p, BUF, false, &sent), VC_OK);
+    assert_false(sent->remote);
+    assert_int_equal(vc_regcache_get(r.rc, p, BUF, true, &received), VC_OK);
+    assert_true(received->remote);
+    assert_ptr_not_equal(sent, received);
+    assert_int_equal(vc_regcache_get(r.rc, p, BUF / 2, true, &again), VC_OK);
+    assert_ptr_equal(again, received);
+    vc_regcache_put(r.rc, again);
+    vc_regcache_put(r.rc, received);
+    vc_regcache_put(r.rc, sent);
+    munmap(p, 2 * BUF);
     rig_stop(&r);
 }
 
@@ -240,7 +274,7 @@ static int lose_the_file(bool reopen, bool change)
         return 3;
     char *p = map(BUF);
     struct vc_reg *reg;
-    if (vc_regcache_get(r.rc, p, BUF, &reg))
+    if (vc_regcache_get(r.rc, p, BUF, true, &reg))
         return 1;
     vc_regcache_put(r.rc, reg);
     for (int fd = 3; fd < 200; fd++)
@@ -251,7 +285,7 @@ static int lose_the_file(bool reopen, bool change)
             return 4;
     for (size_t i = 0; change && i < 4; i++)
         munmap(p + i * PAGE, PAGE);
-    if (vc_regcache_get(r.rc, p + BUF / 2, PAGE, &reg) != VC_ERR_UNSUPPORTED)
+    if (vc_regcache_get(r.rc, p + BUF / 2, PAGE, true, &reg) != VC_ERR_UNSUPPORTED)
         return 2;
     vc_regcache_destroy(r.rc);
     munmap(p, BUF);
@@ -281,6 +315,7 @@ int main(void)
         cmocka_unit_test(refused_memory),
         cmocka_unit_test(remembers_refusals),
         cmocka_unit_test(locked_memory_runs_out),
+        cmocka_unit_test(rights),
         cmocka_unit_test(evicts_oldest),
         cmocka_unit_test(gives_up),
         cmocka_unit_test(bad_limits),

@@ -28,7 +28,7 @@ static void forked(void **state)
     pid_t pid = fork();
     if (pid == 0) {
         struct vc_reg *reg;
-        if (vc_regcache_get(r.rc, p, BUF, &reg) != VC_ERR_UNSUPPORTED)
+        if (vc_regcache_get(r.rc, p, BUF, true, &reg) != VC_ERR_UNSUPPORTED)
             _exit(1);
         memset(p, 2, BUF);
         munmap(p, BUF); /* nobody is asked, and the parent not told */
@@ -184,7 +184,7 @@ static void transfer(struct worker *w, char *p, size_t len, uint64_t value)
     struct vc_reg *reg;
     for (size_t at = 0; at < len; at += PAGE)
         memcpy(p + at, &value, sizeof value);
-    if (len == 0 || vc_regcache_get(w->r->rc, p, len, &reg))
+    if (len == 0 || vc_regcache_get(w->r->rc, p, len, true, &reg))
         return;
     char *seen = malloc(len);
     pipe_device_read(reg, p, seen, len);

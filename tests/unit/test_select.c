@@ -435,6 +435,11 @@ static void devices(void **state)
     assert_int_equal(vc_table_device(table, &key)->index, 1);
     snprintf(key.device, sizeof key.device, "mlx5");
     assert_int_equal(vc_table_device(table, &key)->index, 0);
+    snprintf(key.device, sizeof key.device, "mlx5_core"); /* what the kernel calls it */
+    assert_int_equal(vc_table_device(table, &key)->index, 0);
+    assert_true(vc_device_same("mlx5_core", "mlx5") && vc_device_same("mlx5_core", "mlx5_core"));
+    assert_false(vc_device_same("mlx4_core", "mlx5") || vc_device_same("mlx5", "mlx5_co") ||
+                 vc_device_same("_core", ""));
     key.platform = -1;
     key.device[0] = '\0';
     assert_null(vc_table_device(table, &key));

@@ -6,12 +6,14 @@
 #include "transport/mux.h"
 #include "transport/verbs/verbs.h"
 
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -23,6 +25,7 @@ struct suite {
     const char *device; /**< VC_LOOPBACK */
     struct vc_verbs_cfg cfg;
     enum vc_wait_mode mode;
+    const char *then; /**< injected once the cards are exchanged; then what the device says is read */
     struct hs_node node;
     /* shared, written by the ranks */
     struct shared {
@@ -62,6 +65,14 @@ static struct vc_verbs *make_verbs(const struct suite *s, const struct hs_rank *
         vc_verbs_peers(v, s->shared->card, s->n, me, ch) != VC_OK) {
         fprintf(stderr, "rank %d: %s\n", me, vc_error_text());
         exit(1);
+    }
+    if (s->then) {
+        int (*inject)(const char *) = NULL;
+        void *lib = dlopen(VC_LOOPBACK_LIBRARY, RTLD_LAZY | RTLD_NOLOAD);
+        *(void **)&inject = lib ? dlsym(lib, "vc_loopback_inject") : NULL;
+        assert_true(inject && inject(s->then) == 0);
+        usleep(50000);
+        hs_meet(hr->start, s->n);
     }
     return v;
 }
@@ -176,6 +187,116 @@ static void conforms_on_infiniband(void **state)
     run(&s);
 }
 
+/* Pairs that have not met yet meet at the addresses that the ports have by then. */
+static void conforms_after_a_move(void **state)
+{
+    (void)state;
+    for (int ib = 0; ib < 2; ib++) {
+        struct suite s = make_suite(3, ib ? "link=ib" : "", VC_WAIT_EVENT);
+        s.then = "moved@1";
+        run(&s);
+        assert_int_equal(s.shared->stats[0].connections, 2);
+    }
+}
+
+/* Less is granted than asked for: posting more inline is an error. */
+static void conforms_with_inline_as_granted(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(2, "grant_inline=0", VC_WAIT_AUTO);
+    run(&s);
+    assert_int_equal(s.shared->stats[0].inlined, 0);
+    s = make_suite(2, "grant_inline=40", VC_WAIT_AUTO);
+    run(&s);
+    assert_true(s.shared->stats[0].inlined > 0);
+}
+
+/* Eight large buffers in turn where locked memory takes three. */
+static int crowded_rank(int me, void *arg)
+{
+    enum { BUFFERS = 8, BYTES = 1 << 20 };
+    const struct suite *s = arg;
+    struct hs_rank hr;
+    hs_join(&s->node, me, &hr);
+    struct vc_verbs *v = make_verbs(s, &hr, me);
+    struct vc_chan *ch = make_chan(s, v, me, 7);
+    char *mem =
+        mmap(NULL, (size_t)BUFFERS * BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(mem != MAP_FAILED);
+    hs_meet(hr.start, s->n);
+    for (int i = 0; i < 5 * BUFFERS; i++) {
+        char *buf = mem + (size_t)(i % BUFFERS) * BYTES;
+        struct vc_chan_req r;
+        memset(buf, ch->rank == 0 ? i + 1 : 0, BYTES);
+        assert_int_equal(ch->rank == 0 ? ch->ops->isend(ch, 1, buf, BYTES, &r)
+                                       : ch->ops->irecv(ch, 0, buf, BYTES, &r),
+                         VC_OK);
+        while (!r.done)
+            assert_true(ch->ops->progress(ch) >= 0);
+        assert_true(buf[0] == (char)(i + 1) && buf[BYTES - 1] == (char)(i + 1));
+    }
+    s->shared->stats[me] = *vc_verbs_stats(v);
+    hs_meet(hr.start, s->n);
+    vc_verbs_destroy(v);
+    munmap(mem, (size_t)BUFFERS * BYTES);
+    return 0;
+}
+
+static void short_of_locked_memory(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(2, "", VC_WAIT_AUTO);
+    struct vc_verbs_need need;
+    struct vc_verbs_cfg cfg = s.cfg;
+    char device[40];
+    cfg.peers = 1;
+    vc_verbs_need(&cfg, &need);
+    snprintf(device, sizeof device, "memlock=%zu", need.locked + (3u << 20));
+    s.device = device;
+    assert_int_equal(hs_fork(s.n, crowded_rank, &s, 60), 0);
+    hs_node_free(&s.node);
+    /* Rank 0 of the channel is process 1. Every message was granted and written from where it lay. */
+    assert_int_equal(s.shared->stats[0].cts, 40);
+    assert_int_equal(s.shared->stats[1].writes, 40);
+    assert_int_equal(s.shared->stats[1].refused, 0);
+}
+
+/* Process 0 begins an exchange and drives it no further. */
+static int silent_rank(int me, void *arg)
+{
+    const struct suite *s = arg;
+    struct hs_rank hr;
+    hs_join(&s->node, me, &hr);
+    struct vc_verbs *v = make_verbs(s, &hr, me);
+    struct vc_chan *ch = make_chan(s, v, me, 7);
+    uint64_t x = 0, begun = vc_now_ns();
+    struct vc_chan_req r;
+    int err;
+    hs_meet(hr.start, s->n);
+    if (me == 0) {
+        assert_int_equal(ch->ops->isend(ch, 0, &x, sizeof x, &r), VC_OK);
+    } else {
+        assert_int_equal(ch->ops->irecv(ch, 1, &x, sizeof x, &r), VC_OK);
+        while ((err = ch->ops->progress(ch)) >= 0 && vc_now_ns() - begun < 25000000000u) {
+            assert_int_equal(ch->src->check(ch->src), VC_OK);
+            usleep(20000);
+        }
+        assert_int_equal(err, VC_ERR_PEER);
+        assert_non_null(strstr(vc_error_text(), "exchange of addresses with process 0 came to no end"));
+    }
+    hs_meet(hr.start, s->n);
+    vc_verbs_destroy(v);
+    return 0;
+}
+
+static void exchange_without_end(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(2, "", VC_WAIT_AUTO);
+    assert_int_equal(hs_fork(s.n, silent_rank, &s, 60), 0);
+    hs_node_free(&s.node);
+}
+
 static void conforms_with_moderation(void **state)
 {
     (void)state;
@@ -197,7 +318,7 @@ static void conforms_where_registration_fails(void **state)
 {
     (void)state;
     /* Room for the buffers, none for the application's. */
-    struct suite s = make_suite(2, "max_mr=1", VC_WAIT_AUTO);
+    struct suite s = make_suite(2, "max_mr=2", VC_WAIT_AUTO);
     run(&s);
     assert_true(s.shared->stats[0].refused > 0);
 }
@@ -212,6 +333,10 @@ int main(void)
         cmocka_unit_test(conforms_with_tiny_rings),
         cmocka_unit_test(conforms_without_shared_receive_queue),
         cmocka_unit_test(conforms_on_infiniband),
+        cmocka_unit_test(conforms_after_a_move),
+        cmocka_unit_test(conforms_with_inline_as_granted),
+        cmocka_unit_test(short_of_locked_memory),
+        cmocka_unit_test(exchange_without_end),
         cmocka_unit_test(conforms_with_moderation),
         cmocka_unit_test(conforms_with_delay_and_rnr),
         cmocka_unit_test(conforms_where_registration_fails),

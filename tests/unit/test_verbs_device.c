@@ -262,6 +262,39 @@ static void test_best(void **state)
     assert_int_equal(n, 2);
 }
 
+/* What no setting could make ours is as good as nothing: no error, and no warning then. */
+static void test_foreign(void **state)
+{
+    (void)state;
+    put(fake_roce("efa_0"));
+    fake_devices[0].transport = IBV_TRANSPORT_UNSPECIFIED;
+    refused(VC_ERR_UNSUPPORTED, "efa_0 is neither InfiniBand nor RoCE (a transport of its own)");
+    put(fake_roce("siw0"));
+    fake_devices[1].transport = IBV_TRANSPORT_IWARP;
+    refused(VC_ERR_UNSUPPORTED, "efa_0 is neither InfiniBand nor RoCE");
+    assert_non_null(strstr(vc_error_text(), "; siw0 is neither InfiniBand nor RoCE (iWARP)"));
+    /* Beside one of ours that is down, that one is worth a word. */
+    put(fake_ib("mlx5_0"));
+    fake_devices[2].port[0].state = IBV_PORT_DOWN;
+    refused(VC_ERR_SYS, "efa_0 is neither");
+    fake_devices[2].port[0].state = IBV_PORT_ACTIVE;
+    opens("mlx5_0", 1);
+}
+
+/* 0 or errno, -errno, -1 and errno: all that providers return. */
+static void test_errno(void **state)
+{
+    (void)state;
+    errno = ENOSPC;
+    assert_int_equal(vc_ibv_errno(0), 0);
+    assert_int_equal(vc_ibv_errno(EINVAL), EINVAL);
+    assert_int_equal(vc_ibv_errno(-EINVAL), EINVAL);
+    assert_int_equal(vc_ibv_errno(-1), ENOSPC);
+    assert_string_equal(vc_ibv_strerror(-ENOMEM), strerror(ENOMEM));
+    errno = 0;
+    assert_int_equal(vc_ibv_errno(-1), EPERM);
+}
+
 /* Hardware before software, however fast that claims to be. */
 static void test_software(void **state)
 {
@@ -474,6 +507,7 @@ static void test_abilities(void **state)
         fake_fork = status[i];
         assert_int_equal(vc_verbs_dev_open(&want, &dev), VC_OK);
         assert_int_equal(dev.fork_safe, i == 2);
+        assert_int_equal(dev.fork_breaks, i == 0);
         assert_false(dev.software);
         vc_verbs_dev_close(&dev);
     }
@@ -500,6 +534,8 @@ int main(void)
         CASE(test_none),
         CASE(test_azure),
         CASE(test_best),
+        CASE(test_foreign),
+        CASE(test_errno),
         CASE(test_software),
         CASE(test_ports),
         CASE(test_gids),

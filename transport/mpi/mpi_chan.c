@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/mpi/next.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,17 @@
  * messages. */
 #define PART_MAX ((size_t)1 << 30)
 #define CHAN_TAG 1
+/** A rank that gives up sends its reason to everybody with this tag. No receive is posted for it: who has
+ * waited for a while in vain looks whether there is one. */
+#define NOTE_TAG   2
+#define NOTE_BYTES 256
+/** How often it looks: every so many polls without success, when this much time has passed. */
+#define POLLS_PER_LOOK 16
+#define LOOK_NS        10000000u
+/** How long it takes at most to hand notes to the MPI. */
+#define NOTES_NS 100000000u
+/** Notes that wait for the MPI at once. */
+#define NOTES_OPEN 64
 /** Before the first growth. */
 #define SLOTS_MIN 32
 
@@ -26,7 +38,11 @@ struct mpi_chan {
     MPI_Comm comm;
     size_t part_max;
     int failed;
-    int n, cap; /**< slots in use are 0..n-1 */
+    unsigned idle_polls;
+    uint64_t looked;       /**< for notes, in ns */
+    char note[NOTE_BYTES]; /**< what was told, or what this rank tells; "": nothing */
+    bool told;             /**< the MPI may still read the note */
+    int n, cap;            /**< slots in use are 0..n-1 */
     MPI_Request *reqs;
     struct slot *slots;
     int *ready; /**< [cap] MPI_Testsome's indices, ascending or not */
@@ -73,11 +89,17 @@ static int reserve(struct mpi_chan *c, size_t more)
     return VC_OK;
 }
 
+static int failed_before(const struct mpi_chan *c)
+{
+    return c->note[0] ? vc_fail(c->failed, "%s", c->note)
+                      : vc_fail(c->failed, "the mpi channel has failed before");
+}
+
 static int start(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_chan_req *r, bool recv)
 {
     struct mpi_chan *c = self(ch);
     if (c->failed)
-        return vc_fail(c->failed, "the mpi channel has failed before");
+        return failed_before(c);
     if (peer < 0 || peer >= ch->size)
         return vc_fail(VC_ERR_INVAL, "the mpi channel has no rank %d", peer);
     size_t parts = len ? (len + c->part_max - 1) / c->part_max : 1;
@@ -129,13 +151,40 @@ static int finish(struct mpi_chan *c, int i, const MPI_Status *status)
     return VC_OK;
 }
 
+/** Nothing moves: VC_OK, or VC_ERR_PEER because somebody has given up. */
+static int look_for_note(struct mpi_chan *c)
+{
+    MPI_Status status;
+    int there = 0, len = 0;
+    char text[NOTE_BYTES] = "";
+    if (++c->idle_polls % POLLS_PER_LOOK != 0)
+        return VC_OK;
+    uint64_t now = vc_now_ns();
+    if (now - c->looked < LOOK_NS)
+        return VC_OK;
+    c->looked = now;
+    if (vc_next.Iprobe(MPI_ANY_SOURCE, NOTE_TAG, c->comm, &there, &status) != MPI_SUCCESS || !there ||
+        vc_next.Recv(text, NOTE_BYTES, MPI_CHAR, status.MPI_SOURCE, NOTE_TAG, c->comm, &status) !=
+            MPI_SUCCESS)
+        return VC_OK;
+    vc_next.Get_count(&status, MPI_CHAR, &len);
+    text[len > 0 && len < NOTE_BYTES ? len : NOTE_BYTES - 1] = '\0';
+    /* Who was told of it by others passes on the first one's words. */
+    if (strstr(text, " gave up: "))
+        snprintf(c->note, sizeof c->note, "%s", text);
+    else
+        snprintf(c->note, sizeof c->note, "rank %d gave up: %.*s", status.MPI_SOURCE, NOTE_BYTES - 40, text);
+    c->failed = VC_ERR_PEER;
+    return failed_before(c);
+}
+
 static int mpi_progress(struct vc_chan *ch)
 {
     struct mpi_chan *c = self(ch);
     if (c->failed)
-        return vc_fail(c->failed, "the mpi channel has failed before");
+        return failed_before(c);
     if (c->n == 0)
-        return 0;
+        return look_for_note(c);
     int done = 0;
     int rc = vc_next.Testsome(c->n, c->reqs, &done, c->ready, c->statuses);
     if (rc == MPI_ERR_IN_STATUS)
@@ -145,7 +194,7 @@ static int mpi_progress(struct vc_chan *ch)
     if (rc != MPI_SUCCESS)
         return mpi_fail(c, "MPI_Testsome", rc);
     if (done == 0 || done == MPI_UNDEFINED)
-        return 0;
+        return look_for_note(c);
     for (int k = 0; k < done; k++) {
         int err = finish(c, c->ready[k], &c->statuses[k]);
         if (err != VC_OK)
@@ -166,6 +215,7 @@ static int mpi_progress(struct vc_chan *ch)
 static void mpi_destroy(struct vc_chan *ch)
 {
     struct mpi_chan *c = self(ch);
+    uint64_t until = vc_now_ns() + 200000000u;
     for (int i = 0; i < c->n; i++) {
         if (c->reqs[i] == MPI_REQUEST_NULL)
             continue;
@@ -176,19 +226,49 @@ static void mpi_destroy(struct vc_chan *ch)
         /* A receive that has matched already cannot be cancelled and may take its peer's help to end: do not
          * wait for long for a peer that may be gone. */
         int flag = 0;
-        uint64_t until = vc_now_ns() + 200000000u;
         vc_next.Cancel(&c->reqs[i]);
         while (vc_next.Test(&c->reqs[i], &flag, MPI_STATUS_IGNORE) == MPI_SUCCESS && !flag &&
                vc_now_ns() < until)
             vc_cpu_relax();
     }
-    if (c->comm != MPI_COMM_NULL)
-        vc_next.Comm_free(&c->comm);
     free(c->reqs);
     free(c->slots);
     free(c->ready);
     free(c->statuses);
+    /* Notes that are still under way must not arrive in a later communicator, so this one stays. */
+    if (c->told)
+        return;
+    if (c->comm != MPI_COMM_NULL)
+        vc_next.Comm_free(&c->comm);
     free(c);
+}
+
+/** Short messages leave at once, whatever their receivers do; so they hold no memory of this process. */
+static void mpi_give_up(struct vc_chan *ch, const char *text)
+{
+    struct mpi_chan *c = self(ch);
+    MPI_Request open[NOTES_OPEN];
+    int nopen = 0, sent = 0;
+    uint64_t until = vc_now_ns() + NOTES_NS;
+    /* Who was told by a note need not tell: all of them were. */
+    if (c->told || c->failed == VC_ERR_PEER)
+        return;
+    c->failed = VC_ERR_PEER;
+    c->told = true;
+    snprintf(c->note, sizeof c->note, "%s", text);
+    while (sent < ch->size || nopen > 0) {
+        bool late = vc_now_ns() > until;
+        int peer = sent, flag = 0;
+        if (sent < ch->size && nopen < NOTES_OPEN) {
+            sent++;
+            nopen += peer != ch->rank && vc_next.Isend(c->note, (int)strlen(c->note), MPI_CHAR, peer,
+                                                       NOTE_TAG, c->comm, &open[nopen]) == MPI_SUCCESS;
+        }
+        if (nopen > 0 && (vc_next.Test(&open[nopen - 1], &flag, MPI_STATUS_IGNORE) != MPI_SUCCESS || flag))
+            nopen--;
+        else if (nopen > 0 && late)
+            vc_next.Request_free(&open[--nopen]);
+    }
 }
 
 static const struct vc_chan_ops mpi_ops = {
@@ -198,6 +278,7 @@ static const struct vc_chan_ops mpi_ops = {
     .progress = mpi_progress,
     .destroy = mpi_destroy,
     .wakes = false,
+    .give_up = mpi_give_up,
 };
 
 void vc_mpi_chan_split(struct vc_chan *ch, size_t bytes)

@@ -468,6 +468,15 @@ static void shm_destroy(struct vc_chan *ch)
     free(c);
 }
 
+/* Who waits for a message sleeps on the park words or looks at them every half second. */
+static void shm_give_up(struct vc_chan *ch, const char *text)
+{
+    struct shm_chan *c = self(ch);
+    if (c->parking)
+        vc_park_give_up(c->parking, text);
+    fail(c, VC_ERR_PEER);
+}
+
 static const struct vc_chan_ops shm_ops = {
     .name = "shm",
     .isend = shm_isend,
@@ -475,6 +484,7 @@ static const struct vc_chan_ops shm_ops = {
     .progress = shm_progress,
     .destroy = shm_destroy,
     .wakes = true,
+    .give_up = shm_give_up,
 };
 
 static struct ring *ring_of(const struct shm_chan *c, void *mem, int src, int dst)

@@ -85,7 +85,7 @@ static int grant(struct peer *p, struct vc_chan_req *r)
     struct vc_verbs *v = p->c->v;
     struct vc_reg *reg = NULL;
     int i = v->free_grant;
-    if (i >= 0 && vc_regcache_get(v->regs, req_buf(r), r->priv[P_LEN], &reg) == VC_OK) {
+    if (i >= 0 && vc_regcache_get(v->regs, req_buf(r), r->priv[P_LEN], true, &reg) == VC_OK) {
         v->free_grant = v->grants[i].next_free;
         v->grants[i].req = r;
         v->grants[i].peer = p;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Whatever the user's timeout, at least this many powers of two of 4.096 us a try. */
 #define TIMEOUT_MIN 10
@@ -25,15 +26,10 @@ static int at_most(int n, int limit)
     return n < limit ? n : limit;
 }
 
-static int recv_depth(const struct vc_verbs *v)
-{
-    return at_most(v->cfg.credits + 4, v->dev.attr.max_qp_wr);
-}
-
 int vc_ep_post_recv(struct ep *e, int slot)
 {
     struct vc_verbs *v = e->v;
-    struct ibv_sge sge = {(uintptr_t)slot_mem(v, slot), (uint32_t)v->slot_bytes, v->mr->lkey};
+    struct ibv_sge sge = {(uintptr_t)recv_slot(v, e, slot), (uint32_t)v->slot_bytes, e->recv_mr->lkey};
     struct ibv_recv_wr wr = {.wr_id = wr_id(e->proc, (uint32_t)slot), .sg_list = &sge, .num_sge = 1}, *bad;
     return ibv_post_recv(e->qp, &wr, &bad);
 }
@@ -48,7 +44,7 @@ static bool create_qp(struct vc_verbs *v, struct ep *e)
         .recv_cq = v->cq_latency,
         .srq = v->srq,
         .cap = {.max_send_wr = (uint32_t)depth,
-                .max_recv_wr = v->srq ? 0 : (uint32_t)recv_depth(v),
+                .max_recv_wr = v->srq ? 0 : (uint32_t)v->recv_depth,
                 .max_send_sge = 2,
                 .max_recv_sge = v->srq ? 0 : 1},
         .qp_type = IBV_QPT_RC,
@@ -60,27 +56,53 @@ static bool create_qp(struct vc_verbs *v, struct ep *e)
         e->qp = vc_ibv.create_qp(v->pd, &asked);
         if (e->qp) {
             e->depth = (uint32_t)depth;
-            e->inline_max = inline_bytes[i];
+            /* Devices without inline grant 0 to whatever is asked for. */
+            uint32_t given = asked.cap.max_inline_data;
+            e->inline_max = given < inline_bytes[i] ? given : inline_bytes[i];
             return true;
         }
     }
     return false;
 }
 
-/* Without a shared receive queue the connection gets buffers of its own. */
+/* A mapping of its own, registered; where locked memory is used up by the application's buffers, these give
+ * way. 0 or errno. */
+static int make_receive_buffers(struct vc_verbs *v, struct ep *e)
+{
+    e->recv_bytes = vc_round_up((size_t)e->recv_slots * v->slot_bytes, 4096);
+    e->recv_mem = mmap(NULL, e->recv_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (e->recv_mem == MAP_FAILED) {
+        e->recv_mem = NULL;
+        return ENOMEM;
+    }
+    e->recv_mr = vc_ibv.reg_mr(v->pd, e->recv_mem, e->recv_bytes, IBV_ACCESS_LOCAL_WRITE);
+    if (!e->recv_mr && errno == ENOMEM && v->regs && vc_regcache_shrink(v->regs))
+        e->recv_mr = vc_ibv.reg_mr(v->pd, e->recv_mem, e->recv_bytes, IBV_ACCESS_LOCAL_WRITE);
+    if (!e->recv_mr)
+        return errno;
+    madvise(e->recv_mem, e->recv_bytes, MADV_DONTFORK);
+    v->stats.locked += e->recv_bytes;
+    return 0;
+}
+
+/* Without a shared receive queue the connection gets buffers of its own; together no more than the completion
+ * queue holds. */
 static int fill_receive_queue(struct vc_verbs *v, struct ep *e)
 {
-    int want = recv_depth(v), posted = 0;
-    /* Whoever comes late gets what is left; the device repeats what finds no buffer. */
-    while (posted < want && v->nfree_recv > 0) {
-        int slot = v->free_recv[v->nfree_recv - 1];
-        if (vc_ep_post_recv(e, slot) != 0)
-            break;
-        v->nfree_recv--;
+    e->recv_slots = at_most(v->recv_depth, v->latency_cqe - v->recv_slots);
+    if (e->recv_slots <= 0)
+        return ENOSPC;
+    int rc = make_receive_buffers(v, e);
+    if (rc != 0)
+        return rc;
+    v->recv_slots += e->recv_slots;
+    for (int slot = 0; slot < e->recv_slots; slot++) {
+        rc = vc_ep_post_recv(e, slot);
+        if (rc != 0) /* the device repeats what finds no buffer, as long as there are some */
+            return slot > 0 ? 0 : rc;
         v->posted++;
-        posted++;
     }
-    return posted > 0 ? 0 : ENOMEM;
+    return 0;
 }
 
 static int to_init(struct vc_verbs *v, struct ep *e)
@@ -97,7 +119,7 @@ static int to_init(struct vc_verbs *v, struct ep *e)
 
 static int to_rtr(struct vc_verbs *v, struct ep *e)
 {
-    const struct vc_verbs_card *c = &v->cards[e->proc];
+    const struct vc_verbs_card *c = &e->card_in.port;
     struct ibv_qp_attr attr = {
         .qp_state = IBV_QPS_RTR,
         .path_mtu = c->mtu < (uint8_t)v->dev.mtu ? (enum ibv_mtu)c->mtu : v->dev.mtu,
@@ -159,12 +181,13 @@ static void make_half(struct vc_verbs *v, struct ep *e)
             e->psn = (uint32_t)(vc_now_ns() ^ (uint64_t)e->proc << 12) & 0xffffff;
             *c = (struct conn_card){.qpn = e->qp->qp_num,
                                     .psn = e->psn,
-                                    .rkey = v->mr->rkey,
+                                    .rkey = v->mailbox->rkey,
                                     .ok = 1,
-                                    .mailbox = (uintptr_t)v->mem + v->mem_bytes - 64};
+                                    .mailbox = (uintptr_t)v->mailbox->addr};
+            vc_verbs_card(v, &c->port);
             return;
         }
-        errno = rc;
+        errno = vc_ibv_errno(rc);
     }
     snprintf(c->why, sizeof c->why, "%s failed: %s", what, strerror(errno));
 }
@@ -219,6 +242,7 @@ struct ep *vc_ep_get(struct vc_verbs *v, int proc)
     e = new_ep(v, proc);
     if (!e)
         return NULL;
+    vc_verbs_read_async(v); /* the port may have another address than when this process started */
     make_half(v, e);
     struct vc_chan *b = v->boot;
     int err = b->ops->irecv(b, proc, &e->card_in, sizeof e->card_in, &e->boot[BOOT_CARD_IN]);
@@ -240,6 +264,7 @@ struct ep *vc_ep_get(struct vc_verbs *v, int proc)
 static void answer(struct vc_verbs *v, struct ep *e)
 {
     e->answered = true;
+    e->t_answer = vc_now_ns();
     if (!e->card_out.ok || !e->card_in.ok) {
         e->card_in.why[sizeof e->card_in.why - 1] = '\0';
         vc_ep_fail(e, "no connection on %s: %s%s", v->dev.name, e->card_out.ok ? "at the other end " : "",
@@ -252,7 +277,7 @@ static void answer(struct vc_verbs *v, struct ep *e)
     if (rc == 0)
         rc = to_rts(v, e);
     if (rc != 0) {
-        vc_ep_fail(e, "%s: the queue pair could not be connected: %s", v->dev.name, strerror(rc));
+        vc_ep_fail(e, "%s: the queue pair could not be connected: %s", v->dev.name, vc_ibv_strerror(rc));
         return;
     }
     if (send_note(e, &(struct conn_note){.ok = 1}) != VC_OK)
@@ -363,6 +388,10 @@ void vc_ep_free(struct ep *e)
 {
     if (e->qp)
         vc_ibv.destroy_qp(e->qp);
+    if (e->recv_mr)
+        vc_ibv.dereg_mr(e->recv_mr);
+    if (e->recv_mem)
+        munmap(e->recv_mem, e->recv_bytes);
     free(e->rec);
     free(e);
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 enum { MAX_DEVICES = 64, MAX_CANDIDATES = 64 };
 
@@ -57,13 +58,35 @@ static void read_moderation(struct vc_verbs_dev *dev)
     dev->cq_mod_period = ex.cq_mod_caps.max_cq_period;
 }
 
+/* "5.10.0-28-amd64": whether the kernel copies pinned pages at a fork. */
+static bool kernel_copies(void)
+{
+    struct utsname u;
+    int major = 0, minor = 0;
+    return uname(&u) == 0 && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
+           (major > 5 || (major == 5 && minor >= 12));
+}
+
+static void look_at_fork(struct vc_verbs_dev *dev)
+{
+    if (vc_ibv.is_fork_initialized) {
+        enum ibv_fork_status status = vc_ibv.is_fork_initialized();
+        dev->fork_safe = status == IBV_FORK_UNNEEDED;
+        dev->fork_breaks = status == IBV_FORK_DISABLED;
+        return;
+    }
+    /* What this library was told, only the variables show that it reads itself. */
+    dev->fork_safe = false;
+    dev->fork_breaks = !kernel_copies() && !getenv("RDMAV_FORK_SAFE") && !getenv("IBV_FORK_SAFE");
+}
+
 static int open_device(const struct scan *s, struct ibv_device *device, struct vc_verbs_dev *dev)
 {
     memset(dev, 0, sizeof *dev);
     snprintf(dev->name, sizeof dev->name, "%s", vc_ibv.get_device_name(device));
     dev->software = is_software(s, dev->name);
     if (device->transport_type != IBV_TRANSPORT_IB)
-        return vc_fail(VC_ERR_SYS, "%s is neither InfiniBand nor RoCE (%s)", dev->name,
+        return vc_fail(VC_ERR_UNSUPPORTED, "%s is neither InfiniBand nor RoCE (%s)", dev->name,
                        device->transport_type == IBV_TRANSPORT_IWARP ? "iWARP" : "a transport of its own");
     dev->ctx = vc_ibv.open_device(device);
     if (!dev->ctx)
@@ -74,13 +97,13 @@ static int open_device(const struct scan *s, struct ibv_device *device, struct v
                            : "");
     int rc = vc_ibv.query_device(dev->ctx, &dev->attr);
     if (rc != 0) {
-        rc = rc > 0 ? rc : errno;
+        rc = vc_ibv_errno(rc);
         vc_ibv.close_device(dev->ctx);
         dev->ctx = NULL;
         return vc_fail(VC_ERR_SYS, "%s cannot be queried: %s", dev->name, strerror(rc));
     }
     read_moderation(dev);
-    dev->fork_safe = vc_ibv.is_fork_initialized && vc_ibv.is_fork_initialized() == IBV_FORK_UNNEEDED;
+    look_at_fork(dev);
     return VC_OK;
 }
 
@@ -222,11 +245,12 @@ static int none_usable(const struct scan *s)
     const char *colon = strstr(s->list[0].why, ": ");
     size_t same =
         strncmp(s->list[0].why, "VCOLL_", 6) == 0 && colon ? (size_t)(colon + 2 - s->list[0].why) : 0;
-    bool asked = true;
+    bool asked = true, foreign = true;
     snprintf(text, sizeof text, "%s", s->list[0].why);
     for (int i = 0; i < s->n; i++) {
         const char *why = s->list[i].why;
         asked &= s->list[i].err == VC_ERR_INVAL;
+        foreign &= s->list[i].err == VC_ERR_UNSUPPORTED;
         if (i == 0)
             continue;
         if (same && strncmp(why, s->list[0].why, same) == 0)
@@ -237,7 +261,8 @@ static int none_usable(const struct scan *s)
     bool chosen = (s->want->device && s->want->device[0]) || s->want->port;
     if (chosen && !asked)
         add_usable(s->want, s->list, text, sizeof text);
-    return vc_fail(asked ? VC_ERR_INVAL : VC_ERR_SYS, "%s", text);
+    /* Devices that no setting could make carry messages of ours are as good as none. */
+    return vc_fail(asked ? VC_ERR_INVAL : foreign ? VC_ERR_UNSUPPORTED : VC_ERR_SYS, "%s", text);
 }
 
 int vc_verbs_dev_open(const struct vc_verbs_want *want, struct vc_verbs_dev *dev)

@@ -26,7 +26,8 @@ struct vc_verbs_dev {
     uint16_t lid;
     int gid_index; /**< -1: none (InfiniBand without global routing) */
     union ibv_gid gid;
-    int gid_type; /**< enum ibv_gid_type; meaningless for gid_index -1 */
+    uint8_t subnet[8]; /**< InfiniBand: the prefix of the port's first GID, also where no GID is used */
+    int gid_type;      /**< enum ibv_gid_type; meaningless for gid_index -1 */
     bool
         grh; /**< InfiniBand whose every packet needs a global route (the port says so): gid_index is valid */
     uint16_t pkey;
@@ -37,14 +38,17 @@ struct vc_verbs_dev {
     uint16_t cq_mod_count, cq_mod_period; /**< largest of ibv_modify_cq; both 0: it has no moderation */
     bool
         fork_safe; /**< pinned memory survives fork() without help (kernel 5.12 and libibverbs 37 or newer) */
+    /** A fork() takes pages away from the device: the kernel is older than 5.12, and nobody has called
+     * ibv_fork_init(). */
+    bool fork_breaks;
 };
 
 /**
  * Opens what `want` says, or else the best: an active port before all; hardware before software; InfiniBand
  * and RoCE by the rate of their port; then the name. VC_OK, or: VC_ERR_UNSUPPORTED (no library, no device at
- * all), VC_ERR_INVAL (something asked for does not exist), VC_ERR_SYS (it exists and cannot be used: no
- * active port, no GID on RoCE, no P_Key). The text is one line that says what was found and what would be
- * valid.
+ * all, or none but iWARP and vendors' own transports), VC_ERR_INVAL (something asked for does not exist),
+ * VC_ERR_SYS (it exists and cannot be used: no active port, no GID on RoCE, no P_Key). The text is one line
+ * that says what was found and what would be valid.
  */
 int vc_verbs_dev_open(const struct vc_verbs_want *want, struct vc_verbs_dev *dev);
 /** A port that was looked at (port 0: the whole device). */

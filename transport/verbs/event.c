@@ -13,6 +13,8 @@
 #define ACK_EVERY 16
 /* A peer that was not heard of for so long while we wait for it is asked whether it is there. */
 #define QUIET_NS 1000000000u
+/* A peer whose card has come is in the same exchange, and drives it; the rest takes it so long at most. */
+#define EXCHANGE_NS 10000000000u
 /* Connections come about by messages of the underlying MPI, which raise no event. */
 #define CONNECTING_SLICE_NS 500000u
 #define THREADS_SLICE_NS    1000000u
@@ -94,7 +96,7 @@ static int moderate(struct vc_verbs *v, struct ibv_cq *cq, const struct vc_cq_mo
             m->count, m->period, v->dev.name, v->dev.cq_mod_count, v->dev.cq_mod_period);
     struct ibv_modify_cq_attr attr = {.attr_mask = IBV_CQ_ATTR_MODERATE,
                                       .moderate = {.cq_count = m->count, .cq_period = m->period}};
-    int rc = ibv_modify_cq(cq, &attr);
+    int rc = vc_ibv_errno(ibv_modify_cq(cq, &attr));
     if (rc == EOPNOTSUPP || rc == ENOSYS)
         return vc_fail(VC_ERR_UNSUPPORTED, "%s has no moderation of completion queues", v->dev.name);
     if (rc != 0)
@@ -151,7 +153,7 @@ static int arm_locked(struct vc_verbs *v)
         v->stats.arms++;
     }
     if (rc != 0)
-        vc_verbs_fail(v, "%s: ibv_req_notify_cq failed: %s", v->dev.name, strerror(rc));
+        vc_verbs_fail(v, "%s: ibv_req_notify_cq failed: %s", v->dev.name, vc_ibv_strerror(rc));
     return VC_OK;
 }
 
@@ -211,15 +213,43 @@ static void look_at_port(struct vc_verbs *v)
     struct ibv_port_attr port;
     int rc = vc_ibv_query_port(v->dev.ctx, v->dev.port, &port);
     if (rc != 0)
-        vc_verbs_fail(v, "the RDMA device %s is gone: %s", v->dev.name, strerror(rc));
+        vc_verbs_fail(v, "the RDMA device %s is gone: %s", v->dev.name, vc_ibv_strerror(rc));
     else
         v->port_down = port.state != IBV_PORT_ACTIVE;
+}
+
+/* Whether the address and partition in use are still the port's: then they stay, whatever else came. */
+static bool takes_the_same(const struct vc_verbs *v, struct vc_verbs_dev *here)
+{
+    struct vc_verbs_want same = v->cfg.want;
+    unsigned rate;
+    same.gid_index = v->dev.gid_index;
+    if (!v->dev.roce)
+        same.pkey = v->dev.pkey;
+    return vc_verbs_port_take(&same, here, v->dev.port, &rate) == VC_OK &&
+           here->gid_type == v->dev.gid_type &&
+           memcmp(here->gid.raw, v->dev.gid.raw, sizeof here->gid.raw) == 0;
+}
+
+/* The port's address or partition may be another one: connections that are made from now on use and tell
+ * that. Until it is whole again the old one stays. */
+static void look_at_address(struct vc_verbs *v)
+{
+    struct vc_verbs_dev same = v->dev, other = v->dev;
+    unsigned rate;
+    if (takes_the_same(v, &same))
+        v->dev = same;
+    else if (vc_verbs_port_take(&v->cfg.want, &other, v->dev.port, &rate) == VC_OK &&
+             other.roce == v->dev.roce)
+        v->dev = other;
+    else
+        vc_log(VC_LOG_INFO, "%s: after a change of its port: %s", v->dev.name, vc_error_text());
 }
 
 void vc_verbs_read_async(struct vc_verbs *v)
 {
     struct ibv_async_event ev;
-    bool any = false;
+    bool any = false, moved = false;
     while (!v->failed && vc_ibv.get_async_event(v->dev.ctx, &ev) == 0) {
         switch (ev.event_type) {
         case IBV_EVENT_DEVICE_FATAL:
@@ -227,6 +257,16 @@ void vc_verbs_read_async(struct vc_verbs *v)
             break;
         case IBV_EVENT_CQ_ERR:
             vc_verbs_fail(v, "%s: a completion queue failed", v->dev.name);
+            break;
+        case IBV_EVENT_SRQ_ERR:
+            vc_verbs_fail(v, "%s: the shared receive queue failed", v->dev.name);
+            break;
+        case IBV_EVENT_LID_CHANGE:
+        case IBV_EVENT_PKEY_CHANGE:
+        case IBV_EVENT_GID_CHANGE:
+        case IBV_EVENT_CLIENT_REREGISTER:
+        case IBV_EVENT_PORT_ACTIVE:
+            moved = true;
             break;
         case IBV_EVENT_QP_FATAL:
         case IBV_EVENT_QP_REQ_ERR:
@@ -243,22 +283,61 @@ void vc_verbs_read_async(struct vc_verbs *v)
     }
     if (any && !v->failed)
         look_at_port(v);
+    if (moved && !v->failed)
+        look_at_address(v);
+}
+
+static bool peer_waits(const struct peer *p)
+{
+    return p->recvs > 0 || p->wait_head || p->push_head || p->send_head[STREAM_EAGER] ||
+           p->send_head[STREAM_REFUSED];
 }
 
 static bool waits_for(const struct ep *e)
 {
     for (const struct peer *p = e->peers; p; p = p->next_on_ep)
-        if (p->recvs > 0 || p->wait_head || p->push_head || p->send_head[STREAM_EAGER] ||
-            p->send_head[STREAM_REFUSED])
+        if (peer_waits(p))
             return true;
     return false;
 }
 
+/*
+ * A process that was not met yet cannot be asked: it may come late, or be dead. But it shares a communicator
+ * with others, some of which it has met, since its path was proven; these ask it while they wait for anything
+ * there, and tell the rest. So every connection of a channel is asked while some rank of it is not connected.
+ */
+static bool shares_a_wait(const struct ep *e)
+{
+    for (const struct peer *p = e->peers; p; p = p->next_on_ep)
+        if (p->c->waits_unmet)
+            return true;
+    return false;
+}
+
+/* Connections that are being made: what of them is waited for, and those that take too long. */
+static void look_at_unmet(struct vc_verbs *v, uint64_t now)
+{
+    for (struct chan *c = v->chans; c; c = c->next)
+        c->waits_unmet = false;
+    for (struct ep *e = v->connecting; e; e = e->next_connecting) {
+        if (e->state != EP_CONNECTING)
+            continue;
+        if (e->answered && now - e->t_answer > EXCHANGE_NS) {
+            vc_ep_fail(e, "%s: the exchange of addresses with process %d came to no end within 10 s",
+                       v->dev.name, e->proc);
+            continue;
+        }
+        for (struct peer *p = e->peers; p; p = p->next_on_ep)
+            p->c->waits_unmet |= peer_waits(p);
+    }
+}
+
 static void ask_quiet_peers(struct vc_verbs *v, uint64_t now)
 {
+    look_at_unmet(v, now);
     for (int i = 0; i < v->nprocs; i++) {
         struct ep *e = v->ep[i];
-        if (!e || e->state != EP_READY || !waits_for(e))
+        if (!e || e->state != EP_READY || !(waits_for(e) || shares_a_wait(e)))
             continue;
         if (e->heard || e->t_heard == 0) {
             e->heard = false;

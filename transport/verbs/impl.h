@@ -3,6 +3,7 @@
 #ifndef VC_TRANSPORT_VERBS_IMPL_H
 #define VC_TRANSPORT_VERBS_IMPL_H
 
+#include "transport/verbs/device_impl.h"
 #include "transport/verbs/regcache.h"
 #include "transport/verbs/verbs.h"
 
@@ -35,6 +36,7 @@ struct msg_cts {
 struct conn_card {
     uint32_t qpn, psn, rkey, ok;
     uint64_t mailbox;
+    struct vc_verbs_card port; /**< its address as of that moment: a port may have got another one */
     char why[160];
 };
 
@@ -82,6 +84,11 @@ struct ep {
     uint32_t head, tail, depth, since_signal;
     int signaled; /**< of them, those whose completion is to come */
     struct wr_rec *rec;
+    /* Without a shared receive queue: buffers of its own, numbered from 0. */
+    unsigned char *recv_mem; /**< a mapping */
+    size_t recv_bytes;
+    struct ibv_mr *recv_mr;
+    int recv_slots;
     struct peer *peers; /**< of all channels */
     uint64_t mailbox;   /**< of the peer: a harmless place to write to */
     uint32_t mailbox_rkey;
@@ -89,7 +96,12 @@ struct ep {
     uint64_t t_heard; /**< as of the last check; 0: not checked yet */
     uint64_t t_ping;  /**< 0: none on its way */
     uint32_t ping_wr;
-    char why[224]; /**< of a failed one */
+    bool proven;      /**< a whole slot has got through */
+    bool told;        /**< the peer, that it has not */
+    uint64_t t_proof; /**< 0: none on its way */
+    uint32_t proof_wr;
+    char why[224];     /**< of a failed one */
+    uint64_t t_answer; /**< when the peer's card came */
     struct ep *next_connecting;
     /* the exchange */
     struct conn_card card_out, card_in;
@@ -137,7 +149,8 @@ struct chan {
     struct chan *next;  /**< of all channels */
     int failed;
     char why[256];
-    bool aborted; /**< peers were told; so that it is done once */
+    bool aborted;     /**< peers were told; so that it is done once */
+    bool waits_unmet; /**< for a rank that is not connected yet; as of the last check */
 };
 
 struct grant {
@@ -157,11 +170,14 @@ struct vc_verbs {
     struct ibv_cq *cq_latency, *cq_bulk;
     struct ibv_srq *srq;      /**< NULL: queue pairs have receive queues of their own */
     struct vc_regcache *regs; /**< NULL: no zero copy here */
-    /* buffers: slots 0..nrecv-1 receive, the others send; then a page with the mailbox */
+    /* buffers: slots 0..nrecv-1 receive (into the shared receive queue), the others send; then a page with
+     * the mailbox, a region of its own */
     unsigned char *mem;
     size_t mem_bytes, slot_bytes;
-    struct ibv_mr *mr;
+    struct ibv_mr *mr, *mailbox;
     int nrecv, nsend, posted;
+    int latency_cqe;
+    int recv_depth, recv_slots; /**< without a shared receive queue: of a connection, of all together */
     int *free_send, nfree_send;
     int *free_recv, nfree_recv; /**< to be posted again */
     int bulk_cqe, signaled;     /**< signaled work requests whose completion was not polled */
@@ -234,6 +250,15 @@ static inline void req_pop(struct vc_chan_req **head)
     *head = (*head)->next;
 }
 
+static inline unsigned char *recv_slot(const struct vc_verbs *v, const struct ep *e, int slot)
+{
+    return e ? e->recv_mem + (size_t)slot * v->slot_bytes : slot_mem(v, slot);
+}
+
+/* path.c */
+/** Whether the cards of two processes let a message pass between them. VC_OK or VC_ERR_INVAL. */
+int vc_cards_match(const struct vc_verbs_card *cards, int a, int b);
+
 /* conn.c */
 /** The connection to a process, begun if there is none. NULL: recorded error. */
 struct ep *vc_ep_get(struct vc_verbs *v, int proc);
@@ -262,6 +287,8 @@ void vc_chan_abort(struct chan *c);
 void vc_verbs_abort(struct vc_verbs *v);
 /** Posts a signaled zero-length write, whose completion says that the peer's device answers. */
 bool vc_ep_ping(struct ep *e);
+/** Sends a message of a whole slot that is for no communicator. False: not yet. */
+bool vc_ep_send_proof(struct ep *e);
 /** Takes completions of sends; negative on error. */
 int vc_verbs_poll_bulk(struct vc_verbs *v);
 

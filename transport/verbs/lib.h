@@ -10,7 +10,9 @@
 #define VC_TRANSPORT_VERBS_LIB_H
 
 #include "transport/base.h"
+#include <errno.h>
 #include <infiniband/verbs.h>
+#include <string.h>
 
 /** The functions, named as in the library without `ibv_`. Valid after vc_ibv_load(); const afterwards. */
 struct vc_ibv {
@@ -57,6 +59,20 @@ extern struct vc_ibv vc_ibv;
  * open. VC_OK, or VC_ERR_UNSUPPORTED with a text that names the file and what is missing. Thread-safe.
  */
 int vc_ibv_load(const char *path);
+
+/**
+ * What a verbs function that returns 0 or an errno value has returned, as a positive errno. Some providers
+ * return -errno, others -1 with errno set.
+ */
+static inline int vc_ibv_errno(int rc)
+{
+    return rc >= 0 ? rc : rc == -1 && errno > 0 ? errno : -rc;
+}
+/** The same, as text. */
+static inline const char *vc_ibv_strerror(int rc)
+{
+    return strerror(vc_ibv_errno(rc));
+}
 
 /** ibv_query_port: 0, or an errno value. */
 int vc_ibv_query_port(struct ibv_context *ctx, int port, struct ibv_port_attr *attr);

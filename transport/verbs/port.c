@@ -114,6 +114,13 @@ static int take_gid(struct vc_verbs_dev *dev, int port, const struct ibv_port_at
     dev->gid_index = -1;
     dev->gid_type = IBV_GID_TYPE_IB;
     memset(&dev->gid, 0, sizeof dev->gid);
+    memset(dev->subnet, 0, sizeof dev->subnet);
+    if (!dev->roce) {
+        union ibv_gid first;
+        int type;
+        if (read_gid(dev, port, 0, &first, &type))
+            memcpy(dev->subnet, first.raw, sizeof dev->subnet);
+    }
     if (asked >= 0) {
         if (asked >= attr->gid_tbl_len || !read_gid(dev, port, asked, &dev->gid, &dev->gid_type))
             return no_such_gid(dev, port, attr->gid_tbl_len, asked);
@@ -256,8 +263,7 @@ int vc_verbs_port_take(const struct vc_verbs_want *want, struct vc_verbs_dev *de
     int rc = vc_ibv_query_port(dev->ctx, port, &attr);
     *rate = 0;
     if (rc != 0)
-        return vc_fail(VC_ERR_SYS, "%s port %d cannot be queried: %s", dev->name, port,
-                       strerror(rc > 0 ? rc : errno));
+        return vc_fail(VC_ERR_SYS, "%s port %d cannot be queried: %s", dev->name, port, vc_ibv_strerror(rc));
     *rate = rate_of(&attr);
     dev->port = port;
     dev->roce = attr.link_layer == IBV_LINK_LAYER_ETHERNET;

@@ -28,7 +28,7 @@ static int repost_shared(struct vc_verbs *v)
         }
         int rc = ibv_post_srq_recv(v->srq, wr, &bad);
         if (rc != 0) {
-            vc_verbs_fail(v, "%s: ibv_post_srq_recv failed: %s", v->dev.name, strerror(rc));
+            vc_verbs_fail(v, "%s: ibv_post_srq_recv failed: %s", v->dev.name, vc_ibv_strerror(rc));
             return VC_ERR_SYS;
         }
         v->nfree_recv -= n;
@@ -45,11 +45,15 @@ int vc_verbs_repost(struct vc_verbs *v)
 /* A receive buffer is free again. With receive queues per connection it goes back to where it came from. */
 static void free_slot(struct vc_verbs *v, struct ep *e, int slot)
 {
-    if (!v->srq && e->state != EP_FAILED && vc_ep_post_recv(e, slot) == 0) {
-        v->posted++;
+    if (v->srq) {
+        v->free_recv[v->nfree_recv++] = slot;
         return;
     }
-    v->free_recv[v->nfree_recv++] = slot;
+    int rc = e->state == EP_FAILED ? 0 : vc_ep_post_recv(e, slot);
+    if (rc != 0)
+        vc_ep_fail(e, "%s: ibv_post_recv failed: %s", v->dev.name, vc_ibv_strerror(rc));
+    else
+        v->posted++;
 }
 
 void vc_piece_free(struct vc_verbs *v, struct piece *q)
@@ -197,13 +201,14 @@ static void on_cts(struct peer *p, const struct msg_hdr *h, int slot, uint32_t l
     consumed(p);
 }
 
-/* A message in a slot. *kept: the slot stays in use. */
-static void on_message(struct vc_verbs *v, const struct ibv_wc *wc, int slot, bool *kept)
+/* A message in a slot at `mem`. *kept: the slot stays in use. */
+static void on_message(struct vc_verbs *v, const struct ibv_wc *wc, const unsigned char *mem, int slot,
+                       bool *kept)
 {
-    const struct msg_hdr *h = (const struct msg_hdr *)(const void *)slot_mem(v, slot);
+    const struct msg_hdr *h = (const struct msg_hdr *)(const void *)mem;
     uint32_t len = wc->byte_len - (uint32_t)sizeof *h;
     struct chan *c = wc->byte_len >= sizeof *h ? find_chan(v, h->id) : NULL;
-    if (!c || h->rank >= (uint32_t)c->base.size)
+    if (!c || h->rank >= (uint32_t)c->base.size || h->rank == (uint32_t)c->base.rank)
         return; /* of a communicator that is gone here: credits, nothing else */
     struct peer *p = peer_of(c, (int)h->rank);
     if (!p)
@@ -272,11 +277,13 @@ static int poll_latency(struct vc_verbs *v)
     }
     for (int i = 0; i < n; i++) {
         int slot = (int)(uint32_t)wc[i].wr_id;
+        struct ep *e = v->srq ? NULL : v->ep[wc[i].wr_id >> 32];
         bool kept = false;
         v->posted--;
         if (wc[i].status != IBV_WC_SUCCESS) {
             /* A receive is flushed when its queue pair fails; which one it was, its sends say too. */
-            v->free_recv[v->nfree_recv++] = slot;
+            if (v->srq)
+                v->free_recv[v->nfree_recv++] = slot;
             if (wc[i].status != IBV_WC_WR_FLUSH_ERR)
                 vc_qp_failed(v, wc[i].qp_num, wc[i].status);
             continue;
@@ -285,9 +292,9 @@ static int poll_latency(struct vc_verbs *v)
         if (wc[i].opcode == IBV_WC_RECV_RDMA_WITH_IMM)
             on_write(v, be32toh(wc[i].imm_data));
         else
-            on_message(v, &wc[i], slot, &kept);
+            on_message(v, &wc[i], recv_slot(v, e, slot), slot, &kept);
         if (!kept)
-            free_slot(v, v->srq ? NULL : v->ep[wc[i].wr_id >> 32], slot);
+            free_slot(v, e, slot);
     }
     return n;
 }

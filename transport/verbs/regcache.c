@@ -13,6 +13,7 @@
 #define PATIENCE       1000
 #define REFUSED_RANGES 16
 #define REFUSED_TIMES  1000
+#define REFUSED_MEMORY 16
 
 struct entry {
     struct vc_reg reg; /* first, because users hold a pointer to it */
@@ -159,12 +160,13 @@ static void absorb(struct vc_regcache *rc)
     rc->window_hits = rc->stats.hits;
 }
 
-static struct entry *find(const struct vc_regcache *rc, struct vc_memrange r)
+static struct entry *find(const struct vc_regcache *rc, struct vc_memrange r, bool remote)
 {
-    if (rc->newest && rc->newest->reg.addr <= r.start && r.end <= rc->newest->reg.addr + rc->newest->reg.len)
-        return rc->newest;
+    struct entry *e = rc->newest;
+    if (e && e->reg.addr <= r.start && r.end <= e->reg.addr + e->reg.len && e->reg.remote >= remote)
+        return e;
     for (int i = slots_before(rc, r.start + 1) - 1; i >= 0 && rc->index[i].reach >= r.end; i--)
-        if (rc->index[i].end >= r.end)
+        if (rc->index[i].end >= r.end && rc->index[i].e->reg.remote >= remote)
             return rc->index[i].e;
     return NULL;
 }
@@ -198,16 +200,16 @@ static bool refused_before(struct vc_regcache *rc, struct vc_memrange r)
     return false;
 }
 
-static void remember_refusal(struct vc_regcache *rc, struct vc_memrange r, bool whole)
+static void remember_refusal(struct vc_regcache *rc, struct vc_memrange r, bool whole, int times)
 {
-    rc->refused[rc->next_refusal] = (struct refusal){r, whole, REFUSED_TIMES};
+    rc->refused[rc->next_refusal] = (struct refusal){r, whole, times};
     rc->next_refusal = (rc->next_refusal + 1) % REFUSED_RANGES;
 }
 
 /* Watching comes before registering: a change after the pages were pinned is always seen. One that comes
  * between the look into the log and the insertion is found in the log by the next get, which then finds the
  * entry too. */
-static int make_entry(struct vc_regcache *rc, struct vc_memrange r, struct entry **out)
+static int make_entry(struct vc_regcache *rc, struct vc_memrange r, bool remote, struct entry **out)
 {
     size_t len = r.end - r.start;
     if (len > rc->cfg.max_bytes)
@@ -216,7 +218,7 @@ static int make_entry(struct vc_regcache *rc, struct vc_memrange r, struct entry
     struct vc_memrange culprit;
     int err = vc_memwatch_add(rc->watch, r, &culprit);
     if (err) {
-        remember_refusal(rc, culprit, false);
+        remember_refusal(rc, culprit, false, REFUSED_TIMES);
         return err;
     }
     if (rc->held + len > rc->cfg.max_bytes)
@@ -224,15 +226,13 @@ static int make_entry(struct vc_regcache *rc, struct vc_memrange r, struct entry
     while (!rc->unused || rc->stats.bytes + len > rc->cfg.max_bytes)
         if (!evict(rc))
             return vc_fail(VC_ERR_UNSUPPORTED, "the registration cache is full of buffers in use");
-    struct vc_reg reg = {.addr = r.start, .len = len};
+    struct vc_reg reg = {.addr = r.start, .len = len, .remote = remote};
     err = rc->cfg.reg(rc->cfg.ctx, (void *)r.start, len, &reg);
-    if (err == VC_ERR_NOMEM && rc->oldest) {
-        while (evict(rc))
-            ;
+    while (err == VC_ERR_NOMEM && evict(rc))
         err = rc->cfg.reg(rc->cfg.ctx, (void *)r.start, len, &reg);
-    }
     if (err) {
-        remember_refusal(rc, r, true);
+        /* Memory comes back, when others put what they hold or the limit is raised. */
+        remember_refusal(rc, r, true, err == VC_ERR_NOMEM ? REFUSED_MEMORY : REFUSED_TIMES);
         return VC_ERR_UNSUPPORTED; /* the text is the callback's */
     }
     struct entry *e = rc->unused;
@@ -248,7 +248,7 @@ static int make_entry(struct vc_regcache *rc, struct vc_memrange r, struct entry
     return VC_OK;
 }
 
-static int get_locked(struct vc_regcache *rc, struct vc_memrange r, struct entry **out)
+static int get_locked(struct vc_regcache *rc, struct vc_memrange r, bool remote, struct entry **out)
 {
     int err = rc->off ? VC_OK : vc_memwatch_settle(rc->watch);
     if (err)
@@ -258,7 +258,7 @@ static int get_locked(struct vc_regcache *rc, struct vc_memrange r, struct entry
         return vc_fail(VC_ERR_UNSUPPORTED,
                        "the registration cache is off: buffers changed more often than they "
                        "were used again");
-    if ((*out = find(rc, r))) {
+    if ((*out = find(rc, r, remote))) {
         rc->stats.hits++;
         if (*out != rc->newest) {
             lru_unlink(rc, *out);
@@ -268,10 +268,10 @@ static int get_locked(struct vc_regcache *rc, struct vc_memrange r, struct entry
     }
     if (refused_before(rc, r))
         return vc_fail(VC_ERR_UNSUPPORTED, "memory at %p was refused before", (void *)r.start);
-    return make_entry(rc, r, out);
+    return make_entry(rc, r, remote, out);
 }
 
-int vc_regcache_get(struct vc_regcache *rc, void *addr, size_t len, struct vc_reg **out)
+int vc_regcache_get(struct vc_regcache *rc, void *addr, size_t len, bool remote, struct vc_reg **out)
 {
     uintptr_t a = (uintptr_t)addr, mask = rc->page - 1;
     if (!*rc->here)
@@ -280,7 +280,7 @@ int vc_regcache_get(struct vc_regcache *rc, void *addr, size_t len, struct vc_re
         return vc_fail(VC_ERR_INVAL, "%zu bytes at %p are not a buffer", len, addr);
     struct entry *e = NULL;
     pthread_mutex_lock(&rc->lock);
-    int err = get_locked(rc, (struct vc_memrange){a & ~mask, (a + len + mask) & ~mask}, &e);
+    int err = get_locked(rc, (struct vc_memrange){a & ~mask, (a + len + mask) & ~mask}, remote, &e);
     if (err)
         rc->stats.refused++;
     else if (e->pins++ == 0)
@@ -289,6 +289,18 @@ int vc_regcache_get(struct vc_regcache *rc, void *addr, size_t len, struct vc_re
     if (!err)
         *out = &e->reg;
     return err;
+}
+
+bool vc_regcache_shrink(struct vc_regcache *rc)
+{
+    bool any = false;
+    if (!*rc->here)
+        return false;
+    pthread_mutex_lock(&rc->lock);
+    while (evict(rc))
+        any = true;
+    pthread_mutex_unlock(&rc->lock);
+    return any;
 }
 
 void vc_regcache_put(struct vc_regcache *rc, struct vc_reg *reg)

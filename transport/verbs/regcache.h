@@ -29,14 +29,15 @@ struct vc_reg {
     uint32_t lkey, rkey; /**< of the whole range */
     uintptr_t addr;      /**< what is registered: whole pages that cover what was asked for */
     size_t len;
+    bool remote; /**< the peer may write into it; set before `reg` is called */
 };
 
 struct vc_regcache_cfg {
     void *ctx; /**< handed to the callbacks */
     /**
-     * Registers [addr, addr + len), whole pages, and fills in mr, lkey and rkey; otherwise an error, by
-     * vc_fail(). VC_ERR_NOMEM when locked
-     * memory ran out: then unused registrations are given up and it is called once more. Both callbacks run
+     * Registers [addr, addr + len), whole pages, for what `out->remote` says, and fills in mr, lkey and rkey;
+     * otherwise an error, by vc_fail(). VC_ERR_NOMEM when locked memory ran out: then unused registrations
+     * are given up, the oldest first, and it is called again after each of them. Both callbacks run
      * with the cache locked, on threads that call the cache: they may allocate, free and unmap as they like,
      * but must not call the cache, nor wait for somebody who does.
      */
@@ -75,9 +76,14 @@ int vc_regcache_create(const struct vc_regcache_cfg *cfg, struct vc_regcache **o
  * is none to be had: not private anonymous memory, not readable and writable, registration failed, limits
  * reached by what is held, memory changing all the time, a forked child, or the cache is off. The caller then
  * copies through memory of its own. A refusal for good is remembered and costs little the next times; after
- * 1000 times it is tried again. A hit costs some 0.2 us, a miss the registration and some 0.1 ms.
+ * 1000 times it is tried again, after 16 when it was for want of memory. `remote`: the peer will write into
+ * it; without, the device only reads for sends. A hit costs some 0.2 us, a miss the registration and some 0.1
+ * ms.
  */
-int vc_regcache_get(struct vc_regcache *rc, void *addr, size_t len, struct vc_reg **out);
+int vc_regcache_get(struct vc_regcache *rc, void *addr, size_t len, bool remote, struct vc_reg **out);
+
+/** Gives up everything that nobody holds. False: there was nothing. */
+bool vc_regcache_shrink(struct vc_regcache *rc);
 
 /** Lets go of what get returned; the device must be done with it. */
 void vc_regcache_put(struct vc_regcache *rc, struct vc_reg *reg);

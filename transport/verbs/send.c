@@ -39,7 +39,7 @@ static bool batch_post(struct batch *b)
     int rc = ibv_post_send(b->e->qp, b->wr, &bad);
     if (rc == 0)
         return true;
-    vc_ep_fail(b->e, "%s: ibv_post_send failed: %s", b->e->v->dev.name, strerror(rc));
+    vc_ep_fail(b->e, "%s: ibv_post_send failed: %s", b->e->v->dev.name, vc_ibv_strerror(rc));
     return false;
 }
 
@@ -189,7 +189,7 @@ bool vc_peer_send_now(struct peer *p, const void *buf, size_t len)
     v->stats.inlined++;
     int rc = ibv_post_send(e->qp, &wr, &bad);
     if (rc != 0)
-        vc_ep_fail(e, "%s: ibv_post_send failed: %s", v->dev.name, strerror(rc));
+        vc_ep_fail(e, "%s: ibv_post_send failed: %s", v->dev.name, vc_ibv_strerror(rc));
     return true;
 }
 
@@ -253,7 +253,7 @@ static void take_grants(struct peer *p)
             return;
         }
         struct vc_reg *reg = NULL;
-        if (v->regs && vc_regcache_get(v->regs, req_buf(r), r->priv[P_LEN], &reg) != VC_OK)
+        if (v->regs && vc_regcache_get(v->regs, req_buf(r), r->priv[P_LEN], false, &reg) != VC_OK)
             reg = NULL;
         r->priv[P_REG] = (uintptr_t)reg;
         r->priv[P_ADDR] = cts.addr;
@@ -375,6 +375,29 @@ bool vc_ep_ping(struct ep *e)
     return batch_post(&b);
 }
 
+bool vc_ep_send_proof(struct ep *e)
+{
+    struct vc_verbs *v = e->v;
+    struct batch b;
+    if (e->state != EP_READY || !room(e) || v->nfree_send == 0)
+        return false;
+    batch_begin(&b, e);
+    int slot = v->free_send[--v->nfree_send];
+    struct ibv_send_wr *wr = batch_next(&b, slot, NULL, NULL, true);
+    size_t len = vc_min_size(v->slot_bytes, v->dev.max_msg);
+    /* Whole packets: what only lets short ones through is no path. */
+    memset(slot_mem(v, slot), 0, len);
+    *(struct msg_hdr *)(void *)slot_mem(v, slot) = (struct msg_hdr){.id = NOTE_ALL};
+    b.sge[0][0] = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)len, v->mr->lkey};
+    wr->num_sge = 1;
+    wr->opcode = IBV_WR_SEND;
+    e->proof_wr = e->head - 1;
+    if (!batch_post(&b))
+        return false;
+    e->t_proof = vc_now_ns();
+    return true;
+}
+
 /* Over the device: quick, and ends sleeps. */
 static void post_abort(struct peer *p)
 {
@@ -459,6 +482,10 @@ int vc_verbs_poll_bulk(struct vc_verbs *v)
             e->heard = true;
             if (e->t_ping && (int32_t)((uint32_t)wc[i].wr_id - e->ping_wr) >= 0)
                 e->t_ping = 0;
+            if (e->t_proof && (int32_t)((uint32_t)wc[i].wr_id - e->proof_wr) >= 0) {
+                e->t_proof = 0;
+                e->proven = true;
+            }
             work += retire(v, e, (uint32_t)wc[i].wr_id);
         }
     } while (n == 16);

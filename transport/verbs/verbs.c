@@ -13,6 +13,8 @@
 #define MAILBOX_BYTES ((size_t)4096)
 #define GRANTS        256
 #define BULK_CQE      1024
+/* Without a shared receive queue, whose size bounds it: some 2 MiB of a device's completions. */
+#define LATENCY_CQE 32768
 
 /* Connections that are likely: two for each step of an exchange whose partners lie 1, 2, 4, ... apart. */
 static int likely_peers(int peers)
@@ -54,6 +56,23 @@ static void fit(struct vc_verbs *v)
     if (v->nrecv > most)
         v->nrecv = most;
     v->bulk_cqe = a->max_cqe < BULK_CQE ? a->max_cqe : BULK_CQE;
+    v->latency_cqe = v->nrecv + 8;
+}
+
+/* Without a shared receive queue every connection has buffers of its own, made with it. The queue must hold
+ * the completions of all of them, so that a device of small queues gives each connection fewer. */
+static void fit_without_srq(struct vc_verbs *v)
+{
+    const struct ibv_device_attr *a = &v->dev.attr;
+    int reached = v->cfg.procs > 1 ? v->cfg.procs - 1 : v->cfg.peers > 0 ? v->cfg.peers : 1;
+    int most = a->max_cqe < LATENCY_CQE ? a->max_cqe : LATENCY_CQE;
+    int each = (most - 8) / reached;
+    v->nrecv = 0;
+    v->recv_depth = v->cfg.credits + 4 < a->max_qp_wr ? v->cfg.credits + 4 : a->max_qp_wr;
+    if (v->recv_depth > each)
+        v->recv_depth = each > 0 ? each : 1;
+    int64_t all = (int64_t)reached * v->recv_depth + 8;
+    v->latency_cqe = all < most ? (int)all : most;
 }
 
 static int too_little_memory(const struct vc_verbs *v, size_t bytes)
@@ -77,6 +96,7 @@ static int make_buffers(struct vc_verbs *v)
     int n = v->nrecv + v->nsend;
     size_t slots = vc_round_up((size_t)n * v->slot_bytes, 4096);
     v->mem_bytes = slots + MAILBOX_BYTES;
+    v->mailbox = NULL;
     /* Not malloc: pages of their own, so that fork() never shares one of them with other data. */
     v->mem = mmap(NULL, v->mem_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (v->mem == MAP_FAILED) {
@@ -84,15 +104,19 @@ static int make_buffers(struct vc_verbs *v)
         return vc_fail(VC_ERR_NOMEM, "no memory for %zu KiB of message buffers", v->mem_bytes >> 10);
     }
     errno = 0;
-    v->mr = vc_ibv.reg_mr(v->pd, v->mem, v->mem_bytes, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE);
-    if (!v->mr)
+    v->mr = vc_ibv.reg_mr(v->pd, v->mem, slots, IBV_ACCESS_LOCAL_WRITE);
+    /* Peers may write into the mailbox, where nobody reads, and into nothing else. */
+    v->mailbox = v->mr ? vc_ibv.reg_mr(v->pd, v->mem + slots, MAILBOX_BYTES,
+                                       IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE)
+                       : NULL;
+    if (!v->mailbox)
         return too_little_memory(v, v->mem_bytes);
     /* Nobody needs these pages in a child, and a child that writes them must not move them from under the
      * device on kernels that copy on write without looking. */
     madvise(v->mem, v->mem_bytes, MADV_DONTFORK);
     v->stats.locked = v->mem_bytes;
     v->free_send = malloc((size_t)v->nsend * sizeof *v->free_send);
-    v->free_recv = malloc((size_t)v->nrecv * sizeof *v->free_recv);
+    v->free_recv = malloc(((size_t)v->nrecv + 1) * sizeof *v->free_recv);
     v->grants = calloc(GRANTS, sizeof *v->grants);
     if (!v->free_send || !v->free_recv || !v->grants)
         return vc_fail(VC_ERR_NOMEM, "out of memory for %d message buffers", n);
@@ -115,6 +139,16 @@ static int sys_fail(const struct vc_verbs *v, const char *what)
     return vc_fail(VC_ERR_SYS, "%s: %s failed: %s", v->dev.name, what, strerror(errno));
 }
 
+/* Where there is none, or it cannot be made, connections do without. */
+static void make_srq(struct vc_verbs *v)
+{
+    struct ibv_srq_init_attr attr = {.attr = {.max_wr = (uint32_t)v->nrecv, .max_sge = 1}};
+    if (v->dev.attr.max_srq > 0)
+        v->srq = vc_ibv.create_srq(v->pd, &attr);
+    if (!v->srq)
+        fit_without_srq(v);
+}
+
 static int make_queues(struct vc_verbs *v)
 {
     struct ibv_context *ctx = v->dev.ctx;
@@ -129,14 +163,11 @@ static int make_queues(struct vc_verbs *v)
     if (flags < 0 || async < 0 || fcntl(v->events->fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
         fcntl(ctx->async_fd, F_SETFL, async | O_NONBLOCK) != 0)
         return sys_fail(v, "fcntl");
-    v->cq_latency = vc_ibv.create_cq(ctx, v->nrecv + 8, NULL, v->events, vector);
+    make_srq(v);
+    v->cq_latency = vc_ibv.create_cq(ctx, v->latency_cqe, NULL, v->events, vector);
     v->cq_bulk = v->cq_latency ? vc_ibv.create_cq(ctx, v->bulk_cqe, NULL, v->events, vector) : NULL;
     if (!v->cq_bulk)
         return sys_fail(v, "ibv_create_cq");
-    if (v->dev.attr.max_srq > 0) {
-        struct ibv_srq_init_attr attr = {.attr = {.max_wr = (uint32_t)v->nrecv, .max_sge = 1}};
-        v->srq = vc_ibv.create_srq(v->pd, &attr); /* NULL: then without */
-    }
     return vc_verbs_moderate(v);
 }
 
@@ -145,10 +176,13 @@ static int make_queues(struct vc_verbs *v)
 static int reg_user(void *ctx, void *addr, size_t len, struct vc_reg *out)
 {
     struct vc_verbs *v = ctx;
-    struct ibv_mr *mr = vc_ibv.reg_mr(v->pd, addr, len, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE);
+    /* Writing is also allowed for what is only sent: the pages of the registration may belong to others, too,
+     * and without it some kernels would pin a shared copy of them. */
+    int access = IBV_ACCESS_LOCAL_WRITE | (out->remote ? IBV_ACCESS_REMOTE_WRITE : 0);
+    struct ibv_mr *mr = vc_ibv.reg_mr(v->pd, addr, len, access);
     if (!mr)
-        return vc_fail(VC_ERR_UNSUPPORTED, "%s: %zu KiB could not be registered: %s", v->dev.name, len >> 10,
-                       strerror(errno));
+        return vc_fail(errno == ENOMEM || errno == EAGAIN ? VC_ERR_NOMEM : VC_ERR_UNSUPPORTED,
+                       "%s: %zu KiB could not be registered: %s", v->dev.name, len >> 10, strerror(errno));
     out->mr = mr;
     out->lkey = mr->lkey;
     out->rkey = mr->rkey;
@@ -183,6 +217,23 @@ static void make_cache(struct vc_verbs *v)
 
 /* ---- life ---- */
 
+/*
+ * On old kernels the first write after a fork(), be it in system() or popen(), moves the page from under the
+ * device: queues, doorbells and buffers alike. Only the program or its MPI may switch the help of libibverbs
+ * on, because that changes what children see.
+ */
+static int allows_fork(const struct vc_verbs *v)
+{
+    if (!v->dev.fork_breaks)
+        return VC_OK;
+    return vc_fail(
+        VC_ERR_SYS,
+        "%s: fork() would take memory away from the device, because this kernel is older than 5.12 "
+        "and the program's fork support is off; start the program with RDMAV_FORK_SAFE=1 if it "
+        "shall use verbs",
+        v->dev.name);
+}
+
 int vc_verbs_create(const struct vc_verbs_cfg *cfg, struct vc_verbs **out)
 {
     *out = NULL;
@@ -199,7 +250,8 @@ int vc_verbs_create(const struct vc_verbs_cfg *cfg, struct vc_verbs **out)
         return err;
     }
     fit(v);
-    if ((err = make_queues(v)) == VC_OK && (err = make_buffers(v)) == VC_OK) {
+    if ((err = allows_fork(v)) == VC_OK && (err = make_queues(v)) == VC_OK &&
+        (err = make_buffers(v)) == VC_OK) {
         vc_verbs_src_init(v);
         make_cache(v);
         if (v->srq)
@@ -217,6 +269,9 @@ void vc_verbs_card(const struct vc_verbs *v, struct vc_verbs_card *card)
 {
     memset(card, 0, sizeof *card);
     memcpy(card->gid, v->dev.gid.raw, sizeof card->gid);
+    memcpy(card->subnet, v->dev.subnet, sizeof card->subnet);
+    card->pkey = v->dev.pkey;
+    card->gid_type = (uint8_t)v->dev.gid_type;
     card->slot_bytes = (uint32_t)v->slot_bytes;
     card->lid = v->dev.lid;
     card->mtu = (uint8_t)v->dev.mtu;
@@ -246,12 +301,9 @@ int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_card *cards, int n,
         return vc_fail(VC_ERR_NOMEM, "out of memory for the addresses of %d processes", n);
     memcpy(v->cards, cards, (size_t)n * sizeof *v->cards);
     for (int i = 0; i < n; i++) {
-        if (cards[i].roce != cards[me].roce)
-            return vc_fail(VC_ERR_INVAL, "process %d has a device on %s and process %d one on %s", i,
-                           cards[i].roce ? "Ethernet" : "InfiniBand", me,
-                           cards[me].roce ? "Ethernet" : "InfiniBand");
-        if (cards[i].slot_bytes != cards[me].slot_bytes)
-            return vc_fail(VC_ERR_INVAL, "processes %d and %d have buffers of different sizes", i, me);
+        int err = vc_cards_match(cards, i, me);
+        if (err != VC_OK)
+            return err;
     }
     return VC_OK;
 }
@@ -292,6 +344,8 @@ void vc_verbs_destroy(struct vc_verbs *v)
         vc_ibv.destroy_cq(v->cq_latency);
     if (v->events)
         vc_ibv.destroy_comp_channel(v->events);
+    if (v->mailbox)
+        vc_ibv.dereg_mr(v->mailbox);
     if (v->mr)
         vc_ibv.dereg_mr(v->mr);
     if (v->mem)

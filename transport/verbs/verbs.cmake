@@ -12,6 +12,7 @@ target_sources(vcoll_core PRIVATE
   verbs/chan.c
   verbs/conn.c
   verbs/event.c
+  verbs/path.c
   verbs/recv.c
   verbs/regcache.c
   verbs/regcache_watch.c

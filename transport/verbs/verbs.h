@@ -45,16 +45,18 @@ struct vc_verbs_cfg {
     bool moderate;                  /**< whether that was given */
     bool locking;                   /**< several threads may call at once */
     int peers;                      /**< processes that may be reached; buffers are sized for log2 of it */
+    int procs;                      /**< of the job; 0: as many as `peers` and this one */
     int local;                      /**< index among the processes of this OS, to spread completion vectors */
 };
 
 /** What a process tells the others about itself, once. Plain bytes, the same layout everywhere. */
 struct vc_verbs_card {
     uint8_t gid[16];
+    uint8_t subnet[8]; /**< InfiniBand: the prefix of the port's first GID; zero: unknown */
     uint32_t slot_bytes;
-    uint16_t lid;
-    uint8_t mtu, roce, has_gid, zcopy;
-    uint8_t pad[2];
+    uint16_t lid, pkey;
+    uint8_t mtu, roce, has_gid, zcopy, gid_type;
+    uint8_t pad[3];
 };
 
 /**
@@ -68,10 +70,22 @@ const struct vc_verbs_dev *vc_verbs_dev(const struct vc_verbs *v);
 /**
  * All processes' cards, and the channel over which pairs exchange queue pair numbers when they first meet
  * (its ranks are the indices of `cards`). Copies the cards and takes the channel over. VC_OK, or
- * VC_ERR_NOMEM, or VC_ERR_INVAL when a card cannot be reached from here (InfiniBand and RoCE mixed).
+ * VC_ERR_NOMEM, or VC_ERR_INVAL when the cards show that one cannot be reached from here: another link layer,
+ * partition, kind or family of GIDs, or subnet.
  */
 int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_card *cards, int n, int me,
                    struct vc_chan *boot);
+
+/**
+ * Proves the paths to processes: connects to each and sends a message of a whole slot. All of them must call
+ * this for each other at about the same time, after a barrier. Blocks, two seconds for a message that is not
+ * acknowledged, up to ten where the connection does not come about. VC_OK, also for paths that were proven
+ * before; otherwise the first error, whose text names the pair and the likely cause. The connection has then
+ * failed.
+ */
+int vc_verbs_prove(struct vc_verbs *v, const int *procs, int n);
+/** Whether a message has got through to a process. */
+bool vc_verbs_proven(struct vc_verbs *v, int proc);
 
 /**
  * Moderates the two queues from now on. VC_ERR_UNSUPPORTED: the device has none, which is a normal state;

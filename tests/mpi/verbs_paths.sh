@@ -1,0 +1,102 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# verbs_paths.sh MPIRUN DIRECTORY cards|lost|nodes|many: devices that look healthy, and whose messages do not arrive, or that cannot do
+# what most do. Either verbs work, or the ranks agree to do without, with right results and one line that names the cause.
+mpirun=$1 verify=$2/law_verify meet=$2/verbs_meet kind=$3
+. "$(dirname "$0")/law_common.sh"
+export VCOLL_SETUP_AFTER=1 VCOLL_STATS=json VCOLL_STATS_FILE="$scratch/stats" VCOLL_WAIT=event
+
+show() {
+    cat "$scratch/out"
+    fail "$@"
+}
+
+# run RANKS SETTINGS...
+run() {
+    rm -f "$scratch/stats"
+    np=$1
+    shift
+    timeout -k 5 90 env "$@" "$mpirun" -n "$np" $prog >"$scratch/out" 2>&1 </dev/null
+    rc=$?
+    lines=$(grep -a -c '^vcoll' "$scratch/out")
+}
+prog="$verify 1"
+
+# falls_back RANKS WORDS SETTINGS...: one line with these words; results are right, nothing goes over verbs.
+falls_back() {
+    ranks=$1 words=$2
+    shift 2
+    run "$ranks" "$@"
+    [ $rc = 0 ] || show "$*: exit code $rc"
+    grep -a -q '"channel": ".*verbs' "$scratch/stats" && show "$*: verbs were used"
+    [ "$lines" = 1 ] || show "$*: $lines lines of vcoll, wanted 1"
+    grep -a '^vcoll\[0\]' "$scratch/out" | grep -a -q "$words" || show "$*: not '$words'"
+}
+
+# works RANKS SETTINGS...: everything goes over verbs, silently.
+works() {
+    run "$@"
+    [ $rc = 0 ] && [ "$lines" = 0 ] || show "$*: exit code $rc, $lines lines of vcoll"
+    grep -a -q '"channel": ".*verbs' "$scratch/stats" || show "$*: verbs were not used"
+}
+
+case $kind in
+cards)
+    # What the ports say of themselves is enough.
+    export VCOLL_NODE_SPLIT=1
+    falls_back 3 'different partitions, P_Keys 0x8001 and 0xffff.*VCOLL_VERBS_PKEY' 'VC_LOOPBACK=link=ib;rank=2,pkeys=7fff:8001'
+    falls_back 3 'different families, fe80::.* and ::ffff:10.77.0.1.*VCOLL_VERBS_GID_INDEX' 'VC_LOOPBACK=rank=1,gids=linklocal'
+    falls_back 3 'different kinds, RoCE v1 and RoCE v2' 'VC_LOOPBACK=rank=1,gids=v1'
+    falls_back 3 'different InfiniBand subnets (GID prefixes fe80000000000007 and fe80000000000000)' 'VC_LOOPBACK=link=ib;rank=1,subnet=7'
+    # The two agree on what is not asked: all ranks in another partition, or with link-local addresses, do.
+    works 3 VC_LOOPBACK=link=ib,pkeys=7fff:8001,subnet=7
+    works 3 VC_LOOPBACK=gids=linklocal
+    # What old kernels need at a fork.
+    falls_back 3 'rank 1: loop0: fork() would take memory.*older than 5.12.*RDMAV_FORK_SAFE=1' 'VC_LOOPBACK=rank=1,fork=disabled'
+    works 3 VC_LOOPBACK=fork=enabled
+    # Devices of other transports are as good as none: a word only for those who ask for them by name.
+    falls_back 3 'loop0 is neither InfiniBand nor RoCE (iWARP)' VC_LOOPBACK=transport=iwarp VCOLL_VERBS_DEVICE=loop0
+    mkdir "$scratch/lib" && ln -s "$VCOLL_VERBS_LIBRARY" "$scratch/lib/libibverbs.so.1"
+    run 3 VC_LOOPBACK=transport=efa VCOLL_VERBS_LIBRARY=libibverbs.so.1 LD_LIBRARY_PATH="$scratch/lib:$LD_LIBRARY_PATH"
+    [ $rc = 0 ] && [ "$lines" = 0 ] || show "EFA, and nothing was asked for: exit code $rc, $lines lines"
+    ;;
+lost)
+    # Everything looks well, and nothing arrives. Each pair of nodes is asked.
+    export VCOLL_NODE_SPLIT=1
+    prog=$meet
+    falls_back 2 'no message gets from process . to process . (loop0, RoCE v2, ::ffff:10.77.0.1 to .*not acknowledged within 2 s.*UDP port 4791' VC_LOOPBACK=lost=0-1
+    falls_back 4 'from process . to process . (loop0, LID 17 to 17, P_Key 0xffff.*different fabrics' VC_LOOPBACK=link=ib,lost=1-3
+    falls_back 2 'no message gets from .* retry counter exceeded.*UDP port 4791' VC_LOOPBACK=lost=0-1 VCOLL_VERBS_TIMEOUT=1
+    # One line where nothing but verbs was allowed, too.
+    falls_back 3 'are left to the MPI.s collectives: no message gets' VC_LOOPBACK=lost=0-2 VCOLL_CHANNELS=verbs
+    # A communicator whose nodes reach each other keeps verbs, whatever others do.
+    prog="$verify 1"
+    run 4 VC_LOOPBACK=lost=1-3
+    [ $rc = 0 ] && [ "$lines" = 1 ] && grep -a -q '"channel": ".*verbs' "$scratch/stats" || show "subsets: exit code $rc, $lines lines"
+    ;;
+nodes)
+    # Ranks that no message between nodes goes through may be anywhere.
+    export VCOLL_NODE_SPLIT=2
+    prog=$meet
+    works 4 VC_LOOPBACK=lost=0-1
+    falls_back 4 'no message gets' VC_LOOPBACK=lost=0-2
+    # Neither a queue pair nor a first message: the set-up falls back, too.
+    falls_back 4 'ibv_create_qp failed' VC_LOOPBACK=rank=2,fail=ibv_create_qp:all
+    falls_back 4 'ibv_post_send failed: Invalid argument' VC_LOOPBACK=rank=2,fail=ibv_post_send:1:-22
+    ;;
+many)
+    # All pairs of 17 ranks meet, with receive buffers of their own; and on a device whose completion queue has room for two each.
+    export VCOLL_CHANNELS=verbs VC_TEST_PRELOAD_EXPECTED=1
+    prog=$meet
+    works 17 VC_LOOPBACK=max_srq=0
+    works 17 VC_LOOPBACK=max_srq=0,max_cqe=40,max_inline=0
+    # Inline that is asked for and not granted.
+    unset VC_TEST_PRELOAD_EXPECTED
+    prog="$verify 1"
+    works 3 VC_LOOPBACK=grant_inline=0
+    works 3 VC_LOOPBACK=grant_inline=24,max_srq=0
+    ;;
+*) fail "usage: verbs_paths.sh MPIRUN DIRECTORY cards|lost|nodes|many" ;;
+esac
+echo ok
