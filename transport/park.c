@@ -80,8 +80,11 @@ static bool read_stat(const char *path, char *state, uint64_t *start)
 struct vc_peer_id vc_peer_self(void)
 {
     struct vc_peer_id id = {getpid(), 0};
-    char state;
-    if (!read_stat("/proc/self/stat", &state, &id.start_time))
+    char path[64], state;
+    /* The first thread's start time is the process's. An emulator (qemu-user) makes up /proc/self/stat, but peers
+     * are to compare with what they read of this process. */
+    snprintf(path, sizeof path, "/proc/self/task/%ld/stat", (long)id.pid);
+    if (!read_stat(path, &state, &id.start_time))
         id.pid = 0;
     return id;
 }
