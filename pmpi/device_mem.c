@@ -67,12 +67,22 @@ static int match(struct dl_phdr_info *info, size_t size, void *arg)
     return 1;
 }
 
+static int match_backend(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    const char *slash = strrchr(info->dlpi_name, '/'), *file = slash ? slash + 1 : info->dlpi_name,
+               *name = arg;
+    (void)size;
+    return strncmp(file, name, strlen(name)) == 0;
+}
+
 enum found { ABSENT, INCOMPLETE, COMPLETE };
 
 static enum found open_driver(const struct vc_device_driver *d)
 {
     struct search s = {.library = d->library};
     if (!dl_iterate_phdr(match, &s))
+        return ABSENT;
+    if (d->backend && !dl_iterate_phdr(match_backend, (void *)(uintptr_t)d->backend))
         return ABSENT;
     /* Kept: what was found may not go away. */
     void *library = dlopen(s.path, RTLD_LAZY | RTLD_NOLOAD);

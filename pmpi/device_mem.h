@@ -58,6 +58,9 @@ struct vc_device_copy {
 struct vc_device_driver {
     const char *name;
     const char *library; /**< its file, up to ".so" */
+    /** NULL, or what the names of a device's own libraries begin with: `library` only loads these, and
+     * without one of them there is no memory of a device. */
+    const char *backend;
     /** Finds the functions. False: a library that has not all of them. */
     bool (*open)(void *library);
     /** Device memory, or memory that wanders between device and host. Changes no state that the program can

@@ -212,5 +212,9 @@ static int copy(const struct vc_device_copy *c)
     return err;
 }
 
-const struct vc_device_driver vc_device_ze = {
-    .name = "Level Zero", .library = "libze_loader", .open = open_ze, .owns = owns, .copy = copy};
+const struct vc_device_driver vc_device_ze = {.name = "Level Zero",
+                                              .library = "libze_loader",
+                                              .backend = "libze_intel_",
+                                              .open = open_ze,
+                                              .owns = owns,
+                                              .copy = copy};

@@ -10,6 +10,7 @@
 #include "pmpi/devices.h"
 #include "pmpi/fabric.h"
 #include "pmpi/ft.h"
+#include "pmpi/host_yield.h"
 #include "pmpi/online.h"
 #include "pmpi/preload.h"
 #include "pmpi/redop.h"
@@ -153,11 +154,14 @@ static void fill_wait(void)
 {
     vc_wait.mode = vc_params.wait;
     vc_wait.spin_ns = vc_params.spin_us * 1000;
-    vc_wait.crowded = vc_world.os_crowded[vc_world.os_of[vc_world.rank]];
+    vc_host_yield_init();
+    vc_wait.crowded = vc_host_shares();
     vc_wait.slice_min_ns = 500 * 1000;
-    vc_wait.slice_max_ns = 40 * 1000 * 1000;
+    vc_wait.slice_max_ns = 25 * 1000 * 1000;
     vc_wait.host_progress = vc_host_progress;
     vc_wait.check = vc_ft_on() ? vc_ft_check : NULL;
+    vc_wait.look_around = vc_host_yield_again;
+    vc_drive_learn(vc_host_progress, vc_wait.crowded);
 }
 
 /* Everything that happens once, after MPI is up. All ranks of the world do the same collectives here. */
@@ -268,6 +272,7 @@ static int back_from_tool(int rc)
 static int init(int *argc, char ***argv)
 {
     vc_next_init();
+    vc_wait_prepare(); /* the MPI makes threads */
     int rc = vc_next.Init(argc, argv);
     if (rc == MPI_SUCCESS)
         enter();
@@ -277,6 +282,7 @@ static int init(int *argc, char ***argv)
 static int init_thread(int *argc, char ***argv, int required, int *provided)
 {
     vc_next_init();
+    vc_wait_prepare();
     int rc = vc_next.Init_thread(argc, argv, required, provided);
     if (rc == MPI_SUCCESS)
         enter();

@@ -17,7 +17,7 @@ struct os {
     const struct vc_place *at; /* of one of them */
     int number, ranks, told;
     double quota;
-    uint64_t mask[VC_PLACE_WORDS];
+    uint64_t mask[VC_MASK_WORDS];
     int part; /* of those of its kernel: whose CPUs overlap */
 };
 
@@ -42,24 +42,24 @@ static int compare(const void *x, const void *y)
 
 /* ---- CPUs ---- */
 
-static void mask_add(uint64_t to[VC_PLACE_WORDS], const uint64_t more[VC_PLACE_WORDS])
+static void mask_add(uint64_t to[VC_MASK_WORDS], const uint64_t more[VC_MASK_WORDS])
 {
-    for (int i = 0; i < VC_PLACE_WORDS; i++)
+    for (int i = 0; i < VC_MASK_WORDS; i++)
         to[i] |= more[i];
 }
 
-static bool mask_meets(const uint64_t a[VC_PLACE_WORDS], const uint64_t b[VC_PLACE_WORDS])
+static bool mask_meets(const uint64_t a[VC_MASK_WORDS], const uint64_t b[VC_MASK_WORDS])
 {
-    for (int i = 0; i < VC_PLACE_WORDS; i++)
+    for (int i = 0; i < VC_MASK_WORDS; i++)
         if (a[i] & b[i])
             return true;
     return false;
 }
 
-static int mask_count(const uint64_t mask[VC_PLACE_WORDS])
+static int mask_count(const uint64_t mask[VC_MASK_WORDS])
 {
     int cpus = 0;
-    for (int i = 0; i < VC_PLACE_WORDS; i++)
+    for (int i = 0; i < VC_MASK_WORDS; i++)
         cpus += __builtin_popcountll(mask[i]);
     return cpus;
 }
@@ -96,7 +96,7 @@ static void find_parts(struct os *o, int n)
 
 static bool part_crowded(const struct os *o, int n, int part)
 {
-    uint64_t mask[VC_PLACE_WORDS] = {0};
+    uint64_t mask[VC_MASK_WORDS] = {0};
     int ranks = 0, told = 0;
     for (int i = 0; i < n; i++) {
         if (o[i].part != part)

@@ -5,19 +5,18 @@
 #define VC_PMPI_PLACES_H
 
 #include "transport/shm/segment.h"
+#include "transport/topology/sharing.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define VC_PLACE_WORDS 16 /**< CPUs beyond 1024 are folded: too few is a guess on the careful side */
 
 /** Where a rank is. */
 struct vc_place {
     struct vc_os_id os;
     uint64_t host; /**< hash of VCOLL_HOST_ID: an administrator may tell apart what looks alike */
     double quota;  /**< CPUs that its control groups pay for */
-    uint64_t mask[VC_PLACE_WORDS]; /**< CPUs that it may use */
-    int32_t local_size; /**< ranks of this machine as the launcher counts them, 0: it did not say */
+    uint64_t mask[VC_MASK_WORDS]; /**< CPUs that it may use */
+    int32_t local_size;           /**< ranks of this machine as the launcher counts them, 0: it did not say */
 };
 
 /** What comes of it: the caller's arrays. */

@@ -79,9 +79,11 @@ static bool probe_cma(const struct vc_team *t, const struct offer *offers)
     struct vc_cma_target seen = {0, 0};
     uint64_t there = o->probe + offsetof(struct vc_cma_target, written);
     pid_t pid = t->pids[next];
-    return pid != 0 && vc_cma_write(pid, &o->nonce, there, sizeof o->nonce) == VC_OK &&
-           vc_cma_read(pid, &seen, o->probe, sizeof seen) == VC_OK && seen.word == o->nonce &&
-           seen.written == o->nonce;
+    /* Reading comes first: only the right process has the word, and nothing is written into another. */
+    if (pid == 0 || vc_cma_read(pid, &seen, o->probe, sizeof seen) != VC_OK || seen.word != o->nonce)
+        return false;
+    return vc_cma_write(pid, &o->nonce, there, sizeof o->nonce) == VC_OK &&
+           vc_cma_read(pid, &seen, o->probe, sizeof seen) == VC_OK && seen.written == o->nonce;
 }
 
 /* The first rank whose offer shows that the attempt fails, or -1. */

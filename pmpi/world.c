@@ -5,7 +5,6 @@
 #include "pmpi/places.h"
 #include "transport/topology/cpus.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,20 +27,6 @@ static uint64_t hash_text(const char *s)
     return h;
 }
 
-static void fill_mask(uint64_t mask[VC_PLACE_WORDS])
-{
-    enum { CPUS = 8192 };
-    cpu_set_t *set = CPU_ALLOC(CPUS);
-    size_t len = CPU_ALLOC_SIZE(CPUS);
-    if (!set)
-        return;
-    if (sched_getaffinity(0, len, set) == 0)
-        for (int i = 0; i < CPUS; i++)
-            if (CPU_ISSET_S(i, len, set))
-                mask[i / 64 % VC_PLACE_WORDS] |= UINT64_C(1) << i % 64;
-    CPU_FREE(set);
-}
-
 static void fill_card(struct card *c)
 {
     memset(c, 0, sizeof *c);
@@ -52,7 +37,7 @@ static void fill_card(struct card *c)
     c->at.host = hash_text(vc_params.host_id);
     c->peer = vc_peer_self();
     c->at.quota = vc_cpus_quota(NULL);
-    fill_mask(c->at.mask);
+    vc_cpus_mask(c->at.mask);
     const char *n = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
     c->at.local_size = n ? atoi(n) : 0;
 }
@@ -77,6 +62,29 @@ static int find_places(struct vc_world *w, const struct card *cards)
     }
     free(at);
     return err;
+}
+
+/* What the ranks of this kernel may use of it, in whatever containers they are. */
+static int find_claims(struct vc_world *w, const struct card *cards)
+{
+    const struct card *me = &cards[w->rank];
+    w->claims = calloc((size_t)w->size, sizeof *w->claims);
+    if (!w->claims)
+        return VC_ERR_NOMEM;
+    for (int r = 0; r < w->size; r++) {
+        const struct card *c = &cards[r];
+        if (memcmp(c->at.os.boot_id, me->at.os.boot_id, sizeof me->at.os.boot_id) != 0 ||
+            c->at.host != me->at.host)
+            continue;
+        struct vc_cpu_claim *claim = &w->claims[w->nclaims];
+        if (r == w->rank)
+            w->claim = w->nclaims;
+        memcpy(claim->mask, c->at.mask, sizeof claim->mask);
+        claim->quota = c->at.quota;
+        claim->os = w->os_of[r];
+        w->nclaims++;
+    }
+    return VC_OK;
 }
 
 static int find_kin(struct vc_world *w, const struct card *cards)
@@ -122,7 +130,8 @@ static int digest(struct vc_world *w, const struct card *cards)
     int err = find_places(w, cards);
     if (err != VC_OK)
         return err;
-    if (find_pid_namespaces(w, cards) != VC_OK || find_kin(w, cards) != VC_OK)
+    if (find_pid_namespaces(w, cards) != VC_OK || find_kin(w, cards) != VC_OK ||
+        find_claims(w, cards) != VC_OK)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", w->size);
 
     int odd = 0;
@@ -173,6 +182,7 @@ void vc_world_fini(void)
     free(vc_world.os_one_pid_ns);
     free(vc_world.prints);
     free(vc_world.kin);
+    free(vc_world.claims);
     memset(&vc_world, 0, sizeof vc_world);
 }
 

@@ -8,6 +8,7 @@
 #define VC_PMPI_WORLD_H
 
 #include "pmpi/door.h"
+#include "transport/topology/sharing.h"
 #include "transport/wait.h"
 #include "tune/table.h"
 
@@ -30,6 +31,9 @@ struct vc_world {
     bool stats_agreed;  /**< the same VCOLL_STATS on all ranks */
     struct vc_kin *kin; /**< [nkin] ascending by rank, oneself included */
     int nkin;
+    struct vc_cpu_claim
+        *claims;        /**< [nclaims] of the ranks of this kernel, ascending by rank, oneself included */
+    int nclaims, claim; /**< claim: the own one */
     /* devices.c */
     int platform;                 /**< enum vc_platform_class, -1: ranks differ */
     char device[VC_TABLE_DEVICE]; /**< model of the RDMA device that is used; "": none, or ranks differ */

@@ -57,18 +57,24 @@ static int count_cpus(int *cores)
     return n;
 }
 
-/* Whether somebody else decides on which CPUs ranks run: who binds, or who names hosts, of which nothing is
- * known here. Then mpirun is left to its settings. */
+/* Whether somebody else decides on which CPUs ranks run: who binds or places, or who names hosts, of which
+ * nothing is known here. Then mpirun is left to its settings. Its launcher is called ORTE up to Open MPI 4,
+ * and PRRTE since, with variables of its own. */
 static bool has_policy(const struct bench_opts *o)
 {
-    static const char *const variable[] = {"OMPI_MCA_hwloc_base_binding_policy",
-                                           "OMPI_MCA_orte_default_hostfile"};
+    static const char *const variable[] = {
+        "OMPI_MCA_hwloc_base_binding_policy",    "OMPI_MCA_orte_default_hostfile",
+        "OMPI_MCA_rmaps_base_mapping_policy",    "PRTE_MCA_hwloc_default_binding_policy",
+        "PRTE_MCA_rmaps_default_mapping_policy", "PRTE_MCA_prte_default_hostfile"};
     static const char *const option[] = {"--bind-to", "-bind-to",      "--hostfile",
                                          "-hostfile", "--machinefile", "-machinefile",
                                          "--host",    "-host",         "-H"};
-    for (size_t i = 0; i < sizeof variable / sizeof variable[0]; i++)
-        if (getenv(variable[i]))
+    for (size_t i = 0; i < sizeof variable / sizeof variable[0]; i++) {
+        const char *value = getenv(variable[i]);
+        /* ":oversubscribe" and the like modify the default policy, and are none. */
+        if (value && value[0] != ':')
             return true;
+    }
     for (int k = 0; k < o->nmpirun; k++)
         for (size_t i = 0; i < sizeof option / sizeof option[0]; i++)
             if (strcmp(o->mpirun[k], option[i]) == 0)

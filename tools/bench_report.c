@@ -147,12 +147,12 @@ void bench_table_point(const struct bench_world *w, const struct bench_report *r
     fflush(f);
 }
 
-static void put_average(FILE *f, double geometric, double arithmetic)
+static void put_average(FILE *f, double geometric)
 {
     if (isnan(geometric))
-        fprintf(f, "   %7s %7s", "-", "-");
+        fprintf(f, "   %15s", "-");
     else
-        fprintf(f, "   %7.2f %7.2f", geometric, arithmetic);
+        fprintf(f, "   %15.2f", geometric);
 }
 
 static void put_averages(const struct bench_world *w, const struct bench_report *r)
@@ -162,7 +162,7 @@ static void put_averages(const struct bench_world *w, const struct bench_report 
         double g, a;
         if (!w->opt->measure[m])
             continue;
-        fprintf(r->table, "\nAverage ratio, %s (geometric, arithmetic)\n%12s", name[m], "");
+        fprintf(r->table, "\nGeometric mean of the ratios, %s\n%12s", name[m], "");
         for (int i = 0; i < BENCH_RANGES; i++)
             fprintf(r->table, "   %15s", bench_ranges[i].name);
         fputc('\n', r->table);
@@ -173,12 +173,13 @@ static void put_averages(const struct bench_world *w, const struct bench_report 
             fprintf(r->table, "%-12s", coll < 0 ? "all of them" : vc_coll_name((enum vc_coll)coll));
             for (int i = 0; i < BENCH_RANGES; i++) {
                 bench_average(r, coll, (enum bench_measure)m, &bench_ranges[i], &g, &a);
-                put_average(r->table, g, a);
+                put_average(r->table, g);
             }
             fputc('\n', r->table);
         }
     }
-    fprintf(r->table, "(\"all of them\" averages the collectives' averages; a barrier counts as 8 bytes)\n");
+    fprintf(r->table,
+            "(\"all of them\" is the mean of the collectives' means; a barrier counts as 8 bytes)\n");
 }
 
 static void put_cpu(const struct bench_world *w, const struct bench_report *r)

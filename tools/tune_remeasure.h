@@ -71,7 +71,7 @@ int re_measure(struct re_run *r, struct re_point *p, double seconds, bool again)
 
 struct re_sum {
     int fitting, measured, lost, to_native, wrong, refused;
-    double average, worst;
+    double average, worst; /**< of the losses; average: geometric mean of the ratios to the best, less 1 */
     const struct re_point *worst_at;
 };
 /** Rank 0. */

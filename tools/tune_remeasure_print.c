@@ -9,7 +9,7 @@
 
 void re_count(const struct re_run *r, struct re_sum *s)
 {
-    double sum = 0;
+    double logs = 0;
     *s = (struct re_sum){.worst = -1};
     for (int i = 0; i < r->n; i++) {
         const struct re_point *p = &r->point[i];
@@ -21,13 +21,14 @@ void re_count(const struct re_run *r, struct re_sum *s)
         s->to_native += p->to_native;
         s->wrong += p->wrong;
         s->refused += p->refused;
-        sum += p->loss;
+        logs += log1p(p->loss);
         if (p->loss > s->worst) {
             s->worst = p->loss;
             s->worst_at = p;
         }
     }
-    s->average = s->measured ? sum / s->measured : NAN;
+    /* Rounding may carry the mean of equal losses past them. */
+    s->average = s->measured ? fmin(expm1(logs / s->measured), s->worst) : NAN;
 }
 
 /* "allreduce of 8 bytes on 4 ranks" */

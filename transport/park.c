@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,9 +18,10 @@
 
 /* What a participant has behind the words, so that wakers do not disturb readers of nparked. */
 struct stamp {
-    _Atomic uint64_t woken; /* when it was woken last */
-    _Atomic uint32_t pipe;  /* 1 + the descriptor of its pipe's writing end, in its process; 0: none */
-    _Atomic uint32_t gone;  /* taken by the first that reports a failure (only in the first stamp) */
+    _Atomic uint64_t woken;              /* when it was woken last */
+    _Atomic uint64_t pipe_dev, pipe_ino; /* which file that is; the program may have put another there */
+    _Atomic uint32_t pipe; /* 1 + the descriptor of its pipe's writing end, in its process; 0: none */
+    _Atomic uint32_t gone; /* taken by the first that reports a failure (only in the first stamp) */
 };
 /* Text of the first failure, behind the stamps. */
 #define WHY_BYTES 256
@@ -129,57 +132,136 @@ static long futex(_Atomic uint32_t *word, int op, uint32_t val, const struct tim
     return syscall(SYS_futex, (uint32_t *)word, op, val, timeout, NULL, 0);
 }
 
+/* ---- fences ---- */
+
+static _Atomic bool have_membarrier;
+
+static bool membarrier(int cmd)
+{
+    return syscall(SYS_membarrier, cmd, 0, 0) == 0;
+}
+
+bool vc_park_prepare_with(bool wanted)
+{
+    bool have = wanted && membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED);
+    atomic_store_explicit(&have_membarrier, have, memory_order_relaxed);
+    return have;
+}
+
+bool vc_wait_prepare(void)
+{
+    int kept = errno;
+    bool have = vc_park_prepare_with(true);
+    errno = kept;
+    return have;
+}
+
+void vc_park_fence(void)
+{
+    /* The sleeper's own half, also where the kernel does not help. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&have_membarrier, memory_order_relaxed))
+        membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
+}
+
 /* ---- pipes: waking a sleeper that sleeps on descriptors ---- */
 
+/* Which file a descriptor is, so that nothing is written to or read from what the program has put in its
+ * place.
+ */
+struct file_id {
+    uint64_t dev, ino;
+};
+
+static bool same_file(const struct stat *st, const struct file_id *id)
+{
+    return S_ISFIFO(st->st_mode) && st->st_dev == id->dev && st->st_ino == id->ino;
+}
+
+static bool fd_is(int fd, const struct file_id *id)
+{
+    struct stat st;
+    return fd >= 0 && fstat(fd, &st) == 0 && same_file(&st, id);
+}
+
 static int wake_pipe[2] = {-1, -1};
+static struct file_id wake_pipe_id;
 
 static void make_pipe(void)
 {
-    if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+    struct stat st;
+    if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0 || fstat(wake_pipe[0], &st) != 0)
         wake_pipe[0] = wake_pipe[1] = -1;
+    else
+        wake_pipe_id = (struct file_id){st.st_dev, st.st_ino};
 }
 
-/* Number of the writing end, -1: there are no descriptors left. */
-static int pipe_to_write(void)
+/* The pipe's reading (0) or writing end (1), -1: there were no descriptors left, or the program has closed
+ * it. */
+static int own_end(int which)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_pipe);
-    return wake_pipe[1];
+    return fd_is(wake_pipe[which], &wake_pipe_id) ? wake_pipe[which] : -1;
+}
+
+static void publish_pipe(struct stamp *s)
+{
+    int fd = own_end(1);
+    atomic_store_explicit(&s->pipe_dev, wake_pipe_id.dev, memory_order_relaxed);
+    atomic_store_explicit(&s->pipe_ino, wake_pipe_id.ino, memory_order_relaxed);
+    /* Release: pairs with the acquire in poke(), which then knows the file as well. */
+    atomic_store_explicit(&s->pipe, 1u + (uint32_t)fd, memory_order_release);
+}
+
+/* Opens the pipe of another process by its magic link in /proc. -1: the process or the descriptor is gone, or
+ * the descriptor is something else: that is not even opened. */
+static int open_pipe_of(const struct vc_peer_id *peer, uint32_t number, const struct file_id *id)
+{
+    char path[64];
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/%ld/fd/%u", (long)peer->pid, number);
+    if (!vc_peer_alive(peer) || stat(path, &st) != 0 || !same_file(&st, id))
+        return -1;
+    /* For reading too: then no write ever meets a pipe without readers, which would be a SIGPIPE. */
+    int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && !fd_is(fd, id)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
 }
 
 /*
- * Writes into the pipe of another process, which its magic link in /proc opens. The few that this process
- * wakes stay open; a descriptor whose process is gone fails with EPIPE or belongs to a pipe that nobody
- * reads.
+ * Writes into the pipe of another process. The few that this process wakes stay open. Whatever is written to
+ * was looked at just before: the other process may have put a file of its own where its pipe was, and this
+ * one where the descriptor kept here was.
  */
 static void poke(const struct vc_parking *p, int i)
 {
     enum { KEPT = 32 };
     static struct {
-        pid_t pid;
-        uint32_t number;
-        uint64_t start;
+        struct file_id id;
         int fd;
     } kept[KEPT];
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    uint32_t number = atomic_load_explicit(&stamp_of(p, i)->pipe, memory_order_relaxed);
+    const struct stamp *s = stamp_of(p, i);
+    /* Acquire: pairs with the release in publish_pipe(). */
+    uint32_t number = atomic_load_explicit(&s->pipe, memory_order_acquire);
     if (number == 0 || !p->ids || p->ids[i].pid == 0)
         return;
-    const struct vc_peer_id *id = &p->ids[i];
-    unsigned k = (unsigned)id->pid % KEPT;
+    struct file_id id = {atomic_load_explicit(&s->pipe_dev, memory_order_relaxed),
+                         atomic_load_explicit(&s->pipe_ino, memory_order_relaxed)};
+    unsigned k = (unsigned)p->ids[i].pid % KEPT;
     pthread_mutex_lock(&lock);
-    if (kept[k].pid != id->pid || kept[k].number != number || kept[k].start != id->start_time) {
-        char path[64];
-        if (kept[k].pid != 0 && kept[k].fd >= 0)
+    bool mine = kept[k].id.ino != 0 && fd_is(kept[k].fd, &kept[k].id);
+    if (!mine || kept[k].id.ino != id.ino || kept[k].id.dev != id.dev) {
+        if (mine)
             close(kept[k].fd);
-        snprintf(path, sizeof path, "/proc/%ld/fd/%u", (long)id->pid, number - 1);
-        /* For reading too: then no write ever meets a pipe without readers, which would be a SIGPIPE. */
-        kept[k].fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-        kept[k].pid = id->pid;
-        kept[k].number = number;
-        kept[k].start = id->start_time;
+        kept[k].fd = open_pipe_of(&p->ids[i], number - 1, &id);
+        kept[k].id = kept[k].fd >= 0 ? id : (struct file_id){0};
     }
-    if (kept[k].fd >= 0) {
+    if (kept[k].id.ino != 0) {
         ssize_t n = write(kept[k].fd, "", 1);
         (void)n; /* full: it will wake */
     }
@@ -224,12 +306,12 @@ void vc_park_announce(struct vc_parking *p, uint32_t value, bool on_pipe)
 {
     struct vc_park_area *a = p->shared;
     if (on_pipe)
-        atomic_store_explicit(&stamp_of(p, p->me)->pipe, 1u + (uint32_t)pipe_to_write(),
-                              memory_order_relaxed);
-    if (atomic_exchange_explicit(&a->word[p->me], value, memory_order_acq_rel) == 0)
-        atomic_fetch_add_explicit(&a->nparked, 1, memory_order_relaxed);
-    /* The sleeper's half of Dekker: the announcement is visible before the condition is polled again. */
-    atomic_thread_fence(memory_order_seq_cst);
+        publish_pipe(stamp_of(p, p->me));
+    /* Counted before the word says so: a waker that finds the word takes it off the count, which must not
+     * miss another sleeper meanwhile. */
+    atomic_fetch_add_explicit(&a->nparked, 1, memory_order_relaxed);
+    if (atomic_exchange_explicit(&a->word[p->me], value, memory_order_acq_rel) != 0)
+        atomic_fetch_sub_explicit(&a->nparked, 1, memory_order_relaxed);
 }
 
 void vc_park_clear(struct vc_parking *p)
@@ -247,14 +329,14 @@ bool vc_park_sleep(struct vc_parking *p, uint32_t value, uint64_t ns)
 
 int vc_park_pipe(void)
 {
-    pipe_to_write();
-    return wake_pipe[0];
+    return own_end(0);
 }
 
 void vc_park_drain_pipe(void)
 {
     char sink[64];
-    while (read(wake_pipe[0], sink, sizeof sink) == (ssize_t)sizeof sink)
+    int fd = own_end(0);
+    while (fd >= 0 && read(fd, sink, sizeof sink) == (ssize_t)sizeof sink)
         ;
 }
 

@@ -6,13 +6,17 @@
 #include "transport/wait.h"
 
 /** Announces this participant as asleep from now on; value: see struct vc_park_area. With `on_pipe` wakers
- * write into this process's pipe. Ends with the sleeper's half of Dekker. */
+ * write into this process's pipe. */
 void vc_park_announce(struct vc_parking *p, uint32_t value, bool on_pipe);
+/** Between the announcement and the last poll: both sides' half of Dekker (see wait.h). */
+void vc_park_fence(void);
+/** vc_wait_prepare(), or for tests without the kernel's help. */
+bool vc_park_prepare_with(bool membarrier);
 /** Takes it back. */
 void vc_park_clear(struct vc_parking *p);
 /** Sleeps on the own word while it has this value. True: somebody woke us. */
 bool vc_park_sleep(struct vc_parking *p, uint32_t value, uint64_t ns);
-/** The reading end of this process's pipe, -1 when there is none. */
+/** The reading end of this process's pipe, -1 when there is none, or the program has closed it. */
 int vc_park_pipe(void);
 void vc_park_drain_pipe(void);
 /** When this participant was woken last, in ns. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/wait.h"
 
+#include "transport/drive.h"
 #include "transport/park.h"
 #include "transport/topology/cpus.h"
 
@@ -14,20 +15,39 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 /* How often the clock is read and the host MPI driven: every so many pauses or yields. */
 #define PAUSES_PER_LOOK 32
 #define YIELDS_PER_LOOK 4
-/* Between announcement and sleep: longer than any store buffer takes to drain (see wait.h). */
+/* Between announcement and fence: most waits end here. Where there is no fence, longer than store buffers
+ * take to drain on all but the busiest machines (see wait.h). */
 #define GRACE_NS 1500u
 /* After a wake-up that was not the end of the wait, the next message is probably near. */
 #define SPIN_AFTER_WAKE_NS 10000u
 #define LIVENESS_NS        500000000u
 /* A sleeper on descriptors relies on a pipe that its waker may not be able to reach. */
 #define PIPE_SLICE_NS 5000000u
-/* The first timed sleep of a wait that nobody can end early. */
-#define TIMED_FIRST_NS 20000u
-/* How often the host MPI is driven after a slice: a rendezvous takes several steps. */
-#define PROGRESS_BURST 2
-/* A call of the host's progress that takes longer than this has moved data; there may be more to move. */
-#define BUSY_NS        20000u
-#define PROGRESS_LIMIT 32
+
+/* Sleeps last a part of the time in which nothing came, so what comes is late by that part at most. A wait
+ * that nobody can end early sleeps shorter. */
+#define SLICE_PART       5
+#define TIMED_SLICE_PART 3
+#define TIMED_FIRST_NS   20000u
+/* Longest sleeps: as long as it takes for waking and looking around to cost one part in so many of a CPU, but
+ * they need not be shorter than this. */
+#define SLEEP_PART    800
+#define LONG_SLICE_NS 1000000u
+
+/* After a sleep the host MPI is driven until nothing has come for this long; for longer once something came,
+ * and longer still where gaps between what comes are, but not for ever. */
+#define GLANCE_NS     3000u
+#define LINGER_NS     50000u
+#define LINGER_MAX_NS 1000000u
+/* The same in yields, where ranks share CPUs. */
+#define GLANCE_YIELDS 8
+#define LINGER_YIELDS 64
+/* A yield that took longer let somebody else fill the caches. */
+#define LONG_YIELD_NS 200000u
+/* So many signs one after another make sure that something comes. */
+#define SURE 3
+/* More weak ones in a row than these are no signs. */
+#define MANY_WEAK 100
 
 static uint64_t relaxed_add(_Atomic uint64_t *counter, uint64_t n)
 {
@@ -53,6 +73,7 @@ static void announce(struct vc_waiter *w, uint32_t value, uint64_t now)
 {
     vc_park_announce(w->parking, value, w->src != NULL);
     w->announced = true;
+    w->fenced = false;
     w->t_announced = now;
 }
 
@@ -64,28 +85,42 @@ void vc_wait_unpark(struct vc_waiter *w)
 
 /* ---- escalation ---- */
 
-#define STEAL_PERIOD_NS 500000000u
-/* One part in so many stolen: the hypervisor has other guests to run, and a spinning vCPU is held against
- * this one. */
-#define STEAL_PART 20
+#define LOOK_AROUND_NS 500000000u
+/* With more than this stolen the hypervisor has other guests to run, and a spinning vCPU is held against this
+ * one. */
+#define STEAL_PERMILLE 50
 
-static _Atomic bool cpus_stolen;
-
-/* Looks at the stolen time now and then; only ever called on the way to a sleep. */
-static void look_at_steal(uint64_t now)
+static void look_at_steal(bool first)
 {
-    static _Atomic uint64_t next_look, last_steal, last_total;
-    uint64_t due = atomic_load_explicit(&next_look, memory_order_relaxed), steal, total;
-    if (now < due || !atomic_compare_exchange_strong_explicit(&next_look, &due, now + STEAL_PERIOD_NS,
-                                                              memory_order_relaxed, memory_order_relaxed))
-        return;
+    static _Atomic uint64_t last_steal, last_total;
+    uint64_t steal, total;
     if (vc_steal_read(&steal, &total) != VC_OK)
         return;
     uint64_t old_steal = atomic_exchange_explicit(&last_steal, steal, memory_order_relaxed);
     uint64_t old_total = atomic_exchange_explicit(&last_total, total, memory_order_relaxed);
-    if (due != 0 && total > old_total)
-        atomic_store_explicit(&cpus_stolen, (steal - old_steal) * STEAL_PART > total - old_total,
-                              memory_order_relaxed);
+    if (!first && total > old_total) {
+        uint64_t part = (steal - old_steal) * 1000 / (total - old_total);
+        atomic_store_explicit(&vc_wait_stats.stolen, part, memory_order_relaxed);
+    }
+}
+
+/* Looks at the stolen time, and whatever else may change about the CPUs, now and then; only ever called on
+ * the way to a sleep. */
+static void look_around(const struct vc_waiter *w, uint64_t now)
+{
+    static _Atomic uint64_t next_look;
+    uint64_t due = atomic_load_explicit(&next_look, memory_order_relaxed);
+    if (now < due || !atomic_compare_exchange_strong_explicit(&next_look, &due, now + LOOK_AROUND_NS,
+                                                              memory_order_relaxed, memory_order_relaxed))
+        return;
+    look_at_steal(due == 0);
+    if (w->cfg->look_around)
+        w->cfg->look_around();
+}
+
+static bool cpus_stolen(void)
+{
+    return atomic_load_explicit(&vc_wait_stats.stolen, memory_order_relaxed) > STEAL_PERMILLE;
 }
 
 /* How long it is worth burning before sleeping, in ns. */
@@ -109,7 +144,7 @@ static uint64_t burn_budget(const struct vc_waiter *w)
     uint64_t cost = atomic_load_explicit(&vc_wait_stats.wake_cost_ns, memory_order_relaxed);
     if (cost == 0)
         cost = cfg->spin_ns;
-    if (atomic_load_explicit(&cpus_stolen, memory_order_relaxed))
+    if (cpus_stolen())
         cost /= 4;
     if (cost < 5000)
         cost = 5000;
@@ -119,11 +154,118 @@ static uint64_t burn_budget(const struct vc_waiter *w)
 static void start_burning(struct vc_waiter *w, uint64_t now, uint64_t budget)
 {
     w->stage = w->cfg->crowded ? STAGE_YIELD : STAGE_SPIN;
-    w->t_start = now;
+    w->t_came = w->t_quiet = now;
+    w->signs = w->weak = 0;
+    w->t_slept = 0;
     w->t_stage = budget == UINT64_MAX ? UINT64_MAX : now + budget;
+    w->cpu_ns = 0;
 }
 
-/* Time this thread itself has used: being preempted is not being busy. */
+/* ---- the host MPI ---- */
+
+/* The host MPI has its turn at least that often even if all sleeps end early. */
+#define HOST_EVERY_NS 500000u
+
+static _Atomic uint64_t host_driven; /* when, in ns; any thread's */
+
+/* Something may have come: the host is driven for some more time. */
+static void drive_on(struct vc_waiter *w, uint64_t now)
+{
+    w->driving = true;
+    w->t_driven = now;
+    w->quiet_calls = 0;
+    w->cpu_ns = 0;
+    if (w->announced)
+        vc_wait_unpark(w); /* awake: nobody needs to wake it */
+}
+
+/*
+ * Something came through the host: somebody's messages need this rank, and there will be more of them. Where
+ * they come further apart, the linger becomes as long as that. A sign can be an interrupt or a cold cache: it
+ * is a reason to look a little longer; a second one is half a reason to sleep shorter.
+ */
+static void note_came(struct vc_waiter *w, uint64_t now)
+{
+    uint64_t gap = now - w->t_came, linger = LINGER_NS;
+    if (w->signs == SURE) { /* a longer one shrinks slowly */
+        linger = w->linger - w->linger / 16;
+        if (linger < 2 * gap)
+            linger = 2 * gap < LINGER_MAX_NS ? 2 * gap : LINGER_MAX_NS;
+        if (linger < LINGER_NS)
+            linger = LINGER_NS;
+    } else {
+        w->signs++;
+    }
+    if (w->signs == SURE)
+        w->t_quiet = now;
+    else if (w->signs > 1)
+        w->t_quiet += (now - w->t_quiet) / 2;
+    w->linger = (uint32_t)linger;
+    w->t_came = now;
+}
+
+/* One call of the host's progress; *now is the time afterwards. */
+static bool drive(struct vc_waiter *w, uint64_t *now)
+{
+    relaxed_add(&vc_wait_stats.progress_calls, 1);
+    w->turn.yielding = w->cfg->crowded;
+    enum vc_sign sign = vc_drive(&w->turn, w->cfg->host_progress, now);
+    if (sign == VC_SIGN_NONE)
+        return false;
+    if (sign == VC_SIGN_STRONG)
+        w->weak = 0;
+    else if (w->weak == MANY_WEAK)
+        return false;
+    else
+        w->weak++;
+    drive_on(w, *now);
+    if (sign == VC_SIGN_STRONG)
+        note_came(w, *now);
+    return true;
+}
+
+/* Nothing has come for long enough. Where ranks share CPUs yields are counted, whose time is the others'. */
+static bool is_quiet(const struct vc_waiter *w, uint64_t now)
+{
+    if (w->cfg->crowded)
+        return w->quiet_calls >= (w->signs == SURE         ? LINGER_YIELDS
+                                  : w->signs + w->weak > 0 ? 2 * GLANCE_YIELDS
+                                                           : GLANCE_YIELDS);
+    return w->quiet_calls >= VC_TURN_CALLS && now - w->t_driven > w->linger;
+}
+
+static void yield(void)
+{
+    sched_yield();
+    relaxed_add(&vc_wait_stats.yields, 1);
+}
+
+/* Between two polls of a rank whose messages come, or may come, through the host. */
+static int idle_driving(struct vc_waiter *w, int whom)
+{
+    uint64_t now;
+    if (w->cfg->crowded) {
+        uint64_t begun = vc_now_ns();
+        yield();
+        if (vc_now_ns() - begun > LONG_YIELD_NS)
+            w->turn = (struct vc_turn){.cold = true};
+    } else {
+        vc_cpu_relax();
+    }
+    if (!drive(w, &now)) {
+        w->quiet_calls++;
+        if (is_quiet(w, now)) {
+            w->driving = false;
+            /* Signs of one sleep after another add up; one without ends them. */
+            if (w->t_came < w->t_slept && (w->signs < SURE || now - w->t_came > LINGER_MAX_NS))
+                w->signs = 0;
+            atomic_store_explicit(&host_driven, now, memory_order_relaxed);
+        }
+    }
+    return check_liveness(w, whom, now);
+}
+
+/* Time this thread itself has used: being preempted costs nothing. */
 static uint64_t thread_cpu_ns(void)
 {
     struct timespec ts;
@@ -131,37 +273,62 @@ static uint64_t thread_cpu_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* The host MPI has its turn at least that often even if all sleeps end early. */
-#define HOST_EVERY_NS 2000000u
+/* What a sleep that nothing came of costs, from one to the next in the same wait. */
+static void learn_sleep_cost(struct vc_waiter *w)
+{
+    uint64_t cpu = thread_cpu_ns();
+    if (w->cpu_ns != 0 && cpu > w->cpu_ns) {
+        uint64_t old = atomic_load_explicit(&vc_wait_stats.sleep_cost_ns, memory_order_relaxed);
+        uint64_t cost = cpu - w->cpu_ns, avg = old ? old - old / 16 + cost / 16 : cost;
+        atomic_store_explicit(&vc_wait_stats.sleep_cost_ns, avg, memory_order_relaxed);
+    }
+    w->cpu_ns = cpu;
+}
 
-static _Atomic uint64_t host_driven; /* when, in ns; any thread's */
-
-/* Counts a finished sleep and lets the host MPI have its turn, for as long as it has something to do. */
-static void after_sleep(struct vc_waiter *w)
+/* Counts a finished sleep and lets the host MPI have its turn. Going on for as long as it has something to do
+ * is up to vc_wait_idle(), between polls. */
+static void after_sleep(struct vc_waiter *w, bool woken)
 {
     relaxed_add(&vc_wait_stats.sleeps, 1);
-    relaxed_add(&vc_wait_stats.progress_calls, 1);
-    w->cfg->host_progress(); /* not timed: after a sleep its code and data are out of the caches */
-    bool worked = false;
-    uint64_t t = thread_cpu_ns();
-    for (int calls = 1, quiet = 1; calls <= PROGRESS_LIMIT && quiet < PROGRESS_BURST; calls++) {
-        w->cfg->host_progress();
-        uint64_t now = thread_cpu_ns();
-        bool busy = now - t > BUSY_NS;
-        worked |= busy;
-        quiet = busy ? 0 : quiet + 1;
-        t = now;
-        relaxed_add(&vc_wait_stats.progress_calls, 1);
-    }
-    /* Where somebody's point-to-point messages need this rank, it looks after them more often until they are
-     * through. Otherwise slices grow, but stay below half of what has been waited already: whoever needs this
-     * rank's progress after all waits for that little longer in proportion. */
-    w->slice = worked ? w->slice / 2 : w->slice + w->slice / 2;
-    if (w->slice < w->cfg->slice_min_ns / 4)
-        w->slice = w->cfg->slice_min_ns / 4;
-    if (w->slice > w->cfg->slice_max_ns)
-        w->slice = w->cfg->slice_max_ns;
+    uint64_t now = vc_now_ns(), last = atomic_load_explicit(&host_driven, memory_order_relaxed);
+    /* Woken: what was waited for is probably there, and driving the host costs system calls of its own where
+     * its messages go over sockets. A sleep that ends by itself always drives it. */
+    if (woken && now - last < HOST_EVERY_NS)
+        return;
+    if (!woken)
+        learn_sleep_cost(w);
+    w->t_slept = now;
+    w->weak = 0;
+    w->turn = (struct vc_turn){.cold = true};
+    for (int calls = 0; calls < VC_TURN_CALLS; calls++)
+        drive(w, &now);
+    atomic_store_explicit(&host_driven, now, memory_order_relaxed);
+    w->driving = true;
+    w->t_driven = now;
+    w->quiet_calls = 0;
+    if (w->t_came < w->t_slept && w->signs < SURE)
+        w->linger = GLANCE_NS;
+    look_around(w, now);
 }
+
+/* How long to sleep. */
+static uint64_t slice_of(const struct vc_waiter *w, uint64_t now)
+{
+    const struct vc_wait_cfg *cfg = w->cfg;
+    bool wakeable = w->parking || w->src;
+    uint64_t slice = (now - w->t_quiet) / (wakeable ? SLICE_PART : TIMED_SLICE_PART);
+    uint64_t least = wakeable ? cfg->slice_min_ns : TIMED_FIRST_NS;
+    uint64_t most = SLEEP_PART * atomic_load_explicit(&vc_wait_stats.sleep_cost_ns, memory_order_relaxed);
+    if (most < LONG_SLICE_NS)
+        most = LONG_SLICE_NS;
+    if (most > cfg->slice_max_ns)
+        most = cfg->slice_max_ns;
+    if (slice > most)
+        slice = most;
+    return slice < least ? least : slice;
+}
+
+/* ---- sleeping ---- */
 
 static void learn_wake_cost(const struct vc_waiter *w)
 {
@@ -176,15 +343,16 @@ static void learn_wake_cost(const struct vc_waiter *w)
 
 static void sleep_on_word(struct vc_waiter *w, uint32_t value)
 {
-    if (vc_park_sleep(w->parking, value, w->slice))
+    bool woken = vc_park_sleep(w->parking, value, slice_of(w, vc_now_ns()));
+    if (woken)
         learn_wake_cost(w);
-    after_sleep(w);
+    after_sleep(w, woken);
 }
 
 /* Sleeps on the source's descriptor and, where peers may wake through shared memory too, on the pipe. */
 static void sleep_on_fds(struct vc_waiter *w)
 {
-    uint64_t slice = w->slice;
+    uint64_t slice = slice_of(w, vc_now_ns());
     struct pollfd fds[2] = {{.fd = w->src->fd, .events = POLLIN},
                             {.fd = w->parking ? vc_park_pipe() : -1, .events = POLLIN}};
     if (w->parking && slice > PIPE_SLICE_NS)
@@ -202,27 +370,14 @@ static void sleep_on_fds(struct vc_waiter *w)
         w->src->clear(w->src);
         w->armed = false;
     }
-    /* Woken: what was waited for is probably there, and driving the host costs system calls of its own where
-     * its messages go over sockets. A sleep that ends by itself always drives it. */
-    uint64_t now = vc_now_ns(), last = atomic_load_explicit(&host_driven, memory_order_relaxed);
-    if (n > 0 && now - last < HOST_EVERY_NS) {
-        relaxed_add(&vc_wait_stats.sleeps, 1);
-        return;
-    }
-    atomic_store_explicit(&host_driven, now, memory_order_relaxed);
-    after_sleep(w);
+    after_sleep(w, n > 0);
 }
 
 static void look(struct vc_waiter *w, uint64_t now)
 {
-    relaxed_add(&vc_wait_stats.progress_calls, 1);
-    w->cfg->host_progress();
-    if (now >= w->t_stage) {
-        bool wakeable = w->parking || w->src;
-        w->stage = wakeable ? STAGE_ANNOUNCED : STAGE_TIMED;
-        w->slice = wakeable ? w->cfg->slice_min_ns : TIMED_FIRST_NS;
-        if (w->cfg->mode == VC_WAIT_AUTO)
-            look_at_steal(now);
+    if (!drive(w, &now) && now >= w->t_stage) {
+        w->stage = w->parking || w->src ? STAGE_ANNOUNCED : STAGE_TIMED;
+        look_around(w, now);
     }
 }
 
@@ -233,7 +388,6 @@ static void rise(struct vc_waiter *w, uint64_t now)
     start_burning(w, now, sleep_again ? 0 : SPIN_AFTER_WAKE_NS);
     if (sleep_again)
         w->stage = STAGE_ANNOUNCED;
-    w->slice = w->cfg->slice_min_ns;
 }
 
 /* Announces; or, when that stands and the condition was polled since, sleeps. */
@@ -265,6 +419,11 @@ static int idle_announced(struct vc_waiter *w, int whom)
             vc_cpu_relax();
             return VC_OK;
         }
+        if (!w->fenced) {
+            vc_park_fence();
+            w->fenced = true;
+            return VC_OK; /* and the condition is polled once more */
+        }
     }
     if (again)
         return VC_OK;
@@ -284,12 +443,15 @@ int vc_wait_idle(struct vc_waiter *w, int whom)
     if (n < VC_TIGHT_POLLS)
         return VC_OK;
     uint64_t now;
-    if (w->t_start == 0) {
+    if (w->t_came == 0) {
         now = vc_now_ns();
+        w->turn = (struct vc_turn){.cold = true};
         start_burning(w, now, burn_budget(w));
         if (w->t_stage == now)
             look(w, now);
     }
+    if (w->driving)
+        return idle_driving(w, whom);
     switch ((enum stage)w->stage) {
     case STAGE_SPIN:
         vc_cpu_relax();
@@ -298,16 +460,15 @@ int vc_wait_idle(struct vc_waiter *w, int whom)
         look(w, now = vc_now_ns());
         return check_liveness(w, whom, now);
     case STAGE_YIELD:
-        sched_yield();
-        relaxed_add(&vc_wait_stats.yields, 1);
+        yield();
         if (n % YIELDS_PER_LOOK != 0)
             return VC_OK;
         look(w, now = vc_now_ns());
         return check_liveness(w, whom, now);
     case STAGE_TIMED: {
-        struct timespec ts = {0, (long)vc_min_size(w->slice, 999999999u)};
+        struct timespec ts = {0, (long)vc_min_size(slice_of(w, vc_now_ns()), 999999999u)};
         nanosleep(&ts, NULL);
-        after_sleep(w);
+        after_sleep(w, false);
         return check_liveness(w, whom, vc_now_ns());
     }
     case STAGE_ANNOUNCED:

@@ -15,17 +15,27 @@
  * protocol as a completion channel's.
  *
  * The waker's side carries no fence: publish data (release store), then vc_wake_*(), which is one relaxed
- * load of a line that hardly ever changes. This is Dekker's pattern with the fence on the sleeper's side
- * alone, so a waker whose store still sits in its store buffer while it reads "nobody sleeps" can miss a
- * sleeper that has just announced itself. The sleeper therefore polls for a grace period (longer than any
- * store buffer drains) between announcement and sleep, and every sleep is bounded: a wake-up lost in spite of
- * that costs one slice, never a hang. That trade buys the waker, who is on the hot path of every collective,
- * some 30-100 ns a call.
+ * load of a line that hardly ever changes. That buys the waker, who is on the hot path of every collective,
+ * some 30-100 ns a call. By itself it is Dekker's pattern with half of its fences: a waker whose store still
+ * sits in its store buffer while it reads "nobody sleeps" would miss a sleeper that has just announced
+ * itself, and that sleeper would not see the store either. So the sleeper fences for both: it announces
+ * itself, lets a grace period pass, in which most waits end, calls membarrier(GLOBAL_EXPEDITED), polls once
+ * more, and sleeps. The kernel runs a full fence on every CPU that is running a process that has registered
+ * for it, and switching between processes is a fence by itself. On the waker's CPU that fence falls
+ *   - before the waker's load: then the load comes after the announcement, and the waker sees the sleeper; or
+ *   - after the load, and therefore after the store that precedes it: then the sleeper's last poll sees the
+ * data. The futex itself refuses to sleep once a waker has changed the word. Between the announcement and its
+ * sleeps one fence is enough, however many slices follow.
+ *
+ * Processes register in vc_wait_prepare(); kernels know this from 4.16 on, and it works across namespaces.
+ * Where the kernel or a seccomp filter refuses, be it for one of them only, the grace period alone stands
+ * against the store buffer, and a wake-up lost in spite of it costs one slice, never a hang.
  */
 #ifndef VC_TRANSPORT_WAIT_H
 #define VC_TRANSPORT_WAIT_H
 
 #include "transport/base.h"
+#include "transport/drive.h"
 #include <stdatomic.h>
 #include <sys/types.h>
 
@@ -37,13 +47,14 @@ struct vc_wait_cfg {
     enum vc_wait_mode mode;
     uint64_t spin_ns;            /**< hybrid: spin budget; auto: first guess of what a wake-up costs */
     bool crowded;                /**< this OS has more ranks than CPUs for them: yield early, do not burn */
-    uint64_t slice_min_ns;       /**< first sleep; later ones grow */
+    uint64_t slice_min_ns;       /**< first sleep; later ones grow while nothing comes */
     uint64_t slice_max_ns;       /**< longest sleep */
     void (*host_progress)(void); /**< drives the underlying MPI; never NULL */
     /** NULL, or called with check_arg at every look at who is alive: VC_OK, or an error that ends the wait.
      */
     int (*check)(void *check_arg);
     void *check_arg;
+    void (*look_around)(void); /**< NULL, or called on the way to a sleep, every half second at most */
 };
 
 /** Counters of this process for the statistics; relaxed, monotone. */
@@ -51,6 +62,8 @@ struct vc_wait_stats {
     _Atomic uint64_t sleeps, wakes, yields, progress_calls;
     _Atomic uint64_t
         wake_cost_ns; /**< running average of the time from a waker's call to the sleeper running again */
+    _Atomic uint64_t sleep_cost_ns; /**< running average of the CPU time that a sleep without result costs */
+    _Atomic uint64_t stolen;        /**< parts in a thousand of the CPUs' time stolen, when last looked at */
 };
 extern struct vc_wait_stats vc_wait_stats;
 
@@ -103,16 +116,31 @@ size_t vc_park_bytes(int n);
  * microsecond, which is also what a switch to another process and back costs. */
 #define VC_TIGHT_POLLS 200
 
+/** To be called once by each process that waits or wakes; before it has threads if possible, because with
+ * threads it takes some ten milliseconds. True: its wake-ups cannot be lost. */
+bool vc_wait_prepare(void);
+
 struct vc_waiter {
     const struct vc_wait_cfg *cfg;
     struct vc_parking *parking; /**< NULL: nobody can wake this wait through shared memory */
     struct vc_wake_src *src;    /**< NULL: nor through a descriptor; without both, sleeps are timed only */
     struct vc_wake_src *watch;  /**< NULL, or what is checked while waiting, whatever is waited for */
     uint32_t polls;
+    uint32_t quiet_calls; /**< of the host's progress since something came, while driving */
     uint8_t stage;
-    bool announced, armed;
-    uint64_t t_start, t_stage, slice, t_liveness;
-    uint64_t t_announced;
+    bool announced, armed, fenced;
+    bool driving; /**< the host MPI is driven between polls: something may come through it */
+    uint8_t signs,
+        weak;          /**< that something came, one after another; weak ones since a strong one or a sleep */
+    uint32_t linger;   /**< for how long to drive it although nothing comes, in ns */
+    uint64_t t_came;   /**< when something came last, or the wait became one; 0: not yet */
+    uint64_t t_quiet;  /**< the same, where it certainly came */
+    uint64_t t_slept;  /**< end of the last sleep after which the host was driven */
+    uint64_t t_driven; /**< since when nothing has come while driving */
+    uint64_t t_stage, t_liveness, t_announced;
+    uint64_t
+        cpu_ns; /**< CPU time of the thread after the last sleep without result; 0: something else since */
+    struct vc_turn turn;
 };
 
 static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *cfg,
@@ -123,8 +151,8 @@ static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *
     w->src = w->watch = NULL;
     w->polls = 0;
     w->stage = 0;
-    w->announced = w->armed = false;
-    w->t_start = w->t_liveness = 0;
+    w->announced = w->armed = w->driving = false;
+    w->t_came = w->t_liveness = 0;
 }
 
 /** The same for a wait that may (also) be ended by `src`; NULL is legal. */

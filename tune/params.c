@@ -25,10 +25,13 @@ _Static_assert(VC_SEG_AUTO == 0 && VC_SEG_MEMFD == 1 && VC_SEG_SHM == 2, "backin
 _Static_assert(VC_LOG_ERROR == 0 && VC_LOG_WARN == 1 && VC_LOG_INFO == 2 && VC_LOG_DEBUG == 3, "log_words");
 
 static const char *const coalescing_words[] = {"suggest", "apply", "ignore", NULL};
+static const char *const host_yield_words[] = {"auto", "0", "1", NULL};
 static const char *const tune_words[] = {"off", "online", NULL};
 static const char *const device_words[] = {"auto", "off", "watch", NULL};
 _Static_assert(VC_COALESCING_SUGGEST == 0 && VC_COALESCING_APPLY == 1 && VC_COALESCING_IGNORE == 2,
                "coalescing_words");
+_Static_assert(VC_HOST_YIELD_AUTO == 0 && VC_HOST_YIELD_OFF == 1 && VC_HOST_YIELD_ON == 2,
+               "host_yield_words");
 _Static_assert(VC_TUNE_OFF == 0 && VC_TUNE_ONLINE == 1, "tune_words");
 _Static_assert(VC_DEVICE_AUTO == 0 && VC_DEVICE_OFF == 1 && VC_DEVICE_WATCH == 2, "device_words");
 
@@ -109,6 +112,7 @@ SIZE(verbs_slot, 1 << 10, 1 << 20)
 SIZE(verbs_zcopy_min, 0, (size_t)1 << 40)
 FLAG(verbs_reg_cache)
 WORD(coalescing, vc_coalescing_mode, coalescing_words)
+WORD(host_yield, vc_host_yield_mode, host_yield_words)
 WORD(tune, vc_tune_mode, tune_words)
 WORD(device_memory, vc_device_mode, device_words)
 INT(tune_share, 0, 1000)
@@ -252,6 +256,10 @@ static const struct vc_param_def defs[] = {
      "Names the physical host this operating system runs on, the same text in all of its virtual machines. "
      "Given by the administrator when it cannot be found out.",
      parse_host_id, format_host_id, true},
+    {"HOST_YIELD", "auto", "auto | 0 | 1",
+     "Whether the MPI underneath yields the CPU while it waits (Open MPI's mpi_yield_when_idle). auto: where "
+     "ranks share CPUs, unless the user has told the MPI; 0 leaves it alone; 1 always.",
+     parse_host_yield, format_host_yield, true},
     {"LOG", "warn", "error | warn | info | debug",
      "What is printed to standard error. A healthy run prints nothing at warn.", parse_log, format_log, true},
     {"NODE_SPLIT", "0", "0 (off) | a number of ranks",
@@ -319,7 +327,9 @@ static const struct vc_param_def defs[] = {
      format_verbs_library, true},
     {"VERBS_PKEY", "auto", "auto | 0x0001..0xffff",
      "The InfiniBand partition key, as it stands in the port's table, the membership bit (0x8000) included. "
-     "auto takes the first of full membership.",
+     "auto takes the first of full membership. All ranks' keys must be of one partition; otherwise messages "
+     "go another "
+     "way, and a line says so.",
      vc_param_parse_pkey, vc_param_format_pkey, true},
     {"VERBS_PORT", "0", "0 (the first active one) | a port number", "The port of the RDMA device.",
      parse_verbs_port, format_verbs_port, true},

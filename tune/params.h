@@ -58,6 +58,7 @@ enum vc_coalescing_mode {
     VC_COALESCING_APPLY,   /**< set at MPI_Init by one rank of each host, restored at MPI_Finalize */
     VC_COALESCING_IGNORE,
 };
+enum vc_host_yield_mode { VC_HOST_YIELD_AUTO, VC_HOST_YIELD_OFF, VC_HOST_YIELD_ON };
 enum vc_tune_mode { VC_TUNE_OFF, VC_TUNE_ONLINE };
 enum vc_device_mode { VC_DEVICE_AUTO, VC_DEVICE_OFF, VC_DEVICE_WATCH };
 enum vc_stats_mode { VC_STATS_OFF, VC_STATS_TEXT, VC_STATS_JSON };
@@ -101,7 +102,8 @@ struct vc_params {
     enum vc_tune_mode tune;                   /**< VCOLL_TUNE */
     int tune_share;                           /**< VCOLL_TUNE_SHARE: calls out of 1000 that may be trials */
     enum vc_device_mode device_memory;        /**< VCOLL_DEVICE_MEMORY */
-    char tune_save[256]; /**< VCOLL_TUNE_SAVE: "", or where rank 0 saves what was found */
+    char tune_save[256];                /**< VCOLL_TUNE_SAVE: "", or where rank 0 saves what was found */
+    enum vc_host_yield_mode host_yield; /**< VCOLL_HOST_YIELD */
 };
 
 struct vc_param_def {

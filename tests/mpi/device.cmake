@@ -16,6 +16,10 @@ vc_standin(standin_cuda libcuda.so.1 device_standin.c VC_STANDIN_CUDA=1)
 vc_standin(standin_hip5 libamdhip64.so.5 device_standin.c VC_STANDIN_HIP=5)
 vc_standin(standin_hip6 libamdhip64.so.6 device_standin.c VC_STANDIN_HIP=6)
 vc_standin(standin_ze libze_loader.so.1 device_standin.c VC_STANDIN_ZE=1)
+# The loader loads the library of a device where there is one; alone it is part of many MPIs.
+vc_standin(standin_ze_gpu libze_intel_gpu.so.1 device_empty.c)
+target_link_libraries(standin_ze PRIVATE -Wl,--no-as-needed standin_ze_gpu)
+vc_standin(standin_ze_alone libze_loader.so.1 device_standin.c VC_STANDIN_ZE=1)
 
 # vc_device_test(<name> <ranks> <when> <api> <library> [A=b ...])
 function(vc_device_test name np when api library)
@@ -57,6 +61,11 @@ vc_mpi_test(device.threads NP 2 TIMEOUT 120 ENV VCOLL_SETUP_AFTER=1
   VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>:$<TARGET_FILE:standin_cuda>:$<TARGET_FILE:standin_hip6>:$<TARGET_FILE:standin_ze>
   COMMAND $<TARGET_FILE:law_threads>)
 set_tests_properties(mpi.device.threads PROPERTIES SKIP_RETURN_CODE 77)
+
+vc_mpi_test(device.loader_alone NP 2 ENV VCOLL_SETUP_AFTER=1 VCOLL_LOG=info
+  VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>:$<TARGET_FILE:standin_ze_alone> COMMAND $<TARGET_FILE:law_verify> 1)
+set_tests_properties(mpi.device.loader_alone PROPERTIES FAIL_REGULAR_EXPRESSION "memory is staged"
+  PASS_REGULAR_EXPRESSION "ok active")
 
 # A driver without the functions: one line, and calls on host memory go on.
 vc_standin(standin_empty libcuda.so.1 device_empty.c)

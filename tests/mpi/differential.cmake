@@ -8,6 +8,7 @@ add_executable(differential
   differential_trial.c
   differential_types.c
   differential_views.c
+  differential_moves.c
 )
 target_link_libraries(differential PRIVATE vcoll_flags m)
 add_executable(differential_algs differential_algs.c)

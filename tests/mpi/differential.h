@@ -59,6 +59,7 @@ struct basic {
     int npieces; /**< 2 for pairs whose halves have a gap between them */
     struct piece piece[2];
     unsigned ops; /**< bit per predefined operator that the MPI accepts with it */
+    bool strides; /**< the MPI can move it with any stride */
 };
 
 enum { OPS_PREDEFINED = 12, OPS_USER = 5 };
@@ -77,6 +78,11 @@ struct operation {
 
 void basics_init(void);
 const struct basic *basic_random(struct rng *r, bool pairs_too);
+/**
+ * Whether this MPI can only be trusted with elements that lie at multiples of their size from each other:
+ * Open MPI 5.0 loses its place in others where a fragment of a message ends.
+ */
+bool basics_need_grid(void);
 /** A basic type together with one of the predefined operators that are valid for it. */
 const struct basic *basic_random_reducible(struct rng *r, const struct operation **op);
 const struct operation *op_user_random(struct rng *r);
@@ -95,6 +101,10 @@ struct signature {
     const struct basic *field[MAX_FIELDS];
     size_t packed; /**< bytes of one atom in signature order */
 };
+
+/** Index of the first element that differs in two streams of `bytes` bytes in signature order, or -1. */
+long signature_difference(const struct signature *sig, enum value_mode mode, size_t bytes, const char *a,
+                          const char *b);
 
 struct layout {
     MPI_Datatype type;
@@ -147,6 +157,15 @@ void view_pack(const struct view *v, char *out);
  * data. */
 bool view_touched(const struct view *v, bool data_too, ptrdiff_t *where);
 void view_free(struct view *v);
+
+/**
+ * Whether the MPI underneath moves `natoms` atoms of the layout as the standard says: packed, unpacked, and
+ * sent to itself. It does not always: Open MPI 5.0 steps over float complex in units of its size, whatever
+ * the stride.
+ */
+bool layout_moves(struct layout *l, const struct signature *sig, size_t natoms);
+/** How often that was denied. */
+long layouts_refused(void);
 
 /* ---- user operators look here for where the fields of an element are ---- */
 extern const struct layout *op_layout;

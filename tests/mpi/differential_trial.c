@@ -122,10 +122,8 @@ static void draw_signature(struct trial *t, struct rng *g, bool reduction, bool 
             s->packed += s->field[i]->piece[p].len;
 }
 
-/* A layout of this rank for blocks whose sizes are multiples of the granule; `same`: blocks are all of `n`
- * atoms. */
-static void draw_layout(struct trial *t, struct layout *lay, size_t granule, size_t n, bool same,
-                        size_t total, bool columns, bool simple, struct rng *l)
+static void draw_any_layout(struct trial *t, struct layout *lay, size_t granule, size_t n, bool same,
+                            size_t total, bool columns, bool simple, struct rng *l)
 {
     size_t m = simple ? 1 : divisor(l, granule);
 
@@ -137,6 +135,27 @@ static void draw_layout(struct trial *t, struct layout *lay, size_t granule, siz
         layout_plain(lay, t->sig.field[0]);
     else
         layout_random(lay, &t->sig, m, columns && m ? total / m + 64 : 0, l);
+}
+
+/* A layout of this rank for blocks whose sizes are multiples of the granule; `same`: blocks are all of `n`
+ * atoms. */
+static void draw_layout(struct trial *t, struct layout *lay, size_t granule, size_t n, bool same,
+                        size_t total, bool columns, bool simple, struct rng *l)
+{
+    enum { TRIES = 1000, LARGE_TRIES = 4 };
+
+    for (int i = 0; i < TRIES; i++) {
+        /* Where the MPI can do few of them, the basic type itself or a struct of the fields once: found fast.
+         */
+        const bool small = i >= LARGE_TRIES && total > 0;
+        draw_any_layout(t, lay, small ? 1 : granule, n, same && !small, total, columns,
+                        simple || (small && t->sig.nfields == 1), l);
+        if (lay->predefined || layout_moves(lay, &t->sig, total))
+            return;
+        layout_free(lay);
+    }
+    fprintf(stderr, "differential: this MPI moves no layout of %s as it should\n", t->sig.field[0]->name);
+    MPI_Abort(MPI_COMM_WORLD, 2);
 }
 
 /* Atoms that `src` sends to `dst` where the call lets them differ. */

@@ -167,3 +167,23 @@ void view_free(struct view *v)
     free(v->image);
     memset(v, 0, sizeof *v);
 }
+
+long signature_difference(const struct signature *sig, enum value_mode mode, size_t bytes, const char *a,
+                          const char *b)
+{
+    size_t at = 0, f = 0, size;
+    long i = 0;
+
+    if (mode == V_BITS && memcmp(a, b, bytes) == 0)
+        return -1;
+    for (; at < bytes; at += size, i++) {
+        const struct basic *x = sig->field[f];
+        size = 0;
+        for (int p = 0; p < x->npieces; p++)
+            size += x->piece[p].len;
+        if (!basic_equal(x, mode, a + at, b + at))
+            return i;
+        f = (f + 1) % (size_t)sig->nfields;
+    }
+    return -1;
+}

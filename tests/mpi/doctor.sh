@@ -122,7 +122,7 @@ path)
     export VCOLL_VERBS_LIBRARY VCOLL_NODE_SPLIT
     expect 0 "$mpirun" -n 5 "$vcoll" doctor --all --only rdma-path,rdma-down,device
     has "rdma-path 5 nodes, each reaches the next and a random one"
-    VC_LOOPBACK="rank=1,cut@1" expect 2 "$mpirun" -n 3 "$vcoll" doctor --only rdma-path,rdma-down,device
+    VC_LOOPBACK="lost=1-2" expect 2 "$mpirun" -n 3 "$vcoll" doctor --only rdma-path,rdma-down,device
     has "^1 problem (broken)"
     has "ranks 1-2 of 3 what from rank 1 (.*, loop0) to rank 2 (.*, loop0): no message arrived within 2 s"
     VC_LOOPBACK="rank=2,memlock=1000" expect 2 "$mpirun" -n 3 "$vcoll" doctor --only rdma-path

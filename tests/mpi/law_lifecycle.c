@@ -102,7 +102,7 @@ static void alive(int n)
     struct usage most = usage();
     for (int i = 0; i < n; i++)
         MPI_Comm_free(&comm[i]);
-    compare("alive", before, usage(), most.rss_kb / 2 + 8192, 16);
+    compare("alive", before, usage(), most.rss_kb / 2 + 8192, 32);
     free(comm);
 }
 

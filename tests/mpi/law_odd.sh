@@ -61,7 +61,7 @@ fi
 # A pid namespace of its own: numbers of processes mean something else there.
 if unshare -p -f --mount-proc true 2>/dev/null; then
     # The MPI's own shared memory mixes up processes of the same number.
-    export OMPI_MCA_btl=self,tcp
+    export OMPI_MCA_btl=self,tcp OMPI_MCA_btl_tcp_if_include=lo
     try pids 0 "active, 1 nodes" blind
     try pids 2 "active, 1 nodes" blind
     try pids all "active, 1 nodes" blind

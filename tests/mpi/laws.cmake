@@ -2,7 +2,7 @@
 #
 # One test for each law of the design, and for each kind of wrong or missing surroundings. The programs run without vcoll
 # as well (by hand: tests/mpirun -n 4 law_verify), which is how to tell a wrong test from a wrong library.
-foreach(_law bcast cool ends init kill large lifecycle nowrite pool progress signals threads verify young)
+foreach(_law bcast cool ends flood init kill large lifecycle nowrite pool progress signals threads verify yield young)
   add_executable(law_${_law} law_${_law}.c)
   target_link_libraries(law_${_law} PRIVATE vcoll_flags)
 endforeach()
@@ -31,6 +31,7 @@ foreach(_wait poll event hybrid auto)
       COMMAND $<TARGET_FILE:law_progress>)
   endforeach()
 endforeach()
+vc_law_script(flood TIMEOUT 300)
 foreach(_chan shm mpi)
   vc_mpi_test(law.progress.split.${_chan} NP 4 PRELOAD
     ENV VCOLL_NODE_SPLIT=1 VCOLL_CHANNELS=${_chan} VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_progress>)
@@ -113,6 +114,7 @@ endif()
 # Waiting: few CPUs, and cool.
 vc_law_script(cpu TIMEOUT 300)
 vc_alone(mpi.law.cpu)
+vc_law_script(yield)
 
 # 6, in fault-tolerant jobs: where the MPI has them (Open MPI from 5.0 on).
 include(CheckSymbolExists)

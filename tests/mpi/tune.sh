@@ -6,11 +6,15 @@ unset OMPI_COMM_WORLD_SIZE PMIX_RANK PMI_RANK VCOLL_TABLE VCOLL_ALG VCOLL_WAIT
 # Ranks of one machine need no network; other tests may run on the same cores, so that ranks must not be bound to them.
 export OMPI_MCA_btl=self,vader OMPI_MCA_oob_tcp_if_include=lo OMPI_MCA_plm=isolated
 export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_rmaps_base_oversubscribe=1
+export PRTE_MCA_hwloc_default_binding_policy=none PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
 command -v jq > /dev/null || { echo "jq is not installed: skipped"; exit 77; }
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
 failed=0
+
+# Messages of Open MPI 5's launcher contain NUL bytes.
+grep() { command grep -a "$@"; }
 
 fail() {
     echo "FAILED: $*"
@@ -168,6 +172,13 @@ words)
     expect 2 run --sizes 4k:1k && says err 4k:1k
     expect 0 run --help && says out 'vcoll tune run -n 4 --quick' && says out balanced
     expect 0 check --help && says out 'guidelines'
+    # An mpirun that only tells: quiet by the variables of both launchers, because Open MPI 5 refuses the word for it.
+    mkdir bin
+    printf '#!/bin/sh\nfor word; do echo "[$word]"; done\nenv\n' > bin/mpirun
+    chmod +x bin/mpirun
+    (PATH=$dir/bin:$PATH && expect 0 run -n 2 -o none.json bcast) || failed=1
+    says out '^OMPI_MCA_orte_execute_quiet=1$' && says out '^PRTE_MCA_prte_execute_quiet=1$' && says out '^\[bcast\]$'
+    ! grep -qx '\[-q\]\|\[--quiet\]' out || fail "a word that Open MPI 5's mpirun refuses: $(cat out)"
     expect 1 run -n 2 --resume -o none.json && says err 'no samples'
     : > t.json
     expect 1 run -n 2 -o t.json && says err -- --force

@@ -8,6 +8,9 @@ trap 'rm -rf "$dir"' EXIT
 export XDG_STATE_HOME="$dir" XDG_CONFIG_HOME="$dir"
 failed=0
 
+# Messages of Open MPI 5's launcher contain NUL bytes.
+grep() { command grep -a "$@"; }
+
 fail() {
     echo "FAILED: $*"
     failed=1

@@ -18,3 +18,7 @@ if(TARGET vcoll AND TARGET vcoll-tool AND NOT VCOLL_SANITIZE)
     COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/test_install.sh ${CMAKE_COMMAND} ${PROJECT_BINARY_DIR} ${CMAKE_C_COMPILER})
   set_tests_properties(unit.install PROPERTIES LABELS unit TIMEOUT 180 PROCESSORS 2)
 endif()
+
+# The scripts of the quick start, with programs that only tell, and the words of tests/distro/run.
+add_test(NAME unit.scripts COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/test_scripts.sh ${PROJECT_SOURCE_DIR})
+set_tests_properties(unit.scripts PROPERTIES LABELS unit TIMEOUT 120)

@@ -60,7 +60,11 @@ add_executable(app $dir/app.c)
 target_compile_definitions(app PRIVATE EXPECTED="$version")
 target_link_libraries(app PRIVATE vcoll::vcoll)
 EOF
-try "$cmake" -S "$dir/project" -B "$dir/project/build" -DCMAKE_PREFIX_PATH="$dir/tree" -DCMAKE_C_COMPILER="$cc"
+# With the build program of this build: another one need not be installed.
+generator=$(sed -n 's/^CMAKE_GENERATOR:INTERNAL=//p' "$build/CMakeCache.txt")
+program=$(sed -n 's/^CMAKE_MAKE_PROGRAM:[A-Z]*=//p' "$build/CMakeCache.txt")
+try "$cmake" -G "$generator" -DCMAKE_MAKE_PROGRAM="$program" -S "$dir/project" -B "$dir/project/build" \
+    -DCMAKE_PREFIX_PATH="$dir/tree" -DCMAKE_C_COMPILER="$cc"
 try "$cmake" --build "$dir/project/build"
 try "$dir/project/build/app"
 readelf -d "$dir/project/build/app" | grep NEEDED | head -n 1 | grep -q libvcoll ||
@@ -90,7 +94,12 @@ OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl=self,vade
 OMPI_MCA_oob_tcp_if_include=lo
 export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM OMPI_MCA_btl OMPI_MCA_plm OMPI_MCA_oob_tcp_if_include
 try "$dir/tree/bin/vcoll" run --oversubscribe --bind-to none -n 2 "$dir/plain"
-try "$dir/tree/bin/vcoll" run --oversubscribe --bind-to none -n 1 "$dir/plain" : -n 1 "$dir/plain"
+# Where mpirun itself knows ":": that of Debian 13 (5.0.7) crashes on it.
+if mpirun --oversubscribe -n 1 true : -n 1 true >/dev/null 2>&1; then
+    try "$dir/tree/bin/vcoll" run --oversubscribe --bind-to none -n 1 "$dir/plain" : -n 1 "$dir/plain"
+else
+    echo "mpirun cannot do ':' here: not tried with vcoll run"
+fi
 "$dir/tree/bin/vcoll" run --oversubscribe --bind-to none -n 2 "$dir/plain" 5 >"$dir/log" 2>&1
 [ $? = 5 ] || fail "vcoll run does not return mpirun's exit code"
 echo "all good"

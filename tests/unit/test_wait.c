@@ -3,6 +3,9 @@
  */
 #include "transport/wait.h"
 
+#include "transport/park.h"
+
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,7 +27,7 @@ static void count_progress(void)
 
 static struct vc_wait_cfg config(enum vc_wait_mode mode, bool crowded)
 {
-    struct vc_wait_cfg cfg = {mode, 50000, crowded, 200000, 5000000, count_progress, NULL, NULL};
+    struct vc_wait_cfg cfg = {mode, 50000, crowded, 200000, 5000000, count_progress, NULL, NULL, NULL};
     return cfg;
 }
 
@@ -222,6 +225,183 @@ static void test_dead_peer(void **state)
     munmap(s, sizeof *s);
 }
 
+/* ---- the host MPI has something to do ---- */
+
+/* A host whose messages come one by one, each a while after the one before was taken in. */
+static struct {
+    int left;
+    uint64_t gap, work, next;
+} host;
+
+static void host_with_messages(void)
+{
+    uint64_t now = vc_now_ns();
+    if (host.left == 0 || now < host.next)
+        return;
+    while (vc_now_ns() - now < host.work)
+        ;
+    host.left--;
+    host.next = vc_now_ns() + host.gap;
+}
+
+/* Without anybody to wake it: sleeps of up to 20 ms, and a message each was the cliff. */
+static void test_goes_on_while_something_comes(void **state)
+{
+    (void)state;
+    static const struct {
+        int messages;
+        uint64_t gap, work;
+    } floods[] = {{1000, 2000, 3000}, {500, 20000, 3000}, {100, 300000, 20000}};
+    struct shared *s = shared_memory();
+    for (int crowded = 0; crowded < 2; crowded++)
+        for (size_t f = 0; f < sizeof floods / sizeof floods[0]; f++) {
+            struct vc_wait_cfg cfg = config(VC_WAIT_EVENT, crowded);
+            struct vc_parking p = parking(s, 2, 0);
+            struct vc_waiter w;
+            cfg.host_progress = host_with_messages;
+            cfg.slice_min_ns = 500000;
+            cfg.slice_max_ns = 20000000;
+            host.left = 0;
+            vc_drive_learn(host_with_messages, crowded);
+            assert_true(vc_drive_idle_ns() > 0);
+            uint64_t sleeps = atomic_load(&vc_wait_stats.sleeps), end = vc_now_ns() + 10000000000u;
+            host.left = floods[f].messages;
+            host.gap = floods[f].gap;
+            host.work = floods[f].work;
+            host.next = vc_now_ns() + 3000000; /* asleep by then */
+            vc_wait_begin(&w, &cfg, &p);
+            while (host.left > 0 && vc_now_ns() < end)
+                assert_int_equal(vc_wait_idle(&w, 1), VC_OK);
+            vc_wait_end(&w);
+            sleeps = atomic_load(&vc_wait_stats.sleeps) - sleeps;
+            print_message("%s: %d messages, one each %d us: %d sleeps\n", crowded ? "crowded" : "not crowded",
+                          floods[f].messages, (int)(floods[f].gap / 1000), (int)sleeps);
+            assert_int_equal(host.left, 0);
+            /* Crowded, gaps longer than some yields take are slept through. */
+            if (!crowded || floods[f].gap < 10000)
+                assert_true(sleeps < (uint64_t)floods[f].messages / 2);
+            assert_int_equal(parked(s), 0);
+        }
+    munmap(s, sizeof *s);
+}
+
+/* Sleeps grow with the time in which nothing came. */
+static void test_sleeps_grow_in_silence(void **state)
+{
+    (void)state;
+    struct shared *s = shared_memory();
+    struct vc_wait_cfg cfg = config(VC_WAIT_EVENT, false);
+    struct vc_parking p = parking(s, 2, 0);
+    cfg.slice_min_ns = 500000;
+    cfg.slice_max_ns = 20000000;
+    uint64_t sleeps = atomic_load(&vc_wait_stats.sleeps);
+    wait_for(&s->turn, 1, &cfg, &p, 1, 500000000);
+    sleeps = atomic_load(&vc_wait_stats.sleeps) - sleeps;
+    assert_in_range(sleeps, 10, 400); /* 1000 of half a millisecond; 25 of 20 ms */
+    assert_true(atomic_load(&vc_wait_stats.sleep_cost_ns) > 0);
+    munmap(s, sizeof *s);
+}
+
+/* ---- wake-ups that get lost ---- */
+
+enum { LITMUS = 20000 };
+
+/* Participant 1 publishes and looks for sleepers in the very moment in which 0 announces itself and looks for
+ * what was published. Returns how often both saw nothing. */
+static int both_saw_nothing(bool fence)
+{
+    struct shared *s = shared_memory();
+    struct litmus {
+        _Atomic int round, data, done, saw;
+    } *l = mmap(NULL, sizeof *l, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(l != MAP_FAILED);
+    struct vc_park_area *area = (struct vc_park_area *)(void *)s->park;
+    pid_t pid = fork();
+    if (pid == 0) {
+        vc_wait_prepare();
+        for (int i = 1; i <= LITMUS; i++) {
+            for (int n = 0; atomic_load_explicit(&l->round, memory_order_acquire) != i; n++)
+                if (n % 1000 == 999)
+                    sched_yield();
+            atomic_store_explicit(&l->data, i, memory_order_release);
+            int saw = atomic_load_explicit(&area->nparked, memory_order_relaxed) != 0;
+            atomic_store_explicit(&l->saw, saw, memory_order_relaxed);
+            atomic_store_explicit(&l->done, i, memory_order_release);
+        }
+        _exit(0);
+    }
+    struct vc_parking p = parking(s, 2, 0);
+    int missed = 0;
+    for (int i = 1; i <= LITMUS; i++) {
+        atomic_store_explicit(&l->round, i, memory_order_release);
+        for (volatile int n = i % 64; n > 0; n--) /* at another moment each time */
+            ;
+        vc_park_announce(&p, VC_PARK_ANY, false);
+        if (fence)
+            vc_park_fence();
+        int got = atomic_load_explicit(&l->data, memory_order_acquire) == i;
+        for (int n = 0; atomic_load_explicit(&l->done, memory_order_acquire) != i; n++)
+            if (n % 1000 == 999)
+                sched_yield();
+        missed += !got && !atomic_load_explicit(&l->saw, memory_order_relaxed);
+        vc_park_clear(&p);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(parked(s), 0);
+    munmap(l, sizeof *l);
+    munmap(s, sizeof *s);
+    return missed;
+}
+
+static void test_no_wake_up_is_lost(void **state)
+{
+    (void)state;
+    bool have = vc_wait_prepare();
+    print_message("missed without a fence of the waker's: %d of %d\n", both_saw_nothing(false), LITMUS);
+    if (have)
+        assert_int_equal(both_saw_nothing(true), 0);
+    else
+        print_message("no membarrier here\n");
+    assert_false(vc_park_prepare_with(false)); /* the other road: its wake-ups may be late by a slice */
+    ping_pong(VC_WAIT_EVENT, 2000, 0);
+    assert_int_equal(vc_wait_prepare(), have);
+}
+
+/* One that sleeps all the time stays counted, whatever others do. */
+static void test_sleepers_stay_counted(void **state)
+{
+    (void)state;
+    struct shared *s = shared_memory();
+    struct vc_parking two = parking(s, 3, 2), zero = parking(s, 3, 0);
+    vc_park_announce(&two, 1 + 1, false); /* for 1, which never comes */
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct vc_parking one = parking(s, 3, 1);
+        for (int i = 0; i < 200000; i++) {
+            vc_park_announce(&one, 1 + 0, false);
+            vc_park_clear(&one);
+        }
+        _exit(0);
+    }
+    int status = -1;
+    uint32_t least = 3, most = 0;
+    while (waitpid(pid, &status, WNOHANG) == 0)
+        for (int i = 0; i < 1000; i++) {
+            vc_wake_slow(&zero, 1);
+            uint32_t n = parked(s);
+            least = n < least ? n : least;
+            most = n > most ? n : most;
+        }
+    assert_int_equal(status, 0);
+    assert_in_range(least, 1, 2);
+    assert_in_range(most, 1, 2);
+    vc_park_clear(&two);
+    assert_int_equal(parked(s), 0);
+    munmap(s, sizeof *s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +410,10 @@ int main(void)
         cmocka_unit_test(test_only_whom_it_concerns),
         cmocka_unit_test(test_ping_pong),
         cmocka_unit_test(test_dead_peer),
+        cmocka_unit_test(test_goes_on_while_something_comes),
+        cmocka_unit_test(test_sleeps_grow_in_silence),
+        cmocka_unit_test(test_no_wake_up_is_lost),
+        cmocka_unit_test(test_sleepers_stay_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

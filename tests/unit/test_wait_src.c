@@ -2,6 +2,10 @@
 /* Waits that a descriptor may end, alone and together with a park word, and participants that give up. */
 #include "transport/wait.h"
 
+#include "transport/park.h"
+
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -57,7 +61,7 @@ static void no_progress(void) {}
 
 static struct vc_wait_cfg config(enum vc_wait_mode mode)
 {
-    struct vc_wait_cfg cfg = {mode, 50000, false, 900000000, 900000000, no_progress, NULL, NULL};
+    struct vc_wait_cfg cfg = {mode, 50000, false, 900000000, 900000000, no_progress, NULL, NULL, NULL};
     return cfg;
 }
 
@@ -156,6 +160,97 @@ static void a_park_word_wakes_who_sleeps_on_descriptors(void **state)
     munmap(s, sizeof *s);
 }
 
+/* The sleeper has closed its pipe and put a file of its own in its place: nobody writes into that, nor reads.
+ */
+static void files_of_the_program_stay_untouched(void **state)
+{
+    (void)state;
+    struct shared *s = shared_memory();
+    char name[] = "/tmp/vc_test_wait.XXXXXX", text[8] = "";
+    int file = mkstemp(name);
+    assert_true(file >= 0);
+    assert_int_equal(write(file, "precious", 8), 8);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct vc_parking p = parking(s, 1);
+        s->ids[1] = vc_peer_self();
+        int first = vc_park_pipe(); /* and its other end behind it */
+        vc_park_announce(&p, VC_PARK_ANY | VC_PARK_PIPE, true);
+        for (int fd = first; fd < first + 2; fd++)
+            if (dup2(file, fd) != fd || lseek(fd, 0, SEEK_SET) != 0)
+                _exit(1);
+        atomic_store_explicit(&s->turn, 1, memory_order_release);
+        while (atomic_load_explicit(&s->turn, memory_order_acquire) != 2)
+            usleep(1000);
+        vc_park_drain_pipe();
+        _exit(lseek(first, 0, SEEK_CUR) == 0 && vc_park_pipe() == -1 ? 0 : 2);
+    }
+    while (atomic_load_explicit(&s->turn, memory_order_acquire) != 1)
+        usleep(1000);
+    struct vc_parking p = parking(s, 0);
+    assert_int_equal(word(s, 1), VC_PARK_ANY | VC_PARK_PIPE);
+    vc_wake_all(&p);
+    assert_int_equal(word(s, 1), 0);
+    atomic_store_explicit(&s->turn, 2, memory_order_release);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(pread(file, text, sizeof text, 0), 8);
+    assert_memory_equal(text, "precious", 8);
+    close(file);
+    unlink(name);
+    munmap(s, sizeof *s);
+}
+
+/* The same on the waker's side: what it keeps open of another's pipe was closed, and the number used again.
+ */
+static void own_files_stay_untouched(void **state)
+{
+    (void)state;
+    struct shared *s = shared_memory();
+    char name[] = "/tmp/vc_test_wait.XXXXXX", text[8] = "";
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct vc_parking p = parking(s, 1);
+        struct pollfd pfd = {.fd = vc_park_pipe(), .events = POLLIN};
+        s->ids[1] = vc_peer_self();
+        for (int i = 1; i <= 2; i++) {
+            vc_park_announce(&p, VC_PARK_ANY | VC_PARK_PIPE, true);
+            atomic_store_explicit(&s->turn, i, memory_order_release);
+            if (poll(&pfd, 1, 10000) != 1)
+                _exit(i);
+            vc_park_drain_pipe();
+        }
+        _exit(0);
+    }
+    int file = mkstemp(name);
+    assert_true(file >= 0);
+    assert_int_equal(write(file, "precious", 8), 8);
+    int first = open("/dev/null", O_RDONLY | O_CLOEXEC); /* the next number to be given */
+    close(first);
+    struct vc_parking p = parking(s, 0);
+    for (int i = 1; i <= 2; i++) {
+        while (atomic_load_explicit(&s->turn, memory_order_acquire) != i)
+            usleep(1000);
+        vc_wake_all(&p);
+        if (i == 1) {
+            assert_true(fcntl(first, F_GETFD) >= 0); /* kept open there */
+            assert_int_equal(dup2(file, first), first);
+            lseek(first, 0, SEEK_SET);
+        }
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0); /* woken the second time, too */
+    assert_int_equal(pread(file, text, sizeof text, 0), 8);
+    assert_memory_equal(text, "precious", 8);
+    assert_true(fcntl(first, F_GETFD) >= 0); /* and it was not closed, either */
+    close(first);
+    close(file);
+    unlink(name);
+    munmap(s, sizeof *s);
+}
+
 static void what_the_source_reports_ends_the_wait(void **state)
 {
     (void)state;
@@ -238,6 +333,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_descriptor_wakes),
         cmocka_unit_test(a_park_word_wakes_who_sleeps_on_descriptors),
+        cmocka_unit_test(files_of_the_program_stay_untouched),
+        cmocka_unit_test(own_files_stay_untouched),
         cmocka_unit_test(what_the_source_reports_ends_the_wait),
         cmocka_unit_test(sleeps_are_as_short_as_the_source_wants),
         cmocka_unit_test(auto_leaves_the_cpu_to_a_software_device),

@@ -15,9 +15,17 @@
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 /** X-list of the functions in the table; adding a call means adding a line to next.list. */
 struct vc_next {
+#ifdef __GNUC__
+#pragma GCC diagnostic push
+/* A program that calls what MPI 4.1 deprecates is served, too: Open MPI 6 marks PMPI_Type_size_x. */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+#endif
 #define VC_NEXT(name) __typeof__(&PMPI_##name) name;
 #include "transport/mpi/next.list"
 #undef VC_NEXT
+#ifdef __GNUC__
+#pragma GCC diagnostic pop
+#endif
 };
 #pragma GCC diagnostic pop
 
@@ -57,6 +65,13 @@ int vc_host_progress_init(void);
 int vc_host_progress_init_with(bool direct);
 void vc_host_progress_fini(void);
 void vc_host_progress(void);
+
+/** Whether the MPI has a switch that makes its waits yield the CPU (Open MPI's mpi_yield_when_idle), and how
+ * it stands. */
+bool vc_host_can_yield(void);
+bool vc_host_yields(void);
+/** Turns it, until vc_host_progress_fini(); nothing where there is none. From one thread at a time. */
+void vc_host_set_yield(bool on);
 
 /**
  * The mpi channel: point-to-point on `comm`, a private duplicate that the channel takes over and frees on

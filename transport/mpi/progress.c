@@ -7,6 +7,12 @@
 
 /** Open MPI's own progress function, or NULL. */
 static void (*direct)(void);
+/** Its switch: whether a progress call in which nothing came yields the CPU. Returns what it was. NULL: none.
+ */
+static bool (*set_yield)(bool on);
+/** How the switch stands while the program runs, and how it stood before. */
+static _Atomic bool yields;
+static bool yielded;
 
 /* The way that works on every MPI: testing a receive that never matches makes the library look at its
  * network. */
@@ -15,15 +21,19 @@ static MPI_Request probe_req = MPI_REQUEST_NULL;
 /** One thread at a time may test one request; the others need not wait, somebody is driving. */
 static atomic_flag probing = ATOMIC_FLAG_INIT;
 
-static void *find_opal_progress(void)
+/* A function of the library that the MPI library is made of. */
+static void *find_opal(const char *name)
 {
-    static const char *const libs[] = {"libopen-pal.so.40", "libopen-pal.so.80"};
-    void *sym = dlsym(RTLD_DEFAULT, "opal_progress");
-    for (size_t i = 0; !sym && i < sizeof libs / sizeof *libs; i++) {
-        /* Not in the global scope when a language runtime opened the MPI library privately. */
-        void *lib = dlopen(libs[i], RTLD_LAZY | RTLD_NOLOAD);
-        if (lib)
-            sym = dlsym(lib, "opal_progress");
+    void *sym = dlsym(RTLD_DEFAULT, name);
+    Dl_info mpi;
+    if (sym || !dladdr((void *)vc_next.Comm_dup, &mpi) || !mpi.dli_fname)
+        return sym;
+    /* Not in the global scope when a language runtime opened the MPI library privately; a handle of that
+     * library searches what it depends on. */
+    void *lib = dlopen(mpi.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+    if (lib) {
+        sym = dlsym(lib, name);
+        dlclose(lib);
     }
     return sym;
 }
@@ -32,9 +42,17 @@ int vc_host_progress_init_with(bool use_direct)
 {
     vc_next_init();
     vc_host_progress_fini();
-    void *sym = use_direct ? find_opal_progress() : NULL;
+    void *sym = use_direct ? find_opal("opal_progress") : NULL;
+    void *yield = sym ? find_opal("opal_progress_set_yield_when_idle") : NULL;
     if (sym) {
         memcpy(&direct, &sym, sizeof sym);
+        memcpy(&set_yield, &yield, sizeof yield);
+        if (set_yield) {
+            bool on = set_yield(false);
+            set_yield(on);
+            yielded = on;
+            atomic_store_explicit(&yields, on, memory_order_relaxed);
+        }
         return VC_OK;
     }
     if (vc_next.Comm_dup(MPI_COMM_SELF, &probe_comm) != MPI_SUCCESS) {
@@ -58,7 +76,9 @@ int vc_host_progress_init(void)
 
 void vc_host_progress_fini(void)
 {
+    vc_host_set_yield(yielded);
     direct = NULL;
+    set_yield = NULL;
     if (probe_req != MPI_REQUEST_NULL) {
         vc_next.Cancel(&probe_req);
         vc_next.Wait(&probe_req, MPI_STATUS_IGNORE);
@@ -73,7 +93,13 @@ void vc_host_progress_fini(void)
 void vc_host_progress(void)
 {
     if (direct) {
+        /* Waits yield by themselves, and tell by its time whether a call did something. */
+        bool on = atomic_load_explicit(&yields, memory_order_relaxed);
+        if (on)
+            set_yield(false);
         direct();
+        if (on)
+            set_yield(true);
         return;
     }
     if (probe_req == MPI_REQUEST_NULL || atomic_flag_test_and_set_explicit(&probing, memory_order_acquire))
@@ -81,4 +107,23 @@ void vc_host_progress(void)
     int flag;
     vc_next.Test(&probe_req, &flag, MPI_STATUS_IGNORE);
     atomic_flag_clear_explicit(&probing, memory_order_release);
+}
+
+bool vc_host_can_yield(void)
+{
+    return set_yield != NULL;
+}
+
+bool vc_host_yields(void)
+{
+    return atomic_load_explicit(&yields, memory_order_relaxed);
+}
+
+void vc_host_set_yield(bool on)
+{
+    if (!set_yield)
+        return;
+    /* In this order: a thread that is driving the MPI right now puts the switch back to what it found. */
+    atomic_store_explicit(&yields, on, memory_order_relaxed);
+    set_yield(on);
 }

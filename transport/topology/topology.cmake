@@ -8,6 +8,7 @@ target_sources(vcoll_core PRIVATE
   topology/nics.c
   topology/platform.c
   topology/rdma.c
+  topology/sharing.c
   topology/sriov.c
   topology/sysfile.c
 )

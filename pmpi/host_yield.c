@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pmpi/host_yield.h"
+
+#include "pmpi/world.h"
+
+#include "transport/topology/cpus.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Kept waiting for so many parts in a thousand of the time that it could run: others use this rank's CPU. */
+#define KEPT_PERMILLE 50
+
+static struct {
+    bool ours;   /* the switch is ours to turn: neither the user nor the MPI has */
+    bool shares; /* as decided last */
+    bool doubt;  /* the masks say so, but nothing has shown it */
+    unsigned stolen;
+    uint64_t ran, kept;
+} state;
+
+static unsigned stolen_now(void)
+{
+    return (unsigned)atomic_load_explicit(&vc_wait_stats.stolen, memory_order_relaxed);
+}
+
+static void tell(void)
+{
+    bool want = vc_params.host_yield == VC_HOST_YIELD_ON ||
+                (vc_params.host_yield == VC_HOST_YIELD_AUTO && state.shares);
+    if (!state.ours || want == vc_host_yields())
+        return;
+    vc_host_set_yield(want);
+    vc_log(VC_LOG_INFO, want ? "this rank shares CPUs: the MPI yields while it waits"
+                             : "this rank has a CPU of its own: the MPI does not yield any more");
+}
+
+static bool user_has_told(void)
+{
+    return vc_params.host_yield == VC_HOST_YIELD_AUTO && getenv("OMPI_MCA_mpi_yield_when_idle") != NULL;
+}
+
+void vc_host_yield_init(void)
+{
+    const struct vc_world *w = &vc_world;
+    state.shares = w->os_crowded[w->os_of[w->rank]] || vc_cpus_shared(w->claims, w->nclaims, w->claim, 0);
+    state.ours = vc_params.host_yield != VC_HOST_YIELD_OFF && vc_host_can_yield() && !vc_host_yields() &&
+                 !user_has_told();
+    vc_cpus_delay(NULL, &state.ran, &state.kept);
+    tell();
+}
+
+bool vc_host_shares(void)
+{
+    return state.shares;
+}
+
+/* Whether others have kept this rank waiting since this was asked last. True where the kernel does not say.
+ */
+static bool was_kept_waiting(void)
+{
+    uint64_t ran, kept;
+    if (!vc_cpus_delay(NULL, &ran, &kept))
+        return true;
+    uint64_t could = ran - state.ran + kept - state.kept;
+    bool yes = (kept - state.kept) * 1000 > could * KEPT_PERMILLE;
+    state.ran = ran;
+    state.kept = kept;
+    return yes;
+}
+
+/* Nobody tells of other ranks' masks: those that had this rank's mask are taken to have moved with it. */
+static void move_claims(const uint64_t *mask, double quota)
+{
+    struct vc_cpu_claim *mine = &vc_world.claims[vc_world.claim];
+    uint64_t old[VC_MASK_WORDS];
+    memcpy(old, mine->mask, sizeof old);
+    for (int i = 0; i < vc_world.nclaims; i++) {
+        struct vc_cpu_claim *c = &vc_world.claims[i];
+        if (memcmp(c->mask, old, sizeof old) == 0)
+            memcpy(c->mask, mask, sizeof c->mask);
+        if (c->os == mine->os)
+            c->quota = quota;
+    }
+}
+
+void vc_host_yield_again(void)
+{
+    struct vc_cpu_claim *mine = &vc_world.claims[vc_world.claim];
+    uint64_t mask[VC_MASK_WORDS];
+    unsigned stolen = stolen_now();
+    double quota = vc_cpus_quota(NULL);
+    /* Of stolen time only whether it is much counts, and it comes and goes. */
+    bool more = stolen > 250, had = state.stolen > 0;
+    if (had && stolen > 100)
+        more = true;
+    if (!vc_cpus_mask(mask) || (memcmp(mask, mine->mask, sizeof mask) == 0 && !(quota < mine->quota) &&
+                                !(quota > mine->quota) && more == had && !state.doubt))
+        return;
+    move_claims(mask, quota);
+    state.stolen = more ? (stolen > 251 ? stolen : 251) : 0;
+    bool shares = vc_cpus_shared(vc_world.claims, vc_world.nclaims, vc_world.claim, state.stolen);
+    /* A smaller mask may be the program's own binding, a CPU for each rank: believed when it shows. */
+    state.doubt = shares && !state.shares && !more && !was_kept_waiting();
+    state.shares = shares && !state.doubt;
+    tell();
+}

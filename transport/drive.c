@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/drive.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+
+/* Beyond what an idle turn takes, and a part of that: a message costs more than this, the scatter of idle
+ * turns less.
+ */
+#define MARGIN_NS 60u
+/* With others running between the calls the scatter is larger, and messages that come are more. */
+#define YIELDING_TIMES 2
+#define COLD_MARGIN_NS 500u
+#define COLD_TIMES     10u
+
+/* Parts of a nanosecond, so that it can move slowly. */
+#define PARTS 64
+
+/* Relaxed throughout: guesses that all threads improve, which order nothing. idle is in PARTS. */
+static _Atomic uint64_t idle_parts, cold_ns;
+
+uint64_t vc_drive_idle_ns(void)
+{
+    return atomic_load_explicit(&idle_parts, memory_order_relaxed) / PARTS;
+}
+
+/*
+ * A low quantile of the turns: shorter ones pull faster than longer ones. Those that do not pass as idle pull
+ * by next to nothing, whatever they took: a flood of messages must not make itself the measure, but an idle
+ * call that has become dearer for good (connections were made) is found to be one after some milliseconds.
+ */
+static void learn(uint64_t ns, bool came)
+{
+    uint64_t idle = atomic_load_explicit(&idle_parts, memory_order_relaxed), turn = ns * PARTS;
+    if (idle == 0)
+        idle = turn;
+    else if (turn < idle)
+        idle -= (idle - turn) / 8;
+    else if (came)
+        idle += idle / 8192;
+    else
+        idle += (turn - idle) / 64;
+    atomic_store_explicit(&idle_parts, idle < PARTS ? PARTS : idle, memory_order_relaxed);
+}
+
+/* The mean of the cold turns that pass as idle; a few times what a warm one takes, whatever comes in the
+ * first. */
+static bool judge_cold(uint64_t ns)
+{
+    uint64_t cold = atomic_load_explicit(&cold_ns, memory_order_relaxed), idle = vc_drive_idle_ns();
+    if (cold == 0)
+        cold = COLD_TIMES * idle / 2;
+    bool came = idle != 0 && ns > 2 * cold + COLD_MARGIN_NS;
+    cold = came ? cold + cold / 16 : cold - cold / 8 + ns / 8;
+    if (cold > COLD_TIMES * idle + COLD_MARGIN_NS)
+        cold = COLD_TIMES * idle + COLD_MARGIN_NS;
+    atomic_store_explicit(&cold_ns, cold, memory_order_relaxed);
+    return came;
+}
+
+static enum vc_sign judge(const struct vc_turn *t)
+{
+    if (t->cold)
+        return t->calls == VC_TURN_CALLS && judge_cold(t->ns) ? VC_SIGN_STRONG : VC_SIGN_NONE;
+    uint64_t idle = vc_drive_idle_ns();
+    uint64_t weak = idle + (t->yielding ? idle / 2 : idle / 4) + MARGIN_NS;
+    uint64_t strong = t->yielding ? YIELDING_TIMES * weak : weak;
+    bool came = idle != 0 && t->ns > weak;
+    if (came || t->calls == VC_TURN_CALLS)
+        learn(t->ns, came);
+    return !came ? VC_SIGN_NONE : t->ns > strong ? VC_SIGN_STRONG : VC_SIGN_WEAK;
+}
+
+enum vc_sign vc_drive(struct vc_turn *t, void (*progress)(void), uint64_t *now)
+{
+    uint64_t begun = vc_now_ns();
+    progress();
+    *now = vc_now_ns();
+    t->ns += *now - begun;
+    t->calls++;
+    enum vc_sign sign = judge(t);
+    if (sign != VC_SIGN_NONE || t->calls == VC_TURN_CALLS)
+        *t = (struct vc_turn){0};
+    return sign;
+}
+
+void vc_drive_learn(void (*progress)(void), bool yielding)
+{
+    uint64_t now;
+    struct vc_turn t = {.cold = true};
+    for (int calls = 0; calls < 16 * VC_TURN_CALLS; calls++) {
+        if (yielding)
+            sched_yield();
+        vc_drive(&t, progress, &now);
+    }
+    atomic_store_explicit(&cold_ns, 0, memory_order_relaxed); /* it was not so cold */
+}
