@@ -337,7 +337,7 @@ static int start_message(struct vc_exec *x, int s)
     if (err != VC_OK)
         return err;
     started(x, s);
-    if (r->done)
+    if (vc_req_done(r))
         return message_done(x, s);
     x->flying[x->nflying++] = s;
     return VC_OK;
@@ -391,7 +391,7 @@ static int poll_messages(struct vc_exec *x)
      * nothing. */
     for (int i = 0; i < x->nflying; i++) {
         int s = x->flying[i];
-        if (!x->reqs[s].done) {
+        if (!vc_req_done(&x->reqs[s])) {
             x->flying[kept++] = s;
             continue;
         }

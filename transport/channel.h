@@ -10,16 +10,38 @@
 
 #include "transport/wait.h"
 
+#include <stdatomic.h>
+
 struct vc_chan;
 
 /** One message in flight. Memory of the caller; must stay put until `done` (or until the channel is
  * destroyed). */
 struct vc_chan_req {
-    bool done; /**< set by the channel, in isend/irecv already when nothing had to be waited for */
-    int err;   /**< valid once done: VC_OK or what went wrong */
+    /** Set by the channel, in isend/irecv already when nothing had to be waited for. Another thread may do
+     * that, in a call of its own on another channel over the same device: read with vc_req_done() only. */
+    _Atomic bool done;
+    int err;                  /**< valid once done: VC_OK or what went wrong */
     struct vc_chan_req *next; /**< the channel's */
     uint64_t priv[8];         /**< the channel's */
 };
+
+/** Acquire pairs with the release in vc_req_end(): what was received and `err` were written before. */
+static inline bool vc_req_done(const struct vc_chan_req *r)
+{
+    return atomic_load_explicit(&r->done, memory_order_acquire);
+}
+
+/* For channels: before a request begins, and as the last access to it. Its owner may use the memory of the
+ * request and of the message for something else at once. */
+static inline void vc_req_begin(struct vc_chan_req *r)
+{
+    atomic_store_explicit(&r->done, false, memory_order_relaxed);
+}
+
+static inline void vc_req_end(struct vc_chan_req *r)
+{
+    atomic_store_explicit(&r->done, true, memory_order_release);
+}
 
 struct vc_chan_ops {
     const char *name; /**< as in VCOLL_CHANNELS */

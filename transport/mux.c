@@ -36,7 +36,8 @@ static int match_self(struct mux *m)
             m->sends_tail = &m->sends;
         if (!(m->recvs = r->next))
             m->recvs_tail = &m->recvs;
-        s->done = r->done = true;
+        vc_req_end(s);
+        vc_req_end(r);
     }
     return VC_OK;
 }
@@ -44,7 +45,7 @@ static int match_self(struct mux *m)
 static int to_self(struct mux *m, const void *buf, size_t len, struct vc_chan_req *r,
                    struct vc_chan_req ***tail)
 {
-    r->done = false;
+    vc_req_begin(r);
     r->err = VC_OK;
     r->next = NULL;
     r->priv[P_BUF] = (uint64_t)(uintptr_t)buf;

@@ -53,10 +53,12 @@ static char *why_text(const struct vc_parking *p)
 
 /* ---- who is alive ---- */
 
-/* Reads state and start time from a /proc/<pid>/stat; false when there is no such process. */
-static bool read_stat(const char *path, char *state, uint64_t *start)
+/* Reads state and start time of a process's first thread, which are the process's; false when there is no
+ * such process. Not /proc/<pid>/stat, which an emulator (qemu-user) makes up for the process that asks. */
+static bool read_stat(long pid, char *state, uint64_t *start)
 {
-    char buf[1024];
+    char buf[1024], path[64];
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/stat", pid, pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return errno != ENOENT && errno != ESRCH ? (*state = '?', *start = 0, true) : false;
@@ -84,7 +86,7 @@ struct vc_peer_id vc_peer_self(void)
 {
     struct vc_peer_id id = {getpid(), 0};
     char state;
-    if (!read_stat("/proc/self/stat", &state, &id.start_time))
+    if (!read_stat((long)id.pid, &state, &id.start_time))
         id.pid = 0;
     return id;
 }
@@ -93,10 +95,9 @@ bool vc_peer_alive(const struct vc_peer_id *id)
 {
     if (id->pid == 0)
         return true;
-    char path[48], state;
+    char state;
     uint64_t start;
-    snprintf(path, sizeof path, "/proc/%ld/stat", (long)id->pid);
-    if (!read_stat(path, &state, &start))
+    if (!read_stat((long)id->pid, &state, &start))
         return access("/proc/self/stat", R_OK) != 0; /* without /proc nothing is certain */
     if (state == '?')
         return true;

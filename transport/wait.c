@@ -357,8 +357,9 @@ static void sleep_on_fds(struct vc_waiter *w)
                             {.fd = w->parking ? vc_park_pipe() : -1, .events = POLLIN}};
     if (w->parking && slice > PIPE_SLICE_NS)
         slice = PIPE_SLICE_NS;
-    if (w->src->max_slice_ns && slice > w->src->max_slice_ns)
-        slice = w->src->max_slice_ns;
+    uint64_t most = atomic_load_explicit(&w->src->max_slice_ns, memory_order_relaxed);
+    if (most && slice > most)
+        slice = most;
     struct timespec ts = {(time_t)(slice / 1000000000u), (long)(slice % 1000000000u)};
     int n = ppoll(fds, w->parking ? 2 : 1, &ts, NULL);
     if (n > 0 && (fds[1].revents & POLLIN)) {

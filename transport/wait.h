@@ -90,7 +90,9 @@ struct vc_wake_src {
     void (*clear)(struct vc_wake_src *s); /**< takes the events out that made fd readable */
     /** Called every half second of waiting: VC_OK, or what has gone wrong without an event. */
     int (*check)(struct vc_wake_src *s);
-    uint64_t max_slice_ns; /**< 0, or how long a sleep may be at most: something moves without events */
+    /** 0, or how long a sleep may be at most: something moves without events. A hint, relaxed: one thread's
+     * arm() may change it while another one is about to sleep. */
+    _Atomic uint64_t max_slice_ns;
     /** What is waited for needs the CPUs that spinning would burn (a software NIC): auto does not spin. */
     bool needs_cpu;
 };

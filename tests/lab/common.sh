@@ -3,6 +3,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 
 lab_caches=${VCOLL_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vcoll-lab}
+lab_name=lab # what its messages begin with
 lab_quiet=
 lab_verbose=
 readonly LAB_BROKEN=125 # exit code when the lab itself failed, and not the program in it
@@ -15,11 +16,11 @@ say() {
     local ms
     [ -z "$lab_quiet" ] || return 0
     ms=$(((${EPOCHREALTIME/[.,]/} - lab_began) / 1000))
-    printf 'lab: [%3d.%d] %s\n' $((ms / 1000)) $((ms % 1000 / 100)) "$*" >&2
+    printf '%s: [%3d.%d] %s\n' "$lab_name" $((ms / 1000)) $((ms % 1000 / 100)) "$*" >&2
 }
 
 complain() {
-    printf 'lab: %s\n' "$*" >&2
+    printf '%s: %s\n' "$lab_name" "$*" >&2
 }
 
 die() {

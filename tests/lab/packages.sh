@@ -22,6 +22,7 @@ readonly lab_unused_modules=(drivers/gpu drivers/media drivers/staging drivers/i
     drivers/usb drivers/bluetooth drivers/net/wireless drivers/isdn drivers/mtd drivers/input drivers/video sound)
 
 lab_apt=()
+lab_apt_options=() # more of them, for another architecture than this machine's
 
 # A private state for apt: this machine's sources, and, with "backports", those of its release from the same mirror.
 apt_begin() {
@@ -32,7 +33,8 @@ apt_begin() {
     lab_apt=(-q -o Dir::Etc::sourceparts="$dir/sources" -o Dir::State::lists="$dir/lists"
         -o Dir::Cache::archives="$dir/archives" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
         -o Debug::NoLocking=1 -o APT::Sandbox::User= -o APT::Install-Recommends=0 -o Acquire::Retries=3
-        -o Acquire::http::Timeout=60)
+        -o Acquire::http::Timeout=60 "${lab_apt_options[@]}")
+    : > "$dir/status" # for those who give it as the list of what is installed: nothing
     find /etc/apt/sources.list.d -maxdepth 1 \( -name '*.list' -o -name '*.sources' \) \
         -exec cp -t "$dir/sources" {} + 2> /dev/null
     if [ "${1:-}" = backports ]; then

@@ -77,8 +77,8 @@ static void drop_tokens(struct lb_cq *cq)
                 keep[kept++] = t[i];
         }
     }
-    if (kept)
-        n = write(fd, keep, kept * sizeof(keep[0]));
+    if (kept && write(fd, keep, kept * sizeof(keep[0])) != (ssize_t)(kept * sizeof(keep[0])))
+        abort(); /* another queue's sleeper would not wake */
 }
 
 int ibv_destroy_cq(struct ibv_cq *ibcq)

@@ -18,6 +18,18 @@ static uint64_t dev_guid(int d)
     return htobe64(0x0200ac00fe000000ull + (uint64_t)d + 1);
 }
 
+/* Nothing is written twice: who has a list already reads its devices without a lock. */
+static void name_device(int d)
+{
+    struct ibv_device *dev = &devices[d];
+    if (dev->name[0] && (int)dev->transport_type == (int)lb_lim.transport)
+        return;
+    dev->node_type = IBV_NODE_CA;
+    dev->transport_type = (enum ibv_transport_type)(int)lb_lim.transport;
+    snprintf(dev->name, sizeof(dev->name), "loop%d", d);
+    snprintf(dev->dev_name, sizeof(dev->dev_name), "uverbs%d", d);
+}
+
 struct ibv_device **ibv_get_device_list(int *num)
 {
     if (num)
@@ -32,14 +44,12 @@ struct ibv_device **ibv_get_device_list(int *num)
     struct ibv_device **list = calloc((size_t)n + 1, sizeof(struct ibv_device *));
     if (!list)
         return NULL;
+    pthread_mutex_lock(&open_lock);
     for (int d = 0; d < n; d++) {
-        struct ibv_device *dev = &devices[d];
-        dev->node_type = IBV_NODE_CA;
-        dev->transport_type = (enum ibv_transport_type)(int)lb_lim.transport;
-        snprintf(dev->name, sizeof(dev->name), "loop%d", d);
-        snprintf(dev->dev_name, sizeof(dev->dev_name), "uverbs%d", d);
-        list[d] = dev;
+        name_device(d);
+        list[d] = &devices[d];
     }
+    pthread_mutex_unlock(&open_lock);
     if (num)
         *num = n;
     return list;

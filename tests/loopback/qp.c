@@ -325,7 +325,7 @@ int ibv_destroy_qp(struct ibv_qp *ibqp)
     pthread_mutex_lock(&qp->sq_lock);
     reset(qp);
     lb_lock(&qp->s->lock);
-    qp->s->qpn = 0;
+    __atomic_store_n(&qp->s->qpn, 0, __ATOMIC_RELEASE);
     lb_unlock(&qp->s->lock);
     pthread_mutex_unlock(&qp->sq_lock);
     pthread_mutex_lock(&lb->lock);

@@ -52,7 +52,7 @@ static void leaf_basic(struct layout *l, const struct basic *b)
 static void leaf_struct(struct layout *l, const struct signature *sig, struct rng *r)
 {
     MPI_Datatype types[MAX_FIELDS], t;
-    MPI_Aint at[MAX_FIELDS], next = rng_below(r, 3) * 4 - 4;
+    MPI_Aint at[MAX_FIELDS] = {0}, next = rng_below(r, 3) * 4 - 4;
     int ones[MAX_FIELDS], order[MAX_FIELDS], n = sig->nfields;
 
     for (int i = 0; i < n; i++)

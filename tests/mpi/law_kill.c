@@ -67,7 +67,7 @@ int main(int argc, char **argv)
     if (rank == size - 1)
         pthread_create(&t, NULL, killer, NULL);
     law_stage = which;
-    uint64_t last = now_ms();
+    uint64_t last;
     long i = 0;
     do {
         last = now_ms();

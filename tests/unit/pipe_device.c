@@ -83,7 +83,7 @@ void pipe_device_read(const struct vc_reg *reg, const void *addr, void *to, size
     check((uintptr_t)addr >= reg->addr && before + len <= reg->len, "read outside of the registration");
     pthread_mutex_lock(&p->reading);
     check(tee(p->held[0], p->copy[1], reg->len, SPLICE_F_NONBLOCK) == (ssize_t)reg->len, "tee");
-    char skipped[4096];
+    char skipped[4096] = {0};
     for (size_t at = 0; at < reg->len;) {
         size_t want = at < before         ? vc_min_size(before - at, sizeof skipped)
                       : at < before + len ? before + len - at

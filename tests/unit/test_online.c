@@ -78,8 +78,9 @@ static void random_call(struct world *w)
 {
     static const size_t sizes[] = {0, 1, 8, 64, 1000, 1024, 5000, 70000, 1 << 20, 100 << 20, 1 << 30};
     enum vc_coll coll = (enum vc_coll)(uniform(w) * VC_COLL_ACCELERATED);
+    const size_t n = sizeof sizes / sizeof sizes[0];
     /* A few of them are most calls. */
-    size_t i = (size_t)(uniform(w) * uniform(w) * (sizeof sizes / sizeof sizes[0]));
+    size_t i = (size_t)(uniform(w) * uniform(w) * (double)n);
     bool commutative = (coll != VC_REDUCE && coll != VC_ALLREDUCE) || uniform(w) < 0.9;
     call(w, coll, sizes[i], commutative);
 }

@@ -45,7 +45,7 @@ static void overlaps(void **state)
     char *p = map(PAGES * PAGE);
     struct {
         size_t from, to;
-    } seen[64];
+    } seen[64] = {{0, 0}};
     int n = 0;
     srandom(5);
     for (int i = 0; i < 3000; i++) {
@@ -133,9 +133,10 @@ static void heap(void **state)
     for (int i = 0; i < 20; i++) {
         char *p = malloc(3 * BUF);
         check_transfer(&r, p, 3 * BUF, i);
-        p = realloc(p, 4 * BUF - 5000);
-        check_transfer(&r, p, 4 * BUF - 5000, i);
-        free(p);
+        char *grown = realloc(p, 4 * BUF - 5000);
+        assert_non_null(grown);
+        check_transfer(&r, grown, 4 * BUF - 5000, i);
+        free(grown);
         malloc_trim(0);
     }
     mallopt(M_MMAP_THRESHOLD, 64 << 10); /* now the end of the heap is ours */

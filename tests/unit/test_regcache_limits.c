@@ -50,7 +50,7 @@ static void refused_memory(void **state)
     use(&r, q, BUF);
     refuses(&r, q, 2 * BUF); /* with nothing behind it */
     use(&r, q, BUF);
-    mmap(q + PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+    assert_true(mmap(q + PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == q + PAGE);
     refuses(&r, q, BUF); /* shared memory in its middle */
     use(&r, q, PAGE);
     use(&r, q + 2 * PAGE, BUF - 2 * PAGE);

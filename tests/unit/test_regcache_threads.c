@@ -184,7 +184,7 @@ static void transfer(struct worker *w, char *p, size_t len, uint64_t value)
     struct vc_reg *reg;
     for (size_t at = 0; at < len; at += PAGE)
         memcpy(p + at, &value, sizeof value);
-    if (vc_regcache_get(w->r->rc, p, len, true, &reg))
+    if (len == 0 || vc_regcache_get(w->r->rc, p, len, true, &reg))
         return;
     char *seen = malloc(len);
     pipe_device_read(reg, p, seen, len);

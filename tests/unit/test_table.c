@@ -90,8 +90,9 @@ static void too_deep(void **state)
     assert_non_null(text);
     memset(text, '[', DEEP);
     refused(text, DEEP, "nest");
-    for (int i = 0; i < DEEP; i += 5)
-        memcpy(text + i, "{\"a\":", 5);
+    static const char deeper[] = {'{', '"', 'a', '"', ':'};
+    for (size_t i = 0; i < DEEP; i += sizeof deeper)
+        memcpy(text + i, deeper, sizeof deeper);
     refused(text, DEEP, "nest");
     free(text);
 }

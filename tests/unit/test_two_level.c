@@ -151,7 +151,7 @@ static struct vc_shape shape_of(enum vc_coll coll, int nodes, int q)
     if (coll == VC_ALLGATHER || coll == VC_ALLTOALL)
         s.bytes = 24;
     else if (coll != VC_BARRIER)
-        s.bytes = (size_t)(nodes * q * 8);
+        s.bytes = (size_t)nodes * (size_t)q * 8;
     return s;
 }
 

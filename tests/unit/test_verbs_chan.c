@@ -23,6 +23,7 @@
 struct suite {
     int n;
     const char *device; /**< VC_LOOPBACK */
+    bool threads;       /**< ranks are threads of one process, whose environment names the device */
     struct vc_verbs_cfg cfg;
     enum vc_wait_mode mode;
     const char *then; /**< injected once the cards are exchanged; then what the device says is read */
@@ -42,7 +43,8 @@ static struct vc_verbs *make_verbs(const struct suite *s, const struct hs_rank *
     cfg.want.gid_index = -1;
     cfg.peers = s->n - 1;
     cfg.local = me;
-    setenv("VC_LOOPBACK", s->device, 1);
+    if (!s->threads)
+        setenv("VC_LOOPBACK", s->device, 1);
     if (vc_verbs_create(&cfg, &v) != VC_OK) {
         fprintf(stderr, "rank %d: %s\n", me, vc_error_text());
         exit(1);
@@ -314,6 +316,70 @@ static void conforms_with_delay_and_rnr(void **state)
     run(&s);
 }
 
+/* ---- ranks as threads of one process, where a thread sanitizer sees both ends ---- */
+
+struct channel {
+    const struct suite *s;
+    struct vc_chan *ch[2];
+};
+
+static int channel_thread(int which, void *arg)
+{
+    const struct channel *c = arg;
+    struct vc_wait_cfg wait = hs_wait(c->s->mode, true);
+    struct cf_env e = {.ch = c->ch[which], .wait = &wait, .seed = 4711};
+    cf_run(&e);
+    return 0;
+}
+
+/* A device of its own, and two communicators that a thread each uses. */
+static int locking_rank(int me, void *arg)
+{
+    const struct suite *s = arg;
+    struct hs_rank hr;
+    hs_join(&s->node, me, &hr);
+    struct vc_verbs *v = make_verbs(s, &hr, me);
+    struct channel c = {s, {make_chan(s, v, me, 7), make_chan(s, v, me, 8)}};
+    hs_meet(hr.start, s->n);
+    int failed = hs_threads(2, channel_thread, &c);
+    s->shared->stats[me] = *vc_verbs_stats(v);
+    hs_meet(hr.start, s->n);
+    vc_verbs_destroy(v);
+    return failed;
+}
+
+static int process_of_threads(int none, void *arg)
+{
+    const struct suite *s = arg;
+    (void)none;
+    setenv("VC_LOOPBACK", s->device, 1);
+    return hs_threads(s->n, locking_rank, arg);
+}
+
+static void run_threads(const char *device, enum vc_wait_mode mode)
+{
+    struct suite s = make_suite(2, device, mode);
+    s.cfg.locking = true;
+    s.threads = true;
+    assert_int_equal(hs_fork(1, process_of_threads, &s, 100), 0);
+    hs_node_free(&s.node);
+    /* Both sent by every way. */
+    for (int i = 0; i < s.n; i++)
+        assert_true(s.shared->stats[i].writes > 0 && s.shared->stats[i].inlined > 0);
+}
+
+static void threads_polling(void **state)
+{
+    (void)state;
+    run_threads("", VC_WAIT_POLL);
+}
+
+static void threads_sleeping(void **state)
+{
+    (void)state;
+    run_threads("delay_us=20,rnr=31", VC_WAIT_EVENT);
+}
+
 static void conforms_where_registration_fails(void **state)
 {
     (void)state;
@@ -340,6 +406,8 @@ int main(void)
         cmocka_unit_test(conforms_with_moderation),
         cmocka_unit_test(conforms_with_delay_and_rnr),
         cmocka_unit_test(conforms_where_registration_fails),
+        cmocka_unit_test(threads_polling),
+        cmocka_unit_test(threads_sleeping),
     };
     cmocka_set_test_filter(getenv("VC_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,7 +106,7 @@ static int start(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_
     int err = reserve(c, parts);
     if (err != VC_OK)
         return err;
-    r->done = false;
+    vc_req_begin(r);
     r->err = VC_OK;
     r->next = NULL;
     r->priv[P_PARTS] = parts;
@@ -146,7 +146,7 @@ static int finish(struct mpi_chan *c, int i, const MPI_Status *status)
         }
     }
     if (--s->owner->priv[P_PARTS] == 0)
-        s->owner->done = true;
+        vc_req_end(s->owner);
     s->owner = NULL;
     return VC_OK;
 }

@@ -139,7 +139,7 @@ static unsigned char *req_buf(const struct vc_chan_req *r)
 
 static void req_init(struct vc_chan_req *r, const void *buf, size_t len)
 {
-    r->done = false;
+    vc_req_begin(r);
     r->err = VC_OK;
     r->next = NULL;
     r->priv[P_BUF] = (uint64_t)(uintptr_t)buf;
@@ -229,7 +229,7 @@ static bool put(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
         at += part;
         ++*work;
     } while (at < len);
-    r->done = true;
+    vc_req_end(r);
     return true;
 }
 
@@ -255,7 +255,7 @@ static void finish_offered(struct peer *p, int *work)
     while (p->offered.head && p->offered.head->priv[P_TICKET] <= copied) {
         struct vc_chan_req *r = p->offered.head;
         queue_pop(&p->offered);
-        r->done = true;
+        vc_req_end(r);
         ++*work;
     }
 }
@@ -321,7 +321,7 @@ static int take(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
             return copy_some(c, i, r, work);
         }
         if (at == len) {
-            r->done = true;
+            vc_req_end(r);
             return 1;
         }
     }
@@ -338,7 +338,7 @@ static int pull_recvs(struct shm_chan *c, int i, int *work)
         if (rc <= 0)
             return rc;
         queue_pop(&p->recvs);
-        r->done = true;
+        vc_req_end(r);
     }
     return VC_OK;
 }
@@ -356,7 +356,8 @@ static int match_self(struct shm_chan *c)
             memmove(req_buf(r), req_buf(s), s->priv[P_LEN]);
         queue_pop(&p->sends);
         queue_pop(&p->recvs);
-        s->done = r->done = true;
+        vc_req_end(s);
+        vc_req_end(r);
     }
     return VC_OK;
 }
@@ -403,7 +404,7 @@ static int shm_isend(struct vc_chan *ch, int rank, const void *buf, size_t len, 
     int work = 0;
     if (p->sends.head || !put(c, i, r, &work))
         queue_put(&p->sends, r);
-    if (!r->done)
+    if (!vc_req_done(r))
         activate(c, i);
     return VC_OK;
 }
@@ -428,7 +429,7 @@ static int shm_irecv(struct vc_chan *ch, int rank, void *buf, size_t len, struct
         if (rc < 0)
             return fail(c, rc);
         if (rc > 0) {
-            r->done = true;
+            vc_req_end(r);
             return VC_OK;
         }
     }

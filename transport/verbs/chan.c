@@ -30,7 +30,7 @@ static bool by_rendezvous(const struct chan *c, size_t len, int receiver)
 
 static void init(struct vc_chan_req *r, const void *buf, size_t len)
 {
-    r->done = false;
+    vc_req_begin(r);
     r->err = VC_OK;
     r->priv[P_BUF] = (uintptr_t)buf;
     r->priv[P_LEN] = len;
@@ -59,7 +59,7 @@ static int send_locked(struct chan *c, int peer, const void *buf, size_t len, st
         req_push(&p->wait_head, &p->wait_tail, r);
     } else {
         if (vc_peer_send_now(p, buf, len)) {
-            r->done = true;
+            vc_req_end(r);
             return VC_OK;
         }
         req_push(&p->send_head[STREAM_EAGER], &p->send_tail[STREAM_EAGER], r);

@@ -302,10 +302,11 @@ int vc_ep_progress(struct vc_verbs *v)
     if (rc < 0)
         return rc;
     for (struct ep **at = &v->connecting, *e; (e = *at) != NULL;) {
-        if (e->state == EP_CONNECTING && !e->answered && e->boot[BOOT_CARD_IN].done)
+        if (e->state == EP_CONNECTING && !e->answered && vc_req_done(&e->boot[BOOT_CARD_IN]))
             answer(v, e);
-        bool done = e->state == EP_FAILED || (e->announced && e->boot[BOOT_NOTE_IN].done &&
-                                              e->boot[BOOT_NOTE_OUT].done && e->boot[BOOT_CARD_OUT].done);
+        bool done = e->state == EP_FAILED ||
+                    (e->announced && vc_req_done(&e->boot[BOOT_NOTE_IN]) &&
+                     vc_req_done(&e->boot[BOOT_NOTE_OUT]) && vc_req_done(&e->boot[BOOT_CARD_OUT]));
         if (done) {
             *at = e->next_connecting;
             if (e->state == EP_CONNECTING)
@@ -339,7 +340,7 @@ void vc_ep_listen(struct vc_verbs *v)
         return; /* the device may still do */
     for (int i = 0; i < v->nprocs; i++) {
         struct ep *e = v->ep[i];
-        if (e && e->state == EP_READY && e->boot[BOOT_NOTE_IN].done) {
+        if (e && e->state == EP_READY && vc_req_done(&e->boot[BOOT_NOTE_IN])) {
             take_note(e);
             listen_for_note(e);
         }
@@ -372,9 +373,9 @@ void vc_ep_tell(struct vc_verbs *v, int proc, uint64_t id, int rank, const char 
     }
     if (e->refused)
         return;
-    if (e->announced && !e->boot[BOOT_NOTE_OUT].done)
+    if (e->announced && !vc_req_done(&e->boot[BOOT_NOTE_OUT]))
         v->boot->ops->progress(v->boot);
-    if (e->announced && !e->boot[BOOT_NOTE_OUT].done)
+    if (e->announced && !vc_req_done(&e->boot[BOOT_NOTE_OUT]))
         return; /* one is on its way */
     bool first = !e->announced;
     struct conn_note note = {.id = id, .rank = (uint32_t)rank};

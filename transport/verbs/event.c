@@ -139,7 +139,11 @@ static int arm_locked(struct vc_verbs *v)
 {
     int rc = 0;
     /* With several threads, one may take the event that another one has armed for and sleeps on. */
-    v->src.max_slice_ns = v->connecting ? CONNECTING_SLICE_NS : v->cfg.locking ? THREADS_SLICE_NS : 0;
+    atomic_store_explicit(&v->src.max_slice_ns,
+                          v->connecting    ? CONNECTING_SLICE_NS
+                          : v->cfg.locking ? THREADS_SLICE_NS
+                                           : 0,
+                          memory_order_relaxed);
     if (v->failed)
         return VC_OK; /* the next poll says so */
     if (!v->armed_latency && (rc = ibv_req_notify_cq(v->cq_latency, 1)) == 0) {

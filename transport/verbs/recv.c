@@ -120,7 +120,7 @@ static bool deliver(struct peer *p, int stream, const unsigned char *data, size_
         return false;
     req_pop(&p->recv_head[stream]);
     p->recvs--;
-    r->done = true;
+    vc_req_end(r);
     return true;
 }
 
@@ -263,7 +263,7 @@ static void on_write(struct vc_verbs *v, uint32_t imm)
     struct peer *p = g->peer;
     vc_grant_free(v, i);
     p->recvs--;
-    r->done = true;
+    vc_req_end(r);
     v->completed++;
 }
 

@@ -18,12 +18,21 @@ struct batch {
     struct ibv_sge sge[BATCH][2];
     struct msg_hdr hdr[BATCH];
     struct msg_cts cts[BATCH];
+    struct vc_chan_req *ended; /**< whose last bytes are in the batch, by `next` */
 };
 
 static void batch_begin(struct batch *b, struct ep *e)
 {
     b->e = e;
     b->n = 0;
+    b->ended = NULL;
+}
+
+/* The request is done once the batch is handed over: until then the device has not read what goes inline. */
+static void batch_ends(struct batch *b, struct vc_chan_req *r)
+{
+    r->next = b->ended;
+    b->ended = r;
 }
 
 /* Hands the batch over. On failure the connection has failed. */
@@ -37,6 +46,11 @@ static bool batch_post(struct batch *b)
     b->wr[b->n - 1].next = NULL;
     b->n = 0;
     int rc = ibv_post_send(b->e->qp, b->wr, &bad);
+    for (struct vc_chan_req *r = b->ended, *next; r; r = next) {
+        next = r->next;
+        vc_req_end(r);
+    }
+    b->ended = NULL;
     if (rc == 0)
         return true;
     vc_ep_fail(b->e, "%s: ibv_post_send failed: %s", b->e->v->dev.name, vc_ibv_strerror(rc));
@@ -161,8 +175,7 @@ static void push_stream(struct peer *p, struct batch *b, int stream)
         r->priv[P_OFF] = off + n;
         if (last) {
             req_pop(&p->send_head[stream]);
-            r->done = true; /* a slot has the bytes, or the device will when the batch is posted, before
-                               anybody looks */
+            batch_ends(b, r);
         }
     }
 }
@@ -295,7 +308,7 @@ static void push_writes(struct peer *p, struct batch *b)
             wr->send_flags |= IBV_SEND_SOLICITED;
             req_pop(&p->push_head);
             if (!reg)
-                r->done = true;
+                batch_ends(b, r);
         }
         r->priv[P_OFF] = off + n;
         v->stats.writes++;
@@ -449,7 +462,7 @@ static int retire(struct vc_verbs *v, struct ep *e, uint32_t number)
             v->bulk_waiters--;
             if (reg)
                 vc_regcache_put(v->regs, reg);
-            rec->req->done = true;
+            vc_req_end(rec->req);
             done++;
         }
     }

@@ -80,7 +80,7 @@ void cf_wait(struct cf_env *e, struct vc_chan_req *reqs, int n)
     struct vc_waiter w;
     vc_wait_begin_src(&w, e->wait, e->parking, e->ch->src);
     for (int i = 0; i < n; i++) {
-        while (!reqs[i].done) {
+        while (!vc_req_done(&reqs[i])) {
             if (progress(e) > 0) {
                 vc_wait_end(&w);
                 vc_wait_begin_src(&w, e->wait, e->parking, e->ch->src);

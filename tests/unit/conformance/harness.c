@@ -27,6 +27,14 @@ void hs_unshare(void *mem, size_t bytes)
     munmap(mem, bytes);
 }
 
+/* VC_TEST_PATIENCE: what to multiply limits by on an emulated machine. */
+static int patience(void)
+{
+    const char *text = getenv("VC_TEST_PATIENCE");
+    int times = text ? atoi(text) : 1;
+    return times > 0 ? times : 1;
+}
+
 int hs_fork(int n, int (*fn)(int rank, void *arg), void *arg, int seconds)
 {
     pid_t pids[256], parent = getpid();
@@ -46,7 +54,7 @@ int hs_fork(int n, int (*fn)(int rank, void *arg), void *arg, int seconds)
             n = i;
         }
     }
-    uint64_t until = vc_now_ns() + (uint64_t)seconds * 1000000000u;
+    uint64_t until = vc_now_ns() + (uint64_t)(seconds * patience()) * 1000000000u;
     int left = n;
     while (left > 0) {
         bool late = vc_now_ns() > until;
