@@ -43,11 +43,15 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 #define GLANCE_YIELDS 8
 #define LINGER_YIELDS 64
 /* A yield that took longer let somebody else fill the caches. */
-#define LONG_YIELD_NS 200000u
+#define LONG_YIELD_NS 20000u
+/* It is as good as some more that nothing came of: whatever was sent has had the time to come, and to go to
+ * and fro between this rank and one that computes is dear. */
+#define LONG_YIELD_COUNTS (GLANCE_YIELDS / 2)
 /* So many signs one after another make sure that something comes. */
 #define SURE 3
-/* More weak ones in a row than these are no signs. */
+/* More weak ones in a row than these are no signs: where something is sure to come, and elsewhere. */
 #define MANY_WEAK 100
+#define FEW_WEAK  4
 
 static uint64_t relaxed_add(_Atomic uint64_t *counter, uint64_t n)
 {
@@ -214,7 +218,7 @@ static bool drive(struct vc_waiter *w, uint64_t *now)
         return false;
     if (sign == VC_SIGN_STRONG)
         w->weak = 0;
-    else if (w->weak == MANY_WEAK)
+    else if (w->weak == (w->signs == SURE ? MANY_WEAK : FEW_WEAK))
         return false;
     else
         w->weak++;
@@ -227,10 +231,13 @@ static bool drive(struct vc_waiter *w, uint64_t *now)
 /* Nothing has come for long enough. Where ranks share CPUs yields are counted, whose time is the others'. */
 static bool is_quiet(const struct vc_waiter *w, uint64_t now)
 {
-    if (w->cfg->crowded)
-        return w->quiet_calls >= (w->signs == SURE         ? LINGER_YIELDS
-                                  : w->signs + w->weak > 0 ? 2 * GLANCE_YIELDS
-                                                           : GLANCE_YIELDS);
+    if (w->cfg->crowded) {
+        /* A yield that comes back at once took nothing from anybody, and the sender may be waiting for
+         * another CPU. */
+        if (w->signs == SURE)
+            return w->quiet_calls >= LINGER_YIELDS;
+        return w->quiet_calls >= (w->signs + w->weak > 0 ? 2 * GLANCE_YIELDS : GLANCE_YIELDS);
+    }
     return w->quiet_calls >= VC_TURN_CALLS && now - w->t_driven > w->linger;
 }
 
@@ -247,8 +254,10 @@ static int idle_driving(struct vc_waiter *w, int whom)
     if (w->cfg->crowded) {
         uint64_t begun = vc_now_ns();
         yield();
-        if (vc_now_ns() - begun > LONG_YIELD_NS)
+        if (vc_now_ns() - begun > LONG_YIELD_NS) {
             w->turn = (struct vc_turn){.cold = true};
+            w->quiet_calls += LONG_YIELD_COUNTS;
+        }
     } else {
         vc_cpu_relax();
     }
