@@ -60,7 +60,7 @@ static int find_places(struct vc_world *w, const struct card *cards)
 static int find_claims(struct vc_world *w, const struct card *cards)
 {
     const struct card *me = &cards[w->rank];
-    w->claims = calloc((size_t)w->size, sizeof *w->claims);
+    w->claims = calloc((unsigned)w->size, sizeof *w->claims);
     if (!w->claims)
         return VC_ERR_NOMEM;
     for (int r = 0; r < w->size; r++) {
