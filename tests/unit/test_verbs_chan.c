@@ -239,6 +239,7 @@ static int crowded_rank(int me, void *arg)
     }
     s->shared->stats[me] = *vc_verbs_stats(v);
     hs_meet(hr.start, s->n);
+    ch->ops->destroy(ch);
     vc_verbs_destroy(v);
     munmap(mem, (size_t)BUFFERS * BYTES);
     return 0;
@@ -287,6 +288,7 @@ static int silent_rank(int me, void *arg)
         assert_non_null(strstr(vc_error_text(), "exchange of addresses with process 0 came to no end"));
     }
     hs_meet(hr.start, s->n);
+    ch->ops->destroy(ch);
     vc_verbs_destroy(v);
     return 0;
 }
