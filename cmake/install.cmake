@@ -10,7 +10,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/include/vcoll/vcoll.h DESTINATION ${CMAKE_IN
 if(TARGET vcoll-tool)
   install(TARGETS vcoll-tool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-# vcoll-bench installs itself (tools/bench.cmake), man pages and documents do in docs/CMakeLists.txt.
+# vcoll-bench installs itself (tools/bench/bench.cmake), man pages and documents do in docs/CMakeLists.txt.
 
 set(_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/vcoll)
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/vcollConfig.cmake.in

@@ -6,7 +6,7 @@
 #ifndef VC_PMPI_DEVICES_H
 #define VC_PMPI_DEVICES_H
 
-#include "tune/select.h"
+#include "tune/select/select.h"
 
 /** Agrees on platform and device model: fills vc_world.platform and .device. Collective over MPI_COMM_WORLD,
  * after vc_fabric_init(). */

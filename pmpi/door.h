@@ -8,7 +8,7 @@
 
 #include "coll/registry.h"
 #include "transport/mpi/next.h"
-#include "tune/params.h"
+#include "tune/params/params.h"
 
 #include <mpi.h>
 #include <stdatomic.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Online tuning at the front door (VCOLL_TUNE=online): communicators stay in VC_COMM_LEARNING, where every
- * call takes the slow path and is watched. What is tried is tune/online.h's business; here are the clock, the
- * reductions that verdicts are agreed with, and the table at the end. With VCOLL_TUNE=off nothing of this is
- * called.
+ * call takes the slow path and is watched. What is tried is tune/online/online.h's business; here are the
+ * clock, the reductions that verdicts are agreed with, and the table at the end. With VCOLL_TUNE=off nothing
+ * of this is called.
  */
 #ifndef VC_PMPI_ONLINE_H
 #define VC_PMPI_ONLINE_H

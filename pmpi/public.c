@@ -8,8 +8,8 @@
 #include "pmpi/table.h"
 #include "pmpi/team.h"
 #include "pmpi/world.h"
-#include "tune/choice.h"
-#include "tune/key_info.h"
+#include "tune/select/choice.h"
+#include "tune/table/key_info.h"
 
 #include <stdio.h>
 #include <string.h>

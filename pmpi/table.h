@@ -6,7 +6,7 @@
 #ifndef VC_PMPI_TABLE_H
 #define VC_PMPI_TABLE_H
 
-#include "tune/table.h"
+#include "tune/table/table.h"
 
 /** NULL: the built-in rules alone. Equal on all ranks; constant between vc_table_init() and vc_table_fini().
  */

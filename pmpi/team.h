@@ -10,7 +10,7 @@
 #include "coll/node/node.h"
 #include "pmpi/door.h"
 #include "transport/shm/segment.h"
-#include "tune/select.h"
+#include "tune/select/select.h"
 
 #define VC_TEAM_PLANS 16 /**< plans kept per communicator */
 #define VC_TEAM_TMP                                                                                          \

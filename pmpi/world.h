@@ -10,7 +10,7 @@
 #include "pmpi/door.h"
 #include "transport/topology/sharing.h"
 #include "transport/wait.h"
-#include "tune/table.h"
+#include "tune/table/table.h"
 
 #include <sys/types.h>
 

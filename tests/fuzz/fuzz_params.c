@@ -4,7 +4,7 @@
  * which. Beyond not crashing: a value that is refused leaves the settings alone and says why; one that is
  * taken comes back the same from its canonical spelling.
  */
-#include "tune/params_internal.h"
+#include "tune/params/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

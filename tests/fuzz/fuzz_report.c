@@ -4,7 +4,7 @@
  * no page; what is taken gives a page whose elements are closed in order, whatever the table's strings say,
  * and the same page twice. A byte of 0x1e in the input begins a second table, which is the reference.
  */
-#include "tools/report.h"
+#include "tools/report/report.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static struct {
     size_t size;
 } file[2];
 
-/* In the place of tune/table_file.c's: "0" and "1" are the parts of the input. */
+/* In the place of tune/table/file.c's: "0" and "1" are the parts of the input. */
 int vc_table_read(const char *path, char **text, size_t *len)
 {
     int i = path[0] - '0';

@@ -4,8 +4,8 @@
  * after stripping, the same checksum after being made canonical, and selections that can run and that
  * vc_select_explain() explains.
  */
-#include "tune/choice.h"
-#include "tune/select.h"
+#include "tune/select/choice.h"
+#include "tune/select/select.h"
 
 #include <stdio.h>
 #include <stdlib.h>

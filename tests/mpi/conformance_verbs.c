@@ -8,7 +8,7 @@
 #include "transport/mpi/next.h"
 #include "transport/mux.h"
 #include "transport/verbs/verbs.h"
-#include "tune/params.h"
+#include "tune/params/params.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The built-in rules: valid, total, and obedient to what is forced and to what the communicator lacks. */
-#include "tune/select.h"
+#include "tune/select/select.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,16 +4,16 @@
 # by nodes that are pretended, over the underlying MPI and over the loopback device.
 set(_tools ${PROJECT_SOURCE_DIR}/tools)
 add_executable(model_fit model_fit.c
-  ${_tools}/bench_calls.c
-  ${_tools}/bench_clock.c
-  ${_tools}/bench_stats.c
-  ${_tools}/bench_world.c
-  ${_tools}/tune_comm.c
-  ${_tools}/tune_fit.c
-  ${_tools}/tune_fit_cpu.c
-  ${_tools}/tune_fit_link.c
-  ${_tools}/tune_fit_node.c
-  ${_tools}/tune_fit_probe.c
+  ${_tools}/bench/calls.c
+  ${_tools}/bench/clock.c
+  ${_tools}/bench/stats.c
+  ${_tools}/bench/world.c
+  ${_tools}/tune/comm.c
+  ${_tools}/tune/fit.c
+  ${_tools}/tune/fit_cpu.c
+  ${_tools}/tune/fit_link.c
+  ${_tools}/tune/fit_node.c
+  ${_tools}/tune/fit_probe.c
 )
 target_link_libraries(model_fit PRIVATE vcoll vcoll_core vcoll_flags m)
 vc_mpi_test(model_fit NP 2 TIMEOUT 120 COMMAND $<TARGET_FILE:model_fit>)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The cost model's parameters, measured quickly: valid, the same on all ranks, and enough for predictions. */
-#include "tools/tune.h"
-#include "tune/table_json.h"
+#include "tools/tune/tune.h"
+#include "tune/table/json.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * its own, with a made-up kernel that its guard process shares.
  */
 #include "coalesce_kernel.h"
-#include "tools/tune.h"
-#include "tools/tune_guard.h"
+#include "tools/tune/tune.h"
+#include "tools/tune/guard.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -9,8 +9,8 @@ if(TARGET vcoll-tune)
 
   # Against a made-up kernel; no front door, so that nothing but the MPI is needed.
   add_executable(tune_device tune_device.c ${PROJECT_SOURCE_DIR}/tests/unit/coalesce_kernel.c
-    ${PROJECT_SOURCE_DIR}/tools/tune_device.c ${PROJECT_SOURCE_DIR}/tools/tune_guard.c
-    ${PROJECT_SOURCE_DIR}/tools/tune_restore.c)
+    ${PROJECT_SOURCE_DIR}/tools/tune/device.c ${PROJECT_SOURCE_DIR}/tools/tune/guard.c
+    ${PROJECT_SOURCE_DIR}/tools/tune/restore.c)
   target_include_directories(tune_device PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit)
   target_link_libraries(tune_device PRIVATE vcoll_bench_parts vcoll vcoll_core PkgConfig::MNL PkgConfig::JANSSON
     PkgConfig::CMOCKA m)

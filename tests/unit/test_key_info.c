@@ -3,7 +3,7 @@
  * say: test_key_info SOURCE_DIR. A mismatch prints what must stand there. */
 #include "coll/info.h"
 #include "coll/registry.h"
-#include "tune/key_info.h"
+#include "tune/table/key_info.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The cost model against predictions made by hand, and what must hold for all algorithms. */
-#include "tune/model.h"
+#include "tune/model/model.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Settings: parsing, sources and their order, unknown names, bad values, the fingerprint. */
-#include "tune/params.h"
+#include "tune/params/params.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Selection by a table: which rows hold, what follows where none does, forcing, and the reasons that are
  * given. */
-#include "tune/choice.h"
-#include "tune/select.h"
+#include "tune/select/choice.h"
+#include "tune/select/select.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

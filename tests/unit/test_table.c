@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The loader of tables: every case of table_cases.txt, what is too deep, too long or too much, and the
  * schema's names. */
-#include "tune/choice.h"
-#include "tune/table.h"
+#include "tune/select/choice.h"
+#include "tune/table/table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

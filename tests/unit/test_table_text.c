@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tables as text and as files: checksum, what is broadcast, the model written and read, where tables are
  * found. */
-#include "tune/table.h"
-#include "tune/table_json.h"
+#include "tune/table/table.h"
+#include "tune/table/json.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

@@ -5,7 +5,7 @@
  * the real kernel, with a tun device in a network namespace of its own.
  */
 #include "coalesce_kernel.h"
-#include "tools/tune_guard.h"
+#include "tools/tune/guard.h"
 #include "transport/base.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Who wins a point, from rounds that are made up: native unless something is clearly better, the built-in
  * rules' choice unless something is clearly better than that, the default policy likewise. */
-#include "tools/tune.h"
+#include "tools/tune/tune.h"
 
 #include <math.h>
 #include <setjmp.h>

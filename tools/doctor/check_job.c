@@ -2,7 +2,7 @@
 /* What is seen of all nodes together. */
 #include "tools/doctor/checks.h"
 
-#include "tune/select.h"
+#include "tune/select/select.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

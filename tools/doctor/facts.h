@@ -7,14 +7,14 @@
 #define VC_TOOLS_DOCTOR_FACTS_H
 
 #include "tools/doctor/doctor.h"
-#include "tools/info_table.h"
-#include "tools/info_verbs.h"
+#include "tools/vcoll/info_table.h"
+#include "tools/vcoll/info_verbs.h"
 #include "transport/shm/segment.h"
 #include "transport/topology/coalesce.h"
 #include "transport/topology/nics.h"
 #include "transport/topology/platform.h"
 #include "transport/topology/rdma.h"
-#include "tune/params.h"
+#include "tune/params/params.h"
 
 #include <sched.h>
 

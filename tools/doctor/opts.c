@@ -2,7 +2,7 @@
 #include "tools/doctor/opts.h"
 
 #include "tools/doctor/doctor.h"
-#include "tools/forward.h"
+#include "tools/vcoll/forward.h"
 #include "transport/topology/cpus.h"
 
 #include <argp.h>

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vcoll-bench and vcoll-tune start themselves: without mpirun around, they become mpirun of themselves on
+ * this machine. */
+#include "tools/bench/args.h"
+#include "tools/vcoll/forward.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BENCH_LAUNCH_WORDS 16 /* mpirun, -n N, binding, the program, --progress, NULL */
+
+bool bench_under_launcher(void)
+{
+    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
+}
+
+static int read_int(const char *format, int cpu)
+{
+    char path[128];
+    int v = -1;
+    snprintf(path, sizeof path, format, cpu);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return -1;
+    if (fscanf(f, "%d", &v) != 1)
+        v = -1;
+    fclose(f);
+    return v;
+}
+
+/* How many CPUs this process may use, and how many cores they belong to. */
+static int count_cpus(int *cores)
+{
+    cpu_set_t set;
+    int seen[CPU_SETSIZE][2], n = 0;
+    *cores = 0;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return *cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &set))
+            continue;
+        int core = read_int("/sys/devices/system/cpu/cpu%d/topology/core_id", cpu);
+        int package = read_int("/sys/devices/system/cpu/cpu%d/topology/physical_package_id", cpu);
+        int i = 0;
+        while (i < *cores && (core < 0 || seen[i][0] != core || seen[i][1] != package))
+            i++;
+        if (i == *cores) {
+            seen[*cores][0] = core;
+            seen[*cores][1] = package;
+            ++*cores;
+        }
+        n++;
+    }
+    return n;
+}
+
+/* Whether somebody else decides on which CPUs ranks run: who binds or places, or who names hosts, of which
+ * nothing is known here. Then mpirun is left to its settings. Its launcher is called ORTE up to Open MPI 4,
+ * and PRRTE since, with variables of its own. */
+static bool has_policy(const struct bench_opts *o)
+{
+    static const char *const variable[] = {
+        "OMPI_MCA_hwloc_base_binding_policy",    "OMPI_MCA_orte_default_hostfile",
+        "OMPI_MCA_rmaps_base_mapping_policy",    "PRTE_MCA_hwloc_default_binding_policy",
+        "PRTE_MCA_rmaps_default_mapping_policy", "PRTE_MCA_prte_default_hostfile"};
+    static const char *const option[] = {"--bind-to", "-bind-to",      "--hostfile",
+                                         "-hostfile", "--machinefile", "-machinefile",
+                                         "--host",    "-host",         "-H"};
+    for (size_t i = 0; i < sizeof variable / sizeof variable[0]; i++) {
+        const char *value = getenv(variable[i]);
+        /* ":oversubscribe" and the like modify the default policy, and are none. */
+        if (value && value[0] != ':')
+            return true;
+    }
+    for (int k = 0; k < o->nmpirun; k++)
+        for (size_t i = 0; i < sizeof option / sizeof option[0]; i++)
+            if (strcmp(o->mpirun[k], option[i]) == 0)
+                return true;
+    return false;
+}
+
+/* Words that bind, after what there is room for. */
+static int bind_words(int want, char **word)
+{
+    int n = 0, cores, cpus = count_cpus(&cores);
+    /* A rank that wanders between cores measures the scheduler. With more ranks than cores, binding would
+     * decide who shares a core with whom, which is the kernel's business in the situation that is to be
+     * measured. */
+    if (want <= cores) {
+        word[n++] = "--bind-to";
+        word[n++] = "core";
+    } else if (want <= cpus) {
+        word[n++] = "--use-hwthread-cpus";
+        word[n++] = "--bind-to";
+        word[n++] = "hwthread";
+    } else {
+        word[n++] = "--oversubscribe";
+        word[n++] = "--bind-to";
+        word[n++] = "none";
+    }
+    return n;
+}
+
+/* How many ranks are started. */
+static int wanted(const struct bench_opts *o)
+{
+    int cores, cpus = count_cpus(&cores);
+    return o->ranks ? o->ranks : cpus > 1 ? cpus : 2;
+}
+
+char **bench_launch_words(const struct bench_opts *o)
+{
+    static char self[4096], ranks[16];
+    static char **settings; /* outlives the words, which hold its strings */
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (len < 0) {
+        fprintf(stderr, "%s: cannot find its own program: %s\n", o->program, strerror(errno));
+        return NULL;
+    }
+    self[len] = '\0';
+    forward_free(settings);
+    settings = forward_names();
+    size_t nset = 0;
+    while (settings && settings[nset])
+        nset++;
+    char **word = calloc((size_t)o->argc + (size_t)o->nmpirun + 2 * nset + BENCH_LAUNCH_WORDS, sizeof *word);
+    if (!settings || !word) {
+        free(word);
+        fprintf(stderr, "%s: out of memory\n", o->program);
+        return NULL;
+    }
+    int n = 0, want = wanted(o);
+    snprintf(ranks, sizeof ranks, "%d", want);
+    word[n++] = "mpirun";
+    word[n++] = "-n";
+    word[n++] = ranks;
+    if (!has_policy(o))
+        n += bind_words(want, word + n);
+    for (int i = 0; i < o->nmpirun; i++)
+        word[n++] = (char *)(uintptr_t)o->mpirun[i];
+    for (size_t i = 0; i < nset; i++) {
+        word[n++] = "-x";
+        word[n++] = settings[i];
+    }
+    word[n++] = self;
+    /* The ranks' standard error is a pipe: whether a person watches is known here alone. The first words may
+     * be a command, after which options stand. */
+    for (int i = 1; i < o->argc; i++)
+        word[n++] = o->argv[i];
+    if (isatty(STDERR_FILENO))
+        word[n++] = "--progress";
+    /* mpirun refuses to start things as root without being told twice; what it starts here is this very
+     * program. */
+    if (geteuid() == 0) {
+        setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
+        setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
+    }
+    return word;
+}
+
+int bench_launch(const struct bench_opts *o)
+{
+    if (o->root >= wanted(o)) {
+        fprintf(stderr, "%s: --root %d: there are ranks 0 to %d\n", o->program, o->root, wanted(o) - 1);
+        return 2;
+    }
+    char **word = bench_launch_words(o);
+    if (!word)
+        return 1;
+    fflush(NULL);
+    execvp("mpirun", word);
+    fprintf(stderr, "%s: cannot start mpirun: %s\n", o->program, strerror(errno));
+    free(word);
+    return 1;
+}

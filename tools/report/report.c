@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `vcoll report`: the command line. The page is written in one go, so that a failure leaves no half of it. */
+#include "tools/report/report.h"
+#include "tools/vcoll/tools.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char doc[] =
+    "Writes what a tuned table holds as one HTML page for people: which algorithm was chosen where and why, "
+    "how much faster it is than the MPI underneath, what the alternatives took, what waiting burns, what "
+    "interrupt moderation does, how good the cost model is.\v"
+    "The page needs nothing else: plots are inside, nothing is loaded, no script runs. Tables come from "
+    "`vcoll tune run'; one that holds rules alone gives a page of its rules.\n"
+    "\n"
+    "Examples:\n"
+    "  vcoll tune run -n 4 -o table.json\n"
+    "  vcoll report table.json -o report.html\n"
+    "  vcoll report table.json -o - --title \"Cluster A\" >report.html\n"
+    "  vcoll report vm.json --reference bare.json -o report.html\n"
+    "                      ... and how much of what virtualization costs is won back\n"
+    "\n"
+    "Exit status: 0 success, 1 failure (the table's first error is named), 2 wrong words.";
+
+enum { KEY_TITLE = 256, KEY_REFERENCE };
+
+static const struct argp_option options[] = {
+    {"output", 'o', "FILE", 0, "the page, \"-\" for standard output; a file that exists is overwritten", 0},
+    {"title", KEY_TITLE, "TEXT", 0, "heading of the page", 0},
+    {"reference", KEY_REFERENCE, "TABLE", 0,
+     "a table measured with the same numbers of ranks on a machine without virtualization: the page shows "
+     "the gap to it, as found and tuned",
+     0},
+    {0}};
+
+struct words {
+    const char *table, *output, *title, *reference;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct words *w = state->input;
+    switch (key) {
+    case 'o':
+        w->output = arg;
+        return 0;
+    case KEY_TITLE:
+        w->title = arg;
+        return 0;
+    case KEY_REFERENCE:
+        w->reference = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (w->table)
+            argp_error(state,
+                       "one table at a time, but there is \"%s\" after \"%s\"; `vcoll tune merge' "
+                       "makes one of several",
+                       arg, w->table);
+        w->table = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!w->table)
+            argp_error(state, "no table; `vcoll tune run -o table.json' makes one");
+        if (!w->output)
+            argp_error(state, "where to? -o report.html, or -o - for standard output");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {options, parse, "TABLE -o FILE", doc, NULL, NULL, NULL};
+
+static int write_page(const char *path, const char *page, size_t len)
+{
+    bool out = strcmp(path, "-") == 0;
+    FILE *f = out ? stdout : fopen(path, "we");
+    if (!f) {
+        fprintf(stderr, "vcoll report: cannot write %s: %s\n", path, strerror(errno));
+        return EXIT_FAILURE;
+    }
+    bool ok = fwrite(page, 1, len, f) == len && fflush(f) == 0;
+    int err = errno;
+    if (!out && fclose(f) != 0 && ok) {
+        ok = false;
+        err = errno;
+    }
+    if (!ok)
+        fprintf(stderr, "vcoll report: cannot write %s: %s\n", out ? "standard output" : path, strerror(err));
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int make_page(struct report *r, const char *output)
+{
+    char *page = NULL;
+    size_t len = 0;
+    r->f = open_memstream(&page, &len);
+    if (r->f)
+        rep_page(r);
+    bool ok = r->f && !ferror(r->f);
+    if (r->f && fclose(r->f) != 0)
+        ok = false;
+    int rc = EXIT_FAILURE;
+    if (ok)
+        rc = write_page(output, page, len);
+    else
+        fprintf(stderr, "vcoll report: no memory for the page\n");
+    free(page);
+    return rc;
+}
+
+int vc_tool_report(int argc, char **argv)
+{
+    struct words w = {0};
+    argv[0] = (char *)"vcoll report";
+    argp_err_exit_status = VC_EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &w) != 0)
+        return VC_EXIT_USAGE;
+    struct report r = {.title = w.title};
+    int rc = EXIT_FAILURE;
+    if (rep_load(&r.d, w.table) == 0 && (!w.reference || rep_load(&r.ref, w.reference) == 0))
+        rc = make_page(&r, w.output);
+    rep_free(&r.d);
+    rep_free(&r.ref);
+    return rc;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `vcoll tune explain`: the measurements near a call, and what runs for all sizes. */
+#include "tools/table/explain.h"
+
+#include "transport/base.h"
+#include "tune/table/internal.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char who[] = "vcoll tune explain";
+
+/* ---- a measured point ---- */
+
+static double score(const json_t *c)
+{
+    double s = table_number(c, "score");
+    if (isfinite(s))
+        return s;
+    s = table_number(json_object_get(c, "start"), "median");
+    return isfinite(s) ? s : INFINITY;
+}
+
+static int by_score(const void *a, const void *b)
+{
+    double x = score(*(json_t *const *)a), y = score(*(json_t *const *)b);
+    return x < y ? -1 : x > y;
+}
+
+static void print_interval(const json_t *series)
+{
+    char low[32], high[32], both[72];
+    double l = table_number(series, "low"), h = table_number(series, "high");
+    if (isfinite(l) && isfinite(h))
+        snprintf(both, sizeof both, "%s..%s", table_time_text(l, low, sizeof low),
+                 table_time_text(h, high, sizeof high));
+    else
+        snprintf(both, sizeof both, "-");
+    printf("  %-19s", both);
+}
+
+static void print_candidate(const json_t *c, bool runs, bool chosen)
+{
+    const json_t *start = json_object_get(c, "start"), *b2b = json_object_get(c, "b2b");
+    const char *text = json_string_value(json_object_get(c, "choice"));
+    double ratio = table_number(json_object_get(c, "ratio"), "median");
+    char time[32];
+    printf("%s %-40s  %8s", runs ? ">" : " ", text ? text : "?",
+           table_time_text(table_number(start, "median"), time, sizeof time));
+    print_interval(start);
+    printf("  %8s", table_time_text(table_number(start, "p99"), time, sizeof time));
+    printf("  %8s", table_time_text(table_number(b2b, "median"), time, sizeof time));
+    printf("  %8s", table_time_text(table_number(c, "predicted"), time, sizeof time));
+    if (isfinite(ratio))
+        printf("  %6.2f", ratio);
+    else
+        printf("  %6s", "-");
+    printf("  %6lld%s%s\n", (long long)json_integer_value(json_object_get(c, "rounds")),
+           json_is_true(json_object_get(c, "dropped")) ? "  dropped early" : "", chosen ? "  winner" : "");
+}
+
+/* Whether the point is the call itself and not just the nearest to it. */
+static bool is_exact(const struct vc_topo_key *key, const struct vc_topo_key *at, size_t bytes,
+                     size_t measured)
+{
+    return key->size == at->size && key->nnodes == at->nnodes && key->max_ppn == at->max_ppn &&
+           key->crowded == at->crowded && key->have_bulk == at->have_bulk &&
+           key->have_verbs == at->have_verbs && key->platform == at->platform &&
+           vc_device_same(key->device, at->device) && bytes == measured;
+}
+
+static void print_place(const struct explain_request *r, const struct vc_topo_key *key, const json_t *point)
+{
+    struct vc_topo_key at;
+    enum vc_coll coll;
+    size_t bytes = 0;
+    char place[96], size[32];
+    table_point_key(point, &at);
+    table_point_call(point, &coll, &bytes);
+    bool exact = is_exact(key, &at, r->call.bytes, bytes);
+    printf("\nMeasured%s: %s, %s, between nodes %s%s%s%s%s\n", exact ? "" : " nearest to it",
+           table_bytes_text((struct vc_range){bytes, bytes}, size, sizeof size),
+           table_place_text(at.size, at.nnodes, at.max_ppn, place, sizeof place),
+           at.have_verbs ? "verbs" : "the MPI", at.crowded ? ", crowded" : "",
+           at.have_bulk ? "" : ", without bulk slots", at.device[0] ? ", device " : "", at.device);
+    if (!r->call.commutative)
+        printf("  (with a commutative operator; others are not measured)\n");
+}
+
+void explain_measured(const struct explain_request *r, const struct vc_topo_key *key,
+                      const struct vc_alg_choice *runs, const json_t *point)
+{
+    const json_t *list = json_object_get(point, "candidates");
+    const char *chosen = json_string_value(json_object_get(point, "chosen"));
+    const char *why = json_string_value(json_object_get(point, "why"));
+    size_t n = json_array_size(list);
+    const json_t **sorted = n ? malloc(n * sizeof *sorted) : NULL;
+    if (!sorted) {
+        printf("\nNothing was measured near this call%s.\n",
+               r->file.rows ? "" : "; `vcoll tune run' measures and writes a table");
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = json_array_get(list, i);
+    qsort(sorted, n, sizeof *sorted, by_score);
+    print_place(r, key, point);
+    printf("  %-40s  %8s  %-19s  %8s  %8s  %8s  %6s  %6s\n", "choice", "median", "95 % interval", "p99",
+           "in a row", "model", "faster", "rounds");
+    const json_t *run = table_candidate(point, r->call.coll, runs);
+    for (size_t i = 0; i < n; i++) {
+        const char *text = json_string_value(json_object_get(sorted[i], "choice"));
+        print_candidate(sorted[i], sorted[i] == run, chosen && text && strcmp(chosen, text) == 0);
+    }
+    printf("  > is what runs here; faster: times as fast as native; model: what the cost model predicts\n");
+    if (why && *why)
+        printf("  winner: %s\n", why);
+    free(sorted);
+}
+
+/* ---- all sizes ---- */
+
+struct source {
+    const struct explain_request *r;
+    char text[96];
+};
+
+static void find_source(void *arg, const struct vc_table *of, const struct vc_row *row, const char *why_not)
+{
+    struct source *s = arg;
+    if (why_not)
+        return;
+    const char *slash = strrchr(of->origin, '/');
+    if (row->index >= 0)
+        snprintf(s->text, sizeof s->text, "%.64s [%d]", slash ? slash + 1 : of->origin, row->index);
+    else
+        snprintf(s->text, sizeof s->text, "%.64s", of->origin);
+}
+
+struct range_row {
+    struct vc_range bytes;
+    struct vc_alg_choice pick;
+    struct source source;
+    struct table_evidence its, native; /* at the same size where both are known */
+};
+
+static void fill_row(struct range_row *row, const struct explain_request *r, const struct vc_topo_key *key,
+                     struct vc_range bytes, const struct vc_alg_choice *pick)
+{
+    struct vc_row_keys keys;
+    const struct vc_alg_choice native = {.alg = vc_alg_find(r->call.coll, "native")};
+    struct vc_select_call call = r->call;
+    /* What holds for the size, whatever the number of elements. */
+    call.bytes = (size_t)bytes.min;
+    call.esize = 1;
+    vc_row_keys_exactly(&keys, key);
+    *row = (struct range_row){.bytes = bytes, .pick = *pick, .source = {.r = r}};
+    snprintf(row->source.text, sizeof row->source.text, "default");
+    vc_select_explain(key, &r->params, r->file.rows, &call, find_source, &row->source);
+    row->its = table_evidence(r->file.json, r->call.coll, &keys, bytes, pick);
+    if (row->its.rounds)
+        row->native = table_evidence(r->file.json, r->call.coll, &keys,
+                                     (struct vc_range){row->its.bytes, row->its.bytes}, &native);
+}
+
+static void print_range(const struct range_row *row)
+{
+    char bytes[64], choice[VC_CHOICE_TEXT], time[2][32], at[32];
+    printf("  %-18s  %-44s  %-24s", table_bytes_text(row->bytes, bytes, sizeof bytes),
+           vc_choice_format(&row->pick, choice, sizeof choice), row->source.text);
+    if (row->its.rounds)
+        printf("  %s at %s, native %s", table_time_text(row->its.median, time[0], sizeof time[0]),
+               table_bytes_text((struct vc_range){row->its.bytes, row->its.bytes}, at, sizeof at),
+               table_time_text(row->native.rounds ? row->native.median : NAN, time[1], sizeof time[1]));
+    printf("\n");
+}
+
+static json_t *seconds(double s)
+{
+    return isfinite(s) ? json_real(s) : json_null();
+}
+
+static json_t *range_json(const struct range_row *row)
+{
+    char choice[VC_CHOICE_TEXT];
+    json_t *max = row->bytes.max == UINT64_MAX ? json_null() : json_integer((json_int_t)row->bytes.max);
+    return json_pack("{s:[I,o], s:s, s:s, s:o, s:o}", "bytes", (json_int_t)row->bytes.min, max, "choice",
+                     vc_choice_format(&row->pick, choice, sizeof choice), "by", row->source.text, "median",
+                     seconds(row->its.rounds ? row->its.median : NAN), "native",
+                     seconds(row->native.rounds ? row->native.median : NAN));
+}
+
+int explain_sizes(const struct explain_request *r, const struct vc_topo_key *key)
+{
+    struct vc_selection sel;
+    memset(&sel, 0, sizeof sel);
+    if (vc_select_init(&sel, key, &r->params, r->file.rows) != VC_OK) {
+        fprintf(stderr, "%s: %s\n", who, vc_error_text());
+        return EXIT_FAILURE;
+    }
+    json_t *ranges = r->json ? json_array() : NULL;
+    if (!r->json) {
+        explain_question(r, key);
+        if (r->params.disable || !(r->params.colls & (1u << r->call.coll)))
+            printf("\n%s: all calls are passed through. Otherwise:\n",
+                   r->params.disable ? "VCOLL_DISABLE is set" : "VCOLL_COLLS leaves this collective out");
+        printf("\n  %-18s  %-44s  %-24s  %s\n", "bytes", "runs", "by", "measured");
+    }
+    uint64_t from = 0;
+    for (const struct vc_choice *c = sel.rule[r->call.coll];; c++) {
+        struct range_row row;
+        uint64_t to = c->max_bytes == SIZE_MAX ? UINT64_MAX : c->max_bytes;
+        fill_row(&row, r, key, (struct vc_range){from, to},
+                 r->call.commutative ? &c->pick : &c->pick_noncomm);
+        if (r->json)
+            json_array_append_new(ranges, range_json(&row));
+        else
+            print_range(&row);
+        if (c->max_bytes == SIZE_MAX)
+            break;
+        from = to + 1;
+    }
+    vc_select_free(&sel);
+    if (r->json) {
+        json_t *j = explain_question_json(r, key);
+        json_object_set_new(j, "ranges", ranges);
+        return table_print_json(who, j);
+    }
+    printf("\n--bytes N shows why, and what the alternatives measured.\n");
+    return table_flush(who, EXIT_SUCCESS);
+}

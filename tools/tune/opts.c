@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The command lines of vcoll-tune: `run`, `check`, `remeasure`. */
+#include "tools/bench/args.h"
+#include "tools/tune/job.h"
+
+#include "tune/params/params.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+__attribute__((visibility("default"))) const char *argp_program_version;
+
+#define RUN_BUDGET     600
+#define QUICK_BUDGET   60
+#define CHECK_BUDGET   60
+#define MEASURE_BUDGET 120
+
+static const char run_doc[] =
+    "Measures on the allocation it is given which algorithm, channel and wait policy is the best for each "
+    "collective, size and communicator, and writes a table that later runs choose by. The MPI underneath is "
+    "a "
+    "candidate everywhere, and stays the choice wherever nothing is clearly better."
+    "\vCOLLECTIVES are barrier, bcast, reduce, allreduce, allgather and alltoall; all of them when none is "
+    "named.\n"
+    "\n"
+    "Objectives (--objective):\n"
+    "  latency   (default) the time of a call: the geometric mean of its median\n"
+    "            from a common start and of its time back to back\n"
+    "  tail      the 99th percentile from a common start: for programs that\n"
+    "            wait for the slowest call\n"
+    "  cpu       CPU time that all ranks together burn in a call: for\n"
+    "            overcommitted clusters, where ranks had better sleep\n"
+    "  balanced  the geometric mean of latency and cpu\n"
+    "Under all but cpu nothing is chosen that is clearly slower than native in\n"
+    "either measure.\n"
+    "\n"
+    "Examples:\n"
+    "  vcoll tune run -n 4 -o t.json               this machine, ten minutes\n"
+    "  vcoll tune run -n 4 --quick                 one minute, roughly\n"
+    "  vcoll tune run -n 4 allreduce --sizes 8:1M:4 --budget 2m\n"
+    "  mpirun -n 16 --hostfile hosts vcoll tune run --budget 1h -o t.json\n"
+    "  vcoll tune run -n 4 -o t.json --resume      goes on where it was stopped\n"
+    "  vcoll tune run -n 4 --dry-run               what it would do\n"
+    "  VCOLL_TABLE=t.json vcoll run -n 4 ./app     uses the table\n"
+    "\n"
+    "Exit status: 0 done, 1 a failure or a wrong result, 2 wrong words, 130 or 143 interrupted (the table "
+    "holds "
+    "what was finished; --resume goes on).";
+
+static const char check_doc[] =
+    "Measures whether the collectives keep performance guidelines: none slower than the MPI underneath, "
+    "allreduce "
+    "not slower than reduce and bcast, and the like; each violation with its figures and interval."
+    "\vExamples:\n"
+    "  vcoll tune check -n 4\n"
+    "  vcoll tune check -n 4 allreduce bcast --sizes 8:64k\n"
+    "  vcoll tune check -n 4 --table t.json\n"
+    "\n"
+    "Exit status: 0 all kept, 1 violations or a failure, 2 wrong words.";
+
+static const char remeasure_doc[] = "Measures the rows of a table again, and reports those that no longer "
+                                    "hold. This is what `vcoll tune validate "
+                                    "--measure TABLE' runs."
+                                    "\vExamples:\n"
+                                    "  vcoll tune validate --measure t.json -n 4\n"
+                                    "  vcoll tune validate --measure t.json -n 4 --seed 7 --budget 5m\n"
+                                    "\n"
+                                    "Exit status: 0 all hold, 1 some do not, or a failure, 2 wrong words.";
+
+enum {
+    KEY_SIZES = 256,
+    KEY_BUDGET,
+    KEY_OBJECTIVE,
+    KEY_RANKS,
+    KEY_SEED,
+    KEY_SET,
+    KEY_SPLIT,
+    KEY_MPIRUN,
+    KEY_PROGRESS,
+    KEY_JSON,
+    KEY_SAMPLES,
+    KEY_RESUME,
+    KEY_FORCE,
+    KEY_EXHAUSTIVE,
+    KEY_DEVICES,
+    KEY_DRY,
+    KEY_WAIT,
+    KEY_QUICK,
+    KEY_TABLE,
+    KEY_NATIVE,
+    KEY_ALL
+};
+
+static const struct argp_option common_options[] = {
+    {0, 0, 0, 0, "What is measured:", 1},
+    {"np", 'n', "N", 0,
+     "start N ranks on this machine (default: one per CPU); under mpirun its own -n counts", 0},
+    {"sizes", KEY_SIZES, "LIST", 0,
+     "bytes, e.g. 8,64,1k,1M, or FROM:TO[:FACTOR] (default: chosen, 8 to 1M, not only powers of two)", 0},
+    {"ranks", KEY_RANKS, "LIST", 0,
+     "sizes of the communicators to measure, e.g. 2,3,4 (default: chosen within the allocation)", 0},
+    {"set", KEY_SET, "NAME=VALUE", 0, "a VCOLL_ parameter, without the prefix; may be repeated", 0},
+    {"split", KEY_SPLIT, "N", 0, "pretend that every N ranks are a node (VCOLL_NODE_SPLIT)", 0},
+    {"mpirun-arg", KEY_MPIRUN, "WORD", 0, "a further word for mpirun; may be repeated", 0},
+    {"budget", KEY_BUDGET, "TIME", 0, "how long it may take in all, e.g. 90s, 10m, 1h", 0},
+    {"objective", KEY_OBJECTIVE, "WHICH", 0, "latency, tail, cpu or balanced", 0},
+    {"seed", KEY_SEED, "N", 0, "order of blocks and choice of buffers (default 1)", 0},
+    {"json", KEY_JSON, "FILE", 0, "the results as JSON into FILE; - is standard output", 0},
+    {"verbose", 'v', 0, 0, "a line for each point as it is finished", 0},
+    {"quiet", 'q', 0, 0, "no summary, no progress", 0},
+    {"progress", KEY_PROGRESS, 0, OPTION_HIDDEN, 0, 0},
+    {0, 0, 0, 0, 0, 0}};
+
+static const struct argp_option run_options[] = {
+    {0, 0, 0, 0, "What is written:", 2},
+    {"output", 'o', "FILE", 0, "the table (default vcoll-table.json)", 0},
+    {"force", KEY_FORCE, 0, 0, "overwrite a table and samples that are there", 0},
+    {"samples", KEY_SAMPLES, "FILE", 0, "raw samples, CSV (default: the table's name with .samples.csv)", 0},
+    {"resume", KEY_RESUME, 0, 0, "take over the points that the samples file holds, and go on", 0},
+    {0, 0, 0, 0, "How it searches:", 3},
+    {"quick", KEY_QUICK, 0, 0, "a minute (unless --budget), few sizes, only the whole allocation", 0},
+    {"exhaustive", KEY_EXHAUSTIVE, 0, 0,
+     "every candidate to the end, none ruled out by the cost model or dropped: for comparison", 0},
+    {"wait", KEY_WAIT, "LIST", 0,
+     "wait policies to try: auto, poll, event, hybrid, hybrid:MICROSECONDS (default: all where they matter, "
+     "short ones where ranks share CPUs)",
+     0},
+    {"devices", KEY_DEVICES, 0, 0,
+     "also try interrupt moderation of the RDMA device; what was there is always put back", 0},
+    {"dry-run", KEY_DRY, 0, 0, "print what would be measured, and end", 0},
+    {0, 0, 0, 0, 0, 0}};
+
+static const struct argp_option other_options[] = {
+    {"table", KEY_TABLE, "FILE", 0, "the table to look at (default: the one in effect)", 2},
+    {"native", KEY_NATIVE, 0, 0, "check: the MPI underneath alone, for comparison", 2},
+    {"all", KEY_ALL, 0, 0,
+     "validate --measure: against every candidate, not only native and the three that came closest", 2},
+    {0, 0, 0, 0, 0, 0}};
+
+static double parse_budget(struct argp_state *st, const char *arg)
+{
+    char *end;
+    errno = 0;
+    double v = strtod(arg, &end), unit = *end == 'm' ? 60 : *end == 'h' ? 3600 : 1;
+    if (*end == 's' || *end == 'm' || *end == 'h')
+        end++;
+    if (errno != 0 || end == arg || *end != '\0' || !(v * unit >= 0.1 && v * unit <= 7 * 86400.0))
+        argp_error(st, "--budget: '%s' is no time from 0.1s to 168h, such as 90s, 10m or 1h", arg);
+    return v * unit;
+}
+
+static enum tune_objective parse_objective(struct argp_state *st, const char *arg)
+{
+    int best = TUNE_LATENCY;
+    for (int i = TUNE_LATENCY; i <= TUNE_BALANCED; i++) {
+        const char *name = tune_objective_name((enum tune_objective)i);
+        if (strcmp(arg, name) == 0)
+            return (enum tune_objective)i;
+        if (vc_word_distance(arg, name) <
+            vc_word_distance(arg, tune_objective_name((enum tune_objective)best)))
+            best = i;
+    }
+    argp_error(st, "--objective: '%s' is none of latency, tail, cpu, balanced; did you mean %s?", arg,
+               tune_objective_name((enum tune_objective)best));
+    return TUNE_LATENCY;
+}
+
+static void check_ranks(struct argp_state *st, const char *list)
+{
+    for (const char *s = list; *s || s == list;) {
+        char *end;
+        long v = strtol(s, &end, 10);
+        if (end == s || v < 2 || v > 1000000 || (*end != ',' && *end != '\0') ||
+            (*end == ',' && end[1] == '\0'))
+            argp_error(st, "--ranks: '%s' is no list of numbers from 2 on, such as 2,3,4", list);
+        s = *end ? end + 1 : end;
+    }
+}
+
+static void check_waits(struct argp_state *st, const char *list)
+{
+    for (const char *s = list; *s || s == list;) {
+        size_t n = strcspn(s, ",");
+        char word[64], text[VC_CHOICE_TEXT] = "";
+        struct vc_alg_choice c;
+        snprintf(word, sizeof word, "%.*s", (int)n, s);
+        tune_with_policy("dissemination", word, text, sizeof text);
+        if (n == 0 || n >= sizeof word / 2 || vc_choice_parse(VC_BARRIER, text, &c) != VC_OK)
+            argp_error(st, "--wait: '%s' is none of auto, poll, event, hybrid, hybrid:MICROSECONDS", word);
+        s += s[n] ? n + 1 : n;
+    }
+}
+
+static void add_word(struct argp_state *st, struct tune_opts *o, const char *arg)
+{
+    if (o->mode == TUNE_REMEASURE && !o->table)
+        o->table = arg;
+    else
+        bench_args_collective(st, &o->bench, arg);
+}
+
+static void finish(struct argp_state *st, struct tune_opts *o)
+{
+    struct bench_opts *b = &o->bench;
+    if (b->ncoll == 0)
+        for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+            b->coll[b->ncoll++] = (enum vc_coll)c;
+    if (o->mode == TUNE_REMEASURE && !o->table)
+        argp_error(st, "which table? Name its file");
+    if (o->budget == 0)
+        o->budget = o->mode == TUNE_CHECK       ? CHECK_BUDGET
+                    : o->mode == TUNE_REMEASURE ? MEASURE_BUDGET
+                    : o->quick                  ? QUICK_BUDGET
+                                                : RUN_BUDGET;
+    if (o->mode == TUNE_CHECK && o->table)
+        bench_args_set(st, b, "TABLE=", o->table);
+    if (o->mode != TUNE_RUN)
+        return;
+    if (!o->table)
+        o->table = "vcoll-table.json";
+    if (!o->samples) {
+        char *name;
+        size_t n = strlen(o->table);
+        if (n > 5 && strcmp(o->table + n - 5, ".json") == 0)
+            n -= 5;
+        if (asprintf(&name, "%.*s.samples.csv", (int)n, o->table) < 0)
+            argp_failure(st, 1, ENOMEM, "--samples");
+        o->samples = name;
+    }
+    if (o->resume && o->force)
+        argp_error(st, "--resume goes on with what is there, --force overwrites it: which of the two?");
+}
+
+static error_t parse_common(int key, char *arg, struct argp_state *st)
+{
+    struct tune_opts *o = st->input;
+    switch (key) {
+    case 'n':
+        o->bench.ranks = (int)bench_args_integer(st, "-n", arg, 1, 1e6);
+        return 0;
+    case 'v':
+        o->verbose = true;
+        return 0;
+    case 'q':
+        o->quiet = true;
+        return 0;
+    case KEY_SIZES:
+        bench_args_sizes(st, &o->bench, arg);
+        o->own_sizes = true;
+        return 0;
+    case KEY_BUDGET:
+        o->budget = parse_budget(st, arg);
+        return 0;
+    case KEY_OBJECTIVE:
+        o->objective = parse_objective(st, arg);
+        return 0;
+    case KEY_RANKS:
+        check_ranks(st, arg);
+        o->ranks = arg;
+        return 0;
+    case KEY_SEED:
+        o->bench.seed = (uint64_t)bench_args_integer(st, "--seed", arg, 0, 9e15);
+        return 0;
+    case KEY_SET:
+        bench_args_setting(st, &o->bench, arg);
+        return 0;
+    case KEY_SPLIT:
+        bench_args_integer(st, "--split", arg, 1, 1e6);
+        bench_args_set(st, &o->bench, "NODE_SPLIT=", arg);
+        return 0;
+    case KEY_MPIRUN:
+        bench_args_mpirun(st, &o->bench, arg);
+        return 0;
+    case KEY_JSON:
+        o->json = arg;
+        return 0;
+    case KEY_PROGRESS:
+        o->bench.progress = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse_run(int key, char *arg, struct argp_state *st)
+{
+    struct tune_opts *o = st->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        st->child_inputs[0] = o;
+        return 0;
+    case 'o':
+    case KEY_TABLE:
+        o->table = arg;
+        return 0;
+    case KEY_NATIVE:
+        o->native = true;
+        return 0;
+    case KEY_ALL:
+        o->all = true;
+        return 0;
+    case KEY_FORCE:
+        o->force = true;
+        return 0;
+    case KEY_SAMPLES:
+        o->samples = arg;
+        return 0;
+    case KEY_RESUME:
+        o->resume = true;
+        return 0;
+    case KEY_QUICK:
+        o->quick = true;
+        return 0;
+    case KEY_EXHAUSTIVE:
+        o->exhaustive = true;
+        return 0;
+    case KEY_DEVICES:
+        o->devices = true;
+        return 0;
+    case KEY_DRY:
+        o->dry_run = true;
+        return 0;
+    case KEY_WAIT:
+        check_waits(st, arg);
+        o->waits = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        add_word(st, o, arg);
+        return 0;
+    case ARGP_KEY_END:
+        finish(st, o);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+void tune_parse(struct tune_opts *o, enum tune_mode mode, int argc, char **argv)
+{
+    static const size_t sizes[] = {8, 64, 512, 1024, 4096, 16384, 65536, 262144, 1048576};
+    static const struct argp common = {common_options, parse_common, 0, 0, 0, 0, 0};
+    static const struct argp_child children[] = {{&common, 0, 0, 1}, {0, 0, 0, 0}};
+    static const struct argp argps[] = {
+        [TUNE_RUN] = {run_options, parse_run, "[COLLECTIVES...]", run_doc, children, 0, 0},
+        [TUNE_CHECK] = {other_options, parse_run, "[COLLECTIVES...]", check_doc, children, 0, 0},
+        [TUNE_REMEASURE] = {other_options, parse_run, "TABLE [COLLECTIVES...]", remeasure_doc, children, 0,
+                            0},
+    };
+    static char version[64];
+    *o = (struct tune_opts){.mode = mode};
+    o->bench = (struct bench_opts){.program = "vcoll tune", .seconds = 0.3, .seed = 1, .verify = true};
+    o->bench.measure[BENCH_START] = o->bench.measure[BENCH_B2B] = true;
+    memcpy(o->bench.sizes, sizes, sizeof sizes);
+    o->bench.nsizes = (int)(sizeof sizes / sizeof sizes[0]);
+    /* Before what the user sets: a table, or trials of the online mode, would be measured instead of the
+     * rules. */
+    if (mode != TUNE_CHECK)
+        o->bench.set[o->bench.nset++] = "TABLE=none";
+    o->bench.set[o->bench.nset++] = "TUNE=off";
+    snprintf(version, sizeof version, "vcoll-tune %s", vcoll_version());
+    argp_program_version = version;
+    argp_err_exit_status = 2;
+    argp_parse(&argps[mode], argc, argv, 0, NULL, o);
+}

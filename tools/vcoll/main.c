@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `vcoll`: finds the subcommand and hands it its words. */
+#include "tools/vcoll/tools.h"
+
+#include "include/vcoll/vcoll.h"
+#include "tune/params/params.h"
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"info", vc_tool_info}, {"run", vc_tool_run},       {"bench", vc_tool_bench},
+    {"tune", vc_tool_tune}, {"report", vc_tool_report}, {"doctor", vc_tool_doctor},
+};
+enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
+
+static const char doc[] = "MPI collectives for virtualized clusters."
+                          "\v"
+                          "Commands (each explains itself with --help):\n"
+                          "  info    what vcoll finds here: platform, CPUs, parameters, algorithms\n"
+                          "  run     mpirun, with vcoll preloaded into the program\n"
+                          "  bench   vcoll against the MPI underneath, in one process\n"
+                          "  tune    measure here what is fastest, and use it ever after\n"
+                          "  report  a table of `vcoll tune' as a page with plots\n"
+                          "  doctor  what is wrong or slow on an allocation, and what to do\n"
+                          "\n"
+                          "Examples:\n"
+                          "  vcoll run -n 8 ./app          run an unmodified MPI program with vcoll\n"
+                          "  VCOLL_STATS=text vcoll run -n 8 ./app\n"
+                          "                                ... and tell at the end what was taken over\n"
+                          "  mpirun -n 8 vcoll doctor      is anything wrong here?\n"
+                          "  vcoll info                    look at this machine\n"
+                          "  vcoll info --params           settings: default, value, where it is from\n"
+                          "  vcoll bench -n 2 allreduce    is it faster here?\n"
+                          "  vcoll tune run -n 4 -o t.json what is the fastest way here?\n"
+                          "\n"
+                          "Exit status: 0 success, 1 failure, 2 wrong words; `vcoll run' returns\n"
+                          "mpirun's; `vcoll doctor' 0 all is well, 1 slow, 2 broken, 64 wrong words.\n"
+                          "\n"
+                          "See vcoll(1), and vcoll(7) for the environment variables.";
+
+/* The C library's argp looks this name up; all else of the project is hidden. */
+__attribute__((visibility("default"))) const char *argp_program_version = "vcoll " VC_VERSION;
+
+error_t vc_tool_parse_first(int key, char *arg, struct argp_state *state)
+{
+    int *first = state->input;
+    switch (key) {
+    case ARGP_KEY_ARG:
+        /* What follows belongs to it. */
+        (void)arg;
+        *first = state->next - 1;
+        state->next = state->argc;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_state_help(state, stderr, ARGP_HELP_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC);
+        exit(VC_EXIT_USAGE);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {.parser = vc_tool_parse_first, .args_doc = "COMMAND [WORDS...]", .doc = doc};
+
+static int unknown(const char *word)
+{
+    const char *nearest = commands[0].name;
+    for (int i = 1; i < NCOMMANDS; i++)
+        if (vc_word_distance(word, commands[i].name) < vc_word_distance(word, nearest))
+            nearest = commands[i].name;
+    fprintf(stderr,
+            "vcoll: no command \"%s\", did you mean %s?\n"
+            "Usage: vcoll [--help] [--version] info|run|bench|tune|report|doctor [WORDS...]\n"
+            "`vcoll --help' explains the commands.\n",
+            word, nearest);
+    return VC_EXIT_USAGE;
+}
+
+bool vc_tool_dir(char *dir, size_t len)
+{
+    ssize_t n = readlink("/proc/self/exe", dir, len - 1);
+    if (n <= 0) {
+        fprintf(stderr, "vcoll: cannot find its own program: %s\n", strerror(errno));
+        return false;
+    }
+    dir[n] = '\0';
+    *strrchr(dir, '/') = '\0';
+    return true;
+}
+
+/* Beside this program in a build tree, in libexec when installed. */
+int vc_tool_start(const char *program, const char *shown, char **argv)
+{
+    static const char *const place[] = {"", VC_LIBEXEC_FROM_BIN "/"};
+    char dir[PATH_MAX], path[2 * PATH_MAX];
+    if (!vc_tool_dir(dir, sizeof dir))
+        return EXIT_FAILURE;
+    fflush(NULL);
+    for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s%s", dir, place[i], program);
+        execv(path, argv);
+        if (errno != ENOENT && errno != ENOTDIR) {
+            fprintf(stderr, "%s: cannot start %s: %s\n", shown, path, strerror(errno));
+            return VC_EXIT_CANNOT_RUN;
+        }
+    }
+    fprintf(stderr, "%s: %s is neither in %s nor in %s/%s\n", shown, program, dir, dir, VC_LIBEXEC_FROM_BIN);
+    return VC_EXIT_NOT_FOUND;
+}
+
+int vc_tool_bench(int argc, char **argv)
+{
+    (void)argc;
+    argv[0] = (char *)"vcoll bench";
+    return vc_tool_start("vcoll-bench", argv[0], argv);
+}
+
+int vc_tool_doctor(int argc, char **argv)
+{
+    (void)argc;
+    argv[0] = (char *)"vcoll doctor";
+    return vc_tool_start("vcoll-doctor", argv[0], argv);
+}
+
+int main(int argc, char **argv)
+{
+    argp_err_exit_status = VC_EXIT_USAGE;
+    int first = 0;
+    if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &first) != 0 || first == 0)
+        return VC_EXIT_USAGE;
+    for (int i = 0; i < NCOMMANDS; i++)
+        if (strcmp(argv[first], commands[i].name) == 0)
+            return commands[i].run(argc - first, argv + first);
+    return unknown(argv[first]);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `vcoll run`: becomes mpirun, with the library preloaded into the program (and not into mpirun). */
+#include "tools/vcoll/elf.h"
+#include "tools/vcoll/forward.h"
+#include "tools/vcoll/tools.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char usage[] = "Usage: vcoll run [--vcoll-lib FILE] [mpirun's options] PROGRAM [ARGUMENTS...]\n";
+
+static const char help[] =
+    "Runs an unmodified MPI program with vcoll: mpirun with the library preloaded into the program.\n"
+    "All VCOLL_ variables of the environment reach every rank, on other nodes too.\n"
+    "\n"
+    "  --vcoll-lib FILE   the library to preload, instead of the one that belongs to this command;\n"
+    "                     must come first\n"
+    "  --help             this text, when it comes first\n"
+    "\n"
+    "Every other word is mpirun's or the program's. Further libraries for the program may be given as\n"
+    "usual, with LD_PRELOAD in the environment or with -x LD_PRELOAD=FILE: vcoll's comes behind them.\n"
+    "A program that was built with -fsanitize=address gets the sanitizer's library first, as it wants.\n"
+    "\n"
+    "Examples:\n"
+    "  vcoll run -n 8 ./app input.dat\n"
+    "  vcoll run -n 2 ./master : -n 6 ./worker\n"
+    "  VCOLL_WAIT=event vcoll run --hostfile hosts -n 64 ./app\n"
+    "  VCOLL_STATS=text vcoll run -n 4 python3 script.py\n"
+    "\n"
+    "On several nodes the library must lie at the same path on all of them.\n"
+    "Exit status: mpirun's; 2 wrong words, 126 mpirun or the library cannot be used, 127 mpirun not found.\n";
+
+static bool is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, R_OK) == 0;
+}
+
+/* Writes the library's absolute path to `lib` (PATH_MAX bytes). 0, or an exit code after a message. */
+static int find_library(const char *given, char *lib)
+{
+    if (given) {
+        if (!is_file(given) || !realpath(given, lib)) {
+            fprintf(stderr, "vcoll run: --vcoll-lib %s: %s\n", given,
+                    errno ? strerror(errno) : "not a regular file");
+            return VC_EXIT_CANNOT_RUN;
+        }
+    } else {
+        static const char *const place[] = {"../pmpi", VC_LIB_FROM_BIN, "../lib64", "../lib"};
+        static const char *const name[] = {"libvcoll.so", "libvcoll.so.0"};
+        char dir[PATH_MAX], path[2 * PATH_MAX];
+        if (!vc_tool_dir(dir, sizeof dir))
+            return VC_EXIT_CANNOT_RUN;
+        bool found = false;
+        for (size_t i = 0; i < sizeof place / sizeof place[0] && !found; i++) {
+            for (size_t k = 0; k < sizeof name / sizeof name[0] && !found; k++) {
+                snprintf(path, sizeof path, "%s/%s/%s", dir, place[i], name[k]);
+                found = is_file(path) && realpath(path, lib);
+            }
+        }
+        if (!found) {
+            fprintf(stderr,
+                    "vcoll run: libvcoll.so is neither in %s/%s nor in %s/../lib; name it with --vcoll-lib "
+                    "FILE\n",
+                    dir, VC_LIB_FROM_BIN, dir);
+            return VC_EXIT_CANNOT_RUN;
+        }
+    }
+    /* The dynamic linker splits LD_PRELOAD at blanks and colons, mpirun its list of variables at semicolons.
+     */
+    if (strpbrk(lib, " :;\t\n")) {
+        fprintf(stderr,
+                "vcoll run: \"%s\" has a blank, colon or semicolon in its path: it cannot be preloaded\n",
+                lib);
+        return VC_EXIT_CANNOT_RUN;
+    }
+    return 0;
+}
+
+/* A growing argv that owns its words. */
+struct words {
+    char **word; /* ends with NULL */
+    int n;
+    bool failed; /* memory ran out */
+};
+
+static void add(struct words *w, const char *word)
+{
+    char **more = realloc(w->word, ((size_t)w->n + 2) * sizeof *more);
+    if (!more) {
+        w->failed = true;
+        return;
+    }
+    w->word = more;
+    more[w->n] = strdup(word);
+    if (!more[w->n])
+        w->failed = true;
+    else
+        more[++w->n] = NULL;
+}
+
+static void drop(struct words *w)
+{
+    for (int i = 0; i < w->n; i++)
+        free(w->word[i]);
+    free(w->word);
+}
+
+static void add_settings(struct words *w)
+{
+    char **names = forward_names();
+    w->failed |= !names;
+    for (int i = 0; names && names[i]; i++) {
+        add(w, "-x");
+        add(w, names[i]);
+    }
+    forward_free(names);
+}
+
+/* Whether words i and i + 1 are "-x LD_PRELOAD=..." or "-x LD_PRELOAD"; the libraries in *libs ("" possible).
+ */
+static bool is_user_preload(int argc, char **argv, int i, const char **libs)
+{
+    if (i + 1 >= argc || (strcmp(argv[i], "-x") != 0 && strcmp(argv[i], "--x") != 0) ||
+        strncmp(argv[i + 1], "LD_PRELOAD", 10) != 0)
+        return false;
+    const char *rest = argv[i + 1] + 10;
+    if (*rest == '=') {
+        *libs = rest + 1;
+        return true;
+    }
+    const char *own = *rest == '\0' ? getenv("LD_PRELOAD") : NULL;
+    if (own)
+        *libs = own;
+    return own != NULL;
+}
+
+/*
+ * The library of the address sanitizer must come before all others, or a program that needs it ends at once.
+ * The program may be any of the words: env and debuggers start others.
+ */
+static bool find_sanitizer(int argc, char **argv, char *name, size_t len)
+{
+    static const char *const prefix[] = {"libasan.so", "libclang_rt.asan"};
+    char path[PATH_MAX];
+    for (int i = 0; i < argc; i++)
+        for (size_t k = 0; k < sizeof prefix / sizeof prefix[0]; k++)
+            if (argv[i][0] != '-' && elf_find_program(argv[i], path, sizeof path) &&
+                elf_needs(path, prefix[k], name, len))
+                return true;
+    return false;
+}
+
+/*
+ * LD_PRELOAD for one program: what the user preloads keeps its place before vcoll, which is an implementation
+ * of the calls that profilers wrap. NULL without memory.
+ */
+static char *preload(int argc, char **argv, const char *theirs, const char *lib)
+{
+    char sanitizer[256] = "", *all;
+    if (!find_sanitizer(argc, argv, sanitizer, sizeof sanitizer) || (theirs && strstr(theirs, sanitizer)))
+        sanitizer[0] = '\0';
+    int n = asprintf(&all, "LD_PRELOAD=%s%s%s%s%s", sanitizer, sanitizer[0] ? ":" : "", theirs ? theirs : "",
+                     theirs && *theirs ? ":" : "", lib);
+    return n < 0 ? NULL : all;
+}
+
+/*
+ * One program's words, up to a ":" that separates programs (mpirun's -x counts for one of them). mpirun lets
+ * the last -x LD_PRELOAD win, so the user's are taken out, and the last of them is joined to ours.
+ */
+static void add_program(struct words *w, int argc, char **argv, const char *lib)
+{
+    const char *theirs = getenv("LD_PRELOAD");
+    for (int i = 0; i < argc; i++)
+        is_user_preload(argc, argv, i, &theirs);
+    char *value = preload(argc, argv, theirs, lib);
+    if (!value) {
+        w->failed = true;
+        return;
+    }
+    add(w, "-x");
+    add(w, value);
+    free(value);
+    add_settings(w);
+    for (int i = 0; i < argc; i++) {
+        if (is_user_preload(argc, argv, i, &theirs))
+            i++;
+        else
+            add(w, argv[i]);
+    }
+}
+
+int vc_tool_run(int argc, char **argv)
+{
+    const char *given = NULL;
+    int first = 1;
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
+        fputs(usage, stdout);
+        fputs(help, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (argc > 2 && strcmp(argv[1], "--vcoll-lib") == 0) {
+        given = argv[2];
+        first = 3;
+    } else if (argc > 1 && strncmp(argv[1], "--vcoll-lib=", 12) == 0) {
+        given = argv[1] + 12;
+        first = 2;
+    }
+    if (first >= argc || strcmp(argv[first], "--vcoll-lib") == 0) {
+        fprintf(stderr, "vcoll run: no program given\n%s`vcoll run --help' shows examples.\n", usage);
+        return VC_EXIT_USAGE;
+    }
+    char lib[PATH_MAX];
+    errno = 0;
+    int code = find_library(given, lib);
+    if (code)
+        return code;
+
+    struct words w = {NULL, 0, false};
+    add(&w, "mpirun");
+    for (int from = first; from <= argc;) {
+        int to = from;
+        while (to < argc && strcmp(argv[to], ":") != 0)
+            to++;
+        if (from > first)
+            add(&w, ":");
+        add_program(&w, to - from, argv + from, lib);
+        from = to + 1;
+    }
+    if (w.failed) {
+        fprintf(stderr, "vcoll run: out of memory\n");
+        drop(&w);
+        return EXIT_FAILURE;
+    }
+    fflush(NULL);
+    execvp("mpirun", w.word);
+    int why = errno;
+    drop(&w);
+    if (why == ENOENT) {
+        fprintf(
+            stderr,
+            "vcoll run: mpirun is not in PATH; install Open MPI (Debian: openmpi-bin), or load its module\n");
+        return VC_EXIT_NOT_FOUND;
+    }
+    fprintf(stderr, "vcoll run: cannot start mpirun: %s\n", strerror(why));
+    return VC_EXIT_CANNOT_RUN;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Private to the cost model: the plans of all ranks as one graph, and the CPUs they are played on. */
+#ifndef VC_TUNE_MODEL_IMPL_H
+#define VC_TUNE_MODEL_IMPL_H
+
+#include "coll/node/node.h"
+#include "tune/model/model.h"
+
+/** A node phase of a node of several ranks. */
+struct vc_mphase {
+    int first;   /**< of its steps in vc_mgraph.member, by local index */
+    int awaited; /**< of those whom others wait for, how many have not come yet */
+    double when; /**< when the last of them came */
+};
+
+/** Steps are numbered rank by rank. */
+struct vc_mgraph {
+    const struct vc_shape *shape;
+    struct vc_plan *plan; /**< [ranks] */
+    int *base;            /**< [ranks + 1] number of a rank's first step */
+    int nsteps;
+    int *owner; /**< [nsteps] rank */
+    int *unmet; /**< [nsteps] dependencies, and one for the place in a chain; -1: receives that were posted */
+    int *chained; /**< [nsteps] released when this one has started (messages) or is complete (phases); -1 */
+    int *succ_first; /**< [nsteps + 1] range in succ */
+    int *succ;
+    int *match; /**< [nsteps] messages: the step at the other end; phases: which; -1 */
+    int nphases;
+    struct vc_mphase *phase;
+    int *member; /**< [ranks of the phases' nodes] steps */
+    bool cma;    /**< node phases go by single copy throughout */
+};
+
+static inline const struct vc_step *vc_mstep(const struct vc_mgraph *g, int s)
+{
+    int r = g->owner[s];
+    return &g->plan[r].steps[s - g->base[r]];
+}
+
+static inline bool vc_mrecv(enum vc_step_kind kind)
+{
+    return kind == VC_STEP_RECV || kind == VC_STEP_RECV_REDUCE;
+}
+
+/** Whether anybody waits for local index l in the phase, and whether that one waits itself. */
+bool vc_mphase_matters(const struct vc_step *st, int l);
+bool vc_mphase_waits(const struct vc_step *st, int l);
+
+/** Builds the plans of all ranks and matches what belongs together. False without memory, above the limits,
+ * and when the plans do not fit each other. vc_mgraph_free() in any case. */
+bool vc_mgraph_build(struct vc_mgraph *g, const struct vc_alg *alg, const struct vc_shape *shape);
+void vc_mgraph_free(struct vc_mgraph *g);
+
+/** A CPU of a crowded node. */
+struct vc_mcpu {
+    double free;
+    int last; /**< rank that ran last; -1 */
+};
+
+/** Who computes when. */
+struct vc_mcpus {
+    const struct vc_model *m;
+    const struct vc_model_case *c;
+    double *busy; /**< [ranks] until when a rank's last work takes */
+    double *call; /**< [ranks] what a rank's first turn takes besides */
+    int *first;   /**< [nodes + 1] range in cpu; empty: every rank has one of its own */
+    struct vc_mcpu *cpu;
+    double stretch; /**< 1 / (1 - steal) */
+    double spin[2]; /**< seconds of waiting before sleep: for shared memory, for a device */
+};
+
+bool vc_mcpus_init(struct vc_mcpus *p, const struct vc_model *m, const struct vc_model_case *c);
+void vc_mcpus_free(struct vc_mcpus *p);
+/** The rank hears at `t` that there is work, of the device or not, and does it: the time when it is through.
+ */
+double vc_mcpus_work(struct vc_mcpus *p, int rank, double t, bool device, double work);
+
+/** Plays the graph: seconds until the last step is complete, or NAN when some never are, a way is unknown, or
+ * there is no memory. */
+double vc_mplay(struct vc_mgraph *g, const struct vc_model *m, const struct vc_model_case *c);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The cost model: LogGP (Alexandrov, Ionescu, Schauser, Scheiman 1995) per way that bytes take, with the
+ * terms that virtualization adds. It predicts how long a plan takes by playing the plans of all ranks
+ * against each other (critical path), ranks candidates, and tells the tuner what not to measure. Its
+ * parameters are measured by `vcoll tune run` and stored in the table as "model". Pure: no MPI, no clock.
+ * All times in seconds, sizes in bytes.
+ */
+#ifndef VC_TUNE_MODEL_MODEL_H
+#define VC_TUNE_MODEL_MODEL_H
+
+#include "coll/registry.h"
+#include "transport/wait.h"
+
+/** Ways that a message takes. */
+enum vc_model_way {
+    VC_WAY_SHM,      /**< ranks of one operating system, through rings */
+    VC_WAY_RESIDENT, /**< between virtual machines of one host, over the network device */
+    VC_WAY_WIRE,     /**< between hosts */
+    VC_WAY_COUNT
+};
+
+/** Points of the curve of gap and bytes: time per message as a function of its size is piecewise linear. */
+#define VC_MODEL_POINTS 12
+
+struct vc_model_link {
+    bool known;
+    double latency;  /**< L: from the end of the sending to the beginning of the receiving, 8 bytes */
+    double overhead; /**< o: CPU time of sender and of receiver, each, per message */
+    int npoints;     /**< at least 1 where known; ascending in bytes */
+    /** A message of so many bytes occupies the way for so long; between points linear, after the last with
+     * the last slope (G). */
+    struct {
+        double bytes, gap;
+    } point[VC_MODEL_POINTS];
+};
+
+/**
+ * Node phases of q ranks: flags and copies in shared memory.
+ * T = base + flag * (q - 1) * meetings + copy * bytes copied + reduce * bytes reduced,
+ * with the counts of vc_model_node_work().
+ */
+struct vc_model_node {
+    bool known;
+    double base, flag;
+    double copy;     /**< seconds per byte copied by one rank while all copy */
+    double reduce;   /**< seconds per byte reduced */
+    double cma_base; /**< cross memory attach: seconds per call of it, besides the bytes */
+    double cma_copy; /**< the same per byte; 0: not known, algorithms by single copy have no prediction */
+};
+
+struct vc_model {
+    struct vc_model_link link[VC_WAY_COUNT];
+    struct vc_model_node node;
+    double wake;          /**< from a waker's write or an interrupt to the sleeper running */
+    double wake_device;   /**< the same for a sleeper on a completion channel */
+    double interrupt;     /**< CPU time of an interrupt */
+    double moderation;    /**< delay that the device's moderation adds to an arriving message, at most */
+    double steal;         /**< part of the time that the hypervisor takes away, 0..1 */
+    double switch_cost;   /**< giving the CPU to another rank, where they outnumber the CPUs */
+    double cpus_per_rank; /**< below 1: crowded */
+    double cpus_per_node; /**< CPUs that the ranks of a node share; 0: cpus_per_rank times their number */
+    double call;          /**< CPU time of a call besides its messages, where it runs a plan */
+    /** The device's work is done by the CPU in interrupts (rxe, siw): moderation and interrupts also meet who
+     * polls, and auto does not spin for it. */
+    bool device_needs_cpu;
+};
+
+/** What a prediction is for. */
+struct vc_model_case {
+    const struct vc_alg *alg; /**< not native */
+    const struct vc_shape *shape;
+    enum vc_wait_mode wait;
+    double spin;             /**< seconds of spinning before sleeping (hybrid) */
+    enum vc_model_way apart; /**< the way between nodes: RESIDENT or WIRE */
+};
+
+/**
+ * Seconds until the last rank is through. NAN when the model lacks a way that the plan uses, or the algorithm
+ * is the underlying MPI's. VC_ERR_NOMEM also gives NAN. Building plans of all ranks costs O(size * steps).
+ */
+double vc_model_predict(const struct vc_model *m, const struct vc_model_case *c);
+
+/** The same for n cases. */
+void vc_model_predict_all(const struct vc_model *m, const struct vc_model_case *c, int n, double *seconds);
+
+/** Shapes of more ranks, and plans of more steps over all ranks, have no prediction. */
+#define VC_MODEL_RANKS 4096
+#define VC_MODEL_STEPS (2 << 20)
+
+/** NULL, or what is wrong with the parameters (negative, not a number, descending), in words. Static storage.
+ */
+const char *vc_model_invalid(const struct vc_model *m);
+
+/** The way between nodes that the model knows: WIRE where that was measured, otherwise RESIDENT. */
+static inline enum vc_model_way vc_model_apart(const struct vc_model *m)
+{
+    return m->link[VC_WAY_WIRE].known || !m->link[VC_WAY_RESIDENT].known ? VC_WAY_WIRE : VC_WAY_RESIDENT;
+}
+
+/** How long a message occupies the way. The link is known. */
+double vc_model_gap(const struct vc_model_link *l, double bytes);
+
+/** What a rank does in a node phase. */
+struct vc_model_work {
+    double meetings;        /**< how often it waits for the others */
+    double copied, reduced; /**< bytes */
+    double cma_calls, cma_copied;
+};
+
+/** A node phase: `len` and `parts` as in enum vc_node_kind. */
+struct vc_model_phase {
+    enum vc_node_kind kind;
+    int ranks, parts;
+    size_t len;
+    bool cma;   /**< by single copy: bcast, allreduce, allgather, alltoall */
+    bool waits; /**< the role: who gets data (in a bcast all but the root, in a reduce the root), not who only
+                   gives some */
+};
+struct vc_model_work vc_model_node_work(const struct vc_model_phase *phase);
+double vc_model_node_seconds(const struct vc_model_node *node, const struct vc_model_phase *phase);
+
+/** One measured phase, for vc_model_node_fit(). */
+struct vc_model_sample {
+    struct vc_model_phase phase;
+    double seconds;
+};
+
+/** Parameters that explain the samples best: least squares of relative errors with no parameter below 0.
+ * False, and *node unknown, when there are no samples without cma. */
+bool vc_model_node_fit(const struct vc_model_sample *s, int n, struct vc_model_node *node);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The cost of node phases: what coll/node does in each, in bytes and meetings, and the rates behind it. */
+#include "tune/model/impl.h"
+
+#include "coll/node/node_impl.h"
+
+#include <math.h>
+
+/* A transfer from one rank to others is cut into pieces of this size: so much is copied before the others can
+ * begin. */
+#define PIECE 16384.0
+
+/* Two meetings instead of one: contributions, then slices of the result. */
+static bool two_stages(const struct vc_model_phase *p)
+{
+    size_t n = (size_t)p->ranks;
+    return p->ranks > VC_FLAT_RANKS || (n > 2 ? (n - 1) * p->len : p->len) > VC_FLAT_BYTES;
+}
+
+static struct vc_model_work allreduce_work(const struct vc_model_phase *p)
+{
+    double q = p->ranks, len = (double)p->len;
+    if (!two_stages(p))
+        return (struct vc_model_work){.meetings = 1, .copied = len, .reduced = (q - 1) * len};
+    /* In large nodes one rank reduces small vectors for all. */
+    if (p->len <= VC_FLAT_BYTES)
+        return (struct vc_model_work){.meetings = 2, .copied = 2 * len, .reduced = (q - 1) * len};
+    /* All but the own slice is written and collected, the slice itself is published. */
+    return (struct vc_model_work){
+        .meetings = 2, .copied = (2 * q - 1) / q * len, .reduced = (q - 1) / q * len};
+}
+
+static struct vc_model_work cma_work(const struct vc_model_phase *p)
+{
+    double q = p->ranks, len = (double)p->len;
+    switch (p->kind) {
+    case VC_NODE_BCAST: /* root and reader of a pair share the work */
+        return (struct vc_model_work){
+            .meetings = 2, .cma_calls = 1, .cma_copied = p->ranks == 2 ? len / 2 : len};
+    case VC_NODE_REDUCE:
+        if (p->ranks == 2) /* the root's part, three fifths, takes as long as reading and writing the rest */
+            return (struct vc_model_work){.meetings = 2,
+                                          .reduced = 0.6 * len,
+                                          .cma_calls = ceil(0.6 * len / VC_CMA_PAIR_BLOCK),
+                                          .cma_copied = 0.6 * len};
+        return (struct vc_model_work){.meetings = 2,
+                                      .reduced = (q - 1) / q * len,
+                                      .cma_calls = q * ceil(len / q / VC_CMA_BLOCK),
+                                      .cma_copied = len};
+    case VC_NODE_ALLREDUCE:
+        if (p->ranks == 2) /* half is read, and written across again */
+            return (struct vc_model_work){.meetings = 2,
+                                          .reduced = len / 2,
+                                          .cma_calls = 2 * ceil(len / 2 / VC_CMA_PAIR_BLOCK),
+                                          .cma_copied = len};
+        return (struct vc_model_work){.meetings = 3,
+                                      .reduced = (q - 1) / q * len,
+                                      .cma_calls = (q - 1) * (1 + ceil(len / q / VC_CMA_BLOCK)),
+                                      .cma_copied = 2 * (q - 1) / q * len};
+    default: /* allgather, alltoall */
+        return (struct vc_model_work){
+            .meetings = 2, .copied = len, .cma_calls = q - 1, .cma_copied = (q - 1) * len};
+    }
+}
+
+struct vc_model_work vc_model_node_work(const struct vc_model_phase *p)
+{
+    double q = p->ranks, len = (double)p->len, piece = fmin(len, PIECE), parts = p->parts > 0 ? p->parts : 1;
+    struct vc_model_work w = {.meetings = p->waits};
+    if (p->cma)
+        return cma_work(p);
+    switch (p->kind) {
+    case VC_NODE_BARRIER:
+        w.meetings = two_stages(p) ? 2 : 1;
+        break;
+    case VC_NODE_BCAST:
+        w.copied = p->waits ? len + piece : len;
+        break;
+    case VC_NODE_REDUCE:
+        w.copied = p->waits ? piece : len;
+        w.reduced = p->waits ? (q - 1) * len : 0;
+        break;
+    case VC_NODE_ALLREDUCE:
+        return allreduce_work(p);
+    case VC_NODE_REDUCE_SCATTER:
+        w.copied = len;
+        w.reduced = p->waits ? (q - 1) / parts * len : 0;
+        break;
+    case VC_NODE_ALLGATHER:
+        w.copied = (q + 1) * len;
+        break;
+    case VC_NODE_ALLGATHER_SLICES:
+        w.copied = len;
+        break;
+    case VC_NODE_GATHER:
+        w.copied = p->waits ? q * len + piece : len;
+        break;
+    case VC_NODE_SCATTER:
+        w.copied = p->waits ? len + piece : q * len;
+        break;
+    case VC_NODE_ALLTOALL:
+        w.copied = (2 * q - 1) * len;
+        break;
+    case VC_NODE_KIND_COUNT:
+        break;
+    }
+    return w;
+}
+
+double vc_model_node_seconds(const struct vc_model_node *n, const struct vc_model_phase *p)
+{
+    struct vc_model_work w = vc_model_node_work(p);
+    if (w.cma_calls > 0 && !(n->cma_copy > 0))
+        return NAN;
+    return n->base + n->flag * (p->ranks - 1) * w.meetings + n->copy * w.copied + n->reduce * w.reduced +
+           n->cma_base * w.cma_calls + n->cma_copy * w.cma_copied;
+}
+
+/* ---- fitting ---- */
+
+#define UNKNOWNS 4
+
+/* Solves a * x = b by elimination with pivoting; false when singular. Destroys a and b. */
+static bool solve(double a[UNKNOWNS][UNKNOWNS], double b[UNKNOWNS], int n, double x[UNKNOWNS])
+{
+    for (int i = 0; i < n; i++) {
+        int best = i;
+        for (int r = i + 1; r < n; r++)
+            if (fabs(a[r][i]) > fabs(a[best][i]))
+                best = r;
+        if (!(fabs(a[best][i]) > 1e-9))
+            return false;
+        for (int c = 0; c < n; c++) {
+            double t = a[i][c];
+            a[i][c] = a[best][c];
+            a[best][c] = t;
+        }
+        double t = b[i];
+        b[i] = b[best];
+        b[best] = t;
+        for (int r = i + 1; r < n; r++) {
+            double f = a[r][i] / a[i][i];
+            for (int c = i; c < n; c++)
+                a[r][c] -= f * a[i][c];
+            b[r] -= f * b[i];
+        }
+    }
+    for (int i = n - 1; i >= 0; i--) {
+        x[i] = b[i];
+        for (int c = i + 1; c < n; c++)
+            x[i] -= a[i][c] * x[c];
+        x[i] /= a[i][i];
+    }
+    return true;
+}
+
+/* Normal equations of |A x - 1|: rows are divided by what was measured, so that errors are relative. */
+struct normal {
+    double a[UNKNOWNS][UNKNOWNS], b[UNKNOWNS];
+    double ones;
+    int rows;
+};
+
+static void add_row(struct normal *e, const double row[UNKNOWNS], double seconds)
+{
+    for (int i = 0; i < UNKNOWNS; i++) {
+        for (int j = 0; j < UNKNOWNS; j++)
+            e->a[i][j] += row[i] * row[j] / (seconds * seconds);
+        e->b[i] += row[i] / seconds;
+    }
+    e->ones += 1;
+    e->rows++;
+}
+
+/* Solves for the unknowns of the mask alone, the others 0. The squared error, or INFINITY when it is no
+ * solution. */
+static double solve_some(const struct normal *e, unsigned mask, double x[UNKNOWNS])
+{
+    double a[UNKNOWNS][UNKNOWNS], b[UNKNOWNS], y[UNKNOWNS], scale[UNKNOWNS];
+    int which[UNKNOWNS] = {0}, n = 0;
+    for (int i = 0; i < UNKNOWNS; i++) {
+        x[i] = 0;
+        if (mask >> i & 1)
+            which[n++] = i;
+    }
+    for (int i = 0; i < n; i++) {
+        if (!(e->a[which[i]][which[i]] > 0))
+            return INFINITY;
+        scale[i] = 1 / sqrt(e->a[which[i]][which[i]]);
+    }
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < n; j++)
+            a[i][j] = e->a[which[i]][which[j]] * scale[i] * scale[j];
+        b[i] = e->b[which[i]] * scale[i];
+    }
+    if (!solve(a, b, n, y))
+        return INFINITY;
+    double error = e->ones;
+    for (int i = 0; i < n; i++) {
+        if (y[i] < 0)
+            return INFINITY;
+        x[which[i]] = y[i] * scale[i];
+        error -= x[which[i]] * e->b[which[i]];
+    }
+    return error;
+}
+
+/* The best non-negative solution: with so few unknowns every choice of those above 0 can be tried. */
+static bool solve_normal(const struct normal *e, double x[UNKNOWNS])
+{
+    double best = INFINITY, y[UNKNOWNS];
+    if (e->rows == 0)
+        return false;
+    for (unsigned mask = 1; mask < 1u << UNKNOWNS; mask++) {
+        double error = solve_some(e, mask, y);
+        /* Of solutions that are as good the one with fewer parameters, which come first. */
+        if (!(error < best - 1e-12))
+            continue;
+        best = error;
+        for (int i = 0; i < UNKNOWNS; i++)
+            x[i] = y[i];
+    }
+    return isfinite(best);
+}
+
+/* Nodes of one size do not tell what grows with it: then it is said to be half. */
+static bool one_size(const struct vc_model_sample *s, int n)
+{
+    for (int i = 1; i < n; i++)
+        if (s[i].phase.ranks != s[0].phase.ranks)
+            return false;
+    return s[0].phase.ranks > 1;
+}
+
+bool vc_model_node_fit(const struct vc_model_sample *s, int n, struct vc_model_node *node)
+{
+    struct normal slots = {0}, cma = {0};
+    double x[UNKNOWNS];
+    *node = (struct vc_model_node){0};
+    for (int i = 0; i < n; i++) {
+        struct vc_model_work w = vc_model_node_work(&s[i].phase);
+        double row[UNKNOWNS] = {1, w.meetings * (s[i].phase.ranks - 1), w.copied, w.reduced};
+        if (!s[i].phase.cma && s[i].seconds > 0 && isfinite(s[i].seconds))
+            add_row(&slots, row, s[i].seconds);
+    }
+    if (!solve_normal(&slots, x))
+        return false;
+    if (one_size(s, n)) {
+        double both = x[0] + x[1] * (s[0].phase.ranks - 1);
+        x[0] = both / 2;
+        x[1] = both / 2 / (s[0].phase.ranks - 1);
+    }
+    *node = (struct vc_model_node){.known = true, .base = x[0], .flag = x[1], .copy = x[2], .reduce = x[3]};
+    /* What a single copy takes beyond the parts that are known by now. */
+    for (int i = 0; i < n; i++) {
+        struct vc_model_work w = vc_model_node_work(&s[i].phase);
+        double rest = s[i].seconds - node->base - node->flag * w.meetings * (s[i].phase.ranks - 1) -
+                      node->copy * w.copied - node->reduce * w.reduced;
+        double row[UNKNOWNS] = {w.cma_calls, w.cma_copied, 0, 0};
+        if (s[i].phase.cma && rest > 0 && isfinite(rest))
+            add_row(&cma, row, rest);
+    }
+    if (solve_normal(&cma, x)) {
+        node->cma_base = x[0];
+        node->cma_copy = x[1];
+    }
+    return true;
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Plays the plans of all ranks against each other, event by event in the order of time. */
+#include "tune/model/impl.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum kind {
+    READY,  /* all that a step waits for has happened */
+    ARRIVE, /* the message of a receive reaches the device or the memory of its rank */
+    WORK,   /* a receive that was posted and has arrived: the rank hears of it */
+    LEAVE,  /* a rank may go on in a node phase */
+};
+
+struct event {
+    double t;
+    int step;
+    enum kind kind;
+};
+
+/* What messages share: the way out and in of a rank (shared memory) or a node (device). */
+struct port {
+    double out, in; /* occupied until */
+    double due;     /* when the device will speak next, if moderation keeps it silent */
+};
+
+struct play {
+    struct vc_mgraph *g;
+    const struct vc_model *m;
+    const struct vc_model_case *c;
+    struct vc_mcpus cpus;
+    struct port *rank_port, *node_port;
+    double *ready;   /* [nsteps] latest of what the step waits for; then when a receive was posted, a rank
+                        came */
+    double *arrived; /* [nsteps] of receives: when there is something to be received; NAN: not yet */
+    struct event *heap;
+    size_t nheap, cap;
+    double end;
+    int left;
+    bool failed; /* no memory, unknown way */
+};
+
+/* ---- events ---- */
+
+/* Ties go in the order of steps, so that the result does not depend on how the heap lies. */
+static bool before(const struct event *a, const struct event *b)
+{
+    return a->t < b->t || (a->t == b->t && (a->step < b->step || (a->step == b->step && a->kind < b->kind)));
+}
+
+static void push(struct play *p, double t, int step, enum kind kind)
+{
+    if (p->nheap == p->cap) {
+        size_t cap = p->cap ? 2 * p->cap : 256;
+        struct event *more = realloc(p->heap, cap * sizeof *more);
+        if (!more) {
+            p->failed = true;
+            return;
+        }
+        p->heap = more;
+        p->cap = cap;
+    }
+    struct event e = {t, step, kind};
+    size_t i = p->nheap++;
+    for (; i > 0 && before(&e, &p->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        p->heap[i] = p->heap[(i - 1) / 2];
+    p->heap[i] = e;
+}
+
+static struct event pop(struct play *p)
+{
+    struct event first = p->heap[0], e = p->heap[--p->nheap];
+    size_t i = 0;
+    for (;;) {
+        size_t k = 2 * i + 1;
+        if (k >= p->nheap)
+            break;
+        if (k + 1 < p->nheap && before(&p->heap[k + 1], &p->heap[k]))
+            k++;
+        if (!before(&p->heap[k], &e))
+            break;
+        p->heap[i] = p->heap[k];
+        i = k;
+    }
+    p->heap[i] = e;
+    return first;
+}
+
+/* ---- steps ---- */
+
+static void met(struct play *p, int s, double t)
+{
+    p->ready[s] = fmax(p->ready[s], t);
+    if (--p->g->unmet[s] == 0)
+        push(p, p->ready[s], s, READY);
+}
+
+static void release_chain(struct play *p, int s, double t)
+{
+    if (p->g->chained[s] >= 0)
+        met(p, p->g->chained[s], t);
+}
+
+static void complete(struct play *p, int s, double t)
+{
+    const struct vc_mgraph *g = p->g;
+    for (int i = g->succ_first[s]; i < g->succ_first[s + 1]; i++)
+        met(p, g->succ[i], t);
+    p->end = fmax(p->end, t);
+    p->left--;
+}
+
+/* A message between two ranks: its way, its ports, and how long it occupies them. */
+struct message {
+    const struct vc_model_link *link;
+    struct port *out, *in;
+    bool device;
+    double gap;
+    double extra; /* what the length adds to the time of 8 bytes */
+};
+
+static struct message message_of(const struct play *p, int send)
+{
+    const struct vc_hier *h = p->c->shape->hier;
+    const struct vc_step *st = vc_mstep(p->g, send);
+    int from = p->g->owner[send], to = st->peer;
+    bool device = h->node_of[from] != h->node_of[to];
+    struct message x = {.link = &p->m->link[device ? p->c->apart : VC_WAY_SHM], .device = device};
+    x.out = device ? &p->node_port[h->node_of[from]] : &p->rank_port[from];
+    x.in = device ? &p->node_port[h->node_of[to]] : &p->rank_port[to];
+    if (x.link->known) {
+        x.gap = vc_model_gap(x.link, (double)st->src.len);
+        x.extra = fmax(x.gap - vc_model_gap(x.link, 8), 0);
+    }
+    return x;
+}
+
+/* Through shared memory it is the sender's CPU that moves the bytes; a device does it by itself. */
+static void send(struct play *p, int s, double t)
+{
+    struct message x = message_of(p, s);
+    int rank = p->g->owner[s];
+    double copy = x.device ? 0 : x.extra;
+    if (!x.link->known) {
+        p->failed = true;
+        return;
+    }
+    double done = vc_mcpus_work(&p->cpus, rank, t, false, x.link->overhead + copy);
+    /* The first byte is on its way before the last one is copied. */
+    double out = fmax(done - copy * p->cpus.stretch, x.out->out);
+    x.out->out = out + x.gap;
+    push(p, out + x.link->latency, p->g->match[s], ARRIVE);
+    release_chain(p, s, done);
+    complete(p, s, x.device ? fmax(done, out + x.extra) : done);
+}
+
+static void arrive(struct play *p, int s, double t)
+{
+    struct message x = message_of(p, p->g->match[s]);
+    double begin = fmax(t, x.in->in), there = begin + (x.device ? x.extra : 0);
+    x.in->in = begin + x.gap;
+    /* Moderation holds the first message back, and those that come meanwhile with it. */
+    bool silent = x.device && p->m->moderation > 0 &&
+                  (p->m->device_needs_cpu || there - p->cpus.busy[p->g->owner[s]] > p->cpus.spin[1]);
+    if (silent) {
+        if (there > x.in->due)
+            x.in->due = there + p->m->moderation;
+        there = x.in->due;
+    }
+    p->arrived[s] = there;
+    if (p->g->unmet[s] < 0)
+        push(p, fmax(there, p->ready[s]), s, WORK);
+}
+
+static void receive(struct play *p, int s, double t)
+{
+    struct message x = message_of(p, p->g->match[s]);
+    const struct vc_step *st = vc_mstep(p->g, s);
+    double work = x.link->overhead + (x.device ? 0 : x.extra);
+    if (st->kind == VC_STEP_RECV_REDUCE)
+        work += p->m->node.reduce * (double)st->dst.len;
+    complete(p, s, vc_mcpus_work(&p->cpus, p->g->owner[s], t, x.device, work));
+}
+
+static double copy_seconds(const struct play *p, const struct vc_step *st)
+{
+    bool same = st->src.buf == st->dst.buf && st->src.off == st->dst.off;
+    return same || st->src.buf == VC_BUF_NONE ? 0 : p->m->node.copy * (double)st->dst.len;
+}
+
+/* ---- node phases ---- */
+
+static double phase_seconds(struct play *p, const struct vc_step *st, int q, int l)
+{
+    struct vc_model_phase ph = {.kind = st->node,
+                                .ranks = q,
+                                .parts = st->parts,
+                                .len = st->len,
+                                .cma = p->g->cma,
+                                .waits = vc_mphase_waits(st, l)};
+    double t = vc_model_node_seconds(&p->m->node, &ph);
+    if (!p->m->node.known || isnan(t))
+        p->failed = true;
+    return t;
+}
+
+static void come(struct play *p, int s, double t)
+{
+    struct vc_mgraph *g = p->g;
+    const struct vc_hier *h = g->shape->hier;
+    const struct vc_step *st = vc_mstep(g, s);
+    int rank = g->owner[s], l = h->local_of[rank], q = vc_hier_node_size(h, h->node_of[rank]);
+    if (q == 1) {
+        double done = vc_mcpus_work(&p->cpus, rank, t, false, copy_seconds(p, st));
+        complete(p, s, done);
+        release_chain(p, s, done);
+        return;
+    }
+    struct vc_mphase *ph = &g->phase[g->match[s]];
+    double at = vc_mcpus_work(&p->cpus, rank, t, false, 0);
+    bool last = false;
+    if (vc_mphase_matters(st, l)) {
+        ph->when = fmax(ph->when, at);
+        last = --ph->awaited == 0;
+    }
+    p->ready[s] = at;
+    p->arrived[s] = at;
+    if (!vc_mphase_waits(st, l))
+        push(p, at, s, LEAVE);
+    else if (ph->awaited == 0)
+        push(p, fmax(at, ph->when), s, LEAVE);
+    for (int i = 0; last && i < q; i++) {
+        int other = g->member[ph->first + i];
+        if (other != s && !isnan(p->arrived[other]) && vc_mphase_waits(st, i))
+            push(p, fmax(p->ready[other], ph->when), other, LEAVE);
+    }
+}
+
+static void leave(struct play *p, int s, double t)
+{
+    const struct vc_hier *h = p->g->shape->hier;
+    int rank = p->g->owner[s];
+    double work =
+        phase_seconds(p, vc_mstep(p->g, s), vc_hier_node_size(h, h->node_of[rank]), h->local_of[rank]);
+    if (p->failed)
+        return;
+    double done = vc_mcpus_work(&p->cpus, rank, t, false, work);
+    complete(p, s, done);
+    release_chain(p, s, done);
+}
+
+/* ---- the play ---- */
+
+static void ready(struct play *p, int s, double t)
+{
+    const struct vc_step *st = vc_mstep(p->g, s);
+    int rank = p->g->owner[s];
+    switch (st->kind) {
+    case VC_STEP_SEND:
+        send(p, s, t);
+        break;
+    case VC_STEP_RECV:
+    case VC_STEP_RECV_REDUCE:
+        release_chain(p, s, t);
+        p->g->unmet[s] = -1;
+        if (!isnan(p->arrived[s]))
+            push(p, fmax(t, p->arrived[s]), s, WORK);
+        break;
+    case VC_STEP_COPY:
+        complete(p, s, vc_mcpus_work(&p->cpus, rank, t, false, copy_seconds(p, st)));
+        break;
+    case VC_STEP_REDUCE:
+        complete(p, s, vc_mcpus_work(&p->cpus, rank, t, false, p->m->node.reduce * (double)st->dst.len));
+        break;
+    case VC_STEP_NODE:
+        come(p, s, t);
+        break;
+    }
+}
+
+static double run(struct play *p)
+{
+    for (int s = 0; s < p->g->nsteps; s++) {
+        p->arrived[s] = NAN;
+        if (p->g->unmet[s] == 0)
+            push(p, 0, s, READY);
+    }
+    for (int r = 0; r < p->c->shape->size; r++)
+        p->end = fmax(p->end, p->cpus.busy[r]);
+    /* Every step has at most one event of each kind, so this ends whatever the plans are. */
+    while (p->nheap > 0 && !p->failed) {
+        struct event e = pop(p);
+        switch (e.kind) {
+        case READY:
+            ready(p, e.step, e.t);
+            break;
+        case ARRIVE:
+            arrive(p, e.step, e.t);
+            break;
+        case WORK:
+            receive(p, e.step, e.t);
+            break;
+        case LEAVE:
+            leave(p, e.step, e.t);
+            break;
+        }
+    }
+    return p->failed || p->left > 0 ? NAN : p->end;
+}
+
+double vc_mplay(struct vc_mgraph *g, const struct vc_model *m, const struct vc_model_case *c)
+{
+    struct play p = {.g = g, .m = m, .c = c, .left = g->nsteps};
+    double seconds = NAN;
+    p.rank_port = calloc((size_t)c->shape->size, sizeof *p.rank_port);
+    p.node_port = calloc((size_t)c->shape->hier->nnodes, sizeof *p.node_port);
+    p.ready = calloc((size_t)g->nsteps + 1, sizeof *p.ready);
+    p.arrived = calloc((size_t)g->nsteps + 1, sizeof *p.arrived);
+    if (vc_mcpus_init(&p.cpus, m, c) && p.rank_port && p.node_port && p.ready && p.arrived)
+        seconds = run(&p);
+    vc_mcpus_free(&p.cpus);
+    free(p.rank_port);
+    free(p.node_port);
+    free(p.ready);
+    free(p.arrived);
+    free(p.heap);
+    return seconds;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tune/online/table.h"
+
+#include "coll/info.h"
+#include "include/vcoll/vcoll.h"
+#include "tune/table/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TEXT_(x) #x
+#define TEXT(x)  TEXT_(x)
+#define VERSION  TEXT(VCOLL_VERSION_MAJOR) "." TEXT(VCOLL_VERSION_MINOR) "." TEXT(VCOLL_VERSION_PATCH)
+
+#define DIGITS 6 /* of what was measured */
+
+struct vc_online_row {
+    int ranks, nodes, ppn;
+    bool crowded, verbs;
+    enum vc_coll coll;
+    bool commutative;
+    size_t min, max;
+    struct vc_alg_choice choice;
+    double gain;
+    long trials;
+};
+
+/* ---- collecting ---- */
+
+#define DIFFER(field)                                                                                        \
+    if (x->field != y->field)                                                                                \
+    return x->field < y->field ? -1 : 1
+
+/* By keys: 0 for rows that would hold for the same calls. */
+static int compare(const void *a, const void *b)
+{
+    const struct vc_online_row *x = a, *y = b;
+    DIFFER(coll);
+    DIFFER(ranks);
+    DIFFER(nodes);
+    DIFFER(ppn);
+    DIFFER(crowded);
+    DIFFER(verbs);
+    DIFFER(commutative);
+    DIFFER(min);
+    return 0;
+}
+
+static bool grow(struct vc_online_book *b)
+{
+    if (b->n < b->cap)
+        return true;
+    int cap = b->cap ? 2 * b->cap : 64;
+    if (cap > VC_ONLINE_ROWS)
+        return false;
+    struct vc_online_row *more = realloc(b->row, (size_t)cap * sizeof *more);
+    if (!more)
+        return false;
+    b->row = more;
+    b->cap = cap;
+    return true;
+}
+
+struct adding {
+    struct vc_online_book *book;
+    const struct vc_topo_key *key;
+};
+
+static void add_row(void *arg, enum vc_coll coll, size_t bytes_min, size_t bytes_max, bool commutative,
+                    const struct vc_alg_choice *choice, double gain, long trials)
+{
+    const struct adding *to = arg;
+    struct vc_online_book *b = to->book;
+    struct vc_online_row row = {
+        .ranks = to->key->size,
+        .nodes = to->key->nnodes,
+        .ppn = to->key->max_ppn,
+        .crowded = to->key->crowded,
+        .verbs = to->key->have_verbs,
+        .coll = coll,
+        .commutative = commutative,
+        .min = bytes_min,
+        .max = bytes_max,
+        .choice = *choice,
+        .gain = gain,
+        .trials = trials,
+    };
+    for (int i = 0; i < b->n; i++)
+        if (compare(&b->row[i], &row) == 0) {
+            if (row.trials > b->row[i].trials)
+                b->row[i] = row;
+            return;
+        }
+    if (grow(b))
+        b->row[b->n++] = row;
+}
+
+void vc_online_book_add(struct vc_online_book *b, const struct vc_topo_key *key, const struct vc_online *o)
+{
+    struct adding to = {b, key};
+    vc_online_each(o, add_row, &to);
+}
+
+void vc_online_book_free(struct vc_online_book *b)
+{
+    free(b->row);
+    memset(b, 0, sizeof *b);
+}
+
+/* ---- as text ---- */
+
+static json_t *row_json(const struct vc_online_row *r)
+{
+    json_t *o = json_pack("{s:s, s:i, s:i, s:i, s:b, s:s}", "collective", vc_coll_name(r->coll), "ranks",
+                          r->ranks, "nodes", r->nodes, "ppn", r->ppn, "crowded", (int)r->crowded, "network",
+                          r->verbs ? "verbs" : "mpi");
+    if (!o)
+        return NULL;
+    if (vc_coll_sized(r->coll))
+        json_object_set_new(o, "bytes", json_pack("[I, I]", (json_int_t)r->min, (json_int_t)r->max));
+    if (vc_coll_reduces(r->coll))
+        json_object_set_new(o, "operator", json_string(r->commutative ? "commutative" : "other"));
+    vc_choice_to_json(&r->choice, o);
+    json_object_set_new(o, "measured",
+                        json_pack("{s:f, s:I}", "gain", r->gain, "trials", (json_int_t)r->trials));
+    return o;
+}
+
+static json_t *provenance(void)
+{
+    char date[32] = "", host[256] = "";
+    time_t now = time(NULL);
+    struct tm tm;
+    if (gmtime_r(&now, &tm))
+        strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    gethostname(host, sizeof host - 1);
+    return json_pack("{s:s, s:s, s:s, s:[s]}", "vcoll", VERSION, "date", date, "command", "VCOLL_TUNE=online",
+                     "hosts", host);
+}
+
+static void put_checksum(json_t *table)
+{
+    /* With as many digits as are written. */
+    char *text = json_dumps(table, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS));
+    char *canonical = text ? vc_table_canonical(text, strlen(text)) : NULL;
+    char sum[40];
+    if (canonical) {
+        snprintf(sum, sizeof sum, "fnv1a64:%016" PRIx64, vc_table_checksum(canonical));
+        json_object_set_new(table, "checksum", json_string(sum));
+    }
+    free(canonical);
+    free(text);
+}
+
+char *vc_online_book_text(const struct vc_online_book *b)
+{
+    json_t *rules = json_array();
+    if (b->n > 0)
+        qsort(b->row, (size_t)b->n, sizeof *b->row, compare);
+    for (int i = 0; i < b->n; i++)
+        json_array_append_new(rules, row_json(&b->row[i]));
+    json_array_append_new(rules, json_pack("{s:s}", "algorithm", "builtin"));
+    json_t *table = json_pack("{s:i, s:o, s:o}", "vcoll_table", VC_TABLE_VERSION, "provenance", provenance(),
+                              "rules", rules);
+    if (!table)
+        return NULL;
+    put_checksum(table);
+    char *text = json_dumps(table, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(DIGITS));
+    json_decref(table);
+    return text;
+}
+
+/* ---- as a file ---- */
+
+static int cannot(const char *what, const char *path)
+{
+    return vc_fail(VC_ERR_SYS, "cannot %s \"%s\": %s", what, path, strerror(errno));
+}
+
+static int write_file(const char *text, const char *path, const char *tmp)
+{
+    unlink(tmp); /* of a process of the same number that was killed */
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return cannot("create a file beside", path);
+    FILE *f = fdopen(fd, "w");
+    if (!f) {
+        int err = cannot("write", path);
+        close(fd);
+        unlink(tmp);
+        return err;
+    }
+    bool ok = fprintf(f, "%s\n", text) > 0 && fflush(f) == 0 && fsync(fd) == 0;
+    ok = fclose(f) == 0 && ok;
+    if (ok && rename(tmp, path) == 0)
+        return VC_OK;
+    int err = cannot("write", path);
+    unlink(tmp);
+    return err;
+}
+
+int vc_online_book_write(const struct vc_online_book *b, const char *path)
+{
+    size_t len = strlen(path) + 32;
+    char *text = vc_online_book_text(b), *tmp = malloc(len);
+    int err = VC_OK;
+    if (!text || !tmp) {
+        err = vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d rows", b->n);
+    } else {
+        snprintf(tmp, len, "%s.%ld.tmp", path, (long)getpid());
+        err = write_file(text, path, tmp);
+    }
+    free(text);
+    free(tmp);
+    return err;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Selection: which algorithm runs a call. The rules of the table, then the built-in ones, first match wins,
+ * resolved once per communicator into an array so that a call pays a short scan. Looks at nothing that could
+ * differ between ranks (Law 1).
+ */
+#ifndef VC_TUNE_SELECT_SELECT_H
+#define VC_TUNE_SELECT_SELECT_H
+
+#include "coll/registry.h"
+#include "tune/params/params.h"
+#include "tune/table/table.h"
+
+/** What the rules may look at besides the call. Equal on all ranks of the communicator. */
+struct vc_topo_key {
+    int size, nnodes, max_ppn;
+    bool crowded;    /**< on some node, more ranks than CPUs; agreed at set-up */
+    bool have_node;  /**< shared memory was agreed on all nodes */
+    bool have_cma;   /**< single copy was agreed on all nodes */
+    bool have_bulk;  /**< bulk slots exist */
+    bool have_chan;  /**< a channel reaches every peer */
+    bool have_verbs; /**< the one between nodes is verbs */
+    bool no_mpi;     /**< VCOLL_CHANNELS leaves the underlying MPI out: "channel": "mpi" cannot be had */
+    bool reproducible;
+    /** Of the world, agreed: -1 where its ranks differ. */
+    int platform;                 /**< enum vc_platform_class */
+    char device[VC_TABLE_DEVICE]; /**< model of the RDMA device; "" where there is none, or they differ */
+    const struct vc_hier *hier;   /**< NULL: as if ranks were dealt to nodes evenly, in blocks */
+};
+
+/** One resolved rule: calls of at most max_bytes. */
+struct vc_choice {
+    size_t max_bytes;                  /**< of vc_shape.bytes; SIZE_MAX in the last */
+    struct vc_alg_choice pick;         /**< for commutative operators and all non-reductions */
+    struct vc_alg_choice pick_noncomm; /**< for the others */
+};
+
+struct vc_selection {
+    struct vc_choice *rule[VC_COLL_ACCELERATED]; /**< all in one allocation, but for forced ones */
+    void *mem, *forced[VC_COLL_ACCELERATED];
+    /** A plan that refuses no shape, for calls that what was picked refuses (too few elements); alg NULL:
+     * native. */
+    struct vc_alg_choice spare[VC_COLL_ACCELERATED];
+    /** Where what VCOLL_ALG forces is left to the rules because its plan would be too long: its steps. */
+    long too_long[VC_COLL_ACCELERATED];
+};
+
+/** Fills the selection from the forced algorithms (VCOLL_ALG), the table (NULL: none) and the built-in rules.
+ * VC_OK or VC_ERR_NOMEM. `sel` is empty (zeroed, or after vc_select_free()). */
+int vc_select_init(struct vc_selection *sel, const struct vc_topo_key *key, const struct vc_params *params,
+                   const struct vc_table *table);
+/** Leaves an empty selection; may be called again. */
+void vc_select_free(struct vc_selection *sel);
+
+/** All sizes of a collective get this choice; NULL, or alg NULL: back to what vc_select_init() found. Where
+ * it cannot run, nothing changes and the result is VC_ERR_INVAL with the reason. */
+int vc_select_force(struct vc_selection *sel, const struct vc_topo_key *key, enum vc_coll coll,
+                    const struct vc_alg_choice *choice);
+
+/** A call for which somebody asks why. */
+struct vc_select_call {
+    enum vc_coll coll;
+    size_t bytes, esize;
+    bool commutative;
+};
+/** NULL, or why the choice cannot run the call on this communicator. Valid until this thread asks again.
+ * (What runs when a picked algorithm refuses a call for its few elements is the `spare`.) */
+const char *vc_select_refuses(const struct vc_topo_key *key, const struct vc_select_call *call,
+                              const struct vc_alg_choice *choice);
+
+/** Walks the rows of the call's collective in order, of the table and then of the built-in rules, up to and
+ * with the one that is taken: `row` gets each with why it does not hold (valid during the call; NULL: it is
+ * taken). What VCOLL_ALG forces comes first, as a row with index -1 of a table without rows whose origin is
+ * "VCOLL_ALG"; it stays until this thread asks again. A table's "builtin" row that matches is passed over,
+ * too: the built-in rules follow it. */
+void vc_select_explain(const struct vc_topo_key *key, const struct vc_params *params,
+                       const struct vc_table *table, const struct vc_select_call *call,
+                       void (*row)(void *arg, const struct vc_table *of, const struct vc_row *r,
+                                   const char *why_not),
+                       void *arg);
+
+static inline const struct vc_alg_choice *vc_select(const struct vc_selection *sel, enum vc_coll coll,
+                                                    size_t bytes, bool commutative)
+{
+    const struct vc_choice *c = sel->rule[coll];
+    while (bytes > c->max_bytes)
+        c++;
+    return commutative ? &c->pick : &c->pick_noncomm;
+}
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* "model": the parameters of the cost model, read and written. */
+#include "tune/table/internal.h"
+#include "tune/table/json.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#define MOST_SECONDS 1e6
+#define MOST_BYTES   1e18
+#define MOST_CPUS    1e6
+
+static const char *const ways[VC_WAY_COUNT + 1] = {
+    [VC_WAY_SHM] = "shm", [VC_WAY_RESIDENT] = "resident", [VC_WAY_WIRE] = "wire", NULL};
+
+/* A number of a struct, by name. */
+struct field {
+    const char *name;
+    size_t offset;
+    double most;
+};
+#define FIELD(type, name, most)                                                                              \
+    {                                                                                                        \
+#name, offsetof(struct type, name), most                                                             \
+    }
+
+static const struct field scalars[] = {
+    FIELD(vc_model, wake, MOST_SECONDS),
+    FIELD(vc_model, wake_device, MOST_SECONDS),
+    FIELD(vc_model, interrupt, MOST_SECONDS),
+    FIELD(vc_model, moderation, MOST_SECONDS),
+    FIELD(vc_model, steal, 1),
+    FIELD(vc_model, switch_cost, MOST_SECONDS),
+    FIELD(vc_model, cpus_per_rank, MOST_CPUS),
+    FIELD(vc_model, cpus_per_node, MOST_CPUS),
+    FIELD(vc_model, call, MOST_SECONDS),
+};
+static const struct field node_fields[] = {
+    FIELD(vc_model_node, base, MOST_SECONDS),
+    FIELD(vc_model_node, flag, MOST_SECONDS),
+    FIELD(vc_model_node, copy, MOST_SECONDS),
+    FIELD(vc_model_node, reduce, MOST_SECONDS),
+};
+static const struct field cma_fields[] = {
+    FIELD(vc_model_node, cma_base, MOST_SECONDS),
+    FIELD(vc_model_node, cma_copy, MOST_SECONDS),
+};
+static const struct field link_fields[] = {
+    FIELD(vc_model_link, latency, MOST_SECONDS),
+    FIELD(vc_model_link, overhead, MOST_SECONDS),
+};
+enum {
+    SCALARS = sizeof scalars / sizeof scalars[0],
+    NODE_FIELDS = sizeof node_fields / sizeof node_fields[0],
+    CMA_FIELDS = sizeof cma_fields / sizeof cma_fields[0],
+    LINK_FIELDS = sizeof link_fields / sizeof link_fields[0],
+};
+
+static int read_fields(struct vc_tab *t, json_t *obj, const struct field *f, int n, bool required, void *out)
+{
+    for (int i = 0; i < n; i++) {
+        int err;
+        if (required && !json_object_get(obj, f[i].name))
+            return vc_tab_fail(t, "\"%s\" is missing: a number of 0..%g is expected", f[i].name, f[i].most);
+        void *number = (char *)out + f[i].offset;
+        err = vc_tab_real(t, obj, f[i].name, 0, f[i].most, number);
+        if (err != VC_OK)
+            return err;
+    }
+    return VC_OK;
+}
+
+static int read_point(struct vc_tab *t, const json_t *pair, struct vc_model_link *link)
+{
+    int n = link->npoints;
+    if (json_array_size(pair) != 2 || !json_is_number(json_array_get(pair, 0)) ||
+        !json_is_number(json_array_get(pair, 1)))
+        return vc_tab_fail(t, "a point is two numbers, [bytes, seconds]");
+    double bytes = json_number_value(json_array_get(pair, 0)),
+           gap = json_number_value(json_array_get(pair, 1));
+    if (!(bytes >= 0 && bytes <= MOST_BYTES && gap >= 0 && gap <= MOST_SECONDS))
+        return vc_tab_fail(t, "a point's bytes are 0..%g and its seconds 0..%g", MOST_BYTES, MOST_SECONDS);
+    if (n > 0 && bytes <= link->point[n - 1].bytes)
+        return vc_tab_fail(t, "points ascend in bytes: this one does not exceed the one before");
+    link->point[n].bytes = bytes;
+    link->point[n].gap = gap;
+    link->npoints++;
+    return VC_OK;
+}
+
+static int read_link(struct vc_tab *t, json_t *obj, struct vc_model_link *link)
+{
+    static const char *const keys[] = {"latency", "overhead", "points", NULL};
+    json_t *points, *pair;
+    size_t i;
+    int err;
+    if ((err = vc_tab_keys(t, obj, "a way", keys)) != VC_OK ||
+        (err = read_fields(t, obj, link_fields, LINK_FIELDS, true, link)) != VC_OK ||
+        (err = vc_tab_member(t, obj, "points", JSON_ARRAY, true, &points)) != VC_OK)
+        return err;
+    vc_tab_into(t, "points");
+    if (json_array_size(points) < 1 || json_array_size(points) > VC_MODEL_POINTS)
+        return vc_tab_fail(t, "%zu points, 1..%d are expected", json_array_size(points), VC_MODEL_POINTS);
+    json_array_foreach(points, i, pair)
+    {
+        vc_tab_into_element(t, i);
+        if ((err = read_point(t, pair, link)) != VC_OK)
+            return err;
+        vc_tab_out(t);
+    }
+    vc_tab_out(t);
+    link->known = true;
+    return VC_OK;
+}
+
+static int read_links(struct vc_tab *t, json_t *model, struct vc_model *out)
+{
+    json_t *links;
+    int err = vc_tab_member(t, model, "link", JSON_OBJECT, false, &links);
+    if (err != VC_OK || !links)
+        return err;
+    vc_tab_into(t, "link");
+    if ((err = vc_tab_keys(t, links, "\"link\"", ways)) != VC_OK)
+        return err;
+    for (int w = 0; w < VC_WAY_COUNT; w++) {
+        json_t *link = json_object_get(links, ways[w]);
+        if (!link)
+            continue;
+        vc_tab_into(t, ways[w]);
+        if ((err = read_link(t, link, &out->link[w])) != VC_OK)
+            return err;
+        vc_tab_out(t);
+    }
+    vc_tab_out(t);
+    return VC_OK;
+}
+
+static int read_node(struct vc_tab *t, json_t *model, struct vc_model_node *out)
+{
+    static const char *const keys[] = {"base", "flag", "copy", "reduce", "cma_base", "cma_copy", NULL};
+    json_t *node;
+    int err = vc_tab_member(t, model, "node", JSON_OBJECT, false, &node);
+    if (err != VC_OK || !node)
+        return err;
+    vc_tab_into(t, "node");
+    if ((err = vc_tab_keys(t, node, "\"node\"", keys)) != VC_OK ||
+        (err = read_fields(t, node, node_fields, NODE_FIELDS, true, out)) != VC_OK ||
+        (err = read_fields(t, node, cma_fields, CMA_FIELDS, false, out)) != VC_OK)
+        return err;
+    vc_tab_out(t);
+    out->known = true;
+    return VC_OK;
+}
+
+int vc_tab_model(struct vc_tab *t, json_t *model, struct vc_table *out)
+{
+    static const char *const keys[] = {
+        "link",  "node",        "wake",          "wake_device",   "interrupt", "moderation",
+        "steal", "switch_cost", "cpus_per_rank", "cpus_per_node", "call",      "device_needs_cpu",
+        NULL};
+    enum vc_tri needs_cpu = VC_NO;
+    int err;
+    out->model.cpus_per_rank = 1; /* unless it says otherwise */
+    vc_tab_into(t, "model");
+    if ((err = vc_tab_keys(t, model, "\"model\"", keys)) != VC_OK ||
+        (err = read_links(t, model, &out->model)) != VC_OK ||
+        (err = read_node(t, model, &out->model.node)) != VC_OK ||
+        (err = read_fields(t, model, scalars, SCALARS, false, &out->model)) != VC_OK ||
+        (err = vc_tab_flag(t, model, "device_needs_cpu", &needs_cpu)) != VC_OK)
+        return err;
+    out->model.device_needs_cpu = needs_cpu == VC_YES;
+    vc_tab_out(t);
+    out->has_model = true;
+    return VC_OK;
+}
+
+/* ---- writing ---- */
+
+/* Sets a member, which takes the value over; false without memory. */
+static bool put(json_t *obj, const char *key, json_t *value)
+{
+    return json_object_set_new(obj, key, value) == 0;
+}
+
+static bool write_fields(json_t *obj, const struct field *f, int n, const void *of)
+{
+    bool good = true;
+    for (int i = 0; i < n; i++) {
+        const void *number = (const char *)of + f[i].offset;
+        double v = *(const double *)number;
+        if (isfinite(v))
+            good &= put(obj, f[i].name, json_real(v));
+    }
+    return good;
+}
+
+static bool write_links(json_t *links, const struct vc_model *m)
+{
+    bool good = links != NULL;
+    for (int w = 0; good && w < VC_WAY_COUNT; w++) {
+        const struct vc_model_link *l = &m->link[w];
+        json_t *points = json_array(), *link = json_object();
+        for (int i = 0; i < l->npoints; i++)
+            good &= json_array_append_new(points, json_pack("[ff]", l->point[i].bytes, l->point[i].gap)) == 0;
+        good &= points && link && write_fields(link, link_fields, LINK_FIELDS, l);
+        good &= put(link, "points", points);
+        if (l->known)
+            good &= put(links, ways[w], link);
+        else
+            json_decref(link);
+    }
+    return good;
+}
+
+json_t *vc_model_to_json(const struct vc_model *m)
+{
+    json_t *obj = json_object(), *links = json_object(), *node = json_object();
+    bool good = obj && node && write_links(links, m);
+    good &= obj && put(obj, "link", links);
+    if (good && m->node.known)
+        good &= write_fields(node, node_fields, NODE_FIELDS, &m->node) &&
+                write_fields(node, cma_fields, CMA_FIELDS, &m->node) && put(obj, "node", json_incref(node));
+    json_decref(node);
+    good = good && write_fields(obj, scalars, SCALARS, m) &&
+           put(obj, "device_needs_cpu", json_boolean(m->device_needs_cpu));
+    if (good)
+        return obj;
+    json_decref(obj);
+    return NULL;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tuning tables: which algorithm, channel and wait policy a call gets, and which moderation a device, by
+ * topology. JSON (docs/tables.md; schema: tune/schema/vcoll-table-1.schema.json). The built-in rules are a
+ * table of the same language (tune/builtin.json), compiled in. Parsing is rank 0's; what it broadcasts is the
+ * stripped text, which every rank parses to the same rows. Pure: no MPI.
+ *
+ * {
+ *   "vcoll_table": 1,
+ *   "checksum": "fnv1a64:0123456789abcdef",      optional; over vc_table_canonical()
+ *   "provenance": {...},                         free
+ *   "model": {...},                              tune/model/model.h
+ *   "rules": [
+ *     {"collective": "allreduce",                or a list; keys that are absent match everything
+ *      "ranks": 4, "nodes": [2, null], "ppn": [1, 8],       number or [min, max], null: open
+ *      "bytes": ["0", "64k"],                    both ends included; numbers or sizes
+ *      "operator": "commutative" | "other",
+ *      "platform": "native" | "software" | "passthrough" | "sriov-vf",
+ *      "device": "rxe",                          model of the RDMA device, as `vcoll info` names it
+ *      "network": "verbs" | "mpi",               what messages between nodes go over
+ *      "crowded": true,                          more ranks than CPUs on some node
+ *      "bulk_slots": false,                      whether the node's memory has them
+ *      "algorithm": "two_level", "radix": 4, "segment": "64k", "leaders": 2,
+ *      "channel": "verbs" | "mpi", "wait": "hybrid", "spin_us": 40,
+ *      "measured": {...}},                       free
+ *     {"algorithm": "builtin"}                   required last row: no keys; "native" or "builtin"
+ *   ],
+ *   "devices": [
+ *     {"nodes":, "ranks":, "ppn":, "platform":, "device":, "crowded":
+ *      "cq_moderation": {"latency": [count, usecs], "bulk": [count, usecs]},
+ *      "coalescing": {"rx-usecs": 0, "adaptive-rx": false}, "measured": {...}}
+ *   ],
+ *   "measured": [...], "moderation": [...]       tools/tune/tune.h; not looked at at run time
+ * }
+ *
+ * First match wins. A row whose algorithm cannot run on the communicator, or refuses the operator, is passed
+ * over. "builtin" hands the call to the built-in rules. Errors of a table: broken JSON, duplicate keys,
+ * unknown keys and names, wrong types, empty ranges, an algorithm that no call the row matches could use, a
+ * row that can never match because an earlier one (that never passes) covers it, rows of otherwise equal keys
+ * whose byte ranges overlap in part, no default row, a wrong checksum, more than VC_TABLE_MAX bytes.
+ */
+#ifndef VC_TUNE_TABLE_TABLE_H
+#define VC_TUNE_TABLE_TABLE_H
+
+#include "transport/topology/coalesce.h"
+#include "transport/topology/platform.h"
+#include "tune/params/params.h"
+#include "tune/model/model.h"
+
+#define VC_TABLE_MAX      ((size_t)64 << 20) /**< bytes of a file */
+#define VC_TABLE_ROWS_MAX 5000               /**< rows of "rules", and of "devices" */
+#define VC_TABLE_DEVICE   32                 /**< bytes of a device model's name with its NUL */
+#define VC_TABLE_VERSION  1
+
+/** Both ends included; UINT64_MAX: open. Of ranks, nodes and ppn the minimum is at least 1. */
+struct vc_range {
+    uint64_t min, max;
+};
+static inline bool vc_range_has(struct vc_range r, uint64_t v)
+{
+    return v >= r.min && v <= r.max;
+}
+
+enum vc_tri { VC_ANY, VC_NO, VC_YES };
+
+/** What a rule or device row asks of the communicator. Zeroed but for the ranges (1..UINT64_MAX): anything.
+ */
+struct vc_row_keys {
+    struct vc_range ranks, nodes, ppn;
+    unsigned platforms; /**< bit per enum vc_platform_class; 0: any */
+    char device[VC_TABLE_DEVICE];
+    enum vc_choice_channel network; /**< AUTO: any */
+    enum vc_tri crowded, bulk_slots;
+};
+
+/** A rule, for one collective: rows of several collectives become several. */
+struct vc_row {
+    enum vc_coll coll;
+    struct vc_row_keys keys;
+    struct vc_range bytes;
+    enum vc_tri commutative;
+    bool builtin; /**< the built-in rules decide; choice.alg is NULL */
+    struct vc_alg_choice choice;
+    int index;   /**< place in "rules", from 0 */
+    bool placed; /**< the row looks at where ranks are: reductions with VCOLL_REPRODUCIBLE skip it */
+};
+
+struct vc_device_row {
+    struct vc_row_keys keys;
+    struct vc_param_moderation cq; /**< given: false: leave the queues alone */
+    struct vc_coalesce coalesce;   /**< has 0: nothing suggested */
+    int index;
+};
+
+struct vc_table {
+    struct vc_row *row;
+    int nrows;
+    struct vc_device_row *device;
+    int ndevices;
+    bool has_model;
+    struct vc_model model;
+    uint64_t checksum; /**< of vc_table_canonical() */
+    char origin[256];  /**< file name, "built-in" */
+};
+
+struct vc_topo_key; /* tune/select/select.h */
+
+/**
+ * Parses and checks. VC_OK and *out (vc_table_free()), or VC_ERR_INVAL whose text is
+ * "origin:line:column: cause; nearest valid choice", or VC_ERR_NOMEM. Thread-safe.
+ */
+int vc_table_parse(const char *text, size_t len, const char *origin, struct vc_table **out);
+/** NULL is legal. */
+void vc_table_free(struct vc_table *t);
+
+/** Reads a file into malloc()ed memory, NUL added. Refuses what is longer than VC_TABLE_MAX, no regular file,
+ * or unreadable, before reading it. VC_OK, VC_ERR_INVAL, VC_ERR_SYS, VC_ERR_NOMEM. */
+int vc_table_read(const char *path, char **text, size_t *len);
+
+/** Where the table of this process is, after VCOLL_TABLE, $XDG_CONFIG_HOME/vcoll/table.json, the system's
+ * (/etc/vcoll/table.json), the installed defaults. "" in path: only the built-in rules. VC_ERR_INVAL when
+ * VCOLL_TABLE names a file that is not there. `setting` is VCOLL_TABLE's value: "auto", "none" or a path. */
+int vc_table_locate(const char *setting, char *path, size_t len);
+
+/** What is broadcast: the text without all that calls do not look at ("provenance", "measured", "model",
+ * ...). malloc()ed; NULL without memory or when the text does not parse. */
+char *vc_table_strip(const char *text, size_t len);
+
+/** The text that checksums are taken over: keys sorted, without white space and "checksum". malloc()ed. */
+char *vc_table_canonical(const char *text, size_t len);
+uint64_t vc_table_checksum(const char *canonical);
+
+/** The built-in rules. Static; parsed at first use, thread-safe. Never NULL: a test proves that they parse.
+ * Without memory for that they have no rows, and the next call tries again. */
+const struct vc_table *vc_table_builtin(void);
+/** Their text. */
+const char *vc_table_builtin_text(void);
+
+/** Whether two names mean one model of RDMA device: the driver that everybody calls "mlx5" is "mlx5_core" to
+ * the kernel. */
+bool vc_device_same(const char *a, const char *b);
+
+/** Whether a row holds for the communicator (its keys alone). */
+bool vc_row_keys_match(const struct vc_row_keys *k, const struct vc_topo_key *key);
+
+/** The first device row that holds, or NULL. */
+const struct vc_device_row *vc_table_device(const struct vc_table *t, const struct vc_topo_key *key);
+
+#endif
