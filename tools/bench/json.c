@@ -3,22 +3,21 @@
 #include "tools/bench/bench.h"
 #include "include/vcoll/vcoll.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
-static const char *const impl_name[BENCH_IMPLS] = {"native", "vcoll"};
-static const char *const measure_name[BENCH_MEASURES] = {"start", "b2b"};
+static const char *const impl_name[VC_IMPLS] = {"native", "vcoll"};
+static const char *const measure_name[VC_MEASURES] = {"start", "b2b"};
 
 static void set_number(json_t *o, const char *key, double v)
 {
-    json_object_set_new(o, key, isfinite(v) ? json_real(v) : json_null());
+    json_object_set_new(o, key, vc_measure_json_number(v));
 }
 
 static json_t *series(const struct bench_series *s)
 {
     json_t *o = json_object();
-    for (int i = 0; i < BENCH_IMPLS; i++) {
+    for (int i = 0; i < VC_IMPLS; i++) {
         json_t *x = json_object();
         set_number(x, "median", s->median[i]);
         set_number(x, "p99", s->p99[i]);
@@ -35,10 +34,10 @@ static json_t *series(const struct bench_series *s)
     return o;
 }
 
-static json_t *over(const struct bench_world *w, const struct bench_point *p)
+static json_t *over(const struct vc_measure_world *w, const struct bench_point *p)
 {
     json_t *o = json_object();
-    for (int m = 0; m < BENCH_MEASURES; m++) {
+    for (int m = 0; m < VC_MEASURES; m++) {
         if (!w->opt->measure[m])
             continue;
         json_t *x = json_object();
@@ -55,7 +54,7 @@ static json_t *over(const struct bench_world *w, const struct bench_point *p)
     return o;
 }
 
-static json_t *points(const struct bench_world *w, const struct bench_report *r)
+static json_t *points(const struct vc_measure_world *w, const struct bench_report *r)
 {
     json_t *list = json_array();
     for (int i = 0; i < r->npoint; i++) {
@@ -68,7 +67,7 @@ static json_t *points(const struct bench_world *w, const struct bench_report *r)
         if (p->has_over)
             json_object_set_new(o, "over_verbs", over(w, p));
         json_object_set_new(o, "wrong_ranks", p->bad < 0 ? json_null() : json_integer(p->bad));
-        for (int m = 0; m < BENCH_MEASURES; m++)
+        for (int m = 0; m < VC_MEASURES; m++)
             if (w->opt->measure[m])
                 json_object_set_new(o, measure_name[m], series(&p->s[m]));
         json_array_append_new(list, o);
@@ -76,16 +75,16 @@ static json_t *points(const struct bench_world *w, const struct bench_report *r)
     return list;
 }
 
-static json_t *averages(const struct bench_world *w, const struct bench_report *r)
+static json_t *averages(const struct vc_measure_world *w, const struct bench_report *r)
 {
     json_t *list = json_array();
-    for (int m = 0; m < BENCH_MEASURES; m++) {
+    for (int m = 0; m < VC_MEASURES; m++) {
         for (int c = 0; w->opt->measure[m] && c <= w->opt->ncoll; c++) {
             int coll = c < w->opt->ncoll ? (int)w->opt->coll[c] : -1;
             for (int i = 0; i < BENCH_RANGES; i++) {
                 double g, a;
                 json_t *o;
-                bench_average(r, coll, (enum bench_measure)m, &bench_ranges[i], &g, &a);
+                bench_average(r, coll, (enum vc_measure)m, &bench_ranges[i], &g, &a);
                 if (isnan(g))
                     continue;
                 o = json_object();
@@ -121,7 +120,7 @@ static json_t *wire(const struct bench_wire *v)
     return o;
 }
 
-static json_t *floors(const struct bench_world *w, const struct bench_report *r)
+static json_t *floors(const struct vc_measure_world *w, const struct bench_report *r)
 {
     json_t *o = json_object(), *list = json_array();
     set_number(o, "line_round_trip", r->floor.line);
@@ -142,7 +141,7 @@ static json_t *cpu(const struct bench_report *r)
 {
     json_t *o = json_object();
     set_number(o, "compute", r->cpu.compute);
-    for (int i = 0; i < BENCH_IMPLS; i++) {
+    for (int i = 0; i < VC_IMPLS; i++) {
         json_t *x = json_object();
         set_number(x, "waiting_cpu", r->cpu.wait[i]);
         set_number(x, "percent_of_a_cpu", r->cpu.percent[i]);
@@ -156,7 +155,7 @@ static json_t *cpu(const struct bench_report *r)
 static json_t *ops(const struct bench_report *r)
 {
     json_t *o = json_object();
-    for (int i = 0; i < BENCH_IMPLS; i++) {
+    for (int i = 0; i < VC_IMPLS; i++) {
         json_t *x = json_object();
         set_number(x, "time", r->ops[i].time);
         set_number(x, "ranks_cpu", r->ops[i].ranks);
@@ -178,7 +177,7 @@ static json_t *setup(const struct bench_report *r)
     json_object_set_new(o, "taken_over", json_integer(s->active));
     json_object_set_new(o, "why_not", json_string(s->why_not));
     set_number(o, "comm_dup", s->dup);
-    for (int i = 0; i < BENCH_IMPLS; i++) {
+    for (int i = 0; i < VC_IMPLS; i++) {
         json_t *x = json_object();
         set_number(x, "first", s->first[i]);
         set_number(x, "second", s->second[i]);
@@ -197,8 +196,8 @@ static json_t *doors(const struct bench_report *r)
     for (int i = 0; i < BENCH_DOORS; i++) {
         json_t *o = json_object();
         json_object_set_new(o, "call", json_string(r->door[i].name));
-        set_number(o, "native_ns", r->door[i].ns[BENCH_NATIVE]);
-        set_number(o, "vcoll_ns", r->door[i].ns[BENCH_VCOLL]);
+        set_number(o, "native_ns", r->door[i].ns[VC_IMPL_NATIVE]);
+        set_number(o, "vcoll_ns", r->door[i].ns[VC_IMPL_VCOLL]);
         set_number(o, "extra_ns", r->door[i].extra);
         set_number(o, "extra_low_ns", r->door[i].low);
         set_number(o, "extra_high_ns", r->door[i].high);
@@ -207,7 +206,7 @@ static json_t *doors(const struct bench_report *r)
     return list;
 }
 
-static json_t *everything(const struct bench_world *w, const struct bench_report *r)
+static json_t *everything(const struct vc_measure_world *w, const struct bench_report *r)
 {
     char lib[MPI_MAX_LIBRARY_VERSION_STRING];
     int len;
@@ -236,7 +235,7 @@ static json_t *everything(const struct bench_world *w, const struct bench_report
     set_number(o, "seconds", r->seconds);
     if (r->has_floor)
         json_object_set_new(o, "floor", floors(w, r));
-    if (w->opt->points) {
+    if (bench_opts_of(w)->points) {
         json_object_set_new(o, "points", points(w, r));
         json_object_set_new(o, "averages", averages(w, r));
     }
@@ -251,17 +250,10 @@ static json_t *everything(const struct bench_world *w, const struct bench_report
     return o;
 }
 
-int bench_json_write(const struct bench_world *w, const struct bench_report *r, const char *file)
+int bench_json_write(const struct vc_measure_world *w, const struct bench_report *r, const char *file)
 {
-    bool console = strcmp(file, "-") == 0;
-    FILE *f = console ? stdout : fopen(file, "we");
     json_t *o = everything(w, r);
-    bool ok =
-        f && o && json_dumpf(o, f, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) == 0 && fputc('\n', f) != EOF;
-    if (f)
-        ok = (console ? fflush(f) : fclose(f)) == 0 && ok;
-    if (!ok)
-        fprintf(stderr, "vcoll bench: cannot write %s: %s\n", file, strerror(errno));
+    int rc = vc_measure_json_save("vcoll bench", o, file);
     json_decref(o);
-    return ok ? 0 : -1;
+    return rc;
 }

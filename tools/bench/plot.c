@@ -43,9 +43,9 @@ static int count_points(const struct bench_report *r, enum vc_coll coll)
     return n;
 }
 
-static void put_data(FILE *g, const struct bench_world *w, const struct bench_report *r)
+static void put_data(FILE *g, const struct vc_measure_world *w, const struct bench_report *r)
 {
-    for (int m = 0; m < BENCH_MEASURES; m++)
+    for (int m = 0; m < VC_MEASURES; m++)
         for (int c = 0; w->opt->measure[m] && c < w->opt->ncoll; c++) {
             fprintf(g, "$d%d_%d << EOD\n", m, c);
             for (int i = 0; i < r->npoint; i++) {
@@ -59,10 +59,10 @@ static void put_data(FILE *g, const struct bench_world *w, const struct bench_re
         }
 }
 
-int bench_plot_write(const struct bench_world *w, const struct bench_report *r, const char *file)
+int bench_plot_write(const struct vc_measure_world *w, const struct bench_report *r, const char *file)
 {
-    static const char *const title[BENCH_MEASURES] = {"from a common start", "back to back"};
-    int panels = w->opt->measure[BENCH_START] + w->opt->measure[BENCH_B2B];
+    static const char *const title[VC_MEASURES] = {"from a common start", "back to back"};
+    int panels = w->opt->measure[VC_MEASURE_START] + w->opt->measure[VC_MEASURE_B2B];
     errno = 0;
     FILE *g = popen("gnuplot", "we");
     if (!g) {
@@ -78,7 +78,7 @@ int bench_plot_write(const struct bench_world *w, const struct bench_report *r, 
         "set logscale x 2\nset logscale y\nset format x '%%.0b %%B'\nset xlabel 'bytes'\nset ylabel 'ratio'\n"
         "set grid\nset key outside bottom center horizontal\nset ytics add (0.5,0.7,1,1.5,2,3,5,7,10)\n",
         panels, w->size, w->cpus);
-    for (int m = 0; m < BENCH_MEASURES; m++) {
+    for (int m = 0; m < VC_MEASURES; m++) {
         if (!w->opt->measure[m])
             continue;
         fprintf(g, "set title '%s'\nplot 1 with lines lt 0 lw 2 notitle", title[m]);

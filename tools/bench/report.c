@@ -41,10 +41,10 @@ static void put_wire(const struct bench_report *r)
                 x->median[BENCH_EXCHANGE_POLLED] * 1e6, x->median[BENCH_EXCHANGE_EVENT] * 1e6);
 }
 
-void bench_table_head(const struct bench_world *w, const struct bench_report *r)
+void bench_table_head(const struct vc_measure_world *w, const struct bench_report *r)
 {
     fprintf(r->table, "vcoll %s against %s: %d rank%s, %d on this host with %d CPU%s%s%s\n", vcoll_version(),
-            bench_mpi_name(), w->size, w->size == 1 ? "" : "s", w->local_size, w->cpus,
+            vc_measure_mpi_name(), w->size, w->size == 1 ? "" : "s", w->local_size, w->cpus,
             w->cpus == 1 ? "" : "s", w->oversubscribed ? " (overcommitted)" : "",
             w->one_host ? "" : ", several hosts");
     for (int i = 0; i < w->opt->nset; i++)
@@ -61,41 +61,41 @@ void bench_table_head(const struct bench_world *w, const struct bench_report *r)
             if (isnan(r->floor.memcpy_rate[i]) || r->floor.memcpy_rate[i] <= 0)
                 continue;
             fprintf(r->table, "%s%s %.1f",
-                    n++ ? ", " : "; memcpy, GB/s per CPU: ", bench_size_text(w->opt->sizes[i], size),
+                    n++ ? ", " : "; memcpy, GB/s per CPU: ", vc_measure_size_text(w->opt->sizes[i], size),
                     r->floor.memcpy_rate[i] * 1e-9);
         }
         fputc('\n', r->table);
         put_wire(r);
     }
-    if (w->opt->points)
+    if (bench_opts_of(w)->points)
         fprintf(r->table, "Times in microseconds, slowest rank, medians. ratio = native / vcoll, above 1 "
                           "vcoll is faster; in "
                           "brackets its 95%% interval.\n");
     fflush(r->table);
 }
 
-void bench_table_coll(const struct bench_world *w, const struct bench_report *r, enum vc_coll coll)
+void bench_table_coll(const struct vc_measure_world *w, const struct bench_report *r, enum vc_coll coll)
 {
     fprintf(r->table, "\n%s\n%6s", vc_coll_name(coll), "");
-    if (w->opt->measure[BENCH_START])
+    if (w->opt->measure[VC_MEASURE_START])
         fprintf(r->table, " | %-56s", "from a common start");
-    if (w->opt->measure[BENCH_B2B])
+    if (w->opt->measure[VC_MEASURE_B2B])
         fprintf(r->table, " | %-38s", "back to back");
     fprintf(r->table, " |\n%6s", "bytes");
-    if (w->opt->measure[BENCH_START])
+    if (w->opt->measure[VC_MEASURE_START])
         fprintf(r->table, " | %8s %8s %8s %8s %6s %13s", "native", "p99", "vcoll", "p99", "ratio", "");
-    if (w->opt->measure[BENCH_B2B])
+    if (w->opt->measure[VC_MEASURE_B2B])
         fprintf(r->table, " | %8s %8s %6s %13s", "native", "vcoll", "ratio", "");
     fprintf(r->table, " | %8s  algorithm\n", "floor");
 }
 
 /* How many times the floor of raw verbs that is. */
-static void put_over(const struct bench_world *w, const struct bench_point *p, FILE *f)
+static void put_over(const struct vc_measure_world *w, const struct bench_point *p, FILE *f)
 {
-    static const char *const measure[BENCH_MEASURES] = {"from a common start", "back to back"};
+    static const char *const measure[VC_MEASURES] = {"from a common start", "back to back"};
     for (int i = 0; i < BENCH_PACES; i++) {
         int shown = 0;
-        for (int m = 0; m < BENCH_MEASURES; m++) {
+        for (int m = 0; m < VC_MEASURES; m++) {
             const struct bench_multiple *o = &p->over[m][i];
             if (!w->opt->measure[m] || o->rounds == 0)
                 continue;
@@ -104,28 +104,30 @@ static void put_over(const struct bench_world *w, const struct bench_point *p, F
             fprintf(f, " %.2f", o->ratio);
             if (!isnan(o->low))
                 fprintf(f, " [%.2f, %.2f]", o->low, o->high);
-            fprintf(f, " %s%s", measure[m], m == BENCH_START && w->opt->measure[BENCH_B2B] ? "," : "");
+            fprintf(f, " %s%s", measure[m],
+                    m == VC_MEASURE_START && w->opt->measure[VC_MEASURE_B2B] ? "," : "");
         }
         if (shown)
             fputc('\n', f);
     }
 }
 
-void bench_table_point(const struct bench_world *w, const struct bench_report *r, const struct bench_point *p)
+void bench_table_point(const struct vc_measure_world *w, const struct bench_report *r,
+                       const struct bench_point *p)
 {
-    static const char *const name[BENCH_MEASURES] = {"start", "b2b"};
+    static const char *const name[VC_MEASURES] = {"start", "b2b"};
     FILE *f = r->table;
     char size[24];
-    fprintf(f, "%6s", vc_coll_sized(p->coll) ? bench_size_text(p->bytes, size) : "-");
-    for (int m = 0; m < BENCH_MEASURES; m++) {
+    fprintf(f, "%6s", vc_coll_sized(p->coll) ? vc_measure_size_text(p->bytes, size) : "-");
+    for (int m = 0; m < VC_MEASURES; m++) {
         const struct bench_series *s = &p->s[m];
         if (!w->opt->measure[m])
             continue;
         fprintf(f, " |");
-        for (int impl = 0; impl < BENCH_IMPLS; impl++) {
+        for (int impl = 0; impl < VC_IMPLS; impl++) {
             put_us(f, s->median[impl]);
             /* A block is the mean of many calls; its 99th percentile says nothing about the tail of one. */
-            if (m == BENCH_START)
+            if (m == VC_MEASURE_START)
                 put_us(f, s->p99[impl]);
         }
         put_ratio(f, s->ratio, s->low, s->high);
@@ -133,7 +135,7 @@ void bench_table_point(const struct bench_world *w, const struct bench_report *r
     fprintf(f, " |");
     put_us(f, p->floor);
     fprintf(f, "  %s", p->algorithm);
-    for (int m = 0; m < BENCH_MEASURES; m++)
+    for (int m = 0; m < VC_MEASURES; m++)
         if (w->opt->measure[m] && p->s[m].ratio < SLOWER)
             /* A question mark where the interval says that it may be noise. */
             fprintf(f, "  %s<%.2f%s", name[m], SLOWER, p->s[m].high < SLOWER ? "" : "?");
@@ -147,6 +149,54 @@ void bench_table_point(const struct bench_world *w, const struct bench_report *r
     fflush(f);
 }
 
+const struct bench_range bench_ranges[BENCH_RANGES] = {
+    {"8 B..1 KiB", 8, 1024},
+    {"8 B..4 KiB", 8, 4096},
+    {"16 KiB..1 MiB", 16384, 1048576},
+};
+
+static void average_one(const struct bench_report *r, enum vc_coll coll, enum vc_measure m,
+                        const struct bench_range *range, double *geometric, double *arithmetic)
+{
+    double logs = 0, sum = 0;
+    int n = 0;
+    for (int i = 0; i < r->npoint; i++) {
+        const struct bench_point *p = &r->point[i];
+        /* A barrier is a small message: it counts in the ranges that begin at 8 bytes. */
+        size_t bytes = vc_coll_sized(p->coll) ? p->bytes : 8;
+        double ratio = p->s[m].ratio;
+        if (p->coll != coll || bytes < range->low || bytes > range->high || !(ratio > 0))
+            continue;
+        logs += log(ratio);
+        sum += ratio;
+        n++;
+    }
+    *geometric = n ? exp(logs / n) : NAN;
+    *arithmetic = n ? sum / n : NAN;
+}
+
+void bench_average(const struct bench_report *r, int coll, enum vc_measure m, const struct bench_range *range,
+                   double *geometric, double *arithmetic)
+{
+    if (coll >= 0) {
+        average_one(r, (enum vc_coll)coll, m, range, geometric, arithmetic);
+        return;
+    }
+    double logs = 0, sum = 0;
+    int n = 0;
+    for (int c = 0; c < VC_COLL_ACCELERATED; c++) {
+        double g, a;
+        average_one(r, (enum vc_coll)c, m, range, &g, &a);
+        if (isnan(g))
+            continue;
+        logs += log(g);
+        sum += a;
+        n++;
+    }
+    *geometric = n ? exp(logs / n) : NAN;
+    *arithmetic = n ? sum / n : NAN;
+}
+
 static void put_average(FILE *f, double geometric)
 {
     if (isnan(geometric))
@@ -155,10 +205,10 @@ static void put_average(FILE *f, double geometric)
         fprintf(f, "   %15.2f", geometric);
 }
 
-static void put_averages(const struct bench_world *w, const struct bench_report *r)
+static void put_averages(const struct vc_measure_world *w, const struct bench_report *r)
 {
-    static const char *const name[BENCH_MEASURES] = {"from a common start", "back to back"};
-    for (int m = 0; m < BENCH_MEASURES; m++) {
+    static const char *const name[VC_MEASURES] = {"from a common start", "back to back"};
+    for (int m = 0; m < VC_MEASURES; m++) {
         double g, a;
         if (!w->opt->measure[m])
             continue;
@@ -172,7 +222,7 @@ static void put_averages(const struct bench_world *w, const struct bench_report 
             int coll = c < w->opt->ncoll ? (int)w->opt->coll[c] : -1;
             fprintf(r->table, "%-12s", coll < 0 ? "all of them" : vc_coll_name((enum vc_coll)coll));
             for (int i = 0; i < BENCH_RANGES; i++) {
-                bench_average(r, coll, (enum bench_measure)m, &bench_ranges[i], &g, &a);
+                bench_average(r, coll, (enum vc_measure)m, &bench_ranges[i], &g, &a);
                 put_average(r->table, g);
             }
             fputc('\n', r->table);
@@ -182,9 +232,9 @@ static void put_averages(const struct bench_world *w, const struct bench_report 
             "(\"all of them\" is the mean of the collectives' means; a barrier counts as 8 bytes)\n");
 }
 
-static void put_cpu(const struct bench_world *w, const struct bench_report *r)
+static void put_cpu(const struct vc_measure_world *w, const struct bench_report *r)
 {
-    static const char *const name[BENCH_IMPLS] = {"native", "vcoll"};
+    static const char *const name[VC_IMPLS] = {"native", "vcoll"};
     fprintf(r->table, "\nWaiting: one rank computes for %g s, %d wait in an 8-byte allreduce\n",
             r->cpu.compute, w->size - 1);
     if (w->size < 2) {
@@ -193,20 +243,20 @@ static void put_cpu(const struct bench_world *w, const struct bench_report *r)
     }
     fprintf(r->table, "%8s %22s %18s %18s %14s\n", "", "CPU-s of all waiting", "% of one CPU",
             "hottest rank, s", "took, s");
-    for (int i = 0; i < BENCH_IMPLS; i++)
+    for (int i = 0; i < VC_IMPLS; i++)
         fprintf(r->table, "%8s %22.3f %18.2f %18.3f %14.3f\n", name[i], r->cpu.wait[i], r->cpu.percent[i],
                 r->cpu.worst[i], r->cpu.took[i]);
 }
 
-static void put_ops(const struct bench_world *w, const struct bench_report *r)
+static void put_ops(const struct vc_measure_world *w, const struct bench_report *r)
 {
-    static const char *const name[BENCH_IMPLS] = {"native", "vcoll"};
+    static const char *const name[VC_IMPLS] = {"native", "vcoll"};
     fprintf(
         r->table,
         "\nCPU-seconds for 1000 allreduces of 8 bytes: %d ranks, %d host%s\n%8s %18s %14s %14s %14s %14s\n",
         w->size, w->nleader, w->nleader == 1 ? "" : "s", "", "us per operation", "all ranks", "of it kernel",
         "all hosts", "of it irqs");
-    for (int i = 0; i < BENCH_IMPLS; i++)
+    for (int i = 0; i < VC_IMPLS; i++)
         fprintf(r->table, "%8s %18.2f %14.4f %14.4f %14.4f %14.4f\n", name[i], r->ops[i].time * 1e6,
                 r->ops[i].ranks * 1e3, r->ops[i].ranks_sys * 1e3, r->ops[i].hosts * 1e3,
                 r->ops[i].hosts_irq * 1e3);
@@ -220,10 +270,10 @@ static void put_setup(const struct bench_report *r)
     fprintf(r->table, "\nA fresh communicator (medians of %d, slowest rank, us): MPI_Comm_dup %.1f\n",
             s->comms, s->dup * 1e6);
     fprintf(r->table, "%8s %18s %18s\n", "", "first allreduce", "second allreduce");
-    fprintf(r->table, "%8s %18.1f %18.1f\n", "native", s->first[BENCH_NATIVE] * 1e6,
-            s->second[BENCH_NATIVE] * 1e6);
-    fprintf(r->table, "%8s %18.1f %18.1f\n", "vcoll", s->first[BENCH_VCOLL] * 1e6,
-            s->second[BENCH_VCOLL] * 1e6);
+    fprintf(r->table, "%8s %18.1f %18.1f\n", "native", s->first[VC_IMPL_NATIVE] * 1e6,
+            s->second[VC_IMPL_NATIVE] * 1e6);
+    fprintf(r->table, "%8s %18.1f %18.1f\n", "vcoll", s->first[VC_IMPL_VCOLL] * 1e6,
+            s->second[VC_IMPL_VCOLL] * 1e6);
     if (s->active > 0)
         fprintf(r->table,
                 "vcoll took over %d of %d: set-up %.1f us; %.1f KiB shared memory on the node, %.1f KiB of "
@@ -239,13 +289,13 @@ static void put_doors(const struct bench_report *r)
             "extra");
     for (int i = 0; i < BENCH_DOORS; i++)
         fprintf(r->table, "%-24s %8.1f %8.1f %8.1f  [%.1f, %.1f]\n", r->door[i].name,
-                r->door[i].ns[BENCH_NATIVE], r->door[i].ns[BENCH_VCOLL], r->door[i].extra, r->door[i].low,
+                r->door[i].ns[VC_IMPL_NATIVE], r->door[i].ns[VC_IMPL_VCOLL], r->door[i].extra, r->door[i].low,
                 r->door[i].high);
 }
 
-void bench_table_tail(const struct bench_world *w, const struct bench_report *r)
+void bench_table_tail(const struct vc_measure_world *w, const struct bench_report *r)
 {
-    if (w->opt->points)
+    if (bench_opts_of(w)->points)
         put_averages(w, r);
     if (r->has_cpu)
         put_cpu(w, r);
@@ -255,7 +305,7 @@ void bench_table_tail(const struct bench_world *w, const struct bench_report *r)
         put_setup(r);
     if (r->has_door)
         put_doors(r);
-    if (w->opt->points && !w->one_host) {
+    if (bench_opts_of(w)->points && !w->one_host) {
         fprintf(r->table, "\nClocks of the hosts aligned within %.3g us\n", w->offset_error * 1e6);
         put_wire(r);
     }

@@ -79,7 +79,7 @@ char *table_time_text(double seconds, char *buf, size_t len);
 /** "latency 0:0, bulk 16:32; rx-usecs 0": what a device row sets. */
 char *table_device_text(const struct vc_device_row *d, char *buf, size_t len);
 
-/* ---- table_measured.c: "measured" of a table, tools/tune/tune.h ---- */
+/* ---- table_measured.c: "measured" of a table, tune/search/search.h ---- */
 
 /** One number of an object, NAN when it is not there. */
 double table_number(const json_t *o, const char *key);

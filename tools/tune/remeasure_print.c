@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What came of measuring a table again, for people and as JSON. */
 #include "coll/info.h"
-#include "tools/tune/check.h"
-#include "tools/tune/remeasure.h"
+#include "tune/search/check.h"
+#include "tune/search/remeasure.h"
 
 #include <math.h>
 #include <string.h>
 
-void re_count(const struct re_run *r, struct re_sum *s)
+void vc_again_count(const struct vc_again_run *r, struct vc_again_sum *s)
 {
     double logs = 0;
-    *s = (struct re_sum){.worst = -1};
+    *s = (struct vc_again_sum){.worst = -1};
     for (int i = 0; i < r->n; i++) {
-        const struct re_point *p = &r->point[i];
-        s->fitting += p->fate == RE_MEASURED || p->fate == RE_WAITS || p->fate == RE_SKIPPED;
-        if (p->fate != RE_MEASURED)
+        const struct vc_again_point *p = &r->point[i];
+        s->fitting +=
+            p->fate == VC_AGAIN_MEASURED || p->fate == VC_AGAIN_WAITS || p->fate == VC_AGAIN_SKIPPED;
+        if (p->fate != VC_AGAIN_MEASURED)
             continue;
         s->measured++;
         s->lost += p->lost || p->to_native || p->wrong || p->refused;
@@ -32,22 +33,22 @@ void re_count(const struct re_run *r, struct re_sum *s)
 }
 
 /* "allreduce of 8 bytes on 4 ranks" */
-static void print_call(FILE *f, const struct re_run *r, const struct re_point *p)
+static void print_call(FILE *f, const struct vc_again_run *r, const struct vc_again_point *p)
 {
     char size[24];
     fprintf(f, "%s", vc_coll_name(p->coll));
     if (vc_coll_sized(p->coll))
-        fprintf(f, " of %s bytes", bench_size_text(p->bytes, size));
+        fprintf(f, " of %s bytes", vc_measure_size_text(p->bytes, size));
     fprintf(f, " on %s", r->place[p->place].name);
 }
 
-static void print_over(FILE *f, const char *than, double score, const struct tune_series *over)
+static void print_over(FILE *f, const char *than, double score, const struct vc_measure_series *over)
 {
     fprintf(f, "    %-44s %10.2f us, %.2f [%.2f, %.2f] times as good\n", than, score * 1e6, over->median,
             over->low, over->high);
 }
 
-static void print_lost(FILE *f, const struct re_run *r, const struct re_point *p)
+static void print_lost(FILE *f, const struct vc_again_run *r, const struct vc_again_point *p)
 {
     if (p->rule >= 0)
         fprintf(f, "NO LONGER HOLDS rule %d: ", p->rule);
@@ -65,7 +66,7 @@ static void print_lost(FILE *f, const struct re_run *r, const struct re_point *p
         print_over(f, "native", p->native_score, &p->over_native);
 }
 
-static int count_fate(const struct re_run *r, enum re_fate fate)
+static int count_fate(const struct vc_again_run *r, enum vc_again_fate fate)
 {
     int n = 0;
     for (int i = 0; i < r->n; i++)
@@ -73,14 +74,15 @@ static int count_fate(const struct re_run *r, enum re_fate fate)
     return n;
 }
 
-static void print_left_out(FILE *f, const struct re_run *r)
+static void print_left_out(FILE *f, const struct vc_again_run *r)
 {
-    int room = count_fate(r, RE_NO_ROOM), other = count_fate(r, RE_OTHER), late = count_fate(r, RE_SKIPPED);
-    const struct re_point *p = r->point;
+    int room = count_fate(r, VC_AGAIN_NO_ROOM), other = count_fate(r, VC_AGAIN_OTHER),
+        late = count_fate(r, VC_AGAIN_SKIPPED);
+    const struct vc_again_point *p = r->point;
     if (room > 0)
         fprintf(f, "%d points are of communicators that this allocation of %d ranks does not have\n", room,
                 r->w->size);
-    while (other > 0 && p->fate != RE_OTHER)
+    while (other > 0 && p->fate != VC_AGAIN_OTHER)
         p++;
     if (other > 0)
         fprintf(f, "%d points are of another kind of place: %s\n", other, p->why);
@@ -89,16 +91,16 @@ static void print_left_out(FILE *f, const struct re_run *r)
                 r->signal ? ": interrupted" : " in time; a longer --budget reaches them");
 }
 
-void re_print(FILE *f, const struct re_run *r)
+void re_print(FILE *f, const struct vc_again_run *r)
 {
-    struct re_sum s;
-    re_count(r, &s);
+    struct vc_again_sum s;
+    vc_again_count(r, &s);
     fprintf(f, "%s: %d measured points, %d fit this allocation, %d measured again (%s, seed %llu)\n",
-            r->o->table, r->n, s.fitting, s.measured, tune_objective_name(r->objective),
+            r->o->table, r->n, s.fitting, s.measured, vc_search_objective_name(r->objective),
             (unsigned long long)r->seed);
     for (int i = 0; i < r->n; i++) {
-        const struct re_point *p = &r->point[i];
-        if (p->fate == RE_MEASURED && (p->lost || p->to_native || p->wrong || p->refused))
+        const struct vc_again_point *p = &r->point[i];
+        if (p->fate == VC_AGAIN_MEASURED && (p->lost || p->to_native || p->wrong || p->refused))
             print_lost(f, r, p);
     }
     print_left_out(f, r);
@@ -121,14 +123,14 @@ static json_t *number(double v)
     return isfinite(v) ? json_real(v) : json_null();
 }
 
-static json_t *over(const char *choice, double score, const struct tune_series *s)
+static json_t *over(const char *choice, double score, const struct vc_measure_series *s)
 {
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:i}", "choice", choice, "score", number(score), "ratio",
                      number(s->median), "ratio_low", number(s->low), "ratio_high", number(s->high), "rounds",
                      s->n);
 }
 
-static json_t *one(const struct re_point *p)
+static json_t *one(const struct vc_again_point *p)
 {
     json_t *o = json_pack("{s:s, s:I, s:i, s:i, s:i}", "collective", vc_coll_name(p->coll), "bytes",
                           (json_int_t)p->bytes, "ranks", p->ranks, "nodes", p->nodes, "ppn", p->ppn);
@@ -147,18 +149,18 @@ static json_t *one(const struct re_point *p)
     return o;
 }
 
-int re_write_json(const struct re_run *r, const char *file)
+int re_write_json(const struct vc_again_run *r, const char *file)
 {
-    struct re_sum s;
+    struct vc_again_sum s;
     json_t *o = json_object(), *list = json_array();
-    re_count(r, &s);
+    vc_again_count(r, &s);
     for (int i = 0; i < r->n; i++)
-        if (r->point[i].fate == RE_MEASURED)
+        if (r->point[i].fate == VC_AGAIN_MEASURED)
             json_array_append_new(list, one(&r->point[i]));
     json_object_set_new(o, "format", json_integer(1));
     json_object_set_new(o, "vcoll", json_string(vcoll_version()));
     json_object_set_new(o, "table", json_string(r->o->table));
-    json_object_set_new(o, "objective", json_string(tune_objective_name(r->objective)));
+    json_object_set_new(o, "objective", json_string(vc_search_objective_name(r->objective)));
     json_object_set_new(o, "seed", json_integer((json_int_t)r->seed));
     json_object_set_new(o, "ranks", json_integer(r->w->size));
     json_object_set_new(o, "points", json_integer(r->n));
@@ -171,7 +173,7 @@ int re_write_json(const struct re_run *r, const char *file)
     json_object_set_new(o, "no_longer_hold", json_integer(s.lost));
     json_object_set_new(o, "seconds", number(r->took));
     json_object_set_new(o, "results", list);
-    int rc = tune_json_save(o, file);
+    int rc = vc_measure_json_save("vcoll tune", o, file);
     json_decref(o);
     return rc;
 }

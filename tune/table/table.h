@@ -30,7 +30,7 @@
  *      "cq_moderation": {"latency": [count, usecs], "bulk": [count, usecs]},
  *      "coalescing": {"rx-usecs": 0, "adaptive-rx": false}, "measured": {...}}
  *   ],
- *   "measured": [...], "moderation": [...]       tools/tune/tune.h; not looked at at run time
+ *   "measured": [...], "moderation": [...]       tune/search/search.h; not looked at at run time
  * }
  *
  * First match wins. A row whose algorithm cannot run on the communicator, or refuses the operator, is passed
