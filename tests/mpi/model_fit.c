@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The cost model's parameters, measured quickly: valid, the same on all ranks, and enough for predictions. */
-#include "tune/search/search.h"
+#include "tune/search/internal.h"
 #include "tune/table/json.h"
 
 #include <math.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* No device is looked at here. */
-const char *vc_device_setting_netdev(void)
+const char *vc_device_netdev(void)
 {
     return "";
 }

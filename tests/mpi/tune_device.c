@@ -4,7 +4,7 @@
  * its own, with a made-up kernel that its guard process shares.
  */
 #include "coalesce_kernel.h"
-#include "tune/search/search.h"
+#include "tune/search/internal.h"
 #include "tune/search/guard.h"
 
 #include <errno.h>
@@ -61,18 +61,18 @@ static void test_all(struct vc_measure_world *w)
     char why[512];
     struct vc_coalesce want = {0};
     vc_coalesce_put(&want, RX_USECS, 250);
-    CHECK(strcmp(vc_device_setting_netdev(), "eth0") == 0);
-    CHECK(vc_device_setting_set(w, NULL, why, sizeof why) == 0);
-    CHECK(vc_device_setting_set(w, &want, why, sizeof why) == 0);
+    CHECK(strcmp(vc_device_netdev(), "eth0") == 0);
+    CHECK(vc_device_set(w, NULL, why, sizeof why) == 0);
+    CHECK(vc_device_set(w, &want, why, sizeof why) == 0);
     CHECK(why[0] == '\0');
     CHECK(usecs() == 250);
     CHECK(noted());
     want.value[RX_USECS] = 0;
     shared->like_igbvf = true;
-    CHECK(vc_device_setting_set(w, &want, why, sizeof why) == 0);
+    CHECK(vc_device_set(w, &want, why, sizeof why) == 0);
     CHECK(rank != 0 || strstr(why, "rx-usecs 1"));
     shared->like_igbvf = false;
-    CHECK(vc_device_setting_set(w, NULL, why, sizeof why) == 0);
+    CHECK(vc_device_set(w, NULL, why, sizeof why) == 0);
     CHECK(usecs() == 3);
     CHECK(!noted());
 }
@@ -85,7 +85,7 @@ static void test_nothing(struct vc_measure_world *w, int refuses, int error)
     vc_coalesce_put(&want, RX_USECS, 250);
     MPI_Get_processor_name(host, &len);
     shared->set_error = rank == refuses ? error : 0;
-    CHECK(vc_device_setting_set(w, &want, why, sizeof why) == -1);
+    CHECK(vc_device_set(w, &want, why, sizeof why) == -1);
     CHECK(rank != 0 || (strstr(why, host) == why && strstr(why, "CAP_NET_ADMIN")));
     CHECK(usecs() == 3);
     CHECK(!noted());
@@ -106,7 +106,7 @@ static void test_recover(struct vc_measure_world *w)
         }
         CHECK(usecs() == 250 && noted());
     }
-    vc_device_setting_recover(w);
+    vc_device_recover(w);
     CHECK(usecs() == 3 && !noted());
 }
 
@@ -115,8 +115,8 @@ static void test_no_device(struct vc_measure_world *w)
     char why[512];
     struct vc_coalesce want = {0};
     vc_coalesce_put(&want, RX_USECS, 250);
-    vc_device_setting_inject(&env, rank == 1 ? "" : "eth0");
-    CHECK(vc_device_setting_set(w, &want, why, sizeof why) == -1);
+    vc_device_inject(&env, rank == 1 ? "" : "eth0");
+    CHECK(vc_device_set(w, &want, why, sizeof why) == -1);
     CHECK(rank != 0 || strstr(why, "no RDMA device"));
     CHECK(usecs() == 3 && !noted());
 }
@@ -131,7 +131,7 @@ static void prepare(void)
         exit(1);
     *shared = (struct shared){.driver = kern.driver};
     snprintf(lock_name, sizeof lock_name, "vcoll-test-%s", dir + 5);
-    vc_device_setting_inject(&env, "eth0");
+    vc_device_inject(&env, "eth0");
     /* Each rank is the first one of its host. */
     char local[16];
     const char *given = getenv("OMPI_COMM_WORLD_LOCAL_RANK");

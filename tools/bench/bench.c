@@ -59,29 +59,27 @@ static int run_points(struct vc_measure_world *w, struct bench_verbs *v, struct 
 
 static void run_extras(struct vc_measure_world *w, struct bench_report *r)
 {
-    if (bench_opts_of(w)->cpu) {
+    const struct bench_opts *o = bench_opts_of(w);
+    const struct {
+        bool asked;
+        const char *what;
+    } extra[] = {{o->cpu, "waiting ranks"},
+                 {o->cpu_per_op, "CPU time of operations"},
+                 {o->setup_cost, "fresh communicators"},
+                 {o->overhead, "passed-through calls"}};
+    for (int i = 0; i < 4; i++) {
+        if (!extra[i].asked)
+            continue;
         if (w->rank == 0)
-            vc_measure_progress(w, 0, 1, "waiting ranks");
-        bench_cpu_run(w, &r->cpu);
-        r->has_cpu = true;
-    }
-    if (bench_opts_of(w)->cpu_per_op) {
-        if (w->rank == 0)
-            vc_measure_progress(w, 0, 1, "CPU time of operations");
-        bench_ops_run(w, r->ops);
-        r->has_ops = true;
-    }
-    if (bench_opts_of(w)->setup_cost) {
-        if (w->rank == 0)
-            vc_measure_progress(w, 0, 1, "fresh communicators");
-        bench_setup_run(w, &r->setup);
-        r->has_setup = true;
-    }
-    if (bench_opts_of(w)->overhead) {
-        if (w->rank == 0)
-            vc_measure_progress(w, 0, 1, "passed-through calls");
-        bench_door_run(w, r->door);
-        r->has_door = true;
+            vc_measure_progress(w, 0, 1, extra[i].what);
+        if (i == 0)
+            bench_cpu_run(w, &r->cpu);
+        else if (i == 1)
+            bench_ops_run(w, r->ops);
+        else if (i == 2)
+            bench_setup_run(w, &r->setup);
+        else
+            bench_door_run(w, r->door);
     }
     if (w->rank == 0)
         vc_measure_progress(w, 1, 1, "");
@@ -132,10 +130,8 @@ static int run(struct vc_measure_world *w)
         bench_table_tail(w, r);
         rc = write_files(w, r);
     }
-    for (int i = 0; i < r->npoint; i++) {
+    for (int i = 0; i < r->npoint; i++)
         rc = rc || r->point[i].bad > 0;
-        bench_point_free(&r->point[i]);
-    }
     free(r->point);
     free(r);
     return rc;

@@ -13,7 +13,7 @@ add_executable(vcoll-bench
   bench/extra.c
   bench/floor.c
   bench/json.c
-  bench/measure.c
+  bench/point.c
   bench/opts.c
   bench/plot.c
   bench/report.c

@@ -1,18 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vcoll-bench: vcoll against the MPI underneath it, in one process, interleaved. docs/benchmarking.md tells
- * what is measured and how. One file per concern:
- * - bench.c: the run, points in order, exit code
- * - bench_opts.c: the command line, bench_args.c: words shared with vcoll-tune; bench_launch.c: starting
- * itself under mpirun; vc_measure_world.c: ranks, hosts and CPUs
- * - bench_calls.c: the two implementations of a call, its data, the check of its result
- * - bench_clock.c: one clock for all ranks, the common start
- * - bench_block.c: blocks of calls; vc_measure.c: rounds, samples; bench_stats.c: medians, intervals,
- * averages
- * - bench_floor.c: what the hardware allows at best
- * - bench_verbs.c, bench_verbs_end.c: what a message costs on the RDMA device with nothing around it
- * - bench_cpu.c: --cpu, --cpu-per-op; bench_extra.c: --setup-cost, --overhead
- * - bench_report.c: the table; bench_json.c; bench_plot.c
+ * vcoll-bench: vcoll against the MPI underneath it, in one process, interleaved (tune/measure).
+ * docs/benchmarking.md tells what is measured and how.
  */
 #ifndef VC_TOOLS_BENCH_BENCH_H
 #define VC_TOOLS_BENCH_BENCH_H
@@ -41,49 +30,45 @@ static inline const struct bench_opts *bench_opts_of(const struct vc_measure_wor
 
 /** Parses the command line; on wrong words prints usage and exits with 2. */
 void bench_parse(struct bench_opts *o, int argc, char **argv);
+
 /* ---- measuring ---- */
 
-struct bench_series {
-    double *sample[VC_IMPLS]; /**< seconds; start: single calls; b2b: time per call of a block */
-    int nsample[VC_IMPLS];
-    double median[VC_IMPLS], p99[VC_IMPLS], min[VC_IMPLS];
-    double ratio, low, high; /**< native / vcoll: median over rounds, and its 95% interval */
-    int rounds;              /**< pairs of blocks behind the ratio */
-    double late;             /**< part of the samples thrown away */
-    long block;              /**< calls per block */
+/** Single times. */
+struct bench_stat {
+    double median, p99, min; /**< seconds; NAN: none */
+    int n;
 };
+/** Reorders v. */
+struct bench_stat bench_stat(double *v, int n);
 
 /**
- * What bench_verbs.c does: bounces a message, or exchanges two (both ends send, then both wait: what an
- * allreduce of two ranks cannot do without), polling or sleeping in ibv_get_cq_event().
+ * What verbs.c does: bounces a message, or exchanges two (both ends send, then both wait: what an allreduce
+ * of two ranks cannot do without), polling or sleeping in ibv_get_cq_event().
  */
 enum bench_pace { BENCH_POLLED, BENCH_EVENT, BENCH_EXCHANGE_POLLED, BENCH_EXCHANGE_EVENT, BENCH_PACES };
-extern const char *const bench_pace_name[BENCH_PACES];        /**< for JSON */
-extern const char *const bench_pace_description[BENCH_PACES]; /**< for people */
 
-/** vcoll's time over that of raw verbs: median over rounds, and its 95% interval. */
-struct bench_multiple {
-    double ratio, low, high;
-    int rounds;
-};
+/** Words for implementations, measures and paces: in JSON, for people. */
+extern const char *const bench_impl_name[VC_IMPLS];
+extern const char *const bench_measure_name[VC_MEASURES], *const bench_measure_words[VC_MEASURES];
+extern const char *const bench_pace_name[BENCH_PACES], *const bench_pace_words[BENCH_PACES];
 
 struct bench_point {
     enum vc_coll coll;
     size_t bytes;
     char algorithm[64];
-    double floor; /**< seconds, NAN: unknown */
-    int bad;      /**< ranks on which the check of the results failed, -1: not checked */
-    struct bench_series s[VC_MEASURES];
-    bool has_over; /**< raw verbs were measured in between */
-    struct bench_multiple over[VC_MEASURES][BENCH_PACES];
+    double floor;            /**< seconds, NAN: unknown */
+    int bad;                 /**< ranks on which the check of the results failed, -1: not checked */
+    long block[VC_MEASURES]; /**< calls per block */
+    struct bench_stat time[VC_MEASURES][VC_IMPLS]; /**< start: of single calls; b2b: of blocks, per call */
+    struct vc_measure_series ratio[VC_MEASURES];   /**< native / vcoll, by rounds */
+    double late;                                   /**< part of the starts thrown away */
+    bool has_over;                                 /**< raw verbs were measured in between: */
+    struct vc_measure_series over[VC_MEASURES][BENCH_PACES]; /**< vcoll's time over theirs, by rounds */
 };
 
 struct bench_verbs;
-/** Collective. The statistics are valid on rank 0. Returns 0 or -1 (no memory; on all ranks). `v` may be
- * NULL.
- */
+/** Collective. Results are valid on rank 0. 0, or -1 (no memory; on all ranks). `v` may be NULL. */
 int bench_point_run(struct vc_measure_world *w, struct bench_verbs *v, struct bench_point *p);
-void bench_point_free(struct bench_point *p);
 
 /* ---- floors and extras: collective; results valid on rank 0 ---- */
 
@@ -92,8 +77,7 @@ struct bench_wire {
     bool known; /**< measured; the rest is meaningless otherwise */
     char device[64];
     int peer; /**< the rank that answers rank 0 */
-    double median[BENCH_PACES], p99[BENCH_PACES], min[BENCH_PACES];
-    int samples[BENCH_PACES];
+    struct bench_stat time[BENCH_PACES];
 };
 
 struct bench_floor {
@@ -156,7 +140,6 @@ struct bench_report {
     int npoint;
     bool has_floor;
     struct bench_floor floor;
-    bool has_cpu, has_ops, has_setup, has_door;
     struct bench_cpu cpu;
     struct bench_ops ops[VC_IMPLS];
     struct bench_setup setup;
@@ -178,7 +161,7 @@ struct bench_range {
     size_t low, high;
 };
 extern const struct bench_range bench_ranges[BENCH_RANGES];
-/** Averages of the ratios of one collective, or of the collectives' averages (coll < 0); NAN when there is no
+/** Means of the ratios of one collective, or of the collectives' means (coll < 0); NAN when there is no
  * point. */
 void bench_average(const struct bench_report *r, int coll, enum vc_measure m, const struct bench_range *range,
                    double *geometric, double *arithmetic);

@@ -209,8 +209,8 @@ void bench_floor_run(struct vc_measure_world *w, struct bench_verbs *v, struct b
 /* Some message must go from host to host; how long more bytes would take at best is not known. */
 static double wire_of(const struct bench_floor *f, size_t bytes)
 {
-    const double *t = f->wire.median;
-    return f->wire.known && bytes <= COPY_MIN ? fmin(t[BENCH_POLLED], t[BENCH_EVENT]) : NAN;
+    const struct bench_stat *t = f->wire.time;
+    return f->wire.known && bytes <= COPY_MIN ? fmin(t[BENCH_POLLED].median, t[BENCH_EVENT].median) : NAN;
 }
 
 double bench_floor_of(const struct vc_measure_world *w, const struct bench_floor *f, enum vc_coll coll, int i)

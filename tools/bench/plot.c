@@ -50,10 +50,10 @@ static void put_data(FILE *g, const struct vc_measure_world *w, const struct ben
             fprintf(g, "$d%d_%d << EOD\n", m, c);
             for (int i = 0; i < r->npoint; i++) {
                 const struct bench_point *p = &r->point[i];
-                const struct bench_series *s = &p->s[m];
-                if (p->coll == w->opt->coll[c] && vc_coll_sized(p->coll) && isfinite(s->ratio))
-                    fprintf(g, "%zu %g %g %g\n", p->bytes, s->ratio, isnan(s->low) ? s->ratio : s->low,
-                            isnan(s->high) ? s->ratio : s->high);
+                const struct vc_measure_series *s = &p->ratio[m];
+                if (p->coll == w->opt->coll[c] && vc_coll_sized(p->coll) && isfinite(s->median))
+                    fprintf(g, "%zu %g %g %g\n", p->bytes, s->median, isnan(s->low) ? s->median : s->low,
+                            isnan(s->high) ? s->median : s->high);
             }
             fprintf(g, "EOD\n");
         }

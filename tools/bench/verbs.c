@@ -19,10 +19,6 @@
 #define AGAIN_FOR 0.1
 #define ACK       64 /* events are acknowledged together: that takes a lock */
 
-const char *const bench_pace_name[BENCH_PACES] = {"polled", "event", "exchange_polled", "exchange_event"};
-const char *const bench_pace_description[BENCH_PACES] = {"one way, polled", "one way, event",
-                                                         "exchange, polled", "exchange, event"};
-
 static bool sleeps(enum bench_pace pace)
 {
     return pace == BENCH_EVENT || pace == BENCH_EXCHANGE_EVENT;
@@ -317,9 +313,6 @@ void bench_verbs_sum(const struct bench_verbs *v, struct bench_wire *wire)
     snprintf(wire->device, sizeof wire->device, "%s", v->end.dev.name);
     wire->peer = v->end.other;
     for (int i = 0; i < BENCH_PACES; i++) {
-        wire->samples[i] = v->nkept[i];
-        wire->median[i] = vc_measure_quantile(v->kept[i], v->nkept[i], 0.5);
-        wire->p99[i] = vc_measure_quantile(v->kept[i], v->nkept[i], 0.99);
-        wire->min[i] = vc_measure_quantile(v->kept[i], v->nkept[i], 0);
+        wire->time[i] = bench_stat(v->kept[i], v->nkept[i]);
     }
 }

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vcoll-tune: run, check or remeasure. See docs/tuning.md. */
+/* vcoll-tune: one of its modes. See docs/tuning.md. */
 #include "tools/bench/args.h"
 #include "tools/tune/tune.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
     const char *name, *shown;
     enum vc_search_mode mode;
-    int (*run)(struct vc_measure_world *w, const struct vc_search_opts *o);
+    int (*tell)(struct vc_search_job *j);
 } modes[] = {
-    {"run", "vcoll tune run", VC_SEARCH_RUN, vc_search_run},
-    {"check", "vcoll tune check", VC_SEARCH_CHECK, vc_search_check},
-    {"remeasure", "vcoll tune validate --measure", VC_SEARCH_REMEASURE, vc_search_remeasure},
+    {"run", "vcoll tune run", VC_SEARCH_RUN, tune_tell_run},
+    {"check", "vcoll tune check", VC_SEARCH_CHECK, tune_tell_check},
+    {"remeasure", "vcoll tune validate --measure", VC_SEARCH_AGAIN, tune_tell_again},
 };
 enum { NMODES = sizeof modes / sizeof modes[0] };
 
 static int measure(const struct vc_search_opts *o, int mode)
 {
+    static struct vc_search_job job;
     struct vc_measure_fns fn[VC_IMPLS];
     struct vc_measure_world w;
     int rc = 1;
@@ -30,8 +30,15 @@ static int measure(const struct vc_search_opts *o, int mode)
     if (vc_measure_open(&w, fn, &o->m)) {
         if (!w.one_host)
             w.control = &fn[VC_IMPL_VCOLL];
-        vc_device_setting_recover(&w);
-        rc = vc_measure_told(&w, modes[mode].run(&w, o));
+        rc = vc_search_open(&job, &w, o);
+        if (rc == 0 && o->dry_run)
+            tune_print_plan(&job);
+        else if (rc == 0)
+            rc = vc_search_run(&job);
+        if (rc == 0 && !o->dry_run && w.rank == 0)
+            rc = modes[mode].tell(&job);
+        rc = vc_measure_told(&w, rc);
+        vc_search_close(&job);
     }
     vc_measure_close(&w);
     MPI_Finalize();
@@ -61,7 +68,7 @@ int main(int argc, char **argv)
     if (bench_under_launcher())
         return measure(&opts, mode);
     /* What can be told to be wrong is told before anything starts. */
-    if (opts.mode == VC_SEARCH_RUN && !opts.dry_run && vc_search_state_refuses(&opts))
+    if (opts.mode == VC_SEARCH_RUN && !opts.dry_run && vc_search_refuses(&opts))
         return 1;
     return tune_launch(&opts);
 }

@@ -150,20 +150,14 @@ static double parse_budget(struct argp_state *st, const char *arg)
     return v * unit;
 }
 
-static enum vc_search_objective parse_objective(struct argp_state *st, const char *arg)
+static enum vc_objective parse_objective(struct argp_state *st, const char *arg)
 {
-    int best = VC_SEARCH_LATENCY;
-    for (int i = VC_SEARCH_LATENCY; i <= VC_SEARCH_BALANCED; i++) {
-        const char *name = vc_search_objective_name((enum vc_search_objective)i);
-        if (strcmp(arg, name) == 0)
-            return (enum vc_search_objective)i;
-        if (vc_word_distance(arg, name) <
-            vc_word_distance(arg, vc_search_objective_name((enum vc_search_objective)best)))
-            best = i;
-    }
-    argp_error(st, "--objective: '%s' is none of latency, tail, cpu, balanced; did you mean %s?", arg,
-               vc_search_objective_name((enum vc_search_objective)best));
-    return VC_SEARCH_LATENCY;
+    const char *nearest = NULL;
+    int i = vc_objective_by_name(arg, &nearest);
+    if (i < 0)
+        argp_error(st, "--objective: '%s' is none of latency, tail, cpu, balanced; did you mean %s?", arg,
+                   nearest);
+    return i < 0 ? VC_OBJECTIVE_LATENCY : (enum vc_objective)i;
 }
 
 static void check_ranks(struct argp_state *st, const char *list)
@@ -194,7 +188,7 @@ static void check_waits(struct argp_state *st, const char *list)
 
 static void add_word(struct argp_state *st, struct vc_search_opts *o, const char *arg)
 {
-    if (o->mode == VC_SEARCH_REMEASURE && !o->table)
+    if (o->mode == VC_SEARCH_AGAIN && !o->table)
         o->table = arg;
     else
         bench_args_collective(st, &o->m, arg);
@@ -206,13 +200,13 @@ static void finish(struct argp_state *st, struct vc_search_opts *o)
     if (b->ncoll == 0)
         for (int c = 0; c < VC_COLL_ACCELERATED; c++)
             b->coll[b->ncoll++] = (enum vc_coll)c;
-    if (o->mode == VC_SEARCH_REMEASURE && !o->table)
+    if (o->mode == VC_SEARCH_AGAIN && !o->table)
         argp_error(st, "which table? Name its file");
     if (o->budget == 0)
-        o->budget = o->mode == VC_SEARCH_CHECK       ? VC_CHECK_BUDGET
-                    : o->mode == VC_SEARCH_REMEASURE ? MEASURE_BUDGET
-                    : o->quick                       ? QUICK_BUDGET
-                                                     : RUN_BUDGET;
+        o->budget = o->mode == VC_SEARCH_CHECK   ? VC_CHECK_BUDGET
+                    : o->mode == VC_SEARCH_AGAIN ? MEASURE_BUDGET
+                    : o->quick                   ? QUICK_BUDGET
+                                                 : RUN_BUDGET;
     if (o->mode == VC_SEARCH_CHECK && o->table)
         bench_args_set(st, b, "TABLE=", o->table);
     if (o->mode != VC_SEARCH_RUN)
@@ -344,8 +338,8 @@ void tune_parse(struct vc_search_opts *o, enum vc_search_mode mode, int argc, ch
     static const struct argp argps[] = {
         [VC_SEARCH_RUN] = {run_options, parse_run, "[COLLECTIVES...]", run_doc, children, 0, 0},
         [VC_SEARCH_CHECK] = {other_options, parse_run, "[COLLECTIVES...]", check_doc, children, 0, 0},
-        [VC_SEARCH_REMEASURE] = {other_options, parse_run, "TABLE [COLLECTIVES...]", remeasure_doc, children,
-                                 0, 0},
+        [VC_SEARCH_AGAIN] = {other_options, parse_run, "TABLE [COLLECTIVES...]", remeasure_doc, children, 0,
+                             0},
     };
     static char version[64];
     *o = (struct vc_search_opts){.mode = mode};

@@ -5,6 +5,8 @@ add_library(vcoll_measure STATIC
   ${CMAKE_CURRENT_LIST_DIR}/block.c
   ${CMAKE_CURRENT_LIST_DIR}/calls.c
   ${CMAKE_CURRENT_LIST_DIR}/clock.c
+  ${CMAKE_CURRENT_LIST_DIR}/judge.c
+  ${CMAKE_CURRENT_LIST_DIR}/rounds.c
   ${CMAKE_CURRENT_LIST_DIR}/stats.c
   ${CMAKE_CURRENT_LIST_DIR}/world.c
 )

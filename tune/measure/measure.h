@@ -11,6 +11,7 @@
 #define VC_TUNE_MEASURE_MEASURE_H
 
 #include "coll/coll.h"
+#include "tune/select/choice.h"
 #include <jansson.h>
 #include <mpi.h>
 #include <stdbool.h>
@@ -171,6 +172,134 @@ int vc_measure_block_starts(struct vc_measure_world *w, struct vc_measure_call *
 double vc_measure_block_b2b(struct vc_measure_world *w, struct vc_measure_call *c,
                             const struct vc_measure_fns *f, long n, double *cpu);
 
+/** Median, 95% interval of it, 99th percentile. */
+struct vc_measure_series {
+    double median, low, high, p99;
+    int n;
+};
+/* ---- entrants: what is measured against each other ---- */
+
+#define VC_ENTRANTS 96 /**< of a point */
+#define VC_STARTS   40 /**< single calls in a block of the tuner, at most */
+
+/** A way to run a call; one of those that are measured against each other, and, on rank 0, what came of it.
+ */
+struct vc_entrant {
+    char choice[VC_CHOICE_TEXT]; /**< forced before its blocks; "" and "native": nothing is */
+    struct vc_measure_world *on; /**< its communicator; NULL: this rank is not of it, and sleeps meanwhile */
+    enum vc_coll coll;           /**< which of `fns` is called, */
+    size_t bytes;                /**< and with how much */
+    const struct vc_measure_fns *fns; /**< how it is done */
+    struct vc_measure_call *buffers;
+    double call, burnt;      /**< seconds of a call back to back, CPU-seconds of all ranks, roughly */
+    long block[VC_MEASURES]; /**< calls in a block; on all ranks */
+    bool dropped;            /**< not measured (any more): it lost clearly, or cannot run; on all ranks */
+    bool skip;               /**< set by the caller: not measured at all */
+    bool wrong;              /**< its result was not right: never chosen */
+    int race;         /**< 1: it only took part in an earlier race of the point, under the default policy */
+    double predicted; /**< seconds; NAN: not known */
+
+    int rounds;
+    double *raw[VC_MEASURES]; /**< [rounds] medians of blocks (start), means (b2b); NAN: nothing usable */
+    double *cpus;             /**< [rounds] CPU-seconds of all ranks per call */
+    double *tail;             /**< [rounds] 99th percentile of the block's starts */
+    double *sample;           /**< all times from a common start, round after round */
+    int *upto;                /**< [rounds] how many of them there were after the round */
+
+    struct vc_measure_series time[VC_MEASURES]; /**< seconds, of blocks; p99 of all starts */
+    struct vc_measure_series ratio; /**< native over this one, by rounds; geometric mean of both measures */
+    struct vc_measure_series gain;  /**< the same, of the objective */
+    double cpu;                     /**< CPU-seconds of all ranks per call; NAN: not known */
+    double score;                   /**< of the objective, seconds; smaller is better */
+    bool slower;                    /**< clearly slower than native in one of the measures */
+};
+
+/** Room for rounds of so many starts each. False without memory; then what there is is freed all the same. */
+bool vc_entrant_alloc(struct vc_entrant *k, int rounds, long starts);
+void vc_entrant_free(struct vc_entrant *k);
+
+#define VC_ROUNDS_EXTRA 4
+
+/** Rounds of one block of each entrant in each measure, in an order shuffled anew. What is not said is zero.
+ */
+struct vc_rounds {
+    struct vc_measure_world
+        *w; /**< of all that take part or sleep; rank 0 of it is rank 0 of all communicators */
+    struct vc_entrant *entrant;
+    int n;
+    double seconds;             /**< for all of it, about */
+    int rounds_min, rounds_max; /**< in whatever time, at most */
+    int rounds_goal;            /**< so many are to fit into the time */
+    long starts_max;            /**< single calls in a block */
+    double block_max;           /**< seconds of a block; 0: as long as the time allows */
+    long calls;         /**< calls in each block, whatever time that takes; 0: as many as the time allows */
+    bool (*stop)(void); /**< rank 0 asks it after each round; NULL: nobody does */
+    /** After each round, on rank 0: drops entrants, or sets `over`. May be NULL. */
+    void (*judge)(struct vc_rounds *r, int rounds);
+    /** Further blocks of each round, collective over w. */
+    void (*extra)(struct vc_rounds *r, int which, int round);
+    int nextra;
+    void *arg;
+    /* its own: */
+    struct vc_measure_starts starts; /**< `late` and `started` tell of all rounds */
+    double begin, block_time;
+    bool subsets, over;
+};
+
+/** Buffers, room for samples, clocks. False without memory, on all ranks. In either case vc_rounds_close(),
+ * which leaves the samples. */
+bool vc_rounds_open(struct vc_rounds *r);
+/** Warms an entrant up and times it roughly: its `call` and `burnt` on rank 0. */
+void vc_rounds_enter(struct vc_rounds *r, int i);
+/** All rounds of the entrants that are not dropped, each of which has entered. */
+void vc_rounds_run(struct vc_rounds *r);
+void vc_rounds_close(struct vc_rounds *r);
+/** Seconds that are left. */
+double vc_rounds_left(const struct vc_rounds *r);
+/** Rank 0's word on which entrants are dropped, and whether it is over, for all ranks. */
+void vc_rounds_agree(struct vc_rounds *r);
+
+/* ---- judging, on rank 0: no MPI. Looks at rounds alone, so that samples read from a file give the same
+ * verdict ---- */
+
+enum vc_objective {
+    VC_OBJECTIVE_LATENCY,
+    VC_OBJECTIVE_TAIL,
+    VC_OBJECTIVE_CPU,
+    VC_OBJECTIVE_BALANCED,
+    VC_OBJECTIVES
+};
+/** "latency", "tail", "cpu", "balanced". Static storage. */
+const char *vc_objective_name(enum vc_objective objective);
+/** Its number, or -1; *nearest (may be NULL) is then the name that is most alike. */
+int vc_objective_by_name(const char *name, const char **nearest);
+
+/** A call on a communicator, and the ways to run it that were raced. */
+struct vc_point {
+    enum vc_coll coll;
+    size_t bytes;
+    struct vc_entrant *cand; /**< [0] is native */
+    int ncand;
+    int builtin;   /**< the candidate that the built-in rules take; it is left for clearly better ones only */
+    int best;      /**< the choice: never one that is clearly slower than native in either measure */
+    char why[320]; /**< in words */
+    double seconds; /**< spent */
+};
+void vc_point_free(struct vc_point *p);
+/** The candidate of that choice, or -1. */
+int vc_point_find(const struct vc_point *p, const char *choice);
+/** The statistics of all candidates, the scores, and the choice in words: native (or that of the built-in
+ * rules) in doubt. */
+void vc_point_judge(struct vc_point *p, enum vc_objective objective, bool one_host, uint64_t seed);
+/** The objective's score of a over that of b, paired by rounds. n is 0 when nothing pairs. */
+void vc_entrant_compare(const struct vc_entrant *a, const struct vc_entrant *b, enum vc_objective objective,
+                        bool one_host, uint64_t seed, struct vc_measure_series *out);
+/** One measure's time of a over that of b, paired by rounds. */
+void vc_entrant_ratio(const struct vc_entrant *a, const struct vc_entrant *b, enum vc_measure m,
+                      uint64_t seed, struct vc_measure_series *out);
+/** The statistics of the entrant alone: time, cpu. */
+void vc_entrant_describe(struct vc_entrant *k, uint64_t seed);
+
 /* ---- statistics: no MPI ---- */
 
 uint64_t vc_measure_rand(uint64_t *state);
@@ -179,10 +308,6 @@ double vc_measure_quantile(double *v, int n, double q);
 /** Bootstrap 95% interval of the median of v. NAN for fewer than three values. */
 void vc_measure_interval(const double *v, int n, uint64_t seed, double *low, double *high);
 
-struct vc_measure_series {
-    double median, low, high, p99;
-    int n;
-};
 /** Those of the n values that are numbers; reorders them. */
 void vc_measure_summarize(double *v, int n, uint64_t seed, struct vc_measure_series *out);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Communicators to measure on: the first ranks of the first nodes. World rank 0 is rank 0 of each of them. */
-#include "tune/search/search.h"
+/* Nodes, and communicators to measure on. */
 #include "tune/search/internal.h"
 
 #include <limits.h>
@@ -94,7 +93,7 @@ static bool make_hier(struct vc_search_comm *c, const int *node)
 static bool read_keys(struct vc_search_comm *c)
 {
     char text[1024];
-    if (vcoll_comm_key(&c->w.comm, &c->key) != 0 || vcoll_comm_keys(&c->w.comm, text, sizeof text) != 0)
+    if (vcoll_comm_keys(&c->w.comm, text, sizeof text) != 0)
         return false;
     json_t *o = json_loads(text, 0, NULL);
     bool good = o && vc_topo_from_json(o, INT_MAX, &c->at);
@@ -103,64 +102,46 @@ static bool read_keys(struct vc_search_comm *c)
 }
 
 /* The first collectives set a communicator up. Then vcoll says where it stands. */
-static void set_up(struct vc_search_comm *c)
+static bool set_up(struct vc_search_comm *c)
 {
     for (int i = 0; i < SETUP_CALLS && c->w.size > 1; i++) {
         c->w.fn[VC_IMPL_VCOLL].barrier(c->w.comm);
-        c->set_up = read_keys(c);
-        if (vc_measure_all_agree(&c->w, c->set_up))
-            return;
+        if (vc_measure_all_agree(&c->w, read_keys(c)))
+            return true;
     }
-    c->set_up = false;
+    return false;
 }
 
 /* On the members. */
-static bool open_members(struct vc_measure_world *world, MPI_Comm comm, int node, struct vc_search_comm *c)
+static bool open_members(struct vc_measure_world *world, int node, struct vc_search_comm *c)
 {
     struct vc_measure_world *w = &c->w;
-    w->comm = comm;
-    MPI_Comm_rank(comm, &w->rank);
-    MPI_Comm_size(comm, &w->size);
-    MPI_Comm_dup(comm, &w->ctl);
+    MPI_Comm_rank(w->comm, &w->rank);
+    MPI_Comm_size(w->comm, &w->size);
+    MPI_Comm_dup(w->comm, &w->ctl);
     w->fn = world->fn;
     w->control = world->control;
     w->opt = world->opt;
-    w->rng = world->opt->seed;
-    w->rng_local = world->opt->seed + 0x51ed27u * (uint64_t)(world->rank + 1);
+    vc_measure_seed(w, world->opt->seed, world->rank);
     bool ok = vc_measure_look_around(w);
     int *nodes = calloc((size_t)w->size, sizeof *nodes);
     if (vc_measure_all_agree(w, ok && nodes)) {
         w->control->allgather(&node, 1, MPI_INT, nodes, 1, MPI_INT, w->ctl);
-        ok = vc_measure_all_agree(w, make_hier(c, nodes));
+        ok = vc_measure_all_agree(w, make_hier(c, nodes)) && set_up(c);
     } else {
         ok = false;
     }
     free(nodes);
-    if (ok)
-        set_up(c);
-    return ok && c->set_up;
+    return ok;
 }
 
-bool vc_search_comm_open(struct vc_measure_world *world, int nodes, int ppn, struct vc_search_comm *c)
+bool vc_search_comm_open(struct vc_measure_world *world, bool member, int node, struct vc_search_comm *c)
 {
-    struct vc_search_nodes n;
-    MPI_Comm comm;
-    *c = (struct vc_search_comm){.member = false};
-    if (!vc_search_nodes(world, &n)) {
-        vc_search_nodes_free(&n);
-        return false;
-    }
-    int node = n.node[world->rank];
-    c->member = nodes == 0 || (node < nodes && n.local[world->rank] < ppn);
-    bool fits = nodes == 0 || nodes <= n.count;
-    for (int i = 0; fits && i < nodes; i++)
-        fits = n.ranks[i] >= ppn;
-    vc_search_nodes_free(&n);
-    if (!fits)
-        return false;
-    MPI_Comm_split(world->ctl, c->member ? 0 : MPI_UNDEFINED, world->rank, &comm);
-    bool ok = !c->member || open_members(world, comm, node, c);
-    if (vc_measure_all_agree(world, ok))
+    int first = member ? world->rank : world->size;
+    *c = (struct vc_search_comm){.member = member};
+    world->control->allreduce(&first, &c->first, 1, MPI_INT, MPI_MIN, world->ctl);
+    MPI_Comm_split(world->ctl, member ? 0 : MPI_UNDEFINED, world->rank, &c->w.comm);
+    if (vc_measure_all_agree(world, !member || open_members(world, node, c)))
         return true;
     vc_search_comm_close(c);
     return false;
@@ -169,11 +150,9 @@ bool vc_search_comm_open(struct vc_measure_world *world, int nodes, int ppn, str
 void vc_search_comm_close(struct vc_search_comm *c)
 {
     if (c->member) {
-        MPI_Comm_free(&c->w.host);
-        MPI_Comm_free(&c->w.ctl);
+        vc_measure_close(&c->w);
         MPI_Comm_free(&c->w.comm);
     }
-    free(c->w.leader);
     free(c->hier_mem);
     *c = (struct vc_search_comm){.member = false};
 }

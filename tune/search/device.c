@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Device settings of all hosts: changed together, or not at all; put back whatever happens. */
-#include "tune/search/search.h"
 #include "tune/search/guard.h"
+#include "tune/search/internal.h"
 
 #include "transport/verbs/device.h"
 #include <errno.h>
@@ -29,7 +29,7 @@ void vc_guard_start(void)
         guard = vc_guard_open(guard_env);
 }
 
-void vc_device_setting_inject(const struct vc_guard_env *env, const char *name)
+void vc_device_inject(const struct vc_guard_env *env, const char *name)
 {
     guard_env = env;
     snprintf(netdev, sizeof netdev, "%s", name);
@@ -57,7 +57,7 @@ static void find_netdev(void)
     vc_verbs_dev_close(&dev);
 }
 
-const char *vc_device_setting_netdev(void)
+const char *vc_device_netdev(void)
 {
     if (!netdev_known)
         find_netdev();
@@ -99,7 +99,7 @@ static void tell_recovered(void *arg, const struct word *h)
         fprintf(stderr, "vcoll tune: %s: %s\n", h->host, h->text);
 }
 
-void vc_device_setting_recover(struct vc_measure_world *w)
+void vc_device_recover(struct vc_measure_world *w)
 {
     struct word mine = {0};
     name_host(&mine);
@@ -116,7 +116,7 @@ static int set_here(const struct vc_coalesce *want, char *text, size_t len)
 {
     struct vc_coalesce before, now;
     char values[256], name[VC_NETDEV_NAME];
-    snprintf(name, sizeof name, "%s", vc_device_setting_netdev());
+    snprintf(name, sizeof name, "%s", vc_device_netdev());
     int rc = VC_OK;
     if (!name[0])
         rc = vc_fail(VC_ERR_UNSUPPORTED, "no RDMA device is in use whose network interface is known");
@@ -160,7 +160,7 @@ static void keep_reason(void *arg, const struct word *h)
     snprintf(r->why, r->len, "%s: %s", h->host, h->text);
 }
 
-int vc_device_setting_set(struct vc_measure_world *w, const struct vc_coalesce *want, char *why, size_t len)
+int vc_device_set(struct vc_measure_world *w, const struct vc_coalesce *want, char *why, size_t len)
 {
     struct word mine = {0};
     struct reason reason = {why, len, 0};

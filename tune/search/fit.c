@@ -100,8 +100,14 @@ static bool is_far_member(const struct vc_measure_world *w, const struct fit_pla
 
 /* ---- measuring ---- */
 
+static void close_comm(struct vc_measure_world *w, struct vc_search_comm *g)
+{
+    vc_search_comm_close(g);
+    vc_measure_quiet_barrier(w);
+}
+
 /* Everybody learns what rank 0 of the group knows. */
-static void share(struct vc_measure_world *w, const struct vc_fit_group *g, void *data, size_t len)
+static void share(struct vc_measure_world *w, const struct vc_search_comm *g, void *data, size_t len)
 {
     w->control->bcast(data, (int)len, MPI_BYTE, g->first, w->ctl);
 }
@@ -109,19 +115,19 @@ static void share(struct vc_measure_world *w, const struct vc_fit_group *g, void
 /* Two ranks of one node; where the settings leave shared memory out, of two. */
 static void fit_near(struct vc_measure_world *w, const struct fit_places *p, double each, struct vc_model *m)
 {
-    struct vc_fit_group g;
+    struct vc_search_comm g;
     struct vc_fit_extra x = {NAN, NAN};
     struct vc_model_link link = {0};
     bool member = p->nodes.node[w->rank] == p->node && p->nodes.local[w->rank] < 2;
-    if (p->nsize == 0 || !vc_fit_open(w, member, &g))
+    if (p->nsize == 0 || !vc_search_comm_open(w, member, p->nodes.node[w->rank], &g))
         return;
-    int apart = g.key.nodes > 1;
+    int apart = g.at.nnodes > 1;
     if (g.member)
         vc_fit_link(&g, each, 0, 0, &link, &x);
     share(w, &g, &apart, sizeof apart);
     share(w, &g, &link, sizeof link);
     share(w, &g, &x, sizeof x);
-    vc_fit_close(w, &g);
+    close_comm(w, &g);
     m->link[apart ? VC_WAY_RESIDENT : VC_WAY_SHM] = link;
     if (!isnan(x.call))
         m->call = x.call;
@@ -147,14 +153,14 @@ struct far_result {
 static void fit_pair(struct vc_measure_world *w, const struct fit_places *p, int pair, double each,
                      const struct vc_model *m, struct far_result *r)
 {
-    struct vc_fit_group g;
+    struct vc_search_comm g;
     *r = (struct far_result){.extra = {NAN, NAN}};
-    if (!vc_fit_open(w, is_far_member(w, p, pair), &g))
+    if (!vc_search_comm_open(w, is_far_member(w, p, pair), p->nodes.node[w->rank], &g))
         return;
-    if (g.member && g.key.nodes == 2) {
+    if (g.member && g.at.nnodes == 2) {
         vc_fit_link(&g, each, g.w.size - 2, one_way(m), &r->link, &r->extra);
-        r->verbs = strcmp(g.key.network, "verbs") == 0;
-        r->software = r->verbs && (strcmp(g.key.device, "rxe") == 0 || strcmp(g.key.device, "siw") == 0);
+        r->verbs = g.at.have_verbs;
+        r->software = r->verbs && (strcmp(g.at.device, "rxe") == 0 || strcmp(g.at.device, "siw") == 0);
         if (r->software) {
             /* What the CPUs of a host spend in interrupts, told in ticks: only much of it shows. */
             struct vc_fit_probe pp = {VC_FIT_PINGPONG, VC_BCAST, 8, "chain:wait=event", 3 * each, 0};
@@ -164,7 +170,7 @@ static void fit_pair(struct vc_measure_world *w, const struct fit_places *p, int
         }
     }
     share(w, &g, r, sizeof *r);
-    vc_fit_close(w, &g);
+    close_comm(w, &g);
 }
 
 static double median_of(double *v, int n)
@@ -206,7 +212,7 @@ static void take_out_moderation(struct vc_model *m)
 static double read_moderation(void)
 {
     struct vc_coalesce c;
-    const char *netdev = vc_device_setting_netdev();
+    const char *netdev = vc_device_netdev();
     if (!netdev || !*netdev || vc_coalesce_get(NULL, netdev, &c) != VC_OK ||
         !vc_coalesce_has(&c, VC_COALESCE_RX_USECS))
         return 0;
@@ -255,15 +261,15 @@ static void fit_nodes(struct vc_measure_world *w, const struct fit_places *p, do
     int n = 0;
     memset(s, 0, sizeof s);
     for (int i = 0; i < p->nsize; i++) {
-        struct vc_fit_group g;
+        struct vc_search_comm g;
         bool member = p->nodes.node[w->rank] == p->node && p->nodes.local[w->rank] < p->size[i];
-        if (!vc_fit_open(w, member, &g))
+        if (!vc_search_comm_open(w, member, p->nodes.node[w->rank], &g))
             continue;
-        if (g.member && g.key.nodes == 1)
+        if (g.member && g.at.nnodes == 1)
             n += vc_fit_node(&g, each, s + n);
         share(w, &g, &n, sizeof n);
         share(w, &g, s, sizeof s);
-        vc_fit_close(w, &g);
+        close_comm(w, &g);
     }
     if (w->rank == 0)
         vc_model_node_fit(s, n, &m->node);

@@ -10,20 +10,7 @@
 #ifndef VC_TUNE_SEARCH_FIT_H
 #define VC_TUNE_SEARCH_FIT_H
 
-#include "tune/search/search.h"
-
-/** A communicator that is measured on; the ranks outside it sleep. */
-struct vc_fit_group {
-    struct vc_measure_world w;
-    struct vcoll_comm_key key;
-    bool member;
-    int first; /**< world rank of its rank 0 */
-};
-
-/** Collective over the world: the ranks that say so, in their order. False, on all ranks, when vcoll does not
- * serve it; there is nothing to close then. */
-bool vc_fit_open(struct vc_measure_world *world, bool member, struct vc_fit_group *g);
-void vc_fit_close(struct vc_measure_world *world, struct vc_fit_group *g);
+#include "tune/search/internal.h"
 
 enum vc_fit_how {
     VC_FIT_STREAM,   /**< calls without a pause */
@@ -45,7 +32,7 @@ struct vc_fit_probe {
 
 /** Collective over the group: seconds per call, of the faster blocks, the same on all members. NAN when the
  * choice cannot run, or memory is short. */
-double vc_fit_measure(struct vc_fit_group *g, const struct vc_fit_probe *p);
+double vc_fit_measure(struct vc_search_comm *g, const struct vc_fit_probe *p);
 
 /** How many measurements vc_fit_link() and vc_fit_node() make, for sharing out the time. */
 #define VC_FIT_LINK_PROBES 14
@@ -58,10 +45,10 @@ struct vc_fit_extra {
 
 /** Measures the way between the first and the last rank of the group, each probe for so long. hops: how many
  * times a message goes through shared memory, at `hop` seconds each, before the last rank answers. */
-void vc_fit_link(struct vc_fit_group *g, double seconds, int hops, double hop, struct vc_model_link *l,
+void vc_fit_link(struct vc_search_comm *g, double seconds, int hops, double hop, struct vc_model_link *l,
                  struct vc_fit_extra *x);
 /** Appends samples of node phases of the group's ranks; their number. At most VC_FIT_NODE_PROBES. */
-int vc_fit_node(struct vc_fit_group *g, double seconds, struct vc_model_sample *s);
+int vc_fit_node(struct vc_search_comm *g, double seconds, struct vc_model_sample *s);
 
 /** Seconds that it takes to give this CPU to another thread that waits for it; 0 when unknown. */
 double vc_fit_switch(void);

@@ -20,7 +20,7 @@
 static const size_t curve[] = {8, 512, 4096, 16384, 65536, 262144, 1048576};
 enum { CURVE = sizeof curve / sizeof curve[0] };
 
-static double probe(struct vc_fit_group *g, enum vc_fit_how how, size_t bytes, const char *choice,
+static double probe(struct vc_search_comm *g, enum vc_fit_how how, size_t bytes, const char *choice,
                     double seconds, double pause)
 {
     struct vc_fit_probe p = {
@@ -29,7 +29,7 @@ static double probe(struct vc_fit_group *g, enum vc_fit_how how, size_t bytes, c
 }
 
 /* CPU time of a message and of a call: a call with many messages less a call with one. */
-static void fit_overhead(struct vc_fit_group *g, double seconds, struct vc_model_link *l,
+static void fit_overhead(struct vc_search_comm *g, double seconds, struct vc_model_link *l,
                          struct vc_fit_extra *x)
 {
     double one = probe(g, VC_FIT_SENDER, SEGMENT, CHAIN ":wait=poll", seconds, 0);
@@ -41,7 +41,7 @@ static void fit_overhead(struct vc_fit_group *g, double seconds, struct vc_model
     x->call = one - l->overhead;
 }
 
-static void fit_curve(struct vc_fit_group *g, double seconds, double call, struct vc_model_link *l)
+static void fit_curve(struct vc_search_comm *g, double seconds, double call, struct vc_model_link *l)
 {
     l->npoints = 0;
     for (int i = 0; i < CURVE; i++) {
@@ -58,7 +58,7 @@ static void fit_curve(struct vc_fit_group *g, double seconds, double call, struc
 }
 
 /* An exchange in a plan of several: an allreduce in two rounds less one in one. Of two ranks. */
-static double fit_round(struct vc_fit_group *g, double seconds)
+static double fit_round(struct vc_search_comm *g, double seconds)
 {
     struct vc_fit_probe p = {.how = VC_FIT_STREAM, .coll = VC_ALLREDUCE, .bytes = 16, .seconds = seconds};
     p.choice = "ring:wait=poll";
@@ -69,7 +69,7 @@ static double fit_round(struct vc_fit_group *g, double seconds)
 
 /* One way from call to call is what the call takes besides its message, twice o, and L. Where that cannot be
  * told from rounds the call keeps what the sender has of it. */
-static void fit_latency(struct vc_fit_group *g, double seconds, double there, struct vc_model_link *l,
+static void fit_latency(struct vc_search_comm *g, double seconds, double there, struct vc_model_link *l,
                         struct vc_fit_extra *x)
 {
     double most = fmax(there - 2 * l->overhead, LEAST_COST), latency = there - x->call - 2 * l->overhead;
@@ -80,7 +80,7 @@ static void fit_latency(struct vc_fit_group *g, double seconds, double there, st
     x->call = fmax(there - 2 * l->overhead - l->latency, 0);
 }
 
-void vc_fit_link(struct vc_fit_group *g, double seconds, int hops, double hop, struct vc_model_link *l,
+void vc_fit_link(struct vc_search_comm *g, double seconds, int hops, double hop, struct vc_model_link *l,
                  struct vc_fit_extra *x)
 {
     *l = (struct vc_model_link){0};

@@ -18,7 +18,7 @@ static const struct {
     {VC_BCAST, VC_NODE_BCAST, 65536, true},          {VC_BCAST, VC_NODE_BCAST, 1048576, true},
 };
 
-int vc_fit_node(struct vc_fit_group *g, double seconds, struct vc_model_sample *s)
+int vc_fit_node(struct vc_search_comm *g, double seconds, struct vc_model_sample *s)
 {
     int n = 0;
     for (int i = 0; i < VC_FIT_NODE_PROBES; i++) {

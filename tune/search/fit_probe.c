@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Communicators for the cost model's parameters, and measuring one thing on one of them. */
+/* Measuring one thing on a communicator. */
 #include "tune/search/fit.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#define SETUP_CALLS                                                                                          \
-    64 /* a communicator is set up at its first collectives, VCOLL_SETUP_AFTER at most so late */
 #define WARM        4
 #define BLOCK       2e-3 /* seconds of a block, at least one call */
 #define BLOCK_CALLS 512
@@ -14,51 +12,6 @@
 #define BLOCKS      60
 /* What other work on the machine adds to some blocks is no property of it. */
 #define QUIET 0.25
-
-/* ---- communicators ---- */
-
-/* On the members. */
-static bool open_members(struct vc_measure_world *world, struct vc_fit_group *g)
-{
-    struct vc_measure_world *w = &g->w;
-    MPI_Comm_rank(w->comm, &w->rank);
-    MPI_Comm_size(w->comm, &w->size);
-    MPI_Comm_dup(w->comm, &w->ctl);
-    w->fn = world->fn;
-    w->control = world->control;
-    w->opt = world->opt;
-    w->rng_local = world->opt->seed + 0x51ed27u * (uint64_t)(world->rank + 1);
-    for (int i = 0; i < SETUP_CALLS && w->size > 1; i++) {
-        w->fn[VC_IMPL_VCOLL].barrier(w->comm);
-        if (vc_measure_all_agree(w, vcoll_comm_key(&w->comm, &g->key) == 0))
-            return true;
-    }
-    return false;
-}
-
-bool vc_fit_open(struct vc_measure_world *world, bool member, struct vc_fit_group *g)
-{
-    int first = member ? world->rank : world->size;
-    *g = (struct vc_fit_group){.member = member, .w.comm = MPI_COMM_NULL, .w.ctl = MPI_COMM_NULL};
-    MPI_Comm_split(world->ctl, member ? 0 : MPI_UNDEFINED, world->rank, &g->w.comm);
-    world->control->allreduce(&first, &g->first, 1, MPI_INT, MPI_MIN, world->ctl);
-    if (vc_measure_all_agree(world, !member || open_members(world, g)))
-        return true;
-    vc_fit_close(world, g);
-    return false;
-}
-
-void vc_fit_close(struct vc_measure_world *world, struct vc_fit_group *g)
-{
-    if (g->w.ctl != MPI_COMM_NULL)
-        MPI_Comm_free(&g->w.ctl);
-    if (g->w.comm != MPI_COMM_NULL)
-        MPI_Comm_free(&g->w.comm);
-    g->member = false;
-    vc_measure_quiet_barrier(world);
-}
-
-/* ---- one thing ---- */
 
 /* Spins, so that this rank itself is awake and its CPU is at full speed when it goes on. */
 static void spin(double seconds)
@@ -68,7 +21,7 @@ static void spin(double seconds)
         ;
 }
 
-static void call(struct vc_fit_group *g, struct vc_measure_call *c, int root)
+static void call(struct vc_search_comm *g, struct vc_measure_call *c, int root)
 {
     c->root = root;
     vc_measure_call_run(c, &g->w.fn[VC_IMPL_VCOLL], g->w.comm);
@@ -76,7 +29,7 @@ static void call(struct vc_fit_group *g, struct vc_measure_call *c, int root)
 
 /* Calls in one direction; those of rotating roots cannot overlap, as each root has to hear of the one before.
  */
-static double stream(struct vc_fit_group *g, struct vc_measure_call *c, const struct vc_fit_probe *p, int n)
+static double stream(struct vc_search_comm *g, struct vc_measure_call *c, const struct vc_fit_probe *p, int n)
 {
     double begin = vc_measure_now();
     for (int i = 0; i < n; i++)
@@ -86,7 +39,7 @@ static double stream(struct vc_fit_group *g, struct vc_measure_call *c, const st
 
 /* Half of the round trip from rank 0 to the last one and back, on rank 0; or how long the last rank is busy
  * with its answer, there. On the others 0. */
-static double pingpong(struct vc_fit_group *g, struct vc_measure_call *c, const struct vc_fit_probe *p,
+static double pingpong(struct vc_search_comm *g, struct vc_measure_call *c, const struct vc_fit_probe *p,
                        double *v, int n)
 {
     int last = g->w.size - 1;
@@ -107,7 +60,7 @@ static double pingpong(struct vc_fit_group *g, struct vc_measure_call *c, const 
 }
 
 /* A block of n calls; the result and the time spent since `begin` are the same on all members. */
-static double block(struct vc_fit_group *g, struct vc_measure_call *c, const struct vc_fit_probe *p, int n,
+static double block(struct vc_search_comm *g, struct vc_measure_call *c, const struct vc_fit_probe *p, int n,
                     double begin, double *spent)
 {
     double v[BLOCK_CALLS], mine, both[2], most[2];
@@ -129,14 +82,14 @@ static double block(struct vc_fit_group *g, struct vc_measure_call *c, const str
 }
 
 /* How many calls make a block, when one takes so long. */
-static int block_calls(const struct vc_fit_group *g, const struct vc_fit_probe *p, double one)
+static int block_calls(const struct vc_search_comm *g, const struct vc_fit_probe *p, double one)
 {
     double length = fmin(BLOCK, p->seconds / BLOCKS_MIN / 2);
     int n = (int)fmin(fmax(length / fmax(one, 1e-9), 1), BLOCK_CALLS);
     return p->how == VC_FIT_ROTATE && n < g->w.size ? g->w.size : n;
 }
 
-static double measure(struct vc_fit_group *g, struct vc_measure_call *c, const struct vc_fit_probe *p)
+static double measure(struct vc_search_comm *g, struct vc_measure_call *c, const struct vc_fit_probe *p)
 {
     double got[BLOCKS], begin = vc_measure_now(), before, spent, one;
     int blocks = 0, n = WARM;
@@ -154,7 +107,7 @@ static double measure(struct vc_fit_group *g, struct vc_measure_call *c, const s
     return vc_measure_quantile(got, blocks, QUIET);
 }
 
-double vc_fit_measure(struct vc_fit_group *g, const struct vc_fit_probe *p)
+double vc_fit_measure(struct vc_search_comm *g, const struct vc_fit_probe *p)
 {
     const char *coll = vc_coll_name(p->coll);
     struct vc_measure_call c;

@@ -66,7 +66,7 @@ int vc_guard_recover(const struct vc_guard_env *env, char *said, size_t len);
 bool vc_guard_dir(const struct vc_guard_env *env, char *dir, size_t len);
 
 /** For tests, before vc_guard_start(): the guard of vc_device_setting.c, and the device it is about. */
-void vc_device_setting_inject(const struct vc_guard_env *env, const char *name);
+void vc_device_inject(const struct vc_guard_env *env, const char *name);
 
 /* ---- the restore file (vc_restore.c) ---- */
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the files of `vcoll tune run` share. */
+/* What the files of the room share. */
 #ifndef VC_TUNE_SEARCH_INTERNAL_H
 #define VC_TUNE_SEARCH_INTERNAL_H
 
-#include "tune/search/points.h"
 #include "tune/search/search.h"
-#include "tune/select/select.h"
+#include "tune/table/key_info.h"
 
-/* ---- vc_search_comm.c ---- */
+/* ---- comm.c ---- */
 
 /** The nodes of the world, as vcoll sees them (VCOLL_NODE_SPLIT included). */
 struct vc_search_nodes {
@@ -19,152 +18,135 @@ struct vc_search_nodes {
 /** Collective over the world; false without memory, on all ranks. */
 bool vc_search_nodes(struct vc_measure_world *world, struct vc_search_nodes *n);
 void vc_search_nodes_free(struct vc_search_nodes *n);
+/** Opens the communicator of the ranks that say so, which are on `node`: collective over the world. False, on
+ * all ranks alike, when vcoll does not serve it; there is nothing to close then. */
+bool vc_search_comm_open(struct vc_measure_world *world, bool member, int node, struct vc_search_comm *c);
+void vc_search_comm_close(struct vc_search_comm *c);
 
-/* ---- vc_search_places.c: where is measured, and which sizes ---- */
-
-#define VC_SEARCH_PLACES 24
-
-/** A communicator of the run. */
-struct vc_search_place {
-    int nodes, ppn, ranks; /**< asked for; nodes == 0: the world */
-    bool open;             /**< it could be made, and vcoll is active on it; on all ranks */
-    struct vc_search_comm c;
-    char name[48]; /**< "4 ranks", "2 nodes x 3" */
-};
-
-/** A point that was measured, in that order. On rank 0. */
-struct vc_search_result {
-    int place;
-    struct vc_search_point p;
-    bool resumed;
-    int visits;       /**< how often it was measured */
-    char setting[64]; /**< of the devices, "": as found */
-};
-
-#define VC_SEARCH_SWEEPS 2 /* of the devices' settings, up and down */
-
-/** What the devices were set to in trials, and what came of it ("moderation", tune/search/search.h). */
-struct vc_search_trial {
-    char setting[64]; /**< "as found", "rx-usecs 50", "cq latency 4:16" */
-    bool found, chosen, refused;
-    bool has_coalesce;
-    struct vc_coalesce coalesce;
-    char cq[64];                    /**< VCOLL_CQ_MODERATION, "": not tried */
-    double score[VC_SEARCH_SWEEPS]; /**< logarithms, of all points */
-    struct {
-        enum vc_coll coll;
-        size_t bytes;
-        char choice[VC_CHOICE_TEXT];
-        struct vc_measure_series s;
-        double native;
-    } point[8];
-    int npoint;
-};
-#define VC_SEARCH_TRIALS 16
-
-struct vc_search_job {
-    struct vc_measure_world *w;
-    const struct vc_search_opts *o;
-    struct vc_search_place place[VC_SEARCH_PLACES];
-    int nplace;
-    int most_sizes; /**< of a collective to begin with; 0: all */
-    struct vc_model model;
-    double begin;  /**< vc_measure_now() of the start */
-    double budget; /**< seconds */
-    struct vc_search_result *result;
-    int nresult, capresult;
-    struct vc_search_trial trial[VC_SEARCH_TRIALS];
-    int ntrial;
-    char setting[64];      /**< of the devices, now */
-    int measured;          /**< points of this run */
-    int taken_over;        /**< points of an earlier one */
-    int skipped;           /**< points that the time did not reach */
-    int ncand_measured;    /**< candidates that were raced to some end */
-    double exhaustive;     /**< seconds that measuring all to the end would have taken, estimated */
-    int points_exhaustive; /**< points (size and candidate) of that */
-    int points_tried;      /**< of them measured, if only briefly */
-    bool failed, interrupted, wrong;
-    FILE *csv;
-    char samples[4096]; /**< its name */
-    char hosts[1024];
-};
+/* ---- places.c ---- */
 
 /** Lists the communicators (not opened yet). Equal on all ranks. */
 void vc_search_places(struct vc_search_job *j, const struct vc_search_nodes *n);
-/** The sizes of a collective to begin with, ascending; their number. */
-int vc_search_sizes(const struct vc_search_job *j, enum vc_coll coll, size_t sizes[VC_MEASURE_SIZES]);
-/** Points to begin with. */
-int vc_search_count_points(const struct vc_search_job *j);
+/** Adds one of `nodes` nodes with `ppn` ranks of each; nodes == 0: the world, across so many nodes. Its
+ * index; -1: no room. */
+int vc_search_add_place(struct vc_search_job *j, int nodes, int ppn, int ranks, int across);
+/** Opens all; whether any is open. Collective over the world. */
+bool vc_search_open_places(struct vc_search_job *j, const struct vc_search_nodes *n);
+/** Seconds that so many entrants need at least to prove anything. */
+double vc_search_least(const struct vc_measure_world *w, int entrants);
 /** Drops sizes and places that the budget cannot pay, unless they were asked for. Equal on all ranks. */
 void vc_search_thin(struct vc_search_job *j);
+/** The topology of a place, for selection and built-in rules. */
+void vc_search_topo_key(const struct vc_search_place *p, struct vc_topo_key *key);
 
-/* ---- vc_search_space.c ---- */
+/* ---- space.c ---- */
 
-/** Which candidate the built-in rules take; 0 (native) when unknown. */
-int vc_search_builtin(const struct vc_search_comm *c, const struct vc_search_point *p);
+/** Appends a candidate unless it is there. False without memory or room. */
+bool vc_search_add(struct vc_point *p, const char *choice, double predicted);
 /** Seconds of a choice by the cost model; NAN: it has no prediction for it. */
-double vc_search_predict_one(const struct vc_search_comm *c, const struct vc_search_point *p,
+double vc_search_predict_one(const struct vc_search_comm *c, const struct vc_point *p,
                              const struct vc_model *m, const char *text);
-/** Predictions, candidates in the order in which they are to be tried; those that cannot win are dropped (not
- * with `all`). Returns how many were. */
-int vc_search_predict(const struct vc_search_comm *c, struct vc_search_point *p, const struct vc_model *m,
-                      bool all);
-/** The same choice under another policy; "" in out where it already names one. */
-void vc_search_with_policy(const char *choice, const char *policy, char *out, size_t len);
+/** Predictions, candidates in the order in which they are to be tried; those that cannot win are skipped (not
+ * with `all`). */
+void vc_search_predict(const struct vc_search_comm *c, struct vc_point *p, const struct vc_model *m,
+                       bool all);
+/** How long the text is without its policy. */
+size_t vc_search_plain(const char *choice);
 
-/* ---- vc_search_point.c: what all ranks do at rank 0's word ---- */
+/* ---- race.c ---- */
 
-enum vc_search_command_kind { VC_SEARCH_STOP, VC_SEARCH_POINT, VC_SEARCH_DEVICE, VC_SEARCH_QUEUES };
+/** How far one race may go. */
+struct vc_search_limits {
+    double seconds;
+    int rounds_min, rounds_max;
+    bool drop; /**< losers are dropped when intervals separate */
+    enum vc_objective objective;
+};
+
+/** Races all candidates of the point. 0, or -1 without memory (on all ranks). A signal ends it with what
+ * there is. */
+int vc_search_race(struct vc_search_comm *c, struct vc_point *p, const struct vc_search_limits *limits);
+
+/* ---- point.c: what all ranks do at rank 0's word ---- */
+
+enum vc_search_kind {
+    VC_SEARCH_STOP,
+    VC_SEARCH_POINT,    /**< finds the best of all candidates */
+    VC_SEARCH_BRIEF,    /**< only native and what the built-in rules take, and the policies of that */
+    VC_SEARCH_FINAL,    /**< it was found before: only those that may still win */
+    VC_SEARCH_GIVEN,    /**< rank 0 gives the candidates; with `all`, all others as well */
+    VC_SEARCH_ENTRANTS, /**< rank 0 gives entrants, of whatever calls and communicators */
+    VC_SEARCH_DEVICE,
+    VC_SEARCH_QUEUES
+};
+#define VC_SEARCH_SIDES 6
 struct vc_search_command {
-    enum vc_search_command_kind kind;
+    enum vc_search_kind kind;
     int place;
     enum vc_coll coll;
     size_t bytes;
     double seconds;
-    bool brief; /**< only native and what the built-in rules take, and the policies of that */
-    bool again; /**< it was measured before: only those that may still win */
+    bool all;
+    struct {
+        int place;
+        enum vc_coll coll;
+        size_t bytes;
+        int fns; /**< of vc_guide_fns() */
+    } side[VC_SEARCH_SIDES];
+    int nside;
     bool restore;
     struct vc_coalesce coalesce;
     char text[64]; /**< VC_SEARCH_QUEUES: as VCOLL_CQ_MODERATION */
 };
-/** Rank 0: tells everybody and takes part. *p is filled by VC_SEARCH_POINT (the caller frees it). 0, or -1:
- * it could not be done; why says so. */
-int vc_search_do(struct vc_search_job *j, const struct vc_search_command *c, struct vc_search_point *p,
-                 char *why, size_t len);
+/** Rank 0: tells everybody and takes part. *p (may be NULL where there is none) has the candidates that are
+ * given, and the results; the caller frees it. 0, or -1: it could not be done; why says so. */
+int vc_search_do(struct vc_search_job *j, const struct vc_search_command *c, struct vc_point *p, char *why,
+                 size_t len);
 /** All others: until VC_SEARCH_STOP. */
 void vc_search_serve(struct vc_search_job *j);
 /** Puts the candidates of two races of one point together: the later one decides, the earlier's losers follow
  * it. Takes over what `first` holds. False without memory; then `last` is alone. */
-bool vc_search_merge(struct vc_search_point *last, struct vc_search_point *first);
+bool vc_search_merge(struct vc_point *last, struct vc_point *first);
+/** The best candidate by score of those with rounds that are not taken, native not counted; -1: none. */
+int vc_search_next_best(const struct vc_point *p, const bool *taken);
 
-/* ---- vc_search_run.c: rank 0 ---- */
+/* ---- run.c: rank 0 ---- */
 
+bool vc_search_interrupted(void);
 /** Measures a point, keeps it, writes it down. False: the run is over (time, a signal, or a failure). */
 bool vc_search_visit(struct vc_search_job *j, int place, enum vc_coll coll, size_t bytes, double seconds);
 /** The result of a point, or NULL. */
 struct vc_search_result *vc_search_find(const struct vc_search_job *j, int place, enum vc_coll coll,
                                         size_t bytes);
 /** Keeps a point (and frees an older one of the same place, collective and size); NULL without memory. */
-struct vc_search_result *vc_search_keep(struct vc_search_job *j, int place, const struct vc_search_point *p);
+struct vc_search_result *vc_search_keep(struct vc_search_job *j, int place, const struct vc_point *p);
 /** Seconds of the budget that are left. */
 double vc_search_left(const struct vc_search_job *j);
-/** The measured sizes of a collective, ascending. */
-int vc_search_measured(const struct vc_search_job *j, int place, enum vc_coll coll,
-                       struct vc_search_result *list[VC_MEASURE_SIZES]);
+/** The line on a terminal: what is measured. `what` NULL: the line is taken away. */
+void vc_search_progress(const struct vc_search_job *j, const char *what);
+void vc_search_progress_call(const struct vc_search_job *j, enum vc_coll coll, size_t bytes, int place);
 
-/* ---- vc_search_refine.c, vc_search_moderate.c: rank 0 ---- */
+/* ---- what rank 0 does ---- */
 
 /** Second looks at points in doubt, and sizes between neighbours that disagree, while there is time. */
 void vc_search_refine(struct vc_search_job *j);
-/** VCOLL_CQ_MODERATION's syntax; false for "" and "off". */
-bool vc_search_cq_parse(const char *text, struct vc_param_moderation *m);
 /** Finds a setting of the devices and leaves it set. */
 void vc_search_moderate(struct vc_search_job *j, double seconds);
+/** VCOLL_CQ_MODERATION's syntax; false for "" and "off". */
+bool vc_search_cq_parse(const char *text, struct vc_param_moderation *m);
+/** Reads the points of the table, and lists their places. 0, or -1 after a message. */
+int vc_again_load(struct vc_search_job *j);
+/** Measures them. 0, or -1 after a message. */
+int vc_again_run(struct vc_search_job *j);
+/** Lists and measures the comparisons. 0, or -1 after a message. */
+int vc_guide_run(struct vc_search_job *j);
+/** Ways to run calls: as the left sides do, as the MPI underneath does, composed of other calls. On all
+ * ranks, once a run. NULL: the library cannot name the underlying functions. */
+enum { VC_GUIDE_LEFT, VC_GUIDE_UNDERNEATH, VC_GUIDE_COMPOSED };
+const struct vc_measure_fns *vc_guide_fns(const struct vc_measure_world *w, bool native, int which);
 
-/* ---- vc_search_state.c, vc_search_resume.c: rank 0 ---- */
+/* ---- state.c, resume.c: rank 0 ---- */
 
-/** Whether files are in the way of the run, or missing; then says so. */
-bool vc_search_state_refuses(const struct vc_search_opts *o);
 /** Opens the samples file, new or for going on. 0, or -1 after a message. */
 int vc_search_state_open(struct vc_search_job *j);
 /** A finished point, on disk when this returns. */
@@ -174,25 +156,24 @@ void vc_search_state_close(struct vc_search_job *j);
  * header. */
 void vc_search_identity(const struct vc_search_job *j, char *buf, size_t len);
 /** Takes finished points over. `keep` gets how many bytes of the file are whole. 0, or -1 after a message. */
-int vc_search_state_load(struct vc_search_job *j, const char *file, long *keep);
+int vc_search_resume(struct vc_search_job *j, const char *file, long *keep);
 
-/* ---- vc_search_rules.c, vc_search_write.c, vc_search_sum.c: rank 0 ---- */
+/* ---- device.c ---- */
 
-/** The results as points, place by place; *n of them. NULL without memory. */
-struct vc_measured *vc_search_points(const struct vc_search_job *j, int *n);
-/** The topology of a place as rules see it. */
-void vc_search_topo_key(const struct vc_search_place *p, struct vc_topo_key *key);
-/** Writes the table, and checks it. 0, or -1 after a message. */
-int vc_search_write(struct vc_search_job *j);
-void vc_search_summary(const struct vc_search_job *j);
-int vc_search_summary_json(const struct vc_search_job *j, const char *file);
-/** --dry-run. */
-void vc_search_print_plan(struct vc_search_job *j);
+/** Puts back what a run that was killed has left behind, on every host; says so. Collective over the world.
+ */
+void vc_device_recover(struct vc_measure_world *w);
+/** The network device behind the RDMA device in use, on this host, or "". */
+const char *vc_device_netdev(void);
+/** Sets the coalescing on every host's device, with a guard process that restores it when this one ends,
+ * however it ends. Collective; all or nothing: 0, or -1 with why on rank 0. NULL: restores now. Fields that
+ * `want` does not have are as found. On 0 `why` is "", or says what a driver made of the values. */
+int vc_device_set(struct vc_measure_world *w, const struct vc_coalesce *want, char *why, size_t len);
 
-/* ---- vc_search_progress.c: rank 0 ---- */
+/* ---- fit.c ---- */
 
-/** `what` NULL: the line is taken away. */
-void vc_search_progress(const struct vc_search_job *j, const char *what);
-void vc_search_point_line(const struct vc_search_job *j, const struct vc_search_result *r);
+/** Measures the parameters of the cost model on the allocation, within about `seconds`. Collective over the
+ * world; *m valid on all ranks. */
+void vc_fit(struct vc_measure_world *w, double seconds, struct vc_model *m);
 
 #endif

@@ -59,16 +59,15 @@ static bool apply(struct vc_search_job *j, struct vc_search_trial *t)
 {
     struct vc_search_command c = {
         .kind = VC_SEARCH_DEVICE, .restore = !t->has_coalesce, .coalesce = t->coalesce};
-    struct vc_search_point none;
     char why[256];
-    if (vc_search_do(j, &c, &none, why, sizeof why) != 0) {
+    if (vc_search_do(j, &c, NULL, why, sizeof why) != 0) {
         if (j->o->verbose)
             fprintf(stderr, "vcoll tune: %s: %s\n", t->setting, why);
         return false;
     }
     c = (struct vc_search_command){.kind = VC_SEARCH_QUEUES};
     snprintf(c.text, sizeof c.text, "%s", t->cq[0] ? t->cq : "off");
-    if (vc_search_do(j, &c, &none, why, sizeof why) == 0 || !t->cq[0])
+    if (vc_search_do(j, &c, NULL, why, sizeof why) == 0 || !t->cq[0])
         return true;
     if (j->o->verbose)
         fprintf(stderr, "vcoll tune: %s: %s\n", t->setting, why);
@@ -82,8 +81,8 @@ static double both(double before, double now)
 }
 
 /* Keeps what a probe measured. Back to back: between hosts common starts are few. */
-static void keep(struct vc_search_trial *t, int i, const struct vc_search_cand *k,
-                 const struct vc_search_cand *native)
+static void keep(struct vc_search_trial *t, int i, const struct vc_entrant *k,
+                 const struct vc_entrant *native)
 {
     struct vc_measure_series *s = &t->point[i].s;
     bool first = t->npoint <= i || s->n == 0;
@@ -92,39 +91,33 @@ static void keep(struct vc_search_trial *t, int i, const struct vc_search_cand *
     t->point[i].bytes = probe[i].bytes;
     memcpy(t->point[i].choice, k->choice, VC_CHOICE_TEXT);
     if (first) {
-        *s = k->b2b;
-        t->point[i].native = native->b2b.median;
+        *s = k->time[VC_MEASURE_B2B];
+        t->point[i].native = native->time[VC_MEASURE_B2B].median;
         return;
     }
-    s->median = both(s->median, k->b2b.median);
-    s->low = fmin(s->low, k->b2b.low);
-    s->high = fmax(s->high, k->b2b.high);
-    s->n += k->b2b.n;
-    t->point[i].native = both(t->point[i].native, native->b2b.median);
+    s->median = both(s->median, k->time[VC_MEASURE_B2B].median);
+    s->low = fmin(s->low, k->time[VC_MEASURE_B2B].low);
+    s->high = fmax(s->high, k->time[VC_MEASURE_B2B].high);
+    s->n += k->time[VC_MEASURE_B2B].n;
+    t->point[i].native = both(t->point[i].native, native->time[VC_MEASURE_B2B].median);
 }
 
 /* One probe under the setting there is; the score of the best candidate that is not native, or NAN. */
 static double run_probe(struct vc_search_job *j, struct vc_search_trial *t, int i, double seconds)
 {
-    struct vc_search_command c = {.kind = VC_SEARCH_POINT,
-                                  .place = 0,
-                                  .coll = probe[i].coll,
-                                  .bytes = probe[i].bytes,
-                                  .seconds = seconds,
-                                  .brief = true};
-    struct vc_search_point p = {.ncand = 0};
+    struct vc_search_command c = {
+        .kind = VC_SEARCH_BRIEF, .coll = probe[i].coll, .bytes = probe[i].bytes, .seconds = seconds};
+    struct vc_point p = {.ncand = 0};
     char why[256];
     double score = NAN;
     if (vc_search_do(j, &c, &p, why, sizeof why) == 0 && p.ncand > 0 && p.cand[0].rounds > 0) {
-        int best = 0;
-        for (int k = 1; k < p.ncand; k++)
-            if (!p.cand[k].wrong && p.cand[k].rounds > 0 &&
-                (best == 0 || p.cand[k].score < p.cand[best].score))
-                best = k;
+        bool taken[VC_ENTRANTS] = {false};
+        int best = vc_search_next_best(&p, taken);
+        best = best < 0 ? 0 : best;
         score = p.cand[best].score;
         keep(t, i, &p.cand[best], &p.cand[0]);
     }
-    vc_search_point_free(&p);
+    vc_point_free(&p);
     return score;
 }
 
@@ -180,12 +173,12 @@ static int choose(const struct vc_search_job *j)
 void vc_search_moderate(struct vc_search_job *j, double seconds)
 {
     const struct vc_search_place *p = &j->place[0];
-    if (!p->open || p->c.key.nodes < 2 || strcmp(p->c.key.network, "verbs") != 0) {
+    if (!p->open || p->c.at.nnodes < 2 || !p->c.at.have_verbs) {
         fprintf(stderr,
                 "vcoll tune: --devices: no verbs between nodes here, so no device's moderation matters\n");
         return;
     }
-    list_trials(j, vc_device_setting_netdev()[0] != '\0');
+    list_trials(j, vc_device_netdev()[0] != '\0');
     sweep(j, seconds);
     if (vc_search_interrupted())
         return;

@@ -12,21 +12,22 @@
 #define LEAST_SIZES 4
 #define TOTAL_MAX   ((size_t)256 << 20) /* bytes of a buffer of all blocks */
 
-/* Seconds that a point needs at least to prove anything: one host, more ranks than CPUs, several hosts. */
-#define POINT_QUIET   0.25
-#define POINT_CROWDED 0.5
-#define POINT_FAR     2.0
-#define COARSE_PART   0.6 /* of the budget is for the points to begin with */
+/* Seconds that an entrant needs at least to prove anything: one host, more ranks than CPUs, several hosts. */
+#define QUIET       0.03
+#define CROWDED     0.08
+#define FAR         0.3
+#define RACING      8   /* candidates of a point that are raced to some end, usually */
+#define COARSE_PART 0.6 /* of the budget is for the points to begin with */
 
-/* nodes == 0: the world, which is across so many. */
-static void add(struct vc_search_job *j, int nodes, int ppn, int ranks, int across)
+int vc_search_add_place(struct vc_search_job *j, int nodes, int ppn, int ranks, int across)
 {
     for (int i = 0; i < j->nplace; i++)
-        if (j->place[i].ranks == ranks && (j->place[i].nodes == nodes || ranks == j->w->size))
-            return;
+        if (j->place[i].ranks == ranks &&
+            ((j->place[i].nodes == nodes && j->place[i].ppn == ppn) || ranks == j->w->size))
+            return i;
     if (j->nplace == VC_SEARCH_PLACES || ranks < 2)
-        return;
-    struct vc_search_place *p = &j->place[j->nplace++];
+        return -1;
+    struct vc_search_place *p = &j->place[j->nplace];
     *p = (struct vc_search_place){.nodes = nodes, .ppn = ppn, .ranks = ranks};
     if (nodes == 0 && across > 1)
         snprintf(p->name, sizeof p->name, "%d nodes, %d ranks", across, ranks);
@@ -34,19 +35,20 @@ static void add(struct vc_search_job *j, int nodes, int ppn, int ranks, int acro
         snprintf(p->name, sizeof p->name, "%d nodes x %d", nodes, ppn);
     else
         snprintf(p->name, sizeof p->name, "%d ranks", ranks);
+    return j->nplace++;
 }
 
 static void add_asked(struct vc_search_job *j, const struct vc_search_nodes *n, int ranks)
 {
     if (ranks == j->w->size)
-        add(j, 0, 0, ranks, n->count);
+        vc_search_add_place(j, 0, 0, ranks, n->count);
     if (ranks <= n->ranks[0] && ranks < j->w->size)
-        add(j, 1, ranks, ranks, 1);
+        vc_search_add_place(j, 1, ranks, ranks, 1);
     for (int nodes = n->count; nodes > 1; nodes--) {
         int ppn = ranks / nodes;
         if (ranks % nodes == 0 && ppn <= n->least && ranks < j->w->size &&
             (n->split == 0 || ppn == n->split)) {
-            add(j, nodes, ppn, ranks, nodes);
+            vc_search_add_place(j, nodes, ppn, ranks, nodes);
             break;
         }
     }
@@ -60,7 +62,7 @@ static int next_count(int k)
 }
 
 /* Of a longer list the ends matter most: the first ones, and then the largest. */
-static int pick(int last, int most, int *list)
+static int counts(int last, int most, int *list)
 {
     int n = 0;
     for (int k = 2; k <= last; k = next_count(k))
@@ -74,20 +76,20 @@ static int pick(int last, int most, int *list)
 
 static void add_chosen(struct vc_search_job *j, const struct vc_search_nodes *n)
 {
-    int list[64], one = pick(n->ranks[0], MOST_RANKS, list);
-    add(j, 0, 0, j->w->size, n->count);
+    int list[64], one = counts(n->ranks[0], MOST_RANKS, list);
+    vc_search_add_place(j, 0, 0, j->w->size, n->count);
     if (j->o->quick)
         return;
-    int nodes[64], many = pick(n->count, MOST_NODES, nodes);
+    int nodes[64], many = counts(n->count, MOST_NODES, nodes);
     for (int i = many - 1; i >= 0; i--) {
         int ppn[] = {n->least, n->least / 2, 1};
         for (int k = 0; k < 3; k++)
             if (ppn[k] > 0 && (n->split == 0 || ppn[k] == n->split))
-                add(j, nodes[i], ppn[k], nodes[i] * ppn[k], nodes[i]);
+                vc_search_add_place(j, nodes[i], ppn[k], nodes[i] * ppn[k], nodes[i]);
     }
     for (int i = one - 1; i >= 0; i--)
         if (list[i] < j->w->size)
-            add(j, 1, list[i], list[i], 1);
+            vc_search_add_place(j, 1, list[i], list[i], 1);
 }
 
 void vc_search_places(struct vc_search_job *j, const struct vc_search_nodes *n)
@@ -148,11 +150,49 @@ int vc_search_count_points(const struct vc_search_job *j)
     return n * j->nplace;
 }
 
+double vc_search_least(const struct vc_measure_world *w, int entrants)
+{
+    return entrants * (!w->one_host ? FAR : w->oversubscribed ? CROWDED : QUIET);
+}
+
+bool vc_search_open_places(struct vc_search_job *j, const struct vc_search_nodes *n)
+{
+    bool any = false;
+    int node = n->node[j->w->rank], local = n->local[j->w->rank];
+    for (int i = 0; i < j->nplace; i++) {
+        struct vc_search_place *p = &j->place[i];
+        bool fits = p->nodes == 0 ? p->ranks == j->w->size : p->nodes <= n->count;
+        for (int k = 0; fits && k < p->nodes; k++)
+            fits = n->ranks[k] >= p->ppn;
+        bool member = p->nodes == 0 || (node < p->nodes && local < p->ppn);
+        p->open = fits && vc_search_comm_open(j->w, member, node, &p->c);
+        any = any || p->open;
+    }
+    return any;
+}
+
+void vc_search_topo_key(const struct vc_search_place *p, struct vc_topo_key *key)
+{
+    *key = p->c.at;
+    key->have_chan = true;
+    key->hier = &p->c.hier;
+}
+
+const char *vc_search_network(const struct vc_topo_key *at)
+{
+    const struct vc_key_info *i = vc_key_find("network");
+    return vc_key_word(i, vc_topo_value(at, i));
+}
+
+const char *vc_search_platform(const struct vc_topo_key *at)
+{
+    const struct vc_key_info *i = vc_key_find("platform");
+    return vc_key_word(i, vc_topo_value(at, i));
+}
+
 void vc_search_thin(struct vc_search_job *j)
 {
-    const struct vc_measure_world *w = j->w;
-    double each = !w->one_host ? POINT_FAR : w->oversubscribed ? POINT_CROWDED : POINT_QUIET;
-    int affordable = (int)(COARSE_PART * j->budget / each);
+    int affordable = (int)(COARSE_PART * j->o->budget / vc_search_least(j->w, RACING));
     bool sizes = !j->o->m.own_sizes, places = !j->o->ranks;
     j->most_sizes = 0;
     if (sizes)

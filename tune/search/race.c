@@ -1,142 +1,143 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* All candidates of a point against each other: rounds of one block each in shuffled order; who has clearly
- * lost is dropped. */
-#include "tune/search/race.h"
+/* All candidates of a point against each other; those that have clearly lost are dropped. */
+#include "tune/search/internal.h"
 
 #include <math.h>
 #include <string.h>
 
-#define ROUNDS_GOAL 12     /* so many rounds of all candidates are to fit into the time */
-#define BLOCK_MIN   0.3e-3 /* seconds */
+#define ROUNDS_GOAL 12 /* so many rounds of all candidates are to fit into the time */
 #define BLOCK_MAX   20e-3
-#define MAX_B2B     20000
 #define FAR_STARTS  8    /* of a block on several hosts */
 #define ENTERING    0.4  /* part of the time in which candidates may come in */
-#define SYNC        0.05 /* part of the time for aligning clocks */
-#define ALIKE       1.02 /* who is not further apart is the same */
+#define HOPELESS    20   /* times the best: out after a single call, */
+#define LONG        5e-3 /* when that took so long: shorter ones may have met an interrupt */
+#define SCREEN      3    /* times the best: out after a few calls */
+#define ALIKE       1.02 /* those that are not further apart are the same */
 #define SEPARATE    1.02 /* from MANY rounds on an interval above this has lost, */
 #define SEPARATE_3  1.15 /* and before so much above */
 #define MANY        6
-#define PROOF       3 /* rounds that prove something, */
-#define PATIENCE    3 /* for which a point may take so many times more than it was given */
-#define FAR_BEHIND  2 /* with every pair so much worse, two rounds are enough */
+#define FAR_BEHIND  3 /* with both pairs so much worse, two rounds are enough */
 #define NATIVE_OUT  4 /* native is kept for the pairs, unless it takes all the time */
-#define CHECK                                                                                                \
-    200e-6 /* calls longer than this leave the time uncertain: it is looked at between candidates            \
-            */
 
-/* What rank 0 decides between rounds. */
-struct verdict {
-    bool stop;
-    bool out[VC_SEARCH_MAX_CANDS];
+struct race {
+    struct vc_rounds r;
+    struct vc_search_comm *c;
+    struct vc_point *p;
+    const struct vc_search_limits *limits;
 };
 
-static double left(const struct vc_search_race_state *r)
+static bool force(struct vc_search_comm *c, enum vc_coll coll, const char *choice)
 {
-    return r->limits->seconds - (vc_measure_now() - r->begin);
+    struct vc_measure_world *w = &c->w;
+    bool ok = vcoll_comm_force(&w->comm, vc_coll_name(coll), choice, NULL, 0) == 0;
+    if (vc_measure_all_agree(w, ok))
+        return true;
+    /* Some ranks may have taken it. */
+    vcoll_comm_force(&w->comm, vc_coll_name(coll), "auto", NULL, 0);
+    return false;
 }
 
-static bool asked_to_stop(const struct vc_search_race_state *r)
+/* ---- candidates come in ---- */
+
+static bool is_right(struct race *a, int i)
 {
-    return r->stop && r->stop(r->arg);
+    struct vc_measure_world *w = &a->c->w;
+    struct vc_entrant *k = &a->p->cand[i];
+    int bad = !vc_measure_call_verify(k->buffers, w, k->fns, (unsigned)i), all = 0;
+    w->control->allreduce(&bad, &all, 1, MPI_INT, MPI_SUM, w->ctl);
+    if (all > 0 && w->rank == 0)
+        fprintf(stderr,
+                "vcoll tune: WRONG RESULT of %s %zu B as %s on %d of %d ranks: it will not be chosen; "
+                "please report this\n",
+                vc_coll_name(k->coll), k->bytes, k->choice, all, w->size);
+    return all == 0;
 }
 
-/* Everybody comes in; in the order they stand in, as long as there is time. False: the race was stopped. */
-static bool enter_all(struct vc_search_race_state *r)
+/* The objective's score, from a few calls back to back. */
+static double rough_score(const struct vc_entrant *k, enum vc_objective objective)
 {
-    struct vc_measure_world *w = &r->c->w;
+    return objective == VC_OBJECTIVE_CPU        ? k->burnt
+           : objective == VC_OBJECTIVE_BALANCED ? sqrt(k->burnt * k->call)
+                                                : k->call;
+}
+
+/* Forces it, checks one result, and times it roughly, given rank 0's score of the best so far. Returns this
+ * one's, on rank 0; INFINITY on all ranks when it is out: it refuses, is wrong, or is far behind. */
+static double enter(struct race *a, int i, double best)
+{
+    struct vc_measure_world *w = &a->c->w;
+    struct vc_entrant *k = &a->p->cand[i];
+    k->dropped = true;
+    if (k->fns == &w->fn[VC_IMPL_VCOLL] && !force(a->c, k->coll, k->choice))
+        return INFINITY;
+    k->wrong = !is_right(a, i);
+    if (k->wrong)
+        return INFINITY;
+    double once = vc_measure_block_b2b(w, k->buffers, k->fns, 1, NULL);
+    if (vc_measure_told(w, a->limits->drop && once > HOPELESS * best && once > LONG))
+        return INFINITY;
+    vc_rounds_enter(&a->r, i);
+    double score = w->rank == 0 ? rough_score(k, a->limits->objective) : NAN;
+    /* The first time is the noisiest: what the built-in rules take gets another chance. */
+    k->dropped = vc_measure_told(w, i > 0 && i != a->p->builtin && a->limits->drop && score > SCREEN * best);
+    return k->dropped ? INFINITY : score;
+}
+
+/* All of them, in the order they stand in, as long as there is time. */
+static void enter_all(struct race *a)
+{
+    enum { COME, STAY_OUT, STOP };
+    struct vc_measure_world *w = &a->c->w;
+    struct vc_point *p = a->p;
+    const struct vc_search_limits *l = a->limits;
+    bool times = l->objective != VC_OBJECTIVE_CPU && l->objective != VC_OBJECTIVE_BALANCED;
     double best = INFINITY;
-    for (int i = 0; i < r->p->ncand; i++) {
-        int word = 0;
-        if (w->rank == 0 && asked_to_stop(r))
-            word = 2;
-        else if (w->rank == 0 && r->limits->drop && i > 1 && i != r->p->builtin &&
-                 left(r) < (1 - ENTERING) * r->limits->seconds)
-            word = 1;
-        w->control->bcast(&word, 1, MPI_INT, 0, w->ctl);
-        if (word == 2)
-            return false;
-        r->entrant[i].out = r->p->cand[i].dropped = word == 1 || r->p->cand[i].skip;
-        if (!r->entrant[i].out)
-            best = fmin(best, vc_search_enter(r, i, best));
-        if (i == 0) {
-            vc_measure_tolerate(w, r->entrant[0].call);
-        }
+    for (int i = 0; i < p->ncand; i++) {
+        bool late =
+            l->drop && i > 1 && i != p->builtin && vc_rounds_left(&a->r) < (1 - ENTERING) * l->seconds;
+        int word = vc_measure_told(w, vc_search_interrupted() ? STOP : late ? STAY_OUT : COME);
+        a->r.over = word == STOP;
+        if (a->r.over)
+            return;
+        p->cand[i].dropped = word == STAY_OUT || p->cand[i].skip;
+        if (!p->cand[i].dropped)
+            best = fmin(best, enter(a, i, best));
     }
     /* The first ones were measured before the best was known. */
-    struct verdict v = {0};
-    for (int i = 0; i < r->p->ncand && w->rank == 0; i++) {
-        double call = r->entrant[i].call;
-        v.out[i] = r->entrant[i].out ||
-                   (i > 0 && r->limits->drop && r->limits->objective != VC_SEARCH_CPU &&
-                    r->limits->objective != VC_SEARCH_BALANCED && call > 3 * best && i != r->p->builtin);
-    }
-    w->control->bcast(&v, sizeof v, MPI_BYTE, 0, w->ctl);
-    for (int i = 0; i < r->p->ncand; i++)
-        r->entrant[i].out = r->p->cand[i].dropped = v.out[i];
-    return true;
+    for (int i = 1; i < p->ncand; i++)
+        p->cand[i].dropped |= l->drop && times && p->cand[i].call > SCREEN * best && i != p->builtin;
+    vc_rounds_agree(&a->r);
 }
 
-static int racing(const struct vc_search_race_state *r)
-{
-    int n = 0;
-    for (int i = 0; i < r->p->ncand; i++)
-        n += !r->entrant[i].out;
-    return n;
-}
+/* ---- after a round, rank 0 ---- */
 
-/* Rank 0: how many calls a block has, so that enough rounds fit into the time. */
-static void size_blocks(struct vc_search_race_state *r)
+static void over(const struct race *a, int i, int than, struct vc_measure_series *s)
 {
-    struct vc_measure_world *w = &r->c->w;
-    long block[VC_SEARCH_MAX_CANDS][VC_MEASURES] = {{0}};
-    double each = left(r) / (fmax(ROUNDS_GOAL, r->limits->rounds_min) * racing(r) * VC_MEASURES);
-    each = fmin(fmax(each, BLOCK_MIN), BLOCK_MAX);
-    for (int i = 0; i < r->p->ncand && w->rank == 0; i++) {
-        double call = r->entrant[i].call, single = call + 2 * w->lead + 10e-6;
-        if (r->entrant[i].out)
-            continue;
-        block[i][VC_MEASURE_B2B] = (long)fmin(fmax(each / fmax(call, 1e-8), 2), MAX_B2B);
-        block[i][VC_MEASURE_START] =
-            (long)fmin(fmax(each / single, 3), w->one_host ? VC_SEARCH_STARTS : FAR_STARTS);
-    }
-    r->starts.block_time = each;
-    w->control->bcast(block, sizeof block, MPI_BYTE, 0, w->ctl);
-    for (int i = 0; i < r->p->ncand; i++)
-        memcpy(r->entrant[i].block, block[i], sizeof block[i]);
-}
-
-static double mean_score(const struct vc_search_race_state *r, int i)
-{
-    struct vc_measure_series s;
-    /* Against native, which took part in every round that anybody took part in. */
-    vc_search_compare(&r->p->cand[i], &r->p->cand[0], r->limits->objective, r->c->w.one_host, 1, &s);
-    return s.n > 0 ? s.median : INFINITY;
+    vc_entrant_compare(&a->p->cand[i], &a->p->cand[than], a->limits->objective, a->c->w.one_host, 1, s);
 }
 
 /* Whether candidate i has clearly lost against the best. */
-static bool lost(const struct vc_search_race_state *r, int i, int best)
+static bool has_lost(const struct race *a, int i, int best)
 {
     struct vc_measure_series s;
-    const struct vc_search_cand *k = &r->p->cand[i];
-    vc_search_compare(k, &r->p->cand[best], r->limits->objective, r->c->w.one_host, 1, &s);
+    over(a, i, best, &s);
     if (s.n < 2)
         return false;
     if (i == 0)
-        return s.n >= r->limits->rounds_min && s.low > NATIVE_OUT;
-    if (s.n < r->limits->rounds_min || s.n < 3)
-        return s.n == 2 && s.median > FAR_BEHIND * 1.5;
+        return s.n >= a->limits->rounds_min && s.low > NATIVE_OUT;
+    if (s.n < a->limits->rounds_min || s.n < 3)
+        return s.n == 2 && s.median > FAR_BEHIND;
     return s.low > (s.n >= MANY ? SEPARATE : SEPARATE_3);
 }
 
 /* Whether those that are left are the same within what anybody would notice. */
-static bool alike(const struct vc_search_race_state *r, int best)
+static bool are_alike(const struct race *a, int best)
 {
-    for (int i = 0; i < r->p->ncand; i++) {
+    for (int i = 0; i < a->p->ncand; i++) {
         struct vc_measure_series s;
-        if (r->entrant[i].out || i == best)
+        if (a->p->cand[i].dropped || i == best)
             continue;
-        vc_search_compare(&r->p->cand[i], &r->p->cand[best], r->limits->objective, r->c->w.one_host, 1, &s);
+        over(a, i, best, &s);
         bool apart = i == 0 && s.low > SEPARATE; /* native has lost and stays for the pairs alone */
         if (!apart && !(s.n >= MANY && s.low > 1 / ALIKE && s.high < ALIKE))
             return false;
@@ -144,95 +145,72 @@ static bool alike(const struct vc_search_race_state *r, int best)
     return true;
 }
 
-static void judge_round(struct vc_search_race_state *r, int round, struct verdict *v)
+static void judge_round(struct vc_rounds *r, int rounds)
 {
+    struct race *a = r->arg;
+    struct vc_measure_series s;
+    bool lost[VC_ENTRANTS] = {false}, any = false;
     int best = 0;
     double score = 1;
-    for (int i = 0; i < r->p->ncand; i++) {
-        v->out[i] = r->entrant[i].out;
-        double s = v->out[i] ? INFINITY : mean_score(r, i);
-        if (s < score) {
+    /* Against native, which took part in every round that anybody took part in. */
+    for (int i = 0; i < r->n; i++) {
+        if (r->entrant[i].dropped)
+            continue;
+        over(a, i, 0, &s);
+        if (s.n > 0 && s.median < score) {
             best = i;
-            score = s;
+            score = s.median;
         }
     }
-    for (int i = 0; i < r->p->ncand && r->limits->drop; i++)
-        v->out[i] = v->out[i] || (i != best && lost(r, i, best));
-    if (round + 1 < r->limits->rounds_min) {
-        /* Fewer rounds give no interval; but nor is a point to take several times what it was given. */
-        v->stop = left(r) < -(round + 1 < PROOF ? PATIENCE : 1) * r->limits->seconds;
+    if (!a->limits->drop)
         return;
+    for (int i = 0; i < r->n; i++) {
+        lost[i] = !r->entrant[i].dropped && i != best && has_lost(a, i, best);
+        any = any || lost[i];
     }
-    v->stop = round + 1 >= r->limits->rounds_max || left(r) <= 0 || (r->limits->drop && alike(r, best));
+    r->over = !any && rounds >= r->rounds_min && are_alike(a, best);
+    for (int i = 0; i < r->n; i++)
+        r->entrant[i].dropped |= lost[i];
 }
 
-static void run_rounds(struct vc_search_race_state *r)
+int vc_search_race(struct vc_search_comm *c, struct vc_point *p, const struct vc_search_limits *limits)
 {
-    struct vc_measure_world *w = &r->c->w;
-    for (int round = 0; round < r->limits->rounds_max && racing(r) > 0; round++) {
-        int order[VC_SEARCH_MAX_CANDS], n = 0;
-        for (int i = 0; i < r->p->ncand; i++)
-            if (!r->entrant[i].out)
-                order[n++] = i;
-        for (int i = n - 1; i > 0; i--) {
-            int j = (int)(vc_measure_rand(&w->rng) % (unsigned)(i + 1)), t = order[i];
-            order[i] = order[j];
-            order[j] = t;
-        }
-        for (int i = 0; i < n; i++)
-            vc_search_round(r, order[i], vc_measure_rand(&w->rng) & 1);
-        struct verdict v = {0};
-        if (w->rank == 0) {
-            judge_round(r, round, &v);
-            v.stop = v.stop || asked_to_stop(r);
-        }
-        w->control->bcast(&v, sizeof v, MPI_BYTE, 0, w->ctl);
-        if (v.stop)
-            return;
-        for (int i = 0; i < r->p->ncand; i++) {
-            r->entrant[i].out = v.out[i];
-            r->p->cand[i].dropped = v.out[i];
-        }
-    }
-}
-
-static bool prepare(struct vc_search_race_state *r)
-{
-    struct vc_search_point *p = r->p;
-    bool ok = vc_measure_call_init(&r->call, &r->c->w, p->coll, p->bytes);
-    ok = vc_measure_starts_init(&r->starts, VC_SEARCH_STARTS) && ok;
-    for (int i = 0; i < p->ncand; i++) {
-        struct vc_search_cand *k = &p->cand[i];
-        k->rounds = 0;
-        k->dropped = k->wrong = k->slower = false;
-        ok = vc_search_cand_alloc(k, r->limits->rounds_max) && ok;
-    }
-    return vc_measure_all_agree(&r->c->w, ok);
-}
-
-int vc_search_race(struct vc_search_comm *c, struct vc_search_point *p, const struct vc_search_limits *limits,
-                   bool (*stop)(void *arg), void *arg)
-{
-    static struct vc_search_race_state race;
-    struct vc_search_race_state *r = &race;
-    *r = (struct vc_search_race_state){.c = c, .p = p, .limits = limits, .stop = stop, .arg = arg};
-    r->begin = vc_measure_now();
+    struct vc_measure_world *w = &c->w;
+    struct race a = {.c = c, .p = p, .limits = limits};
+    a.r = (struct vc_rounds){.w = w,
+                             .entrant = p->cand,
+                             .n = p->ncand,
+                             .seconds = limits->seconds,
+                             .rounds_min = limits->rounds_min,
+                             .rounds_max = limits->rounds_max,
+                             .rounds_goal = ROUNDS_GOAL,
+                             .starts_max = w->one_host ? VC_STARTS : FAR_STARTS,
+                             .block_max = BLOCK_MAX,
+                             .stop = vc_search_interrupted,
+                             .judge = judge_round,
+                             .arg = &a};
+    double begin = vc_measure_now();
     p->best = 0;
     snprintf(p->why, sizeof p->why, "not measured");
-    bool ok = p->ncand > 0 && p->ncand <= VC_SEARCH_MAX_CANDS && prepare(r);
-    if (ok) {
-        vc_measure_clock_sync(&c->w, SYNC * limits->seconds);
-        if (enter_all(r) && racing(r) > 0) {
-            size_blocks(r);
-            run_rounds(r);
-        }
-        vcoll_comm_force(&c->w.comm, vc_coll_name(p->coll), "auto", NULL, 0);
-        if (c->w.rank == 0)
-            vc_search_judge(p, limits->objective, c->w.one_host, c->w.opt->seed);
-        c->w.control->bcast(&p->best, 1, MPI_INT, 0, c->w.ctl);
+    for (int i = 0; i < p->ncand; i++) {
+        struct vc_entrant *k = &p->cand[i];
+        /* What the user has without vcoll is what is to be beaten. */
+        k->fns = &w->fn[strcmp(k->choice, "native") == 0 ? VC_IMPL_NATIVE : VC_IMPL_VCOLL];
+        k->on = w;
+        k->coll = p->coll;
+        k->bytes = p->bytes;
+        k->dropped = k->wrong = k->slower = false;
     }
-    vc_measure_call_free(&r->call);
-    vc_measure_starts_free(&r->starts);
-    p->seconds = vc_measure_now() - r->begin;
+    bool ok = p->ncand > 0 && p->ncand <= VC_ENTRANTS && vc_rounds_open(&a.r);
+    if (ok) {
+        enter_all(&a);
+        vc_rounds_run(&a.r);
+        vcoll_comm_force(&w->comm, vc_coll_name(p->coll), "auto", NULL, 0);
+        if (w->rank == 0)
+            vc_point_judge(p, limits->objective, w->one_host, w->opt->seed);
+        p->best = vc_measure_told(w, p->best);
+    }
+    vc_rounds_close(&a.r);
+    p->seconds = vc_measure_now() - begin;
     return ok ? 0 : -1;
 }

@@ -14,18 +14,16 @@
 
 /* How many times longer the point would take with the other's choice; NAN when that was not measured to an
  * end. */
-static double cost_of(const struct vc_search_point *p, const char *choice)
+static double cost_of(const struct vc_point *p, const char *choice)
 {
-    for (int i = 0; i < p->ncand; i++)
-        if (strcmp(p->cand[i].choice, choice) == 0 && p->cand[i].rounds > 0)
-            return p->cand[i].score / p->cand[p->best].score;
-    return NAN;
+    int i = vc_point_find(p, choice);
+    return i >= 0 && p->cand[i].rounds > 0 ? p->cand[i].score / p->cand[p->best].score : NAN;
 }
 
 /* What is at stake between two neighbours; 0: nothing. */
 static double stake(const struct vc_search_result *a, const struct vc_search_result *b)
 {
-    const char *x = a->p.cand[a->p.best].choice, *y = b->p.cand[b->p.best].choice;
+    const char *x = vc_search_chosen(a)->choice, *y = vc_search_chosen(b)->choice;
     if (strcmp(x, y) == 0 || (double)b->p.bytes < CLOSE * (double)a->p.bytes)
         return 0;
     double wrong_a = cost_of(&a->p, y), wrong_b = cost_of(&b->p, x);
@@ -79,10 +77,10 @@ static double usual_time(const struct vc_search_job *j)
 /* How much may be lost by staying with the choice. */
 static double doubt(const struct vc_search_result *r)
 {
-    const struct vc_search_point *p = &r->p;
+    const struct vc_point *p = &r->p;
     double most = 1;
     for (int i = 1; i < p->ncand && r->visits < VISITS; i++) {
-        const struct vc_search_cand *k = &p->cand[i];
+        const struct vc_entrant *k = &p->cand[i];
         if (i != p->best && !k->wrong && !k->dropped && k->race == 0 && k->rounds > 0)
             most = fmax(most, p->cand[p->best].score / k->score);
     }

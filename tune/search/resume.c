@@ -62,15 +62,15 @@ static int split(char *line, char *field[COLUMNS])
     return n;
 }
 
-static struct vc_search_cand *find_cand(struct vc_search_point *p, char *field[COLUMNS])
+static struct vc_entrant *find_cand(struct vc_point *p, char *field[COLUMNS])
 {
     int race = atoi(field[RACE]);
     for (int i = 0; i < p->ncand; i++)
         if (p->cand[i].race == race && strcmp(p->cand[i].choice, field[CHOICE]) == 0)
             return &p->cand[i];
-    if (p->ncand == 2 * VC_SEARCH_MAX_CANDS || strlen(field[CHOICE]) >= VC_CHOICE_TEXT)
+    if (p->ncand == 2 * VC_ENTRANTS || strlen(field[CHOICE]) >= VC_CHOICE_TEXT)
         return NULL;
-    struct vc_search_cand *k = &p->cand[p->ncand];
+    struct vc_entrant *k = &p->cand[p->ncand];
     memset(k, 0, sizeof *k);
     snprintf(k->choice, sizeof k->choice, "%s", field[CHOICE]);
     k->race = race;
@@ -78,16 +78,15 @@ static struct vc_search_cand *find_cand(struct vc_search_point *p, char *field[C
     k->wrong = atoi(field[DROPPED]) == 2;
     k->predicted = number(field[PREDICTED]);
     p->ncand++;
-    return vc_search_cand_alloc(k, MOST_ROUNDS) ? k : NULL;
+    return vc_entrant_alloc(k, MOST_ROUNDS, VC_STARTS) ? k : NULL;
 }
 
-static void take_starts(struct vc_search_cand *k, int round, char *text)
+static void take_starts(struct vc_entrant *k, int round, char *text)
 {
     int n = round ? k->upto[round - 1] : 0, first = n;
     char *save = NULL;
-    double block[VC_SEARCH_STARTS];
-    for (char *s = strtok_r(text, " ", &save); s && n - first < VC_SEARCH_STARTS;
-         s = strtok_r(NULL, " ", &save)) {
+    double block[VC_STARTS];
+    for (char *s = strtok_r(text, " ", &save); s && n - first < VC_STARTS; s = strtok_r(NULL, " ", &save)) {
         block[n - first] = number(s);
         k->sample[n++] = number(s);
     }
@@ -96,10 +95,10 @@ static void take_starts(struct vc_search_cand *k, int round, char *text)
 }
 
 /* One line of samples into the point that is being read. False: it is not one. */
-static bool take_line(struct vc_search_point *p, char *field[COLUMNS])
+static bool take_line(struct vc_point *p, char *field[COLUMNS])
 {
     int round = atoi(field[ROUND]), coll = vc_coll_by_name(field[COLL]);
-    struct vc_search_cand *k;
+    struct vc_entrant *k;
     if (coll < 0 || coll >= VC_COLL_ACCELERATED || round < 0 || round >= MOST_ROUNDS)
         return false;
     p->coll = (enum vc_coll)coll;
@@ -127,9 +126,9 @@ static bool take_line(struct vc_search_point *p, char *field[COLUMNS])
 static int place_of(const struct vc_search_job *j, char *field[COLUMNS])
 {
     for (int i = 0; i < j->nplace; i++) {
-        const struct vcoll_comm_key *k = &j->place[i].c.key;
-        if (j->place[i].open && k->ranks == atoi(field[RANKS]) && k->nodes == atoi(field[NODES]) &&
-            k->ppn == atoi(field[PPN]) && k->crowded == atoi(field[CROWDED]))
+        const struct vc_topo_key *at = &j->place[i].c.at;
+        if (j->place[i].open && at->size == atoi(field[RANKS]) && at->nnodes == atoi(field[NODES]) &&
+            at->max_ppn == atoi(field[PPN]) && at->crowded == atoi(field[CROWDED]))
             return i;
     }
     return -1;
@@ -137,7 +136,7 @@ static int place_of(const struct vc_search_job *j, char *field[COLUMNS])
 
 /* What is being read. */
 struct reading {
-    struct vc_search_point p;
+    struct vc_point p;
     int place;
     char setting[64];
     bool bad;
@@ -145,16 +144,9 @@ struct reading {
 
 static void forget(struct reading *r)
 {
-    struct vc_search_cand *cand = r->p.cand;
-    r->p.cand = NULL;
-    struct vc_search_point old = r->p;
-    old.cand = cand;
-    for (int i = 0; i < old.ncand; i++) {
-        struct vc_search_point one = {.cand = calloc(1, sizeof *cand), .ncand = 1};
-        if (one.cand)
-            one.cand[0] = cand[i];
-        vc_search_point_free(&one);
-    }
+    struct vc_entrant *cand = r->p.cand;
+    for (int i = 0; i < r->p.ncand; i++)
+        vc_entrant_free(&cand[i]);
     *r = (struct reading){.p = {.cand = cand}};
 }
 
@@ -166,11 +158,11 @@ static void finish_point(struct vc_search_job *j, struct reading *r, const char 
     double seconds = 0;
     if (sscanf(words, "%lf %127s", &seconds, choice) < 1)
         r->bad = true;
-    struct vc_search_point *p = &r->p;
+    struct vc_point *p = &r->p;
     bool usable = !r->bad && r->place >= 0 && p->ncand > 0 && p->cand[0].rounds > 0 &&
                   strcmp(p->cand[0].choice, "native") == 0;
-    struct vc_search_cand *own = usable ? malloc((size_t)p->ncand * sizeof *own) : NULL;
-    struct vc_search_point mine = *p;
+    struct vc_entrant *own = usable ? malloc((size_t)p->ncand * sizeof *own) : NULL;
+    struct vc_point mine = *p;
     bool again = usable && vc_search_find(j, r->place, p->coll, p->bytes);
     mine.cand = own;
     mine.seconds = seconds;
@@ -182,12 +174,11 @@ static void finish_point(struct vc_search_job *j, struct reading *r, const char 
         return;
     }
     memcpy(own, p->cand, (size_t)p->ncand * sizeof *own);
-    to->resumed = true;
     snprintf(to->setting, sizeof to->setting, "%s", r->setting);
     for (int i = 0; i < p->ncand; i++)
         if (own[i].race == 0 && strcmp(own[i].choice, choice) == 0)
             to->p.builtin = i;
-    vc_search_judge(&to->p, j->o->objective, j->place[r->place].c.w.one_host, j->o->m.seed);
+    vc_point_judge(&to->p, j->objective, j->place[r->place].c.w.one_host, j->o->m.seed);
     j->taken_over += !again;
     p->ncand = 0;
     forget(r);
@@ -213,8 +204,7 @@ static void take(struct vc_search_job *j, struct reading *r, char *line)
 
 static int read_all(struct vc_search_job *j, FILE *f, const char *name, long *keep)
 {
-    struct reading r = {
-        .p = {.cand = calloc((size_t)2 * VC_SEARCH_MAX_CANDS, sizeof(struct vc_search_cand))}};
+    struct reading r = {.p = {.cand = calloc((size_t)2 * VC_ENTRANTS, sizeof(struct vc_entrant))}};
     char *line = NULL, is[4096], why[512] = "it is no file of samples";
     size_t cap = 0;
     bool known = false;
@@ -245,7 +235,7 @@ static int read_all(struct vc_search_job *j, FILE *f, const char *name, long *ke
     return -1;
 }
 
-int vc_search_state_load(struct vc_search_job *j, const char *file, long *keep)
+int vc_search_resume(struct vc_search_job *j, const char *file, long *keep)
 {
     FILE *f = fopen(file, "re");
     if (!f) {

@@ -5,8 +5,8 @@ add_library(vcoll_points STATIC ${CMAKE_CURRENT_LIST_DIR}/rules.c)
 target_link_libraries(vcoll_points PUBLIC vcoll_core vcoll_flags PkgConfig::JANSSON m)
 
 set(_search
-  check check_rules comm device entrant fit fit_cpu fit_link fit_node fit_probe guard judge moderate places point progress
-  race refine remeasure remeasure_load remeasure_point restore resume run sides sigs space state write)
+  again comm device fit fit_cpu fit_link fit_node fit_probe guard guide moderate places point race refine restore resume run
+  space state write)
 list(TRANSFORM _search REPLACE "(.+)" "${CMAKE_CURRENT_LIST_DIR}/\\1.c")
 add_library(vcoll_search STATIC ${_search})
 # The rooms below the front door for tables, choices, plans and the cost model.

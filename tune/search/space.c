@@ -14,8 +14,8 @@
 #define PLAN_RANKS 8     /* so many ranks' plans tell two choices apart */
 
 struct list {
-    char choice[VC_SEARCH_MAX_CANDS][VC_CHOICE_TEXT];
-    struct vc_alg_choice parsed[VC_SEARCH_MAX_CANDS];
+    char choice[VC_ENTRANTS][VC_CHOICE_TEXT];
+    struct vc_alg_choice parsed[VC_ENTRANTS];
     int n;
 };
 
@@ -86,7 +86,7 @@ static void add(struct list *l, const struct vc_search_comm *c, enum vc_coll col
                 const struct vc_alg_choice *choice)
 {
     struct vc_shape shape = shape_of(c, coll, bytes, choice);
-    if (l->n == VC_SEARCH_MAX_CANDS || vc_alg_refuses(choice->alg, &shape))
+    if (l->n == VC_ENTRANTS || vc_alg_refuses(choice->alg, &shape))
         return;
     char *text = l->choice[l->n];
     for (int i = 0; i < l->n && choice->alg->kind == VC_ALG_PLAN; i++)
@@ -115,8 +115,8 @@ static void add_params(struct list *l, const struct vc_search_comm *c, enum vc_c
             add(l, c, coll, bytes, &x);
     }
     for (size_t i = 0; i < sizeof leaders / sizeof leaders[0]; i++) {
-        struct vc_alg_choice x = {.alg = alg, .leaders = leaders[i] ? leaders[i] : c->key.ppn};
-        if ((alg->params & VC_PARAM_LEADERS) && x.leaders <= c->key.ppn)
+        struct vc_alg_choice x = {.alg = alg, .leaders = leaders[i] ? leaders[i] : c->at.max_ppn};
+        if ((alg->params & VC_PARAM_LEADERS) && x.leaders <= c->at.max_ppn)
             add(l, c, coll, bytes, &x);
     }
 }
@@ -125,7 +125,7 @@ static void add_params(struct list *l, const struct vc_search_comm *c, enum vc_c
 static void collect(struct list *l, const struct vc_search_comm *c, enum vc_coll coll, size_t bytes)
 {
     const struct vc_alg *const *list = vc_alg_list(coll);
-    bool verbs = c->key.nodes > 1 && strcmp(c->key.network, "verbs") == 0;
+    bool verbs = c->at.nnodes > 1 && c->at.have_verbs;
     for (int i = 0; list[i]; i++) {
         struct vc_alg_choice base = {.alg = list[i]};
         add(l, c, coll, bytes, &base);
@@ -141,61 +141,57 @@ static void collect(struct list *l, const struct vc_search_comm *c, enum vc_coll
     vcoll_comm_force(&c->w.comm, vc_coll_name(coll), "auto", NULL, 0);
 }
 
-int vc_search_candidates(const struct vc_search_comm *c, enum vc_coll coll, size_t bytes,
-                         struct vc_search_point *p)
+bool vc_search_add(struct vc_point *p, const char *choice, double predicted)
+{
+    if (vc_point_find(p, choice) >= 0)
+        return true;
+    struct vc_entrant *more =
+        p->ncand < VC_ENTRANTS ? realloc(p->cand, ((size_t)p->ncand + 1) * sizeof *more) : NULL;
+    if (!more)
+        return false;
+    p->cand = more;
+    more[p->ncand] = (struct vc_entrant){.predicted = predicted};
+    snprintf(more[p->ncand++].choice, VC_CHOICE_TEXT, "%s", choice);
+    return true;
+}
+
+int vc_search_candidates(const struct vc_search_comm *c, enum vc_coll coll, size_t bytes, struct vc_point *p)
 {
     struct vc_measure_world w = c->w;
     struct list *l = calloc(1, sizeof *l);
-    p->coll = coll;
-    p->bytes = bytes;
-    p->ncand = 0;
-    p->cand = NULL;
-    if (!vc_measure_all_agree(&w, l != NULL)) {
-        free(l);
-        return -1;
+    bool ok = vc_measure_all_agree(&w, l != NULL);
+    *p = (struct vc_point){.coll = coll, .bytes = bytes};
+    if (ok) {
+        if (w.rank == 0)
+            collect(l, c, coll, bytes);
+        l->n = vc_measure_told(&w, l->n);
+        w.control->bcast(l->choice, l->n * VC_CHOICE_TEXT, MPI_BYTE, 0, w.ctl);
     }
-    if (w.rank == 0)
-        collect(l, c, coll, bytes);
-    w.control->bcast(&l->n, 1, MPI_INT, 0, w.ctl);
-    w.control->bcast(l->choice, l->n * VC_CHOICE_TEXT, MPI_BYTE, 0, w.ctl);
-    p->cand = calloc((size_t)l->n, sizeof *p->cand);
-    bool ok = vc_measure_all_agree(&w, p->cand != NULL);
-    for (int i = 0; ok && i < l->n; i++) {
-        memcpy(p->cand[i].choice, l->choice[i], VC_CHOICE_TEXT);
-        p->cand[i].predicted = NAN;
-    }
-    p->ncand = ok ? l->n : 0;
+    for (int i = 0; ok && i < l->n; i++)
+        ok = vc_search_add(p, l->choice[i], NAN);
     free(l);
-    p->builtin = ok ? vc_search_builtin(c, p) : 0;
-    return ok ? 0 : -1;
+    int builtin = vc_point_find(p, vcoll_comm_algorithm(&w.comm, vc_coll_name(coll), bytes));
+    p->builtin = builtin > 0 ? builtin : 0;
+    return vc_measure_all_agree(&w, ok) ? 0 : -1;
 }
 
-int vc_search_builtin(const struct vc_search_comm *c, const struct vc_search_point *p)
-{
-    const char *name = vcoll_comm_algorithm(&c->w.comm, vc_coll_name(p->coll), p->bytes);
-    for (int i = 0; i < p->ncand; i++)
-        if (strcmp(p->cand[i].choice, name) == 0)
-            return i;
-    return 0;
-}
-
-double vc_search_predict_one(const struct vc_search_comm *c, const struct vc_search_point *p,
+double vc_search_predict_one(const struct vc_search_comm *c, const struct vc_point *p,
                              const struct vc_model *m, const char *text)
 {
     struct vc_alg_choice choice;
     if (vc_choice_parse(p->coll, text, &choice) != VC_OK || !choice.alg || choice.alg->kind == VC_ALG_NATIVE)
         return NAN;
     /* The model knows what lies between nodes as one way, that which is taken by default. */
-    if (choice.channel == VC_CHANNEL_MPI && strcmp(c->key.network, "verbs") == 0)
+    if (choice.channel == VC_CHANNEL_MPI && c->at.have_verbs)
         return NAN;
     struct vc_shape shape = shape_of(c, p->coll, p->bytes, &choice);
     uint32_t spin = choice.policy ? vc_policy_spin(choice.policy) : VC_POLICY_SPIN_DEFAULT;
     struct vc_model_case k = {
         .alg = choice.alg,
         .shape = &shape,
-        .wait = choice.policy    ? vc_policy_mode(choice.policy)
-                : c->key.crowded ? VC_WAIT_EVENT
-                                 : VC_WAIT_AUTO,
+        .wait = choice.policy   ? vc_policy_mode(choice.policy)
+                : c->at.crowded ? VC_WAIT_EVENT
+                                : VC_WAIT_AUTO,
         .spin = spin == VC_POLICY_SPIN_DEFAULT ? SPIN_USUAL : spin * 1e-6,
         .apart = vc_model_apart(m),
     };
@@ -203,7 +199,7 @@ double vc_search_predict_one(const struct vc_search_comm *c, const struct vc_sea
 }
 
 /* Where a candidate stands in the order of trying: what the rules take comes right after native. */
-static double place_of(const struct vc_search_point *p, int i, double best)
+static double place_of(const struct vc_point *p, int i, double best)
 {
     double predicted = p->cand[i].predicted;
     if (i == 0 || i == p->builtin)
@@ -211,32 +207,33 @@ static double place_of(const struct vc_search_point *p, int i, double best)
     return isnan(predicted) ? (isinf(best) ? i : UNKNOWN * best) : predicted;
 }
 
-int vc_search_predict(const struct vc_search_comm *c, struct vc_search_point *p, const struct vc_model *m,
-                      bool all)
+void vc_search_predict(const struct vc_search_comm *c, struct vc_point *p, const struct vc_model *m, bool all)
 {
-    double best = INFINITY, place[VC_SEARCH_MAX_CANDS];
-    int dropped = 0;
+    double best = INFINITY, place[VC_ENTRANTS];
     for (int i = 0; i < p->ncand; i++) {
         p->cand[i].predicted = vc_search_predict_one(c, p, m, p->cand[i].choice);
         best = fmin(best, p->cand[i].predicted);
     }
     for (int i = 0; i < p->ncand; i++) {
         p->cand[i].skip = !all && i != p->builtin && p->cand[i].predicted > FAR_WORSE * best;
-        dropped += p->cand[i].skip;
         place[i] = place_of(p, i, best);
     }
     for (int i = 1; i < p->ncand; i++)
         for (int k = i; k > 0 && place[k] < place[k - 1]; k--) {
-            struct vc_search_cand t = p->cand[k];
+            struct vc_entrant t = p->cand[k];
             double at = place[k];
             p->cand[k] = p->cand[k - 1];
             p->cand[k - 1] = t;
             place[k] = place[k - 1];
             place[k - 1] = at;
         }
-    if (p->builtin > 0)
-        p->builtin = 1;
-    return dropped;
+    p->builtin = p->builtin > 0;
+}
+
+size_t vc_search_plain(const char *choice)
+{
+    const char *wait = strstr(choice, ":wait=");
+    return wait ? (size_t)(wait - choice) : strlen(choice);
 }
 
 void vc_search_with_policy(const char *choice, const char *policy, char *out, size_t len)

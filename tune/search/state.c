@@ -26,7 +26,7 @@ void vc_search_identity(const struct vc_search_job *j, char *buf, size_t len)
 {
     const struct vc_measure_opts *b = &j->o->m;
     int n = snprintf(buf, len, "version=%s ranks=%d hosts=%s objective=%s", vcoll_version(), j->w->size,
-                     j->hosts, vc_search_objective_name(j->o->objective));
+                     j->hosts, vc_objective_name(j->objective));
     for (int i = 0; i < b->nset && n < (int)len; i++)
         n += snprintf(buf + n, len - (size_t)n, " setting:%s", b->set[i]);
 }
@@ -36,7 +36,7 @@ static bool exists(const char *name)
     return access(name, F_OK) == 0;
 }
 
-bool vc_search_state_refuses(const struct vc_search_opts *o)
+bool vc_search_refuses(const struct vc_search_opts *o)
 {
     if (o->force)
         return false;
@@ -73,10 +73,9 @@ int vc_search_state_open(struct vc_search_job *j)
 {
     const char *name = j->o->samples;
     long keep = 0;
-    snprintf(j->samples, sizeof j->samples, "%s", name);
-    if (vc_search_state_refuses(j->o))
+    if (vc_search_refuses(j->o))
         return -1;
-    if (j->o->resume && vc_search_state_load(j, name, &keep) != 0)
+    if (j->o->resume && vc_search_resume(j, name, &keep) != 0)
         return -1;
     if (keep > 0 && truncate(name, keep) != 0) {
         fprintf(stderr, "vcoll tune: cannot write %s: %s\n", name, strerror(errno));
@@ -94,7 +93,7 @@ int vc_search_state_open(struct vc_search_job *j)
 /* What all lines of a point, and of a candidate, have in common. */
 struct line {
     char point[192], tail[96];
-    const struct vc_search_cand *k;
+    const struct vc_entrant *k;
 };
 
 static void put_line(FILE *f, const struct line *l, int round, const char *measure, double seconds,
@@ -111,7 +110,7 @@ static void put_line(FILE *f, const struct line *l, int round, const char *measu
 
 static void put_cand(FILE *f, const struct line *l)
 {
-    const struct vc_search_cand *k = l->k;
+    const struct vc_entrant *k = l->k;
     for (int r = 0; r < k->rounds; r++) {
         put_line(f, l, r, "start", k->raw[VC_MEASURE_START][r], NAN);
         for (int i = r ? k->upto[r - 1] : 0; i < k->upto[r]; i++)
@@ -132,8 +131,8 @@ static void put_cand(FILE *f, const struct line *l)
 
 void vc_search_state_add(struct vc_search_job *j, const struct vc_search_result *r)
 {
-    const struct vcoll_comm_key *key = &j->place[r->place].c.key;
-    const struct vc_search_point *p = &r->p;
+    const struct vc_topo_key *at = &j->place[r->place].c.at;
+    const struct vc_point *p = &r->p;
     char *text = NULL, date[32];
     size_t len = 0;
     time_t now = time(NULL);
@@ -145,8 +144,8 @@ void vc_search_state_add(struct vc_search_job *j, const struct vc_search_result 
         return;
     }
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-    snprintf(l.point, sizeof l.point, "%s,%zu,%d,%d,%d,%d,%s", vc_coll_name(p->coll), p->bytes, key->ranks,
-             key->nodes, key->ppn, key->crowded, r->setting);
+    snprintf(l.point, sizeof l.point, "%s,%zu,%d,%d,%d,%d,%s", vc_coll_name(p->coll), p->bytes, at->size,
+             at->nnodes, at->max_ppn, at->crowded, r->setting);
     snprintf(l.tail, sizeof l.tail, "%llu,%s", (unsigned long long)j->o->m.seed, date);
     for (int i = 0; i < p->ncand; i++) {
         l.k = &p->cand[i];
@@ -155,7 +154,7 @@ void vc_search_state_add(struct vc_search_job *j, const struct vc_search_result 
     fprintf(f, "# done %.3f %s %s\n", p->seconds, p->cand[p->builtin].choice, l.point);
     /* In one piece and at once: mpirun may kill this process at any time. */
     if (fclose(f) != 0 || fwrite(text, 1, len, j->csv) != len || fflush(j->csv) != 0) {
-        fprintf(stderr, "vcoll tune: cannot write %s: %s\n", j->samples, strerror(errno));
+        fprintf(stderr, "vcoll tune: cannot write %s: %s\n", j->o->samples, strerror(errno));
         j->failed = true;
     }
     free(text);

@@ -13,36 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-void vc_search_topo_key(const struct vc_search_place *p, struct vc_topo_key *key)
-{
-    *key = p->c.at;
-    key->have_chan = true;
-    key->hier = &p->c.hier;
-}
-
-struct vc_measured *vc_search_points(const struct vc_search_job *j, int *n)
-{
-    struct vc_measured *list = calloc((size_t)j->nresult + 1, sizeof *list);
-    *n = 0;
-    for (int place = 0; place < j->nplace && list; place++)
-        for (int i = 0; i < j->nresult; i++) {
-            const struct vc_search_point *p = &j->result[i].p;
-            const struct vc_search_cand *k = &p->cand[p->best];
-            if (j->result[i].place != place)
-                continue;
-            struct vc_measured *m = &list[(*n)++];
-            *m = (struct vc_measured){.at = j->place[place].c.at,
-                                      .coll = p->coll,
-                                      .bytes = p->bytes,
-                                      .ratio = k->ratio.median,
-                                      .ratio_low = k->ratio.low,
-                                      .rounds = k->rounds};
-            memcpy(m->choice, k->choice, sizeof m->choice);
-            memcpy(m->why, p->why, sizeof m->why);
-        }
-    return list;
-}
-
 static void put_real(json_t *o, const char *key, double v)
 {
     if (isfinite(v))
@@ -60,15 +30,15 @@ static json_t *series(const struct vc_measure_series *s, bool tail)
     return o;
 }
 
-static json_t *candidate(const struct vc_search_cand *k)
+static json_t *candidate(const struct vc_entrant *k)
 {
     json_t *o = json_pack("{s:s, s:i, s:b}", "choice", k->choice, "rounds", k->rounds, "dropped",
                           k->dropped || k->skip || k->rounds == 0);
     put_real(o, "score", k->score);
-    if (k->start.n > 0)
-        json_object_set_new(o, "start", series(&k->start, true));
-    if (k->b2b.n > 0)
-        json_object_set_new(o, "b2b", series(&k->b2b, false));
+    if (k->time[VC_MEASURE_START].n > 0)
+        json_object_set_new(o, "start", series(&k->time[VC_MEASURE_START], true));
+    if (k->time[VC_MEASURE_B2B].n > 0)
+        json_object_set_new(o, "b2b", series(&k->time[VC_MEASURE_B2B], false));
     put_real(o, "cpu", k->rounds > 0 ? k->cpu : NAN);
     put_real(o, "predicted", k->predicted);
     if (k->ratio.n > 0)
@@ -80,12 +50,10 @@ static json_t *candidate(const struct vc_search_cand *k)
 
 static json_t *point(const struct vc_search_job *j, const struct vc_search_result *r)
 {
-    const struct vc_search_point *p = &r->p;
-    struct vc_topo_key key;
+    const struct vc_point *p = &r->p;
     json_t *o = json_pack("{s:s, s:I}", "collective", vc_coll_name(p->coll), "bytes", (json_int_t)p->bytes);
-    vc_search_topo_key(&j->place[r->place], &key);
-    vc_topo_to_json(&key, o);
-    json_object_set_new(o, "chosen", json_string(p->cand[p->best].choice));
+    vc_topo_to_json(&j->place[r->place].c.at, o);
+    json_object_set_new(o, "chosen", json_string(vc_search_chosen(r)->choice));
     json_object_set_new(o, "why", json_string(p->why));
     json_t *list = json_array();
     if (vc_coll_reduces(p->coll))
@@ -109,9 +77,9 @@ static json_t *trial(const struct vc_search_job *j, const struct vc_search_trial
         put_real(o, "native", t->point[i].native);
         json_array_append_new(points, o);
     }
-    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o}", "device", j->place[0].c.key.device, "netdev",
-                     vc_device_setting_netdev(), "setting", t->setting, "found", t->found, "chosen",
-                     t->chosen, "points", points);
+    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o}", "device", j->place[0].c.at.device, "netdev",
+                     vc_device_netdev(), "setting", t->setting, "found", t->found, "chosen", t->chosen,
+                     "points", points);
 }
 
 static void put_pair(json_t *o, const char *key, const struct vc_param_cq_mod *m)
@@ -128,7 +96,7 @@ static json_t *devices(const struct vc_search_job *j)
             t = &j->trial[i];
     if (!t)
         return NULL;
-    const struct vcoll_comm_key *k = &j->place[0].c.key;
+    const struct vc_topo_key *k = &j->place[0].c.at;
     json_t *row = json_object(), *what = json_object();
     if (k->device[0])
         json_object_set_new(row, "device", json_string(k->device));
@@ -178,14 +146,38 @@ static json_t *provenance(const struct vc_search_job *j)
     json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:I, s:s, s:f, s:f, s:i, s:i, s:i, s:s, s:b}",
                           "vcoll", vcoll_version(), "mpi", vc_measure_mpi_name(), "date", date, "command",
                           words(j), "hosts", list, "cpus", j->w->cpus, "seed", (json_int_t)j->o->m.seed,
-                          "objective", vc_search_objective_name(j->o->objective), "budget_seconds", j->budget,
-                          "took_seconds", vc_measure_now() - j->begin, "points_measured", j->points_tried,
-                          "points_exhaustive", j->points_exhaustive, "points_taken_over", j->taken_over,
-                          "samples", j->o->samples, "partial", j->interrupted || j->skipped > 0);
+                          "objective", vc_objective_name(j->objective), "budget_seconds", j->o->budget,
+                          "took_seconds", j->took, "points_measured", j->points_tried, "points_exhaustive",
+                          j->points_exhaustive, "points_taken_over", j->taken_over, "samples", j->o->samples,
+                          "partial", j->interrupted || j->skipped > 0);
     json_object_set_new(o, "exhaustive_seconds", json_real(j->exhaustive));
     json_object_set_new(o, "points_skipped", json_integer(j->skipped));
     json_object_set_new(o, "ranks", json_integer(j->w->size));
     return o;
+}
+
+/* The results, place by place; *n of them. NULL without memory. */
+static struct vc_measured *points_of(const struct vc_search_job *j, int *n)
+{
+    struct vc_measured *list = calloc((size_t)j->nresult + 1, sizeof *list);
+    *n = 0;
+    for (int place = 0; place < j->nplace && list; place++)
+        for (int i = 0; i < j->nresult; i++) {
+            const struct vc_point *p = &j->result[i].p;
+            const struct vc_entrant *k = vc_search_chosen(&j->result[i]);
+            if (j->result[i].place != place)
+                continue;
+            struct vc_measured *m = &list[(*n)++];
+            *m = (struct vc_measured){.at = j->place[place].c.at,
+                                      .coll = p->coll,
+                                      .bytes = p->bytes,
+                                      .ratio = k->ratio.median,
+                                      .ratio_low = k->ratio.low,
+                                      .rounds = k->rounds};
+            memcpy(m->choice, k->choice, sizeof m->choice);
+            memcpy(m->why, p->why, sizeof m->why);
+        }
+    return list;
 }
 
 static json_t *build(const struct vc_search_job *j)
@@ -196,7 +188,7 @@ static json_t *build(const struct vc_search_job *j)
     json_object_set_new(t, "provenance", provenance(j));
     if ((model = vc_model_to_json(&j->model)))
         json_object_set_new(t, "model", model);
-    struct vc_measured *points = vc_search_points(j, &n);
+    struct vc_measured *points = points_of(j, &n);
     json_object_set_new(t, "rules", points ? vc_rules_of_points(points, n) : json_array());
     free(points);
     if ((rows = devices(j)))
@@ -231,7 +223,7 @@ static char *with_checksum(json_t *t)
 static bool obeyed(const struct vc_search_job *j, const struct vc_table *t)
 {
     int n = 0;
-    struct vc_measured *p = vc_search_points(j, &n);
+    struct vc_measured *p = points_of(j, &n);
     bool ok = p != NULL;
     for (int i = 0; i < n; i++) {
         char got[VC_CHOICE_TEXT];
