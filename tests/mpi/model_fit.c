@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The cost model's parameters, measured quickly: valid, the same on all ranks, and enough for predictions. */
 #include "tune/search/internal.h"
-#include "tune/table/json.h"
+#include "tune/table/table.h"
 
 #include <math.h>
 #include <stdlib.h>

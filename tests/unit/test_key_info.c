@@ -3,8 +3,9 @@
  * say: test_key_info SOURCE_DIR. A mismatch prints what must stand there. */
 #include "coll/info.h"
 #include "coll/registry.h"
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

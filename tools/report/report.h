@@ -15,7 +15,7 @@
 #ifndef VC_TOOLS_REPORT_REPORT_H
 #define VC_TOOLS_REPORT_REPORT_H
 
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 #include "tools/table/explain.h"
 
 #include "transport/base.h"
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #include "tools/table/axes.h"
 
 #include "transport/base.h"
-#include "tune/table/internal.h"
+#include "tune/table/table.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

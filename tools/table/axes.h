@@ -7,7 +7,7 @@
 #define VC_TOOLS_TABLE_AXES_H
 
 #include "tools/table/key.h"
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 
 struct table_grid {
     const struct vc_key_info *axis[VC_KEYS_MAX]; /**< in the order in which boxes grow */

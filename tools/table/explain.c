@@ -5,7 +5,7 @@
 #include "coll/info.h"
 #include "tools/vcoll/tools.h"
 #include "transport/base.h"
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "tools/table/tool.h"
 
 #include "transport/base.h"
-#include "tune/table/internal.h"
+#include "tune/table/table.h"
 #include <stdlib.h>
 #include <string.h>
 

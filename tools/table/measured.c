@@ -2,7 +2,7 @@
 /* What a table's "measured" says about a call and about a choice. */
 #include "tools/table/tool.h"
 
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 #include <math.h>
 #include <string.h>
 

@@ -4,7 +4,7 @@
 
 #include "tools/vcoll/tools.h"
 #include "transport/base.h"
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

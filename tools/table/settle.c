@@ -8,8 +8,7 @@
 #include "tools/table/tool.h"
 
 #include "transport/base.h"
-#include "tune/table/key_info.h"
-#include "tune/table/internal.h"
+#include "tune/table/table.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "tools/table/explain.h"
 
 #include "transport/base.h"
-#include "tune/table/internal.h"
+#include "tune/table/table.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

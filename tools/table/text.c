@@ -2,8 +2,8 @@
 /* Rows and their parts in words. */
 #include "tools/table/tool.h"
 
-#include "tune/table/key_info.h"
-#include "tune/params/internal.h"
+#include "tune/table/table.h"
+#include "tune/params/params.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -80,7 +80,7 @@ char *table_keys_text(const struct vc_row_keys *k, char *buf, size_t len)
             if (*(const char *)asks)
                 vc_append(buf, len, "%s%s%s", before, i->listed[0], (const char *)asks);
         } else if (*(const unsigned *)asks && i->kind == VC_KEY_FLAG) {
-            vc_append(buf, len, "%s%s", before, i->listed[*(const unsigned *)asks == i->yes]);
+            vc_append(buf, len, "%s%s", before, i->listed[*(const unsigned *)asks == VC_YES]);
         } else if (*(const unsigned *)asks) {
             vc_append(buf, len, "%s%s", before, i->listed[0]);
             before = "";

@@ -7,7 +7,7 @@
 #define VC_TOOLS_TABLE_TOOL_H
 
 #include "tools/table/key.h"
-#include "tune/select/choice.h"
+#include "tune/params/params.h"
 #include "tune/table/table.h"
 #include <argp.h>
 #include <jansson.h>

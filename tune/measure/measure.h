@@ -11,7 +11,7 @@
 #define VC_TUNE_MEASURE_MEASURE_H
 
 #include "coll/coll.h"
-#include "tune/select/choice.h"
+#include "tune/params/params.h"
 #include <jansson.h>
 #include <mpi.h>
 #include <stdbool.h>

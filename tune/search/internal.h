@@ -4,7 +4,7 @@
 #define VC_TUNE_SEARCH_INTERNAL_H
 
 #include "tune/search/search.h"
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 
 /* ---- comm.c ---- */
 

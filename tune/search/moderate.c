@@ -4,7 +4,7 @@
  * not decide. The best is left set for the rest of the run. */
 #include "tune/search/internal.h"
 
-#include "tune/params/internal.h"
+#include "tune/params/params.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

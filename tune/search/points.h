@@ -7,7 +7,7 @@
 #ifndef VC_TUNE_SEARCH_POINTS_H
 #define VC_TUNE_SEARCH_POINTS_H
 
-#include "tune/select/choice.h"
+#include "tune/params/params.h"
 #include "tune/select/select.h"
 #include "tune/table/table.h"
 #include <jansson.h>

@@ -3,8 +3,7 @@
 #include "coll/info.h"
 #include "tune/search/points.h"
 
-#include "tune/table/json.h"
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,7 @@
 #include "coll/info.h"
 #include "tune/search/internal.h"
 
-#include "tune/table/key_info.h"
-#include "tune/table/json.h"
+#include "tune/table/table.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

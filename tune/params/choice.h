@@ -4,10 +4,37 @@
  * [:wait=poll|event|hybrid|auto][:spin=us]", e.g. "two_level_multi:leaders=2:wait=hybrid:spin=40". The one
  * spelling of choices in VCOLL_ALG, in vcoll_comm_force(), in the tuner's samples and in what it prints.
  */
-#ifndef VC_TUNE_SELECT_CHOICE_H
-#define VC_TUNE_SELECT_CHOICE_H
+#ifndef VC_TUNE_PARAMS_CHOICE_H
+#define VC_TUNE_PARAMS_CHOICE_H
 
-#include "tune/params/params.h"
+#include "coll/registry.h"
+#include "transport/wait.h"
+
+/** Which channel carries a plan's messages between nodes. */
+enum vc_choice_channel {
+    VC_CHANNEL_AUTO,  /**< verbs where the world has agreed on it, otherwise the underlying MPI */
+    VC_CHANNEL_VERBS, /**< unusable where there is none */
+    VC_CHANNEL_MPI,
+    VC_CHANNELS
+};
+
+/**
+ * How a call waits, in one word that a call compares: 0 is what the settings say (VCOLL_WAIT, VCOLL_SPIN_US),
+ * otherwise 1 + enum vc_wait_mode in the upper eight bits and microseconds of spinning in the rest (hybrid;
+ * VC_POLICY_SPIN_DEFAULT: VCOLL_SPIN_US).
+ */
+typedef uint32_t vc_policy;
+#define VC_POLICY_SPIN_DEFAULT 0xffffffu
+
+/** How a call runs: from VCOLL_ALG, a row of a table, or vcoll_comm_force(). */
+struct vc_alg_choice {
+    const struct vc_alg *alg; /**< NULL: not forced */
+    size_t segment;           /**< bytes; 0 here and below: default */
+    int radix;
+    int leaders;
+    vc_policy policy;
+    enum vc_choice_channel channel;
+};
 
 #define VC_CHOICE_TEXT        128 /**< bytes that the text of any choice fits into */
 #define VC_CHOICE_RADIX_MAX   1024

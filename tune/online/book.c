@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tune/online/table.h"
+/* What was found, collected and written as a table. */
+#include "tune/online/online.h"
 
 #include "coll/info.h"
 #include "include/vcoll/vcoll.h"
-#include "tune/table/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +22,7 @@
 #define DIGITS 6 /* of what was measured */
 
 struct vc_online_row {
-    int ranks, nodes, ppn;
-    bool crowded, verbs;
+    struct vc_row_keys keys;
     enum vc_coll coll;
     bool commutative;
     size_t min, max;
@@ -34,23 +33,18 @@ struct vc_online_row {
 
 /* ---- collecting ---- */
 
-#define DIFFER(field)                                                                                        \
-    if (x->field != y->field)                                                                                \
-    return x->field < y->field ? -1 : 1
-
 /* By keys: 0 for rows that would hold for the same calls. */
 static int compare(const void *a, const void *b)
 {
     const struct vc_online_row *x = a, *y = b;
-    DIFFER(coll);
-    DIFFER(ranks);
-    DIFFER(nodes);
-    DIFFER(ppn);
-    DIFFER(crowded);
-    DIFFER(verbs);
-    DIFFER(commutative);
-    DIFFER(min);
-    return 0;
+    if (x->coll != y->coll)
+        return x->coll < y->coll ? -1 : 1;
+    int order = vc_row_keys_order(&x->keys, &y->keys);
+    if (order != 0)
+        return order;
+    if (x->commutative != y->commutative)
+        return x->commutative < y->commutative ? -1 : 1;
+    return x->min < y->min ? -1 : x->min > y->min;
 }
 
 static bool grow(struct vc_online_book *b)
@@ -79,11 +73,6 @@ static void add_row(void *arg, enum vc_coll coll, size_t bytes_min, size_t bytes
     const struct adding *to = arg;
     struct vc_online_book *b = to->book;
     struct vc_online_row row = {
-        .ranks = to->key->size,
-        .nodes = to->key->nnodes,
-        .ppn = to->key->max_ppn,
-        .crowded = to->key->crowded,
-        .verbs = to->key->have_verbs,
         .coll = coll,
         .commutative = commutative,
         .min = bytes_min,
@@ -92,6 +81,7 @@ static void add_row(void *arg, enum vc_coll coll, size_t bytes_min, size_t bytes
         .gain = gain,
         .trials = trials,
     };
+    vc_row_keys_exactly(&row.keys, to->key);
     for (int i = 0; i < b->n; i++)
         if (compare(&b->row[i], &row) == 0) {
             if (row.trials > b->row[i].trials)
@@ -118,11 +108,10 @@ void vc_online_book_free(struct vc_online_book *b)
 
 static json_t *row_json(const struct vc_online_row *r)
 {
-    json_t *o = json_pack("{s:s, s:i, s:i, s:i, s:b, s:s}", "collective", vc_coll_name(r->coll), "ranks",
-                          r->ranks, "nodes", r->nodes, "ppn", r->ppn, "crowded", (int)r->crowded, "network",
-                          r->verbs ? "verbs" : "mpi");
+    json_t *o = json_pack("{s:s}", "collective", vc_coll_name(r->coll));
     if (!o)
         return NULL;
+    vc_row_keys_to_json(&r->keys, o);
     if (vc_coll_sized(r->coll))
         json_object_set_new(o, "bytes", json_pack("[I, I]", (json_int_t)r->min, (json_int_t)r->max));
     if (vc_coll_reduces(r->coll))

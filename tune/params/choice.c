@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tune/select/choice.h"
+#include "tune/params/choice.h"
 
 #include "tune/params/internal.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What table*.c share among themselves. */
-#ifndef VC_TUNE_TABLE_INTERNAL_H
-#define VC_TUNE_TABLE_INTERNAL_H
+/* Reading a table's text: the place that is looked at, mistakes told with it, and members by kind of value.
+ */
+#ifndef VC_TUNE_TABLE_READER_H
+#define VC_TUNE_TABLE_READER_H
 
-#include "tune/table/table.h"
+#include "tune/table/keys.h"
 
 #include <jansson.h>
 
@@ -25,7 +26,7 @@ struct vc_tab {
     int depth;
 };
 
-/* ---- table_pos.c ---- */
+/* ---- mistakes and their places (pos.c) ---- */
 
 void vc_tab_into(struct vc_tab *t, const char *key);
 void vc_tab_into_element(struct vc_tab *t, size_t index);
@@ -40,7 +41,8 @@ int vc_tab_fail_at(const struct vc_tab *t, int line, int column, const char *tex
 /** Refuses a NUL byte in the text: jansson passes over one that stands behind a number. */
 int vc_tab_no_nul(const struct vc_tab *t);
 
-/* ---- table_fields.c: one member of an object each. An absent one is VC_OK and leaves *out alone. ---- */
+/* ---- values by kind (fields.c): one member of an object each. An absent one is VC_OK and leaves *out alone.
+ * ---- */
 
 /** "a string", "a number", ... Static storage. */
 const char *vc_tab_type(const json_t *v);
@@ -61,51 +63,5 @@ int vc_tab_range(struct vc_tab *t, json_t *obj, const char *key, uint64_t lo, bo
 /** The member must be there and of the type; *out is NULL when it is absent and not required. */
 int vc_tab_member(struct vc_tab *t, json_t *obj, const char *key, json_type type, bool required,
                   json_t **out);
-
-/* ---- table_keys.c: what rules and device rows ask of the communicator ---- */
-
-void vc_row_keys_any(struct vc_row_keys *k);
-int vc_tab_row_keys(struct vc_tab *t, json_t *obj, struct vc_row_keys *k);
-/** True when no communicator can have these keys; `why` tells. */
-bool vc_row_keys_empty(const struct vc_row_keys *k, const char **why);
-bool vc_row_keys_placed(const struct vc_row_keys *k);
-bool vc_row_keys_same(const struct vc_row_keys *a, const struct vc_row_keys *b);
-/** Everything that matches b matches a. */
-bool vc_row_keys_cover(const struct vc_row_keys *a, const struct vc_row_keys *b);
-/** Some communicator may match both. */
-bool vc_row_keys_meet(const struct vc_row_keys *a, const struct vc_row_keys *b);
-/** Numbers and flags are those of the communicator; the machine is any. */
-void vc_row_keys_exactly(struct vc_row_keys *k, const struct vc_topo_key *key);
-/** NULL, or the first key that does not hold for the communicator, in words. Returns buf. */
-const char *vc_row_keys_differ(const struct vc_row_keys *k, const struct vc_topo_key *key, char *buf,
-                               size_t len);
-
-static inline bool vc_range_covers(struct vc_range a, struct vc_range b)
-{
-    return a.min <= b.min && a.max >= b.max;
-}
-static inline bool vc_range_meets(struct vc_range a, struct vc_range b)
-{
-    return a.min <= b.max && b.min <= a.max;
-}
-
-/* ---- the parts of a table ---- */
-
-int vc_tab_rules(struct vc_tab *t, json_t *rules, struct vc_table *out);     /* table_rules.c */
-int vc_tab_devices(struct vc_tab *t, json_t *devices, struct vc_table *out); /* table_devices.c */
-int vc_tab_model(struct vc_tab *t, json_t *model, struct vc_table *out);     /* table_model.c */
-
-/** NULL, or why no call that the row matches can run its algorithm (table_possible.c). Static storage. */
-const char *vc_row_impossible(const struct vc_row *r);
-
-/** Rows that an earlier row hides, rows whose sizes overlap in part (table_check.c). */
-int vc_tab_check_rules(struct vc_tab *t, const struct vc_table *table);
-int vc_tab_check_devices(struct vc_tab *t, const struct vc_table *table);
-
-/** vc_table_canonical() of what is parsed already (table_text.c). */
-char *vc_tab_canonical(json_t *root);
-
-/** builtin.json, embedded when the library is built. */
-extern const char vc_table_builtin_json[];
 
 #endif
