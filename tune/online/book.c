@@ -5,9 +5,6 @@
 #include "coll/info.h"
 #include "include/vcoll/vcoll.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +15,6 @@
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
 #define VERSION  TEXT(VCOLL_VERSION_MAJOR) "." TEXT(VCOLL_VERSION_MINOR) "." TEXT(VCOLL_VERSION_PATCH)
-
-#define DIGITS 6 /* of what was measured */
 
 struct vc_online_row {
     struct vc_row_keys keys;
@@ -134,20 +129,6 @@ static json_t *provenance(void)
                      "hosts", host);
 }
 
-static void put_checksum(json_t *table)
-{
-    /* With as many digits as are written. */
-    char *text = json_dumps(table, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS));
-    char *canonical = text ? vc_table_canonical(text, strlen(text)) : NULL;
-    char sum[40];
-    if (canonical) {
-        snprintf(sum, sizeof sum, "fnv1a64:%016" PRIx64, vc_table_checksum(canonical));
-        json_object_set_new(table, "checksum", json_string(sum));
-    }
-    free(canonical);
-    free(text);
-}
-
 char *vc_online_book_text(const struct vc_online_book *b)
 {
     json_t *rules = json_array();
@@ -158,55 +139,16 @@ char *vc_online_book_text(const struct vc_online_book *b)
     json_array_append_new(rules, json_pack("{s:s}", "algorithm", "builtin"));
     json_t *table = json_pack("{s:i, s:o, s:o}", "vcoll_table", VC_TABLE_VERSION, "provenance", provenance(),
                               "rules", rules);
-    if (!table)
-        return NULL;
-    put_checksum(table);
-    char *text = json_dumps(table, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(DIGITS));
+    char *text = vc_table_text(table);
     json_decref(table);
     return text;
 }
 
-/* ---- as a file ---- */
-
-static int cannot(const char *what, const char *path)
-{
-    return vc_fail(VC_ERR_SYS, "cannot %s \"%s\": %s", what, path, strerror(errno));
-}
-
-static int write_file(const char *text, const char *path, const char *tmp)
-{
-    unlink(tmp); /* of a process of the same number that was killed */
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return cannot("create a file beside", path);
-    FILE *f = fdopen(fd, "w");
-    if (!f) {
-        int err = cannot("write", path);
-        close(fd);
-        unlink(tmp);
-        return err;
-    }
-    bool ok = fprintf(f, "%s\n", text) > 0 && fflush(f) == 0 && fsync(fd) == 0;
-    ok = fclose(f) == 0 && ok;
-    if (ok && rename(tmp, path) == 0)
-        return VC_OK;
-    int err = cannot("write", path);
-    unlink(tmp);
-    return err;
-}
-
 int vc_online_book_write(const struct vc_online_book *b, const char *path)
 {
-    size_t len = strlen(path) + 32;
-    char *text = vc_online_book_text(b), *tmp = malloc(len);
-    int err = VC_OK;
-    if (!text || !tmp) {
-        err = vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d rows", b->n);
-    } else {
-        snprintf(tmp, len, "%s.%ld.tmp", path, (long)getpid());
-        err = write_file(text, path, tmp);
-    }
+    char *text = vc_online_book_text(b);
+    int err = text ? vc_table_save(text, path, true)
+                   : vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d rows", b->n);
     free(text);
-    free(tmp);
     return err;
 }

@@ -130,4 +130,28 @@ struct json_t *vc_model_to_json(const struct vc_model *m);
 /** Puts "algorithm" and what is said besides it into a row of "rules". The algorithm is not NULL. */
 void vc_choice_to_json(const struct vc_alg_choice *c, struct json_t *row);
 
+/* ---- tables as documents: rows, and the JSON they were written in, which has the measurements beside ----
+ */
+
+struct vc_table_doc {
+    const char *path;      /**< as given, "built-in" */
+    struct vc_table *rows; /**< NULL: no table */
+    struct json_t *json;
+};
+
+/** Parses and checks, as vc_table_parse() does. `origin` must live as long. */
+int vc_table_doc_parse(const char *text, size_t len, const char *origin, struct vc_table_doc *out);
+/** Reads a file, too. Errors of vc_table_read() and vc_table_parse(). */
+int vc_table_doc_open(const char *path, struct vc_table_doc *out);
+/** Leaves an empty one. */
+void vc_table_doc_close(struct vc_table_doc *d);
+
+/** Puts the checksum in, and writes the table: members on lines of their own, lists with one element a line.
+ * malloc()ed; NULL without memory. */
+char *vc_table_text(struct json_t *table);
+/** Writes a text beside `path` and puts it in place in one step, so that nobody ever reads half a table;
+ * without `force` only where there is none. VC_OK, VC_ERR_SYS, VC_ERR_NOMEM; after an error `path` is what it
+ * was. */
+int vc_table_save(const char *text, const char *path, bool force);
+
 #endif
