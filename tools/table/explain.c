@@ -255,7 +255,7 @@ static int explain(struct explain_request *r)
     else
         code = explain_call(r, &key.key);
     table_key_free(&key);
-    table_close(&r->file);
+    vc_table_doc_close(&r->file);
     return code == EXIT_SUCCESS && !settings ? EXIT_FAILURE : code;
 }
 

@@ -30,6 +30,33 @@ bool vc_measured_from_json(const json_t *o, struct vc_measured *p);
 /** Whether two points are of the same call on the same kind of communicator. */
 bool vc_measured_same(const struct vc_measured *a, const struct vc_measured *b);
 
+/* ---- what "measured" of a table says (measured.c) ---- */
+
+/** One number of an object, NAN when it is not there. */
+double vc_measured_number(const json_t *o, const char *name);
+/** The candidate of a point that is this choice, or NULL. Borrowed, as below. */
+const json_t *vc_measured_candidate(const json_t *point, enum vc_coll coll,
+                                    const struct vc_alg_choice *choice);
+/** Whether the point was measured as the table is used: under the moderation that was found, or under the one
+ * that the table chooses. Others tell about the device, not about the choice. */
+bool vc_measured_usual(const json_t *table, const json_t *point);
+/** The point of a collective that was measured nearest to a call; NULL: none. */
+const json_t *vc_measured_nearest(const json_t *table, const struct vc_topo_key *key, enum vc_coll coll,
+                                  size_t bytes);
+
+/** What was measured of a choice. rounds == 0: nothing. */
+struct vc_evidence {
+    long rounds;
+    size_t bytes;
+    double median; /**< seconds, from a common start; NAN: not known */
+};
+/** Of the usual points where keys and bytes hold, the one that has most rounds of the choice. */
+struct vc_evidence vc_measured_evidence(const json_t *table, enum vc_coll coll,
+                                        const struct vc_row_keys *keys, struct vc_range bytes,
+                                        const struct vc_alg_choice *choice);
+
+/* ---- rules (rules.c) ---- */
+
 /**
  * The rules of n points. For each collective and communicator, sizes with the same choice become one row;
  * borders lie halfway (geometrically) between neighbours, in bytes as in ranks, nodes and ranks per node.

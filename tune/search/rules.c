@@ -13,12 +13,6 @@
 
 /* ---- points ---- */
 
-static double number(const json_t *o, const char *key)
-{
-    const json_t *v = json_object_get(o, key);
-    return json_is_number(v) ? json_number_value(v) : NAN;
-}
-
 bool vc_measured_from_json(const json_t *o, struct vc_measured *p)
 {
     const char *name = json_string_value(json_object_get(o, "collective"));
@@ -41,8 +35,8 @@ bool vc_measured_from_json(const json_t *o, struct vc_measured *p)
         if (!text || strcmp(text, choice) != 0)
             continue;
         p->rounds = (int)json_integer_value(json_object_get(cand, "rounds"));
-        p->ratio = number(json_object_get(cand, "ratio"), "median");
-        p->ratio_low = number(json_object_get(cand, "ratio"), "low");
+        p->ratio = vc_measured_number(json_object_get(cand, "ratio"), "median");
+        p->ratio_low = vc_measured_number(json_object_get(cand, "ratio"), "low");
         break;
     }
     return true;
@@ -51,11 +45,7 @@ bool vc_measured_from_json(const json_t *o, struct vc_measured *p)
 /* Whether they are on equal communicators, or on such that differ in numbers of ranks and nodes alone. */
 static bool same_place(const struct vc_topo_key *a, const struct vc_topo_key *b, bool numbers)
 {
-    const struct vc_key_info *i;
-    for (int n = 0; (i = vc_key_next(&n));)
-        if ((numbers || i->kind != VC_KEY_RANGE) && !vc_topo_same(a, b, i))
-            return false;
-    return (a->nnodes == 1) == (b->nnodes == 1);
+    return vc_topo_order(a, b, numbers) == 0 && (a->nnodes == 1) == (b->nnodes == 1);
 }
 
 bool vc_measured_same(const struct vc_measured *a, const struct vc_measured *b)
@@ -90,6 +80,17 @@ static json_t *range(const struct vc_measured *all, int n, const struct vc_measu
     return json_pack("[ii]", lo < least ? least : lo, hi);
 }
 
+/* Whether others of as many nodes, with as many ranks on the fullest, have more or fewer ranks. */
+static bool only_ranks_differ(const struct vc_measured *all, int n, const struct vc_measured *p)
+{
+    for (int k = 0; k < n; k++)
+        if (all[k].coll == p->coll && same_place(&p->at, &all[k].at, false) &&
+            p->at.nnodes == all[k].at.nnodes && p->at.max_ppn == all[k].at.max_ppn &&
+            p->at.size != all[k].at.size)
+            return true;
+    return false;
+}
+
 /* What a row asks of the communicator. */
 static json_t *keys_of(const struct vc_measured *all, int n, const struct vc_measured *p)
 {
@@ -102,6 +103,8 @@ static json_t *keys_of(const struct vc_measured *all, int n, const struct vc_mea
     } else {
         json_object_set_new(row, "nodes", range(all, n, p, "nodes", 2));
         json_object_set_new(row, "ppn", range(all, n, p, "ppn", 1));
+        if (only_ranks_differ(all, n, p))
+            json_object_set_new(row, "ranks", json_integer(p->at.size));
     }
     for (int k = 0; (i = vc_key_next(&k));) {
         /* What lies between nodes does not matter to one. */

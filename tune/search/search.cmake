@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Searching for the best choices: what vcoll-tune is made of. Points and rules alone make no MPI calls.
-add_library(vcoll_points STATIC ${CMAKE_CURRENT_LIST_DIR}/rules.c)
+add_library(vcoll_points STATIC ${CMAKE_CURRENT_LIST_DIR}/measured.c ${CMAKE_CURRENT_LIST_DIR}/rules.c)
 target_link_libraries(vcoll_points PUBLIC vcoll_core vcoll_flags PkgConfig::JANSSON m)
 
 set(_search

@@ -94,11 +94,10 @@ static bool operators_cover(enum vc_tri a, enum vc_tri b)
     return a == VC_ANY || a == b;
 }
 
-/* Whatever matches b matches a, and when it comes to a, a is taken or b could not be taken either. */
-static bool hides(const struct vc_row *a, const struct vc_row *b)
+bool vc_row_hides(const struct vc_row *a, const struct vc_row *b)
 {
-    if (!vc_range_covers(a->bytes, b->bytes) || !operators_cover(a->commutative, b->commutative) ||
-        !vc_row_keys_cover(&a->keys, &b->keys))
+    if (a->coll != b->coll || !vc_range_covers(a->bytes, b->bytes) ||
+        !operators_cover(a->commutative, b->commutative) || !vc_row_keys_cover(&a->keys, &b->keys))
         return false;
     if (a->builtin || a->choice.alg->kind == VC_ALG_NATIVE)
         return true;
@@ -106,9 +105,9 @@ static bool hides(const struct vc_row *a, const struct vc_row *b)
            (a->choice.channel == VC_CHANNEL_AUTO || a->choice.channel == b->choice.channel);
 }
 
-static bool overlaps(const struct vc_row *a, const struct vc_row *b)
+bool vc_row_overlaps(const struct vc_row *a, const struct vc_row *b)
 {
-    return vc_range_meets(a->bytes, b->bytes) && !vc_range_covers(a->bytes, b->bytes) &&
+    return a->coll == b->coll && vc_range_meets(a->bytes, b->bytes) && !vc_range_covers(a->bytes, b->bytes) &&
            !vc_range_covers(b->bytes, a->bytes) && a->commutative == b->commutative &&
            vc_row_keys_same(&a->keys, &b->keys);
 }
@@ -127,9 +126,9 @@ static int look_back(const struct vc_row *const *rows, int at, int *overlap)
     for (int i = 0; i < at; i++) {
         if (!vc_range_meets(rows[i]->bytes, rows[at]->bytes))
             continue;
-        if (hides(rows[i], rows[at]))
+        if (vc_row_hides(rows[i], rows[at]))
             return rows[i]->index;
-        if (*overlap < 0 && overlaps(rows[i], rows[at]))
+        if (*overlap < 0 && vc_row_overlaps(rows[i], rows[at]))
             *overlap = rows[i]->index;
     }
     return -1;

@@ -175,6 +175,23 @@ bool vc_topo_same(const struct vc_topo_key *a, const struct vc_topo_key *b, cons
     return vc_topo_value(a, i) == vc_topo_value(b, i);
 }
 
+int vc_topo_order(const struct vc_topo_key *a, const struct vc_topo_key *b, bool numbers)
+{
+    const struct vc_key_info *i;
+    int order = 0;
+    for (int n = 0; order == 0 && (i = vc_key_next(&n));)
+        if (i->kind == VC_KEY_TEXT)
+            order = i->text_same(vc_topo_of(a, i), vc_topo_of(b, i))
+                        ? 0
+                        : strcmp(vc_topo_of(a, i), vc_topo_of(b, i));
+        else if (i->kind != VC_KEY_RANGE)
+            order = vc_topo_value(a, i) - vc_topo_value(b, i);
+    for (int n = 0; numbers && order == 0 && (i = vc_key_next(&n));)
+        if (i->kind == VC_KEY_RANGE)
+            order = vc_topo_value(a, i) - vc_topo_value(b, i);
+    return order;
+}
+
 /* ---- measured points ---- */
 
 static json_t *value_json(const struct vc_topo_key *key, const struct vc_key_info *i)

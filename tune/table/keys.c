@@ -111,14 +111,24 @@ static bool covers(const struct vc_row_keys *a, const struct vc_row_keys *b, con
     return i->kind == VC_KEY_TEXT ? i->text_same(x, y) : !any(b, i) && !(bits_of(b, i) & ~bits_of(a, i));
 }
 
-static bool meets(const struct vc_row_keys *a, const struct vc_row_keys *b, const struct vc_key_info *i)
+/* What both ask for, into out. False: nothing. */
+static bool both(const struct vc_row_keys *a, const struct vc_row_keys *b, const struct vc_key_info *i,
+                 struct vc_row_keys *out)
 {
     const void *x = vc_row_of(a, i), *y = vc_row_of(b, i);
-    if (i->kind == VC_KEY_RANGE)
-        return vc_range_meets(*(const struct vc_range *)x, *(const struct vc_range *)y);
-    if (any(a, i) || any(b, i))
-        return true;
-    return i->kind == VC_KEY_TEXT ? i->text_same(x, y) : (bits_of(a, i) & bits_of(b, i)) != 0;
+    if (i->kind == VC_KEY_RANGE) {
+        const struct vc_range *r = x, *s = y;
+        *(struct vc_range *)vc_row_at(out, i) =
+            (struct vc_range){r->min > s->min ? r->min : s->min, r->max < s->max ? r->max : s->max};
+        return vc_range_meets(*r, *s);
+    }
+    if (i->kind == VC_KEY_TEXT) {
+        memcpy(vc_row_at(out, i), any(a, i) ? y : x, VC_TABLE_DEVICE);
+        return any(a, i) || any(b, i) || i->text_same(x, y);
+    }
+    unsigned bits = any(a, i) ? bits_of(b, i) : any(b, i) ? bits_of(a, i) : bits_of(a, i) & bits_of(b, i);
+    *(unsigned *)vc_row_at(out, i) = bits;
+    return bits || (any(a, i) && any(b, i));
 }
 
 static bool matches(const struct vc_row_keys *k, const struct vc_topo_key *key, const struct vc_key_info *i)
@@ -155,13 +165,15 @@ bool vc_row_keys_cover(const struct vc_row_keys *a, const struct vc_row_keys *b)
     return true;
 }
 
-bool vc_row_keys_meet(const struct vc_row_keys *a, const struct vc_row_keys *b)
+bool vc_row_keys_both(const struct vc_row_keys *a, const struct vc_row_keys *b, struct vc_row_keys *out)
 {
     const struct vc_key_info *i;
+    const char *why;
+    vc_row_keys_any(out);
     for (int n = 0; (i = vc_key_next(&n));)
-        if (!meets(a, b, i))
+        if (!both(a, b, i, out))
             return false;
-    return true;
+    return !vc_row_keys_empty(out, &why);
 }
 
 static const struct vc_key_info *first_mismatch(const struct vc_row_keys *k, const struct vc_topo_key *key)

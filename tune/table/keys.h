@@ -146,6 +146,9 @@ unsigned vc_key_bit(const struct vc_key_info *i, int value);
 const char *vc_key_word(const struct vc_key_info *i, int value);
 
 bool vc_topo_same(const struct vc_topo_key *a, const struct vc_topo_key *b, const struct vc_key_info *i);
+/** As of qsort(): kinds of communicators; with `numbers` then how many ranks and nodes. 0: no row tells them
+ * apart. */
+int vc_topo_order(const struct vc_topo_key *a, const struct vc_topo_key *b, bool numbers);
 /** All keys into an object, as measured points have them. */
 void vc_topo_to_json(const struct vc_topo_key *key, struct json_t *o);
 /** The other way; the rest of *key is zeroed. False: a number is missing, or above `most`. */
@@ -167,8 +170,8 @@ bool vc_row_keys_placed(const struct vc_row_keys *k);
 bool vc_row_keys_same(const struct vc_row_keys *a, const struct vc_row_keys *b);
 /** Everything that matches b matches a. */
 bool vc_row_keys_cover(const struct vc_row_keys *a, const struct vc_row_keys *b);
-/** Some communicator may match both. */
-bool vc_row_keys_meet(const struct vc_row_keys *a, const struct vc_row_keys *b);
+/** What matches both, into *out. False: nothing does. */
+bool vc_row_keys_both(const struct vc_row_keys *a, const struct vc_row_keys *b, struct vc_row_keys *out);
 /** As of qsort(): some order of rows that ask for different things; 0 where they ask for the same. */
 int vc_row_keys_order(const struct vc_row_keys *a, const struct vc_row_keys *b);
 /** Puts them into a row; keys that hold for anything are left out. */

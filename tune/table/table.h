@@ -116,6 +116,10 @@ const char *vc_table_builtin_text(void);
 /** The first device row that holds, or NULL. */
 const struct vc_device_row *vc_table_device(const struct vc_table *t, const struct vc_topo_key *key);
 
+/** Whatever matches b matches a, and when it comes to a, a is taken or b could not be taken either. */
+bool vc_row_hides(const struct vc_row *a, const struct vc_row *b);
+/** The same keys, and sizes that overlap in part: a table has no such rows. */
+bool vc_row_overlaps(const struct vc_row *a, const struct vc_row *b);
 /** NULL, or why no call that the row matches can run its algorithm. Static storage. */
 const char *vc_row_impossible(const struct vc_row *r);
 
