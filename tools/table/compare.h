@@ -24,7 +24,7 @@ struct table_difference {
  * differences, those of neighbouring communicators together. VC_OK, VC_ERR_NOMEM, or VC_ERR_INVAL when there
  * are too many rows.
  */
-int table_compare(const struct vc_table_doc file[2], void (*tell)(void *arg, const struct table_difference *d),
-                  void *arg);
+int table_compare(const struct vc_table_doc file[2],
+                  void (*tell)(void *arg, const struct table_difference *d), void *arg);
 
 #endif

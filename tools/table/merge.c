@@ -3,7 +3,7 @@
  * `vcoll tune merge`: tables of several runs become one. What was measured is put together, and rules are
  * made of it as by the tuner; rows that do not come from measurements stand behind.
  */
-#include "tools/table/tool.h"
+#include "tools/table/merge.h"
 
 #include "tools/vcoll/tools.h"
 #include "transport/base.h"
@@ -79,195 +79,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {options, parse, "TABLE TABLE... -o FILE", doc, NULL, NULL, NULL};
 
-/* ---- measured points ---- */
-
-struct point {
-    struct vc_measured m;
-    const json_t *json;
-    const char *under;  /* the moderation it was measured under; "": as found */
-    const char *origin; /* the table's path, */
-    const char *date;   /* and its date; "": not known */
-    bool usual;         /* it tells about the choice; others about the device */
-};
-
 struct merge {
     const struct request *r;
     struct vc_table_doc file[FILES];
-    struct point *point; /* of all tables; then, behind unite(), one for each call and moderation */
-    int npoints;
-    json_t *strays; /* entries of "measured" that are no points; they are kept as they are */
+    struct merge_points points;
     json_t *out;
-    int conflicts;
+    int conflicts; /* between what does not come from points */
 };
 
 static const char *text_of(const json_t *o, const char *name)
 {
     const char *text = json_string_value(json_object_get(o, name));
     return text ? text : "";
-}
-
-/* When the table was measured: of one that was merged, its newest source. */
-static const char *date_of(const json_t *table)
-{
-    const json_t *origin = json_object_get(table, "provenance"), *s;
-    const char *newest = "";
-    size_t i;
-    json_array_foreach(json_object_get(origin, "sources"), i, s)
-    {
-        const char *date = text_of(json_object_get(s, "provenance"), "date");
-        newest = strcmp(date, newest) > 0 ? date : newest;
-    }
-    return *newest ? newest : text_of(origin, "date");
-}
-
-static int collect_points(struct merge *m)
-{
-    size_t n = 0, i;
-    json_t *o;
-    for (int f = 0; f < m->r->nfiles; f++)
-        n += json_array_size(json_object_get(m->file[f].json, "measured"));
-    m->point = calloc(n + 1, sizeof *m->point);
-    m->strays = json_array();
-    if (!m->point || !m->strays)
-        return vc_fail(VC_ERR_NOMEM, "out of memory for %zu measured points", n);
-    for (int f = 0; f < m->r->nfiles; f++) {
-        const struct vc_table_doc *d = &m->file[f];
-        json_array_foreach(json_object_get(d->json, "measured"), i, o)
-        {
-            struct point *p = &m->point[m->npoints];
-            struct vc_alg_choice choice;
-            *p = (struct point){.json = o,
-                                .under = text_of(o, "moderation"),
-                                .origin = d->path,
-                                .date = date_of(d->json),
-                                .usual = vc_measured_usual(d->json, o)};
-            if (vc_measured_from_json(o, &p->m) && vc_choice_parse(p->m.coll, p->m.choice, &choice) == VC_OK)
-                m->npoints++;
-            else
-                json_array_append(m->strays, o);
-        }
-    }
-    return VC_OK;
-}
-
-/* What is not known of a communicator, or differs between its ranks, no row can ask for. */
-static int unknown(const struct vc_topo_key *key)
-{
-    const struct vc_key_info *i;
-    int n = 0;
-    for (int k = 0; (i = vc_key_next(&k));)
-        n += (i->kind == VC_KEY_TEXT && !*(const char *)vc_topo_of(key, i)) ||
-             (i->kind == VC_KEY_WORDS && vc_topo_value(key, i) < 0);
-    return n;
-}
-
-/* By call: collectives, then communicators, then sizes. Rows ask for less where less is known of the
- * communicator, so they come last. */
-static int by_call(const struct point *a, const struct point *b)
-{
-    if (a->m.coll != b->m.coll)
-        return a->m.coll < b->m.coll ? -1 : 1;
-    int x = unknown(&a->m.at), y = unknown(&b->m.at);
-    int order = x != y ? x - y : vc_topo_order(&a->m.at, &b->m.at, true);
-    if (order != 0)
-        return order;
-    return (a->m.bytes > b->m.bytes) - (a->m.bytes < b->m.bytes);
-}
-
-/* Of points of one call, those that count more first, in whatever order tables are named. */
-static int by_weight(const struct point *a, const struct point *b)
-{
-    if (a->m.rounds != b->m.rounds)
-        return a->m.rounds > b->m.rounds ? -1 : 1;
-    int newer = strcmp(b->date, a->date);
-    return newer != 0 ? newer : strcmp(a->m.choice, b->m.choice);
-}
-
-static int by_call_and_weight(const void *x, const void *y)
-{
-    const struct point *a = x, *b = y;
-    int order = by_call(a, b);
-    if (order == 0)
-        order = strcmp(a->under, b->under);
-    return order ? order : by_weight(a, b);
-}
-
-static void print_side(const struct point *p)
-{
-    struct vc_alg_choice choice;
-    char time[32];
-    vc_choice_parse(p->m.coll, p->m.choice, &choice);
-    const json_t *c = vc_measured_candidate(p->json, p->m.coll, &choice);
-    double median = vc_measured_number(json_object_get(c, "start"), "median");
-    printf("%s says %s (%s, %d rounds)", p->origin, p->m.choice, table_time_text(median, time, sizeof time),
-           p->m.rounds);
-}
-
-static void tell_points(struct merge *m, const struct point *kept, const struct point *other)
-{
-    char place[96], size[32];
-    const struct vc_topo_key *at = &kept->m.at;
-    if (strcmp(kept->m.choice, other->m.choice) == 0)
-        return;
-    m->conflicts++;
-    printf("conflict: %s, %s, %s: ", vc_coll_name(kept->m.coll),
-           table_place_text(at->size, at->nnodes, at->max_ppn, place, sizeof place),
-           table_size_text(kept->m.bytes, size, sizeof size));
-    print_side(other);
-    printf(", ");
-    print_side(kept);
-    printf("; kept %s, %s\n", kept->origin,
-           kept->m.rounds != other->m.rounds      ? "measured with more rounds"
-           : strcmp(kept->date, other->date) != 0 ? "the newer table"
-                                                  : "as good as the other");
-}
-
-/* Of equal points the one that counts most. */
-static void unite(struct merge *m)
-{
-    int n = 0;
-    if (m->npoints > 0)
-        qsort(m->point, (size_t)m->npoints, sizeof *m->point, by_call_and_weight);
-    for (int i = 0; i < m->npoints; i++) {
-        struct point *p = &m->point[i], *before = n ? &m->point[n - 1] : NULL;
-        if (before && by_call(before, p) == 0 && strcmp(before->under, p->under) == 0)
-            tell_points(m, before, p);
-        else
-            m->point[n++] = *p;
-    }
-    m->npoints = n;
-}
-
-/* One point for each call: of those measured under several moderations the one that counts most. Their
- * number. */
-static int usual_points(struct merge *m, struct vc_measured *out)
-{
-    const struct point *last = NULL;
-    int n = 0;
-    for (int i = 0; i < m->npoints; i++) {
-        const struct point *p = &m->point[i];
-        if (!p->usual)
-            continue;
-        bool again = last && by_call(last, p) == 0, better = again && by_weight(p, last) < 0;
-        if (again)
-            tell_points(m, better ? p : last, better ? last : p);
-        if (again && !better)
-            continue;
-        n += !again;
-        out[n - 1] = p->m;
-        last = p;
-    }
-    return n;
-}
-
-static json_t *measured_json(const struct merge *m)
-{
-    json_t *all = json_array(), *o;
-    size_t i;
-    for (int k = 0; k < m->npoints; k++)
-        json_array_append(all, (json_t *)m->point[k].json);
-    json_array_foreach(m->strays, i, o) json_array_append(all, o);
-    return all;
 }
 
 /* ---- rules ---- */
@@ -365,23 +188,23 @@ static json_t *default_row(struct merge *m)
 }
 
 /* Rules of the points, as a table of their own. */
-static int measured_rules(const struct vc_measured *p, int n, struct vc_table_doc *out)
+static int measured_rules(const struct merge_points *p, struct vc_table_doc *out)
 {
-    json_t *rules = vc_rules_of_points(p, n);
+    json_t *rules = vc_rules_of_points(p->chosen, p->n);
     json_t *table = rules ? json_pack("{s:i, s:o}", "vcoll_table", VC_TABLE_VERSION, "rules", rules) : NULL;
     char *text = table ? vc_table_text(table) : NULL;
     int err = text ? vc_table_doc_parse(text, strlen(text), "measured points", out)
-                   : vc_fail(VC_ERR_NOMEM, "out of memory for the rules of %d points", n);
+                   : vc_fail(VC_ERR_NOMEM, "out of memory for the rules of %d points", p->n);
     json_decref(table);
     free(text);
     return err;
 }
 
-static int merge_rules(struct merge *m, const struct vc_measured *p, int n)
+static int merge_rules(struct merge *m)
 {
     struct table_rules list = {NULL, 0, 0};
     struct vc_table_doc made = {.path = NULL};
-    int err = measured_rules(p, n, &made);
+    int err = measured_rules(&m->points, &made);
     if (err == VC_OK)
         err = table_rules_add(&list, &made, NULL);
     for (int i = m->r->nfiles - 1; err == VC_OK && i >= 0; i--)
@@ -528,19 +351,17 @@ static void merge_rest(struct merge *m)
         printf("model: of several tables, the last one's is kept\n");
 }
 
-static int merge_tables(struct merge *m, struct vc_measured *p, int n)
+static int merge_tables(struct merge *m)
 {
     m->out = json_pack("{s:i, s:s}", "vcoll_table", VC_TABLE_VERSION, "checksum", "");
     if (!m->out)
         return vc_fail(VC_ERR_NOMEM, "out of memory for the merged table");
     merge_provenance(m);
-    int err = merge_rules(m, p, n);
+    int err = merge_rules(m);
     if (err == VC_OK)
         err = merge_devices(m);
-    json_t *measured = measured_json(m);
-    if (json_array_size(measured) > 0)
-        json_object_set(m->out, "measured", measured);
-    json_decref(measured);
+    if (json_array_size(m->points.measured) > 0)
+        json_object_set(m->out, "measured", m->points.measured);
     merge_moderation(m);
     merge_rest(m);
     return err;
@@ -549,18 +370,19 @@ static int merge_tables(struct merge *m, struct vc_measured *p, int n)
 /* ---- the whole ---- */
 
 /* What is written must be what will be read, and say of each point what was chosen for it. */
-static int check(const char *text, const struct vc_measured *p, int n)
+static int check(const char *text, const struct merge_points *points)
 {
     struct vc_table *t = NULL;
     int err = vc_table_parse(text, strlen(text), "the merged table", &t);
-    for (int i = 0; i < n && err == VC_OK; i++) {
+    for (int i = 0; i < points->n && err == VC_OK; i++) {
+        const struct vc_measured *p = &points->chosen[i];
         char got[VC_CHOICE_TEXT];
-        if (!vc_rules_obey(t, &p[i]))
+        if (!vc_rules_obey(t, p))
             err = vc_fail(
                 VC_ERR_INVAL,
                 "%s of %zu bytes on %d ranks of %d nodes would get %s, not %s: a mistake of this tool",
-                vc_coll_name(p[i].coll), p[i].bytes, p[i].at.size, p[i].at.nnodes,
-                vc_rules_choice(t, &p[i], got, sizeof got), p[i].choice);
+                vc_coll_name(p->coll), p->bytes, p->at.size, p->at.nnodes,
+                vc_rules_choice(t, p, got, sizeof got), p->choice);
     }
     vc_table_free(t);
     return err;
@@ -568,12 +390,13 @@ static int check(const char *text, const struct vc_measured *p, int n)
 
 static void summarize(const struct merge *m)
 {
+    int conflicts = m->conflicts + m->points.conflicts;
     size_t rules = json_array_size(json_object_get(m->out, "rules"));
     size_t points = json_array_size(json_object_get(m->out, "measured"));
     size_t devices = json_array_size(json_object_get(m->out, "devices"));
     printf("%s: %d tables, %zu rows, %zu device row%s, %zu measured point%s, %d conflict%s%s\n", m->r->output,
-           m->r->nfiles, rules, devices, devices == 1 ? "" : "s", points, points == 1 ? "" : "s",
-           m->conflicts, m->conflicts == 1 ? "" : "s", m->conflicts ? " (see above)" : "");
+           m->r->nfiles, rules, devices, devices == 1 ? "" : "s", points, points == 1 ? "" : "s", conflicts,
+           conflicts == 1 ? "" : "s", conflicts ? " (see above)" : "");
 }
 
 static int merge(struct merge *m)
@@ -585,22 +408,15 @@ static int merge(struct merge *m)
     for (int i = 0; err == VC_OK && i < m->r->nfiles; i++)
         err = vc_table_doc_open(m->r->file[i], &m->file[i]);
     if (err == VC_OK)
-        err = collect_points(m);
-    if (err != VC_OK)
-        return err;
-    unite(m);
-    struct vc_measured *p = calloc((size_t)m->npoints + 1, sizeof *p);
-    char *text = NULL;
-    int n = p ? usual_points(m, p) : 0;
-    err = p ? merge_tables(m, p, n) : vc_fail(VC_ERR_NOMEM, "out of memory for %d points", m->npoints);
-    if (err == VC_OK && !(text = vc_table_text(m->out)))
-        err = vc_fail(VC_ERR_NOMEM, "out of memory for the text of a table");
+        err = merge_points(m->file, m->r->nfiles, &m->points);
     if (err == VC_OK)
-        err = check(text, p, n);
+        err = merge_tables(m);
+    char *text = err == VC_OK ? vc_table_text(m->out) : NULL;
+    if (err == VC_OK)
+        err = text ? check(text, &m->points) : vc_fail(VC_ERR_NOMEM, "out of memory for the text of a table");
     if (err == VC_OK)
         err = vc_table_save(text, m->r->output, m->r->force);
     free(text);
-    free(p);
     return err;
 }
 
@@ -619,8 +435,7 @@ int table_merge(int argc, char **argv)
     }
     for (int i = 0; i < r.nfiles; i++)
         vc_table_doc_close(&m.file[i]);
-    free(m.point);
-    json_decref(m.strays);
+    merge_points_free(&m.points);
     json_decref(m.out);
     return code;
 }
