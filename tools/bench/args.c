@@ -29,7 +29,7 @@ static bool parse_bytes(const char *s, const char *end, size_t *out)
     return true;
 }
 
-static void add_size(struct argp_state *st, struct bench_opts *o, size_t bytes)
+static void add_size(struct argp_state *st, struct vc_measure_opts *o, size_t bytes)
 {
     int at = o->nsizes;
     while (at > 0 && o->sizes[at - 1] > bytes)
@@ -38,15 +38,15 @@ static void add_size(struct argp_state *st, struct bench_opts *o, size_t bytes)
         return;
     if (bytes == 0)
         argp_error(st, "--sizes: 0 bytes say nothing about a collective; use barrier");
-    if (o->nsizes == BENCH_MAX_SIZES)
-        argp_error(st, "--sizes: more than %d sizes", BENCH_MAX_SIZES);
+    if (o->nsizes == VC_MEASURE_SIZES)
+        argp_error(st, "--sizes: more than %d sizes", VC_MEASURE_SIZES);
     memmove(&o->sizes[at + 1], &o->sizes[at], (size_t)(o->nsizes - at) * sizeof o->sizes[0]);
     o->sizes[at] = bytes;
     o->nsizes++;
 }
 
 /* One comma-separated item of --sizes. */
-static void parse_size_item(struct argp_state *st, struct bench_opts *o, const char *s, const char *end)
+static void parse_size_item(struct argp_state *st, struct vc_measure_opts *o, const char *s, const char *end)
 {
     size_t part[3] = {0, 0, 2};
     int n = 0;
@@ -71,7 +71,7 @@ static void parse_size_item(struct argp_state *st, struct bench_opts *o, const c
         add_size(st, o, b);
 }
 
-void bench_args_sizes(struct argp_state *st, struct bench_opts *o, const char *list)
+void bench_args_sizes(struct argp_state *st, struct vc_measure_opts *o, const char *list)
 {
     o->nsizes = 0;
     while (true) {
@@ -101,17 +101,17 @@ long bench_args_integer(struct argp_state *st, const char *option, const char *a
     return (long)v;
 }
 
-void bench_args_set(struct argp_state *st, struct bench_opts *o, const char *name, const char *value)
+void bench_args_set(struct argp_state *st, struct vc_measure_opts *o, const char *name, const char *value)
 {
     char *text;
-    if (o->nset == BENCH_MAX_SETS)
-        argp_error(st, "more than %d settings", BENCH_MAX_SETS);
+    if (o->nset == VC_MEASURE_SETS)
+        argp_error(st, "more than %d settings", VC_MEASURE_SETS);
     if (asprintf(&text, "%s%s", name, value) < 0)
         argp_failure(st, 1, ENOMEM, "settings");
     o->set[o->nset++] = text;
 }
 
-void bench_args_collective(struct argp_state *st, struct bench_opts *o, const char *name)
+void bench_args_collective(struct argp_state *st, struct vc_measure_opts *o, const char *name)
 {
     int coll = vc_coll_by_name(name);
     if (coll < 0 || coll >= VC_COLL_ACCELERATED)
@@ -123,21 +123,21 @@ void bench_args_collective(struct argp_state *st, struct bench_opts *o, const ch
     o->coll[o->ncoll++] = (enum vc_coll)coll;
 }
 
-void bench_args_setting(struct argp_state *st, struct bench_opts *o, const char *arg)
+void bench_args_setting(struct argp_state *st, struct vc_measure_opts *o, const char *arg)
 {
     if (!strchr(arg, '=') || *arg == '=')
         argp_error(st, "--set wants NAME=VALUE, not '%s'", arg);
     bench_args_set(st, o, "", strncmp(arg, "VCOLL_", 6) == 0 ? arg + 6 : arg);
 }
 
-void bench_args_mpirun(struct argp_state *st, struct bench_opts *o, const char *arg)
+void bench_args_mpirun(struct argp_state *st, struct vc_measure_opts *o, const char *arg)
 {
-    if (o->nmpirun == BENCH_MAX_SETS)
-        argp_error(st, "more than %d words for mpirun", BENCH_MAX_SETS);
+    if (o->nmpirun == VC_MEASURE_SETS)
+        argp_error(st, "more than %d words for mpirun", VC_MEASURE_SETS);
     o->mpirun[o->nmpirun++] = arg;
 }
 
-void bench_setenv(const struct bench_opts *o)
+void bench_setenv(const struct vc_measure_opts *o)
 {
     for (int i = 0; i < o->nset; i++) {
         char name[128];

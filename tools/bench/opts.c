@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The command line of vcoll-bench. */
 #include "tools/bench/args.h"
+#include "tools/bench/bench.h"
 #include "include/vcoll/vcoll.h"
 
 #include <errno.h>
@@ -113,26 +114,26 @@ static const struct argp_option options[] = {
 static void finish(struct argp_state *st, struct bench_opts *o, const char *alg)
 {
     bool extras = o->cpu || o->cpu_per_op || o->setup_cost || o->overhead || o->floor;
-    o->points = o->ncoll > 0 || !extras;
+    o->points = o->m.ncoll > 0 || !extras;
     if (alg) {
         if (strchr(alg, '=') || strcmp(alg, "native") == 0) {
-            bench_args_set(st, o, "ALG=", alg);
+            bench_args_set(st, &o->m, "ALG=", alg);
         } else {
             char *text = NULL;
-            if (o->ncoll != 1)
+            if (o->m.ncoll != 1)
                 argp_error(
                     st,
                     "--alg %s: of which collective? Write e.g. --alg allreduce=%s, or name one collective",
                     alg, alg);
-            if (asprintf(&text, "ALG=%s=", vc_coll_name(o->coll[0])) < 0)
+            if (asprintf(&text, "ALG=%s=", vc_coll_name(o->m.coll[0])) < 0)
                 argp_failure(st, 1, ENOMEM, "settings");
-            bench_args_set(st, o, text, alg);
+            bench_args_set(st, &o->m, text, alg);
             free(text);
         }
     }
-    if (o->ncoll == 0)
+    if (o->m.ncoll == 0)
         for (int c = 0; c < VC_COLL_ACCELERATED; c++)
-            o->coll[o->ncoll++] = (enum vc_coll)c;
+            o->m.coll[o->m.ncoll++] = (enum vc_coll)c;
     if (o->plot && !o->points)
         argp_error(st, "--plot draws ratios over size, but no collective is measured");
     if (o->plot && !bench_plot_possible())
@@ -152,7 +153,7 @@ static error_t parse_extra(int key, char *arg, struct argp_state *st)
         o->verify = true;
         return 0;
     case KEY_REUSE:
-        o->reuse = true;
+        o->m.reuse = true;
         return 0;
     case KEY_CPU:
         o->cpu = true;
@@ -174,7 +175,7 @@ static error_t parse_extra(int key, char *arg, struct argp_state *st)
         o->floor = true;
         return 0;
     case KEY_PROGRESS:
-        o->progress = true;
+        o->m.progress = true;
         return 0;
     case KEY_JSON:
         o->json = arg;
@@ -183,7 +184,7 @@ static error_t parse_extra(int key, char *arg, struct argp_state *st)
         o->plot = arg;
         return 0;
     case KEY_MPIRUN:
-        bench_args_mpirun(st, o, arg);
+        bench_args_mpirun(st, &o->m, arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -196,47 +197,47 @@ static error_t parse_one(int key, char *arg, struct argp_state *st)
     struct bench_opts *o = ctx->o;
     switch (key) {
     case 'n':
-        o->ranks = (int)bench_args_integer(st, "-n", arg, 1, 1e6);
+        o->m.ranks = (int)bench_args_integer(st, "-n", arg, 1, 1e6);
         return 0;
     case KEY_SIZES:
-        bench_args_sizes(st, o, arg);
+        bench_args_sizes(st, &o->m, arg);
         return 0;
     case KEY_ROOT:
-        o->root = (int)bench_args_integer(st, "--root", arg, 0, 1e6);
+        o->m.root = (int)bench_args_integer(st, "--root", arg, 0, 1e6);
         return 0;
     case KEY_ALG:
         ctx->alg = arg;
         return 0;
     case KEY_CHANNEL:
-        bench_args_set(st, o, "CHANNELS=", arg);
+        bench_args_set(st, &o->m, "CHANNELS=", arg);
         return 0;
     case KEY_WAIT:
-        bench_args_set(st, o, "WAIT=", arg);
+        bench_args_set(st, &o->m, "WAIT=", arg);
         return 0;
     case KEY_SPLIT:
         bench_args_integer(st, "--split", arg, 1, 1e6);
-        bench_args_set(st, o, "NODE_SPLIT=", arg);
+        bench_args_set(st, &o->m, "NODE_SPLIT=", arg);
         return 0;
     case KEY_SET:
-        bench_args_setting(st, o, arg);
+        bench_args_setting(st, &o->m, arg);
         return 0;
     case KEY_MEASURE:
-        o->measure[BENCH_START] = strcmp(arg, "b2b") != 0;
-        o->measure[BENCH_B2B] = strcmp(arg, "start") != 0;
+        o->m.measure[VC_MEASURE_START] = strcmp(arg, "b2b") != 0;
+        o->m.measure[VC_MEASURE_B2B] = strcmp(arg, "start") != 0;
         if (strcmp(arg, "b2b") != 0 && strcmp(arg, "start") != 0 && strcmp(arg, "both") != 0)
             argp_error(st, "--measure: '%s' is none of start, b2b, both", arg);
         return 0;
     case KEY_TIME:
-        o->seconds = bench_args_number(st, "--time", arg, 0.001, 3600);
+        o->m.seconds = bench_args_number(st, "--time", arg, 0.001, 3600);
         return 0;
     case KEY_ITERATIONS:
         o->iterations = bench_args_integer(st, "--iterations", arg, 1, 1e6);
         return 0;
     case KEY_SEED:
-        o->seed = (uint64_t)bench_args_integer(st, "--seed", arg, 0, 9e15);
+        o->m.seed = (uint64_t)bench_args_integer(st, "--seed", arg, 0, 9e15);
         return 0;
     case ARGP_KEY_ARG:
-        bench_args_collective(st, o, arg);
+        bench_args_collective(st, &o->m, arg);
         return 0;
     case ARGP_KEY_END:
         finish(st, o, ctx->alg);
@@ -253,12 +254,12 @@ void bench_parse(struct bench_opts *o, int argc, char **argv)
     struct parse_ctx ctx = {o, NULL};
     static char version[64];
     *o = (struct bench_opts){
-        .program = "vcoll bench", .seconds = 0.3, .seed = 1, .cpu_seconds = 2, .op_seconds = 5};
-    o->measure[BENCH_START] = o->measure[BENCH_B2B] = true;
-    memcpy(o->sizes, sizes, sizeof sizes);
-    o->nsizes = (int)(sizeof sizes / sizeof sizes[0]);
-    o->argc = argc;
-    o->argv = argv;
+        .m = {.program = "vcoll bench", .seconds = 0.3, .seed = 1}, .cpu_seconds = 2, .op_seconds = 5};
+    o->m.measure[VC_MEASURE_START] = o->m.measure[VC_MEASURE_B2B] = true;
+    memcpy(o->m.sizes, sizes, sizeof sizes);
+    o->m.nsizes = (int)(sizeof sizes / sizeof sizes[0]);
+    o->m.argc = argc;
+    o->m.argv = argv;
     snprintf(version, sizeof version, "vcoll-bench %s", vcoll_version());
     argp_program_version = version;
     argp_err_exit_status = 2;

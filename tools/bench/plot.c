@@ -43,26 +43,26 @@ static int count_points(const struct bench_report *r, enum vc_coll coll)
     return n;
 }
 
-static void put_data(FILE *g, const struct bench_world *w, const struct bench_report *r)
+static void put_data(FILE *g, const struct vc_measure_world *w, const struct bench_report *r)
 {
-    for (int m = 0; m < BENCH_MEASURES; m++)
+    for (int m = 0; m < VC_MEASURES; m++)
         for (int c = 0; w->opt->measure[m] && c < w->opt->ncoll; c++) {
             fprintf(g, "$d%d_%d << EOD\n", m, c);
             for (int i = 0; i < r->npoint; i++) {
                 const struct bench_point *p = &r->point[i];
-                const struct bench_series *s = &p->s[m];
-                if (p->coll == w->opt->coll[c] && vc_coll_sized(p->coll) && isfinite(s->ratio))
-                    fprintf(g, "%zu %g %g %g\n", p->bytes, s->ratio, isnan(s->low) ? s->ratio : s->low,
-                            isnan(s->high) ? s->ratio : s->high);
+                const struct vc_measure_series *s = &p->ratio[m];
+                if (p->coll == w->opt->coll[c] && vc_coll_sized(p->coll) && isfinite(s->median))
+                    fprintf(g, "%zu %g %g %g\n", p->bytes, s->median, isnan(s->low) ? s->median : s->low,
+                            isnan(s->high) ? s->median : s->high);
             }
             fprintf(g, "EOD\n");
         }
 }
 
-int bench_plot_write(const struct bench_world *w, const struct bench_report *r, const char *file)
+int bench_plot_write(const struct vc_measure_world *w, const struct bench_report *r, const char *file)
 {
-    static const char *const title[BENCH_MEASURES] = {"from a common start", "back to back"};
-    int panels = w->opt->measure[BENCH_START] + w->opt->measure[BENCH_B2B];
+    static const char *const title[VC_MEASURES] = {"from a common start", "back to back"};
+    int panels = w->opt->measure[VC_MEASURE_START] + w->opt->measure[VC_MEASURE_B2B];
     errno = 0;
     FILE *g = popen("gnuplot", "we");
     if (!g) {
@@ -78,7 +78,7 @@ int bench_plot_write(const struct bench_world *w, const struct bench_report *r, 
         "set logscale x 2\nset logscale y\nset format x '%%.0b %%B'\nset xlabel 'bytes'\nset ylabel 'ratio'\n"
         "set grid\nset key outside bottom center horizontal\nset ytics add (0.5,0.7,1,1.5,2,3,5,7,10)\n",
         panels, w->size, w->cpus);
-    for (int m = 0; m < BENCH_MEASURES; m++) {
+    for (int m = 0; m < VC_MEASURES; m++) {
         if (!w->opt->measure[m])
             continue;
         fprintf(g, "set title '%s'\nplot 1 with lines lt 0 lw 2 notitle", title[m]);

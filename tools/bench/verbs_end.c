@@ -15,7 +15,7 @@ struct card {
     uint8_t mtu, roce, has_gid, gid[16];
 };
 
-int bench_end_peer(const struct bench_world *w, const struct vc_params *p)
+int bench_end_peer(const struct vc_measure_world *w, const struct vc_params *p)
 {
     if (!(p->channels & VC_CHAN_VERBS) || w->size < 2 || p->disable)
         return -1;
@@ -127,12 +127,12 @@ static bool connect_end(struct bench_end *e, const struct vc_params *p, const st
                                 IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC) == 0;
 }
 
-bool bench_end_meet(struct bench_world *w, struct bench_end *e, const struct vc_params *p)
+bool bench_end_meet(struct vc_measure_world *w, struct bench_end *e, const struct vc_params *p)
 {
     struct card mine = {.ok = make_end(e, p)}, theirs;
     if (mine.ok) {
         mine.qpn = e->qp->qp_num;
-        mine.psn = (uint32_t)bench_rand(&w->rng_local) & 0xffffff;
+        mine.psn = (uint32_t)vc_measure_rand(&w->rng_local) & 0xffffff;
         mine.lid = e->dev.lid;
         mine.mtu = (uint8_t)e->dev.mtu;
         mine.roce = e->dev.roce;

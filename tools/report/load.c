@@ -5,7 +5,7 @@
  * and a warning in the page, not the page.
  */
 #include "tools/report/report.h"
-#include "tools/table/tool.h"
+#include "tune/search/points.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -166,7 +166,7 @@ static int load_measured(struct rep_data *d, const json_t *list)
         }
         p->why = rep_string(entry, "why");
         p->order = (int)i;
-        p->usual = table_usual(d->root, entry);
+        p->usual = vc_measured_usual(d->root, entry);
         if (rep_load_cands(d, entry, p))
             d->npoint++;
     }

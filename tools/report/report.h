@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * `vcoll report`: a tuned table as one HTML page. Formats of what it reads: tools/tune/tune.h. One file per
+ * `vcoll report`: a tuned table as one HTML page. Formats of what it reads: tune/search/search.h. One file per
  * concern:
  * - report.c: the command line, reading and writing files
  * - report_load.c, report_cands.c, report_moder.c: JSON into the structures below
@@ -15,7 +15,7 @@
 #ifndef VC_TOOLS_REPORT_REPORT_H
 #define VC_TOOLS_REPORT_REPORT_H
 
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The command lines of vcoll-tune: `run`, `check`, `remeasure`. */
 #include "tools/bench/args.h"
-#include "tools/tune/job.h"
+#include "tools/tune/tune.h"
 
 #include "tune/params/params.h"
 #include <errno.h>
@@ -11,10 +11,10 @@
 
 __attribute__((visibility("default"))) const char *argp_program_version;
 
-#define RUN_BUDGET     600
-#define QUICK_BUDGET   60
-#define CHECK_BUDGET   60
-#define MEASURE_BUDGET 120
+#define RUN_BUDGET      600
+#define QUICK_BUDGET    60
+#define VC_CHECK_BUDGET 60
+#define MEASURE_BUDGET  120
 
 static const char run_doc[] =
     "Measures on the allocation it is given which algorithm, channel and wait policy is the best for each "
@@ -150,20 +150,14 @@ static double parse_budget(struct argp_state *st, const char *arg)
     return v * unit;
 }
 
-static enum tune_objective parse_objective(struct argp_state *st, const char *arg)
+static enum vc_objective parse_objective(struct argp_state *st, const char *arg)
 {
-    int best = TUNE_LATENCY;
-    for (int i = TUNE_LATENCY; i <= TUNE_BALANCED; i++) {
-        const char *name = tune_objective_name((enum tune_objective)i);
-        if (strcmp(arg, name) == 0)
-            return (enum tune_objective)i;
-        if (vc_word_distance(arg, name) <
-            vc_word_distance(arg, tune_objective_name((enum tune_objective)best)))
-            best = i;
-    }
-    argp_error(st, "--objective: '%s' is none of latency, tail, cpu, balanced; did you mean %s?", arg,
-               tune_objective_name((enum tune_objective)best));
-    return TUNE_LATENCY;
+    const char *nearest = NULL;
+    int i = vc_objective_by_name(arg, &nearest);
+    if (i < 0)
+        argp_error(st, "--objective: '%s' is none of latency, tail, cpu, balanced; did you mean %s?", arg,
+                   nearest);
+    return i < 0 ? VC_OBJECTIVE_LATENCY : (enum vc_objective)i;
 }
 
 static void check_ranks(struct argp_state *st, const char *list)
@@ -185,37 +179,37 @@ static void check_waits(struct argp_state *st, const char *list)
         char word[64], text[VC_CHOICE_TEXT] = "";
         struct vc_alg_choice c;
         snprintf(word, sizeof word, "%.*s", (int)n, s);
-        tune_with_policy("dissemination", word, text, sizeof text);
+        vc_search_with_policy("dissemination", word, text, sizeof text);
         if (n == 0 || n >= sizeof word / 2 || vc_choice_parse(VC_BARRIER, text, &c) != VC_OK)
             argp_error(st, "--wait: '%s' is none of auto, poll, event, hybrid, hybrid:MICROSECONDS", word);
         s += s[n] ? n + 1 : n;
     }
 }
 
-static void add_word(struct argp_state *st, struct tune_opts *o, const char *arg)
+static void add_word(struct argp_state *st, struct vc_search_opts *o, const char *arg)
 {
-    if (o->mode == TUNE_REMEASURE && !o->table)
+    if (o->mode == VC_SEARCH_AGAIN && !o->table)
         o->table = arg;
     else
-        bench_args_collective(st, &o->bench, arg);
+        bench_args_collective(st, &o->m, arg);
 }
 
-static void finish(struct argp_state *st, struct tune_opts *o)
+static void finish(struct argp_state *st, struct vc_search_opts *o)
 {
-    struct bench_opts *b = &o->bench;
+    struct vc_measure_opts *b = &o->m;
     if (b->ncoll == 0)
         for (int c = 0; c < VC_COLL_ACCELERATED; c++)
             b->coll[b->ncoll++] = (enum vc_coll)c;
-    if (o->mode == TUNE_REMEASURE && !o->table)
+    if (o->mode == VC_SEARCH_AGAIN && !o->table)
         argp_error(st, "which table? Name its file");
     if (o->budget == 0)
-        o->budget = o->mode == TUNE_CHECK       ? CHECK_BUDGET
-                    : o->mode == TUNE_REMEASURE ? MEASURE_BUDGET
-                    : o->quick                  ? QUICK_BUDGET
-                                                : RUN_BUDGET;
-    if (o->mode == TUNE_CHECK && o->table)
+        o->budget = o->mode == VC_SEARCH_CHECK   ? VC_CHECK_BUDGET
+                    : o->mode == VC_SEARCH_AGAIN ? MEASURE_BUDGET
+                    : o->quick                   ? QUICK_BUDGET
+                                                 : RUN_BUDGET;
+    if (o->mode == VC_SEARCH_CHECK && o->table)
         bench_args_set(st, b, "TABLE=", o->table);
-    if (o->mode != TUNE_RUN)
+    if (o->mode != VC_SEARCH_RUN)
         return;
     if (!o->table)
         o->table = "vcoll-table.json";
@@ -234,10 +228,10 @@ static void finish(struct argp_state *st, struct tune_opts *o)
 
 static error_t parse_common(int key, char *arg, struct argp_state *st)
 {
-    struct tune_opts *o = st->input;
+    struct vc_search_opts *o = st->input;
     switch (key) {
     case 'n':
-        o->bench.ranks = (int)bench_args_integer(st, "-n", arg, 1, 1e6);
+        o->m.ranks = (int)bench_args_integer(st, "-n", arg, 1, 1e6);
         return 0;
     case 'v':
         o->verbose = true;
@@ -246,8 +240,8 @@ static error_t parse_common(int key, char *arg, struct argp_state *st)
         o->quiet = true;
         return 0;
     case KEY_SIZES:
-        bench_args_sizes(st, &o->bench, arg);
-        o->own_sizes = true;
+        bench_args_sizes(st, &o->m, arg);
+        o->m.own_sizes = true;
         return 0;
     case KEY_BUDGET:
         o->budget = parse_budget(st, arg);
@@ -260,23 +254,23 @@ static error_t parse_common(int key, char *arg, struct argp_state *st)
         o->ranks = arg;
         return 0;
     case KEY_SEED:
-        o->bench.seed = (uint64_t)bench_args_integer(st, "--seed", arg, 0, 9e15);
+        o->m.seed = (uint64_t)bench_args_integer(st, "--seed", arg, 0, 9e15);
         return 0;
     case KEY_SET:
-        bench_args_setting(st, &o->bench, arg);
+        bench_args_setting(st, &o->m, arg);
         return 0;
     case KEY_SPLIT:
         bench_args_integer(st, "--split", arg, 1, 1e6);
-        bench_args_set(st, &o->bench, "NODE_SPLIT=", arg);
+        bench_args_set(st, &o->m, "NODE_SPLIT=", arg);
         return 0;
     case KEY_MPIRUN:
-        bench_args_mpirun(st, &o->bench, arg);
+        bench_args_mpirun(st, &o->m, arg);
         return 0;
     case KEY_JSON:
         o->json = arg;
         return 0;
     case KEY_PROGRESS:
-        o->bench.progress = true;
+        o->m.progress = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -285,7 +279,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *st)
 
 static error_t parse_run(int key, char *arg, struct argp_state *st)
 {
-    struct tune_opts *o = st->input;
+    struct vc_search_opts *o = st->input;
     switch (key) {
     case ARGP_KEY_INIT:
         st->child_inputs[0] = o;
@@ -336,28 +330,28 @@ static error_t parse_run(int key, char *arg, struct argp_state *st)
     }
 }
 
-void tune_parse(struct tune_opts *o, enum tune_mode mode, int argc, char **argv)
+void tune_parse(struct vc_search_opts *o, enum vc_search_mode mode, int argc, char **argv)
 {
     static const size_t sizes[] = {8, 64, 512, 1024, 4096, 16384, 65536, 262144, 1048576};
     static const struct argp common = {common_options, parse_common, 0, 0, 0, 0, 0};
     static const struct argp_child children[] = {{&common, 0, 0, 1}, {0, 0, 0, 0}};
     static const struct argp argps[] = {
-        [TUNE_RUN] = {run_options, parse_run, "[COLLECTIVES...]", run_doc, children, 0, 0},
-        [TUNE_CHECK] = {other_options, parse_run, "[COLLECTIVES...]", check_doc, children, 0, 0},
-        [TUNE_REMEASURE] = {other_options, parse_run, "TABLE [COLLECTIVES...]", remeasure_doc, children, 0,
-                            0},
+        [VC_SEARCH_RUN] = {run_options, parse_run, "[COLLECTIVES...]", run_doc, children, 0, 0},
+        [VC_SEARCH_CHECK] = {other_options, parse_run, "[COLLECTIVES...]", check_doc, children, 0, 0},
+        [VC_SEARCH_AGAIN] = {other_options, parse_run, "TABLE [COLLECTIVES...]", remeasure_doc, children, 0,
+                             0},
     };
     static char version[64];
-    *o = (struct tune_opts){.mode = mode};
-    o->bench = (struct bench_opts){.program = "vcoll tune", .seconds = 0.3, .seed = 1, .verify = true};
-    o->bench.measure[BENCH_START] = o->bench.measure[BENCH_B2B] = true;
-    memcpy(o->bench.sizes, sizes, sizeof sizes);
-    o->bench.nsizes = (int)(sizeof sizes / sizeof sizes[0]);
+    *o = (struct vc_search_opts){.mode = mode};
+    o->m = (struct vc_measure_opts){.program = "vcoll tune", .seconds = 0.3, .seed = 1};
+    o->m.measure[VC_MEASURE_START] = o->m.measure[VC_MEASURE_B2B] = true;
+    memcpy(o->m.sizes, sizes, sizeof sizes);
+    o->m.nsizes = (int)(sizeof sizes / sizeof sizes[0]);
     /* Before what the user sets: a table, or trials of the online mode, would be measured instead of the
      * rules. */
-    if (mode != TUNE_CHECK)
-        o->bench.set[o->bench.nset++] = "TABLE=none";
-    o->bench.set[o->bench.nset++] = "TUNE=off";
+    if (mode != VC_SEARCH_CHECK)
+        o->m.set[o->m.nset++] = "TABLE=none";
+    o->m.set[o->m.nset++] = "TUNE=off";
     snprintf(version, sizeof version, "vcoll-tune %s", vcoll_version());
     argp_program_version = version;
     argp_err_exit_status = 2;
