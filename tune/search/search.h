@@ -210,7 +210,7 @@ struct vc_search_job {
     /* rank 0, of the others: */
     struct vc_again *again;
     int nagain;
-    struct vc_table *rows; /**< the table that is measured again */
+    struct vc_table_doc table; /**< that is measured again */
     struct vc_comparison *comparison;
     int ncomparison, capcomparison;
 };
