@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static void put_real(json_t *o, const char *key, double v)
@@ -134,21 +133,18 @@ static json_t *words(const struct vc_search_job *j)
 static json_t *provenance(const struct vc_search_job *j)
 {
     char date[32], hosts[sizeof j->hosts];
-    time_t now = time(NULL);
-    struct tm tm;
     json_t *list = json_array();
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
     snprintf(hosts, sizeof hosts, "%s", j->hosts);
     char *save = NULL;
     for (char *h = strtok_r(hosts, ",", &save); h; h = strtok_r(NULL, ",", &save))
         json_array_append_new(list, json_string(h));
-    json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:I, s:s, s:f, s:f, s:i, s:i, s:i, s:s, s:b}",
-                          "vcoll", vcoll_version(), "mpi", vc_measure_mpi_name(), "date", date, "command",
-                          words(j), "hosts", list, "cpus", j->w->cpus, "seed", (json_int_t)j->o->m.seed,
-                          "objective", vc_objective_name(j->objective), "budget_seconds", j->o->budget,
-                          "took_seconds", j->took, "points_measured", j->points_tried, "points_exhaustive",
-                          j->points_exhaustive, "points_taken_over", j->taken_over, "samples", j->o->samples,
-                          "partial", j->interrupted || j->skipped > 0);
+    json_t *o = json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:i, s:I, s:s, s:f, s:f, s:i, s:i, s:i, s:s, s:b}", "vcoll",
+        vcoll_version(), "mpi", vc_measure_mpi_name(), "date", vc_search_date(date), "command", words(j),
+        "hosts", list, "cpus", j->w->cpus, "seed", (json_int_t)j->o->m.seed, "objective",
+        vc_objective_name(j->objective), "budget_seconds", j->o->budget, "took_seconds", j->took,
+        "points_measured", j->points_tried, "points_exhaustive", j->points_exhaustive, "points_taken_over",
+        j->taken_over, "samples", j->o->samples, "partial", j->interrupted || j->skipped > 0);
     json_object_set_new(o, "exhaustive_seconds", json_real(j->exhaustive));
     json_object_set_new(o, "points_skipped", json_integer(j->skipped));
     json_object_set_new(o, "ranks", json_integer(j->w->size));
