@@ -88,7 +88,7 @@ static void run_extras(struct vc_measure_world *w, struct bench_report *r)
 static int write_files(const struct vc_measure_world *w, const struct bench_report *r)
 {
     int rc = 0;
-    if (bench_opts_of(w)->json && bench_json_write(w, r, bench_opts_of(w)->json) != 0)
+    if (w->opt->json && bench_json_write(w, r, w->opt->json) != 0)
         rc = 1;
     if (bench_opts_of(w)->plot && bench_plot_write(w, r, bench_opts_of(w)->plot) != 0)
         rc = 1;
@@ -103,7 +103,7 @@ static int run(struct vc_measure_world *w)
     double begin = vc_measure_now();
     if (!r)
         return 1;
-    r->table = o->json && strcmp(o->json, "-") == 0 ? stderr : stdout;
+    r->table = o->m.json && strcmp(o->m.json, "-") == 0 ? stderr : stdout;
     r->point = calloc((size_t)total + 1, sizeof *r->point);
     if (!r->point) {
         free(r);

@@ -14,7 +14,6 @@ struct bench_opts {
     struct vc_measure_opts m; /**< first: what all of measuring looks at */
     long iterations;          /**< 0: as many as the time allows */
     bool verify;
-    const char *json; /**< NULL, "-" or a file */
     const char *plot; /**< NULL or a file */
     bool floor, cpu, cpu_per_op, setup_cost, overhead;
     bool points;        /**< measure collectives at all (false when only extras were asked for) */

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-__attribute__((visibility("default"))) const char *argp_program_version;
-
 #define RUN_BUDGET      600
 #define QUICK_BUDGET    60
 #define VC_CHECK_BUDGET 60
@@ -69,16 +67,9 @@ static const char remeasure_doc[] = "Measures the rows of a table again, and rep
                                     "Exit status: 0 all hold, 1 some do not, or a failure, 2 wrong words.";
 
 enum {
-    KEY_SIZES = 256,
-    KEY_BUDGET,
+    KEY_BUDGET = 256,
     KEY_OBJECTIVE,
     KEY_RANKS,
-    KEY_SEED,
-    KEY_SET,
-    KEY_SPLIT,
-    KEY_MPIRUN,
-    KEY_PROGRESS,
-    KEY_JSON,
     KEY_SAMPLES,
     KEY_RESUME,
     KEY_FORCE,
@@ -94,22 +85,12 @@ enum {
 
 static const struct argp_option common_options[] = {
     {0, 0, 0, 0, "What is measured:", 1},
-    {"np", 'n', "N", 0,
-     "start N ranks on this machine (default: one per CPU); under mpirun its own -n counts", 0},
-    {"sizes", KEY_SIZES, "LIST", 0,
-     "bytes, e.g. 8,64,1k,1M, or FROM:TO[:FACTOR] (default: chosen, 8 to 1M, not only powers of two)", 0},
     {"ranks", KEY_RANKS, "LIST", 0,
-     "sizes of the communicators to measure, e.g. 2,3,4 (default: chosen within the allocation)", 0},
-    {"set", KEY_SET, "NAME=VALUE", 0, "a VCOLL_ parameter, without the prefix; may be repeated", 0},
-    {"split", KEY_SPLIT, "N", 0, "pretend that every N ranks are a node (VCOLL_NODE_SPLIT)", 0},
-    {"mpirun-arg", KEY_MPIRUN, "WORD", 0, "a further word for mpirun; may be repeated", 0},
-    {"budget", KEY_BUDGET, "TIME", 0, "how long it may take in all, e.g. 90s, 10m, 1h", 0},
-    {"objective", KEY_OBJECTIVE, "WHICH", 0, "latency, tail, cpu or balanced", 0},
-    {"seed", KEY_SEED, "N", 0, "order of blocks and choice of buffers (default 1)", 0},
-    {"json", KEY_JSON, "FILE", 0, "the results as JSON into FILE; - is standard output", 0},
-    {"verbose", 'v', 0, 0, "a line for each point as it is finished", 0},
-    {"quiet", 'q', 0, 0, "no summary, no progress", 0},
-    {"progress", KEY_PROGRESS, 0, OPTION_HIDDEN, 0, 0},
+     "sizes of the communicators to measure, e.g. 2,3,4 (default: chosen within the allocation)", 1},
+    {"budget", KEY_BUDGET, "TIME", 0, "how long it may take in all, e.g. 90s, 10m, 1h", 1},
+    {"objective", KEY_OBJECTIVE, "WHICH", 0, "latency, tail, cpu or balanced", 1},
+    {"verbose", 'v', 0, 0, "a line for each point as it is finished", 1},
+    {"quiet", 'q', 0, 0, "no summary, no progress", 1},
     {0, 0, 0, 0, 0, 0}};
 
 static const struct argp_option run_options[] = {
@@ -197,9 +178,7 @@ static void add_word(struct argp_state *st, struct vc_search_opts *o, const char
 static void finish(struct argp_state *st, struct vc_search_opts *o)
 {
     struct vc_measure_opts *b = &o->m;
-    if (b->ncoll == 0)
-        for (int c = 0; c < VC_COLL_ACCELERATED; c++)
-            b->coll[b->ncoll++] = (enum vc_coll)c;
+    bench_args_all(b);
     if (o->mode == VC_SEARCH_AGAIN && !o->table)
         argp_error(st, "which table? Name its file");
     if (o->budget == 0)
@@ -230,18 +209,14 @@ static error_t parse_common(int key, char *arg, struct argp_state *st)
 {
     struct vc_search_opts *o = st->input;
     switch (key) {
-    case 'n':
-        o->m.ranks = (int)bench_args_integer(st, "-n", arg, 1, 1e6);
+    case ARGP_KEY_INIT:
+        st->child_inputs[0] = &o->m;
         return 0;
     case 'v':
         o->verbose = true;
         return 0;
     case 'q':
         o->quiet = true;
-        return 0;
-    case KEY_SIZES:
-        bench_args_sizes(st, &o->m, arg);
-        o->m.own_sizes = true;
         return 0;
     case KEY_BUDGET:
         o->budget = parse_budget(st, arg);
@@ -252,25 +227,6 @@ static error_t parse_common(int key, char *arg, struct argp_state *st)
     case KEY_RANKS:
         check_ranks(st, arg);
         o->ranks = arg;
-        return 0;
-    case KEY_SEED:
-        o->m.seed = (uint64_t)bench_args_integer(st, "--seed", arg, 0, 9e15);
-        return 0;
-    case KEY_SET:
-        bench_args_setting(st, &o->m, arg);
-        return 0;
-    case KEY_SPLIT:
-        bench_args_integer(st, "--split", arg, 1, 1e6);
-        bench_args_set(st, &o->m, "NODE_SPLIT=", arg);
-        return 0;
-    case KEY_MPIRUN:
-        bench_args_mpirun(st, &o->m, arg);
-        return 0;
-    case KEY_JSON:
-        o->json = arg;
-        return 0;
-    case KEY_PROGRESS:
-        o->m.progress = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -332,28 +288,20 @@ static error_t parse_run(int key, char *arg, struct argp_state *st)
 
 void tune_parse(struct vc_search_opts *o, enum vc_search_mode mode, int argc, char **argv)
 {
-    static const size_t sizes[] = {8, 64, 512, 1024, 4096, 16384, 65536, 262144, 1048576};
-    static const struct argp common = {common_options, parse_common, 0, 0, 0, 0, 0};
-    static const struct argp_child children[] = {{&common, 0, 0, 1}, {0, 0, 0, 0}};
+    static const struct argp_child shared[] = {{&bench_args_common, 0, NULL, 0}, {0, 0, 0, 0}};
+    static const struct argp common = {common_options, parse_common, 0, 0, shared, 0, 0};
+    static const struct argp_child children[] = {{&common, 0, 0, 0}, {0, 0, 0, 0}};
     static const struct argp argps[] = {
         [VC_SEARCH_RUN] = {run_options, parse_run, "[COLLECTIVES...]", run_doc, children, 0, 0},
         [VC_SEARCH_CHECK] = {other_options, parse_run, "[COLLECTIVES...]", check_doc, children, 0, 0},
         [VC_SEARCH_AGAIN] = {other_options, parse_run, "TABLE [COLLECTIVES...]", remeasure_doc, children, 0,
                              0},
     };
-    static char version[64];
     *o = (struct vc_search_opts){.mode = mode};
-    o->m = (struct vc_measure_opts){.program = "vcoll tune", .seconds = 0.3, .seed = 1};
-    o->m.measure[VC_MEASURE_START] = o->m.measure[VC_MEASURE_B2B] = true;
-    memcpy(o->m.sizes, sizes, sizeof sizes);
-    o->m.nsizes = (int)(sizeof sizes / sizeof sizes[0]);
     /* Before what the user sets: a table, or trials of the online mode, would be measured instead of the
      * rules. */
     if (mode != VC_SEARCH_CHECK)
         o->m.set[o->m.nset++] = "TABLE=none";
     o->m.set[o->m.nset++] = "TUNE=off";
-    snprintf(version, sizeof version, "vcoll-tune %s", vcoll_version());
-    argp_program_version = version;
-    argp_err_exit_status = 2;
-    argp_parse(&argps[mode], argc, argv, 0, NULL, o);
+    bench_args_parse(&argps[mode], &o->m, "vcoll tune", argc, argv, o);
 }

@@ -138,7 +138,7 @@ static int write_json(const struct vc_search_job *j, const struct sum *s)
                                         vc_measure_json_number(s->average), "loss_worst",
                                         vc_measure_json_number(s->worst), "loses_to_native", s->to_native,
                                         "no_longer_hold", s->lost, "seconds", j->took, "results", list));
-    int rc = vc_measure_json_save("vcoll tune", o, j->o->json);
+    int rc = vc_measure_json_save("vcoll tune", o, j->o->m.json);
     json_decref(o);
     return rc;
 }
@@ -165,7 +165,7 @@ int tune_tell_again(struct vc_search_job *j)
         return nothing_fits(j);
     if (!j->o->quiet || s.lost > 0)
         print_all(tune_output(j), j, &s);
-    if (j->o->json && write_json(j, &s) != 0)
+    if (j->o->m.json && write_json(j, &s) != 0)
         return 1;
     return vc_search_signal() ? 128 + vc_search_signal() : s.measured == 0 || s.lost > 0;
 }

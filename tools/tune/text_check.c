@@ -159,7 +159,7 @@ static int write_json(const struct vc_search_job *j)
                      j->o->native, "cpus", w->cpus, "overcommitted", w->oversubscribed, "hosts", w->nleader,
                      "margin", VC_GUIDE_MARGIN, "seconds", j->took, "violated", violated, "not_reached",
                      not_reached(j), "guidelines", guides, "comparisons", list));
-    int rc = vc_measure_json_save("vcoll tune", o, j->o->json);
+    int rc = vc_measure_json_save("vcoll tune", o, j->o->m.json);
     json_decref(o);
     return rc;
 }
@@ -176,7 +176,7 @@ int tune_tell_check(struct vc_search_job *j)
         bad++;
     }
     print_summary(f, j);
-    if (j->o->json && write_json(j) != 0)
+    if (j->o->m.json && write_json(j) != 0)
         return 1;
     return vc_search_signal() ? 128 + vc_search_signal() : bad > 0;
 }

@@ -9,7 +9,7 @@
 
 FILE *tune_output(const struct vc_search_job *j)
 {
-    return j->o->json && strcmp(j->o->json, "-") == 0 ? stderr : stdout;
+    return j->o->m.json && strcmp(j->o->m.json, "-") == 0 ? stderr : stdout;
 }
 
 void tune_print_call(FILE *f, enum vc_coll coll, size_t bytes, const struct vc_search_place *on)
@@ -113,7 +113,7 @@ static int write_json(const struct vc_search_job *j)
                           "exhaustive_seconds", j->exhaustive, "candidates_measured", j->points_tried,
                           "candidates_exhaustive", j->points_exhaustive, "points_taken_over", j->taken_over,
                           "points_skipped", j->skipped, "interrupted", j->interrupted, "points", points);
-    int rc = vc_measure_json_save("vcoll tune", o, j->o->json);
+    int rc = vc_measure_json_save("vcoll tune", o, j->o->m.json);
     json_decref(o);
     return rc;
 }
@@ -124,7 +124,7 @@ int tune_tell_run(struct vc_search_job *j)
         return 1;
     if (j->nresult > 0 && !j->o->quiet && tune_output(j) == stdout)
         print_summary(j);
-    if (j->nresult > 0 && j->o->json && write_json(j) != 0)
+    if (j->nresult > 0 && j->o->m.json && write_json(j) != 0)
         return 1;
     if (!j->interrupted)
         return j->failed || j->wrong;

@@ -60,43 +60,48 @@ double vc_measure_call_moved(enum vc_coll coll, size_t bytes, int size)
     }
 }
 
+static size_t width_of(MPI_Datatype type)
+{
+    return type == MPI_DOUBLE ? sizeof(double) : type == MPI_INT ? sizeof(int) : 1;
+}
+
+static void write_number(char *p, MPI_Datatype type, size_t i, unsigned v)
+{
+    if (type == MPI_DOUBLE)
+        ((double *)(void *)p)[i] = v;
+    else if (type == MPI_INT)
+        ((int *)(void *)p)[i] = (int)v;
+    else
+        ((unsigned char *)p)[i] = (unsigned char)v;
+}
+
+static bool is_number(const char *p, MPI_Datatype type, size_t i, unsigned v)
+{
+    if (type == MPI_DOUBLE)
+        return ((const double *)(const void *)p)[i] == v;
+    if (type == MPI_INT)
+        return ((const int *)(const void *)p)[i] == (int)v;
+    return ((const unsigned char *)p)[i] == (unsigned char)v;
+}
+
+/* Small numbers of the call's type, so that sums neither overflow nor run into denormals. */
+static void fill(char *p, size_t len, MPI_Datatype type)
+{
+    for (size_t i = 0; i < len / width_of(type); i++)
+        write_number(p, type, i, 1 + (unsigned)(i % 7));
+}
+
 static void shape_call(struct vc_measure_call *c, int size)
 {
     bool reduction = vc_coll_reduces(c->coll);
-    size_t width = 1;
-    c->type = MPI_BYTE;
     c->op = MPI_SUM;
-    if (reduction && c->bytes % sizeof(double) == 0) {
-        c->type = MPI_DOUBLE;
-        width = sizeof(double);
-    } else if (reduction && c->bytes % sizeof(int) == 0) {
-        c->type = MPI_INT;
-        width = sizeof(int);
-    } else if (reduction) {
-        c->type = MPI_UNSIGNED_CHAR;
-    }
-    c->count = (int)(c->bytes / width);
+    c->type = !reduction                       ? MPI_BYTE
+              : c->bytes % sizeof(double) == 0 ? MPI_DOUBLE
+              : c->bytes % sizeof(int) == 0    ? MPI_INT
+                                               : MPI_UNSIGNED_CHAR;
+    c->count = (int)(c->bytes / width_of(c->type));
     c->send_len = vc_side_bytes(vc_coll_info[c->coll].send, c->bytes, size);
     c->recv_len = vc_side_bytes(vc_coll_info[c->coll].recv, c->bytes, size);
-}
-
-/* Numbers of the call's type, so that sums neither overflow nor run into denormals. */
-static void fill(char *p, size_t len, MPI_Datatype type)
-{
-    if (type == MPI_DOUBLE) {
-        for (size_t i = 0; i + sizeof(double) <= len; i += sizeof(double)) {
-            double v = 1.0 + (double)(i / sizeof v % 7);
-            memcpy(p + i, &v, sizeof v);
-        }
-    } else if (type == MPI_INT) {
-        for (size_t i = 0; i + sizeof(int) <= len; i += sizeof(int)) {
-            int v = (int)(i / sizeof v % 7);
-            memcpy(p + i, &v, sizeof v);
-        }
-    } else {
-        for (size_t i = 0; i < len; i++)
-            p[i] = (char)(i % 251);
-    }
 }
 
 bool vc_measure_call_init(struct vc_measure_call *c, struct vc_measure_world *w, enum vc_coll coll,
@@ -179,25 +184,6 @@ static unsigned char byte_of(size_t i, int from, int to, unsigned round)
 static unsigned number_of(size_t i, int rank, unsigned round)
 {
     return (unsigned)((i + (unsigned)rank * 7 + round) % 101);
-}
-
-static void write_number(char *p, MPI_Datatype type, size_t i, unsigned v)
-{
-    if (type == MPI_DOUBLE)
-        ((double *)(void *)p)[i] = v;
-    else if (type == MPI_INT)
-        ((int *)(void *)p)[i] = (int)v;
-    else
-        ((unsigned char *)p)[i] = (unsigned char)v;
-}
-
-static bool is_number(const char *p, MPI_Datatype type, size_t i, unsigned v)
-{
-    if (type == MPI_DOUBLE)
-        return ((const double *)(const void *)p)[i] == v;
-    if (type == MPI_INT)
-        return ((const int *)(const void *)p)[i] == (int)v;
-    return ((const unsigned char *)p)[i] == (unsigned char)v;
 }
 
 static bool check_sum(const struct vc_measure_call *c, const struct vc_measure_world *w, const char *recv,

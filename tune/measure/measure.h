@@ -41,6 +41,7 @@ struct vc_measure_opts {
     int root;
     bool reuse;                       /**< the same buffers in each call */
     bool progress;                    /**< a terminal shows standard error */
+    const char *json;                 /**< the results as JSON into this file; NULL, "-" or a file */
     const char *set[VC_MEASURE_SETS]; /**< NAME=VALUE for the environment, without VCOLL_ */
     int nset;
     const char *mpirun[VC_MEASURE_SETS]; /**< further words for mpirun */

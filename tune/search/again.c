@@ -107,29 +107,17 @@ static void find_place(struct vc_search_job *j, struct vc_again *p)
     p->fate = p->place < 0 ? VC_AGAIN_SKIPPED : VC_AGAIN_WAITS;
 }
 
-static json_t *read_table(struct vc_search_job *j)
-{
-    char *text = NULL;
-    size_t len = 0;
-    json_t *o = NULL;
-    if (vc_table_read(j->o->table, &text, &len) == VC_OK &&
-        vc_table_parse(text, len, j->o->table, &j->rows) == VC_OK)
-        o = json_loadb(text, len, 0, NULL);
-    if (!o)
-        fprintf(stderr, "vcoll tune: %s\n", vc_error_text());
-    free(text);
-    return o;
-}
-
 int vc_again_load(struct vc_search_job *j)
 {
-    json_t *table = read_table(j);
-    const json_t *measured = json_object_get(table, "measured"),
-                 *provenance = json_object_get(table, "provenance"), *point;
-    const char *objective = json_string_value(json_object_get(provenance, "objective"));
+    const json_t *measured, *provenance, *point;
     size_t i;
-    if (!table)
+    if (vc_table_doc_open(j->o->table, &j->table) != VC_OK) {
+        fprintf(stderr, "vcoll tune: %s\n", vc_error_text());
         return -1;
+    }
+    measured = json_object_get(j->table.json, "measured");
+    provenance = json_object_get(j->table.json, "provenance");
+    const char *objective = json_string_value(json_object_get(provenance, "objective"));
     if (objective && vc_objective_by_name(objective, NULL) >= 0)
         j->objective = (enum vc_objective)vc_objective_by_name(objective, NULL);
     /* The same order of blocks and the same buffers would be no independent measurement. */
@@ -151,7 +139,6 @@ int vc_again_load(struct vc_search_job *j)
                 j->o->table);
     else if (j->nagain == 0)
         fprintf(stderr, "vcoll tune: no measured point of %s is what was asked for\n", j->o->table);
-    json_decref(table);
     return j->nagain > 0 ? 0 : -1;
 }
 
@@ -211,7 +198,7 @@ static void find_subject(const struct vc_search_job *j, struct vc_again *p)
     key.have_node = key.max_ppn > 1 && (params.channels & VC_CHAN_SHM);
     key.have_cma = key.have_node && params.cma;
     snprintf(p->subject, sizeof p->subject, "native");
-    vc_select_explain(&key, &params, j->rows, &call, note_row, p);
+    vc_select_explain(&key, &params, j->table.rows, &call, note_row, p);
 }
 
 static void sort_out(struct vc_search_job *j)

@@ -8,20 +8,14 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define LOCK     "vcoll-tune-device"
-#define TRIES    5 /* to put values back; a device that is just being reset refuses for a while */
-#define TRY_WAIT 200000
 
 enum op { HOLD, RESTORE };
 struct request {
@@ -46,102 +40,6 @@ static const struct vc_netlink *way(const struct vc_guard_env *env)
     return env ? env->nl : NULL;
 }
 
-/* ---- the lock ---- */
-
-/* A descriptor to be closed, or -1 with errno (EADDRINUSE: somebody else has it). */
-static int take_lock(const struct vc_guard_env *env)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    int n = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "%s", env && env->lock ? env->lock : LOCK);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    if (bind(fd, (struct sockaddr *)&name,
-             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) == 0)
-        return fd;
-    int e = errno;
-    close(fd);
-    errno = e;
-    return -1;
-}
-
-static int refuse_lock(const char *path)
-{
-    struct vc_restore other;
-    char who[64] = "";
-    if (errno != EADDRINUSE)
-        return vc_fail(VC_ERR_SYS, "cannot take the lock on this host's devices: %s", strerror(errno));
-    if (vc_restore_read(path, &other) == 1)
-        snprintf(who, sizeof who, " (its guard is process %lld)", other.guard);
-    errno = EBUSY;
-    return vc_fail(VC_ERR_UNSUPPORTED,
-                   "another vcoll tune is changing devices on this host%s: let it end first", who);
-}
-
-/* ---- what was left behind ---- */
-
-static int put_back(const struct vc_guard_env *env, struct vc_coalesce_saved *saved)
-{
-    int rc = VC_OK;
-    for (int i = 0; i < TRIES; i++) {
-        if (i > 0)
-            usleep(TRY_WAIT);
-        errno = 0;
-        rc = vc_coalesce_restore(way(env), saved);
-        /* What is not allowed, or not there, will not be in a second either. */
-        if (rc == VC_OK || rc == VC_ERR_UNSUPPORTED || errno == EPERM || errno == EACCES || errno == ENODEV)
-            break;
-    }
-    return rc;
-}
-
-/* With the lock held. As vc_guard_recover(). */
-static int recover(const struct vc_guard_env *env, const char *path, char *said, size_t len)
-{
-    struct vc_restore r;
-    char values[256];
-    int rc = vc_restore_read(path, &r);
-    said[0] = '\0';
-    if (rc <= 0)
-        return rc;
-    rc = put_back(env, &r.saved);
-    if (rc != VC_OK && errno == ENODEV) {
-        vc_restore_remove(path);
-        snprintf(said, len, "a run that was killed had changed the coalescing of %s, which is gone since",
-                 r.saved.netdev);
-        return 1;
-    }
-    if (rc != VC_OK) {
-        char why[512];
-        snprintf(why, sizeof why, "%s", vc_error_text());
-        return vc_fail(rc,
-                       "a run that was killed has left the coalescing of %s changed, it was %.120s: %.300s",
-                       r.saved.netdev, vc_coalesce_text(&r.saved.before, values, sizeof values), why);
-    }
-    vc_restore_remove(path);
-    snprintf(said, len, "coalescing of %s put back to %s (a run that was killed had left it changed)",
-             r.saved.netdev, vc_coalesce_text(&r.saved.before, values, sizeof values));
-    return 1;
-}
-
-int vc_guard_recover(const struct vc_guard_env *env, char *said, size_t len)
-{
-    char path[PATH_MAX];
-    said[0] = '\0';
-    /* Without a place for files there is none left. */
-    if (vc_restore_name(env, path, sizeof path) != VC_OK)
-        return 0;
-    vc_restore_tidy(env);
-    if (access(path, F_OK) != 0)
-        return 0;
-    int lock = take_lock(env);
-    if (lock < 0)
-        return refuse_lock(path);
-    int rc = recover(env, path, said, len);
-    close(lock);
-    return rc;
-}
-
 /* ---- the guard process ---- */
 
 struct guard {
@@ -151,21 +49,7 @@ struct guard {
     struct vc_restore held;
 };
 
-static int guard_lock(struct guard *g)
-{
-    char said[256];
-    int rc = vc_restore_name(g->env, g->path, sizeof g->path);
-    if (rc != VC_OK)
-        return rc;
-    g->lock = take_lock(g->env);
-    if (g->lock < 0)
-        return refuse_lock(g->path);
-    /* Or the values found now would be noted as the user's. */
-    rc = recover(g->env, g->path, said, sizeof said);
-    return rc < 0 ? rc : VC_OK;
-}
-
-static void guard_unlock(struct guard *g)
+static void unlock(struct guard *g)
 {
     if (g->lock >= 0)
         close(g->lock);
@@ -179,8 +63,12 @@ static int guard_hold(struct guard *g, const char *netdev)
                    ? VC_OK
                    : vc_fail(VC_ERR_INVAL, "%s is guarded already, %s cannot be, too", g->held.saved.netdev,
                              netdev);
-    int rc = guard_lock(g);
+    char said[256];
+    int rc = vc_restore_name(g->env, g->path, sizeof g->path);
+    /* Left-overs are put back first, or the values found now would be noted as the user's. */
     if (rc == VC_OK)
+        rc = vc_restore_lock(g->env, g->path, said, sizeof said, &g->lock);
+    if (rc >= 0)
         rc = vc_coalesce_save(way(g->env), netdev, &g->held.saved);
     g->held.guard = getpid();
     if (rc == VC_OK) {
@@ -188,7 +76,7 @@ static int guard_hold(struct guard *g, const char *netdev)
         g->held.saved.active = rc == VC_OK;
     }
     if (rc != VC_OK)
-        guard_unlock(g);
+        unlock(g);
     return rc;
 }
 
@@ -196,12 +84,10 @@ static int guard_restore(struct guard *g)
 {
     if (!g->held.saved.active)
         return VC_OK;
-    int rc = put_back(g->env, &g->held.saved);
-    if (rc != VC_OK)
-        return rc; /* the file stays: the next run tries again */
-    vc_restore_remove(g->path);
-    guard_unlock(g);
-    return VC_OK;
+    int rc = vc_restore_put_back(g->env, g->path, &g->held.saved);
+    if (rc == VC_OK) /* otherwise the file stays: the next run tries again */
+        unlock(g);
+    return rc;
 }
 
 static void answer(struct guard *g, int sock, const struct request *q)
@@ -373,9 +259,9 @@ int vc_guard_restore(struct vc_guard *g)
     if (ask(g, RESTORE, "", &a)) {
         rc = verdict(&a);
     } else {
-        rc = put_back(g->env, &g->held.saved);
-        if (rc == VC_OK && vc_restore_name(g->env, path, sizeof path) == VC_OK)
-            vc_restore_remove(path);
+        rc = vc_restore_name(g->env, path, sizeof path);
+        if (rc == VC_OK)
+            rc = vc_restore_put_back(g->env, path, &g->held.saved);
     }
     if (rc == VC_OK)
         g->held.saved.active = false;

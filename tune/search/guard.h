@@ -68,7 +68,7 @@ bool vc_guard_dir(const struct vc_guard_env *env, char *dir, size_t len);
 /** For tests, before vc_guard_start(): the guard of vc_device_setting.c, and the device it is about. */
 void vc_device_inject(const struct vc_guard_env *env, const char *name);
 
-/* ---- the restore file (vc_restore.c) ---- */
+/* ---- restore.c ---- */
 
 /** What the file holds. */
 struct vc_restore {
@@ -80,12 +80,14 @@ struct vc_restore {
 int vc_restore_name(const struct vc_guard_env *env, char *path, size_t len);
 /** Written to disk, directory entry included, when VC_OK is returned. */
 int vc_restore_write(const char *path, const struct vc_restore *r);
-/** 1: read; 0: there is no such file; VC_ERR_INVAL: it is not what vc_restore_write() wrote. The saved
- * values are this process's own then (vc_coalesce_saved.owner). */
+/** 1: read; 0: there is no such file; VC_ERR_INVAL: it is not what vc_restore_write() wrote. The saved values
+ * are this process's own then (vc_coalesce_saved.owner). */
 int vc_restore_read(const char *path, struct vc_restore *r);
-void vc_restore_remove(const char *path);
-/** Removes the files that earlier boots of this machine left: their settings went with the reboot. Those of
- * other machines, which may share the directory, stay. */
-void vc_restore_tidy(const struct vc_guard_env *env);
+/** Puts the values back, with patience, and removes the file. On errors (those of vc_coalesce_restore()) the
+ * file stays. */
+int vc_restore_put_back(const struct vc_guard_env *env, const char *path, struct vc_coalesce_saved *saved);
+/** Takes this host's lock and puts back what a killed run has left, as vc_guard_recover(). *lock: a
+ * descriptor to be closed; -1 on errors. */
+int vc_restore_lock(const struct vc_guard_env *env, const char *path, char *said, size_t len, int *lock);
 
 #endif

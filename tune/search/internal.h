@@ -41,7 +41,7 @@ void vc_search_topo_key(const struct vc_search_place *p, struct vc_topo_key *key
 
 /* ---- space.c ---- */
 
-/** Appends a candidate unless it is there. False without memory or room. */
+/** Appends a candidate unless it is there. False without memory, or when there are more than of two races. */
 bool vc_search_add(struct vc_point *p, const char *choice, double predicted);
 /** Seconds of a choice by the cost model; NAN: it has no prediction for it. */
 double vc_search_predict_one(const struct vc_search_comm *c, const struct vc_point *p,
@@ -152,6 +152,8 @@ int vc_search_state_open(struct vc_search_job *j);
 /** A finished point, on disk when this returns. */
 void vc_search_state_add(struct vc_search_job *j, const struct vc_search_result *r);
 void vc_search_state_close(struct vc_search_job *j);
+/** "2026-11-27T03:50:00Z": now. Returns buf. */
+const char *vc_search_date(char buf[32]);
 /** What must be equal for samples of different runs to be of one table, as "name=value" words, for the
  * header. */
 void vc_search_identity(const struct vc_search_job *j, char *buf, size_t len);

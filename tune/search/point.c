@@ -70,7 +70,7 @@ static bool share(struct vc_measure_world *w, struct vc_point *p)
 int vc_search_next_best(const struct vc_point *p, const bool *taken)
 {
     int at = -1;
-    for (int i = 1; i < p->ncand; i++) {
+    for (int i = 1; i < p->ncand && i < VC_ENTRANTS; i++) {
         const struct vc_entrant *k = &p->cand[i];
         if (!taken[i] && !k->wrong && !k->skip && k->rounds > 0 && (at < 0 || k->score < p->cand[at].score))
             at = i;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The file that says how a device's coalescing was before the tuner changed it. */
+/* Putting a device's coalescing back: the file that says how it was before the tuner changed it, the lock of
+ * those that change it, and what a killed run has left behind. */
 #include "tune/search/guard.h"
 
 #include "transport/base.h"
@@ -12,9 +13,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stddef.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#define LOCK      "vcoll-tune-device"
+#define TRIES     5 /* to put values back; a device that is just being reset refuses for a while */
+#define TRY_WAIT  200000
 #define PREFIX    "restore-"
 #define MOST      65536 /* bytes of a file that could be ours */
 #define BOOT_SLOP 60    /* seconds that the two clocks which tell the boot's time may be set apart */
@@ -141,7 +148,7 @@ int vc_restore_write(const char *path, const struct vc_restore *r)
                    path, strerror(e));
 }
 
-void vc_restore_remove(const char *path)
+static void remove_file(const char *path)
 {
     if (unlink(path) == 0)
         sync_dir_of(path);
@@ -231,7 +238,7 @@ static bool is_past(const char *path, const char *boot, const char *host, const 
     return st.st_mtime < real.tv_sec - up.tv_sec - BOOT_SLOP;
 }
 
-void vc_restore_tidy(const struct vc_guard_env *env)
+static void tidy(const struct vc_guard_env *env)
 {
     char dir[PATH_MAX], boot[64], host[128], machine[64], path[2 * PATH_MAX];
     unsigned long long netns;
@@ -247,4 +254,113 @@ void vc_restore_tidy(const struct vc_guard_env *env)
             unlink(path);
     }
     closedir(d);
+}
+
+/* ---- the lock ---- */
+
+/* A descriptor to be closed, or -1 with errno (EADDRINUSE: somebody else has it). */
+static int take_lock(const struct vc_guard_env *env)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int n = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "%s", env && env->lock ? env->lock : LOCK);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (bind(fd, (struct sockaddr *)&name,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) == 0)
+        return fd;
+    int e = errno;
+    close(fd);
+    errno = e;
+    return -1;
+}
+
+static int refuse_lock(const char *path)
+{
+    struct vc_restore other;
+    char who[64] = "";
+    if (errno != EADDRINUSE)
+        return vc_fail(VC_ERR_SYS, "cannot take the lock on this host's devices: %s", strerror(errno));
+    if (vc_restore_read(path, &other) == 1)
+        snprintf(who, sizeof who, " (its guard is process %lld)", other.guard);
+    errno = EBUSY;
+    return vc_fail(VC_ERR_UNSUPPORTED,
+                   "another vcoll tune is changing devices on this host%s: let it end first", who);
+}
+
+/* ---- what was left behind ---- */
+
+int vc_restore_put_back(const struct vc_guard_env *env, const char *path, struct vc_coalesce_saved *saved)
+{
+    int rc = VC_OK;
+    for (int i = 0; i < TRIES; i++) {
+        if (i > 0)
+            usleep(TRY_WAIT);
+        errno = 0;
+        rc = vc_coalesce_restore(env ? env->nl : NULL, saved);
+        /* What is not allowed, or not there, will not be in a second either. */
+        if (rc == VC_OK || rc == VC_ERR_UNSUPPORTED || errno == EPERM || errno == EACCES || errno == ENODEV)
+            break;
+    }
+    if (rc == VC_OK)
+        remove_file(path);
+    return rc;
+}
+
+/* With the lock held. As vc_guard_recover(). */
+static int recover_locked(const struct vc_guard_env *env, const char *path, char *said, size_t len)
+{
+    struct vc_restore r;
+    char values[256];
+    int rc = vc_restore_read(path, &r);
+    said[0] = '\0';
+    if (rc <= 0)
+        return rc;
+    rc = vc_restore_put_back(env, path, &r.saved);
+    if (rc != VC_OK && errno == ENODEV) {
+        remove_file(path);
+        snprintf(said, len, "a run that was killed had changed the coalescing of %s, which is gone since",
+                 r.saved.netdev);
+        return 1;
+    }
+    if (rc != VC_OK) {
+        char why[512];
+        snprintf(why, sizeof why, "%s", vc_error_text());
+        return vc_fail(rc,
+                       "a run that was killed has left the coalescing of %s changed, it was %.120s: %.300s",
+                       r.saved.netdev, vc_coalesce_text(&r.saved.before, values, sizeof values), why);
+    }
+    snprintf(said, len, "coalescing of %s put back to %s (a run that was killed had left it changed)",
+             r.saved.netdev, vc_coalesce_text(&r.saved.before, values, sizeof values));
+    return 1;
+}
+
+int vc_restore_lock(const struct vc_guard_env *env, const char *path, char *said, size_t len, int *lock)
+{
+    said[0] = '\0';
+    *lock = take_lock(env);
+    if (*lock < 0)
+        return refuse_lock(path);
+    int rc = recover_locked(env, path, said, len);
+    if (rc < 0) {
+        close(*lock);
+        *lock = -1;
+    }
+    return rc;
+}
+
+int vc_guard_recover(const struct vc_guard_env *env, char *said, size_t len)
+{
+    char path[PATH_MAX];
+    said[0] = '\0';
+    /* Without a place for files there is none left. */
+    if (vc_restore_name(env, path, sizeof path) != VC_OK)
+        return 0;
+    tidy(env);
+    if (access(path, F_OK) != 0)
+        return 0;
+    int lock, rc = vc_restore_lock(env, path, said, len, &lock);
+    if (lock >= 0)
+        close(lock);
+    return rc;
 }

@@ -62,26 +62,22 @@ static int split(char *line, char *field[COLUMNS])
     return n;
 }
 
-static struct vc_entrant *find_cand(struct vc_point *p, char *field[COLUMNS])
+/* The candidate of the line, new if need be; NULL without memory. */
+static struct vc_entrant *candidate(struct vc_point *p, char *field[COLUMNS])
 {
-    int race = atoi(field[RACE]);
-    for (int i = 0; i < p->ncand; i++)
-        if (p->cand[i].race == race && strcmp(p->cand[i].choice, field[CHOICE]) == 0)
-            return &p->cand[i];
-    if (p->ncand == 2 * VC_ENTRANTS || strlen(field[CHOICE]) >= VC_CHOICE_TEXT)
+    int i = vc_point_find(p, field[CHOICE]);
+    if (i >= 0)
+        return &p->cand[i];
+    if (strlen(field[CHOICE]) >= VC_CHOICE_TEXT || !vc_search_add(p, field[CHOICE], number(field[PREDICTED])))
         return NULL;
-    struct vc_entrant *k = &p->cand[p->ncand];
-    memset(k, 0, sizeof *k);
-    snprintf(k->choice, sizeof k->choice, "%s", field[CHOICE]);
-    k->race = race;
+    struct vc_entrant *k = &p->cand[p->ncand - 1];
+    k->race = atoi(field[RACE]);
     k->dropped = atoi(field[DROPPED]) != 0;
     k->wrong = atoi(field[DROPPED]) == 2;
-    k->predicted = number(field[PREDICTED]);
-    p->ncand++;
     return vc_entrant_alloc(k, MOST_ROUNDS, VC_STARTS) ? k : NULL;
 }
 
-static void take_starts(struct vc_entrant *k, int round, char *text)
+static void read_starts(struct vc_entrant *k, int round, char *text)
 {
     int n = round ? k->upto[round - 1] : 0, first = n;
     char *save = NULL;
@@ -95,7 +91,7 @@ static void take_starts(struct vc_entrant *k, int round, char *text)
 }
 
 /* One line of samples into the point that is being read. False: it is not one. */
-static bool take_line(struct vc_point *p, char *field[COLUMNS])
+static bool read_sample(struct vc_point *p, char *field[COLUMNS])
 {
     int round = atoi(field[ROUND]), coll = vc_coll_by_name(field[COLL]);
     struct vc_entrant *k;
@@ -103,12 +99,12 @@ static bool take_line(struct vc_point *p, char *field[COLUMNS])
         return false;
     p->coll = (enum vc_coll)coll;
     p->bytes = strtoull(field[BYTES], NULL, 10);
-    if (!(k = find_cand(p, field)))
+    if (!(k = candidate(p, field)))
         return false;
     double seconds = number(field[SECONDS]);
     if (strcmp(field[MEASURE], "start") == 0 && round == k->rounds) {
         k->raw[VC_MEASURE_START][round] = seconds;
-        take_starts(k, round, field[SAMPLES]);
+        read_starts(k, round, field[SAMPLES]);
     } else if (strcmp(field[MEASURE], "b2b") == 0 && round == k->rounds && seconds > 0) {
         k->raw[VC_MEASURE_B2B][round] = seconds;
         k->cpus[round] = number(field[CPU]);
@@ -144,47 +140,33 @@ struct reading {
 
 static void forget(struct reading *r)
 {
-    struct vc_entrant *cand = r->p.cand;
-    for (int i = 0; i < r->p.ncand; i++)
-        vc_entrant_free(&cand[i]);
-    *r = (struct reading){.p = {.cand = cand}};
+    vc_point_free(&r->p);
+    *r = (struct reading){.place = -1};
 }
 
 /* "# done": the point is whole. */
 static void finish_point(struct vc_search_job *j, struct reading *r, const char *line)
 {
-    const char *words = line + strlen("# done ");
-    char choice[VC_CHOICE_TEXT] = "native";
-    double seconds = 0;
-    if (sscanf(words, "%lf %127s", &seconds, choice) < 1)
-        r->bad = true;
     struct vc_point *p = &r->p;
-    bool usable = !r->bad && r->place >= 0 && p->ncand > 0 && p->cand[0].rounds > 0 &&
-                  strcmp(p->cand[0].choice, "native") == 0;
-    struct vc_entrant *own = usable ? malloc((size_t)p->ncand * sizeof *own) : NULL;
-    struct vc_point mine = *p;
-    bool again = usable && vc_search_find(j, r->place, p->coll, p->bytes);
-    mine.cand = own;
-    mine.seconds = seconds;
+    char choice[VC_CHOICE_TEXT] = "native";
+    bool good = sscanf(line, "# done %lf %127s", &p->seconds, choice) >= 1 && !r->bad && r->place >= 0 &&
+                p->ncand > 0 && p->cand[0].rounds > 0 && strcmp(p->cand[0].choice, "native") == 0;
+    bool again = good && vc_search_find(j, r->place, p->coll, p->bytes);
+    int builtin = vc_point_find(p, choice);
+    if (builtin >= 0 && p->cand[builtin].race == 0)
+        p->builtin = builtin;
     /* Of a point that was measured twice the later one counts, as it did in that run. */
-    struct vc_search_result *to = own ? vc_search_keep(j, r->place, &mine) : NULL;
-    if (!to) {
-        free(own);
-        forget(r);
-        return;
+    struct vc_search_result *to = good ? vc_search_keep(j, r->place, p) : NULL;
+    if (to) {
+        *p = (struct vc_point){.ncand = 0};
+        snprintf(to->setting, sizeof to->setting, "%s", r->setting);
+        vc_point_judge(&to->p, j->objective, j->place[r->place].c.w.one_host, j->seed);
+        j->taken_over += !again;
     }
-    memcpy(own, p->cand, (size_t)p->ncand * sizeof *own);
-    snprintf(to->setting, sizeof to->setting, "%s", r->setting);
-    for (int i = 0; i < p->ncand; i++)
-        if (own[i].race == 0 && strcmp(own[i].choice, choice) == 0)
-            to->p.builtin = i;
-    vc_point_judge(&to->p, j->objective, j->place[r->place].c.w.one_host, j->o->m.seed);
-    j->taken_over += !again;
-    p->ncand = 0;
     forget(r);
 }
 
-static void take(struct vc_search_job *j, struct reading *r, char *line)
+static void read_line(struct vc_search_job *j, struct reading *r, char *line)
 {
     char *field[COLUMNS];
     if (strncmp(line, "# done ", 7) == 0) {
@@ -199,17 +181,17 @@ static void take(struct vc_search_job *j, struct reading *r, char *line)
     }
     r->place = place_of(j, field);
     snprintf(r->setting, sizeof r->setting, "%s", field[SETTING]);
-    r->bad = !take_line(&r->p, field) || r->bad;
+    r->bad = !read_sample(&r->p, field) || r->bad;
 }
 
 static int read_all(struct vc_search_job *j, FILE *f, const char *name, long *keep)
 {
-    struct reading r = {.p = {.cand = calloc((size_t)2 * VC_ENTRANTS, sizeof(struct vc_entrant))}};
+    struct reading r = {.place = -1};
     char *line = NULL, is[4096], why[512] = "it is no file of samples";
     size_t cap = 0;
     bool known = false;
     vc_search_identity(j, is, sizeof is);
-    while (r.p.cand && getline(&line, &cap, f) > 0) {
+    while (getline(&line, &cap, f) > 0) {
         if (!strchr(line, '\n'))
             break;
         if (strncmp(line, "# identity ", 11) == 0) {
@@ -219,14 +201,13 @@ static int read_all(struct vc_search_job *j, FILE *f, const char *name, long *ke
                 break;
         } else if (known) {
             bool whole = line[0] == '#' || strncmp(line, "collective,", 11) == 0;
-            take(j, &r, line);
+            read_line(j, &r, line);
             if (whole)
                 *keep = ftell(f);
         }
     }
     free(line);
     forget(&r);
-    free(r.p.cand);
     if (known)
         return 0;
     fprintf(stderr,

@@ -406,7 +406,7 @@ void vc_search_close(struct vc_search_job *j)
     for (int i = 0; i < j->nagain; i++)
         json_decref(j->again[i].cands);
     free(j->again);
-    vc_table_free(j->rows);
+    vc_table_doc_close(&j->table);
     free(j->comparison);
     for (int i = 0; i < j->nplace; i++)
         if (j->place[i].open)

@@ -40,7 +40,6 @@ struct vc_search_opts {
     bool devices;        /**< --devices: coalescing may be changed while measuring (restored in the end) */
     const char *ranks;   /**< --ranks 2,4,7: sizes of communicators to measure; NULL: chosen */
     const char *waits;   /**< --wait poll,event,hybrid:50: policies to consider; NULL: chosen */
-    const char *json;    /**< --json: the summary for machines; NULL, "-" or a file */
     bool force;          /**< --force: what is there is overwritten */
     bool dry_run;        /**< --dry-run: only the plan is printed */
     bool quick;          /**< --quick: few sizes, one communicator */
@@ -211,7 +210,7 @@ struct vc_search_job {
     /* rank 0, of the others: */
     struct vc_again *again;
     int nagain;
-    struct vc_table *rows; /**< the table that is measured again */
+    struct vc_table_doc table; /**< that is measured again */
     struct vc_comparison *comparison;
     int ncomparison, capcomparison;
 };

@@ -146,7 +146,7 @@ bool vc_search_add(struct vc_point *p, const char *choice, double predicted)
     if (vc_point_find(p, choice) >= 0)
         return true;
     struct vc_entrant *more =
-        p->ncand < VC_ENTRANTS ? realloc(p->cand, ((size_t)p->ncand + 1) * sizeof *more) : NULL;
+        p->ncand < 2 * VC_ENTRANTS ? realloc(p->cand, ((size_t)p->ncand + 1) * sizeof *more) : NULL;
     if (!more)
         return false;
     p->cand = more;

@@ -22,6 +22,14 @@ static const char columns[] =
     "collective,bytes,ranks,nodes,ppn,crowded,setting,race,choice,round,measure,seconds,cpu,"
     "dropped,predicted,seed,date,samples\n";
 
+const char *vc_search_date(char buf[32])
+{
+    time_t now = time(NULL);
+    struct tm tm;
+    strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+    return buf;
+}
+
 void vc_search_identity(const struct vc_search_job *j, char *buf, size_t len)
 {
     const struct vc_measure_opts *b = &j->o->m;
@@ -58,12 +66,9 @@ bool vc_search_refuses(const struct vc_search_opts *o)
 static void head(const struct vc_search_job *j, FILE *f)
 {
     char identity[4096], date[32];
-    time_t now = time(NULL);
-    struct tm tm;
     vc_search_identity(j, identity, sizeof identity);
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
     fprintf(f, "# vcoll tune samples 1\n# identity %s\n# mpi %s\n# begun %s\n# command vcoll tune", identity,
-            vc_measure_mpi_name(), date);
+            vc_measure_mpi_name(), vc_search_date(date));
     for (int i = 1; i < j->o->m.argc; i++)
         fprintf(f, " %s", j->o->m.argv[i]);
     fprintf(f, "\n%s", columns);
@@ -135,18 +140,15 @@ void vc_search_state_add(struct vc_search_job *j, const struct vc_search_result 
     const struct vc_point *p = &r->p;
     char *text = NULL, date[32];
     size_t len = 0;
-    time_t now = time(NULL);
-    struct tm tm;
     struct line l;
     FILE *f = open_memstream(&text, &len);
     if (!f) {
         j->failed = true;
         return;
     }
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
     snprintf(l.point, sizeof l.point, "%s,%zu,%d,%d,%d,%d,%s", vc_coll_name(p->coll), p->bytes, at->size,
              at->nnodes, at->max_ppn, at->crowded, r->setting);
-    snprintf(l.tail, sizeof l.tail, "%llu,%s", (unsigned long long)j->o->m.seed, date);
+    snprintf(l.tail, sizeof l.tail, "%llu,%s", (unsigned long long)j->o->m.seed, vc_search_date(date));
     for (int i = 0; i < p->ncand; i++) {
         l.k = &p->cand[i];
         put_cand(f, &l);

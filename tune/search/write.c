@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static void put_real(json_t *o, const char *key, double v)
@@ -134,21 +133,18 @@ static json_t *words(const struct vc_search_job *j)
 static json_t *provenance(const struct vc_search_job *j)
 {
     char date[32], hosts[sizeof j->hosts];
-    time_t now = time(NULL);
-    struct tm tm;
     json_t *list = json_array();
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
     snprintf(hosts, sizeof hosts, "%s", j->hosts);
     char *save = NULL;
     for (char *h = strtok_r(hosts, ",", &save); h; h = strtok_r(NULL, ",", &save))
         json_array_append_new(list, json_string(h));
-    json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:I, s:s, s:f, s:f, s:i, s:i, s:i, s:s, s:b}",
-                          "vcoll", vcoll_version(), "mpi", vc_measure_mpi_name(), "date", date, "command",
-                          words(j), "hosts", list, "cpus", j->w->cpus, "seed", (json_int_t)j->o->m.seed,
-                          "objective", vc_objective_name(j->objective), "budget_seconds", j->o->budget,
-                          "took_seconds", j->took, "points_measured", j->points_tried, "points_exhaustive",
-                          j->points_exhaustive, "points_taken_over", j->taken_over, "samples", j->o->samples,
-                          "partial", j->interrupted || j->skipped > 0);
+    json_t *o = json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:i, s:I, s:s, s:f, s:f, s:i, s:i, s:i, s:s, s:b}", "vcoll",
+        vcoll_version(), "mpi", vc_measure_mpi_name(), "date", vc_search_date(date), "command", words(j),
+        "hosts", list, "cpus", j->w->cpus, "seed", (json_int_t)j->o->m.seed, "objective",
+        vc_objective_name(j->objective), "budget_seconds", j->o->budget, "took_seconds", j->took,
+        "points_measured", j->points_tried, "points_exhaustive", j->points_exhaustive, "points_taken_over",
+        j->taken_over, "samples", j->o->samples, "partial", j->interrupted || j->skipped > 0);
     json_object_set_new(o, "exhaustive_seconds", json_real(j->exhaustive));
     json_object_set_new(o, "points_skipped", json_integer(j->skipped));
     json_object_set_new(o, "ranks", json_integer(j->w->size));
@@ -179,52 +175,36 @@ static struct vc_measured *points_of(const struct vc_search_job *j, int *n)
     return list;
 }
 
-static json_t *build(const struct vc_search_job *j)
+static json_t *build(const struct vc_search_job *j, const struct vc_measured *points, int n)
 {
-    int n = 0;
-    json_t *t = json_object(), *list = json_array(), *trials = json_array(), *model, *rows;
-    json_object_set_new(t, "vcoll_table", json_integer(VC_TABLE_VERSION));
-    json_object_set_new(t, "provenance", provenance(j));
-    if ((model = vc_model_to_json(&j->model)))
-        json_object_set_new(t, "model", model);
-    struct vc_measured *points = points_of(j, &n);
-    json_object_set_new(t, "rules", points ? vc_rules_of_points(points, n) : json_array());
-    free(points);
-    if ((rows = devices(j)))
-        json_object_set_new(t, "devices", rows);
+    json_t *t = json_object(), *list = json_array(), *trials = json_array(),
+           *model = vc_model_to_json(&j->model), *rows = devices(j);
     for (int i = 0; i < j->nresult; i++)
         json_array_append_new(list, point(j, &j->result[i]));
-    json_object_set_new(t, "measured", list);
     for (int i = 0; i < j->ntrial; i++)
         if (!j->trial[i].refused && j->trial[i].npoint > 0)
             json_array_append_new(trials, trial(j, &j->trial[i]));
+    json_object_set_new(t, "vcoll_table", json_integer(VC_TABLE_VERSION));
+    json_object_set_new(t, "provenance", provenance(j));
+    if (model)
+        json_object_set_new(t, "model", model);
+    json_object_set_new(t, "rules", vc_rules_of_points(points, n));
+    if (rows)
+        json_object_set_new(t, "devices", rows);
+    json_object_set_new(t, "measured", list);
     json_object_set_new(t, "moderation", trials);
     return t;
 }
 
-static char *with_checksum(json_t *t)
+/* What is written must be what will be read: a table, in which each point finds its choice. */
+static bool check(const char *text, const char *name, const struct vc_measured *p, int n)
 {
-    char sum[32], *plain = json_dumps(t, JSON_COMPACT | JSON_REAL_PRECISION(9)), *canonical = NULL,
-                  *text = NULL;
-    if (plain)
-        canonical = vc_table_canonical(plain, strlen(plain));
-    if (canonical) {
-        snprintf(sum, sizeof sum, "fnv1a64:%016llx", (unsigned long long)vc_table_checksum(canonical));
-        json_object_set_new(t, "checksum", json_string(sum));
-        text = json_dumps(t, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    }
-    free(plain);
-    free(canonical);
-    return text;
-}
-
-/* Whether each measured point gets its choice from the table; says which not. */
-static bool obeyed(const struct vc_search_job *j, const struct vc_table *t)
-{
-    int n = 0;
-    struct vc_measured *p = points_of(j, &n);
-    bool ok = p != NULL;
-    for (int i = 0; i < n; i++) {
+    struct vc_table *t = NULL;
+    bool ok = vc_table_parse(text, strlen(text), name, &t) == VC_OK;
+    if (!ok)
+        fprintf(stderr, "vcoll tune: the table that was made is not valid, and is not written: %s\n",
+                vc_error_text());
+    for (int i = 0; i < n && t; i++) {
         char got[VC_CHOICE_TEXT];
         if (vc_rules_obey(t, &p[i]))
             continue;
@@ -235,56 +215,25 @@ static bool obeyed(const struct vc_search_job *j, const struct vc_table *t)
                 p[i].choice);
         ok = false;
     }
-    free(p);
-    return ok;
-}
-
-/* What is written must be what will be read. */
-static int check(const struct vc_search_job *j, const char *text)
-{
-    struct vc_table *t = NULL;
-    if (vc_table_parse(text, strlen(text), j->o->table, &t) != VC_OK) {
-        fprintf(stderr, "vcoll tune: the table that was made is not valid, and is not written: %s\n",
-                vc_error_text());
-        return -1;
-    }
-    int rc = obeyed(j, t) ? 0 : -1;
     vc_table_free(t);
-    return rc;
-}
-
-static int save(const char *name, const char *text)
-{
-    char tmp[4096];
-    snprintf(tmp, sizeof tmp, "%s.%ld.tmp", name, (long)getpid());
-    FILE *f = fopen(tmp, "we");
-    bool ok = f && fputs(text, f) >= 0 && fputc('\n', f) != EOF && fflush(f) == 0 && fsync(fileno(f)) == 0;
-    int why = errno;
-    if (f && fclose(f) != 0 && ok) {
-        ok = false;
-        why = errno;
-    }
-    if (ok && rename(tmp, name) != 0) {
-        ok = false;
-        why = errno;
-    }
-    if (ok)
-        return 0;
-    fprintf(stderr, "vcoll tune: cannot write %s: %s\n", name, strerror(why));
-    unlink(tmp);
-    return -1;
+    return ok;
 }
 
 int vc_search_write(struct vc_search_job *j)
 {
-    json_t *t = build(j);
-    char *text = with_checksum(t);
-    int rc = -1;
+    int n = 0, rc = -1;
+    struct vc_measured *points = points_of(j, &n);
+    json_t *t = points ? build(j, points, n) : NULL;
+    char *text = vc_table_text(t);
     json_decref(t);
     if (!text)
-        fprintf(stderr, "vcoll tune: out of memory for the table, or no text: %s\n", vc_error_text());
-    else if (check(j, text) == 0)
-        rc = save(j->o->table, text);
+        fprintf(stderr, "vcoll tune: out of memory for the table\n");
+    else if (check(text, j->o->table, points, n)) {
+        rc = vc_table_save(text, j->o->table, true) == VC_OK ? 0 : -1;
+        if (rc != 0)
+            fprintf(stderr, "vcoll tune: %s\n", vc_error_text());
+    }
+    free(points);
     free(text);
     return rc;
 }
