@@ -21,11 +21,11 @@ static bool yielded;
  * and 6.0 alike; from 5.0 on it also returns the sum). The library stands in for sched_yield()
  * (pmpi/host_yield.c), so that call is seen, and the sum is known to be positive or not.
  *
- * Some callbacks always return 1 (osc/pt2pt, once there was a window). When the sum was positive in so many
- * calls in a row, there is a suspicion, though a flood of messages looks the same. Then a callback of vcoll's
- * own takes 1 off the sum in every other call: if it still is positive, something came; if not, nothing is
- * known. A sum that is positive in all of these calls tells nothing any more. The suspicion ends with the
- * first sum that is zero with nothing taken off.
+ * Some callbacks always return 1 (that of osc/pt2pt in some releases). If the sum was positive in SUSPICION
+ * calls in a row, there is one of these, or a flood of messages. From then on a callback of vcoll's own takes
+ * 1 off the sum in every other call. If the sum still is positive, something came; if not, nothing is known.
+ * If the sum is positive in all of these calls, too, it tells nothing any more. The first sum that is zero
+ * without the callback ends the suspicion.
  */
 #define SUSPICION 500
 
@@ -45,7 +45,9 @@ static _Atomic int drivers; /* threads that have the switch on */
 /* A call has told of messages that were known to come: what comes over sockets is not in the sum. */
 static _Atomic bool told;
 static _Atomic bool untellable;
-static bool callback_added; /* by one thread at a time: adding */
+/* By the thread that has set `adding`. Release and acquire: a thread that sees it finds the callback in Open
+ * MPI's list. */
+static _Atomic bool callback_added;
 static atomic_flag adding = ATOMIC_FLAG_INIT;
 
 /* The way that works on every MPI: testing a receive that never matches makes the library look at its
@@ -119,9 +121,8 @@ static int take_off(void)
 void vc_host_progress_fini(void)
 {
     vc_host_set_yield(yielded);
-    if (callback_added)
+    if (atomic_exchange_explicit(&callback_added, false, memory_order_acquire))
         remove_callback(take_off);
-    callback_added = false;
     add_callback = remove_callback = NULL;
     atomic_store_explicit(&tells, false, memory_order_relaxed);
     atomic_store_explicit(&told, false, memory_order_relaxed);
@@ -142,7 +143,8 @@ void vc_host_progress_fini(void)
 
 bool vc_host_sees_yield(void)
 {
-    /* Only the first: whoever yields again in one call waits for something. */
+    /* Only the first yield of a call means that nothing came. A further one is part of a wait inside the MPI
+     * and must happen. */
     if (!driving.watching || driving.idle)
         return false;
     return driving.idle = true;
@@ -150,14 +152,15 @@ bool vc_host_sees_yield(void)
 
 static bool have_callback(void)
 {
-    if (callback_added)
+    bool added = atomic_load_explicit(&callback_added, memory_order_acquire);
+    if (added)
         return true;
     if (!add_callback || !remove_callback || atomic_flag_test_and_set_explicit(&adding, memory_order_acquire))
         return false;
-    if (!callback_added)
-        callback_added = add_callback(take_off) == 0;
+    added = atomic_load_explicit(&callback_added, memory_order_acquire) || add_callback(take_off) == 0;
+    atomic_store_explicit(&callback_added, added, memory_order_release);
     atomic_flag_clear_explicit(&adding, memory_order_release);
-    return callback_added;
+    return added;
 }
 
 /* One call of opal_progress with so much taken off the sum. True: it was not positive. */
