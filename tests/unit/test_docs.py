@@ -4,6 +4,7 @@
 docs/troubleshooting.md has words of every warning and error that the library prints."""
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -15,8 +16,10 @@ OTHERS = re.compile(r"WERROR$|SANITIZE$|LAB_|LOOPBACK|TEST_|BUILD_|VERSION|ENABL
 
 
 def pages():
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "*.md"], capture_output=True, check=False)
-    names = listed.stdout.decode().split("\0") if listed.returncode == 0 else []
+    names = []
+    if shutil.which("git"):
+        listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "*.md"], capture_output=True, check=False)
+        names = listed.stdout.decode().split("\0")
     found = [ROOT / n for n in names if n and (ROOT / n).exists()]
     return found or [p for p in ROOT.rglob("*.md") if not re.match(r"build|\.", p.relative_to(ROOT).parts[0])]
 
