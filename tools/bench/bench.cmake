@@ -30,7 +30,7 @@ add_executable(vcoll-bench
   bench/verbs_end.c
 )
 # The rooms below the front door for raw verbs: the device and the settings, found as the library finds them.
-target_link_libraries(vcoll-bench PRIVATE vcoll_bench_parts vcoll vcoll_core vcoll_flags PkgConfig::JANSSON m)
+target_link_libraries(vcoll-bench PRIVATE vcoll_bench_parts vcoll_plot vcoll vcoll_core vcoll_flags PkgConfig::JANSSON m)
 file(RELATIVE_PATH _lib_from_libexec ${CMAKE_INSTALL_FULL_LIBEXECDIR}/vcoll ${CMAKE_INSTALL_FULL_LIBDIR})
 set_target_properties(vcoll-bench PROPERTIES INSTALL_RPATH "$ORIGIN/${_lib_from_libexec}")
 install(TARGETS vcoll-bench RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/vcoll)

@@ -351,6 +351,5 @@ const char *bench_size_text(size_t bytes, char buf[24]);
 /** 0, or -1 after a message. */
 int bench_json_write(const struct bench_world *w, const struct bench_report *r, const char *file);
 int bench_plot_write(const struct bench_world *w, const struct bench_report *r, const char *file);
-bool bench_plot_possible(void);
 
 #endif
