@@ -287,7 +287,7 @@ static void test_moderation_table(void **state)
     (void)state;
     rig_node(&n, 4);
     struct doc_netdev *d = interface("eth7");
-    struct info_suggestion *s = &n.table.suggestion[n.table.n++];
+    struct facts_suggestion *s = &n.table.suggestion[n.table.n++];
     strcpy(d->rdma, "rxe0");
     strcpy(s->device, "rxe0");
     strcpy(n.table.name, "t.json");

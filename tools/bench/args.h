@@ -20,8 +20,8 @@ void bench_args_collective(struct argp_state *st, struct bench_opts *o, const ch
 /** A further word for mpirun. */
 void bench_args_mpirun(struct argp_state *st, struct bench_opts *o, const char *arg);
 
-/** The words that start this program, with o->argv, under mpirun; NULL after a message. The caller frees the
- * array. Sets what mpirun needs in the environment. */
+/** The words that start this program, with o->argv, under mpirun; NULL after a message. They last to the
+ * next call. Sets what mpirun needs in the environment. */
 char **bench_launch_words(const struct bench_opts *o);
 
 #endif

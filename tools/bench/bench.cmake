@@ -10,7 +10,7 @@ add_library(vcoll_bench_parts OBJECT
   bench/calls.c
   bench/clock.c
   bench/launch.c
-  vcoll/forward.c
+  vcoll/launch.c
   bench/stats.c
   bench/world.c
 )

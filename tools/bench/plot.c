@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* --plot: ratio over size as a picture, one line for each collective, one panel for each measure. */
-#include "tools/plot/plot.h"
+#include "tools/print/plot.h"
 #include "coll/info.h"
 #include "tools/bench/bench.h"
 

@@ -46,7 +46,7 @@ static void without_driver(const struct doc_node *n, struct doc_out *out)
 
 void doc_check_rdma_down(const struct doc_node *n, struct doc_out *out)
 {
-    const struct info_verbs *v = &n->verbs;
+    const struct facts_verbs *v = &n->verbs;
     without_driver(n, out);
     if (!v->wanted) {
         doc_say(out, DOC_OK, NULL, "not wanted: VCOLL_CHANNELS has no verbs");
@@ -68,7 +68,7 @@ void doc_check_rdma_down(const struct doc_node *n, struct doc_out *out)
 
 /* ---- moderation ---- */
 
-static const struct info_suggestion *advice(const struct doc_node *n, const char *device)
+static const struct facts_suggestion *advice(const struct doc_node *n, const char *device)
 {
     for (int i = 0; i < n->table.n; i++)
         if (n->table.suggestion[i].coalesce.has && strcmp(n->table.suggestion[i].device, device) == 0)
@@ -100,7 +100,7 @@ static void command(const char *netdev, const struct vc_coalesce *want, const st
 }
 
 static void against_table(const struct doc_node *n, const struct doc_netdev *d,
-                          const struct info_suggestion *s, struct doc_out *out)
+                          const struct facts_suggestion *s, struct doc_out *out)
 {
     char fix[512], is[256], should[256];
     command(d->name, &s->coalesce, &d->now, fix, sizeof fix);
@@ -143,7 +143,7 @@ void doc_check_moderation(const struct doc_node *n, struct doc_out *out)
     int looked = 0;
     for (int i = 0; i < n->nnetdevs; i++) {
         const struct doc_netdev *d = &n->netdev[i];
-        const struct info_suggestion *s = d->rdma[0] ? advice(n, d->rdma) : NULL;
+        const struct facts_suggestion *s = d->rdma[0] ? advice(n, d->rdma) : NULL;
         if (!d->reported || (!d->up && !s))
             continue;
         looked++;

@@ -7,8 +7,7 @@
 #define VC_TOOLS_DOCTOR_FACTS_H
 
 #include "tools/doctor/doctor.h"
-#include "tools/vcoll/info_table.h"
-#include "tools/vcoll/info_verbs.h"
+#include "tools/facts/facts.h"
 #include "transport/shm/segment.h"
 #include "transport/topology/coalesce.h"
 #include "transport/topology/nics.h"
@@ -119,8 +118,8 @@ struct doc_node {
     int nnics;
     struct doc_netdev netdev[DOC_NICS];
     int nnetdevs;
-    struct info_verbs verbs;
-    struct info_table table;
+    struct facts_verbs verbs;
+    struct facts_table table;
 };
 
 /** An operating system, as rank 0 hears of it. */
@@ -158,9 +157,9 @@ void doc_node_read(const char *root, struct doc_node *n);
 void doc_node_try(struct doc_node *n, const struct vc_params *p);
 /** The same for a rank. */
 void doc_rank_read(const char *root, struct doc_rank *r);
-void doc_rank_try(struct doc_rank *r, const struct info_verbs *verbs);
+void doc_rank_try(struct doc_rank *r, const struct facts_verbs *verbs);
 /** Fills `same` of kernel, CPU, platform and MPI, the library, settings, device. */
-void doc_rank_same(const char *root, struct doc_rank *r, const struct info_verbs *verbs);
+void doc_rank_same(const char *root, struct doc_rank *r, const struct facts_verbs *verbs);
 /** Settings that are not the defaults, "VCOLL_WAIT=poll ...", or "defaults". `local`: those in which ranks
  * may differ, without VCOLL_HOST_ID; else those in which they may not. */
 void doc_settings_text(const struct vc_params *p, bool local, char *buf, size_t len);
@@ -169,7 +168,8 @@ void doc_settings_text(const struct vc_params *p, bool local, char *buf, size_t 
  * cannot be done. */
 void doc_shed_library(char **argv);
 /** The library that `vcoll run` of this installation, or LD_PRELOAD, puts into programs. False when there is
- * none. */
-bool doc_library(char *path, size_t len);
+ * none.
+ * `path` has PATH_MAX bytes. */
+bool doc_library(char *path);
 
 #endif

@@ -61,9 +61,7 @@ static void read_cpus(const char *root, struct doc_node *n)
                 doc_set_add(&n->online, i);
     }
     n->quota = vc_cpus_quota(root);
-    uint64_t steal, total;
-    n->steal_boot =
-        vc_steal_read_at(root, &steal, &total) == VC_OK && total > 0 ? (double)steal / (double)total : -1;
+    n->steal_boot = facts_stolen(root);
     n->steal_now = -1;
 }
 
@@ -180,6 +178,6 @@ void doc_node_try(struct doc_node *n, const struct vc_params *p)
     try_memory(n, p);
     for (int i = 0; i < n->nnetdevs; i++)
         n->netdev[i].reported = vc_coalesce_get(NULL, n->netdev[i].name, &n->netdev[i].now) == VC_OK;
-    info_verbs_gather(p, &n->verbs);
-    info_table_gather(p, n->platform.class, n->rdma, n->nrdma, &n->table);
+    facts_verbs(p, &n->verbs);
+    facts_table(p, n->platform.class, n->rdma, n->nrdma, &n->table);
 }

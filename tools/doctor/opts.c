@@ -2,17 +2,16 @@
 #include "tools/doctor/opts.h"
 
 #include "tools/doctor/doctor.h"
-#include "tools/vcoll/forward.h"
+#include "tools/print/terminal.h"
+#include "tools/vcoll/launch.h"
 #include "transport/topology/cpus.h"
 
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
@@ -148,17 +147,6 @@ void doc_parse(struct doc_opts *o, int argc, char **argv)
         exit(DOC_EXIT_USAGE);
 }
 
-int doc_terminal(void)
-{
-    struct winsize ws;
-    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
-    if (!isatty(STDOUT_FILENO) || !term || strcmp(term, "dumb") == 0 || (no && *no))
-        return 0;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) != 0 || ws.ws_col < 40)
-        return 100;
-    return ws.ws_col < 120 ? ws.ws_col : 120;
-}
-
 bool doc_under_launcher(void)
 {
     return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
@@ -183,41 +171,36 @@ static void prepare(int ranks)
 
 int doc_launch(const struct doc_opts *o)
 {
-    static char self[PATH_MAX], ranks[16], terminal[32];
-    int columns = doc_terminal();
+    struct words w = {0};
+    struct terminal t = terminal_look();
+    char self[PATH_MAX], text[32];
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
     if (len <= 0) {
         fprintf(stderr, "vcoll doctor: cannot find its own program: %s\n", strerror(errno));
         return DOC_EXIT_TROUBLE;
     }
     self[len] = '\0';
-    char **settings = forward_names();
-    size_t n = 0, nset = 0;
-    while (settings && settings[nset])
-        nset++;
-    char **word = doc_alloc((size_t)o->argc + (size_t)o->nmpirun + 2 * nset + 9, sizeof *word);
-    snprintf(ranks, sizeof ranks, "%d", o->ranks);
-    word[n++] = (char *)"mpirun";
-    word[n++] = (char *)"-n";
-    word[n++] = ranks;
+    snprintf(text, sizeof text, "%d", o->ranks);
+    words_add(&w, "mpirun");
+    words_add(&w, "-n");
+    words_add(&w, text);
     for (int i = 0; i < o->nmpirun; i++)
-        word[n++] = (char *)(uintptr_t)o->mpirun[i];
-    for (size_t i = 0; i < nset; i++) {
-        word[n++] = (char *)"-x";
-        word[n++] = settings[i];
-    }
-    word[n++] = self;
+        words_add(&w, o->mpirun[i]);
+    words_add_settings(&w);
+    words_add(&w, self);
     for (int i = 1; i < o->argc; i++)
-        word[n++] = o->argv[i];
-    snprintf(terminal, sizeof terminal, "--terminal=%d", columns);
-    if (columns > 0)
-        word[n++] = terminal;
+        words_add(&w, o->argv[i]);
+    snprintf(text, sizeof text, "--terminal=%d", t.columns);
+    if (t.color)
+        words_add(&w, text);
     prepare(o->ranks);
     fflush(NULL);
-    execvp("mpirun", word);
+    if (w.failed)
+        errno = ENOMEM;
+    else
+        execvp("mpirun", w.word);
     int code = errno == ENOENT ? NOT_FOUND : CANNOT_RUN;
     fprintf(stderr, "vcoll doctor: cannot start mpirun: %s\n", strerror(errno));
-    forward_free(settings);
-    free(word);
+    words_free(&w);
     return code;
 }

@@ -20,8 +20,6 @@ struct doc_opts {
 
 /** Wrong words end the program. */
 void doc_parse(struct doc_opts *o, int argc, char **argv);
-/** Columns of standard output when that is a terminal that shows colors; else 0. */
-int doc_terminal(void);
 /** Whether this process was started by mpirun, or something like it. */
 bool doc_under_launcher(void);
 /** Becomes mpirun of this program. Returns an exit code, after a message, when that cannot be. */

@@ -85,12 +85,7 @@ static bool make_way(struct path *w, int way)
 
 static bool make_end(struct path *w)
 {
-    const struct vc_params *p = w->params;
-    struct vc_verbs_want want = {.library = p->verbs_library,
-                                 .device = p->verbs_device,
-                                 .port = p->verbs_port,
-                                 .gid_index = p->verbs_gid_index,
-                                 .pkey = p->verbs_pkey};
+    struct vc_verbs_want want = facts_verbs_cfg(w->params, w->c->size).want;
     if (vc_verbs_dev_open(&want, &w->dev) != VC_OK)
         return false; /* told by other checks */
     errno = 0;

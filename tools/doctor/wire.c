@@ -1,29 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/doctor/wire.h"
 
+#include "tools/print/terminal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- JSON ---- */
 
-json_t *doc_json_text(const char *s)
+json_t *doc_json_set(const struct doc_set *s)
 {
-    json_t *j = json_string(s);
-    if (j)
-        return j;
-    char *plain = doc_copy(s);
-    for (char *c = plain; *c; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    j = json_string(plain);
-    free(plain);
-    return j;
+    char *text = doc_set_text(s);
+    json_t *o = json_string(text);
+    free(text);
+    return o;
 }
 
 static void put_text(json_t *o, const char *key, const char *s)
 {
-    json_object_set_new(o, key, doc_json_text(s));
+    json_object_set_new(o, key, json_text(s));
 }
 
 static void put_set(json_t *o, const char *key, const struct doc_set *s)

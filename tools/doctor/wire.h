@@ -10,8 +10,8 @@
 #include "tools/doctor/facts.h"
 #include <jansson.h>
 
-/** A text for JSON; bytes that are no UTF-8 become '?'. */
-json_t *doc_json_text(const char *s);
+/** "0-3,8" */
+json_t *doc_json_set(const struct doc_set *s);
 /** `all`: with what has passed. */
 json_t *doc_json_findings(const struct doc_findings *f, bool all);
 void doc_take_findings(const json_t *list, struct doc_findings *to);

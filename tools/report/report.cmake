@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # `vcoll report`, a part of the vcoll command; and what draws, which vcoll-bench uses too (bench/bench.cmake).
-add_library(vcoll_plot OBJECT plot/axis.c plot/plot.c plot/text.c)
+add_library(vcoll_plot OBJECT print/axis.c print/plot.c print/text.c)
 target_link_libraries(vcoll_plot PUBLIC vcoll_flags m)
 target_sources(vcoll-tool PRIVATE
   report/coll.c

@@ -8,7 +8,7 @@
 #ifndef VC_TOOLS_REPORT_REPORT_H
 #define VC_TOOLS_REPORT_REPORT_H
 
-#include "tools/plot/plot.h"
+#include "tools/print/plot.h"
 #include "tune/table/key_info.h"
 #include <jansson.h>
 

@@ -3,6 +3,7 @@
 #include "tools/vcoll/tools.h"
 
 #include "include/vcoll/vcoll.h"
+#include "tools/facts/facts.h"
 #include "tune/params/params.h"
 #include <argp.h>
 #include <errno.h>
@@ -83,25 +84,15 @@ static int unknown(const char *word)
     return VC_EXIT_USAGE;
 }
 
-bool vc_tool_dir(char *dir, size_t len)
-{
-    ssize_t n = readlink("/proc/self/exe", dir, len - 1);
-    if (n <= 0) {
-        fprintf(stderr, "vcoll: cannot find its own program: %s\n", strerror(errno));
-        return false;
-    }
-    dir[n] = '\0';
-    *strrchr(dir, '/') = '\0';
-    return true;
-}
-
 /* Beside this program in a build tree, in libexec when installed. */
 int vc_tool_start(const char *program, const char *shown, char **argv)
 {
     static const char *const place[] = {"", VC_LIBEXEC_FROM_BIN "/"};
     char dir[PATH_MAX], path[2 * PATH_MAX];
-    if (!vc_tool_dir(dir, sizeof dir))
+    if (!facts_program_dir(dir, sizeof dir)) {
+        fprintf(stderr, "vcoll: cannot find its own program: %s\n", strerror(errno));
         return EXIT_FAILURE;
+    }
     fflush(NULL);
     for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
         snprintf(path, sizeof path, "%s/%s%s", dir, place[i], program);

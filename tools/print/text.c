@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Escaping, and figures with their units. */
-#include "tools/plot/plot.h"
+#include "tools/print/plot.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

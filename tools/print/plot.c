@@ -5,7 +5,7 @@
  * for dark mode. Each colour of the palette (after Okabe and Ito, told apart by colour-blind readers too)
  * comes with a shape of its own.
  */
-#include "tools/plot/axis.h"
+#include "tools/print/axis.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The reference of all settings as documents. Only definitions: the output is the same on every machine. */
-#include "tools/vcoll/info.h"
+#include "tools/info/info.h"
 
 #include <stdio.h>
 

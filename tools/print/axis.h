@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Axes of plots: their ranges, where a value lies, their ticks. */
-#ifndef VC_TOOLS_PLOT_AXIS_H
-#define VC_TOOLS_PLOT_AXIS_H
+#ifndef VC_TOOLS_PRINT_AXIS_H
+#define VC_TOOLS_PRINT_AXIS_H
 
-#include "tools/plot/plot.h"
+#include "tools/print/plot.h"
 
 struct plot_ticks {
     double at[24];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The writers of `vcoll info --cost`. */
 #include "coll/info.h"
-#include "tools/vcoll/info_cost.h"
+#include "tools/info/cost.h"
+#include "tools/print/terminal.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -172,7 +173,7 @@ static void several_jobs(const struct cost *cost, int n)
     }
 }
 
-void info_cost_text(const struct cost *cost, int n)
+void cost_print_text(const struct cost *cost, int n)
 {
     if (n == 1)
         one_job(cost);
@@ -181,7 +182,7 @@ void info_cost_text(const struct cost *cost, int n)
     notes(cost, n);
 }
 
-bool info_cost_json(const struct cost *cost, int n)
+bool cost_print_json(const struct cost *cost, int n)
 {
     json_t *jobs = json_array();
     for (int i = 0; i < n; i++) {
@@ -208,7 +209,5 @@ bool info_cost_json(const struct cost *cost, int n)
                       c->need.cqe_bulk, "work_requests_per_queue_pair", c->need.qp_wr));
     }
     json_t *all = json_pack("{s:s, s:o}", "vcoll", VC_VERSION, "cost", jobs);
-    bool good = all && json_dumpf(all, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
-    json_decref(all);
-    return good;
+    return json_print(all);
 }

@@ -4,8 +4,8 @@
  * SVG whose axes are logarithmic (linear where they span little). The pages are XML as well as HTML, so that
  * an XML parser can check them.
  */
-#ifndef VC_TOOLS_PLOT_PLOT_H
-#define VC_TOOLS_PLOT_PLOT_H
+#ifndef VC_TOOLS_PRINT_PLOT_H
+#define VC_TOOLS_PRINT_PLOT_H
 
 #include <math.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tools/plot/axis.h"
+#include "tools/print/axis.h"
 
 /* ---- ranges ---- */
 
