@@ -132,8 +132,7 @@ const struct doc_check doc_checks[] = {
      .about = "process_vm_readv and process_vm_writev, really tried between neighbours",
      .cost = "long messages between ranks of one machine are copied twice",
      .fix = "permit process_vm_readv and process_vm_writev (docker run --cap-add=SYS_PTRACE, or another "
-            "seccomp profile), "
-            "and run all ranks as one user"},
+            "seccomp profile), and run all ranks as one user"},
     {.id = "ptrace-scope",
      .title = "ptrace scope",
      .worst = DOC_SLOW,
@@ -155,8 +154,7 @@ const struct doc_check doc_checks[] = {
      .about = "limit of open files against those that are open",
      .cost = "devices, shared memory and connections that need a file fail, and vcoll does without them",
      .fix = "ulimit -n 65536 before mpirun (to keep it: nofile in /etc/security/limits.conf, LimitNOFILE= of "
-            "the batch "
-            "system's service)"},
+            "the batch system's service)"},
     {.id = "locked-memory",
      .title = "locked memory",
      .worst = DOC_SLOW,
@@ -164,8 +162,7 @@ const struct doc_check doc_checks[] = {
      .about = "limit of locked memory against the buffers of the verbs channel for a job of this size",
      .cost = "buffers cannot be registered: messages go through the MPI underneath, or are copied",
      .fix = "ulimit -l unlimited before mpirun (to keep it: memlock in /etc/security/limits.conf, "
-            "LimitMEMLOCK= of the batch "
-            "system's service)"},
+            "LimitMEMLOCK= of the batch system's service)"},
     {.id = "rdma-down",
      .title = "RDMA devices",
      .worst = DOC_BROKEN,
@@ -180,11 +177,9 @@ const struct doc_check doc_checks[] = {
      .about =
          "a message really sent over verbs between neighbouring nodes in a ring, and once across at random",
      .cost = "verbs cannot be used: all nodes fall back to the MPI underneath, or a collective ends with an "
-             "error after "
-             "VCOLL_VERBS_TIMEOUT",
+             "error after VCOLL_VERBS_TIMEOUT",
      .fix = "same subnet, VLAN, P_Key and GID type on both ends? ibv_rc_pingpong shows it without vcoll; "
-            "choose with "
-            "VCOLL_VERBS_DEVICE, VCOLL_VERBS_GID_INDEX, VCOLL_VERBS_PKEY"},
+            "choose with VCOLL_VERBS_DEVICE, VCOLL_VERBS_GID_INDEX, VCOLL_VERBS_PKEY"},
     {.id = "moderation",
      .title = "interrupt moderation",
      .worst = DOC_SLOW,
@@ -201,8 +196,7 @@ const struct doc_check doc_checks[] = {
      .cost = "the kernel stops all ranks for the rest of each period, tens of milliseconds, once the quota "
              "is used up",
      .fix = "raise it (docker run --cpus=N, systemd CPUQuota=, resources of the pod), start fewer ranks, or "
-            "let waiting "
-            "ranks sleep: VCOLL_WAIT=event"},
+            "let waiting ranks sleep: VCOLL_WAIT=event"},
     {.id = "cpus",
      .title = "more ranks than CPUs",
      .worst = DOC_SLOW,

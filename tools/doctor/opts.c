@@ -43,25 +43,23 @@ static const struct argp_option options[] = {
     {0, 0, 0, 0, 0, 0},
 };
 
-static const char doc[] =
-    "Says what is wrong or slow on an allocation, on which nodes and ranks, what it costs, and what to do."
-    "\v"
-    "Examples:\n"
-    "  mpirun -n 64 --hostfile hosts vcoll doctor\n"
-    "                               in the allocation that a program will get\n"
-    "  vcoll doctor -n 4            this machine, with four ranks\n"
-    "  vcoll doctor                 this machine, as one rank sees it\n"
-    "  vcoll doctor --list          what is looked at\n"
-    "  mpirun -n 64 vcoll doctor --json | jq -r '.findings[] | .check+\": \"+.what'\n"
-    "\n"
-    "A finding is broken (something that was asked for does not work), slow, or a\n"
-    "hint. Nothing is changed; two seconds of sending over RDMA devices and a third\n"
-    "of a second of computing on all ranks are the most that others notice.\n"
-    "\n"
-    "Exit status: 0 nothing, or hints alone; 1 something is slow; 2 something is\n"
-    "broken; 64 wrong words; 70 the doctor itself failed; 126, 127 mpirun or\n"
-    "vcoll-doctor cannot be started. mpirun says so in its own words when it is not\n"
-    "0.";
+static const char doc[] = "Says what is wrong or slow on an allocation, on which nodes and ranks, what it "
+                          "costs, and what to do.\vExamples:\n"
+                          "  mpirun -n 64 --hostfile hosts vcoll doctor\n"
+                          "                               in the allocation that a program will get\n"
+                          "  vcoll doctor -n 4            this machine, with four ranks\n"
+                          "  vcoll doctor                 this machine, as one rank sees it\n"
+                          "  vcoll doctor --list          what is looked at\n"
+                          "  mpirun -n 64 vcoll doctor --json | jq -r '.findings[] | .check+\": \"+.what'\n"
+                          "\n"
+                          "A finding is broken (something that was asked for does not work), slow, or a\n"
+                          "hint. Nothing is changed; two seconds of sending over RDMA devices and a third\n"
+                          "of a second of computing on all ranks are the most that others notice.\n"
+                          "\n"
+                          "Exit status: 0 nothing, or hints alone; 1 something is slow; 2 something is\n"
+                          "broken; 64 wrong words; 70 the doctor itself failed; 126, 127 mpirun or\n"
+                          "vcoll-doctor cannot be started. mpirun says so in its own words when it is not\n"
+                          "0.";
 
 static void choose(struct argp_state *st, const char *option, const char *list,
                    bool (*how)(const char *, char *, size_t))

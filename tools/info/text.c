@@ -200,8 +200,8 @@ static const struct line lines[] = {
     {"topology.caches", "L{level} [{type=instruction}code][{type=data}data][{type=unified}unified]",
      "{count} x {bytes:size}, each for {cpus} CPU{cpus|s}"},
     {"topology", "note",
-     "[{may_be_wrong?}hypervisors often show guests wrong caches, cores and NUMA nodes; take this as a "
-     "first guess]"},
+     "[{may_be_wrong?}hypervisors often show guests wrong caches, cores and NUMA nodes; take this as a first "
+     "guess]"},
     {NULL, "Network adapters (PCI)", "none"},
     {"nics", "{address}",
      "{vendor}:{device}[ {model}], [{kind=physical}physical function][{kind=vf}virtual "
@@ -235,9 +235,9 @@ static const struct line lines[] = {
      "{moderation.max_period_us} us][{moderation!}: unsupported by the device]"},
     {"verbs.device", "fork",
      "{name?}[{fork_safe?}registered memory stays where it is when the program "
-     "forks][{fork_safe!}{fork_breaks?}the device loses memory when the program forks, so that verbs are "
-     "not used (needs Linux 5.12, or RDMAV_FORK_SAFE=1)][{fork_safe!}{fork_breaks!}registered memory may "
-     "move when the program forks (needs Linux 5.12 and libibverbs 37), so that there is no zero copy]"},
+     "forks][{fork_safe!}{fork_breaks?}the device loses memory when the program forks, so that verbs are not "
+     "used (needs Linux 5.12, or RDMAV_FORK_SAFE=1)][{fork_safe!}{fork_breaks!}registered memory may move "
+     "when the program forks (needs Linux 5.12 and libibverbs 37), so that there is no zero copy]"},
     {"verbs.passed_over", "passed over", "{device}[ port {port}]: {reason}"},
     {"verbs.locked_memory", "locked memory",
      "[{limit!}no limit][limit {limit:KiB}]; a rank among {ranks} needs {needed:KiB}, and what it keeps "
@@ -305,8 +305,9 @@ static void print_machine(json_t *info)
 static void print_settings(const json_t *info)
 {
     static const char *const value = "[{value}][{value!}none]";
-    static const char *const from = "   (from [{origin=system_file}system file][{origin=user_file}user file]"
-                                    "[{origin=environment}environment]; default [{default}][{default!}none])";
+    static const char *const from =
+        "   (from [{origin=system_file}system file][{origin=user_file}user "
+        "file][{origin=environment}environment]; default [{default}][{default!}none])";
     size_t i;
     const json_t *p;
     heading("Parameters (environment VCOLL_NAME=value, or NAME=value in /etc/vcoll.conf or "

@@ -220,10 +220,10 @@ static void write_mark(FILE *f, const struct plot_mark *m, int look, double x, d
     fputs("</title>", f);
     /* A place to point at that is larger than the shape. */
     if (look != PLOT_FAINT)
-        fprintf(f,
-                "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"9\" fill=\"none\" stroke=\"none\" "
-                "pointer-events=\"all\"/>",
-                x, y);
+        fprintf(
+            f,
+            "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"9\" fill=\"none\" stroke=\"none\" pointer-events=\"all\"/>",
+            x, y);
     write_shape(f, look, x, y);
     if (m->ring)
         fprintf(f,
@@ -331,11 +331,11 @@ static void begin_figure(FILE *f, int id, const struct plot *p, double height)
 {
     fputs("<figure>\n<p class=\"pt\" aria-hidden=\"true\">", f);
     html_text(f, p->title.s);
-    fprintf(f,
-            "</p>\n<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %g\" role=\"img\" "
-            "aria-labelledby=\"p%d-t p%d-d\" font-family=\"sans-serif\" font-size=\"12\">\n<title "
-            "id=\"p%d-t\">",
-            WIDTH, height, id, id, id);
+    fprintf(
+        f,
+        "</p>\n<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %g\" role=\"img\" "
+        "aria-labelledby=\"p%d-t p%d-d\" font-family=\"sans-serif\" font-size=\"12\">\n<title id=\"p%d-t\">",
+        WIDTH, height, id, id, id);
     html_text(f, p->title.s);
     fprintf(f, "</title>\n<desc id=\"p%d-d\">", id);
     html_text(f, p->desc);

@@ -119,8 +119,7 @@ static void draw_candidates(struct report *r, const struct rep_group *g, bool b2
     struct plot p = {.title = text_format("%s: %s", b2b ? "Back to back" : "Time of the candidates",
                                           rep_where_text(&g->where).s),
                      .desc = "Median time of one call for each candidate over message size, with 95% "
-                             "intervals; rings mark what "
-                             "was chosen. The figures are in the tables below.",
+                             "intervals; rings mark what was chosen. The figures are in the tables below.",
                      .x = {.kind = PLOT_BYTES, .label = "message size"},
                      .y = {.kind = PLOT_TIME, .label = "µs per call (below is better)"}};
     for (int i = 0; i < n; i++) {
@@ -141,14 +140,13 @@ static void draw_candidates(struct report *r, const struct rep_group *g, bool b2
 
 static void draw_speedup(struct report *r, const struct rep_group *g)
 {
-    struct plot p = {
-        .title = text_format("Speed-up of the choice: %s", rep_where_text(&g->where).s),
-        .desc = "Native's time divided by that of the choice, for each message size; above 1 the choice "
-                "is faster. The figures are in the table of chosen rows.",
-        .x = {.kind = PLOT_BYTES, .label = "message size"},
-        .y = {.kind = PLOT_RATIO, .label = "times as fast as native"},
-        .line = 1,
-        .band = true};
+    struct plot p = {.title = text_format("Speed-up of the choice: %s", rep_where_text(&g->where).s),
+                     .desc = "Native's time divided by that of the choice, for each message size; above 1 "
+                             "the choice is faster. The figures are in the table of chosen rows.",
+                     .x = {.kind = PLOT_BYTES, .label = "message size"},
+                     .y = {.kind = PLOT_RATIO, .label = "times as fast as native"},
+                     .line = 1,
+                     .band = true};
     struct plot_series *s = plot_add(&p, PLOT_CHOICE, "what was chosen, with its 95 % interval");
     for (int i = 0; i < g->npoint; i++) {
         const struct rep_point *x = &g->point[i];
@@ -277,10 +275,9 @@ static void write_group(struct report *r, const struct rep_group *g)
         fputs("</details>\n", r->f);
     }
     fputs("<details><summary>All that was measured here, as a table</summary>\n", r->f);
-    rep_table_begin(
-        r->f, "Candidates of each size, fastest first; times in µs with 95 % intervals",
-        "size|candidate|from a common start|p99|back to back|native / this|CPU per call, all ranks|"
-        "predicted|rounds|");
+    rep_table_begin(r->f, "Candidates of each size, fastest first; times in µs with 95 % intervals",
+                    "size|candidate|from a common start|p99|back to back|native / this|CPU per call, all "
+                    "ranks|predicted|rounds|");
     for (int i = 0; i < g->npoint; i++)
         write_candidates(r->f, &g->point[i]);
     rep_table_end(r->f);

@@ -49,9 +49,9 @@ static void draw_group(struct report *r, const struct rep_group *g)
 {
     struct plot p = {
         .title = text_format("CPU time: %s", rep_where_text(&g->where).s),
-        .desc = "CPU time that all ranks together use for one call, over message size, of native, of the "
-                "choice, and "
-                "of the fastest candidate of each way of waiting. The figures are in the table below.",
+        .desc =
+            "CPU time that all ranks together use for one call, over message size, of native, of the choice, "
+            "and of the fastest candidate of each way of waiting. The figures are in the table below.",
         .x = {.kind = PLOT_BYTES, .label = "message size"},
         .y = {.kind = PLOT_TIME, .label = "µs of CPU per call, all ranks (below is better)"}};
     for (int k = 0; k < KINDS; k++) {
@@ -126,18 +126,15 @@ static void write_mean(struct report *r)
     if (n > 0)
         fprintf(r->f,
                 "<p>On average over %d points (geometric mean) what was chosen uses <strong>%.2f "
-                "times</strong> the "
-                "CPU time of native.</p>\n",
+                "times</strong> the CPU time of native.</p>\n",
                 n, exp(logs / n));
 }
 
 void rep_section_cpu(struct report *r)
 {
     fputs("<h2 id=\"cpu\">CPU burnt</h2>\n<p>A rank that waits can poll, which reacts fastest and keeps a "
-          "CPU busy "
-          "doing nothing, or sleep until it is woken, which leaves the CPU to others and costs a wake-up. "
-          "Where "
-          "virtual machines share CPUs, what one burns another lacks.</p>\n",
+          "CPU busy doing nothing, or sleep until it is woken, which leaves the CPU to others and costs a "
+          "wake-up. Where virtual machines share CPUs, what one burns another lacks.</p>\n",
           r->f);
     int shown = 0;
     for (int i = 0; i < r->d.ngroup; i++) {

@@ -7,13 +7,12 @@
 
 static const char about[] =
     "<p>Programs on a cluster that compute together with MPI spend much of their time in "
-    "<em>collectives</em>: "
-    "calls such as broadcast or all-reduce in which all processes (<em>ranks</em>) take part, and which "
-    "virtual machines often make slow. <strong>vcoll</strong> is a library that replaces the collectives of "
-    "the installed MPI by its own where its own are faster, under unmodified programs. Which algorithm that "
-    "is, and how waiting ranks wait, was measured on the machines named below; this page shows what was "
-    "measured and what was chosen, the installed MPI's own collective (<em>native</em>) always being a "
-    "candidate.</p>\n";
+    "<em>collectives</em>: calls such as broadcast or all-reduce in which all processes (<em>ranks</em>) "
+    "take part, and which virtual machines often make slow. <strong>vcoll</strong> is a library that "
+    "replaces the collectives of the installed MPI by its own where its own are faster, under unmodified "
+    "programs. Which algorithm that is, and how waiting ranks wait, was measured on the machines named "
+    "below; this page shows what was measured and what was chosen, the installed MPI's own collective "
+    "(<em>native</em>) always being a candidate.</p>\n";
 
 static const char how[] =
     "<h2 id=\"how\">How to read the plots</h2>\n"
@@ -22,10 +21,8 @@ static const char how[] =
     "<strong>candidates</strong> are native and vcoll's algorithms with their parameters, written "
     "<code>algorithm:parameter=value</code>, e.g. <code>two_level:leaders=2:wait=hybrid</code>.</li>\n"
     "<li>Times are microseconds (µs) for one call until the slowest rank is through: the median over rounds "
-    "in "
-    "which all candidates took turns. Below is better. Both axes are logarithmic: a fixed distance is a "
-    "fixed "
-    "factor.</li>\n"
+    "in which all candidates took turns. Below is better. Both axes are logarithmic: a fixed distance is a "
+    "fixed factor.</li>\n"
     "<li>The vertical bars are 95 % intervals of the median. Where the bars of two candidates overlap, the "
     "measurement does not tell which one is faster.</li>\n"
     "<li>The <strong>thick line is native</strong>. The candidates that matter have colours and shapes of "
@@ -93,8 +90,7 @@ static void write_facts(struct report *r)
     struct rep_mean all = rep_mean_of(&r->d, NULL);
     if (all.points == 0) {
         fputs("<p class=\"none\">The table holds no measurements (no array \"measured\"): it may have been "
-              "written "
-              "by hand, or stripped. Only its rules can be shown.</p>\n",
+              "written by hand, or stripped. Only its rules can be shown.</p>\n",
               r->f);
         return;
     }
@@ -146,9 +142,9 @@ static void write_colls(struct report *r)
     }
     struct plot p = {
         .title = text_format("Speed-up over native for each collective"),
-        .desc = "Geometric mean of native's time over that of the choice, with its 95% interval; the pale "
-                "bar goes "
-                "from the slowest point to the fastest. The same figures are in the table beside it.",
+        .desc =
+            "Geometric mean of native's time over that of the choice, with its 95% interval; the pale bar "
+            "goes from the slowest point to the fastest. The same figures are in the table beside it.",
         .x = {.kind = PLOT_RATIO, .label = "times as fast as native (line: equally fast)"},
         .line = 1};
     fputs("<div class=\"plots\">\n", r->f);

@@ -179,9 +179,9 @@ static bool load_cands(struct rep_data *d, const json_t *entry, struct rep_point
     p->cand = NULL;
     return skip(
         d, n == 0 ? text_format("a point of %.40s at %.0f bytes has no candidates", p->where.coll, p->bytes)
-                  : text_format("what was chosen for %.40s at %.0f bytes, \"%.60s\", is not among its "
-                                "candidates",
-                                p->where.coll, p->bytes, chosen));
+                  : text_format(
+                        "what was chosen for %.40s at %.0f bytes, \"%.60s\", is not among its candidates",
+                        p->where.coll, p->bytes, chosen));
 }
 
 static int compare_points(const void *a, const void *b)

@@ -58,13 +58,13 @@ static int colls_of(const struct rep_data *d, const char **coll, int room)
 static void draw_scatter(struct report *r, const char **coll, int n)
 {
     int all = count(&r->d, NULL), every = (all + MOST_MARKS - 1) / MOST_MARKS;
-    struct plot p = {.title = text_format("Predicted against measured"),
-                     .desc = "Each mark is one candidate at one point: across what it took, upwards what the "
-                             "model had said. On "
-                             "the diagonal both are equal; above it the model was too pessimistic.",
-                     .x = {.kind = PLOT_TIME, .label = "measured, µs"},
-                     .y = {.kind = PLOT_TIME, .label = "predicted, µs"},
-                     .identity = true};
+    struct plot p = {
+        .title = text_format("Predicted against measured"),
+        .desc = "Each mark is one candidate at one point: across what it took, upwards what the model had "
+                "said. On the diagonal both are equal; above it the model was too pessimistic.",
+        .x = {.kind = PLOT_TIME, .label = "measured, µs"},
+        .y = {.kind = PLOT_TIME, .label = "predicted, µs"},
+        .identity = true};
     for (int i = 0; i < n; i++)
         add_marks(plot_add(&p, i, coll[i]), &r->d, coll[i], every);
     plot_draw(r->f, ++r->plots, &p);
@@ -151,11 +151,10 @@ static void write_comparison(struct report *r)
     }
     fputs("<div class=\"plots\">\n", r->f);
     draw_scatter(r, coll, n);
-    rep_table_begin(
-        r->f,
-        "Error of the predictions; the last column tells how far behind the fastest the model's own first "
-        "choice among the candidates would be (median / worst)",
-        "collective|predictions|median error|worst|within 1.5×|if it chose alone");
+    rep_table_begin(r->f,
+                    "Error of the predictions; the last column tells how far behind the fastest the model's "
+                    "own first choice among the candidates would be (median / worst)",
+                    "collective|predictions|median error|worst|within 1.5×|if it chose alone");
     for (int i = 0; i < n; i++)
         write_errors(r, coll[i]);
     if (n > 1)
@@ -203,10 +202,9 @@ static void write_link(FILE *f, const char *name, const struct vc_model_link *l)
 static void write_links(FILE *f, const struct vc_model *m)
 {
     int n = 0;
-    rep_table_begin(
-        f, "Ways that a message takes; µs",
-        "way|latency of 8 bytes|CPU time of sender and receiver, each|a message of so many bytes keeps "
-        "the way busy for|long messages");
+    rep_table_begin(f, "Ways that a message takes; µs",
+                    "way|latency of 8 bytes|CPU time of sender and receiver, each|a message of so many bytes "
+                    "keeps the way busy for|long messages");
     for (int w = 0; w < VC_WAY_COUNT; w++)
         if (m->link[w].known) {
             write_link(f, way[w], &m->link[w]);
@@ -249,12 +247,9 @@ static void write_parameters(FILE *f, const struct vc_model *m)
 void rep_section_model(struct report *r)
 {
     fputs("<h2 id=\"model\">The cost model</h2>\n<p>Before anything is measured a model (LogGP, with terms "
-          "for what "
-          "virtualization adds) predicts how long each candidate takes, from a few parameters measured on "
-          "these "
-          "machines. It decides nothing: it says what to measure first and what is hopeless. So its order "
-          "matters "
-          "more than its figures.</p>\n",
+          "for what virtualization adds) predicts how long each candidate takes, from a few parameters "
+          "measured on these machines. It decides nothing: it says what to measure first and what is "
+          "hopeless. So its order matters more than its figures.</p>\n",
           r->f);
     write_comparison(r);
     if (r->d.table->has_model)

@@ -74,11 +74,9 @@ static void write_gaps(struct report *r)
     int n = 0, shown = 0;
     double *closed = calloc((size_t)r->d.npoint + 1, sizeof *closed);
     fputs("<h3 id=\"gap\">The gap to the machine without virtualization</h3>\n<p>What virtualization costs "
-          "is the "
-          "gap between native there and native here. What is closed of it is native here minus the choice "
-          "here, in "
-          "percent of the gap; above 100 % the tuned virtual machine is faster than native without "
-          "virtualization.</p>\n",
+          "is the gap between native there and native here. What is closed of it is native here minus the "
+          "choice here, in percent of the gap; above 100 % the tuned virtual machine is faster than native "
+          "without virtualization.</p>\n",
           r->f);
     rep_table_begin(r->f, "µs per call (95 % interval)",
                     "call|native without virtualization|native here|choice here|gap closed");
@@ -96,8 +94,7 @@ static void write_gaps(struct report *r)
                 rep_median(closed, n));
     else if (shown == 0)
         fputs("<p class=\"none\">The two tables have no call in common: measure both with the same "
-              "collectives, "
-              "sizes and numbers of ranks.</p>\n",
+              "collectives, sizes and numbers of ranks.</p>\n",
               r->f);
     free(closed);
 }
@@ -142,9 +139,8 @@ static void draw_settings(struct report *r, const struct device *v, const struct
 {
     int others = 2;
     struct plot p = {.title = text_format("Time by moderation setting: %s", rep_where_text(w).s),
-                     .desc =
-                         "Median time of one call over message size for each moderation setting, with 95% "
-                         "intervals. The figures are in the table of this section.",
+                     .desc = "Median time of one call over message size for each moderation setting, with "
+                             "95% intervals. The figures are in the table of this section.",
                      .x = {.kind = PLOT_BYTES, .label = "message size"},
                      .y = {.kind = PLOT_TIME, .label = "µs per call (below is better)"}};
     for (const struct rep_setting *s = v->first; s < v->end; s++) {
@@ -201,16 +197,13 @@ static void write_sides(struct report *r, const struct rep_modpoint *found, cons
 
 static void write_found_and_tuned(struct report *r, const struct device *v)
 {
-    rep_table_begin(
-        r->f,
-        "As found against tuned: µs per call, with 95 % intervals where they were measured; a negative "
-        "percentage is "
-        "time lost",
-        text_format(
-            "call|native, as found|choice, as found|native, tuned|choice, tuned|gap closed by the setting|"
-            "native as found → choice tuned%s",
-            r->ref.root ? "|without virtualization|of the gap to it" : "")
-            .s);
+    rep_table_begin(r->f,
+                    "As found against tuned: µs per call, with 95 % intervals where they were measured; a "
+                    "negative percentage is time lost",
+                    text_format("call|native, as found|choice, as found|native, tuned|choice, tuned|gap "
+                                "closed by the setting|native as found → choice tuned%s",
+                                r->ref.root ? "|without virtualization|of the gap to it" : "")
+                        .s);
     bool intervals = true;
     for (int i = 0; i < v->found->npoint; i++) {
         const struct rep_modpoint *tuned = under(v->chosen, &v->found->point[i]);
@@ -244,16 +237,14 @@ static void write_mean(struct report *r, const struct device *v)
     if (n == 0)
         return;
     double less = 100 * (1 - exp(choice / n)), all = nwhole ? 100 * (1 - exp(whole / nwhole)) : NAN;
-    fprintf(
-        r->f,
-        "<p><strong>Over %d points, calls take %.1f %% %s time with the tuned setting than as found</strong> "
-        "(geometric mean)",
-        n, fabs(less), less < 0 ? "more" : "less");
+    fprintf(r->f,
+            "<p><strong>Over %d points, calls take %.1f %% %s time with the tuned setting than as "
+            "found</strong> (geometric mean)",
+            n, fabs(less), less < 0 ? "more" : "less");
     if (isfinite(all))
         fprintf(r->f, ", and %.1f %% %s than native as found", fabs(all), all < 0 ? "more" : "less");
     fputs(". The study that this follows (Musleh and others, IEEE CLOUD 2014) reports 15 to 30 % for tuning "
-          "of this "
-          "kind with SR-IOV InfiniBand.</p>\n",
+          "of this kind with SR-IOV InfiniBand.</p>\n",
           r->f);
 }
 
@@ -264,10 +255,9 @@ static void write_device(struct report *r, const struct device *v)
     html_textf(r->f, "%s%s%s", device[0] ? device : "device", netdev[0] ? " on " : "", netdev);
     fputs("</h3>\n", r->f);
     if (!v->found)
-        fputs(
-            "<p class=\"none\">What the device did as found was not measured, so there is nothing to compare "
-            "with.</p>\n",
-            r->f);
+        fputs("<p class=\"none\">What the device did as found was not measured, so there is nothing to "
+              "compare with.</p>\n",
+              r->f);
     else if (!v->chosen)
         fputs("<p class=\"none\">The tuner chose no setting for this device.</p>\n", r->f);
     else if (v->found == v->chosen)
@@ -288,17 +278,14 @@ void rep_section_moderation(struct report *r)
 {
     fputs("<h2 id=\"moderation\">What interrupt moderation does</h2>\n<p>A network device can hold back its "
           "interrupts to send fewer of them (<em>moderation</em>, or coalescing: <code>rx-usecs 250</code> "
-          "allows it "
-          "to wait 250 µs). That saves CPU time under heavy traffic and makes each small message late. "
-          "Below, the "
-          "same calls were measured under several settings; <em>as found</em> is how the administrator or "
-          "the driver "
-          "had left the device, and <em>tuned</em> is what this table suggests.</p>\n",
+          "allows it to wait 250 µs). That saves CPU time under heavy traffic and makes each small message "
+          "late. Below, the same calls were measured under several settings; <em>as found</em> is how the "
+          "administrator or the driver had left the device, and <em>tuned</em> is what this table "
+          "suggests.</p>\n",
           r->f);
     if (r->d.nsetting == 0)
         fputs("<p class=\"none\">No settings were tried: there was no device whose moderation may be "
-              "changed, or "
-              "<code>vcoll tune run</code> was not given <code>--devices</code>.</p>\n",
+              "changed, or <code>vcoll tune run</code> was not given <code>--devices</code>.</p>\n",
               r->f);
     const struct rep_setting *end = r->d.setting + r->d.nsetting;
     for (const struct rep_setting *s = r->d.setting; s < end;) {

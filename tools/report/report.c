@@ -11,9 +11,9 @@
 static const char doc[] =
     "Writes what a tuned table holds as one HTML page for people: which algorithm was chosen where and why, "
     "how much faster it is than the MPI underneath, what the alternatives took, what waiting burns, what "
-    "interrupt moderation does, how good the cost model is.\v"
-    "The page needs nothing else: plots are inside, nothing is loaded, no script runs. Tables come from "
-    "`vcoll tune run'; one that holds rules alone gives a page of its rules.\n"
+    "interrupt moderation does, how good the cost model is.\vThe page needs nothing else: plots are inside, "
+    "nothing is loaded, no script runs. Tables come from `vcoll tune run'; one that holds rules alone gives "
+    "a page of its rules.\n"
     "\n"
     "Examples:\n"
     "  vcoll tune run -n 4 -o table.json\n"
@@ -55,8 +55,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_ARG:
         if (w->table)
             argp_error(state,
-                       "one table at a time, but there is \"%s\" after \"%s\"; `vcoll tune merge' "
-                       "makes one of several",
+                       "one table at a time, but there is \"%s\" after \"%s\"; `vcoll tune merge' makes one "
+                       "of several",
                        arg, w->table);
         w->table = arg;
         return 0;

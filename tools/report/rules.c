@@ -177,14 +177,10 @@ static void name_rest(struct report *r)
 void rep_section_rules(struct report *r)
 {
     fputs("<h2 id=\"rules\">The rules of the table</h2>\n<p>This is what programs run by. For each call the "
-          "rules "
-          "are looked at from the top, and the first that fits decides. <code>native</code> is the installed "
-          "MPI's "
-          "own collective; <code>builtin</code> hands the call to the rules that vcoll brings along. What a "
-          "column "
-          "leaves open as \"any\" fits everything. <code>vcoll tune explain</code> tells for a given call "
-          "which "
-          "rule is taken and why.</p>\n",
+          "rules are looked at from the top, and the first that fits decides. <code>native</code> is the "
+          "installed MPI's own collective; <code>builtin</code> hands the call to the rules that vcoll "
+          "brings along. What a column leaves open as \"any\" fits everything. <code>vcoll tune "
+          "explain</code> tells for a given call which rule is taken and why.</p>\n",
           r->f);
     write_rules(r);
     write_devices(r);

@@ -159,10 +159,9 @@ static void warn_of_run(struct report *r)
         fputs("<li>The run ended before it had reached all points", r->f);
         if (isfinite(skipped))
             fprintf(r->f, ": %.0f are missing", skipped);
-        fputs(
-            ". <code>vcoll tune run --resume</code> goes on from its samples, a longer <code>--budget</code> "
-            "reaches more.</li>\n",
-            r->f);
+        fputs(". <code>vcoll tune run --resume</code> goes on from its samples, a longer "
+              "<code>--budget</code> reaches more.</li>\n",
+              r->f);
     }
     if (r->d.nbad > 0) {
         fprintf(r->f, "<li>%d entries of the table's measurements could not be read and are not shown: ",
@@ -178,11 +177,10 @@ static void warn_of_crowding(struct report *r)
     for (int i = 0; i < r->d.npoint; i++)
         n += rep_where_number(&r->d.point[i].where, "crowded") == 1;
     if (n > 0)
-        fprintf(
-            r->f,
-            "<li>%d of %d points were measured with more ranks than CPUs on some node: ranks take turns, and "
-            "the times say more about how processes wait than about how data moves.</li>\n",
-            n, r->d.npoint);
+        fprintf(r->f,
+                "<li>%d of %d points were measured with more ranks than CPUs on some node: ranks take turns, "
+                "and the times say more about how processes wait than about how data moves.</li>\n",
+                n, r->d.npoint);
 }
 
 void rep_warnings(struct report *r)
