@@ -19,19 +19,7 @@
 
 enum { DOC_HOST = 64, DOC_NICS = 64, DOC_RDMA = 32, DOC_TEXT = 512 };
 
-/** What should be equal on all ranks. */
-enum doc_same {
-    DOC_SAME_LIBRARY,
-    DOC_SAME_MPI,
-    DOC_SAME_SETTINGS,
-    DOC_SAME_LOCAL, /**< settings in which ranks may differ */
-    DOC_SAME_KERNEL,
-    DOC_SAME_PLATFORM,
-    DOC_SAME_CPU,
-    DOC_SAME_DEVICE,
-    DOC_SAMES
-};
-/** "library", ...: as in struct doc_check. Static storage. */
+/** The id of the check that compares it, "library", ... Static storage. */
 const char *doc_same_name(enum doc_same s);
 
 /** How the try to read and write the memory of a neighbour went. */

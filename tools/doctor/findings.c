@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Findings; which checks are wanted, and running them. */
-#include "tools/doctor/facts.h"
+#include "tools/doctor/checks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +30,14 @@ const struct doc_check *doc_check_by_id(const char *id)
         if (strcmp(doc_checks[i].id, id) == 0)
             return &doc_checks[i];
     return NULL;
+}
+
+const char *doc_same_name(enum doc_same s)
+{
+    const struct doc_check *c = doc_checks;
+    while (c->job != doc_check_same || c->same != s)
+        c++;
+    return c->id;
 }
 
 /* ---- findings ---- */

@@ -20,18 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const same_names[DOC_SAMES] = {
-    [DOC_SAME_LIBRARY] = "library",   [DOC_SAME_MPI] = "mpi",
-    [DOC_SAME_SETTINGS] = "settings", [DOC_SAME_LOCAL] = "local-settings",
-    [DOC_SAME_KERNEL] = "kernel",     [DOC_SAME_PLATFORM] = "platform",
-    [DOC_SAME_CPU] = "cpu",           [DOC_SAME_DEVICE] = "device",
-};
-
-const char *doc_same_name(enum doc_same s)
-{
-    return same_names[s];
-}
-
 /* ---- the library ---- */
 
 /* Set by the process that this one was before it went without the library. */

@@ -2,10 +2,7 @@
 /* vcoll-doctor, which `vcoll doctor` becomes: one rank of it. See docs/doctor.md. */
 #include "tools/doctor/checks.h"
 #include "tools/doctor/comm.h"
-#include "tools/doctor/opts.h"
-#include "tools/doctor/path.h"
 #include "tools/doctor/print.h"
-#include "tools/doctor/wire.h"
 
 #include "transport/topology/cpus.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tools/doctor/opts.h"
+#include "tools/doctor/print.h"
 
 #include "tools/doctor/doctor.h"
 #include "tools/print/terminal.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tools/doctor/path.h"
+#include "tools/doctor/comm.h"
 
 #include "transport/verbs/rc.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/doctor/print.h"
 
-#include "tools/doctor/wire.h"
+#include "tools/doctor/comm.h"
 
 #include <stdio.h>
 #include <stdlib.h>

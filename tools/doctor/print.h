@@ -1,10 +1,34 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The report, and the list of checks. */
+/* The command line, starting itself under mpirun, and the report. */
 #ifndef VC_TOOLS_DOCTOR_PRINT_H
 #define VC_TOOLS_DOCTOR_PRINT_H
 
 #include "tools/doctor/facts.h"
 #include "tools/print/terminal.h"
+
+/* ---- opts.c ---- */
+
+enum { DOC_MPIRUN_WORDS = 64 };
+
+struct doc_opts {
+    int ranks; /**< -n; 0: not given */
+    bool json, all, list, markdown;
+    int terminal;                         /**< columns of the one that the launching process saw; 0: none */
+    double patience;                      /**< seconds that others are given */
+    const char *mpirun[DOC_MPIRUN_WORDS]; /**< further words for it */
+    int nmpirun;
+    int argc;
+    char **argv;
+};
+
+/** Wrong words end the program. */
+void doc_parse(struct doc_opts *o, int argc, char **argv);
+/** Whether this process was started by mpirun, or something like it. */
+bool doc_under_launcher(void);
+/** Becomes mpirun of this program. Returns an exit code, after a message, when that cannot be. */
+int doc_launch(const struct doc_opts *o);
+
+/* ---- print.c ---- */
 
 /** The worst severity, DOC_OK when there is no finding. */
 enum doc_severity doc_worst(const struct doc_findings *f);
