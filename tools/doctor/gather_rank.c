@@ -98,12 +98,12 @@ static bool describe_library(char *buf, size_t len)
 /* ---- settings ---- */
 
 /* A process may have one of its own by its nature. */
-static bool counts(const struct vc_param_def *d, bool local)
+static bool is_compared(const struct vc_param_def *d, bool local)
 {
     return d->local == local && strcmp(d->name, "HOST_ID") != 0;
 }
 
-static uint64_t hash(uint64_t h, const char *s)
+static uint64_t hash_text(uint64_t h, const char *s)
 {
     return vc_hash(h, s, strlen(s));
 }
@@ -119,14 +119,14 @@ void doc_settings_text(const struct vc_params *p, bool local, char *buf, size_t 
     snprintf(buf, len, "defaults");
     for (int i = 0; i < n; i++) {
         char is[256] = "", was[256] = "";
-        if (!counts(&d[i], local))
+        if (!is_compared(&d[i], local))
             continue;
         d[i].parse(plain, d[i].deflt); /* one that cannot be given is that of an empty field */
         d[i].format(p, is, sizeof is);
         d[i].format(plain, was, sizeof was);
         if (strcmp(is, was) == 0)
             continue;
-        h = hash(hash(h, d[i].name), is);
+        h = hash_text(hash_text(h, d[i].name), is);
         int m = used < len ? snprintf(buf + used, len - used, "%sVCOLL_%s=%s", used ? " " : "", d[i].name, is)
                            : 0;
         used += m > 0 ? (size_t)m : 0;

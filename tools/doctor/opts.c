@@ -44,7 +44,8 @@ static const struct argp_option options[] = {
 };
 
 static const char doc[] = "Says what is wrong or slow on an allocation, on which nodes and ranks, what it "
-                          "costs, and what to do.\vExamples:\n"
+                          "costs, and what to do.\v"
+                          "Examples:\n"
                           "  mpirun -n 64 --hostfile hosts vcoll doctor\n"
                           "                               in the allocation that a program will get\n"
                           "  vcoll doctor -n 4            this machine, with four ranks\n"

@@ -131,7 +131,7 @@ static void fill_card(struct path *w, bool ok)
 /* ---- both ends ---- */
 
 /* Sends both neighbours the same, and receives theirs. What one sends forward, the other gets from behind. */
-static bool swap(struct path *w, const void *mine, void *next, void *prev, size_t bytes)
+static bool exchange_words(struct path *w, const void *mine, void *next, void *prev, size_t bytes)
 {
     MPI_Request req[2 * WAYS];
     int n = (int)bytes, forward = DOC_TAG_PATH, back = DOC_TAG_PATH + 1;
@@ -145,7 +145,7 @@ static bool swap(struct path *w, const void *mine, void *next, void *prev, size_
     return !w->lost;
 }
 
-static void fail(struct path *w, int way, const char *what, const char *detail)
+static void note_failure(struct path *w, int way, const char *what, const char *detail)
 {
     char *why = w->mine_says.why[way];
     if (!why[0])
@@ -153,7 +153,7 @@ static void fail(struct path *w, int way, const char *what, const char *detail)
 }
 
 /* A finding about a way, by the end that receives. */
-static void judge(struct path *w)
+static void report_way(struct path *w)
 {
     struct doc_set both = {0};
     const struct path_card *from = &w->theirs[PREV];
@@ -181,7 +181,7 @@ static void connect_way(struct path *w, int way)
     w->connected[way] = vc_rc_connect(w->qp[way], &w->dev, mine, theirs, w->params->verbs_sl,
                                       w->params->verbs_tc, TIMEOUT) == 0;
     if (!w->connected[way])
-        fail(w, way, "the queue pair cannot be connected", strerror(errno));
+        note_failure(w, way, "the queue pair cannot be connected", strerror(errno));
 }
 
 static bool post_receive(struct path *w)
@@ -198,12 +198,12 @@ static bool still_waits(struct path *w, int way)
     int n = ibv_poll_cq(w->cq[way], 1, &wc);
     if (n == 0 || (n > 0 && wc.status == IBV_WC_SUCCESS))
         return n == 0;
-    fail(w, way, n < 0 ? "ibv_poll_cq failed" : "the message failed",
-         n < 0 ? "" : vc_ibv.wc_status_str(wc.status));
+    note_failure(w, way, n < 0 ? "ibv_poll_cq failed" : "the message failed",
+                 n < 0 ? "" : vc_ibv.wc_status_str(wc.status));
     return false;
 }
 
-static void exchange(struct path *w)
+static void exchange_messages(struct path *w)
 {
     struct ibv_sge from = {(uintptr_t)w->mem + 1024, BYTES, w->mr ? w->mr->lkey : 0};
     struct ibv_send_wr send = {.sg_list = &from,
@@ -215,7 +215,7 @@ static void exchange(struct path *w)
     waits[NEXT] = w->connected[NEXT] && w->next[PREV];
     waits[PREV] = w->connected[PREV] && w->prev[NEXT];
     if (waits[NEXT] && ibv_post_send(w->qp[NEXT], &send, &bad) != 0) {
-        fail(w, NEXT, "ibv_post_send failed", "");
+        note_failure(w, NEXT, "ibv_post_send failed", "");
         waits[NEXT] = false;
     }
     for (double until = doc_now() + DOC_PATH_SECONDS; (waits[NEXT] || waits[PREV]) && doc_now() < until;
@@ -226,13 +226,13 @@ static void exchange(struct path *w)
     if (waits[PREV]) {
         char text[96];
         snprintf(text, sizeof text, "no message arrived within %g s", DOC_PATH_SECONDS);
-        fail(w, PREV, text, "");
+        note_failure(w, PREV, text, "");
     }
 }
 
 /* ---- */
 
-static void round_of(struct path *w, int shift)
+static void try_round(struct path *w, int shift)
 {
     int me = 0, n = w->ends.n;
     while (w->ends.v[me] != w->c->rank)
@@ -242,22 +242,22 @@ static void round_of(struct path *w, int shift)
     memset(w->connected, 0, sizeof w->connected);
     memset(&w->mine_says, 0, sizeof w->mine_says);
     fill_card(w, make_end(w));
-    if (!swap(w, &w->mine, &w->theirs[NEXT], &w->theirs[PREV], sizeof w->mine))
+    if (!exchange_words(w, &w->mine, &w->theirs[NEXT], &w->theirs[PREV], sizeof w->mine))
         return;
     for (int way = 0; way < WAYS; way++)
         connect_way(w, way);
     /* A receive is there before anybody hears that one may send. */
     if (w->connected[PREV] && !post_receive(w)) {
-        fail(w, PREV, "ibv_post_recv failed", "");
+        note_failure(w, PREV, "ibv_post_recv failed", "");
         w->connected[PREV] = false;
     }
-    if (!swap(w, w->connected, w->next, w->prev, sizeof w->connected))
+    if (!exchange_words(w, w->connected, w->next, w->prev, sizeof w->connected))
         return;
-    exchange(w);
+    exchange_messages(w);
     /* Also: nobody takes its queue pair away while a message to it may be on its way. */
-    if (!swap(w, &w->mine_says, &w->next_says, &w->prev_says, sizeof w->mine_says))
+    if (!exchange_words(w, &w->mine_says, &w->next_says, &w->prev_says, sizeof w->mine_says))
         return;
-    judge(w);
+    report_way(w);
     free_end(w);
 }
 
@@ -270,10 +270,10 @@ static int random_shift(const struct doc_comm *c, int n)
 static void try_rounds(struct path *w)
 {
     int before = w->out.to->n, n = w->ends.n;
-    round_of(w, 1);
+    try_round(w, 1);
     bool any = w->mine.ok != 0;
     if (n > 3 && !w->lost)
-        round_of(w, random_shift(w->c, n));
+        try_round(w, random_shift(w->c, n));
     if (w->lost)
         doc_say(&w->out, DOC_BROKEN, "look at the neighbouring nodes of this rank",
                 "a neighbour did not answer within %g s when paths were tried", w->c->patience);

@@ -29,7 +29,7 @@ int doc_exit_code(enum doc_severity worst)
     return worst == DOC_BROKEN ? DOC_EXIT_BROKEN : worst == DOC_SLOW ? DOC_EXIT_SLOW : DOC_EXIT_WELL;
 }
 
-static int count(const struct doc_findings *f, enum doc_severity s)
+static int count_severity(const struct doc_findings *f, enum doc_severity s)
 {
     int n = 0;
     for (int i = 0; i < f->n; i++)
@@ -47,7 +47,7 @@ static bool found_bad(const struct doc_findings *f, const struct doc_check *c)
 
 /* ---- where ---- */
 
-static bool meets(const struct doc_set *few, const struct doc_set *many)
+static bool share_ranks(const struct doc_set *few, const struct doc_set *many)
 {
     for (int i = 0; i < few->n; i++)
         if (doc_set_has(many, few->v[i]))
@@ -56,11 +56,11 @@ static bool meets(const struct doc_set *few, const struct doc_set *many)
 }
 
 /* "everywhere", "node a (ranks 0-3)", "2 nodes: a, b (ranks 0-7)"; malloc()ed. */
-static char *where(const struct doc_job *j, const struct doc_set *ranks)
+static char *where_text(const struct doc_job *j, const struct doc_set *ranks)
 {
     struct doc_set sites = {0};
     for (int i = 0; i < j->nsites; i++)
-        if (meets(&j->site[i].ranks, ranks))
+        if (share_ranks(&j->site[i].ranks, ranks))
             doc_set_add(&sites, i);
     char *list = doc_set_text(ranks), *text;
     if (ranks->n == j->size && j->nsites > 1)
@@ -97,7 +97,8 @@ static const char *plural(int n)
 
 static void print_verdict(const struct doc_job *j, const struct doc_findings *f, const struct terminal *t)
 {
-    int broken = count(f, DOC_BROKEN), slow = count(f, DOC_SLOW), hints = count(f, DOC_HINT);
+    int broken = count_severity(f, DOC_BROKEN), slow = count_severity(f, DOC_SLOW),
+        hints = count_severity(f, DOC_HINT);
     const char *mark = terminal_paint(t, colors[doc_worst(f)]), *end = terminal_paint(t, TERMINAL_PLAIN);
     int nodes = j->nsites;
     printf("%s", mark);
@@ -126,7 +127,7 @@ static void print_advice(const struct terminal *t, const char *what, const char 
 
 static void print_finding(const struct doc_job *j, const struct doc_finding *d, const struct terminal *t)
 {
-    char name[16], *place = where(j, &d->ranks);
+    char name[16], *place = where_text(j, &d->ranks);
     size_t n = 0;
     for (const char *s = doc_severity_name(d->severity); *s && n < sizeof name - 1; s++)
         name[n++] = (char)(*s - 'a' + 'A');
@@ -181,7 +182,7 @@ static json_t *names_json(const struct doc_job *j, const struct doc_set *ranks)
 {
     json_t *list = json_array();
     for (int i = 0; i < j->nsites; i++)
-        if (meets(&j->site[i].ranks, ranks))
+        if (share_ranks(&j->site[i].ranks, ranks))
             json_array_append_new(list, json_text(j->site[i].host));
     return list;
 }
@@ -225,11 +226,11 @@ bool doc_print_json(const struct doc_job *j, const struct doc_findings *f)
             json_array_append_new(findings, finding_json(j, &f->v[i]));
     for (int i = 0; i < doc_nchecks; i++)
         json_array_append_new(checks, check_json(f, &doc_checks[i]));
-    json_t *all =
-        json_pack("{s:i, s:s, s:s, s:i, s:i, s:o, s:{s:i, s:i, s:i}, s:o, s:o}", "vcoll_doctor", 1, "version",
-                  VC_VERSION, "verdict", doc_severity_name(worst), "exit", doc_exit_code(worst), "ranks",
-                  j->size, "nodes", nodes, "count", "broken", count(f, DOC_BROKEN), "slow",
-                  count(f, DOC_SLOW), "hint", count(f, DOC_HINT), "findings", findings, "checks", checks);
+    json_t *all = json_pack("{s:i, s:s, s:s, s:i, s:i, s:o, s:{s:i, s:i, s:i}, s:o, s:o}", "vcoll_doctor", 1,
+                            "version", VC_VERSION, "verdict", doc_severity_name(worst), "exit",
+                            doc_exit_code(worst), "ranks", j->size, "nodes", nodes, "count", "broken",
+                            count_severity(f, DOC_BROKEN), "slow", count_severity(f, DOC_SLOW), "hint",
+                            count_severity(f, DOC_HINT), "findings", findings, "checks", checks);
     return json_print(all);
 }
 

@@ -17,18 +17,6 @@ json_t *doc_json_set(const struct doc_set *s)
     return o;
 }
 
-static void set_text(json_t *o, const char *key, const char *s)
-{
-    json_object_set_new(o, key, json_text(s));
-}
-
-static void set_ranks(json_t *o, const char *key, const struct doc_set *s)
-{
-    char *text = doc_set_text(s);
-    set_text(o, key, text);
-    free(text);
-}
-
 static const char *text_of(const json_t *o, const char *key)
 {
     const char *s = json_string_value(json_object_get(o, key));
@@ -53,16 +41,11 @@ static json_t *write_findings(const struct doc_findings *f, bool all)
     json_t *list = json_array();
     for (int i = 0; i < f->n; i++) {
         const struct doc_finding *d = &f->v[i];
-        if (d->severity == DOC_OK && !all)
-            continue;
-        json_t *o = json_object();
-        set_text(o, "check", d->check->id);
-        set_text(o, "severity", doc_severity_name(d->severity));
-        set_text(o, "what", d->what);
-        if (d->fix)
-            set_text(o, "fix", d->fix);
-        set_ranks(o, "ranks", &d->ranks);
-        json_array_append_new(list, o);
+        if (d->severity > DOC_OK || all)
+            json_array_append_new(
+                list, json_pack("{s:s, s:s, s:o, s:o*, s:o}", "check", d->check->id, "severity",
+                                doc_severity_name(d->severity), "what", json_text(d->what), "fix",
+                                d->fix ? json_text(d->fix) : NULL, "ranks", doc_json_set(&d->ranks)));
     }
     return list;
 }
@@ -119,28 +102,18 @@ void doc_job_free(struct doc_job *j)
 
 /* ---- a rank ---- */
 
-static void mask_to_set(const cpu_set_t *mask, struct doc_set *s)
-{
-    for (int i = 0; i < CPU_SETSIZE; i++)
-        if (CPU_ISSET(i, mask))
-            doc_set_add(s, i);
-}
-
 char *doc_write_rank(const struct doc_rank *r, const struct doc_findings *f, bool all)
 {
-    json_t *o = json_object(), *same = json_object();
+    json_t *same = json_object();
     struct doc_set cpus = {0};
-    mask_to_set(&r->mask, &cpus);
-    json_object_set_new(o, "rank", json_integer(r->rank));
-    set_text(o, "host", r->host);
-    set_ranks(o, "cpus", &cpus);
-    json_object_set_new(o, "yields", json_integer(r->yields));
-    json_object_set_new(o, "busied", json_real(r->busied));
-    json_object_set_new(o, "cma", json_integer(r->cma));
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        if (CPU_ISSET(i, &r->mask))
+            doc_set_add(&cpus, i);
     for (int s = 0; s < DOC_SAMES; s++)
-        set_text(same, doc_same_name((enum doc_same)s), r->same[s]);
-    json_object_set_new(o, "same", same);
-    json_object_set_new(o, "findings", write_findings(f, all));
+        json_object_set_new(same, doc_same_name((enum doc_same)s), json_text(r->same[s]));
+    json_t *o = json_pack("{s:i, s:o, s:o, s:i, s:f, s:i, s:o, s:o}", "rank", r->rank, "host",
+                          json_text(r->host), "cpus", doc_json_set(&cpus), "yields", r->yields, "busied",
+                          r->busied, "cma", (int)r->cma, "same", same, "findings", write_findings(f, all));
     doc_set_free(&cpus);
     return dump(o);
 }
@@ -186,35 +159,21 @@ bool doc_take_rank(const char *text, size_t len, struct doc_node *n, struct doc_
 
 /* ---- a site ---- */
 
-static json_t *groups_json(const struct doc_job *j)
-{
-    json_t *same = json_object();
-    for (int s = 0; s < DOC_SAMES; s++) {
-        json_t *list = json_array();
-        for (int i = 0; i < j->ngroups[s]; i++) {
-            json_t *o = json_object();
-            set_text(o, "value", j->group[s][i].value);
-            set_ranks(o, "ranks", &j->group[s][i].ranks);
-            json_array_append_new(list, o);
-        }
-        json_object_set_new(same, doc_same_name((enum doc_same)s), list);
-    }
-    return same;
-}
-
 char *doc_write_site(const struct doc_site *s, const struct doc_job *j, const struct doc_findings *f,
                      bool all)
 {
-    json_t *o = json_object();
-    set_text(o, "host", s->host);
-    set_ranks(o, "ranks", &s->ranks);
-    set_ranks(o, "silent", &j->silent);
-    set_text(o, "boot", s->boot);
-    set_text(o, "shm", s->shm);
-    json_object_set_new(o, "crowded", json_boolean(s->crowded));
-    json_object_set_new(o, "same", groups_json(j));
-    json_object_set_new(o, "findings", write_findings(f, all));
-    return dump(o);
+    json_t *same = json_object();
+    for (int k = 0; k < DOC_SAMES; k++) {
+        json_t *list = json_array();
+        for (int i = 0; i < j->ngroups[k]; i++)
+            json_array_append_new(list, json_pack("{s:o, s:o}", "value", json_text(j->group[k][i].value),
+                                                  "ranks", doc_json_set(&j->group[k][i].ranks)));
+        json_object_set_new(same, doc_same_name((enum doc_same)k), list);
+    }
+    return dump(json_pack("{s:o, s:o, s:o, s:s, s:s, s:b, s:o, s:o}", "host", json_text(s->host), "ranks",
+                          doc_json_set(&s->ranks), "silent", doc_json_set(&j->silent), "boot", s->boot, "shm",
+                          s->shm, "crowded", (int)s->crowded, "same", same, "findings",
+                          write_findings(f, all)));
 }
 
 static void take_groups(const json_t *same, struct doc_job *j)

@@ -10,7 +10,7 @@
 
 enum { COLLECTIVE = 12, BYTES = 16, ALGORITHM = 30, NUMBER = 11 }; /* columns */
 
-static void human(size_t bytes, char *buf, size_t len)
+static void format_size(size_t bytes, char *buf, size_t len)
 {
     if (bytes >= (size_t)1 << 20)
         snprintf(buf, len, "%.4g MiB", (double)bytes / (1 << 20));
@@ -98,11 +98,11 @@ static void one_job(const struct cost *c)
     int width = COLLECTIVE + BYTES + ALGORITHM;
     printf("\n  %-*s%*d\n", width, "all but alltoall, one root", NUMBER, c->queue_pairs_log);
     printf("  %-*s%*d\n", width, "all, one root", NUMBER, c->queue_pairs_all);
-    human(c->need.locked, a, sizeof a);
+    format_size(c->need.locked, a, sizeof a);
     printf("\n  registered      %s in %d buffers; the limit of locked memory must allow it\n", a,
            c->need.slots);
-    human(c->private_bytes, a, sizeof a);
-    human(c->need.per_peer, b, sizeof b);
+    format_size(c->private_bytes, a, sizeof a);
+    format_size(c->need.per_peer, b, sizeof b);
     printf("  private         %s: %s for each queue pair, %zu B for each process of the job\n", a, b,
            c->need.per_process);
     printf("  device          completion queues of %d and %d entries, %d work requests in a queue pair\n",
@@ -111,7 +111,7 @@ static void one_job(const struct cost *c)
 
 /* ---- several jobs side by side ---- */
 
-static const struct cost_row *find(const struct cost *c, const struct cost_row *like)
+static const struct cost_row *find_row(const struct cost *c, const struct cost_row *like)
 {
     const struct cost_row *best = NULL;
     for (int i = 0; i < c->nrows; i++) {
@@ -129,7 +129,7 @@ static void algorithm_row(const struct cost *cost, int n, const struct cost_row 
     name_text(r, name, sizeof name);
     printf("  %-*s%-*s", COLLECTIVE, vc_coll_name(r->coll), ALGORITHM, name);
     for (int i = 0; i < n; i++) {
-        const struct cost_row *there = find(&cost[i], r);
+        const struct cost_row *there = find_row(&cost[i], r);
         if (there)
             queue_pairs(there->queue_pairs);
         else
@@ -149,9 +149,9 @@ static void several_jobs(const struct cost *cost, int n)
         for (int i = 0; i < n; i++) {
             for (int k = 0; k < cost[i].nrows; k++) {
                 const struct cost_row *r = &cost[i].row[k];
-                bool seen = (int)r->coll != c || find(&cost[i], r) != r;
+                bool seen = (int)r->coll != c || find_row(&cost[i], r) != r;
                 for (int before = 0; !seen && before < i; before++)
-                    seen = find(&cost[before], r) != NULL;
+                    seen = find_row(&cost[before], r) != NULL;
                 if (!seen)
                     algorithm_row(cost, n, r);
             }
@@ -166,7 +166,7 @@ static void several_jobs(const struct cost *cost, int n)
             if (k < 2)
                 snprintf(text, sizeof text, "%d", k == 0 ? cost[i].queue_pairs_log : cost[i].queue_pairs_all);
             else
-                human(k == 2 ? cost[i].need.locked : cost[i].private_bytes, text, sizeof text);
+                format_size(k == 2 ? cost[i].need.locked : cost[i].private_bytes, text, sizeof text);
             printf("%*s", NUMBER, text);
         }
         putchar('\n');

@@ -33,7 +33,8 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
     "Shows what vcoll finds here. Without options everything; with one or more of --platform, --params and "
-    "--algorithms only that; with --cost only the cost of a job.\vExamples:\n"
+    "--algorithms only that; with --cost only the cost of a job.\v"
+    "Examples:\n"
     "  vcoll info                              all of it, for people\n"
     "  vcoll info --json | jq .platform.class  for programs\n"
     "  VCOLL_WAIT=poll vcoll info --params     is this setting understood?\n"

@@ -30,12 +30,12 @@ static json_t *number_or_null(double n, json_t *number)
     return json_null();
 }
 
-static json_t *count(int n)
+static json_t *count_or_null(int n)
 {
     return number_or_null(n, json_integer(n));
 }
 
-static json_t *real(double v)
+static json_t *real_or_null(double v)
 {
     return number_or_null(v, json_real(isinf(v) ? -1 : v));
 }
@@ -76,8 +76,8 @@ static json_t *cpus_json(void)
     int allowed = vc_cpus_allowed(&set);
     list_cpus(&set, list, sizeof list);
     return json_pack("{s:i, s:s, s:o, s:f, s:o}", "allowed", allowed, "list", list, "quota",
-                     real(vc_cpus_quota(NULL)), "available", vc_cpus_available(), "stolen_share",
-                     real(facts_stolen(NULL)));
+                     real_or_null(vc_cpus_quota(NULL)), "available", vc_cpus_available(), "stolen_share",
+                     real_or_null(facts_stolen(NULL)));
 }
 
 static json_t *sriov_json(const struct vc_platform *p, const struct vc_nic *nic, int nnics)
@@ -188,12 +188,13 @@ static json_t *nics_json(const struct vc_nic *nic, int n)
         char vendor[16], device[16];
         snprintf(vendor, sizeof vendor, "%04x", nic[i].vendor);
         snprintf(device, sizeof device, "%04x", nic[i].device);
-        json_t *o = json_pack(
-            "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address", nic[i].bdf, "vendor",
-            vendor, "device", device, "kind", kind[nic[i].kind], "model", json_text_or_null(nic[i].model),
-            "driver", json_text_or_null(nic[i].driver), "interface", json_text_or_null(nic[i].netdev), "rdma",
-            json_text_or_null(nic[i].rdma), "total_vfs", count(nic[i].totalvfs), "vfs", count(nic[i].numvfs),
-            "ari", count(nic[i].ari), "iommu_group", count(nic[i].iommu_group));
+        json_t *o =
+            json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address", nic[i].bdf,
+                      "vendor", vendor, "device", device, "kind", kind[nic[i].kind], "model",
+                      json_text_or_null(nic[i].model), "driver", json_text_or_null(nic[i].driver),
+                      "interface", json_text_or_null(nic[i].netdev), "rdma", json_text_or_null(nic[i].rdma),
+                      "total_vfs", count_or_null(nic[i].totalvfs), "vfs", count_or_null(nic[i].numvfs), "ari",
+                      count_or_null(nic[i].ari), "iommu_group", count_or_null(nic[i].iommu_group));
         add_coalescing(o, nic[i].netdev);
         json_array_append_new(all, o);
     }

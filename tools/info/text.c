@@ -31,7 +31,7 @@ struct output {
     size_t used;
 };
 
-static void add(struct output *out, const char *text, size_t n)
+static void append_text(struct output *out, const char *text, size_t n)
 {
     if (n > ROOM - 1 - out->used)
         n = ROOM - 1 - out->used;
@@ -71,10 +71,10 @@ static void add_fields(struct output *out, json_t *fields)
         int n = snprintf(text, sizeof text, "%s%.30s ", between, key);
         for (char *s = text; (s = strchr(s, '_'));)
             *s = '-';
-        add(out, text, (size_t)n);
+        append_text(out, text, (size_t)n);
         n = json_is_boolean(v) ? snprintf(text, sizeof text, "%s", json_is_true(v) ? "on" : "off")
                                : snprintf(text, sizeof text, "%lld", (long long)json_integer_value(v));
-        add(out, text, (size_t)n);
+        append_text(out, text, (size_t)n);
         between = ", ";
     }
 }
@@ -85,7 +85,7 @@ static void add_value(struct output *out, json_t *v, const char *format)
     double number = json_number_value(v);
     int n = 0;
     if (json_is_string(v))
-        add(out, json_string_value(v), json_string_length(v));
+        append_text(out, json_string_value(v), json_string_length(v));
     else if (json_is_object(v))
         add_fields(out, v);
     else if (strncmp(format, ":KiB", 4) == 0)
@@ -99,7 +99,7 @@ static void add_value(struct output *out, json_t *v, const char *format)
         n = snprintf(text, sizeof text, strncmp(format, ":2", 2) == 0 ? "%.2f" : "%.4g", number);
     else
         n = snprintf(text, sizeof text, "%lld", (long long)json_integer_value(v));
-    add(out, text, (size_t)n);
+    append_text(out, text, (size_t)n);
 }
 
 /* The text from *s up to `end`; *s is then at it. False when a key has not what is asked for. */
@@ -110,7 +110,7 @@ static bool expand(const json_t *o, const char **s, char end, struct output *out
         size_t n = strcspn(*s, "{["), before = out->used;
         if (end && strcspn(*s, "]") < n)
             n = strcspn(*s, "]");
-        add(out, *s, n);
+        append_text(out, *s, n);
         *s += n;
         if (!**s || **s == end)
             break;
@@ -132,7 +132,7 @@ static bool expand(const json_t *o, const char **s, char end, struct output *out
         else if (*how == '!')
             is = !is;
         else if (*how == '|' && is)
-            add(out, how + 1, json_integer_value(v) == 1 ? 0 : word);
+            append_text(out, how + 1, json_integer_value(v) == 1 ? 0 : word);
         else if (*how != '?' && is)
             add_value(out, (json_t *)v, how);
         good &= is;

@@ -18,7 +18,7 @@ static bool predicted(const struct rep_cand *c)
     return isfinite(c->predicted) && isfinite(c->start.median);
 }
 
-static int count(const struct rep_data *d, const char *coll)
+static int count_predictions(const struct rep_data *d, const char *coll)
 {
     int n = 0;
     for (int i = 0; i < d->npoint; i++)
@@ -50,14 +50,14 @@ static int colls_of(const struct rep_data *d, const char **coll, int room)
     int n = 0;
     for (int i = 0; i < d->npoint && n < room; i++)
         if ((n == 0 || strcmp(coll[n - 1], d->point[i].where.coll) != 0) &&
-            count(d, d->point[i].where.coll) > 0)
+            count_predictions(d, d->point[i].where.coll) > 0)
             coll[n++] = d->point[i].where.coll;
     return n;
 }
 
 static void draw_scatter(struct report *r, const char **coll, int n)
 {
-    int all = count(&r->d, NULL), every = (all + MOST_MARKS - 1) / MOST_MARKS;
+    int all = count_predictions(&r->d, NULL), every = (all + MOST_MARKS - 1) / MOST_MARKS;
     struct plot p = {
         .title = text_format("Predicted against measured"),
         .desc = "Each mark is one candidate at one point: across what it took, upwards what the model had "
@@ -121,7 +121,7 @@ static double greatest(const double *v, int n)
 static void write_errors(struct report *r, const char *coll)
 {
     struct errors e = {.worst = 1};
-    e.error = calloc((size_t)count(&r->d, coll) + 1, sizeof *e.error);
+    e.error = calloc((size_t)count_predictions(&r->d, coll) + 1, sizeof *e.error);
     e.loss = calloc((size_t)r->d.npoint, sizeof *e.loss);
     if (e.error && e.loss) {
         for (int i = 0; i < r->d.npoint; i++)

@@ -11,7 +11,8 @@
 static const char doc[] =
     "Writes what a tuned table holds as one HTML page for people: which algorithm was chosen where and why, "
     "how much faster it is than the MPI underneath, what the alternatives took, what waiting burns, what "
-    "interrupt moderation does, how good the cost model is.\vThe page needs nothing else: plots are inside, "
+    "interrupt moderation does, how good the cost model is.\v"
+    "The page needs nothing else: plots are inside, "
     "nothing is loaded, no script runs. Tables come from `vcoll tune run'; one that holds rules alone gives "
     "a page of its rules.\n"
     "\n"
