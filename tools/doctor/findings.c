@@ -87,7 +87,7 @@ static int compare_findings(const void *va, const void *vb)
 void doc_findings_sort(struct doc_findings *f)
 {
     if (f->n > 1)
-        qsort(f->v, (size_t)f->n, sizeof *f->v, compare);
+        qsort(f->v, (size_t)f->n, sizeof *f->v, compare_findings);
 }
 
 void doc_findings_free(struct doc_findings *f)
