@@ -14,35 +14,36 @@ enum { PARAMS = 64 };
 /* Sections, to be or-ed. */
 enum { INFO_PLATFORM = 1 << 0, INFO_SETTINGS = 1 << 1, INFO_ALGORITHMS = 1 << 2, INFO_ALL = 7 };
 
-/* ---- the words ---- */
+/* ---- arguments ---- */
 
 enum { KEY_PLATFORM = 256, KEY_PARAMS, KEY_ALGORITHMS, KEY_COST, KEY_PPN, KEY_JSON, KEY_MARKDOWN, KEY_MAN };
 
 static const struct argp_option options[] = {
     {"platform", KEY_PLATFORM, 0, 0, "platform, CPUs, SR-IOV requirements, topology, devices, MPI", 0},
-    {"params", KEY_PARAMS, 0, 0, "parameters: default, current value, where it is from, what is valid", 0},
+    {"params", KEY_PARAMS, 0, 0, "settings: value, default, where it is from, what is valid", 0},
     {"algorithms", KEY_ALGORITHMS, 0, 0, "algorithms of each collective with their restrictions", 0},
-    {"cost", KEY_COST, 0, 0, "queue pairs and memory that a rank needs of the verbs channel", 0},
-    {0, 'n', "RANKS", 0, "with --cost: of a job of so many ranks, not of several sizes", 0},
-    {"ppn", KEY_PPN, "RANKS", 0, "with --cost: ranks on each node, default 1", 0},
+    {"cost", KEY_COST, 0, 0,
+     "queue pairs and memory that the verbs channel of a rank takes; nothing else is shown", 0},
+    {0, 'n', "RANKS", 0, "with --cost: for a job of so many ranks; without it for several sizes", 0},
+    {"ppn", KEY_PPN, "RANKS", 0, "with --cost: ranks on each node (1)", 0},
     {"json", KEY_JSON, 0, 0, "print JSON", 0},
     {"markdown", KEY_MARKDOWN, 0, 0, "with --params: the reference as Markdown", 0},
     {"man", KEY_MAN, 0, 0, "with --params: the reference as a piece of a man page", 0},
     {0, 0, 0, 0, 0, 0},
 };
 
-static const char doc[] =
-    "Shows what vcoll finds here. Without options everything; with one or more of --platform, --params and "
-    "--algorithms only that; with --cost only the cost of a job.\v"
-    "Examples:\n"
-    "  vcoll info                              all of it, for people\n"
-    "  vcoll info --json | jq .platform.class  for programs\n"
-    "  VCOLL_WAIT=poll vcoll info --params     is this setting understood?\n"
-    "  vcoll info --cost -n 256 --ppn 16       what 256 ranks on 16 nodes take\n"
-    "  mpirun -n 1 --host node7 vcoll info --platform\n"
-    "                                          what another node says\n"
-    "\n"
-    "Exit status: 0; 1 when a setting or the tuning table is bad; 2 wrong words.";
+static const char doc[] = "Shows what vcoll finds on this machine, its settings and its algorithms: all of "
+                          "it, or what is asked for."
+                          "\v"
+                          "Examples:\n"
+                          "  vcoll info                              all of it, for people\n"
+                          "  vcoll info --json | jq .platform.class  the same for programs\n"
+                          "  VCOLL_WAIT=poll vcoll info --params     is this setting understood?\n"
+                          "  vcoll info --cost -n 256 --ppn 16       what 256 ranks on 16 nodes take\n"
+                          "  mpirun -n 1 --host node7 vcoll info --platform\n"
+                          "                                          what is found on another node\n"
+                          "\n"
+                          "Exit status: 0; 1 when a setting or the tuning table is bad; 2 wrong arguments.";
 
 struct request {
     unsigned sections;
@@ -57,7 +58,7 @@ static int ranks_of(const char *arg, const char *option, int lo, struct argp_sta
     errno = 0;
     long n = strtol(arg, &end, 10);
     if (errno != 0 || end == arg || *end || n < lo || n > COST_RANKS_MAX)
-        argp_error(state, "%s %s: not a number of ranks, %d..%d", option, arg, lo, COST_RANKS_MAX);
+        argp_error(state, "%s %s: not a number of ranks (%d..%d)", option, arg, lo, COST_RANKS_MAX);
     return (int)n;
 }
 

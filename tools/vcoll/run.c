@@ -15,26 +15,28 @@
 
 static const char usage[] = "Usage: vcoll run [--vcoll-lib FILE] [mpirun's options] PROGRAM [ARGUMENTS...]\n";
 
-static const char help[] =
-    "Runs an unmodified MPI program with vcoll: mpirun with the library preloaded into the program.\n"
-    "All VCOLL_ variables of the environment reach every rank, on other nodes too.\n"
-    "\n"
-    "  --vcoll-lib FILE   the library to preload, instead of the one that belongs to this command;\n"
-    "                     must come first\n"
-    "  --help             this text, when it comes first\n"
-    "\n"
-    "Every other word is mpirun's or the program's. Further libraries for the program may be given as\n"
-    "usual, with LD_PRELOAD in the environment or with -x LD_PRELOAD=FILE: vcoll's comes behind them.\n"
-    "A program that was built with -fsanitize=address gets the sanitizer's library first, as it wants.\n"
-    "\n"
-    "Examples:\n"
-    "  vcoll run -n 8 ./app input.dat\n"
-    "  vcoll run -n 2 ./master : -n 6 ./worker\n"
-    "  VCOLL_WAIT=event vcoll run --hostfile hosts -n 64 ./app\n"
-    "  VCOLL_STATS=text vcoll run -n 4 python3 script.py\n"
-    "\n"
-    "On several nodes the library must lie at the same path on all of them.\n"
-    "Exit status: mpirun's; 2 wrong words, 126 mpirun or the library cannot be used, 127 mpirun not found.\n";
+static const char help[] = "Runs an unmodified MPI program with vcoll: starts mpirun, which preloads the\n"
+                           "library into the program. All VCOLL_ variables of the environment reach every\n"
+                           "rank, on other nodes too.\n"
+                           "\n"
+                           "  --vcoll-lib FILE   preload this library and not the one that belongs to this\n"
+                           "                     command; must be the first argument\n"
+                           "  --help             print this text; must be the first argument\n"
+                           "\n"
+                           "All other arguments are mpirun's or the program's. Other libraries can be\n"
+                           "preloaded as usual, with LD_PRELOAD in the environment or -x LD_PRELOAD=FILE:\n"
+                           "vcoll comes behind them. A program that was built with -fsanitize=address needs\n"
+                           "the library of the sanitizer first, and gets it.\n"
+                           "\n"
+                           "Examples:\n"
+                           "  vcoll run -n 8 ./app input.dat\n"
+                           "  vcoll run -n 2 ./master : -n 6 ./worker\n"
+                           "  VCOLL_WAIT=event vcoll run --hostfile hosts -n 64 ./app\n"
+                           "  VCOLL_STATS=text vcoll run -n 4 python3 script.py\n"
+                           "\n"
+                           "On several nodes the library must lie at the same path on all of them.\n"
+                           "Exit status: mpirun's; 2 wrong arguments, 126 mpirun or the library cannot be\n"
+                           "used, 127 mpirun is not found.\n";
 
 static bool is_file(const char *path)
 {
