@@ -352,6 +352,12 @@ static void test_cpuset(void **state)
     assert_int_equal(n.online.n, 2);
     assert_int_equal(n.online.v[1], 9);
     rig_node_free(&n);
+    /* A hierarchy may have several controllers. */
+    memset(&n, 0, sizeof n);
+    rig_put("/proc/self/cgroup", "4:cpuset,cpu:/pod/x\n");
+    doc_node_read(rig_root, &n);
+    assert_int_equal(n.online.n, 2);
+    rig_node_free(&n);
     memset(&n, 0, sizeof n);
     rig_put("/sys/fs/cgroup/cpuset.cpus.effective", "4-7\n");
     doc_node_read(rig_root, &n);

@@ -17,33 +17,16 @@
 
 /* ---- from files ---- */
 
-/* The part after the n-th colon of the line of /proc/self/cgroup that has `controller` ("" for version 2). */
-static bool group_of(const char *text, const char *controller, char *path, size_t len)
-{
-    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        const char *names = strchr(line, ':'), *at = names ? strchr(names + 1, ':') : NULL;
-        const char *end = line + strcspn(line, "\n");
-        if (!at || at > end)
-            continue;
-        size_t n = (size_t)(at - names - 1);
-        if (n != strlen(controller) || strncmp(names + 1, controller, n) != 0)
-            continue;
-        snprintf(path, len, "%.*s", (int)(end - at - 1), at + 1);
-        return true;
-    }
-    return false;
-}
-
 /* CPUs that the control groups allow. They are not those that are online where machines are shared. */
 static bool read_cpuset(const char *root, struct doc_set *cpus)
 {
     char group[512] = "", text[1024] = "";
     char *groups = vc_sys_read_all(root, "/proc/self/cgroup");
-    bool found = groups && group_of(groups, "", group, sizeof group) &&
+    bool found = groups && vc_cgroup_path(groups, NULL, group, sizeof group) &&
                  vc_sys_read(root, text, sizeof text, "/sys/fs/cgroup%s/cpuset.cpus.effective", group);
     if (!found)
         found = vc_sys_read(root, text, sizeof text, "/sys/fs/cgroup/cpuset.cpus.effective");
-    if (!found && groups && group_of(groups, "cpuset", group, sizeof group))
+    if (!found && groups && vc_cgroup_path(groups, "cpuset", group, sizeof group))
         found = vc_sys_read(root, text, sizeof text, "/sys/fs/cgroup/cpuset%s/cpuset.effective_cpus", group);
     if (!found)
         found = vc_sys_read(root, text, sizeof text, "/sys/fs/cgroup/cpuset/cpuset.effective_cpus");
