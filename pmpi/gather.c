@@ -53,13 +53,14 @@ static int failed(void)
     return vc_fail(VC_ERR_MPI, "a message between the ranks failed right after MPI_Init");
 }
 
-static int finish(MPI_Request *req, struct watch *w)
+static int finish(MPI_Request *req, bool receives, struct watch *w)
 {
     int done = 0;
     if (!w)
         return vc_next.Wait(req, MPI_STATUS_IGNORE) == MPI_SUCCESS ? VC_OK : failed();
     for (;;) {
-        if (vc_next.Test(req, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+        int err = receives ? vc_host_test(req, &done) : vc_next.Test(req, &done, MPI_STATUS_IGNORE);
+        if (err != MPI_SUCCESS)
             return failed();
         if (done)
             return VC_OK;
@@ -75,8 +76,8 @@ static int swap(const char *out, int to, char *in, int from, size_t len, struct 
     if (vc_next.Irecv(in, (int)len, MPI_BYTE, from, TAG, MPI_COMM_WORLD, &recv) != MPI_SUCCESS ||
         vc_next.Isend(out, (int)len, MPI_BYTE, to, TAG, MPI_COMM_WORLD, &send) != MPI_SUCCESS)
         return failed();
-    int err = finish(&recv, w);
-    return err == VC_OK ? finish(&send, w) : err;
+    int err = finish(&recv, true, w);
+    return err == VC_OK ? finish(&send, false, w) : err;
 }
 
 int vc_gather_world(const void *mine, void *all, size_t bytes, bool watched)

@@ -161,6 +161,8 @@ static void fill_wait(void)
     vc_wait.host_progress = vc_host_progress;
     vc_wait.check = vc_ft_on() ? vc_ft_check : NULL;
     vc_wait.look_around = vc_host_yield_again;
+    if (vc_world.nos > 1) /* some of their messages may come over sockets */
+        vc_host_is_uncertain();
     vc_drive_learn(vc_host_progress, vc_wait.crowded);
 }
 
@@ -172,12 +174,13 @@ static int prepare(void)
         return err;
     load_settings();
     step_aside();
+    if (!vc_params.disable && (err = vc_host_progress_init()) != VC_OK)
+        return err;
     if ((err = vc_world_init()) != VC_OK)
         return err;
     if (vc_params.disable)
         return VC_OK;
-    if ((err = vc_host_progress_init()) != VC_OK || (err = vc_types_init()) != VC_OK ||
-        (err = vc_comm_keyval_init()) != VC_OK)
+    if ((err = vc_types_init()) != VC_OK || (err = vc_comm_keyval_init()) != VC_OK)
         return err;
     vc_ft_init();
     fill_wait();

@@ -3,7 +3,7 @@
 
 #include "coll/info.h"
 #include "pmpi/world.h"
-#include "tune/online/table.h"
+#include "tune/online/online.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -8,9 +8,10 @@
 #include "pmpi/table.h"
 #include "pmpi/team.h"
 #include "pmpi/world.h"
-#include "tune/select/choice.h"
-#include "tune/table/key_info.h"
+#include "tune/params/params.h"
+#include "tune/table/table.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 

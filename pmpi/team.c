@@ -6,7 +6,7 @@
 #include "pmpi/online.h"
 #include "pmpi/table.h"
 #include "pmpi/world.h"
-#include "tune/select/choice.h"
+#include "tune/params/params.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -103,20 +103,21 @@ static enum vc_sign judge(const struct vc_turn *t, uint64_t now)
     return !came ? VC_SIGN_NONE : t->ns > strong ? VC_SIGN_STRONG : VC_SIGN_WEAK;
 }
 
-enum vc_sign vc_drive(struct vc_turn *t, void (*progress)(void), uint64_t *now)
+enum vc_sign vc_drive(struct vc_turn *t, vc_progress_fn *progress, uint64_t *now)
 {
     uint64_t begun = vc_now_ns();
-    progress();
+    int came = progress();
     *now = vc_now_ns();
     t->ns += *now - begun;
     t->calls++;
-    enum vc_sign sign = judge(t, *now);
+    t->certain = came == 0;
+    enum vc_sign sign = came > 0 ? VC_SIGN_STRONG : came == 0 ? VC_SIGN_NONE : judge(t, *now);
     if (sign != VC_SIGN_NONE || t->calls == VC_TURN_CALLS)
-        *t = (struct vc_turn){0};
+        *t = (struct vc_turn){.certain = t->certain};
     return sign;
 }
 
-void vc_drive_learn(void (*progress)(void), bool yielding)
+void vc_drive_learn(vc_progress_fn *progress, bool yielding)
 {
     uint64_t now;
     struct vc_turn t = {.cold = true};

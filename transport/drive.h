@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whether the host MPI's progress did something. Its function does not say so (Open MPI 4.1), but an idle
- * call always takes about as long: that time is learnt, and what takes longer did something. Learnt by the
+ * Whether the host MPI's progress did something. Where its function cannot tell, time does: an idle call
+ * always takes about as long, that time is learnt, and what takes longer did something. Learnt by the
  * process, used by its waits.
  */
 #ifndef VC_TRANSPORT_DRIVE_H
@@ -18,6 +18,7 @@ struct vc_turn {
     uint32_t calls;
     bool yielding; /**< others may run between its calls, which makes these dearer */
     bool cold;     /**< the host's code and data are not in the caches: compared with other such turns */
+    bool certain;  /**< the last call said by itself that nothing came */
     uint64_t ns;
 };
 
@@ -27,12 +28,16 @@ enum vc_sign {
     VC_SIGN_STRONG,
 };
 
-/** Calls `progress` once. A sign, as soon as the calls of this turn took longer than idle ones do; of a cold
- * turn, whose times scatter, when it is over and took much longer than usual. *now is the time afterwards. */
-enum vc_sign vc_drive(struct vc_turn *t, void (*progress)(void), uint64_t *now);
+/** Drives the host MPI once: 1, something came; 0, nothing did; -1, unknown. */
+typedef int vc_progress_fn(void);
+
+/** Calls `progress` once. A strong sign where it says that something came, none where it says that nothing
+ * did. Otherwise a sign as soon as the calls of this turn took longer than idle ones do; of a cold turn,
+ * whose times scatter, when it is over and took much longer than usual. *now is the time afterwards. */
+enum vc_sign vc_drive(struct vc_turn *t, vc_progress_fn *progress, uint64_t *now);
 
 /** A first idea of what an idle turn takes, from some turns in which probably nothing comes. */
-void vc_drive_learn(void (*progress)(void), bool yielding);
+void vc_drive_learn(vc_progress_fn *progress, bool yielding);
 
 /** What an idle turn takes, in ns; 0: not known yet. */
 uint64_t vc_drive_idle_ns(void);

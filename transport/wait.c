@@ -309,10 +309,13 @@ static void after_sleep(struct vc_waiter *w, bool woken)
     w->t_slept = now;
     w->weak = 0;
     w->turn = (struct vc_turn){.cold = true};
-    for (int calls = 0; calls < VC_TURN_CALLS; calls++)
+    bool certain = true;
+    for (int calls = 0; calls < VC_TURN_CALLS; calls++) {
         drive(w, &now);
+        certain = certain && w->turn.certain;
+    }
     atomic_store_explicit(&host_driven, now, memory_order_relaxed);
-    w->driving = true;
+    w->driving = !certain;
     w->t_driven = now;
     w->quiet_calls = 0;
     if (w->t_came < w->t_slept && w->signs < SURE)

@@ -45,11 +45,11 @@ enum vc_wait_mode { VC_WAIT_AUTO, VC_WAIT_POLL, VC_WAIT_EVENT, VC_WAIT_HYBRID };
  */
 struct vc_wait_cfg {
     enum vc_wait_mode mode;
-    uint64_t spin_ns;            /**< hybrid: spin budget; auto: first guess of what a wake-up costs */
-    bool crowded;                /**< this OS has more ranks than CPUs for them: yield early, do not burn */
-    uint64_t slice_min_ns;       /**< first sleep; later ones grow while nothing comes */
-    uint64_t slice_max_ns;       /**< longest sleep */
-    void (*host_progress)(void); /**< drives the underlying MPI; never NULL */
+    uint64_t spin_ns;              /**< hybrid: spin budget; auto: first guess of what a wake-up costs */
+    bool crowded;                  /**< this OS has more ranks than CPUs for them: yield early, do not burn */
+    uint64_t slice_min_ns;         /**< first sleep; later ones grow while nothing comes */
+    uint64_t slice_max_ns;         /**< longest sleep */
+    vc_progress_fn *host_progress; /**< drives the underlying MPI; never NULL */
     /** NULL, or called with check_arg at every look at who is alive: VC_OK, or an error that ends the wait.
      */
     int (*check)(void *check_arg);

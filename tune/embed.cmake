@@ -4,4 +4,4 @@
 file(READ ${IN} _hex HEX)
 string(REGEX REPLACE "(................................................)" "\\1\n" _hex "${_hex}")
 string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," _hex "${_hex}")
-file(WRITE ${OUT} "#include \"tune/table/internal.h\"\n\nconst char ${NAME}[] = {\n${_hex}0};\n")
+file(WRITE ${OUT} "extern const char ${NAME}[];\nconst char ${NAME}[] = {\n${_hex}0};\n")

@@ -4,7 +4,7 @@
  * after stripping, the same checksum after being made canonical, and selections that can run and that
  * vc_select_explain() explains.
  */
-#include "tune/select/choice.h"
+#include "tune/params/params.h"
 #include "tune/select/select.h"
 
 #include <stdio.h>
@@ -23,11 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void same_keys(const struct vc_row_keys *a, const struct vc_row_keys *b)
 {
-    MUST(a->ranks.min == b->ranks.min && a->ranks.max == b->ranks.max);
-    MUST(a->nodes.min == b->nodes.min && a->nodes.max == b->nodes.max);
-    MUST(a->ppn.min == b->ppn.min && a->ppn.max == b->ppn.max);
-    MUST(a->platforms == b->platforms && strcmp(a->device, b->device) == 0 && a->network == b->network);
-    MUST(a->crowded == b->crowded && a->bulk_slots == b->bulk_slots);
+    MUST(vc_row_keys_same(a, b) && vc_row_keys_order(a, b) == 0);
+    MUST(strcmp(a->device, b->device) == 0 && memcmp(a->bits, b->bits, sizeof a->bits) == 0);
 }
 
 static void same_rows(const struct vc_table *a, const struct vc_table *b)

@@ -2,20 +2,8 @@
 #
 # The parameters of the cost model, measured in half a second: by ranks of one node, by ranks that take turns on the CPUs,
 # by nodes that are pretended, over the underlying MPI and over the loopback device.
-set(_tools ${PROJECT_SOURCE_DIR}/tools)
-add_executable(model_fit model_fit.c
-  ${_tools}/bench/calls.c
-  ${_tools}/bench/clock.c
-  ${_tools}/bench/stats.c
-  ${_tools}/bench/world.c
-  ${_tools}/tune/comm.c
-  ${_tools}/tune/fit.c
-  ${_tools}/tune/fit_cpu.c
-  ${_tools}/tune/fit_link.c
-  ${_tools}/tune/fit_node.c
-  ${_tools}/tune/fit_probe.c
-)
-target_link_libraries(model_fit PRIVATE vcoll vcoll_core vcoll_flags m)
+add_executable(model_fit model_fit.c)
+target_link_libraries(model_fit PRIVATE vcoll vcoll_search)
 vc_mpi_test(model_fit NP 2 TIMEOUT 120 COMMAND $<TARGET_FILE:model_fit>)
 vc_mpi_test(model_fit.crowded NP 4 TIMEOUT 120 COMMAND $<TARGET_FILE:model_fit>)
 vc_mpi_test(model_fit.nodes NP 4 TIMEOUT 120 ENV VCOLL_NODE_SPLIT=2 COMMAND $<TARGET_FILE:model_fit>)

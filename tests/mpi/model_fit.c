@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The cost model's parameters, measured quickly: valid, the same on all ranks, and enough for predictions. */
-#include "tools/tune/tune.h"
-#include "tune/table/json.h"
+#include "tune/search/internal.h"
+#include "tune/table/table.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* No device is looked at here. */
-const char *tune_device_netdev(void)
+const char *vc_device_netdev(void)
 {
     return "";
 }
@@ -69,9 +69,10 @@ static void check_model(const struct vc_model *m, bool split)
 
 int main(int argc, char **argv)
 {
-    static struct bench_fns fn[BENCH_IMPLS];
-    static const struct bench_opts opt = {.seed = 1};
-    struct bench_world w = {.opt = &opt, .fn = fn, .control = &fn[BENCH_NATIVE], .comm = MPI_COMM_WORLD};
+    static struct vc_measure_fns fn[VC_IMPLS];
+    static const struct vc_measure_opts opt = {.seed = 1};
+    struct vc_measure_world w = {
+        .opt = &opt, .fn = fn, .control = &fn[VC_IMPL_NATIVE], .comm = MPI_COMM_WORLD};
     const char *split = getenv("VCOLL_NODE_SPLIT");
     struct vc_model m, first;
     int worst;
@@ -82,21 +83,21 @@ int main(int argc, char **argv)
     MPI_Comm_size(w.ctl, &w.size);
     w.rng = 1;
     w.rng_local = (uint64_t)rank + 1;
-    if (!bench_fns_load(fn) || !bench_look_around(&w))
+    if (!vc_measure_fns_load(fn) || !vc_measure_look_around(&w))
         MPI_Abort(MPI_COMM_WORLD, 1);
-    double begin = bench_now();
+    double begin = vc_measure_now();
     memset(&m, 0xa5, sizeof m);
-    tune_fit(&w, 0.5, &m);
-    check(bench_now() - begin < 40, "half a second took more than 40");
+    vc_fit(&w, 0.5, &m);
+    check(vc_measure_now() - begin < 40, "half a second took more than 40");
     first = m;
-    fn[BENCH_NATIVE].bcast(&first, sizeof first, MPI_BYTE, 0, w.ctl);
+    fn[VC_IMPL_NATIVE].bcast(&first, sizeof first, MPI_BYTE, 0, w.ctl);
     json_t *theirs = vc_model_to_json(&first), *mine = vc_model_to_json(&m);
     check(mine && json_equal(theirs, mine), "ranks have different models");
     json_decref(theirs);
     json_decref(mine);
     if (w.size > 1)
         check_model(&m, split && *split);
-    fn[BENCH_NATIVE].allreduce(&failures, &worst, 1, MPI_INT, MPI_SUM, w.ctl);
+    fn[VC_IMPL_NATIVE].allreduce(&failures, &worst, 1, MPI_INT, MPI_SUM, w.ctl);
     MPI_Finalize();
     return worst != 0;
 }

@@ -4,8 +4,8 @@
  * its own, with a made-up kernel that its guard process shares.
  */
 #include "coalesce_kernel.h"
-#include "tools/tune/tune.h"
-#include "tools/tune/guard.h"
+#include "tune/search/internal.h"
+#include "tune/search/guard.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -43,7 +43,7 @@ static ssize_t talk(void *ctx, const void *req, size_t req_len, void *reply, siz
 
 static const struct vc_netlink way = {talk, NULL};
 static char dir[64], lock_name[80];
-static const struct tune_guard_env env = {.nl = &way, .dir = dir, .lock = lock_name};
+static const struct vc_guard_env env = {.nl = &way, .dir = dir, .lock = lock_name};
 
 static uint32_t usecs(void)
 {
@@ -53,31 +53,31 @@ static uint32_t usecs(void)
 static bool noted(void)
 {
     char path[4096];
-    return tune_restore_name(&env, path, sizeof path) == VC_OK && access(path, F_OK) == 0;
+    return vc_restore_name(&env, path, sizeof path) == VC_OK && access(path, F_OK) == 0;
 }
 
-static void test_all(struct bench_world *w)
+static void test_all(struct vc_measure_world *w)
 {
     char why[512];
     struct vc_coalesce want = {0};
     vc_coalesce_put(&want, RX_USECS, 250);
-    CHECK(strcmp(tune_device_netdev(), "eth0") == 0);
-    CHECK(tune_device_set(w, NULL, why, sizeof why) == 0);
-    CHECK(tune_device_set(w, &want, why, sizeof why) == 0);
+    CHECK(strcmp(vc_device_netdev(), "eth0") == 0);
+    CHECK(vc_device_set(w, NULL, why, sizeof why) == 0);
+    CHECK(vc_device_set(w, &want, why, sizeof why) == 0);
     CHECK(why[0] == '\0');
     CHECK(usecs() == 250);
     CHECK(noted());
     want.value[RX_USECS] = 0;
     shared->like_igbvf = true;
-    CHECK(tune_device_set(w, &want, why, sizeof why) == 0);
+    CHECK(vc_device_set(w, &want, why, sizeof why) == 0);
     CHECK(rank != 0 || strstr(why, "rx-usecs 1"));
     shared->like_igbvf = false;
-    CHECK(tune_device_set(w, NULL, why, sizeof why) == 0);
+    CHECK(vc_device_set(w, NULL, why, sizeof why) == 0);
     CHECK(usecs() == 3);
     CHECK(!noted());
 }
 
-static void test_nothing(struct bench_world *w, int refuses, int error)
+static void test_nothing(struct vc_measure_world *w, int refuses, int error)
 {
     char why[512], host[MPI_MAX_PROCESSOR_NAME];
     int len;
@@ -85,38 +85,38 @@ static void test_nothing(struct bench_world *w, int refuses, int error)
     vc_coalesce_put(&want, RX_USECS, 250);
     MPI_Get_processor_name(host, &len);
     shared->set_error = rank == refuses ? error : 0;
-    CHECK(tune_device_set(w, &want, why, sizeof why) == -1);
+    CHECK(vc_device_set(w, &want, why, sizeof why) == -1);
     CHECK(rank != 0 || (strstr(why, host) == why && strstr(why, "CAP_NET_ADMIN")));
     CHECK(usecs() == 3);
     CHECK(!noted());
     shared->set_error = 0;
 }
 
-static void test_recover(struct bench_world *w)
+static void test_recover(struct vc_measure_world *w)
 {
     if (rank == w->size - 1) {
-        struct tune_guard *g = tune_guard_open(&env);
+        struct vc_guard *g = vc_guard_open(&env);
         struct vc_coalesce before, want = {0};
         vc_coalesce_put(&want, RX_USECS, 250);
         CHECK(g != NULL);
         if (g) {
-            CHECK(tune_guard_hold(g, "eth0", &before) == VC_OK && tune_guard_set(g, &want, NULL) == VC_OK);
-            kill(tune_guard_pid(g), SIGKILL);
-            tune_guard_close(g);
+            CHECK(vc_guard_hold(g, "eth0", &before) == VC_OK && vc_guard_set(g, &want, NULL) == VC_OK);
+            kill(vc_guard_pid(g), SIGKILL);
+            vc_guard_close(g);
         }
         CHECK(usecs() == 250 && noted());
     }
-    tune_device_recover(w);
+    vc_device_recover(w);
     CHECK(usecs() == 3 && !noted());
 }
 
-static void test_no_device(struct bench_world *w)
+static void test_no_device(struct vc_measure_world *w)
 {
     char why[512];
     struct vc_coalesce want = {0};
     vc_coalesce_put(&want, RX_USECS, 250);
-    tune_device_inject(&env, rank == 1 ? "" : "eth0");
-    CHECK(tune_device_set(w, &want, why, sizeof why) == -1);
+    vc_device_inject(&env, rank == 1 ? "" : "eth0");
+    CHECK(vc_device_set(w, &want, why, sizeof why) == -1);
     CHECK(rank != 0 || strstr(why, "no RDMA device"));
     CHECK(usecs() == 3 && !noted());
 }
@@ -131,23 +131,26 @@ static void prepare(void)
         exit(1);
     *shared = (struct shared){.driver = kern.driver};
     snprintf(lock_name, sizeof lock_name, "vcoll-test-%s", dir + 5);
-    tune_device_inject(&env, "eth0");
+    vc_device_inject(&env, "eth0");
     /* Each rank is the first one of its host. */
     char local[16];
     const char *given = getenv("OMPI_COMM_WORLD_LOCAL_RANK");
     snprintf(local, sizeof local, "%s", given ? given : "");
     unsetenv("OMPI_COMM_WORLD_LOCAL_RANK");
-    tune_guard_start();
+    vc_guard_start();
     if (given)
         setenv("OMPI_COMM_WORLD_LOCAL_RANK", local, 1);
 }
 
 int main(void)
 {
-    struct bench_fns fn[BENCH_IMPLS];
-    static struct bench_opts opts;
-    struct bench_world w = {
-        .comm = MPI_COMM_WORLD, .ctl = MPI_COMM_WORLD, .fn = fn, .control = &fn[BENCH_NATIVE], .opt = &opts};
+    struct vc_measure_fns fn[VC_IMPLS];
+    static struct vc_measure_opts opts;
+    struct vc_measure_world w = {.comm = MPI_COMM_WORLD,
+                                 .ctl = MPI_COMM_WORLD,
+                                 .fn = fn,
+                                 .control = &fn[VC_IMPL_NATIVE],
+                                 .opt = &opts};
     int all = 0;
     prepare();
     MPI_Init(NULL, NULL);
@@ -157,7 +160,7 @@ int main(void)
     w.local_size = 1;
     w.nleader = w.size;
     w.leader = calloc((size_t)w.size, sizeof *w.leader);
-    if (!w.leader || !bench_fns_load(fn))
+    if (!w.leader || !vc_measure_fns_load(fn))
         MPI_Abort(w.comm, 1);
     for (int r = 0; r < w.size; r++)
         w.leader[r] = r;

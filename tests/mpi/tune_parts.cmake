@@ -8,11 +8,8 @@ if(TARGET vcoll-tune)
   vc_alone(mpi.tune_check mpi.tune_remeasure)
 
   # Against a made-up kernel; no front door, so that nothing but the MPI is needed.
-  add_executable(tune_device tune_device.c ${PROJECT_SOURCE_DIR}/tests/unit/coalesce_kernel.c
-    ${PROJECT_SOURCE_DIR}/tools/tune/device.c ${PROJECT_SOURCE_DIR}/tools/tune/guard.c
-    ${PROJECT_SOURCE_DIR}/tools/tune/restore.c)
+  add_executable(tune_device tune_device.c ${PROJECT_SOURCE_DIR}/tests/unit/coalesce_kernel.c)
   target_include_directories(tune_device PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit)
-  target_link_libraries(tune_device PRIVATE vcoll_bench_parts vcoll vcoll_core PkgConfig::MNL PkgConfig::JANSSON
-    PkgConfig::CMOCKA m)
+  target_link_libraries(tune_device PRIVATE vcoll vcoll_search PkgConfig::MNL PkgConfig::CMOCKA)
   vc_mpi_test(tune_device NP 3 COMMAND $<TARGET_FILE:tune_device>)
 endif()

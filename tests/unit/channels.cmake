@@ -19,6 +19,11 @@ endforeach()
 set(_no_copy OMPI_MCA_btl_vader_single_copy_mechanism=none)
 vc_mpi_test(conformance NP 4 ENV ${_no_copy} COMMAND $<TARGET_FILE:conformance_mpi>)
 vc_mpi_test(conformance_probe NP 3 ENV ${_no_copy} COMMAND $<TARGET_FILE:conformance_mpi> probe)
+# Its sched_yield() stands in for the C library's.
+add_executable(progress_tells ${PROJECT_SOURCE_DIR}/tests/mpi/progress_tells.c)
+target_link_libraries(progress_tells PRIVATE vcoll_core)
+set_target_properties(progress_tells PROPERTIES ENABLE_EXPORTS ON)
+vc_mpi_test(progress_tells NP 2 COMMAND $<TARGET_FILE:progress_tells>)
 vc_mpi_test(engine NP 4 COMMAND $<TARGET_FILE:engine_mpi>)
 
 # The verbs channel, over the loopback device.

@@ -3,8 +3,8 @@
 #ifndef VC_TESTS_ONLINE_RIG_H
 #define VC_TESTS_ONLINE_RIG_H
 
-#include "tune/select/choice.h"
-#include "tune/online/table.h"
+#include "tune/params/params.h"
+#include "tune/online/online.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How a call runs, as text: taken, refused with the way out, and printed so that it can be read again. */
-#include "tune/select/choice.h"
+#include "tune/params/params.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

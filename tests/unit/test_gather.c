@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { MOST = 130, BYTES = 24 };
+enum { MOST = 130, BYTES = 32 };
 
 struct message {
     struct message *next;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What tune/schema/ and docs/tables.md say of keys and collectives is what vc_key_info[] and vc_coll_info[]
- * say: test_key_info SOURCE_DIR. A mismatch prints what must stand there. */
+ * say: test_key_info SOURCE_DIR. A mismatch prints what must stand there. With --write behind it, the program
+ * writes what the two files say of keys instead. */
 #include "coll/info.h"
 #include "coll/registry.h"
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,12 +38,6 @@ static int tear_down(void **state)
     free(docs);
     json_decref(schema);
     return 0;
-}
-
-static void must_hold(const char *file, const char *text)
-{
-    if (!strstr(docs, text))
-        fail_msg("%s lacks this:\n%s", file, text);
 }
 
 static json_t *names(const char *const *words)
@@ -87,55 +83,42 @@ static void put_values(FILE *f, const struct vc_key_info *i)
     }
 }
 
-static void docs_have_the_reference(void **state)
+#define DOCS_HEAD "| key | value | holds when | place | devices |\n|---|---|---|---|---|\n"
+
+/* The reference, up to the blank line behind it. place: with VCOLL_REPRODUCIBLE, reductions skip rows that
+ * have the key; devices: rows of devices may have it. */
+static char *docs_reference(void)
 {
-    char *text;
+    char *text = NULL;
     size_t len;
     FILE *f = open_memstream(&text, &len);
-    (void)state;
-    assert_non_null(f);
-    fputs("\n\n| key | value | holds when |\n|---|---|---|\n", f);
+    if (!f)
+        return NULL;
+    fputs(DOCS_HEAD, f);
     for (int n = 0; n < vc_key_count; n++) {
-        fprintf(f, "| `%s` | ", vc_key_info[n].name);
-        put_values(f, &vc_key_info[n]);
-        fprintf(f, " | %s |\n", vc_key_info[n].holds);
-        fflush(f);
-        const char *line = text + len - 2; /* messages are cut off: the line alone first */
-        while (line > text && line[-1] != '\n')
-            line--;
-        must_hold("docs/tables.md", line);
+        const struct vc_key_info *i = &vc_key_info[n];
+        fprintf(f, "| `%s` | ", i->name);
+        put_values(f, i);
+        fprintf(f, " | %s | %s | %s |\n", i->holds, i->placed ? "yes" : "", i->device ? "yes" : "");
     }
     fputs("\n", f);
-    assert_int_equal(fclose(f), 0);
-    must_hold("docs/tables.md", text);
-    free(text);
+    return fclose(f) == 0 ? text : NULL;
 }
 
-/* The names of keys of which `of` is true, the last two with `and` between. */
-static void must_list(const char *before, bool device, const char *last, const char *behind)
+static void docs_have_the_reference(void **state)
 {
-    const struct vc_key_info *i, *all[VC_KEYS_MAX];
-    char text[512];
-    int count = 0;
-    for (int n = 0; (i = vc_key_next(&n));)
-        if (device ? i->device : i->placed)
-            all[count++] = i;
-    snprintf(text, sizeof text, "%s", before);
-    for (int k = 0; k < count; k++)
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s`%s`",
-                 k == 0           ? ""
-                 : k == count - 1 ? last
-                                  : ", ",
-                 all[k]->name);
-    snprintf(text + strlen(text), sizeof text - strlen(text), "%s", behind);
-    must_hold("docs/tables.md", text);
-}
-
-static void docs_name_keys_of_places_and_devices(void **state)
-{
+    char *text = docs_reference(), *line = text;
     (void)state;
-    must_list("(", false, ", ", "), and algorithms whose result depends on it.");
-    must_list("they are ", true, " and ", ".\n");
+    assert_non_null(text);
+    /* Messages are cut off: the lines alone first. */
+    for (char *end; (end = strchr(line, '\n')); line = end + 1) {
+        *end = '\0';
+        if (!strstr(docs, line))
+            fail_msg("docs/tables.md lacks this: %s", line);
+        *end = '\n';
+    }
+    assert_non_null(strstr(docs, text));
+    free(text);
 }
 
 /* ---- the schema ---- */
@@ -279,16 +262,108 @@ static void algorithms_of_the_schema(void **state)
     }
 }
 
+/* ---- --write ---- */
+
+static bool write_docs(const char *path)
+{
+    char *must = docs_reference(), *from = strstr(docs, "| key | value | holds when |"),
+         *to = from ? strstr(from, "\n\n") : NULL;
+    FILE *f = must && to ? fopen(path, "w") : NULL;
+    bool good = f && fprintf(f, "%.*s%s%s", (int)(from - docs), docs, must, to + 2) > 0;
+    free(must);
+    return f && fclose(f) == 0 && good;
+}
+
+/* What fits into a line stands in one. */
+static void put_json(FILE *f, const json_t *v, int indent)
+{
+    char *line = json_dumps(v, JSON_ENCODE_ANY);
+    bool list = json_is_array(v);
+    size_t left = list ? json_array_size(v) : json_object_size(v), i;
+    const char *name;
+    json_t *o;
+    if (!line || (int)strlen(line) + indent <= 120 || !(list || json_is_object(v))) {
+        fputs(line ? line : "", f);
+        free(line);
+        return;
+    }
+    free(line);
+    fputs(list ? "[\n" : "{\n", f);
+    json_array_foreach(v, i, o)
+    {
+        fprintf(f, "%*s", indent + 2, "");
+        put_json(f, o, indent + 2);
+        fputs(--left ? ",\n" : "\n", f);
+    }
+    json_object_foreach((json_t *)v, name, o)
+    {
+        fprintf(f, "%*s\"%s\": ", indent + 2, "", name);
+        put_json(f, o, indent + 2);
+        fputs(--left ? ",\n" : "\n", f);
+    }
+    fprintf(f, "%*s%s", indent, "", list ? "]" : "}");
+}
+
+static bool write_schema(const char *path)
+{
+    FILE *f = fopen(path, "w");
+    if (!f)
+        return false;
+    put_json(f, schema, 0);
+    fputs("\n", f);
+    return fclose(f) == 0;
+}
+
+/* The keys in their order, then what else is there. */
+static void renew(const char *def, bool device, bool point)
+{
+    const struct vc_key_info *i;
+    json_t *old = part(def, "properties"), *properties = json_object();
+    if (point || !device)
+        json_object_set(properties, "collective", json_object_get(old, "collective"));
+    for (int n = 0; (i = vc_key_next(&n));) {
+        json_t *must = json_object();
+        if (device && !i->device)
+            continue;
+        if (!point)
+            json_object_set_new(must, "description", json_string(i->describes));
+        json_t *type = type_of(i, point);
+        json_object_update(must, type);
+        json_decref(type);
+        json_object_set_new(properties, i->name, must);
+        if (i->kind == VC_KEY_WORDS) {
+            json_t *list = json_object_get(json_object_get(schema, "$defs"), i->name);
+            json_object_set_new(list, "enum", names(i->words));
+        }
+    }
+    json_object_update_missing(properties, old);
+    json_object_set_new(json_object_get(json_object_get(schema, "$defs"), def), "properties", properties);
+}
+
+static int write_both(void)
+{
+    char path[4096];
+    renew("rule", false, false);
+    renew("device", true, false);
+    renew("point", false, true);
+    snprintf(path, sizeof path, "%s/tune/schema/vcoll-table-1.schema.json", source);
+    bool good = write_schema(path);
+    snprintf(path, sizeof path, "%s/docs/tables.md", source);
+    return write_docs(path) && good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(docs_have_the_reference),   cmocka_unit_test(docs_name_keys_of_places_and_devices),
-        cmocka_unit_test(rows_of_the_schema),        cmocka_unit_test(schema_has_no_other_keys),
-        cmocka_unit_test(collectives_of_the_schema), cmocka_unit_test(algorithms_of_the_schema),
+        cmocka_unit_test(docs_have_the_reference),  cmocka_unit_test(rows_of_the_schema),
+        cmocka_unit_test(schema_has_no_other_keys), cmocka_unit_test(collectives_of_the_schema),
+        cmocka_unit_test(algorithms_of_the_schema),
     };
-    if (argc != 2)
+    if (argc < 2)
         return EXIT_FAILURE;
     source = argv[1];
     vc_coll_words(coll_word);
+    if (argc > 2 && strcmp(argv[2], "--write") == 0)
+        return set_up(NULL) == 0 ? write_both() : EXIT_FAILURE;
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

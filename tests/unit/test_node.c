@@ -17,7 +17,10 @@
 
 #include <cmocka.h>
 
-static void no_progress(void) {}
+static int no_progress(void)
+{
+    return -1;
+}
 
 struct job {
     int n, rounds;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Selection by a table: which rows hold, what follows where none does, forcing, and the reasons that are
  * given. */
-#include "tune/select/choice.h"
+#include "tune/params/params.h"
 #include "tune/select/select.h"
 
 #include <setjmp.h>

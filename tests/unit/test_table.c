@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The loader of tables: every case of table_cases.txt, what is too deep, too long or too much, and the
  * schema's names. */
-#include "tune/select/choice.h"
+#include "tune/params/params.h"
 #include "tune/table/table.h"
 
 #include <setjmp.h>
@@ -187,11 +187,12 @@ static void what_rows_become(void **state)
     assert_true(r->keys.nodes.min == 1 && r->keys.nodes.max == 4);
     assert_true(r->keys.ppn.min == 3 && r->keys.ppn.max == 3);
     assert_true(r->bytes.min == 1024 && r->bytes.max == 4096);
-    assert_int_equal(r->keys.platforms, 1u << VC_PLATFORM_NATIVE | 1u << VC_PLATFORM_SOFTWARE);
+    assert_int_equal(vc_row_bits(&r->keys, "platform"),
+                     1u << VC_PLATFORM_NATIVE | 1u << VC_PLATFORM_SOFTWARE);
     assert_string_equal(r->keys.device, "rxe");
-    assert_int_equal(r->keys.network, VC_CHANNEL_VERBS);
-    assert_int_equal(r->keys.crowded, VC_YES);
-    assert_int_equal(r->keys.bulk_slots, VC_ANY);
+    assert_int_equal(vc_row_bits(&r->keys, "network"), VC_YES);
+    assert_int_equal(vc_row_bits(&r->keys, "crowded"), VC_YES);
+    assert_int_equal(vc_row_bits(&r->keys, "bulk_slots"), VC_ANY);
     assert_string_equal(vc_choice_format(&r->choice, choice, sizeof choice),
                         "two_level:channel=mpi:wait=hybrid");
     assert_true(r->placed);

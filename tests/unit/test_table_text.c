@@ -2,8 +2,8 @@
 /* Tables as text and as files: checksum, what is broadcast, the model written and read, where tables are
  * found. */
 #include "tune/table/table.h"
-#include "tune/table/json.h"
 
+#include <jansson.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>

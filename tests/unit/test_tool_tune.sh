@@ -64,7 +64,7 @@ cat >"$dir/a.json" <<END
  "provenance": {"vcoll": "0.0.9", "command": "vcoll tune run -n 4"},
  "rules": [
   {"collective": "allreduce", "ranks": 4, "nodes": 1, "bytes": [0, "64k"], "algorithm": "shm", "wait": "hybrid",
-   "spin_us": 40},
+   "spin_us": 40, "measured": {"points": [8, 65536]}},
   {"collective": "allreduce", "ranks": 4, "nodes": 1, "bytes": [65537, null], "algorithm": "shm_cma"},
   {"collective": ["barrier", "bcast"], "ranks": 4, "nodes": 1, "algorithm": "shm"},
   {"collective": "allreduce", "ranks": [2, 8], "nodes": 2, "bytes": [0, "8k"], "algorithm": "two_level"},
@@ -82,7 +82,8 @@ cat >"$dir/b.json" <<END
  "rules": [
   {"collective": "allreduce", "ranks": 4, "nodes": 1, "bytes": [0, "32k"], "algorithm": "shm", "wait": "hybrid",
    "spin_us": 40},
-  {"collective": "allreduce", "ranks": 4, "nodes": 1, "bytes": [32769, "256k"], "algorithm": "ring"},
+  {"collective": "allreduce", "ranks": 4, "nodes": 1, "bytes": [32769, "256k"], "algorithm": "ring",
+   "measured": {"points": [65536]}},
   {"collective": "reduce", "ranks": [2, 16], "algorithm": "native"},
   {"algorithm": "builtin"}],
  "devices": [{"ranks": [2, 8], "device": "rxe", "coalescing": {"rx-usecs": 3}}],
@@ -279,7 +280,7 @@ out_has "^allreduce, 4 ranks, 1 node, 32k+1..64k, operator commutative: shm:wait
     diff
 out_has "^reduce, .*: .* -> native" diff
 out_has "^bcast, 4 ranks, 1 node, " diff
-out_has "^devices, 2..8 ranks, device rxe: .*rx-usecs 0 -> .*rx-usecs 3" diff
+out_has "^devices, 2..8 ranks, 1 node, device rxe: .*rx-usecs 0 -> .*rx-usecs 3" diff
 out_lacks "^alltoall" diff
 expect 0 diff a.json a.json
 no_out "diff of a table with itself"
@@ -307,64 +308,110 @@ expect 0 validate a2.json
 out_has "OK: 6 rows" "validate"
 expect 0 diff a.json a2.json
 
-# ---- merge ----
-expect 0 merge a.json b.json -o m.json
+# ---- merge: what was measured ----
+# tuned <name> <date> <points>: rules are made of the points, as the tuner makes them.
+tuned() {
+    printf '{"vcoll_table": 1, "provenance": {"date": "%s"}, "rules": [{"algorithm": "builtin"}], "measured": [%s]}' "$2" "$3" \
+        >"$dir/$1"
+    expect 0 merge "$1" none.json -o "$1" --force
+}
+echo '{"vcoll_table": 1, "rules": [{"algorithm": "builtin"}]}' >"$dir/none.json"
+# obeyed <table> <tables...>: each point of the others is in the table, and each of the table gets its choice from the rules.
+obeyed() {
+    command -v python3 >/dev/null || return 0
+    cat >"$dir/check.py" <<'END'
+import json, subprocess, sys
+vcoll, table, others = sys.argv[1], sys.argv[2], sys.argv[3:]
+keys = ["ranks", "nodes", "ppn", "platform", "device", "network", "crowded", "bulk_slots"]
+call = lambda p: tuple(p[k] for k in keys + ["collective", "bytes"])
+points = {call(p): p for p in json.load(open(table))["measured"]}
+for o in others:
+    for p in json.load(open(o))["measured"]:
+        assert call(p) in points, f"{o}: {call(p)} is lost"
+for p in points.values():
+    value = lambda k: {True: "yes", False: "no", "": "none"}.get(p[k], p[k]) if isinstance(p[k], (bool, str)) else p[k]
+    words = [f"--{k.replace('_', '-')}={value(k)}" for k in keys if p[k] != "mixed"]
+    out = subprocess.run([vcoll, "tune", "explain", table, p["collective"], "--json", f"--bytes={p['bytes']}", *words],
+                         capture_output=True, text=True, check=True).stdout
+    runs = json.loads(out)["runs"]
+    assert p["platform"] == "mixed" or runs == p["chosen"], f"{call(p)} runs {runs}, not {p['chosen']}"
+END
+    (cd "$dir" && python3 check.py "$vcoll" "$@") >"$dir/out" 2>&1 || fail "points that a merged table loses: $*"
+}
+# far <point>: the same on two nodes. mixed <point>: the same where ranks' platforms differ.
+far() { sed 's/"nodes":1,"ppn":[0-9]*/"nodes":2,"ppn":2/'; }
+mixed() { sed 's/"platform":"native"/"platform":"mixed"/'; }
+shm=$(candidate native 24.0 12),$(candidate shm 12.0 12)
+ring=$(candidate native 24.0 20),$(candidate ring 9.8 20)
+tuned four.json 2026-01-01T00:00:00Z "$(point allreduce 8 4 shm "$shm"),$(point allreduce 65536 4 shm "$shm"),
+    $(point bcast 1024 4 shm "$shm"),$(point allreduce 8 4 two_level "$(candidate two_level 30.0 6)" | far)"
+tuned again.json 2026-01-02T00:00:00Z "$(point allreduce 65536 4 ring "$ring"),$(point allreduce 1048576 4 native "$ring"),
+    $(point allreduce 8 4 ring "$ring" | mixed),$(point bcast 1024 4 native "$shm")"
+tuned more.json 2026-01-03T00:00:00Z "$(point allreduce 8 2 native "$shm"),$(point allreduce 8 9 ring "$ring"),
+    $(point allreduce 8 3 ring "$(candidate ring 9.0 6)" | far)"
+obeyed four.json
+expect 0 merge four.json again.json more.json -o m.json
 no_err merge
-out_has "conflict: allreduce, 4 ranks, 1 node, 32k+1..64k: a.json says shm:.* (12.1 us at 64k, 12 rounds), b.json says ring (9.80 us at 64k, 20 rounds); kept b.json, measured with more rounds" \
+out_has "conflict: allreduce, 4 ranks on 1 node, 64k: four.json says shm (12.0 us, 12 rounds), again.json says ring (9.80 us, 20 rounds); kept again.json, measured with more rounds" \
     merge
-out_has "conflict: allreduce, 4 ranks, 1 node, 64k+1..256k: .*kept b.json, the later table" merge
-out_has "conflict: devices, 2..8 ranks, device rxe: " merge
-out_has "m.json: 2 tables, .*1 device row, 2 measured points, 3 conflicts" merge
+out_has "conflict: bcast, 4 ranks on 1 node, 1k: four.json says shm (12.0 us, 12 rounds), again.json says native (24.0 us, 12 rounds); kept again.json, the newer table" \
+    merge
+out_has "m.json: 3 tables, .*0 device rows, 9 measured points, 2 conflicts" merge
+out_lacks dropped merge
 expect 0 validate m.json
 out_has "(checked)" "validate of a merged table"
 cp "$dir/m.json" "$dir/out"
 json "a merged table"
 py "a merged table" <<'END'
-points = {(p["bytes"], p["ranks"]): p for p in j["measured"]}
-assert len(j["measured"]) == 2 and points[65536, 4]["chosen"] == "ring"
-assert [s["file"] for s in j["provenance"]["sources"]] == ["a.json", "b.json"] and j["provenance"]["date"].endswith("Z")
-assert j["rules"][-1] == {"algorithm": "builtin"} and sum(set(r) == {"algorithm"} for r in j["rules"]) == 1
+assert [s["file"] for s in j["provenance"]["sources"]] == ["four.json", "none.json", "again.json", "none.json", "more.json", "none.json"]
+assert j["provenance"]["date"].endswith("Z") and j["rules"][-1] == {"algorithm": "builtin"}
+assert sum(set(r) == {"algorithm"} for r in j["rules"]) == 1
+# Ranges of ranks meet in the middle between what was measured.
+assert sorted({tuple(r["ranks"]) for r in j["rules"] if r.get("collective") == "allreduce" and r["nodes"] == 1 and "platform" in r}) \
+    == [(2, 2), (3, 6), (7, 18)], j["rules"]
+END
+obeyed m.json four.json again.json more.json
+# The order in which tables are named does not matter, nor how often, nor whether some were merged before.
+for words in "more.json again.json four.json" "again.json four.json more.json" "m.json m.json" "four.json again.json m.json more.json"; do
+    # shellcheck disable=SC2086
+    expect 0 merge $words -o m2.json --force
+    expect 0 diff m.json m2.json
+done
+expect 0 merge four.json four.json -o m2.json --force
+out_has " 0 conflicts" "merge of a table with itself"
+expect 0 diff four.json m2.json
+# Entries that are no points are kept.
+sed 's/"chosen":"shm"/"chosen":"of another version"/' "$dir/four.json" | grep -v checksum >"$dir/odd.json"
+expect 0 merge odd.json more.json -o m2.json --force
+cp "$dir/m2.json" "$dir/out"
+py "points of another version" <<'END'
+assert sum(p["chosen"] == "of another version" for p in j["measured"]) == 3 and len(j["measured"]) == 7
+END
+
+# ---- merge: rows that were written by hand, or whose points are not there ----
+expect 0 merge a.json b.json -o m.json --force
+no_err merge
+out_has "conflict: allreduce, 4 ranks on 1 node, 64k: a.json says shm:.* (12.1 us, 12 rounds), b.json says ring (9.80 us, 20 rounds); kept b.json, measured with more rounds" \
+    merge
+out_has "conflict: devices, 2..8 ranks, device rxe: a.json says .*rx-usecs 0; kept .*rx-usecs 3, of a later table" merge
+out_has "m.json: 2 tables, .*1 device row, 2 measured points, 2 conflicts" merge
+cp "$dir/m.json" "$dir/out"
+py "a merged table" <<'END'
 assert j["devices"] == [{"ranks": [2, 8], "device": "rxe", "coalescing": {"rx-usecs": 3}}]
 assert len(j["moderation"]) == 1
-# What ring refuses still gets what the other table said.
-both = [r["algorithm"] for r in j["rules"] if r.get("bytes", [0])[0] == 32769]
-assert both == ["ring", "shm"], both
-narrow = [r.get("ranks") for r in j["rules"] if r.get("collective") == "allreduce"]
-assert narrow.index([2, 8]) > narrow.index(4), narrow
+# What was measured comes first, then what was written by hand, of the later table first.
+what = ["measured" in r for r in j["rules"]]
+assert what == sorted(what, reverse=True) and sum(what) == 2, what
+hand = [(r["collective"], r["algorithm"]) for r in j["rules"] if "measured" not in r and "collective" in r]
+assert hand == [("allreduce", "shm"), ("reduce", "native"), ("allreduce", "shm_cma"), (["barrier", "bcast"], "shm"),
+                ("allreduce", "two_level")], hand
 END
 expect 1 diff b.json m.json
-out_lacks "^allreduce, 4 ranks, 1 node, 32k+1..64k, operator commutative" "diff of a merged table"
 out_lacks "^reduce" "diff of a merged table"
-expect 0 explain m.json allreduce --ranks 4 --bytes 64k --operator other
-out_has "^> m.json .*shm:wait=hybrid:spin=40 .*taken" "explain of a merged table"
-# The other way round the same measurements win, and what is decided by place goes the other way.
-expect 0 merge b.json a.json -o m2.json
-out_has "32k+1..64k: .*kept b.json, measured with more rounds" merge
-out_has "64k+1..256k: .*kept a.json, the later table" merge
-# Nothing new: nothing changes.
-expect 0 merge a.json a.json -o aa.json
-out_has " 0 conflicts" "merge of a table with itself"
-out_lacks "dropped" "merge of a table with itself"
-expect 0 diff a.json aa.json
+expect 0 explain m.json allreduce --ranks 4 --bytes 128k --operator other
+out_has "^> m.json .*shm_cma .*taken" "explain of a merged table"
 expect 0 merge m.json m.json -o mm.json
 expect 0 diff m.json mm.json
-# Measured on 2 and on 8 ranks, each for twice and half as many: they meet in the middle.
-for n in 2 8; do
-    cat >"$dir/ranks$n.json" <<END
-{"vcoll_table": 1, "rules": [
- {"collective": "allreduce", "nodes": 1, "ranks": [$((n / 2 + 1)), $((n * 3))], "algorithm": "shm", "bytes": [0, $n]},
- {"algorithm": "builtin"}],
- "measured": [{"collective": "allreduce", "bytes": 8, "ranks": $n, "nodes": 1, "ppn": $n, "crowded": false, "bulk_slots": true,
-  "network": "mpi", "platform": "native", "device": "", "operator": "commutative", "chosen": "shm", "why": "",
-  "candidates": [{"choice": "shm", "rounds": 9, "dropped": false}]}]}
-END
-done
-expect 0 merge ranks2.json ranks8.json -o ranks.json
-cp "$dir/ranks.json" "$dir/out"
-json "tables of 2 and 8 ranks"
-py "tables of 2 and 8 ranks" <<'END'
-assert sorted(r["ranks"] for r in j["rules"] if "ranks" in r) == [[2, 4], [5, 24]], j["rules"]
-END
 # Many generations do not nest ever deeper.
 for _ in 1 2 3 4 5 6; do
     expect 0 merge mm.json a.json -o mm.json --force
@@ -375,19 +422,19 @@ expect 0 merge native.json a.json -o n.json
 out_has "conflict: default row: .*native.*builtin" "merge of different default rows"
 cat >"$dir/wide.json" <<'END'
 {"vcoll_table": 1, "rules": [
+  {"collective": "bcast", "ranks": [2, 64], "bytes": [0, 512], "algorithm": "chain"},
   {"collective": "bcast", "bytes": [0, "1k"], "algorithm": "binomial"},
-  {"collective": "bcast", "ranks": [2, 64], "algorithm": "binomial", "channel": "mpi"},
   {"algorithm": "builtin"}]}
 END
 echo '{"vcoll_table": 1, "rules": [{"collective": "bcast", "bytes": [0, "1k"], "algorithm": "native"}, {"algorithm": "builtin"}]}' \
     >"$dir/small.json"
 expect 0 merge wide.json small.json -o n.json --force
-out_has "conflict: bcast, anywhere, up to 1k: wide.json says binomial (not measured), small.json says native (not measured); kept small.json, the later table" \
+out_has "conflict: bcast, anywhere, up to 1k: wide.json says binomial, small.json says native; kept small.json, the later table" merge
+out_has "dropped: bcast, 2..64 ranks, up to 512: chain of wide.json; a row of small.json (bcast, anywhere, up to 1k: native)" \
     merge
-cp "$dir/n.json" "$dir/out"
-py "order of merged rules" <<'END'
-assert [(r["algorithm"], r.get("ranks")) for r in j["rules"][:2]] == [("binomial", [2, 64]), ("native", None)], j["rules"]
-END
+expect 0 diff n.json small.json
+expect 0 merge small.json wide.json -o n.json --force
+out_has "conflict: .*kept wide.json, the later table" merge
 # Existing files, broken ones, folders that are not there.
 before=$(cat "$dir/m.json")
 expect 1 merge a.json b.json -o m.json

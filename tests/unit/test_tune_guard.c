@@ -5,7 +5,7 @@
  * the real kernel, with a tun device in a network namespace of its own.
  */
 #include "coalesce_kernel.h"
-#include "tools/tune/guard.h"
+#include "tune/search/guard.h"
 #include "transport/base.h"
 
 #include <errno.h>
@@ -55,7 +55,7 @@ static ssize_t talk(void *ctx, const void *req, size_t req_len, void *reply, siz
 
 static const struct vc_netlink way = {talk, NULL};
 static char dir[64], lock_name[80], file[PATH_MAX];
-static struct tune_guard_env env = {.nl = &way, .dir = dir, .lock = lock_name};
+static struct vc_guard_env env = {.nl = &way, .dir = dir, .lock = lock_name};
 
 static int setup(void **state)
 {
@@ -65,7 +65,7 @@ static int setup(void **state)
     if (!mkdtemp(dir))
         return -1;
     snprintf(lock_name, sizeof lock_name, "vcoll-test-%s", dir + 5);
-    return tune_restore_name(&env, file, sizeof file);
+    return vc_restore_name(&env, file, sizeof file);
 }
 
 static int teardown(void **state)
@@ -128,14 +128,14 @@ static bool ends(pid_t pid)
 }
 
 /* A guard that holds eth0, which is changed. */
-static struct tune_guard *changed(void)
+static struct vc_guard *changed(void)
 {
     struct vc_coalesce before, w = want(RX_USECS, 250), now;
-    struct tune_guard *g = tune_guard_open(&env);
+    struct vc_guard *g = vc_guard_open(&env);
     assert_non_null(g);
-    assert_int_equal(tune_guard_hold(g, "eth0", &before), VC_OK);
+    assert_int_equal(vc_guard_hold(g, "eth0", &before), VC_OK);
     assert_int_equal(before.value[RX_USECS], 3);
-    assert_int_equal(tune_guard_set(g, &w, &now), VC_OK);
+    assert_int_equal(vc_guard_set(g, &w, &now), VC_OK);
     assert_int_equal(now.value[RX_USECS], 250);
     assert_int_equal(there(RX_USECS), 250);
     return g;
@@ -146,34 +146,34 @@ static struct tune_guard *changed(void)
 static void test_set_and_restore(void **state)
 {
     (void)state;
-    struct tune_restore r;
+    struct vc_restore r;
     struct vc_coalesce before;
-    struct tune_guard *g = changed();
-    assert_int_equal(tune_restore_read(file, &r), 1);
+    struct vc_guard *g = changed();
+    assert_int_equal(vc_restore_read(file, &r), 1);
     assert_true(r.saved.active);
     assert_string_equal(r.saved.netdev, "eth0");
     assert_int_equal(r.saved.ifindex, 7);
     assert_int_equal(r.saved.before.value[RX_USECS], 3);
     assert_int_equal(r.saved.before.value[RX_FRAMES], 16);
     assert_int_equal(r.saved.before.value[ADAPTIVE_RX], 0);
-    assert_int_equal(r.guard, tune_guard_pid(g));
-    assert_int_equal(tune_guard_hold(g, "eth0", &before), VC_OK);
+    assert_int_equal(r.guard, vc_guard_pid(g));
+    assert_int_equal(vc_guard_hold(g, "eth0", &before), VC_OK);
     assert_int_equal(before.value[RX_USECS], 3);
-    assert_int_equal(tune_guard_hold(g, "eth1", &before), VC_ERR_INVAL);
+    assert_int_equal(vc_guard_hold(g, "eth1", &before), VC_ERR_INVAL);
     assert_text("eth0");
-    assert_int_equal(tune_guard_restore(g), VC_OK);
+    assert_int_equal(vc_guard_restore(g), VC_OK);
     assert_int_equal(there(RX_USECS), 3);
     assert_false(exists());
-    assert_int_equal(tune_guard_restore(g), VC_OK);
+    assert_int_equal(vc_guard_restore(g), VC_OK);
 
     /* And all over again. */
     struct vc_coalesce w = want(RX_FRAMES, 1);
-    assert_int_equal(tune_guard_set(g, &w, NULL), VC_ERR_INVAL);
+    assert_int_equal(vc_guard_set(g, &w, NULL), VC_ERR_INVAL);
     assert_int_equal(there(RX_FRAMES), 16);
-    assert_int_equal(tune_guard_hold(g, "eth0", &before), VC_OK);
-    assert_int_equal(tune_guard_set(g, &w, NULL), VC_OK);
+    assert_int_equal(vc_guard_hold(g, "eth0", &before), VC_OK);
+    assert_int_equal(vc_guard_set(g, &w, NULL), VC_OK);
     assert_true(exists());
-    tune_guard_close(g);
+    vc_guard_close(g);
     assert_int_equal(there(RX_FRAMES), 16);
     assert_false(exists());
 }
@@ -182,20 +182,20 @@ static void test_set_and_restore(void **state)
 static void test_settings_do_not_add_up(void **state)
 {
     (void)state;
-    struct tune_guard *g = changed();
+    struct vc_guard *g = changed();
     struct vc_coalesce w = want(RX_FRAMES, 1);
-    assert_int_equal(tune_guard_set(g, &w, NULL), VC_OK);
+    assert_int_equal(vc_guard_set(g, &w, NULL), VC_OK);
     assert_int_equal(there(RX_USECS), 3);
     assert_int_equal(there(RX_FRAMES), 1);
     w = want(ADAPTIVE_RX, 1);
-    assert_int_equal(tune_guard_set(g, &w, NULL), VC_OK);
+    assert_int_equal(vc_guard_set(g, &w, NULL), VC_OK);
     assert_int_equal(there(RX_FRAMES), 16);
     shared->like_igbvf = true;
     struct vc_coalesce now;
     w = want(RX_USECS, 0);
-    assert_int_equal(tune_guard_set(g, &w, &now), VC_COALESCE_ROUNDED);
+    assert_int_equal(vc_guard_set(g, &w, &now), VC_COALESCE_ROUNDED);
     assert_int_equal(now.value[RX_USECS], 1);
-    tune_guard_close(g);
+    vc_guard_close(g);
     assert_true(comes_back());
 }
 
@@ -204,14 +204,14 @@ static void test_adaptive(void **state)
 {
     (void)state;
     shared->driver.value[ADAPTIVE_RX] = 1;
-    struct tune_guard *g = changed();
+    struct vc_guard *g = changed();
     shared->driver.value[RX_USECS] = 77;
     struct vc_coalesce w = want(RX_FRAMES, 2);
     int sets = shared->sets;
-    assert_int_equal(tune_guard_set(g, &w, NULL), VC_OK);
+    assert_int_equal(vc_guard_set(g, &w, NULL), VC_OK);
     assert_int_equal(shared->sets, sets + 1);
     assert_int_equal(there(RX_USECS), 77);
-    tune_guard_close(g);
+    vc_guard_close(g);
     assert_false(exists());
 }
 
@@ -219,54 +219,54 @@ static void test_refused(void **state)
 {
     (void)state;
     struct vc_coalesce before, w = want(RX_USECS, 9);
-    struct tune_guard *g = tune_guard_open(&env);
+    struct vc_guard *g = vc_guard_open(&env);
     shared->get_error = EOPNOTSUPP;
-    assert_int_equal(tune_guard_hold(g, "eth0", &before), VC_ERR_UNSUPPORTED);
+    assert_int_equal(vc_guard_hold(g, "eth0", &before), VC_ERR_UNSUPPORTED);
     assert_text("eth0");
     assert_false(exists());
     shared->get_error = 0;
-    assert_int_equal(tune_guard_hold(g, "eth7", &before), VC_ERR_INVAL);
+    assert_int_equal(vc_guard_hold(g, "eth7", &before), VC_ERR_INVAL);
     assert_text("eth7");
     shared->set_error = EPERM;
-    assert_int_equal(tune_guard_hold(g, "eth0", &before), VC_OK);
-    assert_int_equal(tune_guard_set(g, &w, NULL), VC_ERR_SYS);
+    assert_int_equal(vc_guard_hold(g, "eth0", &before), VC_OK);
+    assert_int_equal(vc_guard_set(g, &w, NULL), VC_ERR_SYS);
     assert_int_equal(errno, EPERM);
     assert_text("CAP_NET_ADMIN");
-    assert_int_equal(tune_guard_restore(g), VC_OK); /* nothing has moved */
+    assert_int_equal(vc_guard_restore(g), VC_OK); /* nothing has moved */
     assert_false(exists());
-    tune_guard_close(g);
+    vc_guard_close(g);
 
     /* Without a place for the file nothing is changed. */
-    struct tune_guard_env nowhere = env;
+    struct vc_guard_env nowhere = env;
     nowhere.dir = "/proc/version/x";
-    g = tune_guard_open(&nowhere);
-    assert_int_equal(tune_guard_hold(g, "eth0", &before), VC_ERR_SYS);
+    g = vc_guard_open(&nowhere);
+    assert_int_equal(vc_guard_hold(g, "eth0", &before), VC_ERR_SYS);
     assert_text("XDG_STATE_HOME");
-    assert_int_equal(tune_guard_set(g, &w, NULL), VC_ERR_INVAL);
+    assert_int_equal(vc_guard_set(g, &w, NULL), VC_ERR_INVAL);
     assert_int_equal(there(RX_USECS), 3);
-    tune_guard_close(g);
+    vc_guard_close(g);
 }
 
 static void test_restore_fails(void **state)
 {
     (void)state;
     char said[512];
-    struct tune_guard *g = changed();
+    struct vc_guard *g = changed();
     shared->set_error = EPERM;
-    assert_int_equal(tune_guard_restore(g), VC_ERR_SYS);
+    assert_int_equal(vc_guard_restore(g), VC_ERR_SYS);
     assert_text("CAP_NET_ADMIN");
     assert_true(exists());
-    assert_int_equal(tune_guard_recover(&env, said, sizeof said), VC_ERR_UNSUPPORTED); /* still guarded */
-    pid_t pid = tune_guard_pid(g);
-    tune_guard_close(g);
+    assert_int_equal(vc_guard_recover(&env, said, sizeof said), VC_ERR_UNSUPPORTED); /* still guarded */
+    pid_t pid = vc_guard_pid(g);
+    vc_guard_close(g);
     assert_true(ends(pid));
     assert_true(exists());
-    assert_int_equal(tune_guard_recover(&env, said, sizeof said), VC_ERR_SYS);
+    assert_int_equal(vc_guard_recover(&env, said, sizeof said), VC_ERR_SYS);
     assert_text("rx-usecs 3");
     assert_text("CAP_NET_ADMIN");
     assert_true(exists());
     shared->set_error = 0;
-    assert_int_equal(tune_guard_recover(&env, said, sizeof said), 1);
+    assert_int_equal(vc_guard_recover(&env, said, sizeof said), 1);
     assert_true(comes_back());
 }
 
@@ -278,10 +278,10 @@ enum how { BY_KILL, BY_EXIT, BY_EXEC, WITH_A_COPY, WAYS };
 static void tuner(enum how how, int ready)
 {
     struct vc_coalesce before, w = want(RX_USECS, 250);
-    struct tune_guard *g = tune_guard_open(&env);
-    if (!g || tune_guard_hold(g, "eth0", &before) != VC_OK || tune_guard_set(g, &w, NULL) != VC_OK)
+    struct vc_guard *g = vc_guard_open(&env);
+    if (!g || vc_guard_hold(g, "eth0", &before) != VC_OK || vc_guard_set(g, &w, NULL) != VC_OK)
         _exit(1);
-    shared->guard = tune_guard_pid(g);
+    shared->guard = vc_guard_pid(g);
     pid_t copy = 0;
     if (how == WITH_A_COPY && (copy = fork()) == 0) {
         close(ready);
@@ -338,12 +338,12 @@ static void test_signals(void **state)
 {
     (void)state;
     static const int sig[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
-    struct tune_guard *g = changed();
+    struct vc_guard *g = changed();
     for (size_t i = 0; i < sizeof sig / sizeof sig[0]; i++)
-        assert_int_equal(kill(tune_guard_pid(g), sig[i]), 0);
-    assert_int_equal(tune_guard_restore(g), VC_OK);
+        assert_int_equal(kill(vc_guard_pid(g), sig[i]), 0);
+    assert_int_equal(vc_guard_restore(g), VC_OK);
     assert_int_equal(there(RX_USECS), 3);
-    tune_guard_close(g);
+    vc_guard_close(g);
 }
 
 /* Whoever waits for the ends of the tuner's pipes must not wait for the guard. */
@@ -353,9 +353,9 @@ static void test_holds_nothing(void **state)
     char path[64], to[128];
     int pipes[2], extra = open("/etc/passwd", O_RDONLY);
     assert_int_equal(pipe(pipes), 0);
-    struct tune_guard *g = changed();
+    struct vc_guard *g = changed();
     for (int fd = 0; fd < 64; fd++) {
-        snprintf(path, sizeof path, "/proc/%d/fd/%d", tune_guard_pid(g), fd);
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", vc_guard_pid(g), fd);
         ssize_t n = readlink(path, to, sizeof to - 1);
         if (n < 0)
             continue;
@@ -363,8 +363,8 @@ static void test_holds_nothing(void **state)
         assert_true(strcmp(to, "/dev/null") == 0 || strncmp(to, "socket:", 7) == 0 ||
                     strncmp(to, "anon_inode:", 11) == 0 || strncmp(to, "pidfd:", 6) == 0);
     }
-    assert_int_equal(getsid(tune_guard_pid(g)), tune_guard_pid(g));
-    tune_guard_close(g);
+    assert_int_equal(getsid(vc_guard_pid(g)), vc_guard_pid(g));
+    vc_guard_close(g);
     close(pipes[0]);
     close(pipes[1]);
     close(extra);
@@ -374,22 +374,22 @@ static void test_guard_killed(void **state)
 {
     (void)state;
     struct vc_coalesce before;
-    struct tune_guard *g = changed();
-    kill(tune_guard_pid(g), SIGKILL);
-    assert_int_equal(tune_guard_restore(g), VC_OK);
+    struct vc_guard *g = changed();
+    kill(vc_guard_pid(g), SIGKILL);
+    assert_int_equal(vc_guard_restore(g), VC_OK);
     assert_int_equal(there(RX_USECS), 3);
     assert_false(exists());
-    assert_int_equal(tune_guard_hold(g, "eth0", &before), VC_ERR_SYS);
+    assert_int_equal(vc_guard_hold(g, "eth0", &before), VC_ERR_SYS);
     assert_text("guards eth0 is gone");
-    tune_guard_close(g);
+    vc_guard_close(g);
 }
 
 /* Both are gone; the next run finds the file. */
 static void leave_behind(void)
 {
-    struct tune_guard *g = changed();
-    kill(tune_guard_pid(g), SIGKILL);
-    tune_guard_close(g);
+    struct vc_guard *g = changed();
+    kill(vc_guard_pid(g), SIGKILL);
+    vc_guard_close(g);
     assert_int_equal(there(RX_USECS), 250);
     assert_true(exists());
 }
@@ -398,25 +398,25 @@ static void test_recover(void **state)
 {
     (void)state;
     char said[512];
-    assert_int_equal(tune_guard_recover(&env, said, sizeof said), 0);
+    assert_int_equal(vc_guard_recover(&env, said, sizeof said), 0);
     assert_string_equal(said, "");
     leave_behind();
-    assert_int_equal(tune_guard_recover(&env, said, sizeof said), 1);
+    assert_int_equal(vc_guard_recover(&env, said, sizeof said), 1);
     assert_true(has_text(said, "eth0"));
     assert_true(has_text(said, "rx-usecs 3"));
     assert_true(comes_back());
-    assert_int_equal(tune_guard_recover(&env, said, sizeof said), 0);
+    assert_int_equal(vc_guard_recover(&env, said, sizeof said), 0);
 
     /* Or the next guard, so that what it notes is not what the killed run had set. */
     leave_behind();
-    struct tune_guard *g = changed();
-    tune_guard_close(g);
+    struct vc_guard *g = changed();
+    vc_guard_close(g);
     assert_true(comes_back());
 
     /* The device went away meanwhile. */
     leave_behind();
     shared->get_error = ENODEV;
-    assert_int_equal(tune_guard_recover(&env, said, sizeof said), 1);
+    assert_int_equal(vc_guard_recover(&env, said, sizeof said), 1);
     assert_true(has_text(said, "gone"));
     assert_false(exists());
 }
@@ -426,19 +426,19 @@ static void test_one_at_a_time(void **state)
     (void)state;
     char said[512], who[32];
     struct vc_coalesce before;
-    struct tune_guard *g = changed(), *second = tune_guard_open(&env);
-    snprintf(who, sizeof who, "process %d", tune_guard_pid(g));
-    assert_int_equal(tune_guard_hold(second, "eth0", &before), VC_ERR_UNSUPPORTED);
+    struct vc_guard *g = changed(), *second = vc_guard_open(&env);
+    snprintf(who, sizeof who, "process %d", vc_guard_pid(g));
+    assert_int_equal(vc_guard_hold(second, "eth0", &before), VC_ERR_UNSUPPORTED);
     assert_text("another vcoll tune");
     assert_text(who);
-    assert_int_equal(tune_guard_recover(&env, said, sizeof said), VC_ERR_UNSUPPORTED);
+    assert_int_equal(vc_guard_recover(&env, said, sizeof said), VC_ERR_UNSUPPORTED);
     assert_text(who);
-    assert_int_equal(tune_guard_restore(second), VC_OK);
+    assert_int_equal(vc_guard_restore(second), VC_OK);
     assert_int_equal(there(RX_USECS), 250);
-    tune_guard_close(g);
-    assert_int_equal(tune_guard_hold(second, "eth0", &before), VC_OK);
+    vc_guard_close(g);
+    assert_int_equal(vc_guard_hold(second, "eth0", &before), VC_OK);
     assert_int_equal(before.value[RX_USECS], 3);
-    tune_guard_close(second);
+    vc_guard_close(second);
     assert_true(comes_back());
 }
 
@@ -476,18 +476,18 @@ static void test_broken_file(void **state)
     struct vc_coalesce before;
     for (size_t i = 0; i < sizeof text / sizeof text[0]; i++) {
         put_file(file, text[i]);
-        assert_int_equal(tune_guard_recover(&env, said, sizeof said), VC_ERR_INVAL);
+        assert_int_equal(vc_guard_recover(&env, said, sizeof said), VC_ERR_INVAL);
         assert_text("ethtool -c");
         assert_int_equal(there(RX_USECS), 3);
     }
-    struct tune_guard *g = tune_guard_open(&env);
-    assert_int_equal(tune_guard_hold(g, "eth0", &before), VC_ERR_INVAL);
-    tune_guard_close(g);
+    struct vc_guard *g = vc_guard_open(&env);
+    assert_int_equal(vc_guard_hold(g, "eth0", &before), VC_ERR_INVAL);
+    vc_guard_close(g);
     assert_true(exists());
     /* One that is right, written by hand. */
     put_file(file, "{\"vcoll_restore\": 1, \"netdev\": \"eth0\", \"ifindex\": 7, \"guard\": 1, "
                    "\"before\": {\"rx-usecs\": 5}}");
-    assert_int_equal(tune_guard_recover(&env, said, sizeof said), 1);
+    assert_int_equal(vc_guard_recover(&env, said, sizeof said), 1);
     assert_int_equal(there(RX_USECS), 5);
 }
 
@@ -538,7 +538,7 @@ static void test_other_boots(void **state)
     put_past("restore-c-1.json", "another", host, 0);
     put_past("restore-d-1.json", boot, host, years);
     put_past("other.json", "another", host, years);
-    assert_int_equal(tune_guard_recover(&env, said, sizeof said), 0);
+    assert_int_equal(vc_guard_recover(&env, said, sizeof said), 0);
     assert_false(is_there("restore-a-1.json"));
     assert_true(is_there("restore-b-1.json"));
     assert_true(is_there("restore-c-1.json"));
@@ -553,14 +553,14 @@ static void test_dir(void **state)
     char got[256];
     setenv("XDG_STATE_HOME", "/x/state", 1);
     setenv("HOME", "/home/me", 1);
-    assert_true(tune_guard_dir(NULL, got, sizeof got));
+    assert_true(vc_guard_dir(NULL, got, sizeof got));
     assert_string_equal(got, "/x/state/vcoll");
     setenv("XDG_STATE_HOME", "relative", 1); /* is to be ignored, says XDG */
-    assert_true(tune_guard_dir(NULL, got, sizeof got));
+    assert_true(vc_guard_dir(NULL, got, sizeof got));
     assert_string_equal(got, "/home/me/.local/state/vcoll");
     unsetenv("XDG_STATE_HOME");
     unsetenv("HOME");
-    assert_int_equal(tune_guard_dir(NULL, got, sizeof got), geteuid() == 0);
+    assert_int_equal(vc_guard_dir(NULL, got, sizeof got), geteuid() == 0);
     if (geteuid() == 0)
         assert_string_equal(got, "/var/lib/vcoll");
 }
@@ -588,8 +588,8 @@ static uint32_t real_frames(void)
 static void real_tuner(int ready)
 {
     struct vc_coalesce before, w = want(RX_FRAMES, 9);
-    struct tune_guard *g = tune_guard_open(&env);
-    if (!g || tune_guard_hold(g, "vct0", &before) != VC_OK || tune_guard_set(g, &w, NULL) != VC_OK)
+    struct vc_guard *g = vc_guard_open(&env);
+    if (!g || vc_guard_hold(g, "vct0", &before) != VC_OK || vc_guard_set(g, &w, NULL) != VC_OK)
         _exit(1);
     if (write(ready, "", 1) != 1)
         _exit(1);
@@ -614,7 +614,7 @@ static void test_real(void **state)
     assert_int_not_equal(found, 9);
     env.nl = NULL;
     env.lock = NULL;
-    assert_int_equal(tune_restore_name(&env, file, sizeof file), VC_OK);
+    assert_int_equal(vc_restore_name(&env, file, sizeof file), VC_OK);
     int ready[2], status;
     char c;
     assert_int_equal(pipe(ready), 0);

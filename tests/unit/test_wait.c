@@ -20,9 +20,10 @@
 
 static _Atomic int progress_calls;
 
-static void count_progress(void)
+static int count_progress(void)
 {
     atomic_fetch_add(&progress_calls, 1);
+    return -1;
 }
 
 static struct vc_wait_cfg config(enum vc_wait_mode mode, bool crowded)
@@ -234,23 +235,24 @@ static void test_dead_peer(void **state)
 static struct {
     int left;
     uint64_t gap, work, next;
+    bool tells;
 } host;
 
-static void host_with_messages(void)
+static int host_with_messages(void)
 {
     uint64_t now = vc_now_ns();
     if (host.left == 0 || now < host.next)
-        return;
+        return host.tells ? 0 : -1;
     while (vc_now_ns() - now < host.work)
         ;
     host.left--;
     host.next = vc_now_ns() + host.gap;
+    return host.tells ? 1 : -1;
 }
 
 /* Without anybody to wake it: sleeps of up to 20 ms, and a message each was the cliff. */
-static void test_goes_on_while_something_comes(void **state)
+static void go_on_while_something_comes(bool tells)
 {
-    (void)state;
     static const struct {
         int messages;
         uint64_t gap, work;
@@ -265,6 +267,7 @@ static void test_goes_on_while_something_comes(void **state)
             cfg.slice_min_ns = 500000;
             cfg.slice_max_ns = 20000000;
             host.left = 0;
+            host.tells = tells;
             vc_drive_learn(host_with_messages, crowded);
             assert_true(vc_drive_idle_ns() > 0);
             uint64_t sleeps = atomic_load(&vc_wait_stats.sleeps), end = vc_now_ns() + 10000000000u;
@@ -277,8 +280,9 @@ static void test_goes_on_while_something_comes(void **state)
                 assert_int_equal(vc_wait_idle(&w, 1), VC_OK);
             vc_wait_end(&w);
             sleeps = atomic_load(&vc_wait_stats.sleeps) - sleeps;
-            print_message("%s: %d messages, one each %d us: %d sleeps\n", crowded ? "crowded" : "not crowded",
-                          floods[f].messages, (int)(floods[f].gap / 1000), (int)sleeps);
+            print_message("%s, %s: %d messages, one each %d us: %d sleeps\n", tells ? "told" : "timed",
+                          crowded ? "crowded" : "not crowded", floods[f].messages,
+                          (int)(floods[f].gap / 1000), (int)sleeps);
             assert_int_equal(host.left, 0);
             /* Crowded, gaps longer than some yields take are slept through. */
             if (!crowded || floods[f].gap < 10000)
@@ -286,6 +290,19 @@ static void test_goes_on_while_something_comes(void **state)
             assert_int_equal(parked(s), 0);
         }
     munmap(s, sizeof *s);
+}
+
+static void test_goes_on_by_time(void **state)
+{
+    (void)state;
+    go_on_while_something_comes(false);
+}
+
+/* The same with a host that says by itself whether something came. */
+static void test_goes_on_as_told(void **state)
+{
+    (void)state;
+    go_on_while_something_comes(true);
 }
 
 /* Sleeps grow with the time in which nothing came. */
@@ -413,7 +430,8 @@ int main(void)
         cmocka_unit_test(test_only_whom_it_concerns),
         cmocka_unit_test(test_ping_pong),
         cmocka_unit_test(test_dead_peer),
-        cmocka_unit_test(test_goes_on_while_something_comes),
+        cmocka_unit_test(test_goes_on_by_time),
+        cmocka_unit_test(test_goes_on_as_told),
         cmocka_unit_test(test_sleeps_grow_in_silence),
         cmocka_unit_test(test_no_wake_up_is_lost),
         cmocka_unit_test(test_sleepers_stay_counted),

@@ -57,7 +57,10 @@ static struct source make_source(void)
     return s;
 }
 
-static void no_progress(void) {}
+static int no_progress(void)
+{
+    return -1;
+}
 
 static struct vc_wait_cfg config(enum vc_wait_mode mode)
 {

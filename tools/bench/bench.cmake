@@ -3,18 +3,9 @@
 # vcoll-bench, which `vcoll bench` starts. Linked with the shared library as an application is: its public MPI calls go
 # through the front door, and the underlying ones come from vcoll_native().
 
-# What it shares with vcoll-tune (tune.cmake).
-add_library(vcoll_bench_parts OBJECT
-  bench/args.c
-  bench/block.c
-  bench/calls.c
-  bench/clock.c
-  bench/launch.c
-  vcoll/launch.c
-  bench/stats.c
-  bench/world.c
-)
-target_link_libraries(vcoll_bench_parts PUBLIC vcoll_flags PkgConfig::JANSSON)
+# What it shares with vcoll-tune (tune.cmake): words, and starting under mpirun.
+add_library(vcoll_launch OBJECT bench/args.c bench/launch.c vcoll/launch.c)
+target_link_libraries(vcoll_launch PUBLIC vcoll_flags PkgConfig::JANSSON)
 
 add_executable(vcoll-bench
   bench/bench.c
@@ -22,7 +13,7 @@ add_executable(vcoll-bench
   bench/extra.c
   bench/floor.c
   bench/json.c
-  bench/measure.c
+  bench/point.c
   bench/opts.c
   bench/plot.c
   bench/report.c
@@ -30,7 +21,7 @@ add_executable(vcoll-bench
   bench/verbs_end.c
 )
 # The rooms below the front door for raw verbs: the device and the settings, found as the library finds them.
-target_link_libraries(vcoll-bench PRIVATE vcoll_bench_parts vcoll_plot vcoll vcoll_core vcoll_flags PkgConfig::JANSSON m)
+target_link_libraries(vcoll-bench PRIVATE vcoll vcoll_launch vcoll_measure vcoll_plot vcoll_core)
 file(RELATIVE_PATH _lib_from_libexec ${CMAKE_INSTALL_FULL_LIBEXECDIR}/vcoll ${CMAKE_INSTALL_FULL_LIBDIR})
 set_target_properties(vcoll-bench PROPERTIES INSTALL_RPATH "$ORIGIN/${_lib_from_libexec}")
 install(TARGETS vcoll-bench RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/vcoll)

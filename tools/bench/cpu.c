@@ -41,21 +41,21 @@ static void compute(double seconds)
     } while (true);
 }
 
-void bench_cpu_run(struct bench_world *w, struct bench_cpu *c)
+void bench_cpu_run(struct vc_measure_world *w, struct bench_cpu *c)
 {
     bool late = w->rank == w->size - 1;
-    c->compute = w->opt->cpu_seconds;
-    for (int impl = 0; impl < BENCH_IMPLS; impl++) {
+    c->compute = bench_opts_of(w)->cpu_seconds;
+    for (int impl = 0; impl < VC_IMPLS; impl++) {
         double in = w->rank, out = 0, used, mine, took, dummy;
         for (int i = 0; i < WARM; i++)
             w->fn[impl].allreduce(&in, &out, 1, MPI_DOUBLE, MPI_SUM, w->comm);
-        bench_quiet_barrier(w);
+        vc_measure_quiet_barrier(w);
         used = cpu_used();
-        double begin = bench_now();
+        double begin = vc_measure_now();
         if (late)
             compute(c->compute);
         w->fn[impl].allreduce(&in, &out, 1, MPI_DOUBLE, MPI_SUM, w->comm);
-        took = bench_now() - begin;
+        took = vc_measure_now() - begin;
         mine = late ? 0 : cpu_used() - used;
         w->control->reduce(&mine, w->rank == 0 ? &c->wait[impl] : &dummy, 1, MPI_DOUBLE, MPI_SUM, 0, w->ctl);
         w->control->reduce(&mine, w->rank == 0 ? &c->worst[impl] : &dummy, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
@@ -80,7 +80,7 @@ static void host_busy(double *busy, double *irq)
     /* user nice system idle iowait irq softirq steal */
     if (fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6],
                &v[7]) == 8) {
-        *busy = bench_now() * (double)sysconf(_SC_NPROCESSORS_ONLN) - (v[3] + v[4] + v[7]) * tick;
+        *busy = vc_measure_now() * (double)sysconf(_SC_NPROCESSORS_ONLN) - (v[3] + v[4] + v[7]) * tick;
         *irq = (v[5] + v[6]) * tick;
     }
     fclose(f);
@@ -89,7 +89,7 @@ static void host_busy(double *busy, double *irq)
 enum { RANKS, RANKS_SYS, HOSTS, HOSTS_IRQ, CPUS };
 
 /* This rank's part of all the sums. */
-static void read_cpus(const struct bench_world *w, double v[CPUS])
+static void read_cpus(const struct vc_measure_world *w, double v[CPUS])
 {
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
@@ -101,15 +101,15 @@ static void read_cpus(const struct bench_world *w, double v[CPUS])
 }
 
 /* A block; the slowest rank's time, on rank 0, and CPU-seconds per operation of all together. */
-static double ops_block(struct bench_world *w, enum bench_impl impl, long n, double cpu[CPUS])
+static double ops_block(struct vc_measure_world *w, enum vc_impl impl, long n, double cpu[CPUS])
 {
     double in = w->rank, out = 0, before[CPUS], after[CPUS], took, worst = NAN;
     w->control->barrier(w->ctl);
     read_cpus(w, before);
-    double begin = bench_now();
+    double begin = vc_measure_now();
     for (long i = 0; i < n; i++)
         w->fn[impl].allreduce(&in, &out, 1, MPI_DOUBLE, MPI_SUM, w->comm);
-    took = (bench_now() - begin) / (double)n;
+    took = (vc_measure_now() - begin) / (double)n;
     read_cpus(w, after);
     for (int i = 0; i < CPUS; i++)
         after[i] = (after[i] - before[i]) / (double)n;
@@ -119,7 +119,7 @@ static double ops_block(struct bench_world *w, enum bench_impl impl, long n, dou
 }
 
 /* Calls that take about `seconds`; the same on all ranks. */
-static long fill_time(struct bench_world *w, enum bench_impl impl, double seconds)
+static long fill_time(struct vc_measure_world *w, enum vc_impl impl, double seconds)
 {
     double cpu[CPUS];
     long n = CALLS;
@@ -134,30 +134,30 @@ static long fill_time(struct bench_world *w, enum bench_impl impl, double second
     return n;
 }
 
-void bench_ops_run(struct bench_world *w, struct bench_ops o[BENCH_IMPLS])
+void bench_ops_run(struct vc_measure_world *w, struct bench_ops o[VC_IMPLS])
 {
-    double v[BENCH_IMPLS][CPUS + 1][ROUNDS];
+    double v[VC_IMPLS][CPUS + 1][ROUNDS];
     double in = 1, out;
-    for (int impl = 0; impl < BENCH_IMPLS; impl++) {
+    for (int impl = 0; impl < VC_IMPLS; impl++) {
         for (int i = 0; i < WARM; i++)
             w->fn[impl].allreduce(&in, &out, 1, MPI_DOUBLE, MPI_SUM, w->comm);
         o[impl] = (struct bench_ops){.rounds = ROUNDS};
-        o[impl].calls = fill_time(w, (enum bench_impl)impl, w->opt->op_seconds / ROUNDS);
+        o[impl].calls = fill_time(w, (enum vc_impl)impl, bench_opts_of(w)->op_seconds / ROUNDS);
     }
     for (int r = 0; r < ROUNDS; r++)
-        for (int k = 0; k < BENCH_IMPLS; k++) {
+        for (int k = 0; k < VC_IMPLS; k++) {
             /* Who goes first alternates. */
-            int impl = (k + r) % BENCH_IMPLS;
+            int impl = (k + r) % VC_IMPLS;
             double cpu[CPUS] = {0};
-            v[impl][CPUS][r] = ops_block(w, (enum bench_impl)impl, o[impl].calls, cpu);
+            v[impl][CPUS][r] = ops_block(w, (enum vc_impl)impl, o[impl].calls, cpu);
             for (int i = 0; i < CPUS; i++)
                 v[impl][i][r] = cpu[i];
         }
-    for (int impl = 0; impl < BENCH_IMPLS && w->rank == 0; impl++) {
-        o[impl].time = bench_quantile(v[impl][CPUS], ROUNDS, 0.5);
-        o[impl].ranks = bench_quantile(v[impl][RANKS], ROUNDS, 0.5);
-        o[impl].ranks_sys = bench_quantile(v[impl][RANKS_SYS], ROUNDS, 0.5);
-        o[impl].hosts = bench_quantile(v[impl][HOSTS], ROUNDS, 0.5);
-        o[impl].hosts_irq = bench_quantile(v[impl][HOSTS_IRQ], ROUNDS, 0.5);
+    for (int impl = 0; impl < VC_IMPLS && w->rank == 0; impl++) {
+        o[impl].time = vc_measure_quantile(v[impl][CPUS], ROUNDS, 0.5);
+        o[impl].ranks = vc_measure_quantile(v[impl][RANKS], ROUNDS, 0.5);
+        o[impl].ranks_sys = vc_measure_quantile(v[impl][RANKS_SYS], ROUNDS, 0.5);
+        o[impl].hosts = vc_measure_quantile(v[impl][HOSTS], ROUNDS, 0.5);
+        o[impl].hosts_irq = vc_measure_quantile(v[impl][HOSTS_IRQ], ROUNDS, 0.5);
     }
 }

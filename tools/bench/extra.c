@@ -15,19 +15,19 @@
 #define DOOR_CALLS  1000
 
 /* The slowest rank's time of one 8-byte allreduce, on rank 0. */
-static double time_one(struct bench_world *w, enum bench_impl impl, MPI_Comm comm)
+static double time_one(struct vc_measure_world *w, enum vc_impl impl, MPI_Comm comm)
 {
     double in = 1, out, worst = NAN;
     w->control->barrier(w->ctl);
-    double begin = bench_now();
+    double begin = vc_measure_now();
     w->fn[impl].allreduce(&in, &out, 1, MPI_DOUBLE, MPI_SUM, comm);
-    double mine = bench_now() - begin;
+    double mine = vc_measure_now() - begin;
     w->control->reduce(&mine, &worst, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
     return worst;
 }
 
 /* All ranks agree whether vcoll has set the communicator up: they go on together. */
-static bool is_active(struct bench_world *w, MPI_Comm comm, struct vcoll_comm_info *info)
+static bool is_active(struct vc_measure_world *w, MPI_Comm comm, struct vcoll_comm_info *info)
 {
     int all = 0;
     memset(info, 0, sizeof *info);
@@ -36,7 +36,7 @@ static bool is_active(struct bench_world *w, MPI_Comm comm, struct vcoll_comm_in
     return all;
 }
 
-static void describe(struct bench_world *w, struct bench_setup *s, const struct vcoll_comm_info *info,
+static void describe(struct vc_measure_world *w, struct bench_setup *s, const struct vcoll_comm_info *info,
                      bool active, double *setup)
 {
     double mine[3] = {info->setup_seconds, (double)info->shm_bytes, (double)info->heap_bytes},
@@ -54,25 +54,25 @@ static void describe(struct bench_world *w, struct bench_setup *s, const struct 
     }
 }
 
-void bench_setup_run(struct bench_world *w, struct bench_setup *s)
+void bench_setup_run(struct vc_measure_world *w, struct bench_setup *s)
 {
-    double dup[COMMS], first[BENCH_IMPLS][COMMS], second[BENCH_IMPLS][COMMS], setup[COMMS];
+    double dup[COMMS], first[VC_IMPLS][COMMS], second[VC_IMPLS][COMMS], setup[COMMS];
     int nsetup = 0;
     memset(s, 0, sizeof *s);
     s->comms = COMMS;
     for (int i = 0; i < COMMS; i++) {
-        for (int k = 0; k < BENCH_IMPLS; k++) {
+        for (int k = 0; k < VC_IMPLS; k++) {
             /* Who goes first alternates. */
-            enum bench_impl impl = (enum bench_impl)((k + i) % BENCH_IMPLS);
+            enum vc_impl impl = (enum vc_impl)((k + i) % VC_IMPLS);
             struct vcoll_comm_info info;
             MPI_Comm comm;
-            double mine = bench_now(), most = NAN;
+            double mine = vc_measure_now(), most = NAN;
             MPI_Comm_dup(w->comm, &comm);
-            mine = bench_now() - mine;
+            mine = vc_measure_now() - mine;
             w->control->reduce(&mine, &most, 1, MPI_DOUBLE, MPI_MAX, 0, w->ctl);
             dup[i] = most;
             first[impl][i] = time_one(w, impl, comm);
-            if (impl == BENCH_VCOLL) {
+            if (impl == VC_IMPL_VCOLL) {
                 /* VCOLL_SETUP_AFTER: the set-up is in the dearest of the calls up to the one that has it
                  * done. */
                 double dearest = first[impl][i];
@@ -92,21 +92,21 @@ void bench_setup_run(struct bench_world *w, struct bench_setup *s)
     }
     if (w->rank != 0)
         return;
-    s->dup = bench_quantile(dup, COMMS, 0.5);
-    s->setup = bench_quantile(setup, nsetup, 0.5);
-    for (int impl = 0; impl < BENCH_IMPLS; impl++) {
-        s->first[impl] = bench_quantile(first[impl], COMMS, 0.5);
-        s->second[impl] = bench_quantile(second[impl], COMMS, 0.5);
+    s->dup = vc_measure_quantile(dup, COMMS, 0.5);
+    s->setup = vc_measure_quantile(setup, nsetup, 0.5);
+    for (int impl = 0; impl < VC_IMPLS; impl++) {
+        s->first[impl] = vc_measure_quantile(first[impl], COMMS, 0.5);
+        s->second[impl] = vc_measure_quantile(second[impl], COMMS, 0.5);
     }
 }
 
 /* ---- the front door ---- */
 
-static double door_block(struct bench_world *w, int door, const struct bench_fns *f, MPI_Comm self)
+static double door_block(struct vc_measure_world *w, int door, const struct vc_measure_fns *f, MPI_Comm self)
 {
     int one = 1, zero = 0;
     double in = 1, out = 0;
-    double begin = bench_now();
+    double begin = vc_measure_now();
     switch (door) {
     case 0:
         for (int i = 0; i < DOOR_CALLS; i++)
@@ -121,33 +121,33 @@ static double door_block(struct bench_world *w, int door, const struct bench_fns
             f->scatterv(&in, &one, &zero, MPI_DOUBLE, &out, 1, MPI_DOUBLE, 0, self);
         break;
     }
-    return (bench_now() - begin) / DOOR_CALLS * 1e9;
+    return (vc_measure_now() - begin) / DOOR_CALLS * 1e9;
 }
 
-void bench_door_run(struct bench_world *w, struct bench_door d[BENCH_DOORS])
+void bench_door_run(struct vc_measure_world *w, struct bench_door d[BENCH_DOORS])
 {
     static const char *const name[BENCH_DOORS] = {"scan of no elements", "gatherv on one rank",
                                                   "scatterv on one rank"};
-    double *ns[BENCH_IMPLS] = {calloc(DOOR_BLOCKS, sizeof(double)), calloc(DOOR_BLOCKS, sizeof(double))};
+    double *ns[VC_IMPLS] = {calloc(DOOR_BLOCKS, sizeof(double)), calloc(DOOR_BLOCKS, sizeof(double))};
     double *extra = calloc(DOOR_BLOCKS, sizeof(double));
     MPI_Comm self;
     MPI_Comm_dup(MPI_COMM_SELF, &self);
     for (int i = 0; i < WARM; i++)
-        w->fn[BENCH_VCOLL].barrier(w->comm);
+        w->fn[VC_IMPL_VCOLL].barrier(w->comm);
     for (int k = 0; k < BENCH_DOORS; k++) {
         d[k] = (struct bench_door){.name = name[k], .extra = NAN};
         if (!ns[0] || !ns[1] || !extra)
             continue;
         for (int b = 0; b < DOOR_BLOCKS; b++) {
-            int first = (int)(bench_rand(&w->rng) & 1);
-            for (int i = 0; i < BENCH_IMPLS; i++)
+            int first = (int)(vc_measure_rand(&w->rng) & 1);
+            for (int i = 0; i < VC_IMPLS; i++)
                 ns[i ^ first][b] = door_block(w, k, &w->fn[i ^ first], self);
-            extra[b] = ns[BENCH_VCOLL][b] - ns[BENCH_NATIVE][b];
+            extra[b] = ns[VC_IMPL_VCOLL][b] - ns[VC_IMPL_NATIVE][b];
         }
-        for (int impl = 0; impl < BENCH_IMPLS; impl++)
-            d[k].ns[impl] = bench_quantile(ns[impl], DOOR_BLOCKS, 0.5);
-        bench_interval(extra, DOOR_BLOCKS, w->opt->seed, &d[k].low, &d[k].high);
-        d[k].extra = bench_quantile(extra, DOOR_BLOCKS, 0.5);
+        for (int impl = 0; impl < VC_IMPLS; impl++)
+            d[k].ns[impl] = vc_measure_quantile(ns[impl], DOOR_BLOCKS, 0.5);
+        vc_measure_interval(extra, DOOR_BLOCKS, w->opt->seed, &d[k].low, &d[k].high);
+        d[k].extra = vc_measure_quantile(extra, DOOR_BLOCKS, 0.5);
     }
     MPI_Comm_free(&self);
     free(ns[0]);

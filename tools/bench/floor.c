@@ -65,7 +65,7 @@ static bool choose_cpus(const cpu_set_t mask[2], int cpu[2])
 static bool await(_Atomic unsigned *flag, unsigned value, double give_up)
 {
     for (unsigned spins = 1; atomic_load_explicit(flag, memory_order_acquire) != value; spins++)
-        if (spins % (1u << 20) == 0 && bench_now() > give_up)
+        if (spins % (1u << 20) == 0 && vc_measure_now() > give_up)
             return false;
     return true;
 }
@@ -73,12 +73,12 @@ static bool await(_Atomic unsigned *flag, unsigned value, double give_up)
 /* One side of the ping-pong; the median time of a round trip, or NAN. */
 static double ping_pong(struct table *t, int side)
 {
-    double batch[BATCHES], give_up = bench_now() + PATIENCE;
+    double batch[BATCHES], give_up = vc_measure_now() + PATIENCE;
     bool lost = false;
     unsigned i = 0;
     int b = 0;
     for (; b < BATCHES && !lost; b++) {
-        double begin = bench_now();
+        double begin = vc_measure_now();
         for (int k = 0; k < ROUND_TRIPS && !lost; k++) {
             i++;
             if (side == 0)
@@ -87,13 +87,13 @@ static double ping_pong(struct table *t, int side)
             if (side == 1)
                 atomic_store_explicit(&t->back, i, memory_order_release);
         }
-        batch[b] = (bench_now() - begin) / ROUND_TRIPS;
+        batch[b] = (vc_measure_now() - begin) / ROUND_TRIPS;
     }
     /* Where other work had the CPU so long that patience ended, the batches before it still tell. */
-    return bench_quantile(batch, lost ? b - 1 : b, 0.5);
+    return vc_measure_quantile(batch, lost ? b - 1 : b, 0.5);
 }
 
-static double run_line(struct bench_world *w)
+static double run_line(struct vc_measure_world *w)
 {
     MPI_Comm host;
     MPI_Win win;
@@ -106,7 +106,7 @@ static double run_line(struct bench_world *w)
     MPI_Comm_size(host, &nlocal);
     MPI_Comm_set_errhandler(host, MPI_ERRORS_RETURN);
     first = w->rank == 0;
-    w->fn[BENCH_NATIVE].bcast(&first, 1, MPI_INT, 0, host);
+    w->fn[VC_IMPL_NATIVE].bcast(&first, 1, MPI_INT, 0, host);
     ok = first && nlocal >= 2 &&
          MPI_Win_allocate_shared(local == 0 ? 2 * sizeof *mem : 0, 1, MPI_INFO_NULL, host, &mem, &win) ==
              MPI_SUCCESS;
@@ -122,9 +122,9 @@ static double run_line(struct bench_world *w)
                        _Alignof(struct table));
         if (local == 0)
             memset(mem, 0, sizeof *mem);
-        w->fn[BENCH_NATIVE].bcast(&mask[0], sizeof mask[0], MPI_BYTE, 0, host);
-        w->fn[BENCH_NATIVE].bcast(&mask[1], sizeof mask[1], MPI_BYTE, 1, host);
-        bench_quiet_barrier(w);
+        w->fn[VC_IMPL_NATIVE].bcast(&mask[0], sizeof mask[0], MPI_BYTE, 0, host);
+        w->fn[VC_IMPL_NATIVE].bcast(&mask[1], sizeof mask[1], MPI_BYTE, 1, host);
+        vc_measure_quiet_barrier(w);
         if (local < 2 && ok && choose_cpus(mask, cpu)) {
             cpu_set_t one;
             CPU_ZERO(&one);
@@ -133,45 +133,45 @@ static double run_line(struct bench_world *w)
                 rtt = ping_pong(mem, local);
             sched_setaffinity(0, sizeof saved, &saved);
         }
-        bench_quiet_barrier(w);
+        vc_measure_quiet_barrier(w);
         MPI_Win_free(&win);
     } else {
-        bench_quiet_barrier(w);
-        bench_quiet_barrier(w);
+        vc_measure_quiet_barrier(w);
+        vc_measure_quiet_barrier(w);
     }
     MPI_Comm_free(&host);
     return rtt;
 }
 
 /* Bytes per second of copying blocks of `bytes` between changing places. */
-static double copy_rate(struct bench_world *w, char *from, char *to, size_t pool, size_t bytes)
+static double copy_rate(struct vc_measure_world *w, char *from, char *to, size_t pool, size_t bytes)
 {
     double rate[COPY_REPS];
     uint64_t places = (pool - bytes) / 64 + 1;
     for (int r = 0; r < COPY_REPS; r++) {
-        double begin = bench_now(), took;
+        double begin = vc_measure_now(), took;
         size_t moved = 0;
         do {
             for (size_t left = 65536; left > 0; left -= bytes < left ? bytes : left) {
-                size_t a = (size_t)(bench_rand(&w->rng_local) % places) * 64;
-                size_t b = (size_t)(bench_rand(&w->rng_local) % places) * 64;
+                size_t a = (size_t)(vc_measure_rand(&w->rng_local) % places) * 64;
+                size_t b = (size_t)(vc_measure_rand(&w->rng_local) % places) * 64;
                 memcpy(to + b, from + a, bytes);
                 /* The compiler may not conclude that nobody reads the copy. */
                 __asm__ volatile("" : : "r"(to) : "memory");
                 moved += bytes;
             }
-            took = bench_now() - begin;
+            took = vc_measure_now() - begin;
         } while (took < COPY_TIME);
         rate[r] = (double)moved / took;
     }
     /* A floor is what is possible, not what is usual. */
-    return bench_quantile(rate, COPY_REPS, 1);
+    return vc_measure_quantile(rate, COPY_REPS, 1);
 }
 
-static void run_copies(struct bench_world *w, struct bench_floor *f)
+static void run_copies(struct vc_measure_world *w, struct bench_floor *f)
 {
-    const struct bench_opts *o = w->opt;
-    size_t pool = COPY_POOL, most = o->sizes[o->nsizes - 1];
+    const struct bench_opts *o = bench_opts_of(w);
+    size_t pool = COPY_POOL, most = o->m.sizes[o->m.nsizes - 1];
     if (pool < 2 * most)
         pool = 2 * most;
     bool copies = w->local_rank < w->cpus;
@@ -181,14 +181,14 @@ static void run_copies(struct bench_world *w, struct bench_floor *f)
         memset(to, 2, pool);
     }
     /* Copying bounds nothing that goes from host to host. */
-    for (int i = 0; i < o->nsizes && (w->one_host || o->floor); i++) {
+    for (int i = 0; i < o->m.nsizes && (w->one_host || o->floor); i++) {
         double mine[2] = {0, 0}, sum[2] = {0, 0};
-        bench_quiet_barrier(w);
-        if (from && to && o->sizes[i] >= COPY_MIN) {
-            mine[0] = copy_rate(w, from, to, pool, o->sizes[i]);
+        vc_measure_quiet_barrier(w);
+        if (from && to && o->m.sizes[i] >= COPY_MIN) {
+            mine[0] = copy_rate(w, from, to, pool, o->m.sizes[i]);
             mine[1] = 1;
         }
-        bench_quiet_barrier(w);
+        vc_measure_quiet_barrier(w);
         w->control->reduce(mine, sum, 2, MPI_DOUBLE, MPI_SUM, 0, w->ctl);
         f->memcpy_rate[i] = sum[1] > 0 ? sum[0] / sum[1] : NAN;
     }
@@ -196,7 +196,7 @@ static void run_copies(struct bench_world *w, struct bench_floor *f)
     free(to);
 }
 
-void bench_floor_run(struct bench_world *w, struct bench_verbs *v, struct bench_floor *f)
+void bench_floor_run(struct vc_measure_world *w, struct bench_verbs *v, struct bench_floor *f)
 {
     f->line = run_line(w);
     run_copies(w, f);
@@ -209,11 +209,11 @@ void bench_floor_run(struct bench_world *w, struct bench_verbs *v, struct bench_
 /* Some message must go from host to host; how long more bytes would take at best is not known. */
 static double wire_of(const struct bench_floor *f, size_t bytes)
 {
-    const double *t = f->wire.median;
-    return f->wire.known && bytes <= COPY_MIN ? fmin(t[BENCH_POLLED], t[BENCH_EVENT]) : NAN;
+    const struct bench_stat *t = f->wire.time;
+    return f->wire.known && bytes <= COPY_MIN ? fmin(t[BENCH_POLLED].median, t[BENCH_EVENT].median) : NAN;
 }
 
-double bench_floor_of(const struct bench_world *w, const struct bench_floor *f, enum vc_coll coll, int i)
+double bench_floor_of(const struct vc_measure_world *w, const struct bench_floor *f, enum vc_coll coll, int i)
 {
     size_t bytes = vc_coll_sized(coll) ? w->opt->sizes[i] : 0;
     double copy = 0, lines = f->line;
@@ -223,7 +223,7 @@ double bench_floor_of(const struct bench_world *w, const struct bench_floor *f, 
         return wire_of(f, bytes);
     if (bytes >= COPY_MIN && f->memcpy_rate[i] > 0) {
         int hands = w->cpus < w->size ? w->cpus : w->size;
-        copy = bench_call_moved(coll, bytes, w->size) / (f->memcpy_rate[i] * hands);
+        copy = vc_measure_call_moved(coll, bytes, w->size) / (f->memcpy_rate[i] * hands);
     }
     if (isnan(lines))
         return copy > 0 ? copy : NAN;

@@ -3,265 +3,187 @@
 #include "tools/bench/bench.h"
 #include "include/vcoll/vcoll.h"
 
-#include <errno.h>
-#include <math.h>
 #include <string.h>
 
-static const char *const impl_name[BENCH_IMPLS] = {"native", "vcoll"};
-static const char *const measure_name[BENCH_MEASURES] = {"start", "b2b"};
+const char *const bench_impl_name[VC_IMPLS] = {"native", "vcoll"};
+const char *const bench_measure_name[VC_MEASURES] = {"start", "b2b"};
+const char *const bench_measure_words[VC_MEASURES] = {"from a common start", "back to back"};
+const char *const bench_pace_name[BENCH_PACES] = {"polled", "event", "exchange_polled", "exchange_event"};
+const char *const bench_pace_words[BENCH_PACES] = {"one way, polled", "one way, event", "exchange, polled",
+                                                   "exchange, event"};
 
-static void set_number(json_t *o, const char *key, double v)
+static json_t *num(double v)
 {
-    json_object_set_new(o, key, isfinite(v) ? json_real(v) : json_null());
+    return vc_measure_json_number(v);
 }
 
-static json_t *series(const struct bench_series *s)
+static json_t *stat(const struct bench_stat *s)
 {
-    json_t *o = json_object();
-    for (int i = 0; i < BENCH_IMPLS; i++) {
-        json_t *x = json_object();
-        set_number(x, "median", s->median[i]);
-        set_number(x, "p99", s->p99[i]);
-        set_number(x, "min", s->min[i]);
-        json_object_set_new(x, "samples", json_integer(s->nsample[i]));
-        json_object_set_new(o, impl_name[i], x);
-    }
-    set_number(o, "ratio", s->ratio);
-    set_number(o, "ratio_low", s->low);
-    set_number(o, "ratio_high", s->high);
-    set_number(o, "late", s->late);
-    json_object_set_new(o, "rounds", json_integer(s->rounds));
-    json_object_set_new(o, "calls_per_block", json_integer(s->block));
+    return json_pack("{s:o, s:o, s:o, s:i}", "median", num(s->median), "p99", num(s->p99), "min", num(s->min),
+                     "samples", s->n);
+}
+
+static json_t *ratio(const struct vc_measure_series *s)
+{
+    return json_pack("{s:o, s:o, s:o, s:i}", "ratio", num(s->median), "ratio_low", num(s->low), "ratio_high",
+                     num(s->high), "rounds", s->n);
+}
+
+static json_t *measure(const struct bench_point *p, int m)
+{
+    json_t *o = ratio(&p->ratio[m]);
+    for (int i = 0; i < VC_IMPLS; i++)
+        json_object_set_new(o, bench_impl_name[i], stat(&p->time[m][i]));
+    json_object_set_new(o, "late", num(m == VC_MEASURE_START ? p->late : 0));
+    json_object_set_new(o, "calls_per_block", json_integer(p->block[m]));
     return o;
 }
 
-static json_t *over(const struct bench_world *w, const struct bench_point *p)
+static json_t *point(const struct vc_measure_world *w, const struct bench_point *p)
 {
-    json_t *o = json_object();
-    for (int m = 0; m < BENCH_MEASURES; m++) {
+    json_t *over = json_object();
+    json_t *o = json_pack("{s:s, s:I, s:s, s:o, s:o}", "collective", vc_coll_name(p->coll), "bytes",
+                          (json_int_t)p->bytes, "algorithm", p->algorithm, "floor", num(p->floor),
+                          "wrong_ranks", p->bad < 0 ? json_null() : json_integer(p->bad));
+    for (int m = 0; m < VC_MEASURES; m++) {
         if (!w->opt->measure[m])
             continue;
         json_t *x = json_object();
-        for (int i = 0; i < BENCH_PACES; i++) {
-            json_t *y = json_object();
-            set_number(y, "ratio", p->over[m][i].ratio);
-            set_number(y, "ratio_low", p->over[m][i].low);
-            set_number(y, "ratio_high", p->over[m][i].high);
-            json_object_set_new(y, "rounds", json_integer(p->over[m][i].rounds));
-            json_object_set_new(x, bench_pace_name[i], y);
-        }
-        json_object_set_new(o, measure_name[m], x);
+        for (int i = 0; i < BENCH_PACES; i++)
+            json_object_set_new(x, bench_pace_name[i], ratio(&p->over[m][i]));
+        json_object_set_new(over, bench_measure_name[m], x);
+        json_object_set_new(o, bench_measure_name[m], measure(p, m));
     }
+    if (p->has_over)
+        json_object_set(o, "over_verbs", over);
+    json_decref(over);
     return o;
 }
 
-static json_t *points(const struct bench_world *w, const struct bench_report *r)
+static json_t *averages(const struct vc_measure_world *w, const struct bench_report *r)
 {
     json_t *list = json_array();
-    for (int i = 0; i < r->npoint; i++) {
-        const struct bench_point *p = &r->point[i];
-        json_t *o = json_object();
-        json_object_set_new(o, "collective", json_string(vc_coll_name(p->coll)));
-        json_object_set_new(o, "bytes", json_integer((json_int_t)p->bytes));
-        json_object_set_new(o, "algorithm", json_string(p->algorithm));
-        set_number(o, "floor", p->floor);
-        if (p->has_over)
-            json_object_set_new(o, "over_verbs", over(w, p));
-        json_object_set_new(o, "wrong_ranks", p->bad < 0 ? json_null() : json_integer(p->bad));
-        for (int m = 0; m < BENCH_MEASURES; m++)
-            if (w->opt->measure[m])
-                json_object_set_new(o, measure_name[m], series(&p->s[m]));
-        json_array_append_new(list, o);
-    }
-    return list;
-}
-
-static json_t *averages(const struct bench_world *w, const struct bench_report *r)
-{
-    json_t *list = json_array();
-    for (int m = 0; m < BENCH_MEASURES; m++) {
-        for (int c = 0; w->opt->measure[m] && c <= w->opt->ncoll; c++) {
-            int coll = c < w->opt->ncoll ? (int)w->opt->coll[c] : -1;
+    for (int m = 0; m < VC_MEASURES; m++)
+        for (int c = 0; w->opt->measure[m] && c <= w->opt->ncoll; c++)
             for (int i = 0; i < BENCH_RANGES; i++) {
+                int coll = c < w->opt->ncoll ? (int)w->opt->coll[c] : -1;
                 double g, a;
-                json_t *o;
-                bench_average(r, coll, (enum bench_measure)m, &bench_ranges[i], &g, &a);
-                if (isnan(g))
-                    continue;
-                o = json_object();
-                json_object_set_new(o, "measure", json_string(measure_name[m]));
-                json_object_set_new(o, "collective",
-                                    json_string(coll < 0 ? "all" : vc_coll_name((enum vc_coll)coll)));
-                json_object_set_new(o, "from", json_integer((json_int_t)bench_ranges[i].low));
-                json_object_set_new(o, "to", json_integer((json_int_t)bench_ranges[i].high));
-                set_number(o, "geometric", g);
-                set_number(o, "arithmetic", a);
-                json_array_append_new(list, o);
+                bench_average(r, coll, (enum vc_measure)m, &bench_ranges[i], &g, &a);
+                if (g > 0)
+                    json_array_append_new(
+                        list, json_pack("{s:s, s:s, s:I, s:I, s:f, s:f}", "measure", bench_measure_name[m],
+                                        "collective", coll < 0 ? "all" : vc_coll_name((enum vc_coll)coll),
+                                        "from", (json_int_t)bench_ranges[i].low, "to",
+                                        (json_int_t)bench_ranges[i].high, "geometric", g, "arithmetic", a));
             }
-        }
-    }
     return list;
 }
 
-static json_t *wire(const struct bench_wire *v)
+static json_t *floors(const struct vc_measure_world *w, const struct bench_floor *f)
 {
-    if (!v->known)
-        return json_null();
-    json_t *o = json_object();
-    json_object_set_new(o, "device", json_string(v->device));
-    json_object_set_new(o, "peer", json_integer(v->peer));
-    for (int i = 0; i < BENCH_PACES; i++) {
-        json_t *x = json_object();
-        set_number(x, "median", v->median[i]);
-        set_number(x, "p99", v->p99[i]);
-        set_number(x, "min", v->min[i]);
-        json_object_set_new(x, "samples", json_integer(v->samples[i]));
-        json_object_set_new(o, bench_pace_name[i], x);
-    }
+    const struct bench_wire *v = &f->wire;
+    json_t *list = json_array(), *wire = json_null();
+    for (int i = 0; i < w->opt->nsizes; i++)
+        if (f->memcpy_rate[i] > 0)
+            json_array_append_new(list, json_pack("{s:I, s:f}", "bytes", (json_int_t)w->opt->sizes[i],
+                                                  "bytes_per_second", f->memcpy_rate[i]));
+    if (v->known)
+        wire = json_pack("{s:s, s:i}", "device", v->device, "peer", v->peer);
+    for (int i = 0; i < BENCH_PACES && v->known; i++)
+        json_object_set_new(wire, bench_pace_name[i], stat(&v->time[i]));
+    return json_pack("{s:o, s:o, s:o}", "line_round_trip", num(f->line), "memcpy", list, "verbs_one_way",
+                     wire);
+}
+
+static json_t *cpu(const struct bench_cpu *c)
+{
+    json_t *o = json_pack("{s:o}", "compute", num(c->compute));
+    for (int i = 0; i < VC_IMPLS; i++)
+        json_object_set_new(o, bench_impl_name[i],
+                            json_pack("{s:o, s:o, s:o, s:o}", "waiting_cpu", num(c->wait[i]),
+                                      "percent_of_a_cpu", num(c->percent[i]), "hottest_rank_cpu",
+                                      num(c->worst[i]), "took", num(c->took[i])));
     return o;
 }
 
-static json_t *floors(const struct bench_world *w, const struct bench_report *r)
-{
-    json_t *o = json_object(), *list = json_array();
-    set_number(o, "line_round_trip", r->floor.line);
-    for (int i = 0; i < w->opt->nsizes; i++) {
-        if (!(r->floor.memcpy_rate[i] > 0))
-            continue;
-        json_t *x = json_object();
-        json_object_set_new(x, "bytes", json_integer((json_int_t)w->opt->sizes[i]));
-        set_number(x, "bytes_per_second", r->floor.memcpy_rate[i]);
-        json_array_append_new(list, x);
-    }
-    json_object_set_new(o, "memcpy", list);
-    json_object_set_new(o, "verbs_one_way", wire(&r->floor.wire));
-    return o;
-}
-
-static json_t *cpu(const struct bench_report *r)
+static json_t *ops(const struct bench_ops *x)
 {
     json_t *o = json_object();
-    set_number(o, "compute", r->cpu.compute);
-    for (int i = 0; i < BENCH_IMPLS; i++) {
-        json_t *x = json_object();
-        set_number(x, "waiting_cpu", r->cpu.wait[i]);
-        set_number(x, "percent_of_a_cpu", r->cpu.percent[i]);
-        set_number(x, "hottest_rank_cpu", r->cpu.worst[i]);
-        set_number(x, "took", r->cpu.took[i]);
-        json_object_set_new(o, impl_name[i], x);
-    }
+    for (int i = 0; i < VC_IMPLS; i++)
+        json_object_set_new(o, bench_impl_name[i],
+                            json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:I}", "time", num(x[i].time),
+                                      "ranks_cpu", num(x[i].ranks), "ranks_kernel_cpu", num(x[i].ranks_sys),
+                                      "hosts_cpu", num(x[i].hosts), "hosts_irq_cpu", num(x[i].hosts_irq),
+                                      "rounds", x[i].rounds, "calls", (json_int_t)x[i].calls));
     return o;
 }
 
-static json_t *ops(const struct bench_report *r)
+static json_t *setup(const struct bench_setup *s)
 {
-    json_t *o = json_object();
-    for (int i = 0; i < BENCH_IMPLS; i++) {
-        json_t *x = json_object();
-        set_number(x, "time", r->ops[i].time);
-        set_number(x, "ranks_cpu", r->ops[i].ranks);
-        set_number(x, "ranks_kernel_cpu", r->ops[i].ranks_sys);
-        set_number(x, "hosts_cpu", r->ops[i].hosts);
-        set_number(x, "hosts_irq_cpu", r->ops[i].hosts_irq);
-        json_object_set_new(x, "rounds", json_integer(r->ops[i].rounds));
-        json_object_set_new(x, "calls", json_integer(r->ops[i].calls));
-        json_object_set_new(o, impl_name[i], x);
-    }
+    json_t *o =
+        json_pack("{s:i, s:i, s:s, s:o, s:o, s:i, s:I, s:I}", "communicators", s->comms, "taken_over",
+                  s->active, "why_not", s->why_not, "comm_dup", num(s->dup), "setup", num(s->setup), "nodes",
+                  s->nodes, "shm_bytes", (json_int_t)s->shm_bytes, "heap_bytes", (json_int_t)s->heap_bytes);
+    for (int i = 0; i < VC_IMPLS; i++)
+        json_object_set_new(o, bench_impl_name[i],
+                            json_pack("{s:o, s:o}", "first", num(s->first[i]), "second", num(s->second[i])));
     return o;
 }
 
-static json_t *setup(const struct bench_report *r)
-{
-    const struct bench_setup *s = &r->setup;
-    json_t *o = json_object();
-    json_object_set_new(o, "communicators", json_integer(s->comms));
-    json_object_set_new(o, "taken_over", json_integer(s->active));
-    json_object_set_new(o, "why_not", json_string(s->why_not));
-    set_number(o, "comm_dup", s->dup);
-    for (int i = 0; i < BENCH_IMPLS; i++) {
-        json_t *x = json_object();
-        set_number(x, "first", s->first[i]);
-        set_number(x, "second", s->second[i]);
-        json_object_set_new(o, impl_name[i], x);
-    }
-    set_number(o, "setup", s->setup);
-    json_object_set_new(o, "nodes", json_integer(s->nodes));
-    json_object_set_new(o, "shm_bytes", json_integer((json_int_t)s->shm_bytes));
-    json_object_set_new(o, "heap_bytes", json_integer((json_int_t)s->heap_bytes));
-    return o;
-}
-
-static json_t *doors(const struct bench_report *r)
+static json_t *doors(const struct bench_door *d)
 {
     json_t *list = json_array();
-    for (int i = 0; i < BENCH_DOORS; i++) {
-        json_t *o = json_object();
-        json_object_set_new(o, "call", json_string(r->door[i].name));
-        set_number(o, "native_ns", r->door[i].ns[BENCH_NATIVE]);
-        set_number(o, "vcoll_ns", r->door[i].ns[BENCH_VCOLL]);
-        set_number(o, "extra_ns", r->door[i].extra);
-        set_number(o, "extra_low_ns", r->door[i].low);
-        set_number(o, "extra_high_ns", r->door[i].high);
-        json_array_append_new(list, o);
-    }
+    for (int i = 0; i < BENCH_DOORS; i++)
+        json_array_append_new(
+            list, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "call", d[i].name, "native_ns",
+                            num(d[i].ns[VC_IMPL_NATIVE]), "vcoll_ns", num(d[i].ns[VC_IMPL_VCOLL]), "extra_ns",
+                            num(d[i].extra), "extra_low_ns", num(d[i].low), "extra_high_ns", num(d[i].high)));
     return list;
 }
 
-static json_t *everything(const struct bench_world *w, const struct bench_report *r)
+static json_t *everything(const struct vc_measure_world *w, const struct bench_report *r)
 {
+    const struct bench_opts *b = bench_opts_of(w);
     char lib[MPI_MAX_LIBRARY_VERSION_STRING];
     int len;
-    json_t *o = json_object(), *words = json_array(), *set = json_array();
+    json_t *words = json_array(), *set = json_array(), *points = json_array();
     MPI_Get_library_version(lib, &len);
-    json_object_set_new(o, "format", json_integer(1));
-    json_object_set_new(o, "vcoll", json_string(vcoll_version()));
-    json_object_set_new(o, "mpi", json_string(lib));
     for (int i = 1; i < w->opt->argc; i++)
         if (strcmp(w->opt->argv[i], "--progress") != 0)
             json_array_append_new(words, json_string(w->opt->argv[i]));
-    json_object_set_new(o, "arguments", words);
     for (int i = 0; i < w->opt->nset; i++)
         json_array_append_new(set, json_string(w->opt->set[i]));
-    json_object_set_new(o, "settings", set);
-    json_object_set_new(o, "ranks", json_integer(w->size));
-    json_object_set_new(o, "ranks_here", json_integer(w->local_size));
-    json_object_set_new(o, "cpus", json_integer(w->cpus));
-    json_object_set_new(o, "overcommitted", json_boolean(w->oversubscribed));
-    json_object_set_new(o, "one_host", json_boolean(w->one_host));
-    json_object_set_new(o, "hosts", json_integer(w->nleader));
+    for (int i = 0; i < r->npoint; i++)
+        json_array_append_new(points, point(w, &r->point[i]));
+    json_t *o = json_pack("{s:i, s:s, s:s, s:o, s:o, s:i, s:i, s:i, s:b, s:b, s:i, s:I, s:b, s:f}", "format",
+                          1, "vcoll", vcoll_version(), "mpi", lib, "arguments", words, "settings", set,
+                          "ranks", w->size, "ranks_here", w->local_size, "cpus", w->cpus, "overcommitted",
+                          w->oversubscribed, "one_host", w->one_host, "hosts", w->nleader, "seed",
+                          (json_int_t)w->opt->seed, "reused_buffers", w->opt->reuse, "seconds", r->seconds);
     if (!w->one_host)
-        set_number(o, "clock_error", w->offset_error);
-    json_object_set_new(o, "seed", json_integer((json_int_t)w->opt->seed));
-    json_object_set_new(o, "reused_buffers", json_boolean(w->opt->reuse));
-    set_number(o, "seconds", r->seconds);
+        json_object_set_new(o, "clock_error", num(w->offset_error));
     if (r->has_floor)
-        json_object_set_new(o, "floor", floors(w, r));
-    if (w->opt->points) {
-        json_object_set_new(o, "points", points(w, r));
+        json_object_set_new(o, "floor", floors(w, &r->floor));
+    if (b->points) {
+        json_object_set(o, "points", points);
         json_object_set_new(o, "averages", averages(w, r));
     }
-    if (r->has_cpu)
-        json_object_set_new(o, "cpu", cpu(r));
-    if (r->has_ops)
-        json_object_set_new(o, "cpu_per_op", ops(r));
-    if (r->has_setup)
-        json_object_set_new(o, "setup", setup(r));
-    if (r->has_door)
-        json_object_set_new(o, "overhead", doors(r));
+    json_decref(points);
+    if (b->cpu)
+        json_object_set_new(o, "cpu", cpu(&r->cpu));
+    if (b->cpu_per_op)
+        json_object_set_new(o, "cpu_per_op", ops(r->ops));
+    if (b->setup_cost)
+        json_object_set_new(o, "setup", setup(&r->setup));
+    if (b->overhead)
+        json_object_set_new(o, "overhead", doors(r->door));
     return o;
 }
 
-int bench_json_write(const struct bench_world *w, const struct bench_report *r, const char *file)
+int bench_json_write(const struct vc_measure_world *w, const struct bench_report *r, const char *file)
 {
-    bool console = strcmp(file, "-") == 0;
-    FILE *f = console ? stdout : fopen(file, "we");
     json_t *o = everything(w, r);
-    bool ok =
-        f && o && json_dumpf(o, f, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) == 0 && fputc('\n', f) != EOF;
-    if (f)
-        ok = (console ? fflush(f) : fclose(f)) == 0 && ok;
-    if (!ok)
-        fprintf(stderr, "vcoll bench: cannot write %s: %s\n", file, strerror(errno));
+    int rc = vc_measure_json_save("vcoll bench", o, file);
     json_decref(o);
-    return ok ? 0 : -1;
+    return rc;
 }

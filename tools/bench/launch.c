@@ -58,7 +58,7 @@ static int count_cpus(int *cores)
 /* Whether somebody else decides on which CPUs ranks run: who binds or places, or who names hosts, of which
  * nothing is known here. Then mpirun is left to its settings. Its launcher is called ORTE up to Open MPI 4,
  * and PRRTE since, with variables of its own. */
-static bool has_policy(const struct bench_opts *o)
+static bool has_policy(const struct vc_measure_opts *o)
 {
     static const char *const variable[] = {
         "OMPI_MCA_hwloc_base_binding_policy",    "OMPI_MCA_orte_default_hostfile",
@@ -95,13 +95,13 @@ static void add_binding(int want, struct words *w)
 }
 
 /* How many ranks are started. */
-static int wanted(const struct bench_opts *o)
+static int wanted(const struct vc_measure_opts *o)
 {
     int cores, cpus = count_cpus(&cores);
     return o->ranks ? o->ranks : cpus > 1 ? cpus : 2;
 }
 
-char **bench_launch_words(const struct bench_opts *o)
+char **bench_launch_words(const struct vc_measure_opts *o)
 {
     static struct words w;
     char self[4096], ranks[16];
@@ -141,7 +141,7 @@ char **bench_launch_words(const struct bench_opts *o)
     return w.word;
 }
 
-int bench_launch(const struct bench_opts *o)
+int bench_launch(const struct vc_measure_opts *o)
 {
     if (o->root >= wanted(o)) {
         fprintf(stderr, "%s: --root %d: there are ranks 0 to %d\n", o->program, o->root, wanted(o) - 1);

@@ -8,27 +8,27 @@
 #include <string.h>
 
 static void add_ratios(struct plot *p, const struct bench_report *r, enum vc_coll coll, int look,
-                       enum bench_measure m)
+                       enum vc_measure m)
 {
     struct plot_series *s = plot_add(p, look, vc_coll_name(coll));
     for (int i = 0; i < r->npoint; i++) {
-        const struct bench_series *v = &r->point[i].s[m];
-        if (r->point[i].coll == coll && isfinite(v->ratio))
+        const struct vc_measure_series *v = &r->point[i].ratio[m];
+        if (r->point[i].coll == coll && isfinite(v->median))
             plot_put(s,
-                     (struct plot_mark){(double)r->point[i].bytes, v->ratio, v->low, v->high,
+                     (struct plot_mark){(double)r->point[i].bytes, v->median, v->low, v->high,
                                         .tip = text_format("%s, %s: %s", vc_coll_name(coll),
                                                            text_bytes((double)r->point[i].bytes).s,
-                                                           text_times_range(v->ratio, v->low, v->high).s)});
+                                                           text_times_range(v->median, v->low, v->high).s)});
     }
 }
 
-int bench_plot_write(const struct bench_world *w, const struct bench_report *r, const char *file)
+int bench_plot_write(const struct vc_measure_world *w, const struct bench_report *r, const char *file)
 {
-    static const char *const title[BENCH_MEASURES] = {"from a common start", "back to back"};
-    struct plot panel[BENCH_MEASURES];
+    static const char *const title[VC_MEASURES] = {"from a common start", "back to back"};
+    struct plot panel[VC_MEASURES];
     int n = 0;
     FILE *f = fopen(file, "we");
-    for (int m = 0; f && m < BENCH_MEASURES; m++) {
+    for (int m = 0; f && m < VC_MEASURES; m++) {
         if (!w->opt->measure[m])
             continue;
         panel[n] = (struct plot){.title = text_format("%s", title[m]),
@@ -37,7 +37,7 @@ int bench_plot_write(const struct bench_world *w, const struct bench_report *r, 
                                  .line = 1};
         for (int c = 0; c < w->opt->ncoll; c++)
             if (vc_coll_sized(w->opt->coll[c]))
-                add_ratios(&panel[n], r, w->opt->coll[c], c, (enum bench_measure)m);
+                add_ratios(&panel[n], r, w->opt->coll[c], c, (enum vc_measure)m);
         n++;
     }
     struct text head =

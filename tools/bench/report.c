@@ -10,6 +10,43 @@
 
 #define SLOWER 0.95 /* below, a ratio is pointed at */
 
+/* ---- averages ---- */
+
+const struct bench_range bench_ranges[BENCH_RANGES] = {
+    {"8 B..1 KiB", 8, 1024},
+    {"8 B..4 KiB", 8, 4096},
+    {"16 KiB..1 MiB", 16384, 1048576},
+};
+
+void bench_average(const struct bench_report *r, int coll, enum vc_measure m, const struct bench_range *range,
+                   double *geometric, double *arithmetic)
+{
+    struct vc_measure_mean mean = {0};
+    double sum = 0;
+    for (int c = 0; coll < 0 && c < VC_COLL_ACCELERATED; c++) {
+        double g, a;
+        bench_average(r, c, m, range, &g, &a);
+        if (isnan(g))
+            continue;
+        vc_measure_mean_add(&mean, g);
+        sum += a;
+    }
+    for (int i = 0; coll >= 0 && i < r->npoint; i++) {
+        const struct bench_point *p = &r->point[i];
+        /* A barrier is a small message: it counts in the ranges that begin at 8 bytes. */
+        size_t bytes = vc_coll_sized(p->coll) ? p->bytes : 8;
+        double ratio = p->ratio[m].median;
+        if ((int)p->coll != coll || bytes < range->low || bytes > range->high || !(ratio > 0))
+            continue;
+        vc_measure_mean_add(&mean, ratio);
+        sum += ratio;
+    }
+    *geometric = vc_measure_mean(&mean);
+    *arithmetic = mean.n > 0 ? sum / mean.n : NAN;
+}
+
+/* ---- head ---- */
+
 /* Microseconds in eight columns. */
 static void put_us(FILE *f, double seconds)
 {
@@ -20,14 +57,14 @@ static void put_us(FILE *f, double seconds)
         fprintf(f, us < 1000 ? " %8.2f" : us < 100000 ? " %8.1f" : " %8.0f", us);
 }
 
-static void put_ratio(FILE *f, double ratio, double low, double high)
+static void put_ratio(FILE *f, const struct vc_measure_series *s)
 {
-    if (isnan(ratio))
+    if (isnan(s->median))
         fprintf(f, " %6s %13s", "-", "");
-    else if (isnan(low))
-        fprintf(f, " %6.2f %13s", ratio, "");
+    else if (isnan(s->low))
+        fprintf(f, " %6.2f %13s", s->median, "");
     else
-        fprintf(f, " %6.2f [%5.2f,%5.2f]", ratio, low, high);
+        fprintf(f, " %6.2f [%5.2f,%5.2f]", s->median, s->low, s->high);
 }
 
 static void put_wire(const struct bench_report *r)
@@ -37,106 +74,112 @@ static void put_wire(const struct bench_report *r)
         fprintf(r->table,
                 "raw verbs between ranks 0 and %d (%s), one way of 8 bytes: polled %.4g us, event-driven "
                 "%.4g us; both ways at once: %.4g us, %.4g us\n",
-                x->peer, x->device, x->median[BENCH_POLLED] * 1e6, x->median[BENCH_EVENT] * 1e6,
-                x->median[BENCH_EXCHANGE_POLLED] * 1e6, x->median[BENCH_EXCHANGE_EVENT] * 1e6);
+                x->peer, x->device, x->time[BENCH_POLLED].median * 1e6, x->time[BENCH_EVENT].median * 1e6,
+                x->time[BENCH_EXCHANGE_POLLED].median * 1e6, x->time[BENCH_EXCHANGE_EVENT].median * 1e6);
 }
 
-void bench_table_head(const struct bench_world *w, const struct bench_report *r)
+static void put_floor(const struct vc_measure_world *w, const struct bench_report *r)
+{
+    const double *rate = r->floor.memcpy_rate;
+    if (isnan(r->floor.line))
+        fprintf(r->table, "cache-line round trip: unknown (it takes two ranks on two idle CPUs of one host)");
+    else
+        fprintf(r->table, "cache-line round trip between two CPUs %.3f us", r->floor.line * 1e6);
+    for (int i = 0, n = 0; i < w->opt->nsizes; i++) {
+        char size[24];
+        if (rate[i] > 0)
+            fprintf(r->table, "%s%s %.1f",
+                    n++ ? ", " : "; memcpy, GB/s per CPU: ", vc_measure_size_text(w->opt->sizes[i], size),
+                    rate[i] * 1e-9);
+    }
+    fputc('\n', r->table);
+    put_wire(r);
+}
+
+void bench_table_head(const struct vc_measure_world *w, const struct bench_report *r)
 {
     fprintf(r->table, "vcoll %s against %s: %d rank%s, %d on this host with %d CPU%s%s%s\n", vcoll_version(),
-            bench_mpi_name(), w->size, w->size == 1 ? "" : "s", w->local_size, w->cpus,
+            vc_measure_mpi_name(), w->size, w->size == 1 ? "" : "s", w->local_size, w->cpus,
             w->cpus == 1 ? "" : "s", w->oversubscribed ? " (overcommitted)" : "",
             w->one_host ? "" : ", several hosts");
     for (int i = 0; i < w->opt->nset; i++)
         fprintf(r->table, "%sVCOLL_%s%s", i ? " " : "with ", w->opt->set[i],
                 i + 1 == w->opt->nset ? "\n" : "");
-    if (r->has_floor) {
-        if (isnan(r->floor.line))
-            fprintf(r->table,
-                    "cache-line round trip: unknown (it takes two ranks on two idle CPUs of one host)");
-        else
-            fprintf(r->table, "cache-line round trip between two CPUs %.3f us", r->floor.line * 1e6);
-        for (int i = 0, n = 0; i < w->opt->nsizes; i++) {
-            char size[24];
-            if (isnan(r->floor.memcpy_rate[i]) || r->floor.memcpy_rate[i] <= 0)
-                continue;
-            fprintf(r->table, "%s%s %.1f",
-                    n++ ? ", " : "; memcpy, GB/s per CPU: ", bench_size_text(w->opt->sizes[i], size),
-                    r->floor.memcpy_rate[i] * 1e-9);
-        }
-        fputc('\n', r->table);
-        put_wire(r);
-    }
-    if (w->opt->points)
-        fprintf(r->table, "Times in microseconds, slowest rank, medians. ratio = native / vcoll, above 1 "
-                          "vcoll is faster; in "
-                          "brackets its 95%% interval.\n");
+    if (r->has_floor)
+        put_floor(w, r);
+    if (bench_opts_of(w)->points)
+        fprintf(
+            r->table,
+            "Times in microseconds, slowest rank, medians. ratio = native / vcoll, above 1 vcoll is faster; "
+            "in brackets its 95%% interval.\n");
     fflush(r->table);
 }
 
-void bench_table_coll(const struct bench_world *w, const struct bench_report *r, enum vc_coll coll)
+/* ---- points ---- */
+
+void bench_table_coll(const struct vc_measure_world *w, const struct bench_report *r, enum vc_coll coll)
 {
+    bool start = w->opt->measure[VC_MEASURE_START], b2b = w->opt->measure[VC_MEASURE_B2B];
     fprintf(r->table, "\n%s\n%6s", vc_coll_name(coll), "");
-    if (w->opt->measure[BENCH_START])
-        fprintf(r->table, " | %-56s", "from a common start");
-    if (w->opt->measure[BENCH_B2B])
-        fprintf(r->table, " | %-38s", "back to back");
+    if (start)
+        fprintf(r->table, " | %-56s", bench_measure_words[VC_MEASURE_START]);
+    if (b2b)
+        fprintf(r->table, " | %-38s", bench_measure_words[VC_MEASURE_B2B]);
     fprintf(r->table, " |\n%6s", "bytes");
-    if (w->opt->measure[BENCH_START])
+    if (start)
         fprintf(r->table, " | %8s %8s %8s %8s %6s %13s", "native", "p99", "vcoll", "p99", "ratio", "");
-    if (w->opt->measure[BENCH_B2B])
+    if (b2b)
         fprintf(r->table, " | %8s %8s %6s %13s", "native", "vcoll", "ratio", "");
     fprintf(r->table, " | %8s  algorithm\n", "floor");
 }
 
 /* How many times the floor of raw verbs that is. */
-static void put_over(const struct bench_world *w, const struct bench_point *p, FILE *f)
+static void put_over(const struct vc_measure_world *w, const struct bench_point *p, FILE *f)
 {
-    static const char *const measure[BENCH_MEASURES] = {"from a common start", "back to back"};
     for (int i = 0; i < BENCH_PACES; i++) {
         int shown = 0;
-        for (int m = 0; m < BENCH_MEASURES; m++) {
-            const struct bench_multiple *o = &p->over[m][i];
-            if (!w->opt->measure[m] || o->rounds == 0)
+        for (int m = 0; m < VC_MEASURES; m++) {
+            const struct vc_measure_series *o = &p->over[m][i];
+            if (!w->opt->measure[m] || o->n == 0)
                 continue;
             if (shown++ == 0)
-                fprintf(f, "       vcoll / raw verbs %s:", bench_pace_description[i]);
-            fprintf(f, " %.2f", o->ratio);
+                fprintf(f, "       vcoll / raw verbs %s:", bench_pace_words[i]);
+            fprintf(f, " %.2f", o->median);
             if (!isnan(o->low))
                 fprintf(f, " [%.2f, %.2f]", o->low, o->high);
-            fprintf(f, " %s%s", measure[m], m == BENCH_START && w->opt->measure[BENCH_B2B] ? "," : "");
+            fprintf(f, " %s%s", bench_measure_words[m],
+                    m == VC_MEASURE_START && w->opt->measure[VC_MEASURE_B2B] ? "," : "");
         }
         if (shown)
             fputc('\n', f);
     }
 }
 
-void bench_table_point(const struct bench_world *w, const struct bench_report *r, const struct bench_point *p)
+void bench_table_point(const struct vc_measure_world *w, const struct bench_report *r,
+                       const struct bench_point *p)
 {
-    static const char *const name[BENCH_MEASURES] = {"start", "b2b"};
     FILE *f = r->table;
     char size[24];
-    fprintf(f, "%6s", vc_coll_sized(p->coll) ? bench_size_text(p->bytes, size) : "-");
-    for (int m = 0; m < BENCH_MEASURES; m++) {
-        const struct bench_series *s = &p->s[m];
+    fprintf(f, "%6s", vc_coll_sized(p->coll) ? vc_measure_size_text(p->bytes, size) : "-");
+    for (int m = 0; m < VC_MEASURES; m++) {
         if (!w->opt->measure[m])
             continue;
         fprintf(f, " |");
-        for (int impl = 0; impl < BENCH_IMPLS; impl++) {
-            put_us(f, s->median[impl]);
+        for (int i = 0; i < VC_IMPLS; i++) {
+            put_us(f, p->time[m][i].median);
             /* A block is the mean of many calls; its 99th percentile says nothing about the tail of one. */
-            if (m == BENCH_START)
-                put_us(f, s->p99[impl]);
+            if (m == VC_MEASURE_START)
+                put_us(f, p->time[m][i].p99);
         }
-        put_ratio(f, s->ratio, s->low, s->high);
+        put_ratio(f, &p->ratio[m]);
     }
     fprintf(f, " |");
     put_us(f, p->floor);
     fprintf(f, "  %s", p->algorithm);
-    for (int m = 0; m < BENCH_MEASURES; m++)
-        if (w->opt->measure[m] && p->s[m].ratio < SLOWER)
+    for (int m = 0; m < VC_MEASURES; m++)
+        if (w->opt->measure[m] && p->ratio[m].median < SLOWER)
             /* A question mark where the interval says that it may be noise. */
-            fprintf(f, "  %s<%.2f%s", name[m], SLOWER, p->s[m].high < SLOWER ? "" : "?");
+            fprintf(f, "  %s<%.2f%s", bench_measure_name[m], SLOWER, p->ratio[m].high < SLOWER ? "" : "?");
     if (p->bad > 0)
         fprintf(f, "  WRONG RESULT on %d rank%s", p->bad, p->bad == 1 ? "" : "s");
     else if (p->bad == 0)
@@ -147,115 +190,102 @@ void bench_table_point(const struct bench_world *w, const struct bench_report *r
     fflush(f);
 }
 
-static void put_average(FILE *f, double geometric)
+static void put_averages(const struct vc_measure_world *w, const struct bench_report *r)
 {
-    if (isnan(geometric))
-        fprintf(f, "   %15s", "-");
-    else
-        fprintf(f, "   %15.2f", geometric);
-}
-
-static void put_averages(const struct bench_world *w, const struct bench_report *r)
-{
-    static const char *const name[BENCH_MEASURES] = {"from a common start", "back to back"};
-    for (int m = 0; m < BENCH_MEASURES; m++) {
-        double g, a;
-        if (!w->opt->measure[m])
+    const struct vc_measure_opts *o = w->opt;
+    for (int m = 0; m < VC_MEASURES; m++) {
+        if (!o->measure[m])
             continue;
-        fprintf(r->table, "\nGeometric mean of the ratios, %s\n%12s", name[m], "");
+        fprintf(r->table, "\nGeometric mean of the ratios, %s\n%12s", bench_measure_words[m], "");
         for (int i = 0; i < BENCH_RANGES; i++)
             fprintf(r->table, "   %15s", bench_ranges[i].name);
-        fputc('\n', r->table);
-        for (int c = 0; c <= w->opt->ncoll; c++) {
-            if (c == w->opt->ncoll && c == 1)
-                break;
-            int coll = c < w->opt->ncoll ? (int)w->opt->coll[c] : -1;
-            fprintf(r->table, "%-12s", coll < 0 ? "all of them" : vc_coll_name((enum vc_coll)coll));
+        for (int c = 0; c < o->ncoll + (o->ncoll > 1); c++) {
+            int coll = c < o->ncoll ? (int)o->coll[c] : -1;
+            fprintf(r->table, "\n%-12s", coll < 0 ? "all of them" : vc_coll_name((enum vc_coll)coll));
             for (int i = 0; i < BENCH_RANGES; i++) {
-                bench_average(r, coll, (enum bench_measure)m, &bench_ranges[i], &g, &a);
-                put_average(r->table, g);
+                double g, a;
+                bench_average(r, coll, (enum vc_measure)m, &bench_ranges[i], &g, &a);
+                fprintf(r->table, isnan(g) ? "   %15s" : "   ", "-");
+                if (!isnan(g))
+                    fprintf(r->table, "%15.2f", g);
             }
-            fputc('\n', r->table);
         }
+        fputc('\n', r->table);
     }
     fprintf(r->table,
             "(\"all of them\" is the mean of the collectives' means; a barrier counts as 8 bytes)\n");
 }
 
-static void put_cpu(const struct bench_world *w, const struct bench_report *r)
+/* ---- other questions ---- */
+
+static void put_cpu(const struct vc_measure_world *w, FILE *f, const struct bench_cpu *c)
 {
-    static const char *const name[BENCH_IMPLS] = {"native", "vcoll"};
-    fprintf(r->table, "\nWaiting: one rank computes for %g s, %d wait in an 8-byte allreduce\n",
-            r->cpu.compute, w->size - 1);
+    fprintf(f, "\nWaiting: one rank computes for %g s, %d wait in an 8-byte allreduce\n", c->compute,
+            w->size - 1);
     if (w->size < 2) {
-        fprintf(r->table, "  needs two ranks\n");
+        fprintf(f, "  needs two ranks\n");
         return;
     }
-    fprintf(r->table, "%8s %22s %18s %18s %14s\n", "", "CPU-s of all waiting", "% of one CPU",
-            "hottest rank, s", "took, s");
-    for (int i = 0; i < BENCH_IMPLS; i++)
-        fprintf(r->table, "%8s %22.3f %18.2f %18.3f %14.3f\n", name[i], r->cpu.wait[i], r->cpu.percent[i],
-                r->cpu.worst[i], r->cpu.took[i]);
+    fprintf(f, "%8s %22s %18s %18s %14s\n", "", "CPU-s of all waiting", "% of one CPU", "hottest rank, s",
+            "took, s");
+    for (int i = 0; i < VC_IMPLS; i++)
+        fprintf(f, "%8s %22.3f %18.2f %18.3f %14.3f\n", bench_impl_name[i], c->wait[i], c->percent[i],
+                c->worst[i], c->took[i]);
 }
 
-static void put_ops(const struct bench_world *w, const struct bench_report *r)
+static void put_ops(const struct vc_measure_world *w, FILE *f, const struct bench_ops *o)
 {
-    static const char *const name[BENCH_IMPLS] = {"native", "vcoll"};
     fprintf(
-        r->table,
+        f,
         "\nCPU-seconds for 1000 allreduces of 8 bytes: %d ranks, %d host%s\n%8s %18s %14s %14s %14s %14s\n",
         w->size, w->nleader, w->nleader == 1 ? "" : "s", "", "us per operation", "all ranks", "of it kernel",
         "all hosts", "of it irqs");
-    for (int i = 0; i < BENCH_IMPLS; i++)
-        fprintf(r->table, "%8s %18.2f %14.4f %14.4f %14.4f %14.4f\n", name[i], r->ops[i].time * 1e6,
-                r->ops[i].ranks * 1e3, r->ops[i].ranks_sys * 1e3, r->ops[i].hosts * 1e3,
-                r->ops[i].hosts_irq * 1e3);
-    fprintf(r->table, "(a host's count is of everything that runs on it, and moves in steps of %.0f ms)\n",
+    for (int i = 0; i < VC_IMPLS; i++)
+        fprintf(f, "%8s %18.2f %14.4f %14.4f %14.4f %14.4f\n", bench_impl_name[i], o[i].time * 1e6,
+                o[i].ranks * 1e3, o[i].ranks_sys * 1e3, o[i].hosts * 1e3, o[i].hosts_irq * 1e3);
+    fprintf(f, "(a host's count is of everything that runs on it, and moves in steps of %.0f ms)\n",
             1e3 / (double)sysconf(_SC_CLK_TCK));
 }
 
-static void put_setup(const struct bench_report *r)
+static void put_setup(FILE *f, const struct bench_setup *s)
 {
-    const struct bench_setup *s = &r->setup;
-    fprintf(r->table, "\nA fresh communicator (medians of %d, slowest rank, us): MPI_Comm_dup %.1f\n",
-            s->comms, s->dup * 1e6);
-    fprintf(r->table, "%8s %18s %18s\n", "", "first allreduce", "second allreduce");
-    fprintf(r->table, "%8s %18.1f %18.1f\n", "native", s->first[BENCH_NATIVE] * 1e6,
-            s->second[BENCH_NATIVE] * 1e6);
-    fprintf(r->table, "%8s %18.1f %18.1f\n", "vcoll", s->first[BENCH_VCOLL] * 1e6,
-            s->second[BENCH_VCOLL] * 1e6);
+    fprintf(f, "\nA fresh communicator (medians of %d, slowest rank, us): MPI_Comm_dup %.1f\n", s->comms,
+            s->dup * 1e6);
+    fprintf(f, "%8s %18s %18s\n", "", "first allreduce", "second allreduce");
+    for (int i = 0; i < VC_IMPLS; i++)
+        fprintf(f, "%8s %18.1f %18.1f\n", bench_impl_name[i], s->first[i] * 1e6, s->second[i] * 1e6);
     if (s->active > 0)
-        fprintf(r->table,
+        fprintf(f,
                 "vcoll took over %d of %d: set-up %.1f us; %.1f KiB shared memory on the node, %.1f KiB of "
                 "each rank's own\n",
                 s->active, s->comms, s->setup * 1e6, s->shm_bytes / 1024, s->heap_bytes / 1024);
     else
-        fprintf(r->table, "vcoll took over none of them: %s\n", *s->why_not ? s->why_not : "no reason given");
+        fprintf(f, "vcoll took over none of them: %s\n", *s->why_not ? s->why_not : "no reason given");
 }
 
-static void put_doors(const struct bench_report *r)
+static void put_doors(FILE *f, const struct bench_door *d)
 {
-    fprintf(r->table, "\nCalls that pass through (ns, medians)\n%-24s %8s %8s %8s\n", "", "direct", "vcoll",
+    fprintf(f, "\nCalls that pass through (ns, medians)\n%-24s %8s %8s %8s\n", "", "direct", "vcoll",
             "extra");
     for (int i = 0; i < BENCH_DOORS; i++)
-        fprintf(r->table, "%-24s %8.1f %8.1f %8.1f  [%.1f, %.1f]\n", r->door[i].name,
-                r->door[i].ns[BENCH_NATIVE], r->door[i].ns[BENCH_VCOLL], r->door[i].extra, r->door[i].low,
-                r->door[i].high);
+        fprintf(f, "%-24s %8.1f %8.1f %8.1f  [%.1f, %.1f]\n", d[i].name, d[i].ns[VC_IMPL_NATIVE],
+                d[i].ns[VC_IMPL_VCOLL], d[i].extra, d[i].low, d[i].high);
 }
 
-void bench_table_tail(const struct bench_world *w, const struct bench_report *r)
+void bench_table_tail(const struct vc_measure_world *w, const struct bench_report *r)
 {
-    if (w->opt->points)
+    const struct bench_opts *o = bench_opts_of(w);
+    if (o->points)
         put_averages(w, r);
-    if (r->has_cpu)
-        put_cpu(w, r);
-    if (r->has_ops)
-        put_ops(w, r);
-    if (r->has_setup)
-        put_setup(r);
-    if (r->has_door)
-        put_doors(r);
-    if (w->opt->points && !w->one_host) {
+    if (o->cpu)
+        put_cpu(w, r->table, &r->cpu);
+    if (o->cpu_per_op)
+        put_ops(w, r->table, r->ops);
+    if (o->setup_cost)
+        put_setup(r->table, &r->setup);
+    if (o->overhead)
+        put_doors(r->table, r->door);
+    if (o->points && !w->one_host) {
         fprintf(r->table, "\nClocks of the hosts aligned within %.3g us\n", w->offset_error * 1e6);
         put_wire(r);
     }

@@ -19,10 +19,6 @@
 #define AGAIN_FOR 0.1
 #define ACK       64 /* events are acknowledged together: that takes a lock */
 
-const char *const bench_pace_name[BENCH_PACES] = {"polled", "event", "exchange_polled", "exchange_event"};
-const char *const bench_pace_description[BENCH_PACES] = {"one way, polled", "one way, event",
-                                                         "exchange, polled", "exchange, event"};
-
 static bool sleeps(enum bench_pace pace)
 {
     return pace == BENCH_EVENT || pace == BENCH_EXCHANGE_EVENT;
@@ -53,7 +49,7 @@ static void discard(struct bench_verbs *v)
     free(v);
 }
 
-struct bench_verbs *bench_verbs_open(struct bench_world *w)
+struct bench_verbs *bench_verbs_open(struct vc_measure_world *w)
 {
     static struct vc_params params;
     struct vc_param_report report;
@@ -67,28 +63,28 @@ struct bench_verbs *bench_verbs_open(struct bench_world *w)
     bool ok = v != NULL;
     if (v) {
         v->end.other = w->rank == 0 ? peer : w->rank == peer ? 0 : -1;
-        v->when = bench_now();
+        v->when = vc_measure_now();
     }
     for (int i = 0; ok && w->rank == 0 && i < BENCH_PACES; i++)
         ok = (v->kept[i] = calloc(KEPT, sizeof(double))) != NULL;
-    if (!bench_all_agree(w, ok)) {
+    if (!vc_measure_all_agree(w, ok)) {
         discard(v);
         return NULL;
     }
     ok = v->end.other < 0 || bench_end_meet(w, &v->end, &params);
     /* Also says that both ends can receive. */
-    if (!bench_all_agree(w, ok)) {
+    if (!vc_measure_all_agree(w, ok)) {
         discard(v);
         return NULL;
     }
     return v;
 }
 
-void bench_verbs_close(struct bench_world *w, struct bench_verbs *v)
+void bench_verbs_close(struct vc_measure_world *w, struct bench_verbs *v)
 {
     if (!v)
         return;
-    bench_quiet_barrier(w);
+    vc_measure_quiet_barrier(w);
     discard(v);
 }
 
@@ -213,15 +209,15 @@ static struct bench_ball take_ball(struct bench_verbs *v, const struct ibv_wc *w
 /* Rank 0: the number of times stored, of one way or of an exchange. */
 static int serve(struct bench_verbs *v, enum bench_pace pace, double seconds, int most, double *one_way)
 {
-    double end = bench_now() + seconds;
+    double end = vc_measure_now() + seconds;
     struct ibv_wc wc;
     for (int i = -WARM; i < most; i++) {
-        double sent = bench_now();
+        double sent = vc_measure_now();
         bool last = i + 1 == most || (i >= FEW && sent > end);
         if (!send_ball(v, (struct bench_ball){(uint32_t)i, last}) || !get_ball(v, pace, &wc))
             return i > 0 ? i : 0;
         if (i >= 0)
-            one_way[i] = (bench_now() - sent) / (exchanges(pace) ? 1 : 2);
+            one_way[i] = (vc_measure_now() - sent) / (exchanges(pace) ? 1 : 2);
         if (bench_end_recv(&v->end, (int)wc.wr_id) != 0) {
             fails(v, "ibv_post_recv failed");
             return i > 0 ? i : 0;
@@ -261,14 +257,14 @@ static struct bench_wire_block summarize(struct bench_verbs *v, enum bench_pace 
         sum += one_way[i];
     if (n > 0)
         b.mean = sum / n;
-    b.median = bench_quantile(one_way, n, 0.5);
+    b.median = vc_measure_quantile(one_way, n, 0.5);
     for (int i = 0; i < n && v->nkept[pace] < KEPT; i++)
         v->kept[pace][v->nkept[pace]++] = one_way[i];
     return b;
 }
 
-struct bench_wire_block bench_verbs_block(struct bench_world *w, struct bench_verbs *v, enum bench_pace pace,
-                                          double seconds, int most)
+struct bench_wire_block bench_verbs_block(struct vc_measure_world *w, struct bench_verbs *v,
+                                          enum bench_pace pace, double seconds, int most)
 {
     struct bench_wire_block b = {NAN, NAN};
     double one_way[BLOCK];
@@ -284,8 +280,8 @@ struct bench_wire_block bench_verbs_block(struct bench_world *w, struct bench_ve
             answer(v, pace);
         watch_end(&dog);
     }
-    bench_quiet_barrier(w);
-    if (!bench_all_agree(w, !v->lost)) {
+    vc_measure_quiet_barrier(w);
+    if (!vc_measure_all_agree(w, !v->lost)) {
         if (w->rank == 0)
             fprintf(stderr, "vcoll bench: raw verbs are not measured any more: %s\n",
                     v->why ? v->why : "the other end failed");
@@ -293,16 +289,16 @@ struct bench_wire_block bench_verbs_block(struct bench_world *w, struct bench_ve
     }
     if (w->rank == 0) {
         b = summarize(v, pace, one_way, n);
-        v->when = bench_now();
+        v->when = vc_measure_now();
     }
     return b;
 }
 
-void bench_verbs_again(struct bench_world *w, struct bench_verbs *v)
+void bench_verbs_again(struct vc_measure_world *w, struct bench_verbs *v)
 {
     if (!v || v->lost)
         return;
-    int due = bench_now() - v->when > AGAIN;
+    int due = vc_measure_now() - v->when > AGAIN;
     w->control->bcast(&due, 1, MPI_INT, 0, w->ctl);
     for (int i = 0; due && i < BENCH_PACES; i++)
         bench_verbs_block(w, v, (enum bench_pace)i, AGAIN_FOR, BLOCK);
@@ -317,9 +313,6 @@ void bench_verbs_sum(const struct bench_verbs *v, struct bench_wire *wire)
     snprintf(wire->device, sizeof wire->device, "%s", v->end.dev.name);
     wire->peer = v->end.other;
     for (int i = 0; i < BENCH_PACES; i++) {
-        wire->samples[i] = v->nkept[i];
-        wire->median[i] = bench_quantile(v->kept[i], v->nkept[i], 0.5);
-        wire->p99[i] = bench_quantile(v->kept[i], v->nkept[i], 0.99);
-        wire->min[i] = bench_quantile(v->kept[i], v->nkept[i], 0);
+        wire->time[i] = bench_stat(v->kept[i], v->nkept[i]);
     }
 }

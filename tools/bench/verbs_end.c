@@ -15,7 +15,7 @@ struct card {
     struct vc_rc_address at;
 };
 
-int bench_end_peer(const struct bench_world *w, const struct vc_params *p)
+int bench_end_peer(const struct vc_measure_world *w, const struct vc_params *p)
 {
     if (!(p->channels & VC_CHAN_VERBS) || w->size < 2 || p->disable)
         return -1;
@@ -85,11 +85,11 @@ static bool make_end(struct bench_end *e, const struct vc_params *p)
     return true;
 }
 
-bool bench_end_meet(struct bench_world *w, struct bench_end *e, const struct vc_params *p)
+bool bench_end_meet(struct vc_measure_world *w, struct bench_end *e, const struct vc_params *p)
 {
     struct card mine = {.ok = make_end(e, p)}, theirs;
     if (mine.ok)
-        vc_rc_address(&e->dev, e->qp, (uint32_t)bench_rand(&w->rng_local), &mine.at);
+        vc_rc_address(&e->dev, e->qp, (uint32_t)vc_measure_rand(&w->rng_local), &mine.at);
     MPI_Sendrecv(&mine, sizeof mine, MPI_BYTE, e->other, TAG, &theirs, sizeof theirs, MPI_BYTE, e->other, TAG,
                  w->ctl, MPI_STATUS_IGNORE);
     /* About a second for each of eight tries: a lost packet costs a sample, not the run. */

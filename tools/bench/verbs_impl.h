@@ -29,10 +29,10 @@ struct bench_end {
 };
 
 /** The rank that answers rank 0; -1 where messages would not go over verbs. */
-int bench_end_peer(const struct bench_world *w, const struct vc_params *p);
+int bench_end_peer(const struct vc_measure_world *w, const struct vc_params *p);
 /** Both ends: connects to e->other. False when it takes anything that is not there, maybe at one end alone.
  */
-bool bench_end_meet(struct bench_world *w, struct bench_end *e, const struct vc_params *p);
+bool bench_end_meet(struct vc_measure_world *w, struct bench_end *e, const struct vc_params *p);
 /** Posts a receive to a place. 0 or an errno value. */
 int bench_end_recv(struct bench_end *e, int place);
 /** Also what was made in part, or never. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/facts/facts.h"
 
-#include "tune/table/key_info.h"
-#include "tune/params/internal.h"
+#include "tune/params/params.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +30,7 @@ static void describe_keys(const struct vc_row_keys *k, char *buf, size_t len)
         if (i->kind == VC_KEY_RANGE)
             add_range(buf, len, i->said[0], *(const struct vc_range *)asks);
         else if (i->kind == VC_KEY_FLAG && *(const unsigned *)asks)
-            vc_append(buf, len, "%s%s", buf[0] ? ", " : "", i->said[*(const unsigned *)asks == i->yes]);
+            vc_append(buf, len, "%s%s", buf[0] ? ", " : "", i->said[*(const unsigned *)asks == VC_YES]);
     }
 }
 
@@ -42,7 +41,8 @@ static void add_suggestions(const struct vc_table *t, enum vc_platform_class pla
     vc_rdma_model(NULL, device, model, sizeof model);
     for (int i = 0; i < t->ndevices && out->n < FACTS_SUGGESTIONS; i++) {
         const struct vc_device_row *r = &t->device[i];
-        if ((r->keys.platforms && !(r->keys.platforms & 1u << platform)) ||
+        unsigned platforms = vc_row_bits(&r->keys, "platform");
+        if ((platforms && !(platforms & 1u << platform)) ||
             (r->keys.device[0] && !vc_device_same(r->keys.device, model)))
             continue;
         struct facts_suggestion *s = &out->suggestion[out->n++];

@@ -5,7 +5,7 @@
  * and a warning in the page, not the page.
  */
 #include "tools/report/report.h"
-#include "tools/table/tool.h"
+#include "tune/search/points.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -233,7 +233,7 @@ static bool load_measured(struct rep_data *d)
         struct rep_point *p = &d->point[d->npoint];
         p->why = rep_string(e, "why");
         p->order = (int)i;
-        p->usual = table_usual(d->root, e);
+        p->usual = vc_measured_usual(d->root, e);
         if (!load_where(e, &p->where, &p->bytes))
             skip(d, text_format("entry %zu of \"measured\" names no collective, or no size", i));
         else if (load_cands(d, e, p))

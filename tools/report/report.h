@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * `vcoll report`: a tuned table as one HTML page. load.c reads, sum.c averages and judges, page.c has the
- * frame and what sections share, each other file is a section. Formats of what is read: tools/tune/tune.h.
+ * frame and what sections share, each other file is a section. Formats of what is read: tune/search/search.h.
  * Times in seconds, sizes in bytes, NAN: not known. Strings are borrowed from the JSON of the table and may
  * hold anything: they go to the page escaped only (html_text() and what calls it).
  */
@@ -9,7 +9,7 @@
 #define VC_TOOLS_REPORT_REPORT_H
 
 #include "tools/print/plot.h"
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 #include <jansson.h>
 
 struct rep_series {
@@ -40,7 +40,7 @@ struct rep_point {
     struct rep_cand *cand;
     int ncand, chosen, native; /**< places in cand, or -1 */
     int order;                 /**< place in "measured" */
-    bool usual;                /**< table_usual() */
+    bool usual;                /**< vc_measured_usual() */
 };
 
 /** Points that differ in bytes only, ascending. */

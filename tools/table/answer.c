@@ -4,7 +4,6 @@
 #include "tools/table/explain.h"
 
 #include "transport/base.h"
-#include "tune/table/key_info.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -94,7 +93,7 @@ void explain_question(const struct explain_request *r, const struct vc_topo_key 
     char place[96], bytes[32];
     printf("%s", vc_coll_name(r->call.coll));
     if (r->sized) {
-        table_bytes_text((struct vc_range){r->call.bytes, r->call.bytes}, bytes, sizeof bytes);
+        table_size_text(r->call.bytes, bytes, sizeof bytes);
         printf(" of %s%s", bytes, strpbrk(bytes, "kMG") ? "" : r->call.bytes == 1 ? " byte" : " bytes");
     }
     printf(", %s%s\n", table_place_text(k->size, k->nnodes, k->max_ppn, place, sizeof place),
@@ -183,11 +182,6 @@ static void print_result(const struct answer *a)
 
 /* ---- JSON ---- */
 
-static json_t *bound(uint64_t n)
-{
-    return n == UINT64_MAX ? json_null() : json_integer((json_int_t)n);
-}
-
 static json_t *rows_json(const struct answer *a)
 {
     json_t *all = json_array();
@@ -197,9 +191,10 @@ static json_t *rows_json(const struct answer *a)
         json_array_append_new(
             all, json_pack("{s:s, s:o, s:s, s:[o,o], s:s, s:s, s:o}", "table", l->origin, "rule",
                            l->row.index < 0 ? json_null() : json_integer(l->row.index), "where",
-                           table_keys_text(&l->row.keys, keys, sizeof keys), "bytes", bound(l->row.bytes.min),
-                           bound(l->row.bytes.max), "operator", table_operator_text(l->row.commutative),
-                           "choice", table_choice_text(&l->row, choice, sizeof choice), "why_not",
+                           table_keys_text(&l->row.keys, keys, sizeof keys), "bytes",
+                           table_bound_json(l->row.bytes.min), table_bound_json(l->row.bytes.max), "operator",
+                           table_operator_text(l->row.commutative), "choice",
+                           table_choice_text(&l->row, choice, sizeof choice), "why_not",
                            l->why_not[0] ? json_string(l->why_not) : json_null()));
     }
     return all;
@@ -235,7 +230,7 @@ int explain_call(const struct explain_request *r, const struct vc_topo_key *key)
     struct answer a = {.r = r, .key = key};
     vc_select_explain(key, &r->params, r->file.rows, &r->call, look, &a);
     decide(&a);
-    const json_t *point = table_nearest(r->file.json, key, r->call.coll, r->call.bytes);
+    const json_t *point = vc_measured_nearest(r->file.json, key, r->call.coll, r->call.bytes);
     int code = EXIT_SUCCESS;
     if (a.failed) {
         fprintf(stderr, "%s: out of memory\n", who);

@@ -1,406 +1,387 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "coll/info.h"
-#include "tools/table/diff.h"
+#include "tools/table/compare.h"
 
-#include "tools/table/axes.h"
+#include "coll/info.h"
 #include "transport/base.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* A way in which the tables differ, wherever they do. */
-struct way {
-    struct table_difference d; /* without `where` */
-    bool is_device;
-    const struct vc_device_row *row[2];
-};
-
-struct hit {
-    int way, cell;
-};
-
-enum mark { MARK_NO, MARK_HIT, MARK_DONE, MARK_EMPTY }; /* empty: no such communicator */
+enum { SETS_MAX = 600 };
 
 struct compare {
     const struct vc_table *table[2];
-    const struct table_differ *to;
     struct vc_params params;
-    struct table_grid grid;
-    unsigned char *mark; /* [cells] */
-    struct way *way;
-    int nways, last; /* the way found last: cells next to each other differ in the same ways */
-    struct hit *hit;
-    size_t nhits, cap_hits;
+    struct vc_row_keys *set; /* what rows ask for, each once */
+    int nsets;
+    struct vc_topo_key *at; /* communicators, neighbours side by side, each once */
+    int n, cap;
+    struct difference {
+        struct table_difference d; /* but for `where` */
+        int first, last;           /* communicators that differ in this way, without a gap */
+    } * found;
+    int nfound, room;
 };
 
-/* ---- collecting ---- */
+static int no_memory(void)
+{
+    return vc_fail(VC_ERR_NOMEM, "out of memory for the comparison of tables");
+}
+
+/* ---- communicators ---- */
+
+static int add_set(struct compare *c, const struct vc_row_keys *k)
+{
+    for (int i = 0; i < c->nsets; i++)
+        if (vc_row_keys_same(&c->set[i], k))
+            return VC_OK;
+    if (c->nsets == SETS_MAX)
+        return vc_fail(VC_ERR_INVAL,
+                       "the rows tell more than %d kinds of communicators apart; compare tables of fewer",
+                       SETS_MAX);
+    c->set[c->nsets++] = *k;
+    return VC_OK;
+}
+
+static int add_sets(struct compare *c, const struct vc_table *t)
+{
+    int err = VC_OK;
+    for (int i = 0; t && i < t->nrows && err == VC_OK; i++)
+        err = add_set(c, &t->row[i].keys);
+    for (int i = 0; t && i < t->ndevices && err == VC_OK; i++)
+        err = add_set(c, &t->device[i].keys);
+    return err;
+}
+
+/* Both values of each flag: rows that do not ask for one hold for those that the rows before them leave. */
+static int add_flags(struct compare *c)
+{
+    const struct vc_key_info *i;
+    struct vc_row_keys k;
+    int err = VC_OK;
+    for (int n = 0; (i = vc_key_next(&n));)
+        for (unsigned bits = VC_NO; i->kind == VC_KEY_FLAG && bits <= VC_YES && err == VC_OK; bits++) {
+            vc_row_keys_any(&k);
+            *(unsigned *)vc_row_at(&k, i) = bits;
+            err = add_set(c, &k);
+        }
+    return err;
+}
+
+static int add_place(struct compare *c, const struct vc_topo_key *at)
+{
+    if (c->n == c->cap) {
+        int cap = c->cap ? 2 * c->cap : 256;
+        struct vc_topo_key *more = realloc(c->at, (size_t)cap * sizeof *more);
+        if (!more)
+            return no_memory();
+        c->at = more;
+        c->cap = cap;
+    }
+    c->at[c->n++] = *at;
+    return VC_OK;
+}
+
+/* Flags and words that the keys do not ask for are the usual ones. */
+static void usual(const struct vc_row_keys *k, struct vc_topo_key *at)
+{
+    const struct vc_key_info *i;
+    memset(at, 0, sizeof *at);
+    for (int n = 0; (i = vc_key_next(&n));) {
+        const void *asks = vc_row_of(k, i);
+        if (i->kind == VC_KEY_TEXT)
+            memcpy(vc_topo_at(at, i), asks, VC_TABLE_DEVICE);
+        else if (i->kind == VC_KEY_FLAG)
+            vc_topo_put(at, i, *(const unsigned *)asks ? *(const unsigned *)asks == VC_YES : i->usual);
+        else if (i->kind == VC_KEY_WORDS)
+            vc_topo_put(at, i, *(const unsigned *)asks ? __builtin_ctz(*(const unsigned *)asks) : 0);
+    }
+}
+
+/* A communicator of so many ranks and nodes, if there is one. */
+static int add_size(struct compare *c, const struct vc_row_keys *k, uint64_t size, uint64_t nodes)
+{
+    struct vc_topo_key at;
+    uint64_t ppn = (size + nodes - 1) / nodes;
+    if (ppn < k->ppn.min)
+        ppn = k->ppn.min;
+    if (size < 2 || size > TABLE_RANKS_MAX || !vc_range_has(k->ranks, size) || ppn > k->ppn.max ||
+        nodes + ppn - 1 > size)
+        return VC_OK;
+    usual(k, &at);
+    at.size = (int)size;
+    at.nnodes = (int)nodes;
+    at.max_ppn = (int)ppn;
+    return vc_row_keys_match(k, &at) ? add_place(c, &at) : VC_OK;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The smallest and largest ones on so many nodes: some algorithms need powers of two, others as many ranks on
+ * each. */
+static int add_sizes(struct compare *c, const struct vc_row_keys *k, uint64_t nodes)
+{
+    uint64_t least = larger(larger(2, k->ranks.min), nodes + k->ppn.min - 1), power = 2;
+    while (power < least)
+        power *= 2;
+    const uint64_t sizes[] = {least,        least + 1,
+                              power,        nodes * larger(k->ppn.min, (least + nodes - 1) / nodes),
+                              k->ranks.max, k->ppn.max < TABLE_RANKS_MAX ? nodes * k->ppn.max : 0};
+    int err = VC_OK;
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0] && err == VC_OK; s++)
+        err = add_size(c, k, sizes[s], nodes);
+    return err;
+}
+
+/* On the fewest and the most nodes; where there is no most, also on nodes of one rank each. */
+static int add_places(struct compare *c, const struct vc_row_keys *k)
+{
+    uint64_t spread = larger(larger(2, k->ranks.min), k->nodes.min);
+    const uint64_t nodes[] = {k->nodes.min, k->nodes.max < UINT64_MAX ? k->nodes.max : spread, spread + 1};
+    int err = VC_OK;
+    for (int i = 0; i < 3 && err == VC_OK; i++)
+        if (nodes[i] <= TABLE_RANKS_MAX && vc_range_has(k->nodes, nodes[i]))
+            err = add_sizes(c, k, nodes[i]);
+    return err;
+}
+
+/* Neighbours differ in ranks alone. */
+static bool neighbours(const struct vc_topo_key *a, const struct vc_topo_key *b)
+{
+    return a->nnodes == b->nnodes && vc_topo_order(a, b, false) == 0;
+}
+
+static int by_kind(const void *x, const void *y)
+{
+    const struct vc_topo_key *a = x, *b = y;
+    int order = vc_topo_order(a, b, false);
+    if (order == 0)
+        order = a->nnodes - b->nnodes;
+    return order ? order : vc_topo_order(a, b, true);
+}
+
+static int find_places(struct compare *c, const struct vc_table_doc file[2])
+{
+    int err = VC_OK, n = 0;
+    size_t i;
+    const json_t *o;
+    for (int t = 0; t < 2; t++)
+        json_array_foreach(json_object_get(file[t].json, "measured"), i, o)
+        {
+            struct vc_measured p;
+            if (err == VC_OK && vc_measured_from_json(o, &p))
+                err = add_place(c, &p.at);
+        }
+    for (int t = 0; t < 3 && err == VC_OK; t++)
+        err = add_sets(c, t < 2 ? file[t].rows : vc_table_builtin());
+    if (err == VC_OK)
+        err = add_flags(c);
+    for (int a = 0; a < c->nsets; a++)
+        for (int b = a; b < c->nsets && err == VC_OK; b++) {
+            struct vc_row_keys k;
+            if (vc_row_keys_both(&c->set[a], &c->set[b], &k))
+                err = add_places(c, &k);
+        }
+    if (c->n > 0)
+        qsort(c->at, (size_t)c->n, sizeof *c->at, by_kind);
+    for (int k = 0; k < c->n; k++)
+        if (n == 0 || by_kind(&c->at[n - 1], &c->at[k]) != 0)
+            c->at[n++] = c->at[k];
+    c->n = n;
+    return err;
+}
+
+/* ---- what differs on one of them ---- */
 
 static bool same_device(const struct vc_device_row *a, const struct vc_device_row *b)
 {
-    static const struct vc_device_row nothing = {.index = 0};
-    const struct vc_param_moderation *x, *y;
-    a = a ? a : &nothing;
-    b = b ? b : &nothing;
-    x = &a->cq;
-    y = &b->cq;
-    if (x->given != y->given || a->coalesce.has != b->coalesce.has)
-        return false;
-    if (x->given && (x->latency.count != y->latency.count || x->latency.period != y->latency.period ||
-                     x->bulk.count != y->bulk.count || x->bulk.period != y->bulk.period))
-        return false;
-    for (int i = 0; i < VC_COALESCE_FIELDS; i++)
-        if (vc_coalesce_has(&a->coalesce, (enum vc_coalesce_field)i) &&
-            a->coalesce.value[i] != b->coalesce.value[i])
-            return false;
-    return true;
+    char x[2 * TABLE_TEXT], y[2 * TABLE_TEXT];
+    return strcmp(table_device_text(a, x, sizeof x), table_device_text(b, y, sizeof y)) == 0;
 }
 
-static bool same_way(const struct way *a, const struct way *b)
+static bool same_difference(const struct table_difference *a, const struct table_difference *b)
 {
     if (a->is_device || b->is_device)
         return a->is_device && b->is_device && same_device(a->row[0], b->row[0]) &&
                same_device(a->row[1], b->row[1]);
-    return a->d.coll == b->d.coll && a->d.commutative == b->d.commutative &&
-           a->d.bytes.min == b->d.bytes.min && a->d.bytes.max == b->d.bytes.max &&
-           vc_choice_same(&a->d.choice[0], &b->d.choice[0]) &&
-           vc_choice_same(&a->d.choice[1], &b->d.choice[1]);
+    return a->coll == b->coll && a->commutative == b->commutative && a->bytes.min == b->bytes.min &&
+           a->bytes.max == b->bytes.max && vc_choice_same(&a->choice[0], &b->choice[0]) &&
+           vc_choice_same(&a->choice[1], &b->choice[1]);
 }
 
-static int find_way(struct compare *c, const struct way *w)
+/* Goes on with one that a neighbour has, or begins another. */
+static int add_difference(struct compare *c, int place, const struct table_difference *d)
 {
-    for (int i = 1; i <= c->nways; i++) {
-        int k = (c->last + i) % c->nways;
-        if (same_way(&c->way[k], w))
-            return c->last = k;
-    }
-    struct way *more = realloc(c->way, ((size_t)c->nways + 1) * sizeof *more);
-    if (!more)
-        return -1;
-    c->way = more;
-    more[c->nways] = *w;
-    return c->last = c->nways++;
-}
-
-static int add(struct compare *c, int cell, const struct way *w)
-{
-    int way = find_way(c, w);
-    if (way >= 0 && c->nhits == c->cap_hits) {
-        size_t cap = c->cap_hits ? 2 * c->cap_hits : 256;
-        struct hit *more = realloc(c->hit, cap * sizeof *more);
-        if (!more)
-            way = -1;
-        else {
-            c->hit = more;
-            c->cap_hits = cap;
+    for (int i = c->nfound - 1; i >= 0; i--) {
+        struct difference *f = &c->found[i];
+        if (f->last >= place - 1 && same_difference(&f->d, d) && neighbours(&c->at[f->last], &c->at[place])) {
+            f->last = place;
+            return VC_OK;
         }
     }
-    if (way < 0)
-        return vc_fail(VC_ERR_NOMEM, "out of memory for the differences of two tables");
-    c->hit[c->nhits++] = (struct hit){way, cell};
+    if (c->nfound == c->room) {
+        int room = c->room ? 2 * c->room : 64;
+        struct difference *more = realloc(c->found, (size_t)room * sizeof *more);
+        if (!more)
+            return no_memory();
+        c->found = more;
+        c->room = room;
+    }
+    c->found[c->nfound++] = (struct difference){*d, place, place};
     return VC_OK;
 }
 
-/* The differences of one collective and operator class in one cell, sizes ascending. */
-struct list {
-    struct way *way;
-    int n, cap;
-};
-
-static bool put(struct list *l, const struct way *w)
+/* The last difference, until its sizes end: *open has choices in it. */
+static int put_segment(struct compare *c, int place, struct table_difference *open, bool *is_open,
+                       const struct table_difference *next)
 {
-    struct way *before = l->n ? &l->way[l->n - 1] : NULL;
-    /* Where only one of them has a border inside. */
-    if (before && before->d.bytes.max + 1 == w->d.bytes.min &&
-        vc_choice_same(&before->d.choice[0], &w->d.choice[0]) &&
-        vc_choice_same(&before->d.choice[1], &w->d.choice[1])) {
-        before->d.bytes.max = w->d.bytes.max;
-        return true;
+    bool differs = next && !vc_choice_same(&next->choice[0], &next->choice[1]);
+    if (*is_open && differs && vc_choice_same(&open->choice[0], &next->choice[0]) &&
+        vc_choice_same(&open->choice[1], &next->choice[1])) {
+        open->bytes.max = next->bytes.max; /* only one of the tables has a border here */
+        return VC_OK;
     }
-    if (l->n == l->cap) {
-        int cap = l->cap ? 2 * l->cap : 16;
-        struct way *more = realloc(l->way, (size_t)cap * sizeof *more);
-        if (!more)
-            return false;
-        l->way = more;
-        l->cap = cap;
-    }
-    l->way[l->n++] = *w;
-    return true;
+    int err = *is_open ? add_difference(c, place, open) : VC_OK;
+    *is_open = differs;
+    if (differs)
+        *open = *next;
+    return err;
 }
 
-static bool list_calls(const struct vc_selection sel[2], enum vc_coll coll, bool commutative,
-                       struct list *out)
+static int compare_calls(struct compare *c, int place, const struct vc_selection sel[2], enum vc_coll coll)
 {
     const struct vc_choice *a = sel[0].rule[coll], *b = sel[1].rule[coll];
-    out->n = 0;
-    for (uint64_t from = 0;;) {
+    struct table_difference open[3]; /* by operators: any, others, commutative ones */
+    bool is_open[3] = {false, false, false}, more = true;
+    int err = VC_OK;
+    for (uint64_t from = 0; more && err == VC_OK;) {
         size_t to = a->max_bytes < b->max_bytes ? a->max_bytes : b->max_bytes;
-        struct way w = {.d = {.coll = coll,
-                              .commutative = commutative ? VC_YES : VC_NO,
-                              .bytes = {from, to == SIZE_MAX ? UINT64_MAX : to},
-                              .choice = {commutative ? a->pick : a->pick_noncomm,
-                                         commutative ? b->pick : b->pick_noncomm}}};
-        if (!vc_coll_sized(coll)) /* has one size */
-            w.d.bytes.max = UINT64_MAX;
-        if (!vc_choice_same(&w.d.choice[0], &w.d.choice[1]) && !put(out, &w))
-            return false;
-        if (to == SIZE_MAX || !vc_coll_sized(coll))
-            return true;
+        more = to != SIZE_MAX && vc_coll_sized(coll);
+        const struct table_difference other = {.coll = coll,
+                                               .commutative = VC_NO,
+                                               .bytes = {from, more ? to : UINT64_MAX},
+                                               .choice = {a->pick_noncomm, b->pick_noncomm}};
+        struct table_difference d[3] = {other, other, other};
+        d[VC_YES].choice[0] = d[VC_ANY].choice[0] = a->pick;
+        d[VC_YES].choice[1] = d[VC_ANY].choice[1] = b->pick;
+        d[VC_YES].commutative = VC_YES;
+        d[VC_ANY].commutative = VC_ANY;
+        bool together = !vc_coll_reduces(coll) || (vc_choice_same(&a->pick, &a->pick_noncomm) &&
+                                                   vc_choice_same(&b->pick, &b->pick_noncomm));
+        for (int i = 0; i < 3 && err == VC_OK; i++)
+            err = put_segment(c, place, &open[i], &is_open[i], together == (i == VC_ANY) ? &d[i] : NULL);
         from = (uint64_t)to + 1;
         a += a->max_bytes == to;
         b += b->max_bytes == to;
     }
-}
-
-/* What holds for both classes of operators is told once. */
-static int add_classes(struct compare *c, int cell, struct list *yes, struct list *no)
-{
-    int err = VC_OK;
-    for (int i = 0; i < yes->n; i++) {
-        for (int k = 0; k < no->n; k++) {
-            struct way other = no->way[k];
-            other.d.commutative = VC_YES;
-            if (!same_way(&yes->way[i], &other))
-                continue;
-            yes->way[i].d.commutative = VC_ANY;
-            no->way[k] = no->way[--no->n];
-            break;
-        }
-        if (err == VC_OK)
-            err = add(c, cell, &yes->way[i]);
-    }
-    for (int k = 0; k < no->n && err == VC_OK; k++)
-        err = add(c, cell, &no->way[k]);
+    for (int i = 0; i < 3 && err == VC_OK; i++)
+        err = put_segment(c, place, &open[i], &is_open[i], NULL);
     return err;
 }
 
-static int compare_selections(struct compare *c, int cell, const struct vc_selection sel[2])
+static int compare_place(struct compare *c, int place)
 {
-    struct list yes = {.way = NULL}, no = {.way = NULL};
-    int err = VC_OK;
-    for (int i = 0; i < VC_COLL_ACCELERATED && err == VC_OK; i++) {
-        enum vc_coll coll = (enum vc_coll)i;
-        bool reduction = vc_coll_reduces(coll), good = list_calls(sel, coll, true, &yes);
-        no.n = 0;
-        if (good && reduction)
-            good = list_calls(sel, coll, false, &no);
-        for (int k = 0; k < yes.n && !reduction; k++)
-            yes.way[k].d.commutative = VC_ANY;
-        err = good ? add_classes(c, cell, &yes, &no) : vc_fail(VC_ERR_NOMEM, "out of memory for differences");
-    }
-    free(yes.way);
-    free(no.way);
-    return err;
-}
-
-static int compare_devices(struct compare *c, int cell, const struct vc_topo_key *key)
-{
-    struct way w = {.is_device = true};
-    for (int i = 0; i < 2; i++)
-        w.row[i] = c->table[i] ? vc_table_device(c->table[i], key) : NULL;
-    return same_device(w.row[0], w.row[1]) ? VC_OK : add(c, cell, &w);
-}
-
-static int compare_cell(struct compare *c, int cell)
-{
-    struct table_place place;
+    const struct table_place p = {.at = c->at[place]};
     struct table_key key;
     struct vc_selection sel[2];
-    if (!table_grid_place(&c->grid, cell, &place)) {
-        c->mark[cell] = MARK_EMPTY;
-        return VC_OK;
-    }
     memset(sel, 0, sizeof sel);
-    int err = table_key_make(&place, &c->params, &key);
-    for (int i = 0; i < 2 && err == VC_OK; i++)
-        err = vc_select_init(&sel[i], &key.key, &c->params, c->table[i]);
-    if (err == VC_OK)
-        err = compare_selections(c, cell, sel);
-    if (err == VC_OK)
-        err = compare_devices(c, cell, &key.key);
+    int err = table_key_make(&p, &c->params, &key);
+    if (err == VC_ERR_INVAL) /* numbers of a measured point that cannot be */
+        return VC_OK;
+    for (int t = 0; t < 2 && err == VC_OK; t++)
+        err = vc_select_init(&sel[t], &key.key, &c->params, c->table[t]);
+    for (int i = 0; i < VC_COLL_ACCELERATED && err == VC_OK; i++)
+        err = compare_calls(c, place, sel, (enum vc_coll)i);
+    struct table_difference d = {.is_device = true};
+    for (int t = 0; t < 2; t++)
+        d.row[t] = c->table[t] ? vc_table_device(c->table[t], &key.key) : NULL;
+    if (err == VC_OK && !same_device(d.row[0], d.row[1]))
+        err = add_difference(c, place, &d);
     vc_select_free(&sel[0]);
     vc_select_free(&sel[1]);
     table_key_free(&key);
     return err;
 }
 
-/* ---- putting neighbours together ---- */
+/* ---- telling ---- */
 
-/* Whether the part of the box at `value` on the axis has no cell that differs otherwise (*hits: how many that
- * differ this way). */
-static bool slab(const struct compare *c, const struct table_box *box, int axis, int value, int *hits)
+/* The communicators from the first to the last one; what is usual goes without saying. */
+static void where(const struct compare *c, const struct difference *f, struct vc_row_keys *k)
 {
-    int at[VC_KEYS_MAX];
-    memcpy(at, box->lo, sizeof at);
-    at[axis] = value;
-    *hits = 0;
-    for (;;) {
-        unsigned char m = c->mark[table_grid_cell(&c->grid, at)];
-        if (m == MARK_NO)
-            return false;
-        *hits += m != MARK_EMPTY;
-        int a = 0;
-        for (; a < c->grid.axes; a++) {
-            if (a == axis)
-                continue;
-            if (at[a] < box->hi[a]) {
-                at[a]++;
-                break;
-            }
-            at[a] = box->lo[a];
-        }
-        if (a == c->grid.axes)
+    const struct vc_topo_key *at = &c->at[f->first];
+    const struct vc_key_info *i;
+    vc_row_keys_any(k);
+    for (int n = 0; (i = vc_key_next(&n));) {
+        if (i->kind == VC_KEY_TEXT)
+            memcpy(vc_row_at(k, i), vc_topo_of(at, i), VC_TABLE_DEVICE);
+        else if ((i->kind == VC_KEY_FLAG && vc_topo_value(at, i) != i->usual) ||
+                 (i->kind == VC_KEY_WORDS && vc_topo_value(at, i) > 0))
+            *(unsigned *)vc_row_at(k, i) = vc_key_bit(i, vc_topo_value(at, i));
+    }
+    k->nodes = (struct vc_range){(uint64_t)at->nnodes, (uint64_t)at->nnodes};
+    k->ranks = (struct vc_range){(uint64_t)at->size, (uint64_t)c->at[f->last].size};
+    if (at->nnodes == 1)
+        return;
+    k->ppn = (struct vc_range){(uint64_t)at->max_ppn, (uint64_t)at->max_ppn};
+    for (int p = f->first; p <= f->last; p++) {
+        uint64_t ppn = (uint64_t)c->at[p].max_ppn;
+        k->ppn.min = ppn < k->ppn.min ? ppn : k->ppn.min;
+        k->ppn.max = ppn > k->ppn.max ? ppn : k->ppn.max;
+    }
+}
+
+/* Whether another one says as much: the same of more communicators, or of the usual ones. */
+static bool is_told(const struct compare *c, int at)
+{
+    const struct table_difference *d = &c->found[at].d;
+    for (int i = 0; i < c->nfound; i++) {
+        const struct table_difference *o = &c->found[i].d;
+        if (i != at && same_difference(o, d) && vc_row_keys_cover(&o->where, &d->where) &&
+            (i < at || !vc_row_keys_cover(&d->where, &o->where)))
             return true;
     }
-}
-
-static void grow(const struct compare *c, struct table_box *box, int axis)
-{
-    int hits, lo = box->lo[axis], hi = box->hi[axis];
-    while (hi + 1 < c->grid.n[axis] && slab(c, box, axis, hi + 1, &hits))
-        hi++;
-    while (lo > 0 && slab(c, box, axis, lo - 1, &hits))
-        lo--;
-    bool all = lo == 0 && hi == c->grid.n[axis] - 1;
-    /* Devices are not in any order, and keys name one or none. */
-    if (c->grid.axis[axis]->kind == VC_KEY_TEXT && !all)
-        return;
-    /* Communicators that cannot be are no reason to name more than there is. */
-    while (!all && hi > box->hi[axis] && slab(c, box, axis, hi, &hits) && hits == 0)
-        hi--;
-    while (!all && lo < box->lo[axis] && slab(c, box, axis, lo, &hits) && hits == 0)
-        lo++;
-    box->lo[axis] = lo;
-    box->hi[axis] = hi;
-}
-
-static bool inside(const struct compare *c, const struct table_box *box, int cell)
-{
-    int at[VC_KEYS_MAX];
-    table_grid_coordinates(&c->grid, cell, at);
-    for (int a = 0; a < c->grid.axes; a++)
-        if (at[a] < box->lo[a] || at[a] > box->hi[a])
-            return false;
-    return true;
-}
-
-static void tell(const struct compare *c, const struct way *w, const struct table_box *box)
-{
-    struct table_difference d = w->d;
-    table_grid_keys(&c->grid, box, &d.where, &d.no_device);
-    if (w->is_device)
-        c->to->device(c->to->arg, &d.where, d.no_device, w->row);
-    else
-        c->to->choice(c->to->arg, &d);
-}
-
-/* How many cells of the box are not yet told. */
-static size_t news(const struct compare *c, const struct table_box *box, const struct hit *hit, size_t n)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++)
-        count += c->mark[hit[i].cell] == MARK_HIT && inside(c, box, hit[i].cell);
-    return count;
-}
-
-/* The box that says most, of some that begin everywhere among the cells not yet told. */
-static struct table_box best_box(const struct compare *c, const struct hit *hit, size_t n, size_t left)
-{
-    enum { TRIED = 32 };
-    struct table_box best;
-    size_t most = 0, step = left > TRIED ? left / TRIED : 1, seen = 0;
-    memset(&best, 0, sizeof best);
-    for (size_t i = 0; i < n; i++) {
-        struct table_box box;
-        if (c->mark[hit[i].cell] != MARK_HIT || seen++ % step != 0)
-            continue;
-        table_grid_coordinates(&c->grid, hit[i].cell, box.lo);
-        memcpy(box.hi, box.lo, sizeof box.hi);
-        for (int a = 0; a < c->grid.axes; a++)
-            grow(c, &box, a);
-        size_t says = news(c, &box, hit, n);
-        if (says > most) {
-            most = says;
-            best = box;
-        }
-    }
-    return best;
-}
-
-static void tell_way(struct compare *c, const struct hit *hit, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        c->mark[hit[i].cell] = MARK_HIT;
-    for (size_t left = n; left > 0;) {
-        struct table_box box = best_box(c, hit, n, left);
-        left -= news(c, &box, hit, n);
-        for (size_t i = 0; i < n; i++)
-            if (inside(c, &box, hit[i].cell))
-                c->mark[hit[i].cell] = MARK_DONE;
-        tell(c, &c->way[hit[0].way], &box);
-    }
-    for (size_t i = 0; i < n; i++)
-        c->mark[hit[i].cell] = MARK_NO;
+    return false;
 }
 
 /* Collectives, then sizes; devices at the end. */
-static int by_call(const struct way *a, const struct way *b)
+static int by_call(const void *x, const void *y)
 {
+    const struct difference *f = x, *g = y;
+    const struct table_difference *a = &f->d, *b = &g->d;
     if (a->is_device != b->is_device)
         return a->is_device - b->is_device;
-    if (a->d.coll != b->d.coll)
-        return (int)a->d.coll - (int)b->d.coll;
-    if (a->d.commutative != b->d.commutative)
-        return (int)a->d.commutative - (int)b->d.commutative;
-    return a->d.bytes.min < b->d.bytes.min ? -1 : a->d.bytes.min > b->d.bytes.min;
+    if (a->coll != b->coll)
+        return (int)a->coll - (int)b->coll;
+    if (a->commutative != b->commutative)
+        return (int)a->commutative - (int)b->commutative;
+    return a->bytes.min != b->bytes.min ? (a->bytes.min < b->bytes.min ? -1 : 1) : f->first - g->first;
 }
 
-static int by_way(const void *x, const void *y, void *arg)
+int table_compare(const struct vc_table_doc file[2],
+                  void (*tell)(void *arg, const struct table_difference *d), void *arg)
 {
-    const struct compare *c = arg;
-    const struct hit *a = x, *b = y;
-    if (a->way == b->way)
-        return a->cell < b->cell ? -1 : a->cell > b->cell;
-    int order = by_call(&c->way[a->way], &c->way[b->way]);
-    return order ? order : a->way - b->way;
-}
-
-static void tell_all(struct compare *c)
-{
-    if (c->nhits > 0)
-        qsort_r(c->hit, c->nhits, sizeof *c->hit, by_way, c);
-    for (size_t from = 0, to; from < c->nhits; from = to) {
-        for (to = from; to < c->nhits && c->hit[to].way == c->hit[from].way; to++)
-            ;
-        tell_way(c, c->hit + from, to - from);
-    }
-}
-
-/* Everything possible, nothing forced: a difference of tables is none of somebody's settings. */
-static void neutral(struct vc_params *p)
-{
-    memset(p, 0, sizeof *p);
-    p->channels = VC_CHAN_SHM | VC_CHAN_MPI | VC_CHAN_VERBS;
-    p->colls = (1u << VC_COLL_ACCELERATED) - 1;
-    p->shm_bulk = 1;
-    p->cma = true;
-}
-
-int table_compare(const struct vc_table *a, const struct vc_table *b, const struct table_differ *to)
-{
-    struct compare c = {.table = {a, b}, .to = to};
-    const struct vc_table *const all[] = {a, b, vc_table_builtin()};
-    neutral(&c.params);
-    int err = table_grid_make(all, 3, &c.grid);
-    c.mark = err == VC_OK ? calloc((size_t)c.grid.cells, 1) : NULL;
-    if (err == VC_OK && !c.mark)
-        err = vc_fail(VC_ERR_NOMEM, "out of memory for the comparison of tables");
-    for (int cell = 0; err == VC_OK && cell < c.grid.cells; cell++)
-        err = compare_cell(&c, cell);
-    if (err == VC_OK)
-        tell_all(&c);
-    free(c.hit);
-    free(c.way);
-    free(c.mark);
-    table_grid_free(&c.grid);
+    struct compare c = {
+        .table = {file[0].rows, file[1].rows},
+        .params = {.channels = VC_CHAN_SHM | VC_CHAN_MPI | VC_CHAN_VERBS,
+                   .colls = (1u << VC_COLL_ACCELERATED) - 1,
+                   .shm_bulk = 1,
+                   .cma = true},
+        .set = calloc(SETS_MAX, sizeof *c.set),
+    };
+    int err = c.set ? find_places(&c, file) : no_memory();
+    for (int p = 0; p < c.n && err == VC_OK; p++)
+        err = compare_place(&c, p);
+    if (c.nfound > 0)
+        qsort(c.found, (size_t)c.nfound, sizeof *c.found, by_call);
+    for (int i = 0; i < c.nfound && err == VC_OK; i++)
+        where(&c, &c.found[i], &c.found[i].d.where);
+    for (int i = 0; i < c.nfound && err == VC_OK; i++)
+        if (!is_told(&c, i))
+            tell(arg, &c.found[i].d);
+    free(c.found);
+    free(c.set);
+    free(c.at);
     return err;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `vcoll tune diff`: where two tables choose differently; what they say in other words is the same. */
-#include "tools/table/diff.h"
+#include "tools/table/compare.h"
 
 #include "tools/vcoll/tools.h"
 #include "transport/base.h"
@@ -18,20 +18,22 @@ static const struct argp_option options[] = {
     {0, 0, 0, 0, 0, 0},
 };
 
-static const char doc[] =
-    "Shows where two tables choose differently: for each collective the communicators and sizes, what A and "
-    "B "
-    "run there, and what they measured. Looked at are all combinations of the borders in both tables' rows, "
-    "with algorithms that cannot run there passed over, and the built-in rules behind. A and B are files, "
-    "none "
-    "(the built-in rules) or auto (the table in use here)."
-    "\v"
-    "Examples:\n"
-    "  vcoll tune diff old.json new.json\n"
-    "  vcoll tune diff none table.json     what does the table change?\n"
-    "\n"
-    "Settings of this shell do not count.\n"
-    "Exit status, as diff's: 0 the same choices, 1 different ones, 2 trouble.";
+static const char doc[] = "Shows where two tables choose differently: for each collective the communicators "
+                          "and sizes, what A and B run "
+                          "there, and what they measured. Looked at are the communicators on which either "
+                          "table was measured, and the "
+                          "smallest and largest of those that rows of both hold for, at all sizes, with "
+                          "algorithms that cannot run there "
+                          "passed over and the built-in rules behind. A and B are files, none (the built-in "
+                          "rules) or auto (the table in "
+                          "use here)."
+                          "\v"
+                          "Examples:\n"
+                          "  vcoll tune diff old.json new.json\n"
+                          "  vcoll tune diff none table.json     what does the table change?\n"
+                          "\n"
+                          "Settings of this shell do not count.\n"
+                          "Exit status, as diff's: 0 the same choices, 1 different ones, 2 trouble.";
 
 struct request {
     const char *table[2];
@@ -64,36 +66,35 @@ static const struct argp argp = {options, parse, "A B", doc, NULL, NULL, NULL};
 /* ---- what is printed ---- */
 
 struct printer {
-    const struct table_file *file;
+    const struct vc_table_doc *file;
     json_t *list; /* NULL: text */
     int n;
 };
 
 /* Both at the same size where that is possible: a table mostly has measured the other one's choice, too. */
-static void find_times(const struct printer *p, const struct table_difference *d,
-                       struct table_evidence out[2])
+static void find_times(const struct printer *p, const struct table_difference *d, struct vc_evidence out[2])
 {
     for (int i = 0; i < 2; i++)
-        out[i] = table_evidence(p->file[i].json, d->coll, &d->where, d->bytes, &d->choice[i]);
+        out[i] = vc_measured_evidence(p->file[i].json, d->coll, &d->where, d->bytes, &d->choice[i]);
     for (int i = 0; i < 2; i++) {
         if (out[i].rounds || !out[1 - i].rounds)
             continue;
         struct vc_range at = {out[1 - i].bytes, out[1 - i].bytes};
-        out[i] = table_evidence(p->file[1 - i].json, d->coll, &d->where, at, &d->choice[i]);
+        out[i] = vc_measured_evidence(p->file[1 - i].json, d->coll, &d->where, at, &d->choice[i]);
     }
 }
 
-static void print_text(const struct table_difference *d, const struct table_evidence e[2], const char *where,
+static void print_text(const struct table_difference *d, const struct vc_evidence e[2], const char *place,
                        char choice[2][VC_CHOICE_TEXT])
 {
     char bytes[64], time[2][32], at[2][32];
     const char *operator= table_operator_text(d->commutative);
-    printf("%s, %s, %s%s%s: %s -> %s", vc_coll_name(d->coll), where,
+    printf("%s, %s, %s%s%s: %s -> %s", vc_coll_name(d->coll), place,
            table_bytes_text(d->bytes, bytes, sizeof bytes), operator[0] ? ", operator " : "", operator,
            choice[0], choice[1]);
     for (int i = 0; i < 2; i++) {
-        table_time_text(e[i].rounds ? e[i].median : NAN, time[i], sizeof time[i]);
-        table_bytes_text((struct vc_range){e[i].bytes, e[i].bytes}, at[i], sizeof at[i]);
+        table_time_text(e[i].median, time[i], sizeof time[i]);
+        table_size_text(e[i].bytes, at[i], sizeof at[i]);
     }
     if (e[0].rounds && e[1].rounds && e[0].bytes == e[1].bytes)
         printf(", measured %s -> %s at %s", time[0], time[1], at[0]);
@@ -104,49 +105,36 @@ static void print_text(const struct table_difference *d, const struct table_evid
     printf("\n");
 }
 
-static json_t *seconds(const struct table_evidence *e)
+static void print_choice(const struct printer *p, const struct table_difference *d, const char *place)
 {
-    return e->rounds && isfinite(e->median) ? json_real(e->median) : json_null();
-}
-
-static void print_choice(void *arg, const struct table_difference *d)
-{
-    struct printer *p = arg;
-    struct table_evidence e[2];
-    char where[TABLE_TEXT], choice[2][VC_CHOICE_TEXT];
-    p->n++;
+    struct vc_evidence e[2];
+    char choice[2][VC_CHOICE_TEXT];
     find_times(p, d, e);
-    table_keys_text(&d->where, where, sizeof where);
-    if (d->no_device)
-        snprintf(where + strlen(where), sizeof where - strlen(where), ", another RDMA device or none");
     for (int i = 0; i < 2; i++)
         vc_choice_format(&d->choice[i], choice[i], sizeof choice[i]);
     if (!p->list) {
-        print_text(d, e, where, choice);
+        print_text(d, e, place, choice);
         return;
     }
-    json_t *max = d->bytes.max == UINT64_MAX ? json_null() : json_integer((json_int_t)d->bytes.max);
-    json_array_append_new(p->list,
-                          json_pack("{s:s, s:s, s:[I,o], s:s, s:[s,s], s:[o,o]}", "collective",
-                                    vc_coll_name(d->coll), "where", where, "bytes", (json_int_t)d->bytes.min,
-                                    max, "operator", table_operator_text(d->commutative), "choice", choice[0],
-                                    choice[1], "median", seconds(&e[0]), seconds(&e[1])));
+    json_array_append_new(
+        p->list, json_pack("{s:s, s:s, s:[I,o], s:s, s:[s,s], s:[o,o]}", "collective", vc_coll_name(d->coll),
+                           "where", place, "bytes", (json_int_t)d->bytes.min, table_bound_json(d->bytes.max),
+                           "operator", table_operator_text(d->commutative), "choice", choice[0], choice[1],
+                           "median", table_seconds_json(e[0].median), table_seconds_json(e[1].median)));
 }
 
-static void print_device(void *arg, const struct vc_row_keys *where, bool no_device,
-                         const struct vc_device_row *const row[2])
+static void print_difference(void *arg, const struct table_difference *d)
 {
     struct printer *p = arg;
     char place[TABLE_TEXT], what[2][2 * TABLE_TEXT];
     p->n++;
-    table_keys_text(where, place, sizeof place);
-    if (no_device)
-        snprintf(place + strlen(place), sizeof place - strlen(place), ", another RDMA device or none");
-    for (int i = 0; i < 2; i++) {
-        snprintf(what[i], sizeof what[i], "left as it is");
-        if (row[i])
-            table_device_text(row[i], what[i], sizeof what[i]);
+    table_keys_text(&d->where, place, sizeof place);
+    if (!d->is_device) {
+        print_choice(p, d, place);
+        return;
     }
+    for (int i = 0; i < 2; i++)
+        table_device_text(d->row[i], what[i], sizeof what[i]);
     if (p->list)
         json_array_append_new(p->list,
                               json_pack("{s:s, s:[s,s]}", "where", place, "device", what[0], what[1]));
@@ -154,11 +142,10 @@ static void print_device(void *arg, const struct vc_row_keys *where, bool no_dev
         printf("devices, %s: %s -> %s\n", place, what[0], what[1]);
 }
 
-static int compare(const struct request *r, const struct table_file file[2])
+static int compare(const struct request *r, const struct vc_table_doc file[2])
 {
     struct printer p = {.file = file, .list = r->json ? json_array() : NULL};
-    const struct table_differ to = {print_choice, print_device, &p};
-    if (table_compare(file[0].rows, file[1].rows, &to) != VC_OK) {
+    if (table_compare(file, print_difference, &p) != VC_OK) {
         fprintf(stderr, "%s: %s\n", who, vc_error_text());
         json_decref(p.list);
         return TROUBLE;
@@ -172,7 +159,7 @@ static int compare(const struct request *r, const struct table_file file[2])
 int table_diff(int argc, char **argv)
 {
     struct request r = {.json = false};
-    struct table_file file[2];
+    struct vc_table_doc file[2];
     char path[2][PATH_MAX];
     struct vc_params params;
     memset(file, 0, sizeof file);
@@ -188,7 +175,7 @@ int table_diff(int argc, char **argv)
     }
     if (code == SAME)
         code = compare(&r, file);
-    table_close(&file[0]);
-    table_close(&file[1]);
+    vc_table_doc_close(&file[0]);
+    vc_table_doc_close(&file[1]);
     return code;
 }

@@ -62,19 +62,13 @@ static const struct argp argp = {options, parse, "[TABLE]", doc, NULL, NULL, NUL
 
 struct dump {
     const struct request *r;
-    struct table_file file, builtin;
+    struct vc_table_doc file, builtin;
 };
 
-static const json_t *last_rule(const struct table_file *f)
-{
-    const json_t *rules = json_object_get(f->json, "rules");
-    return json_array_get(rules, json_array_size(rules) - 1);
-}
-
 /* Whether the built-in rules follow: not behind a table whose default row is native. */
-static bool hands_on(const struct table_file *f)
+static bool hands_on(const struct vc_table_doc *f)
 {
-    const char *name = f->json ? json_string_value(json_object_get(last_rule(f), "algorithm")) : NULL;
+    const char *name = f->json ? json_string_value(json_object_get(table_default_row(f), "algorithm")) : NULL;
     return !name || strcmp(name, "builtin") == 0;
 }
 
@@ -95,7 +89,7 @@ static void print_row(const struct vc_row *r)
 }
 
 /* By collective, because calls of one never meet rows of another. */
-static void print_rules(const struct table_file *f)
+static void print_rules(const struct vc_table_doc *f)
 {
     const struct vc_table *t = f->rows;
     printf("  %-5s  %-9s  %-18s  %-11s  %-44s  %s\n", "rule", "call", "bytes", "operator", "where", "runs");
@@ -104,7 +98,7 @@ static void print_rules(const struct table_file *f)
             if (t->row[i].coll == (enum vc_coll)c && t->row[i].index != default_index(t))
                 print_row(&t->row[i]);
     printf("  [%d]  all else: %s\n", default_index(t),
-           json_string_value(json_object_get(last_rule(f), "algorithm")));
+           json_string_value(json_object_get(table_default_row(f), "algorithm")));
 }
 
 static void print_devices(const struct vc_table *t)
@@ -139,7 +133,7 @@ static void print_origin(const json_t *table)
 
 static int print_text(const struct dump *d)
 {
-    const struct table_file *f = &d->file;
+    const struct vc_table_doc *f = &d->file;
     if (f->rows) {
         printf("Table %s (fnv1a64:%016" PRIx64 "), first match wins:\n", f->path, f->rows->checksum);
         if (!d->r->rules_only)
@@ -160,9 +154,9 @@ static int print_text(const struct dump *d)
 
 static int all_rules(const struct dump *d, struct table_rules *list)
 {
-    int err = d->file.rows ? table_rules_add(list, &d->file, 0) : VC_OK;
+    int err = d->file.rows ? table_rules_add(list, &d->file, NULL) : VC_OK;
     if (err == VC_OK && hands_on(&d->file))
-        err = table_rules_add(list, &d->builtin, 1);
+        err = table_rules_add(list, &d->builtin, NULL);
     if (err == VC_OK)
         err = table_rules_split(list);
     if (err == VC_OK)
@@ -184,7 +178,7 @@ static json_t *whole(const struct dump *d)
     }
     const char *key;
     json_t *v;
-    json_array_append_new(rules, json_copy((json_t *)last_rule(hands_on(&d->file) ? &d->builtin : &d->file)));
+    json_array_append_new(rules, json_copy(table_default_row(hands_on(&d->file) ? &d->builtin : &d->file)));
     json_object_foreach(d->file.json, key, v)
     {
         bool kept = strcmp(key, "devices") == 0 || !d->r->rules_only;
@@ -194,23 +188,21 @@ static json_t *whole(const struct dump *d)
             json_object_set(out, key, rules);
     }
     json_object_set_new(out, "rules", rules);
-    if (table_seal(out) != VC_OK) {
-        json_decref(out);
-        return NULL;
-    }
     return out;
 }
 
 static int print_table(const struct dump *d)
 {
     json_t *out = whole(d);
-    if (!out) {
-        fprintf(stderr, "%s: %s\n", who, vc_error_text());
-        return EXIT_FAILURE;
-    }
-    table_write(stdout, out); /* table_flush() tells of errors */
+    char *text = vc_table_text(out);
+    if (text)
+        fputs(text, stdout); /* table_flush() tells of errors */
+    else
+        fprintf(stderr, "%s: out of memory\n", who);
     json_decref(out);
-    return table_flush(who, EXIT_SUCCESS);
+    int code = table_flush(who, text ? EXIT_SUCCESS : EXIT_FAILURE);
+    free(text);
+    return code;
 }
 
 int table_dump(int argc, char **argv)
@@ -223,11 +215,13 @@ int table_dump(int argc, char **argv)
         return VC_EXIT_USAGE;
     int code = EXIT_FAILURE;
     table_settings(who, &params);
-    if (table_open_builtin(&d.builtin) != VC_OK || table_open_used(r.table, &params, path, &d.file) != VC_OK)
+    const char *builtin = vc_table_builtin_text();
+    if (vc_table_doc_parse(builtin, strlen(builtin), "built-in", &d.builtin) != VC_OK ||
+        table_open_used(r.table, &params, path, &d.file) != VC_OK)
         fprintf(stderr, "%s\n", vc_error_text());
     else
         code = r.json ? print_table(&d) : print_text(&d);
-    table_close(&d.file);
-    table_close(&d.builtin);
+    vc_table_doc_close(&d.file);
+    vc_table_doc_close(&d.builtin);
     return code;
 }

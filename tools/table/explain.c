@@ -5,7 +5,7 @@
 #include "coll/info.h"
 #include "tools/vcoll/tools.h"
 #include "transport/base.h"
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -255,7 +255,7 @@ static int explain(struct explain_request *r)
     else
         code = explain_call(r, &key.key);
     table_key_free(&key);
-    table_close(&r->file);
+    vc_table_doc_close(&r->file);
     return code == EXIT_SUCCESS && !settings ? EXIT_FAILURE : code;
 }
 

@@ -14,7 +14,7 @@ struct explain_request {
     bool sized; /**< --bytes was given */
     bool json;
     struct vc_params params;
-    struct table_file file;
+    struct vc_table_doc file;
 };
 
 /** One call: rows, the one taken, what was measured near it. The exit code. */

@@ -1,63 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tables in files, and out of them. */
+/* Tables and settings that verbs begin with, and the output that they end with. */
 #include "tools/table/tool.h"
 
-#include "transport/base.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int open_text(const char *text, size_t len, const char *origin, struct table_file *out)
+int table_open_used(const char *given, const struct vc_params *params, char *path_buf,
+                    struct vc_table_doc *out)
 {
-    memset(out, 0, sizeof *out);
-    out->path = origin;
-    int err = vc_table_parse(text, len, origin, &out->rows);
-    if (err != VC_OK)
-        return err;
-    json_error_t why;
-    out->json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
-    if (!out->json) {
-        err = vc_fail(VC_ERR_INVAL, "%s:%d:%d: %s", origin, why.line, why.column, why.text);
-        table_close(out);
-    }
-    return err;
-}
-
-int table_open(const char *path, struct table_file *out)
-{
-    char *text = NULL;
-    size_t len = 0;
-    memset(out, 0, sizeof *out);
-    int err = vc_table_read(path, &text, &len);
-    if (err == VC_OK)
-        err = open_text(text, len, path, out);
-    free(text);
-    return err;
-}
-
-int table_open_builtin(struct table_file *out)
-{
-    const char *text = vc_table_builtin_text();
-    return open_text(text, strlen(text), "built-in", out);
-}
-
-int table_open_used(const char *given, const struct vc_params *params, char *path_buf, struct table_file *out)
-{
-    memset(out, 0, sizeof *out);
-    out->path = "built-in";
+    *out = (struct vc_table_doc){.path = "built-in"};
     if (given && strcmp(given, "auto") != 0 && strcmp(given, "none") != 0)
-        return table_open(given, out);
+        return vc_table_doc_open(given, out);
     int err = vc_table_locate(given ? given : params->table, path_buf, PATH_MAX);
-    return err == VC_OK && path_buf[0] ? table_open(path_buf, out) : err;
-}
-
-void table_close(struct table_file *f)
-{
-    vc_table_free(f->rows);
-    json_decref(f->json);
-    memset(f, 0, sizeof *f);
+    return err == VC_OK && path_buf[0] ? vc_table_doc_open(path_buf, out) : err;
 }
 
 bool table_settings(const char *who, struct vc_params *params)
@@ -74,64 +32,20 @@ bool table_settings(const char *who, struct vc_params *params)
     return report.error[0] == '\0';
 }
 
-/* ---- writing ---- */
-
-static bool write_value(FILE *out, const json_t *v)
+json_t *table_default_row(const struct vc_table_doc *d)
 {
-    return json_dumpf(v, out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(7)) == 0;
+    const json_t *rules = json_object_get(d->json, "rules");
+    return json_array_get(rules, json_array_size(rules) - 1);
 }
 
-static bool write_array(FILE *out, const json_t *array)
+json_t *table_bound_json(uint64_t n)
 {
-    size_t i, n = json_array_size(array);
-    const json_t *v;
-    bool good = fputs(n ? "[\n" : "[", out) >= 0;
-    json_array_foreach(array, i, v) good =
-        good && fputs("  ", out) >= 0 && write_value(out, v) && fputs(i + 1 < n ? ",\n" : "\n", out) >= 0;
-    return good && fputs(n ? " ]" : "]", out) >= 0;
+    return n == UINT64_MAX ? json_null() : json_integer((json_int_t)n);
 }
 
-bool table_write(FILE *out, const json_t *table)
+json_t *table_seconds_json(double seconds)
 {
-    const char *key;
-    json_t *v;
-    size_t left = json_object_size(table);
-    bool good = fputs("{\n", out) >= 0;
-    json_object_foreach((json_t *)table, key, v)
-    {
-        good = good && fprintf(out, " \"%s\": ", key) > 0;
-        good = good && (json_is_array(v) ? write_array(out, v) : write_value(out, v));
-        good = good && fputs(--left ? ",\n" : "\n", out) >= 0;
-    }
-    return good && fputs("}\n", out) >= 0;
-}
-
-/* What is written is what the checksum is about: numbers lose digits on their way to the file. */
-static char *written(const json_t *table, size_t *len)
-{
-    char *text = NULL;
-    FILE *f = open_memstream(&text, len);
-    if (!f)
-        return NULL;
-    bool good = table_write(f, table);
-    if (fclose(f) != 0 || !good) {
-        free(text);
-        return NULL;
-    }
-    return text;
-}
-
-int table_seal(json_t *table)
-{
-    size_t len = 0;
-    char *text = written(table, &len), *canonical = text ? vc_table_canonical(text, len) : NULL;
-    char sum[48];
-    if (canonical)
-        snprintf(sum, sizeof sum, "fnv1a64:%016" PRIx64, vc_table_checksum(canonical));
-    bool good = canonical && json_object_set_new(table, "checksum", json_string(sum)) == 0;
-    free(canonical);
-    free(text);
-    return good ? VC_OK : vc_fail(VC_ERR_NOMEM, "out of memory for the checksum of a table");
+    return isfinite(seconds) ? json_real(seconds) : json_null();
 }
 
 int table_flush(const char *who, int code)

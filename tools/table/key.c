@@ -4,7 +4,7 @@
 #include "transport/topology/cpus.h"
 #include "transport/topology/platform.h"
 #include "transport/topology/rdma.h"
-#include "tune/table/key_info.h"
+#include "tune/table/table.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

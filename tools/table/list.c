@@ -1,108 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rules of one or several tables as a list that can be cut, settled (table_settle.c), sorted and written. */
+/* Rules of one or several tables as a list that can be cut and written as rules of one table. */
 #include "coll/info.h"
 #include "tools/table/tool.h"
 
 #include "transport/base.h"
-#include "tune/table/internal.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- sets of calls ---- */
-
-bool table_rules_meet(const struct table_rule *a, const struct table_rule *b)
+bool table_same_choice(const struct vc_row *a, const struct vc_row *b)
 {
-    return a->coll == b->coll && vc_range_meets(a->bytes, b->bytes) &&
-           (!a->commutative || !b->commutative || a->commutative == b->commutative) &&
-           vc_row_keys_meet(&a->keys, &b->keys);
+    return a->builtin == b->builtin && (a->builtin || vc_choice_same(&a->choice, &b->choice));
 }
 
-/* Whatever matches b matches a, and then a is taken or b could not be taken either: what the language calls
- * a row that can never be taken. */
-static bool hides(const struct table_rule *a, const struct table_rule *b)
-{
-    if (a->coll != b->coll || !vc_range_covers(a->bytes, b->bytes) ||
-        !(a->commutative == VC_ANY || a->commutative == b->commutative) ||
-        !vc_row_keys_cover(&a->keys, &b->keys))
-        return false;
-    if (a->final)
-        return true;
-    const struct vc_alg_choice *x = &a->row->choice, *y = &b->row->choice;
-    return x->alg == y->alg && (x->channel == VC_CHANNEL_AUTO || x->channel == y->channel);
-}
-
-/* Whether no call can use what was left of it. */
-static bool impossible(const struct table_rule *r)
-{
-    if (!r->row || !r->bytes_cut)
-        return false;
-    struct vc_row row = *r->row;
-    row.bytes = r->bytes;
-    return vc_row_impossible(&row) != NULL;
-}
-
-bool table_rules_alike(const struct table_rule *a, const struct table_rule *b)
-{
-    return a->coll == b->coll && a->commutative == b->commutative && vc_row_keys_same(&a->keys, &b->keys);
-}
-
-bool table_rules_same_choice(const struct table_rule *a, const struct table_rule *b)
-{
-    if (!a->row || !b->row)
-        return a->json && b->json && json_equal(a->json, b->json);
-    if (a->row->builtin || b->row->builtin)
-        return a->row->builtin && b->row->builtin;
-    return vc_choice_same(&a->row->choice, &b->row->choice);
-}
-
-/* ---- what rows do not take ---- */
-
-static bool is_pow2(uint64_t n)
-{
-    return n && !(n & (n - 1));
-}
-
-/* Whether the restriction passes some call on that the row matches (and not all of them: those rows are
- * errors). */
-static bool passes(enum vc_restriction bit, const struct vc_row *r)
-{
-    const struct vc_row_keys *k = &r->keys;
-    bool reduction = vc_coll_reduces(r->coll);
-    switch (bit) {
-    case VC_NEEDS_COMMUTATIVE:
-        return reduction && r->commutative == VC_ANY;
-    case VC_NEEDS_POW2_SIZE:
-        return k->ranks.min != k->ranks.max || !is_pow2(k->ranks.min);
-    case VC_NEEDS_EVEN_SIZE:
-        return k->ranks.min != k->ranks.max;
-    case VC_NEEDS_ONE_NODE:
-        return k->nodes.max > 1;
-    case VC_NEEDS_UNIFORM_NODES:
-        return k->nodes.max > 1 && !(k->ranks.min == k->ranks.max && k->nodes.min == k->nodes.max &&
-                                     k->ppn.min == k->ppn.max && k->nodes.min * k->ppn.min == k->ranks.min);
-    case VC_NEEDS_MIN_COUNT:
-        return reduction && r->bytes.min < (k->ranks.max == UINT64_MAX ? UINT64_MAX : 8 * k->ranks.max);
-    case VC_NEEDS_BLOCK_NODES:
-    case VC_NEEDS_BLOCK_OR_COMM:
-    case VC_PLACEMENT_FREE:
-        break;
-    }
-    return false;
-}
-
-unsigned table_row_passes(const struct vc_row *r)
-{
-    unsigned rest = r->builtin ? 0 : r->choice.alg->restrictions & ~(unsigned)VC_PLACEMENT_FREE, bits = 0;
-    for (; rest; rest &= rest - 1) {
-        enum vc_restriction bit = (enum vc_restriction)(rest & -rest);
-        bits |= passes(bit, r) ? (unsigned)bit : 0;
-    }
-    return bits;
-}
-
-/* ---- the list ---- */
-
-int table_rules_push(struct table_rules *list, const struct table_rule *r)
+static int push(struct table_rules *list, const struct table_rule *r)
 {
     if (list->n == list->cap) {
         int cap = list->cap ? 2 * list->cap : 64;
@@ -122,92 +32,46 @@ void table_rules_free(struct table_rules *list)
     memset(list, 0, sizeof *list);
 }
 
-/* Whether its row always decides: what asks nothing of the communicator cannot refuse it. */
-static bool decides(const struct vc_row *row)
+int table_rules_add(struct table_rules *list, const struct vc_table_doc *d, const bool *skip)
 {
-    return row->builtin || row->choice.alg->kind == VC_ALG_NATIVE;
-}
-
-int table_rules_add(struct table_rules *list, const struct table_file *f, int file)
-{
-    const json_t *rules = json_object_get(f->json, "rules");
+    const json_t *rules = json_object_get(d->json, "rules");
     int last = (int)json_array_size(rules) - 1, err = VC_OK;
-    for (int i = 0; err == VC_OK && i < f->rows->nrows; i++) {
-        const struct vc_row *row = &f->rows->row[i];
-        if (row->index == last)
-            continue;
+    for (int i = 0; err == VC_OK && i < d->rows->nrows; i++) {
+        const struct vc_row *row = &d->rows->row[i];
         const struct table_rule r = {
-            .coll = (int)row->coll,
-            .keys = row->keys,
-            .commutative = row->commutative,
-            .bytes = row->bytes,
-            .final = decides(row),
-            .json = json_array_get(rules, (size_t)row->index),
-            .row = row,
-            .file = file,
-            .order = i,
-        };
-        err = table_rules_push(list, &r);
-    }
-    return err;
-}
-
-int table_rules_add_devices(struct table_rules *list, const struct table_file *f, int file)
-{
-    const json_t *devices = json_object_get(f->json, "devices");
-    int err = VC_OK;
-    for (int i = 0; err == VC_OK && i < f->rows->ndevices; i++) {
-        const struct vc_device_row *row = &f->rows->device[i];
-        const struct table_rule r = {
-            .coll = -1,
-            .keys = row->keys,
-            .bytes = {0, UINT64_MAX},
-            .final = true,
-            .json = json_array_get(devices, (size_t)row->index),
-            .file = file,
-            .order = i,
-        };
-        err = table_rules_push(list, &r);
+            .row = *row, .json = json_array_get(rules, (size_t)row->index), .origin = d->path};
+        if (row->index != last && !(skip && skip[i]))
+            err = push(list, &r);
     }
     return err;
 }
 
 /* ---- cutting ---- */
 
-static bool overlap_in_part(const struct table_rule *a, const struct table_rule *b)
-{
-    return table_rules_alike(a, b) && vc_range_meets(a->bytes, b->bytes) &&
-           !vc_range_covers(a->bytes, b->bytes) && !vc_range_covers(b->bytes, a->bytes);
-}
-
 /* The two halves of rule j, at the border that an earlier rule has inside it. */
 static int split(struct table_rules *list, int j, struct vc_range by)
 {
     struct table_rule half = list->rule[j];
-    bool below = by.min <= half.bytes.min; /* the part in common is the lower one */
+    bool below = by.min <= half.row.bytes.min; /* the part in common is the lower one */
     uint64_t border = below ? by.max : by.min - 1;
-    int err = table_rules_push(list, &half);
+    int err = push(list, &half);
     if (err != VC_OK)
         return err;
     memmove(&list->rule[j + 1], &list->rule[j], (size_t)(list->n - 1 - j) * sizeof *list->rule);
-    list->rule[j].bytes.max = border;
-    list->rule[j + 1].bytes.min = border + 1;
-    list->rule[j].bytes_cut = list->rule[j + 1].bytes_cut = true;
+    list->rule[j].row.bytes.max = border;
+    list->rule[j + 1].row.bytes.min = border + 1;
+    list->rule[j].cut = list->rule[j + 1].cut = true;
     return VC_OK;
 }
 
 int table_rules_split(struct table_rules *list)
 {
-    for (int j = 0; j < list->n; j++) {
-        for (int i = 0; i < j; i++) {
-            if (!overlap_in_part(&list->rule[i], &list->rule[j]))
-                continue;
-            int err = split(list, j, list->rule[i].bytes);
-            if (err != VC_OK)
-                return err;
-        }
-    }
-    return VC_OK;
+    int err = VC_OK;
+    for (int j = 0; j < list->n; j++)
+        for (int i = 0; i < j && err == VC_OK; i++)
+            if (vc_row_overlaps(&list->rule[i].row, &list->rule[j].row))
+                err = split(list, j, list->rule[i].row.bytes);
+    return err;
 }
 
 void table_rules_prune(struct table_rules *list,
@@ -216,14 +80,15 @@ void table_rules_prune(struct table_rules *list,
 {
     int n = 0;
     for (int j = 0; j < list->n; j++) {
-        const struct table_rule *by = NULL;
+        const struct table_rule *r = &list->rule[j], *by = NULL;
         for (int i = 0; i < n && !by; i++)
-            if (hides(&list->rule[i], &list->rule[j]))
+            if (vc_row_hides(&list->rule[i].row, &r->row))
                 by = &list->rule[i];
-        if (!by && !impossible(&list->rule[j]))
-            list->rule[n++] = list->rule[j];
-        else if (by && tell)
-            tell(arg, &list->rule[j], by);
+        if (by && tell)
+            tell(arg, r, by);
+        /* What was cut may be left with sizes that its algorithm refuses. */
+        if (!by && !(r->cut && vc_row_impossible(&r->row)))
+            list->rule[n++] = *r;
     }
     list->n = n;
 }
@@ -251,17 +116,9 @@ static json_t *body(const struct table_rule *r, bool measured)
     json_object_del(o, "collective");
     if (!measured)
         json_object_del(o, "measured");
-    if (r->ranks_cut)
-        json_object_set_new(o, "ranks",
-                            json_pack("[I, o]", (json_int_t)r->keys.ranks.min,
-                                      r->keys.ranks.max == UINT64_MAX
-                                          ? json_null()
-                                          : json_integer((json_int_t)r->keys.ranks.max)));
-    if (r->bytes_cut && r->bytes.min == 0 && r->bytes.max == UINT64_MAX)
-        json_object_del(o, "bytes");
-    else if (r->bytes_cut)
+    if (r->cut)
         json_object_set_new(o, "bytes",
-                            json_pack("[o, o]", size_json(r->bytes.min), size_json(r->bytes.max)));
+                            json_pack("[o, o]", size_json(r->row.bytes.min), size_json(r->row.bytes.max)));
     return o;
 }
 
@@ -271,7 +128,7 @@ static json_t *rule_json(json_t *rest, json_t *colls)
     json_t *o = json_object();
     if (json_array_size(colls) == 1)
         json_object_set(o, "collective", json_array_get(colls, 0));
-    else if (json_array_size(colls) > 1 && json_array_size(colls) < VC_COLL_ACCELERATED)
+    else if (json_array_size(colls) < VC_COLL_ACCELERATED)
         json_object_set(o, "collective", colls);
     json_object_update(o, rest);
     json_decref(rest);
@@ -284,9 +141,10 @@ json_t *table_rules_json(const struct table_rules *list, bool measured)
     json_t *all = json_array(), *open = NULL, *colls = NULL;
     bool good = all != NULL;
     for (int i = 0; good && i < list->n; i++) {
-        json_t *o = body(&list->rule[i], measured);
+        const struct table_rule *r = &list->rule[i];
+        json_t *o = body(r, measured);
         good = o != NULL;
-        if (open && json_equal(o, open) && list->rule[i].coll > list->rule[i - 1].coll) {
+        if (open && json_equal(o, open) && r->row.coll > list->rule[i - 1].row.coll) {
             json_decref(o);
         } else {
             if (open)
@@ -294,8 +152,7 @@ json_t *table_rules_json(const struct table_rules *list, bool measured)
             open = o;
             colls = json_array();
         }
-        if (list->rule[i].coll >= 0)
-            json_array_append_new(colls, json_string(vc_coll_name((enum vc_coll)list->rule[i].coll)));
+        json_array_append_new(colls, json_string(vc_coll_name(r->row.coll)));
     }
     if (open)
         json_array_append_new(all, rule_json(open, colls));

@@ -3,7 +3,6 @@
 #include "tools/table/explain.h"
 
 #include "transport/base.h"
-#include "tune/table/internal.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +13,10 @@ static const char who[] = "vcoll tune explain";
 
 static double score(const json_t *c)
 {
-    double s = table_number(c, "score");
+    double s = vc_measured_number(c, "score");
     if (isfinite(s))
         return s;
-    s = table_number(json_object_get(c, "start"), "median");
+    s = vc_measured_number(json_object_get(c, "start"), "median");
     return isfinite(s) ? s : INFINITY;
 }
 
@@ -30,7 +29,7 @@ static int by_score(const void *a, const void *b)
 static void print_interval(const json_t *series)
 {
     char low[32], high[32], both[72];
-    double l = table_number(series, "low"), h = table_number(series, "high");
+    double l = vc_measured_number(series, "low"), h = vc_measured_number(series, "high");
     if (isfinite(l) && isfinite(h))
         snprintf(both, sizeof both, "%s..%s", table_time_text(l, low, sizeof low),
                  table_time_text(h, high, sizeof high));
@@ -43,14 +42,14 @@ static void print_candidate(const json_t *c, bool runs, bool chosen)
 {
     const json_t *start = json_object_get(c, "start"), *b2b = json_object_get(c, "b2b");
     const char *text = json_string_value(json_object_get(c, "choice"));
-    double ratio = table_number(json_object_get(c, "ratio"), "median");
+    double ratio = vc_measured_number(json_object_get(c, "ratio"), "median");
     char time[32];
     printf("%s %-40s  %8s", runs ? ">" : " ", text ? text : "?",
-           table_time_text(table_number(start, "median"), time, sizeof time));
+           table_time_text(vc_measured_number(start, "median"), time, sizeof time));
     print_interval(start);
-    printf("  %8s", table_time_text(table_number(start, "p99"), time, sizeof time));
-    printf("  %8s", table_time_text(table_number(b2b, "median"), time, sizeof time));
-    printf("  %8s", table_time_text(table_number(c, "predicted"), time, sizeof time));
+    printf("  %8s", table_time_text(vc_measured_number(start, "p99"), time, sizeof time));
+    printf("  %8s", table_time_text(vc_measured_number(b2b, "median"), time, sizeof time));
+    printf("  %8s", table_time_text(vc_measured_number(c, "predicted"), time, sizeof time));
     if (isfinite(ratio))
         printf("  %6.2f", ratio);
     else
@@ -59,27 +58,15 @@ static void print_candidate(const json_t *c, bool runs, bool chosen)
            json_is_true(json_object_get(c, "dropped")) ? "  dropped early" : "", chosen ? "  winner" : "");
 }
 
-/* Whether the point is the call itself and not just the nearest to it. */
-static bool is_exact(const struct vc_topo_key *key, const struct vc_topo_key *at, size_t bytes,
-                     size_t measured)
-{
-    return key->size == at->size && key->nnodes == at->nnodes && key->max_ppn == at->max_ppn &&
-           key->crowded == at->crowded && key->have_bulk == at->have_bulk &&
-           key->have_verbs == at->have_verbs && key->platform == at->platform &&
-           vc_device_same(key->device, at->device) && bytes == measured;
-}
-
 static void print_place(const struct explain_request *r, const struct vc_topo_key *key, const json_t *point)
 {
-    struct vc_topo_key at;
-    enum vc_coll coll;
-    size_t bytes = 0;
+    struct vc_measured p;
     char place[96], size[32];
-    table_point_key(point, &at);
-    table_point_call(point, &coll, &bytes);
-    bool exact = is_exact(key, &at, r->call.bytes, bytes);
+    vc_measured_from_json(point, &p);
+    const struct vc_topo_key at = p.at;
+    bool exact = vc_topo_order(key, &at, true) == 0 && p.bytes == r->call.bytes;
     printf("\nMeasured%s: %s, %s, between nodes %s%s%s%s%s\n", exact ? "" : " nearest to it",
-           table_bytes_text((struct vc_range){bytes, bytes}, size, sizeof size),
+           table_size_text(p.bytes, size, sizeof size),
            table_place_text(at.size, at.nnodes, at.max_ppn, place, sizeof place),
            at.have_verbs ? "verbs" : "the MPI", at.crowded ? ", crowded" : "",
            at.have_bulk ? "" : ", without bulk slots", at.device[0] ? ", device " : "", at.device);
@@ -106,7 +93,7 @@ void explain_measured(const struct explain_request *r, const struct vc_topo_key 
     print_place(r, key, point);
     printf("  %-40s  %8s  %-19s  %8s  %8s  %8s  %6s  %6s\n", "choice", "median", "95 % interval", "p99",
            "in a row", "model", "faster", "rounds");
-    const json_t *run = table_candidate(point, r->call.coll, runs);
+    const json_t *run = vc_measured_candidate(point, r->call.coll, runs);
     for (size_t i = 0; i < n; i++) {
         const char *text = json_string_value(json_object_get(sorted[i], "choice"));
         print_candidate(sorted[i], sorted[i] == run, chosen && text && strcmp(chosen, text) == 0);
@@ -140,7 +127,7 @@ struct range_row {
     struct vc_range bytes;
     struct vc_alg_choice pick;
     struct source source;
-    struct table_evidence its, native; /* at the same size where both are known */
+    struct vc_evidence its, native; /* at the same size where both are known */
 };
 
 static void fill_row(struct range_row *row, const struct explain_request *r, const struct vc_topo_key *key,
@@ -156,10 +143,10 @@ static void fill_row(struct range_row *row, const struct explain_request *r, con
     *row = (struct range_row){.bytes = bytes, .pick = *pick, .source = {.r = r}};
     snprintf(row->source.text, sizeof row->source.text, "default");
     vc_select_explain(key, &r->params, r->file.rows, &call, find_source, &row->source);
-    row->its = table_evidence(r->file.json, r->call.coll, &keys, bytes, pick);
+    row->its = vc_measured_evidence(r->file.json, r->call.coll, &keys, bytes, pick);
     if (row->its.rounds)
-        row->native = table_evidence(r->file.json, r->call.coll, &keys,
-                                     (struct vc_range){row->its.bytes, row->its.bytes}, &native);
+        row->native = vc_measured_evidence(r->file.json, r->call.coll, &keys,
+                                           (struct vc_range){row->its.bytes, row->its.bytes}, &native);
 }
 
 static void print_range(const struct range_row *row)
@@ -169,24 +156,19 @@ static void print_range(const struct range_row *row)
            vc_choice_format(&row->pick, choice, sizeof choice), row->source.text);
     if (row->its.rounds)
         printf("  %s at %s, native %s", table_time_text(row->its.median, time[0], sizeof time[0]),
-               table_bytes_text((struct vc_range){row->its.bytes, row->its.bytes}, at, sizeof at),
+               table_size_text(row->its.bytes, at, sizeof at),
                table_time_text(row->native.rounds ? row->native.median : NAN, time[1], sizeof time[1]));
     printf("\n");
-}
-
-static json_t *seconds(double s)
-{
-    return isfinite(s) ? json_real(s) : json_null();
 }
 
 static json_t *range_json(const struct range_row *row)
 {
     char choice[VC_CHOICE_TEXT];
-    json_t *max = row->bytes.max == UINT64_MAX ? json_null() : json_integer((json_int_t)row->bytes.max);
-    return json_pack("{s:[I,o], s:s, s:s, s:o, s:o}", "bytes", (json_int_t)row->bytes.min, max, "choice",
+    return json_pack("{s:[I,o], s:s, s:s, s:o, s:o}", "bytes", (json_int_t)row->bytes.min,
+                     table_bound_json(row->bytes.max), "choice",
                      vc_choice_format(&row->pick, choice, sizeof choice), "by", row->source.text, "median",
-                     seconds(row->its.rounds ? row->its.median : NAN), "native",
-                     seconds(row->native.rounds ? row->native.median : NAN));
+                     table_seconds_json(row->its.rounds ? row->its.median : NAN), "native",
+                     table_seconds_json(row->native.rounds ? row->native.median : NAN));
 }
 
 int explain_sizes(const struct explain_request *r, const struct vc_topo_key *key)

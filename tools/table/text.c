@@ -2,8 +2,6 @@
 /* Rows and their parts in words. */
 #include "tools/table/tool.h"
 
-#include "tune/table/key_info.h"
-#include "tune/params/internal.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -50,6 +48,11 @@ char *table_bytes_text(struct vc_range bytes, char *buf, size_t len)
     return buf;
 }
 
+char *table_size_text(size_t bytes, char *buf, size_t len)
+{
+    return table_bytes_text((struct vc_range){bytes, bytes}, buf, len);
+}
+
 /* An end at or below 1 is open: the loader makes no difference either. */
 static void add_range(char *buf, size_t len, struct vc_range r, const char *one, const char *many)
 {
@@ -80,7 +83,7 @@ char *table_keys_text(const struct vc_row_keys *k, char *buf, size_t len)
             if (*(const char *)asks)
                 vc_append(buf, len, "%s%s%s", before, i->listed[0], (const char *)asks);
         } else if (*(const unsigned *)asks && i->kind == VC_KEY_FLAG) {
-            vc_append(buf, len, "%s%s", before, i->listed[*(const unsigned *)asks == i->yes]);
+            vc_append(buf, len, "%s%s", before, i->listed[*(const unsigned *)asks == VC_YES]);
         } else if (*(const unsigned *)asks) {
             vc_append(buf, len, "%s%s", before, i->listed[0]);
             before = "";
@@ -126,10 +129,10 @@ char *table_time_text(double seconds, char *buf, size_t len)
 char *table_device_text(const struct vc_device_row *d, char *buf, size_t len)
 {
     buf[0] = '\0';
-    if (d->cq.given)
+    if (d && d->cq.given)
         vc_append(buf, len, "completion queues: latency %u:%u, bulk %u:%u", d->cq.latency.count,
                   d->cq.latency.period, d->cq.bulk.count, d->cq.bulk.period);
-    if (d->coalesce.has) {
+    if (d && d->coalesce.has) {
         char values[TABLE_TEXT];
         vc_append(buf, len, "%scoalescing: %s", buf[0] ? "; " : "",
                   vc_coalesce_text(&d->coalesce, values, sizeof values));

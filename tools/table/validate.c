@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `vcoll tune validate`: is this a table, what does it cover, and what in it is worth a second look? */
+#include "coll/info.h"
 #include "tools/table/tool.h"
 
 #include "tools/vcoll/tools.h"
@@ -66,10 +67,57 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {options, parse, "TABLE...", doc, NULL, NULL, NULL};
 
+/* ---- what rows do not take ---- */
+
+static bool is_pow2(uint64_t n)
+{
+    return n && !(n & (n - 1));
+}
+
+/* Whether the restriction passes some call on that the row matches (and not all of them: those rows are
+ * errors). */
+static bool passes(enum vc_restriction bit, const struct vc_row *r)
+{
+    const struct vc_row_keys *k = &r->keys;
+    bool reduction = vc_coll_reduces(r->coll);
+    switch (bit) {
+    case VC_NEEDS_COMMUTATIVE:
+        return reduction && r->commutative == VC_ANY;
+    case VC_NEEDS_POW2_SIZE:
+        return k->ranks.min != k->ranks.max || !is_pow2(k->ranks.min);
+    case VC_NEEDS_EVEN_SIZE:
+        return k->ranks.min != k->ranks.max;
+    case VC_NEEDS_ONE_NODE:
+        return k->nodes.max > 1;
+    case VC_NEEDS_UNIFORM_NODES:
+        return k->nodes.max > 1 && !(k->ranks.min == k->ranks.max && k->nodes.min == k->nodes.max &&
+                                     k->ppn.min == k->ppn.max && k->nodes.min * k->ppn.min == k->ranks.min);
+    case VC_NEEDS_MIN_COUNT:
+        return reduction && r->bytes.min < (k->ranks.max == UINT64_MAX ? UINT64_MAX : 8 * k->ranks.max);
+    case VC_NEEDS_BLOCK_NODES:
+    case VC_NEEDS_BLOCK_OR_COMM:
+    case VC_PLACEMENT_FREE:
+        break;
+    }
+    return false;
+}
+
+/* The restrictions (enum vc_restriction) for which the algorithm refuses some of the calls that match, as far
+ * as the keys tell. */
+static unsigned passes_on(const struct vc_row *r)
+{
+    unsigned rest = r->builtin ? 0 : r->choice.alg->restrictions & ~(unsigned)VC_PLACEMENT_FREE, bits = 0;
+    for (; rest; rest &= rest - 1) {
+        enum vc_restriction bit = (enum vc_restriction)(rest & -rest);
+        bits |= passes(bit, r) ? (unsigned)bit : 0;
+    }
+    return bits;
+}
+
 /* ---- warnings ---- */
 
 struct check {
-    const struct table_file *f;
+    const struct vc_table_doc *f;
     const struct vc_params *params;
     json_t *warnings; /* texts */
 };
@@ -87,7 +135,7 @@ static void warn(struct check *c, const char *fmt, ...)
 
 static void warn_passed_over(struct check *c, const struct vc_row *r)
 {
-    for (unsigned rest = table_row_passes(r); rest; rest &= rest - 1) {
+    for (unsigned rest = passes_on(r); rest; rest &= rest - 1) {
         enum vc_restriction bit = (enum vc_restriction)(rest & -rest);
         warn(c, "rules[%d]: %s %s does not take all calls that match (%s); %s the others", r->index,
              vc_coll_name(r->coll), r->choice.alg->name, vc_restriction_text(bit),
@@ -117,18 +165,14 @@ static void warn_rounds(struct check *c)
     const json_t *p;
     json_array_foreach(points, i, p)
     {
-        const char *chosen = json_string_value(json_object_get(p, "chosen"));
+        struct vc_measured point;
         struct vc_alg_choice choice;
-        enum vc_coll coll;
-        size_t bytes;
-        memset(&choice, 0, sizeof choice);
-        if (!chosen || !table_point_call(p, &coll, &bytes) ||
-            vc_choice_parse(coll, chosen, &choice) != VC_OK) {
+        if (!vc_measured_from_json(p, &point) ||
+            vc_choice_parse(point.coll, point.choice, &choice) != VC_OK) {
             warn(c, "measured[%zu]: not a point as `vcoll tune run' writes them; it is not looked at", i);
             continue;
         }
-        const json_t *cand = table_candidate(p, coll, &choice);
-        few += cand && json_integer_value(json_object_get(cand, "rounds")) < FEW_ROUNDS;
+        few += point.rounds < FEW_ROUNDS;
     }
     if (few)
         warn(c,
@@ -179,20 +223,18 @@ static json_t *coverage(const struct vc_table *t)
     return all;
 }
 
-static json_t *describe(const struct table_file *f, const struct vc_params *params)
+static json_t *describe(const struct vc_table_doc *f, const struct vc_params *params)
 {
     char sum[48];
     struct check c = {.f = f, .params = params, .warnings = json_array()};
-    const json_t *rules = json_object_get(f->json, "rules");
-    const json_t *last = json_array_get(rules, json_array_size(rules) - 1);
     find_warnings(&c);
     snprintf(sum, sizeof sum, "fnv1a64:%016" PRIx64, f->rows->checksum);
     return json_pack("{s:s, s:b, s:i, s:i, s:i, s:s, s:b, s:s, s:b, s:o, s:o}", "file", f->path, "valid", 1,
-                     "rows", (int)json_array_size(rules), "devices", f->rows->ndevices, "points",
-                     (int)json_array_size(json_object_get(f->json, "measured")), "checksum", sum,
-                     "has_checksum", json_object_get(f->json, "checksum") != NULL, "default",
-                     json_string_value(json_object_get(last, "algorithm")), "model", (int)f->rows->has_model,
-                     "covers", coverage(f->rows), "warnings", c.warnings);
+                     "rows", (int)json_array_size(json_object_get(f->json, "rules")), "devices",
+                     f->rows->ndevices, "points", (int)json_array_size(json_object_get(f->json, "measured")),
+                     "checksum", sum, "has_checksum", json_object_get(f->json, "checksum") != NULL, "default",
+                     json_string_value(json_object_get(table_default_row(f), "algorithm")), "model",
+                     (int)f->rows->has_model, "covers", coverage(f->rows), "warnings", c.warnings);
 }
 
 static void print_text(const json_t *d)
@@ -233,9 +275,9 @@ static int validate(const struct request *r)
     int code = EXIT_SUCCESS;
     table_settings(who, &params);
     for (int i = 0; i < r->nfiles; i++) {
-        struct table_file f;
+        struct vc_table_doc f;
         json_t *d;
-        if (table_open(r->file[i], &f) == VC_OK) {
+        if (vc_table_doc_open(r->file[i], &f) == VC_OK) {
             d = describe(&f, &params);
             if (!r->json)
                 print_text(d);
@@ -245,7 +287,7 @@ static int validate(const struct request *r)
             fprintf(stderr, "%s\n", vc_error_text());
         }
         json_array_append_new(all, d);
-        table_close(&f);
+        vc_table_doc_close(&f);
     }
     if (r->json && table_print_json(who, json_incref(all)) != EXIT_SUCCESS)
         code = EXIT_FAILURE;

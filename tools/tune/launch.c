@@ -5,7 +5,7 @@
  * asked to pass on SIGUSR1, on which the ranks come to an end in order. A second signal ends mpirun at once.
  */
 #include "tools/bench/args.h"
-#include "tools/tune/job.h"
+#include "tools/tune/tune.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,10 +64,10 @@ static int wait_for(pid_t child, const sigset_t *set)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int tune_launch(const struct tune_opts *o)
+int tune_launch(const struct vc_search_opts *o)
 {
     sigset_t set, before;
-    char **word = bench_launch_words(&o->bench);
+    char **word = bench_launch_words(&o->m);
     pid_t self = getpid();
     if (!word)
         return 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The command lines of vcoll-tune: `run`, `check`, `remeasure`. */
 #include "tools/bench/args.h"
-#include "tools/tune/job.h"
+#include "tools/tune/tune.h"
 
 #include "tune/params/params.h"
 #include <errno.h>
@@ -9,12 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-__attribute__((visibility("default"))) const char *argp_program_version;
-
-#define RUN_BUDGET     600
-#define QUICK_BUDGET   60
-#define CHECK_BUDGET   60
-#define MEASURE_BUDGET 120
+#define RUN_BUDGET      600
+#define QUICK_BUDGET    60
+#define VC_CHECK_BUDGET 60
+#define MEASURE_BUDGET  120
 
 static const char run_doc[] =
     "Measures on the allocation it is given which algorithm, channel and wait policy is the best for each "
@@ -69,16 +67,9 @@ static const char remeasure_doc[] = "Measures the rows of a table again, and rep
                                     "Exit status: 0 all hold, 1 some do not, or a failure, 2 wrong words.";
 
 enum {
-    KEY_SIZES = 256,
-    KEY_BUDGET,
+    KEY_BUDGET = 256,
     KEY_OBJECTIVE,
     KEY_RANKS,
-    KEY_SEED,
-    KEY_SET,
-    KEY_SPLIT,
-    KEY_MPIRUN,
-    KEY_PROGRESS,
-    KEY_JSON,
     KEY_SAMPLES,
     KEY_RESUME,
     KEY_FORCE,
@@ -94,22 +85,12 @@ enum {
 
 static const struct argp_option common_options[] = {
     {0, 0, 0, 0, "What is measured:", 1},
-    {"np", 'n', "N", 0,
-     "start N ranks on this machine (default: one per CPU); under mpirun its own -n counts", 0},
-    {"sizes", KEY_SIZES, "LIST", 0,
-     "bytes, e.g. 8,64,1k,1M, or FROM:TO[:FACTOR] (default: chosen, 8 to 1M, not only powers of two)", 0},
     {"ranks", KEY_RANKS, "LIST", 0,
-     "sizes of the communicators to measure, e.g. 2,3,4 (default: chosen within the allocation)", 0},
-    {"set", KEY_SET, "NAME=VALUE", 0, "a VCOLL_ parameter, without the prefix; may be repeated", 0},
-    {"split", KEY_SPLIT, "N", 0, "pretend that every N ranks are a node (VCOLL_NODE_SPLIT)", 0},
-    {"mpirun-arg", KEY_MPIRUN, "WORD", 0, "a further word for mpirun; may be repeated", 0},
-    {"budget", KEY_BUDGET, "TIME", 0, "how long it may take in all, e.g. 90s, 10m, 1h", 0},
-    {"objective", KEY_OBJECTIVE, "WHICH", 0, "latency, tail, cpu or balanced", 0},
-    {"seed", KEY_SEED, "N", 0, "order of blocks and choice of buffers (default 1)", 0},
-    {"json", KEY_JSON, "FILE", 0, "the results as JSON into FILE; - is standard output", 0},
-    {"verbose", 'v', 0, 0, "a line for each point as it is finished", 0},
-    {"quiet", 'q', 0, 0, "no summary, no progress", 0},
-    {"progress", KEY_PROGRESS, 0, OPTION_HIDDEN, 0, 0},
+     "sizes of the communicators to measure, e.g. 2,3,4 (default: chosen within the allocation)", 1},
+    {"budget", KEY_BUDGET, "TIME", 0, "how long it may take in all, e.g. 90s, 10m, 1h", 1},
+    {"objective", KEY_OBJECTIVE, "WHICH", 0, "latency, tail, cpu or balanced", 1},
+    {"verbose", 'v', 0, 0, "a line for each point as it is finished", 1},
+    {"quiet", 'q', 0, 0, "no summary, no progress", 1},
     {0, 0, 0, 0, 0, 0}};
 
 static const struct argp_option run_options[] = {
@@ -150,20 +131,14 @@ static double parse_budget(struct argp_state *st, const char *arg)
     return v * unit;
 }
 
-static enum tune_objective parse_objective(struct argp_state *st, const char *arg)
+static enum vc_objective parse_objective(struct argp_state *st, const char *arg)
 {
-    int best = TUNE_LATENCY;
-    for (int i = TUNE_LATENCY; i <= TUNE_BALANCED; i++) {
-        const char *name = tune_objective_name((enum tune_objective)i);
-        if (strcmp(arg, name) == 0)
-            return (enum tune_objective)i;
-        if (vc_word_distance(arg, name) <
-            vc_word_distance(arg, tune_objective_name((enum tune_objective)best)))
-            best = i;
-    }
-    argp_error(st, "--objective: '%s' is none of latency, tail, cpu, balanced; did you mean %s?", arg,
-               tune_objective_name((enum tune_objective)best));
-    return TUNE_LATENCY;
+    const char *nearest = NULL;
+    int i = vc_objective_by_name(arg, &nearest);
+    if (i < 0)
+        argp_error(st, "--objective: '%s' is none of latency, tail, cpu, balanced; did you mean %s?", arg,
+                   nearest);
+    return i < 0 ? VC_OBJECTIVE_LATENCY : (enum vc_objective)i;
 }
 
 static void check_ranks(struct argp_state *st, const char *list)
@@ -185,37 +160,35 @@ static void check_waits(struct argp_state *st, const char *list)
         char word[64], text[VC_CHOICE_TEXT] = "";
         struct vc_alg_choice c;
         snprintf(word, sizeof word, "%.*s", (int)n, s);
-        tune_with_policy("dissemination", word, text, sizeof text);
+        vc_search_with_policy("dissemination", word, text, sizeof text);
         if (n == 0 || n >= sizeof word / 2 || vc_choice_parse(VC_BARRIER, text, &c) != VC_OK)
             argp_error(st, "--wait: '%s' is none of auto, poll, event, hybrid, hybrid:MICROSECONDS", word);
         s += s[n] ? n + 1 : n;
     }
 }
 
-static void add_word(struct argp_state *st, struct tune_opts *o, const char *arg)
+static void add_word(struct argp_state *st, struct vc_search_opts *o, const char *arg)
 {
-    if (o->mode == TUNE_REMEASURE && !o->table)
+    if (o->mode == VC_SEARCH_AGAIN && !o->table)
         o->table = arg;
     else
-        bench_args_collective(st, &o->bench, arg);
+        bench_args_collective(st, &o->m, arg);
 }
 
-static void finish(struct argp_state *st, struct tune_opts *o)
+static void finish(struct argp_state *st, struct vc_search_opts *o)
 {
-    struct bench_opts *b = &o->bench;
-    if (b->ncoll == 0)
-        for (int c = 0; c < VC_COLL_ACCELERATED; c++)
-            b->coll[b->ncoll++] = (enum vc_coll)c;
-    if (o->mode == TUNE_REMEASURE && !o->table)
+    struct vc_measure_opts *b = &o->m;
+    bench_args_all(b);
+    if (o->mode == VC_SEARCH_AGAIN && !o->table)
         argp_error(st, "which table? Name its file");
     if (o->budget == 0)
-        o->budget = o->mode == TUNE_CHECK       ? CHECK_BUDGET
-                    : o->mode == TUNE_REMEASURE ? MEASURE_BUDGET
-                    : o->quick                  ? QUICK_BUDGET
-                                                : RUN_BUDGET;
-    if (o->mode == TUNE_CHECK && o->table)
+        o->budget = o->mode == VC_SEARCH_CHECK   ? VC_CHECK_BUDGET
+                    : o->mode == VC_SEARCH_AGAIN ? MEASURE_BUDGET
+                    : o->quick                   ? QUICK_BUDGET
+                                                 : RUN_BUDGET;
+    if (o->mode == VC_SEARCH_CHECK && o->table)
         bench_args_set(st, b, "TABLE=", o->table);
-    if (o->mode != TUNE_RUN)
+    if (o->mode != VC_SEARCH_RUN)
         return;
     if (!o->table)
         o->table = "vcoll-table.json";
@@ -234,20 +207,16 @@ static void finish(struct argp_state *st, struct tune_opts *o)
 
 static error_t parse_common(int key, char *arg, struct argp_state *st)
 {
-    struct tune_opts *o = st->input;
+    struct vc_search_opts *o = st->input;
     switch (key) {
-    case 'n':
-        o->bench.ranks = (int)bench_args_integer(st, "-n", arg, 1, 1e6);
+    case ARGP_KEY_INIT:
+        st->child_inputs[0] = &o->m;
         return 0;
     case 'v':
         o->verbose = true;
         return 0;
     case 'q':
         o->quiet = true;
-        return 0;
-    case KEY_SIZES:
-        bench_args_sizes(st, &o->bench, arg);
-        o->own_sizes = true;
         return 0;
     case KEY_BUDGET:
         o->budget = parse_budget(st, arg);
@@ -259,25 +228,6 @@ static error_t parse_common(int key, char *arg, struct argp_state *st)
         check_ranks(st, arg);
         o->ranks = arg;
         return 0;
-    case KEY_SEED:
-        o->bench.seed = (uint64_t)bench_args_integer(st, "--seed", arg, 0, 9e15);
-        return 0;
-    case KEY_SET:
-        bench_args_setting(st, &o->bench, arg);
-        return 0;
-    case KEY_SPLIT:
-        bench_args_integer(st, "--split", arg, 1, 1e6);
-        bench_args_set(st, &o->bench, "NODE_SPLIT=", arg);
-        return 0;
-    case KEY_MPIRUN:
-        bench_args_mpirun(st, &o->bench, arg);
-        return 0;
-    case KEY_JSON:
-        o->json = arg;
-        return 0;
-    case KEY_PROGRESS:
-        o->bench.progress = true;
-        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -285,7 +235,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *st)
 
 static error_t parse_run(int key, char *arg, struct argp_state *st)
 {
-    struct tune_opts *o = st->input;
+    struct vc_search_opts *o = st->input;
     switch (key) {
     case ARGP_KEY_INIT:
         st->child_inputs[0] = o;
@@ -336,30 +286,22 @@ static error_t parse_run(int key, char *arg, struct argp_state *st)
     }
 }
 
-void tune_parse(struct tune_opts *o, enum tune_mode mode, int argc, char **argv)
+void tune_parse(struct vc_search_opts *o, enum vc_search_mode mode, int argc, char **argv)
 {
-    static const size_t sizes[] = {8, 64, 512, 1024, 4096, 16384, 65536, 262144, 1048576};
-    static const struct argp common = {common_options, parse_common, 0, 0, 0, 0, 0};
-    static const struct argp_child children[] = {{&common, 0, 0, 1}, {0, 0, 0, 0}};
+    static const struct argp_child shared[] = {{&bench_args_common, 0, NULL, 0}, {0, 0, 0, 0}};
+    static const struct argp common = {common_options, parse_common, 0, 0, shared, 0, 0};
+    static const struct argp_child children[] = {{&common, 0, 0, 0}, {0, 0, 0, 0}};
     static const struct argp argps[] = {
-        [TUNE_RUN] = {run_options, parse_run, "[COLLECTIVES...]", run_doc, children, 0, 0},
-        [TUNE_CHECK] = {other_options, parse_run, "[COLLECTIVES...]", check_doc, children, 0, 0},
-        [TUNE_REMEASURE] = {other_options, parse_run, "TABLE [COLLECTIVES...]", remeasure_doc, children, 0,
-                            0},
+        [VC_SEARCH_RUN] = {run_options, parse_run, "[COLLECTIVES...]", run_doc, children, 0, 0},
+        [VC_SEARCH_CHECK] = {other_options, parse_run, "[COLLECTIVES...]", check_doc, children, 0, 0},
+        [VC_SEARCH_AGAIN] = {other_options, parse_run, "TABLE [COLLECTIVES...]", remeasure_doc, children, 0,
+                             0},
     };
-    static char version[64];
-    *o = (struct tune_opts){.mode = mode};
-    o->bench = (struct bench_opts){.program = "vcoll tune", .seconds = 0.3, .seed = 1, .verify = true};
-    o->bench.measure[BENCH_START] = o->bench.measure[BENCH_B2B] = true;
-    memcpy(o->bench.sizes, sizes, sizeof sizes);
-    o->bench.nsizes = (int)(sizeof sizes / sizeof sizes[0]);
+    *o = (struct vc_search_opts){.mode = mode};
     /* Before what the user sets: a table, or trials of the online mode, would be measured instead of the
      * rules. */
-    if (mode != TUNE_CHECK)
-        o->bench.set[o->bench.nset++] = "TABLE=none";
-    o->bench.set[o->bench.nset++] = "TUNE=off";
-    snprintf(version, sizeof version, "vcoll-tune %s", vcoll_version());
-    argp_program_version = version;
-    argp_err_exit_status = 2;
-    argp_parse(&argps[mode], argc, argv, 0, NULL, o);
+    if (mode != VC_SEARCH_CHECK)
+        o->m.set[o->m.nset++] = "TABLE=none";
+    o->m.set[o->m.nset++] = "TUNE=off";
+    bench_args_parse(&argps[mode], &o->m, "vcoll tune", argc, argv, o);
 }

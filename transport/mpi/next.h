@@ -64,7 +64,19 @@ int vc_host_progress_init(void);
  * switch. */
 int vc_host_progress_init_with(bool direct);
 void vc_host_progress_fini(void);
-void vc_host_progress(void);
+/** 1: something came. 0: nothing did. -1: unknown. */
+int vc_host_progress(void);
+
+/** Of a sched_yield() of this thread: true, once, if the MPI says in that way that its progress, driven by
+ * vcoll, found nothing. Then the yield is not to be done. */
+bool vc_host_sees_yield(void);
+/** MPI_Test of a receive, which learns by the way whether progress tells of messages: those that come over
+ * sockets are noticed by nobody. */
+int vc_host_test(MPI_Request *req, int *done);
+/** Whether vc_host_progress() tells for certain that nothing came. */
+bool vc_host_is_certain(void);
+/** Some messages come in ways of which progress does not tell: it will not be certain any more. */
+void vc_host_is_uncertain(void);
 
 /** Whether the MPI has a switch that makes its waits yield the CPU (Open MPI's mpi_yield_when_idle), and how
  * it stands. */

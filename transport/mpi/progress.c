@@ -7,12 +7,48 @@
 
 /** Open MPI's own progress function, or NULL. */
 static void (*direct)(void);
+static int (*add_callback)(int (*callback)(void)), (*remove_callback)(int (*callback)(void));
 /** Its switch: whether a progress call in which nothing came yields the CPU. Returns what it was. NULL: none.
  */
 static bool (*set_yield)(bool on);
 /** How the switch stands while the program runs, and how it stood before. */
 static _Atomic bool yields;
 static bool yielded;
+
+/*
+ * Whether a call of opal_progress did something. It adds up what its callbacks return, and only where the sum
+ * is not positive, and its switch says so, it calls sched_yield() (opal/runtime/opal_progress.c in 4.1, 5.0
+ * and 6.0 alike; from 5.0 on it also returns the sum). The library stands in for sched_yield()
+ * (pmpi/host_yield.c), so that call is seen, and the sum is known to be positive or not.
+ *
+ * Some callbacks always return 1 (that of osc/pt2pt in some releases). If the sum was positive in SUSPICION
+ * calls in a row, there is one of these, or a flood of messages. From then on a callback of vcoll's own takes
+ * 1 off the sum in every other call. If the sum still is positive, something came; if not, nothing is known.
+ * If the sum is positive in all of these calls, too, it tells nothing any more. The first sum that is zero
+ * without the callback ends the suspicion.
+ */
+#define SUSPICION 500
+
+/* Of the thread that drives. */
+static _Thread_local struct {
+    bool watching; /* it is in opal_progress() on vcoll's behalf */
+    bool idle;     /* which has called sched_yield() */
+    int off;       /* what vcoll's callback takes off the sum in this call */
+} driving;
+
+/* Relaxed: guesses that all threads improve, which order nothing. */
+static _Atomic bool tells;    /* a yield has been seen: no yield means that something came */
+static _Atomic unsigned busy; /* calls in a row that found the sum positive with nothing taken off */
+static _Atomic unsigned full; /* and with 1 taken off */
+static _Atomic unsigned calls;
+static _Atomic int drivers; /* threads that have the switch on */
+/* A call has told of messages that were known to come: what comes over sockets is not in the sum. */
+static _Atomic bool told;
+static _Atomic bool untellable;
+/* By the thread that has set `adding`. Release and acquire: a thread that sees it finds the callback in Open
+ * MPI's list. */
+static _Atomic bool callback_added;
+static atomic_flag adding = ATOMIC_FLAG_INIT;
 
 /* The way that works on every MPI: testing a receive that never matches makes the library look at its
  * network. */
@@ -47,6 +83,9 @@ int vc_host_progress_init_with(bool use_direct)
     if (sym) {
         memcpy(&direct, &sym, sizeof sym);
         memcpy(&set_yield, &yield, sizeof yield);
+        void *add = find_opal("opal_progress_register"), *off = find_opal("opal_progress_unregister");
+        memcpy(&add_callback, &add, sizeof add);
+        memcpy(&remove_callback, &off, sizeof off);
         if (set_yield) {
             bool on = set_yield(false);
             set_yield(on);
@@ -74,9 +113,21 @@ int vc_host_progress_init(void)
     return vc_host_progress_init_with(true);
 }
 
+static int take_off(void)
+{
+    return driving.watching ? -driving.off : 0;
+}
+
 void vc_host_progress_fini(void)
 {
     vc_host_set_yield(yielded);
+    if (atomic_exchange_explicit(&callback_added, false, memory_order_acquire))
+        remove_callback(take_off);
+    add_callback = remove_callback = NULL;
+    atomic_store_explicit(&tells, false, memory_order_relaxed);
+    atomic_store_explicit(&told, false, memory_order_relaxed);
+    atomic_store_explicit(&untellable, false, memory_order_relaxed);
+    atomic_store_explicit(&busy, 0, memory_order_relaxed);
     direct = NULL;
     set_yield = NULL;
     if (probe_req != MPI_REQUEST_NULL) {
@@ -90,23 +141,119 @@ void vc_host_progress_fini(void)
     }
 }
 
-void vc_host_progress(void)
+bool vc_host_sees_yield(void)
 {
+    /* Only the first yield of a call means that nothing came. A further one is part of a wait inside the MPI
+     * and must happen. */
+    if (!driving.watching || driving.idle)
+        return false;
+    return driving.idle = true;
+}
+
+static bool have_callback(void)
+{
+    bool added = atomic_load_explicit(&callback_added, memory_order_acquire);
+    if (added)
+        return true;
+    if (!add_callback || !remove_callback || atomic_flag_test_and_set_explicit(&adding, memory_order_acquire))
+        return false;
+    added = atomic_load_explicit(&callback_added, memory_order_acquire) || add_callback(take_off) == 0;
+    atomic_store_explicit(&callback_added, added, memory_order_release);
+    atomic_flag_clear_explicit(&adding, memory_order_release);
+    return added;
+}
+
+/* One call of opal_progress with so much taken off the sum. True: it was not positive. */
+static bool found_nothing(int off)
+{
+    driving.off = off;
+    driving.idle = false;
+    driving.watching = true;
+    /* Another thread may turn the switch off meanwhile, which looks as if something came: no harm. */
+    atomic_fetch_add_explicit(&drivers, 1, memory_order_relaxed);
+    set_yield(true);
+    direct();
+    if (atomic_fetch_sub_explicit(&drivers, 1, memory_order_relaxed) == 1)
+        set_yield(atomic_load_explicit(&yields, memory_order_relaxed));
+    driving.watching = false;
+    return driving.idle;
+}
+
+/* opal_progress() under suspicion: 1, something came; 0, nothing, and the suspicion was wrong; -1, unknown.
+ */
+static int drive_suspiciously(void)
+{
+    int off = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) % 2;
+    bool nothing = found_nothing(off);
+    if (off) {
+        if (nothing)
+            atomic_store_explicit(&full, 0, memory_order_relaxed);
+        else if (atomic_fetch_add_explicit(&full, 1, memory_order_relaxed) < SUSPICION)
+            return 1;
+        return -1;
+    }
+    if (nothing)
+        atomic_store_explicit(&busy, 0, memory_order_relaxed);
+    return nothing ? 0 : -1;
+}
+
+/* opal_progress(), watched: 1, something came; 0, nothing that it counts; -1, unknown. Yields nothing itself:
+ * waits do. */
+static int drive_and_watch(void)
+{
+    if (atomic_load_explicit(&busy, memory_order_relaxed) >= SUSPICION && have_callback())
+        return drive_suspiciously();
+    if (found_nothing(0)) {
+        atomic_store_explicit(&tells, true, memory_order_relaxed);
+        atomic_store_explicit(&busy, 0, memory_order_relaxed);
+        return 0;
+    }
+    if (!atomic_load_explicit(&tells, memory_order_relaxed))
+        return -1;
+    unsigned row = atomic_fetch_add_explicit(&busy, 1, memory_order_relaxed);
+    return row < SUSPICION ? 1 : -1;
+}
+
+int vc_host_progress(void)
+{
+    if (direct && set_yield) {
+        int came = drive_and_watch();
+        return came == 0 && !vc_host_is_certain() ? -1 : came;
+    }
     if (direct) {
-        /* Waits yield by themselves, and tell by its time whether a call did something. */
-        bool on = atomic_load_explicit(&yields, memory_order_relaxed);
-        if (on)
-            set_yield(false);
         direct();
-        if (on)
-            set_yield(true);
-        return;
+        return -1;
     }
     if (probe_req == MPI_REQUEST_NULL || atomic_flag_test_and_set_explicit(&probing, memory_order_acquire))
-        return;
+        return -1;
     int flag;
     vc_next.Test(&probe_req, &flag, MPI_STATUS_IGNORE);
     atomic_flag_clear_explicit(&probing, memory_order_release);
+    return -1;
+}
+
+bool vc_host_is_certain(void)
+{
+    return atomic_load_explicit(&tells, memory_order_relaxed) &&
+           !atomic_load_explicit(&untellable, memory_order_relaxed) &&
+           atomic_load_explicit(&told, memory_order_relaxed);
+}
+
+void vc_host_is_uncertain(void)
+{
+    atomic_store_explicit(&untellable, true, memory_order_relaxed);
+}
+
+int vc_host_test(MPI_Request *req, int *done)
+{
+    /* Several calls, because nobody sees what the one inside of MPI_Test finds. */
+    for (int i = 0; i < 16 && direct && set_yield && !atomic_load_explicit(&told, memory_order_relaxed);
+         i++) {
+        drive_and_watch();
+        if (!driving.idle)
+            atomic_store_explicit(&told, true, memory_order_relaxed);
+    }
+    return vc_next.Test(req, done, MPI_STATUS_IGNORE);
 }
 
 bool vc_host_can_yield(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tune/online/internal.h"
 
-#include "tune/select/choice.h"
+#include "tune/params/params.h"
 
 #include <math.h>
 #include <stdlib.h>

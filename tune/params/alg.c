@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* VCOLL_ALG: "collective=choice" (tune/select/choice.h), comma-separated, or "auto". */
-#include "tune/select/choice.h"
+#include "tune/params/choice.h"
 #include "tune/params/internal.h"
 
 #include <stdio.h>

@@ -17,7 +17,6 @@ int vc_param_parse_gid_index(struct vc_params *p, const char *text);
 void vc_param_format_gid_index(const struct vc_params *p, char *buf, size_t len);
 int vc_param_parse_pkey(struct vc_params *p, const char *text);
 void vc_param_format_pkey(const struct vc_params *p, char *buf, size_t len);
-int vc_param_parse_cq_moderation(struct vc_params *p, const char *text);
 void vc_param_format_cq_moderation(const struct vc_params *p, char *buf, size_t len);
 
 /**
@@ -35,15 +34,9 @@ void vc_param_format_set(unsigned set, const char *const *words, char *buf, size
 /** A whole decimal number of lo..hi; false otherwise. */
 bool vc_parse_number(const char *text, unsigned long long lo, unsigned long long hi, unsigned long long *out);
 
-/** Shortest spelling of a size: 65536 is "64k". Always fits in 24 bytes. */
-void vc_format_bytes(size_t bytes, char *buf, size_t len);
-
-/** Appends printf-style; what does not fit is cut off. */
-void vc_append(char *buf, size_t len, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-/** Copies the next item of a comma-separated list, trimmed, to `item`. False at the end or when it does not
- * fit
- * (*cursor is then not NULL). Start with *cursor = the list. */
+/** Copies the next item of a comma-separated list, trimmed, to `item`. Start with *cursor = the list. False
+ * at the end
+ * (*cursor is then NULL) and when the item does not fit. */
 bool vc_next_item(const char **cursor, char *item, size_t len);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The definitions of all parameters, each with its parser and its printer. */
 #include "coll/info.h"
-#include "tune/select/choice.h"
+#include "tune/params/choice.h"
 #include "tune/params/internal.h"
 
 #include "include/vcoll/vcoll.h"

@@ -14,33 +14,7 @@
 #include "coll/coll.h"
 #include "coll/registry.h"
 #include "transport/shm/segment.h"
-#include "transport/wait.h"
-
-/** Which channel carries a plan's messages between nodes. */
-enum vc_choice_channel {
-    VC_CHANNEL_AUTO,  /**< verbs where the world has agreed on it, otherwise the underlying MPI */
-    VC_CHANNEL_VERBS, /**< unusable where there is none */
-    VC_CHANNEL_MPI,
-    VC_CHANNELS
-};
-
-/**
- * How a call waits, in one word that a call compares: 0 is what the settings say (VCOLL_WAIT, VCOLL_SPIN_US),
- * otherwise 1 + enum vc_wait_mode in the upper eight bits and microseconds of spinning in the rest (hybrid;
- * VC_POLICY_SPIN_DEFAULT: VCOLL_SPIN_US).
- */
-typedef uint32_t vc_policy;
-#define VC_POLICY_SPIN_DEFAULT 0xffffffu
-
-/** How a call runs: from VCOLL_ALG, a row of a table, or vcoll_comm_force(). */
-struct vc_alg_choice {
-    const struct vc_alg *alg; /**< NULL: not forced */
-    size_t segment;           /**< bytes; 0 here and below: default */
-    int radix;
-    int leaders;
-    vc_policy policy;
-    enum vc_choice_channel channel;
-};
+#include "tune/params/choice.h"
 
 enum vc_chan_mask { VC_CHAN_SHM = 1 << 0, VC_CHAN_MPI = 1 << 1, VC_CHAN_VERBS = 1 << 2 };
 /** Moderation of a completion queue: an event after `count` completions or `period` us; 0, 0: at once. */
@@ -156,6 +130,9 @@ int vc_params_load_files(const char *system_file, const char *user_file, struct 
 int vc_params_load_secure(bool secure, const char *system_file, const char *user_file, struct vc_params *p,
                           struct vc_param_value *values, struct vc_param_report *report);
 
+/** VCOLL_CQ_MODERATION alone; VC_OK, or VC_ERR_INVAL with what is valid. */
+int vc_param_parse_cq_moderation(struct vc_params *p, const char *text);
+
 /** Whether the setting names a file or a library. */
 bool vc_param_names_file(const struct vc_param_def *def);
 
@@ -165,6 +142,8 @@ const char *vc_param_origin_text(enum vc_param_origin origin);
 /** Hash of everything ranks must agree on: the library's version and all settings that are not `local`. */
 uint64_t vc_params_fingerprint(const struct vc_params *p);
 
+/* ---- text work that settings, choices and tables share ---- */
+
 /**
  * How many single-character changes (insert, delete, replace, swap neighbours) lead from one word to the
  * other, ignoring case. Looks at the first 63 characters of each. For "did you mean".
@@ -173,5 +152,11 @@ int vc_word_distance(const char *a, const char *b);
 
 /** "64k", "1M", "8192": bytes. False when malformed, negative or too large. */
 bool vc_parse_bytes(const char *text, size_t *out);
+
+/** Shortest spelling of a size: 65536 is "64k". Always fits in 24 bytes. */
+void vc_format_bytes(size_t bytes, char *buf, size_t len);
+
+/** Appends printf-style; what does not fit is cut off. */
+void vc_append(char *buf, size_t len, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

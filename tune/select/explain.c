@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Why a call gets what it gets: the same walk as select.c's, for one call and with words. */
 #include "coll/info.h"
-#include "tune/params/internal.h"
+#include "tune/params/params.h"
 #include "tune/select/select.h"
-#include "tune/table/internal.h"
+#include "tune/table/table.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 
 #include "coll/info.h"
 #include "coll/node/node.h"
-#include "tune/select/choice.h"
+#include "tune/params/params.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,26 +7,7 @@
 #ifndef VC_TUNE_SELECT_SELECT_H
 #define VC_TUNE_SELECT_SELECT_H
 
-#include "coll/registry.h"
-#include "tune/params/params.h"
 #include "tune/table/table.h"
-
-/** What the rules may look at besides the call. Equal on all ranks of the communicator. */
-struct vc_topo_key {
-    int size, nnodes, max_ppn;
-    bool crowded;    /**< on some node, more ranks than CPUs; agreed at set-up */
-    bool have_node;  /**< shared memory was agreed on all nodes */
-    bool have_cma;   /**< single copy was agreed on all nodes */
-    bool have_bulk;  /**< bulk slots exist */
-    bool have_chan;  /**< a channel reaches every peer */
-    bool have_verbs; /**< the one between nodes is verbs */
-    bool no_mpi;     /**< VCOLL_CHANNELS leaves the underlying MPI out: "channel": "mpi" cannot be had */
-    bool reproducible;
-    /** Of the world, agreed: -1 where its ranks differ. */
-    int platform;                 /**< enum vc_platform_class */
-    char device[VC_TABLE_DEVICE]; /**< model of the RDMA device; "" where there is none, or they differ */
-    const struct vc_hier *hier;   /**< NULL: as if ranks were dealt to nodes evenly, in blocks */
-};
 
 /** One resolved rule: calls of at most max_bytes. */
 struct vc_choice {

@@ -1,9 +1,90 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rows against each other. Every pair of a collective is looked at, which VC_TABLE_ROWS_MAX bounds. */
-#include "tune/table/internal.h"
+/* Rows that cannot work: those that no call can use, told when a table is read, and those that earlier ones
+ * leave nothing. */
+#include "coll/info.h"
+#include "tune/table/parts.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- a row by itself ---- */
+
+static bool has_power_of_two(struct vc_range r)
+{
+    for (uint64_t p = 1; p <= INT32_MAX; p *= 2)
+        if (vc_range_has(r, p))
+            return true;
+    return false;
+}
+
+/* Whether some n nodes of p ranks each are in the ranges. Looks at so many n; beyond, yes. */
+static bool has_uniform(const struct vc_row_keys *k)
+{
+    enum { MOST = 4096 };
+    uint64_t first = k->nodes.min, last = k->nodes.max < k->ranks.max ? k->nodes.max : k->ranks.max;
+    if (last - first >= MOST)
+        return true;
+    for (uint64_t n = first; n <= last; n++) {
+        uint64_t lo = (k->ranks.min + n - 1) / n, hi = k->ranks.max / n;
+        lo = lo > k->ppn.min ? lo : k->ppn.min;
+        hi = hi < k->ppn.max ? hi : k->ppn.max;
+        if (lo <= hi)
+            return true;
+    }
+    return false;
+}
+
+static bool possible(enum vc_restriction bit, const struct vc_row *r)
+{
+    const struct vc_row_keys *k = &r->keys;
+    bool reduction = vc_coll_reduces(r->coll);
+    switch (bit) {
+    case VC_NEEDS_COMMUTATIVE:
+        return !reduction || r->commutative != VC_NO;
+    case VC_NEEDS_POW2_SIZE:
+        return has_power_of_two(k->ranks);
+    case VC_NEEDS_EVEN_SIZE:
+        return k->ranks.max > k->ranks.min || k->ranks.min % 2 == 0;
+    case VC_NEEDS_ONE_NODE:
+        return k->nodes.min <= 1;
+    case VC_NEEDS_UNIFORM_NODES:
+        return has_uniform(k);
+    case VC_NEEDS_MIN_COUNT:
+        return !reduction || r->bytes.max >= k->ranks.min;
+    case VC_NEEDS_BLOCK_NODES:
+    case VC_NEEDS_BLOCK_OR_COMM:
+    case VC_PLACEMENT_FREE:
+        break;
+    }
+    return true;
+}
+
+const char *vc_row_impossible(const struct vc_row *r)
+{
+    const char *why;
+    const struct vc_alg *alg = r->choice.alg;
+    if (vc_row_keys_empty(&r->keys, &why))
+        return why;
+    if (!vc_coll_sized(r->coll) && r->bytes.min > 0)
+        return "a barrier has 0 bytes";
+    if (r->commutative == VC_NO && !vc_coll_reduces(r->coll))
+        return "only reduce and allreduce have an operator";
+    if (r->choice.channel == VC_CHANNEL_VERBS && vc_row_bits(&r->keys, "network") == VC_NO)
+        return "\"channel\" is verbs where \"network\" is mpi";
+    if (!alg)
+        return NULL;
+    /* Where ranks share no memory, each one is a node of its own. */
+    if (alg->kind == VC_ALG_NODE && r->keys.ppn.max < 2)
+        return "several ranks must share a node, and \"ppn\" is 1";
+    for (unsigned rest = alg->restrictions; rest; rest &= rest - 1) {
+        enum vc_restriction bit = (enum vc_restriction)(rest & -rest);
+        if (!possible(bit, r))
+            return vc_restriction_text(bit);
+    }
+    return NULL;
+}
+
+/* ---- rows against each other: every pair of a collective, which VC_TABLE_ROWS_MAX bounds ---- */
 
 static const char hidden[] = "this row can never be taken: all that it matches is taken by";
 static const char way_out[] = " before it; drop one, or put the narrower one first";
@@ -13,11 +94,10 @@ static bool operators_cover(enum vc_tri a, enum vc_tri b)
     return a == VC_ANY || a == b;
 }
 
-/* Whatever matches b matches a, and when it comes to a, a is taken or b could not be taken either. */
-static bool hides(const struct vc_row *a, const struct vc_row *b)
+bool vc_row_hides(const struct vc_row *a, const struct vc_row *b)
 {
-    if (!vc_range_covers(a->bytes, b->bytes) || !operators_cover(a->commutative, b->commutative) ||
-        !vc_row_keys_cover(&a->keys, &b->keys))
+    if (a->coll != b->coll || !vc_range_covers(a->bytes, b->bytes) ||
+        !operators_cover(a->commutative, b->commutative) || !vc_row_keys_cover(&a->keys, &b->keys))
         return false;
     if (a->builtin || a->choice.alg->kind == VC_ALG_NATIVE)
         return true;
@@ -25,9 +105,9 @@ static bool hides(const struct vc_row *a, const struct vc_row *b)
            (a->choice.channel == VC_CHANNEL_AUTO || a->choice.channel == b->choice.channel);
 }
 
-static bool overlaps(const struct vc_row *a, const struct vc_row *b)
+bool vc_row_overlaps(const struct vc_row *a, const struct vc_row *b)
 {
-    return vc_range_meets(a->bytes, b->bytes) && !vc_range_covers(a->bytes, b->bytes) &&
+    return a->coll == b->coll && vc_range_meets(a->bytes, b->bytes) && !vc_range_covers(a->bytes, b->bytes) &&
            !vc_range_covers(b->bytes, a->bytes) && a->commutative == b->commutative &&
            vc_row_keys_same(&a->keys, &b->keys);
 }
@@ -46,9 +126,9 @@ static int look_back(const struct vc_row *const *rows, int at, int *overlap)
     for (int i = 0; i < at; i++) {
         if (!vc_range_meets(rows[i]->bytes, rows[at]->bytes))
             continue;
-        if (hides(rows[i], rows[at]))
+        if (vc_row_hides(rows[i], rows[at]))
             return rows[i]->index;
-        if (*overlap < 0 && overlaps(rows[i], rows[at]))
+        if (*overlap < 0 && vc_row_overlaps(rows[i], rows[at]))
             *overlap = rows[i]->index;
     }
     return -1;

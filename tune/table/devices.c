@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* "devices": completion queue moderation and interrupt coalescing by device. */
-#include "tune/table/key_info.h"
-#include "tune/table/internal.h"
+#include "tune/table/parts.h"
 
 #include <stdlib.h>
 
@@ -124,4 +123,12 @@ int vc_tab_devices(struct vc_tab *t, json_t *devices, struct vc_table *out)
     }
     vc_tab_out(t);
     return vc_tab_check_devices(t, out);
+}
+
+const struct vc_device_row *vc_table_device(const struct vc_table *t, const struct vc_topo_key *key)
+{
+    for (int i = 0; i < t->ndevices; i++)
+        if (vc_row_keys_match(&t->device[i].keys, key))
+            return &t->device[i];
+    return NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The kinds of values in a table, one member of an object each. */
-#include "tune/params/internal.h"
-#include "tune/table/internal.h"
+#include "tune/params/params.h"
+#include "tune/table/reader.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tune/table/key_info.h"
+#include "tune/table/keys.h"
 
-#include "tune/select/choice.h"
+#include "tune/table/table.h"
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-_Static_assert(sizeof(enum vc_tri) == sizeof(unsigned) && VC_YES + VC_NO == 3, "a flag of a row");
-_Static_assert(sizeof(enum vc_choice_channel) == sizeof(unsigned) && VC_CHANNEL_VERBS + VC_CHANNEL_MPI == 3,
-               "a flag of a row");
+/* Without the "_core" that the drivers of one vendor end in. */
+static size_t model_length(const char *name)
+{
+    static const char tail[] = "_core";
+    size_t n = strlen(name), t = sizeof tail - 1;
+    return n > t && strcmp(name + n - t, tail) == 0 ? n - t : n;
+}
+
+bool vc_device_same(const char *a, const char *b)
+{
+    size_t n = model_length(a);
+    return n == model_length(b) && memcmp(a, b, n) == 0;
+}
 
 /* clang-format off */
 const struct vc_key_info vc_key_info[] = {
@@ -46,7 +57,7 @@ const struct vc_key_info vc_key_info[] = {
         .takes = "`commutative`, `other`",
         .holds = "the reduction's operator commutes, or does not"},
     {.name = "platform", .kind = VC_KEY_WORDS,
-        .row = offsetof(struct vc_row_keys, platforms), .topo = offsetof(struct vc_topo_key, platform),
+        .topo = offsetof(struct vc_topo_key, platform),
         .placed = true, .device = true, .words = vc_platform_words, .listed = {"platform "},
         .said = {"platform "}, .far = 2e4,
         .option = "native, software, passthrough or sriov-vf", .machine = true,
@@ -63,23 +74,23 @@ const struct vc_key_info vc_key_info[] = {
         .holds = "all RDMA devices are of that model (`vcoll info`); `mlx5` and `mlx5_core`, the kernel's name of that driver, "
                  "are the same"},
     {.name = "network", .kind = VC_KEY_FLAG,
-        .row = offsetof(struct vc_row_keys, network), .topo = offsetof(struct vc_topo_key, have_verbs),
-        .placed = true, .yes = VC_CHANNEL_VERBS, .words = vc_channel_words + VC_CHANNEL_VERBS,
+        .topo = offsetof(struct vc_topo_key, have_verbs),
+        .placed = true, .words = vc_channel_words + VC_CHANNEL_VERBS,
         .listed = {"over the MPI", "over verbs"}, .said = {"between nodes the MPI", "between nodes verbs"}, .far = 5e4,
         .option = "what messages between nodes go over: verbs or mpi",
         .describes = "What messages between nodes go over.",
         .holds = "messages between nodes go over verbs, or through the underlying MPI"},
     {.name = "crowded", .kind = VC_KEY_FLAG,
-        .row = offsetof(struct vc_row_keys, crowded), .topo = offsetof(struct vc_topo_key, crowded),
-        .placed = true, .device = true, .yes = VC_YES,
+        .topo = offsetof(struct vc_topo_key, crowded),
+        .placed = true, .device = true,
         .listed = {"not crowded", "crowded"}, .said = {"a CPU for each rank", "more ranks than CPUs"}, .far = 1e4,
         .option = "more ranks than CPUs on some node",
         .describes = "More ranks than CPUs on some node.",
         .holds = "some node has more ranks than CPUs, or none has; containers of one kernel whose ranks may use the "
                  "same CPUs are counted together"},
     {.name = "bulk_slots", .kind = VC_KEY_FLAG,
-        .row = offsetof(struct vc_row_keys, bulk_slots), .topo = offsetof(struct vc_topo_key, have_bulk),
-        .placed = true, .yes = VC_YES, .usual = true,
+        .topo = offsetof(struct vc_topo_key, have_bulk),
+        .placed = true, .usual = true,
         .listed = {"no bulk slots", "bulk slots"}, .said = {"without bulk slots", "with bulk slots"}, .far = 5e3,
         .option = "whether the nodes' shared memory has bulk slots",
         .describes = "Whether the node's memory has them.",
@@ -104,6 +115,11 @@ const struct vc_key_info *vc_key_find(const char *name)
     while (strcmp(k->name, name) != 0)
         k++;
     return k;
+}
+
+unsigned vc_row_bits(const struct vc_row_keys *k, const char *name)
+{
+    return *(const unsigned *)vc_row_of(k, vc_key_find(name));
 }
 
 void vc_key_names(bool device, const char *const *more, const char **list)
@@ -141,7 +157,7 @@ void vc_topo_put(struct vc_topo_key *key, const struct vc_key_info *i, int value
 unsigned vc_key_bit(const struct vc_key_info *i, int value)
 {
     if (i->kind == VC_KEY_FLAG)
-        return value ? i->yes : 3 - i->yes;
+        return value ? VC_YES : VC_NO;
     return value < 0 ? 0 : 1u << value;
 }
 
@@ -157,6 +173,23 @@ bool vc_topo_same(const struct vc_topo_key *a, const struct vc_topo_key *b, cons
     if (i->kind == VC_KEY_TEXT)
         return i->text_same(vc_topo_of(a, i), vc_topo_of(b, i));
     return vc_topo_value(a, i) == vc_topo_value(b, i);
+}
+
+int vc_topo_order(const struct vc_topo_key *a, const struct vc_topo_key *b, bool numbers)
+{
+    const struct vc_key_info *i;
+    int order = 0;
+    for (int n = 0; order == 0 && (i = vc_key_next(&n));)
+        if (i->kind == VC_KEY_TEXT)
+            order = i->text_same(vc_topo_of(a, i), vc_topo_of(b, i))
+                        ? 0
+                        : strcmp(vc_topo_of(a, i), vc_topo_of(b, i));
+        else if (i->kind != VC_KEY_RANGE)
+            order = vc_topo_value(a, i) - vc_topo_value(b, i);
+    for (int n = 0; numbers && order == 0 && (i = vc_key_next(&n));)
+        if (i->kind == VC_KEY_RANGE)
+            order = vc_topo_value(a, i) - vc_topo_value(b, i);
+    return order;
 }
 
 /* ---- measured points ---- */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What rows ask of the communicator: read, compared, matched. */
-#include "tune/table/key_info.h"
-#include "tune/table/internal.h"
+#include "tune/table/parts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -94,20 +93,6 @@ static unsigned bits_of(const struct vc_row_keys *k, const struct vc_key_info *i
     return *(const unsigned *)vc_row_of(k, i);
 }
 
-/* Without the "_core" that the drivers of one vendor end in. */
-static size_t model_length(const char *name)
-{
-    static const char tail[] = "_core";
-    size_t n = strlen(name), t = sizeof tail - 1;
-    return n > t && strcmp(name + n - t, tail) == 0 ? n - t : n;
-}
-
-bool vc_device_same(const char *a, const char *b)
-{
-    size_t n = model_length(a);
-    return n == model_length(b) && memcmp(a, b, n) == 0;
-}
-
 static bool any(const struct vc_row_keys *k, const struct vc_key_info *i)
 {
     const void *asks = vc_row_of(k, i);
@@ -126,14 +111,24 @@ static bool covers(const struct vc_row_keys *a, const struct vc_row_keys *b, con
     return i->kind == VC_KEY_TEXT ? i->text_same(x, y) : !any(b, i) && !(bits_of(b, i) & ~bits_of(a, i));
 }
 
-static bool meets(const struct vc_row_keys *a, const struct vc_row_keys *b, const struct vc_key_info *i)
+/* What both ask for, into out. False: nothing. */
+static bool both(const struct vc_row_keys *a, const struct vc_row_keys *b, const struct vc_key_info *i,
+                 struct vc_row_keys *out)
 {
     const void *x = vc_row_of(a, i), *y = vc_row_of(b, i);
-    if (i->kind == VC_KEY_RANGE)
-        return vc_range_meets(*(const struct vc_range *)x, *(const struct vc_range *)y);
-    if (any(a, i) || any(b, i))
-        return true;
-    return i->kind == VC_KEY_TEXT ? i->text_same(x, y) : (bits_of(a, i) & bits_of(b, i)) != 0;
+    if (i->kind == VC_KEY_RANGE) {
+        const struct vc_range *r = x, *s = y;
+        *(struct vc_range *)vc_row_at(out, i) =
+            (struct vc_range){r->min > s->min ? r->min : s->min, r->max < s->max ? r->max : s->max};
+        return vc_range_meets(*r, *s);
+    }
+    if (i->kind == VC_KEY_TEXT) {
+        memcpy(vc_row_at(out, i), any(a, i) ? y : x, VC_TABLE_DEVICE);
+        return any(a, i) || any(b, i) || i->text_same(x, y);
+    }
+    unsigned bits = any(a, i) ? bits_of(b, i) : any(b, i) ? bits_of(a, i) : bits_of(a, i) & bits_of(b, i);
+    *(unsigned *)vc_row_at(out, i) = bits;
+    return bits || (any(a, i) && any(b, i));
 }
 
 static bool matches(const struct vc_row_keys *k, const struct vc_topo_key *key, const struct vc_key_info *i)
@@ -170,13 +165,15 @@ bool vc_row_keys_cover(const struct vc_row_keys *a, const struct vc_row_keys *b)
     return true;
 }
 
-bool vc_row_keys_meet(const struct vc_row_keys *a, const struct vc_row_keys *b)
+bool vc_row_keys_both(const struct vc_row_keys *a, const struct vc_row_keys *b, struct vc_row_keys *out)
 {
     const struct vc_key_info *i;
+    const char *why;
+    vc_row_keys_any(out);
     for (int n = 0; (i = vc_key_next(&n));)
-        if (!meets(a, b, i))
+        if (!both(a, b, i, out))
             return false;
-    return true;
+    return !vc_row_keys_empty(out, &why);
 }
 
 static const struct vc_key_info *first_mismatch(const struct vc_row_keys *k, const struct vc_topo_key *key)
@@ -231,10 +228,66 @@ void vc_row_keys_exactly(struct vc_row_keys *k, const struct vc_topo_key *key)
     }
 }
 
-const struct vc_device_row *vc_table_device(const struct vc_table *t, const struct vc_topo_key *key)
+/* ---- order, and as text ---- */
+
+static int order_of(const struct vc_row_keys *a, const struct vc_row_keys *b, const struct vc_key_info *i)
 {
-    for (int i = 0; i < t->ndevices; i++)
-        if (vc_row_keys_match(&t->device[i].keys, key))
-            return &t->device[i];
-    return NULL;
+    const void *x = vc_row_of(a, i), *y = vc_row_of(b, i);
+    if (i->kind == VC_KEY_TEXT)
+        return i->text_same(x, y) ? 0 : strcmp(x, y);
+    if (i->kind != VC_KEY_RANGE)
+        return (bits_of(a, i) > bits_of(b, i)) - (bits_of(a, i) < bits_of(b, i));
+    const struct vc_range *r = x, *s = y;
+    return r->min != s->min ? (r->min > s->min) - (r->min < s->min) : (r->max > s->max) - (r->max < s->max);
+}
+
+int vc_row_keys_order(const struct vc_row_keys *a, const struct vc_row_keys *b)
+{
+    const struct vc_key_info *i;
+    int order = 0;
+    for (int n = 0; order == 0 && (i = vc_key_next(&n));)
+        order = order_of(a, b, i);
+    return order;
+}
+
+static json_t *range_json(struct vc_range r)
+{
+    if (r.min == r.max)
+        return json_integer((json_int_t)r.min);
+    return json_pack("[I, o]", (json_int_t)r.min,
+                     r.max == UINT64_MAX ? json_null() : json_integer((json_int_t)r.max));
+}
+
+/* One word by itself, several as a list. */
+static json_t *words_json(const struct vc_key_info *i, unsigned bits)
+{
+    json_t *list = json_array();
+    for (int w = 0; i->words[w]; w++)
+        if (bits >> w & 1)
+            json_array_append_new(list, json_string(i->words[w]));
+    json_t *only = json_array_size(list) == 1 ? json_incref(json_array_get(list, 0)) : NULL;
+    if (only)
+        json_decref(list);
+    return only ? only : list;
+}
+
+void vc_row_keys_to_json(const struct vc_row_keys *k, json_t *row)
+{
+    const struct vc_key_info *i;
+    for (int n = 0; (i = vc_key_next(&n));) {
+        const void *asks = vc_row_of(k, i);
+        json_t *v;
+        if (any(k, i))
+            continue;
+        if (i->kind == VC_KEY_RANGE)
+            v = range_json(*(const struct vc_range *)asks);
+        else if (i->kind == VC_KEY_TEXT)
+            v = json_string(asks);
+        else if (i->kind == VC_KEY_WORDS)
+            v = words_json(i, bits_of(k, i));
+        else
+            v = i->words ? json_string(vc_key_word(i, bits_of(k, i) == VC_YES))
+                         : json_boolean(bits_of(k, i) == VC_YES);
+        json_object_set_new(row, i->name, v);
+    }
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* "model": the parameters of the cost model, read and written. */
-#include "tune/table/internal.h"
-#include "tune/table/json.h"
+#include "tune/table/parts.h"
 
 #include <math.h>
 #include <stddef.h>

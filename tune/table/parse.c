@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tune/table/internal.h"
+#include "tune/table/parts.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* tune/builtin.json, made a text when the library is built. */
+extern const char vc_table_builtin_json[];
 
 static const char *const table_keys[] = {"vcoll_table", "rules",    "devices",    "checksum", "provenance",
                                          "model",       "measured", "moderation", "$schema",  NULL};

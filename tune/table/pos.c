@@ -3,7 +3,9 @@
  * Where in the text something stands. jansson tells places of syntax errors only; so what turns out to be
  * wrong later is looked for again in the text, which is valid JSON by then. Only errors pay for that.
  */
-#include "tune/table/internal.h"
+#include "tune/table/reader.h"
+
+#include "transport/base.h"
 
 #include <stdarg.h>
 #include <stdio.h>

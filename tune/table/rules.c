@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* "rules": each row is read and becomes one struct vc_row for each of its collectives. */
 #include "coll/info.h"
-#include "tune/select/choice.h"
-#include "tune/table/key_info.h"
-#include "tune/params/internal.h"
-#include "tune/table/internal.h"
-#include "tune/table/json.h"
+#include "tune/table/parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -30,7 +30,7 @@
  *      "cq_moderation": {"latency": [count, usecs], "bulk": [count, usecs]},
  *      "coalescing": {"rx-usecs": 0, "adaptive-rx": false}, "measured": {...}}
  *   ],
- *   "measured": [...], "moderation": [...]       tools/tune/tune.h; not looked at at run time
+ *   "measured": [...], "moderation": [...]       tune/search/search.h; not looked at at run time
  * }
  *
  * First match wins. A row whose algorithm cannot run on the communicator, or refuses the operator, is passed
@@ -44,34 +44,13 @@
 
 #include "transport/topology/coalesce.h"
 #include "transport/topology/platform.h"
-#include "tune/params/params.h"
 #include "tune/model/model.h"
+#include "tune/params/params.h"
+#include "tune/table/keys.h"
 
 #define VC_TABLE_MAX      ((size_t)64 << 20) /**< bytes of a file */
 #define VC_TABLE_ROWS_MAX 5000               /**< rows of "rules", and of "devices" */
-#define VC_TABLE_DEVICE   32                 /**< bytes of a device model's name with its NUL */
 #define VC_TABLE_VERSION  1
-
-/** Both ends included; UINT64_MAX: open. Of ranks, nodes and ppn the minimum is at least 1. */
-struct vc_range {
-    uint64_t min, max;
-};
-static inline bool vc_range_has(struct vc_range r, uint64_t v)
-{
-    return v >= r.min && v <= r.max;
-}
-
-enum vc_tri { VC_ANY, VC_NO, VC_YES };
-
-/** What a rule or device row asks of the communicator. Zeroed but for the ranges (1..UINT64_MAX): anything.
- */
-struct vc_row_keys {
-    struct vc_range ranks, nodes, ppn;
-    unsigned platforms; /**< bit per enum vc_platform_class; 0: any */
-    char device[VC_TABLE_DEVICE];
-    enum vc_choice_channel network; /**< AUTO: any */
-    enum vc_tri crowded, bulk_slots;
-};
 
 /** A rule, for one collective: rows of several collectives become several. */
 struct vc_row {
@@ -102,8 +81,6 @@ struct vc_table {
     uint64_t checksum; /**< of vc_table_canonical() */
     char origin[256];  /**< file name, "built-in" */
 };
-
-struct vc_topo_key; /* tune/select/select.h */
 
 /**
  * Parses and checks. VC_OK and *out (vc_table_free()), or VC_ERR_INVAL whose text is
@@ -136,14 +113,49 @@ const struct vc_table *vc_table_builtin(void);
 /** Their text. */
 const char *vc_table_builtin_text(void);
 
-/** Whether two names mean one model of RDMA device: the driver that everybody calls "mlx5" is "mlx5_core" to
- * the kernel. */
-bool vc_device_same(const char *a, const char *b);
-
-/** Whether a row holds for the communicator (its keys alone). */
-bool vc_row_keys_match(const struct vc_row_keys *k, const struct vc_topo_key *key);
-
 /** The first device row that holds, or NULL. */
 const struct vc_device_row *vc_table_device(const struct vc_table *t, const struct vc_topo_key *key);
+
+/** Whatever matches b matches a, and when it comes to a, a is taken or b could not be taken either. */
+bool vc_row_hides(const struct vc_row *a, const struct vc_row *b);
+/** The same keys, and sizes that overlap in part: a table has no such rows. */
+bool vc_row_overlaps(const struct vc_row *a, const struct vc_row *b);
+/** NULL, or why no call that the row matches can run its algorithm. Static storage. */
+const char *vc_row_impossible(const struct vc_row *r);
+
+/* ---- parts of a table as JSON, for what writes tables ---- */
+
+/** What "model" holds: {"link": {"shm": {"latency", "overhead", "points": [[bytes, gap], ...]}, "resident",
+ * "wire"}, "node": {"base", "flag", "copy", "reduce"}, "wake", "wake_device", "interrupt", "moderation",
+ * "steal", "switch_cost", "cpus_per_rank"}. Ways and node phases that are not known are left out; numbers
+ * that are not finite are, too. NULL without memory. */
+struct json_t *vc_model_to_json(const struct vc_model *m);
+
+/** Puts "algorithm" and what is said besides it into a row of "rules". The algorithm is not NULL. */
+void vc_choice_to_json(const struct vc_alg_choice *c, struct json_t *row);
+
+/* ---- tables as documents: rows, and the JSON they were written in, which has the measurements beside ----
+ */
+
+struct vc_table_doc {
+    const char *path;      /**< as given, "built-in" */
+    struct vc_table *rows; /**< NULL: no table */
+    struct json_t *json;
+};
+
+/** Parses and checks, as vc_table_parse() does. `origin` must live as long. */
+int vc_table_doc_parse(const char *text, size_t len, const char *origin, struct vc_table_doc *out);
+/** Reads a file, too. Errors of vc_table_read() and vc_table_parse(). */
+int vc_table_doc_open(const char *path, struct vc_table_doc *out);
+/** Leaves an empty one. */
+void vc_table_doc_close(struct vc_table_doc *d);
+
+/** Puts the checksum in, and writes the table: members on lines of their own, lists with one element a line.
+ * malloc()ed; NULL without memory. */
+char *vc_table_text(struct json_t *table);
+/** Writes a text beside `path` and puts it in place in one step, so that nobody ever reads half a table;
+ * without `force` only where there is none. VC_OK, VC_ERR_SYS, VC_ERR_NOMEM; after an error `path` is what it
+ * was. */
+int vc_table_save(const char *text, const char *path, bool force);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What is broadcast of a table, and what its checksum is taken over. */
-#include "tune/table/internal.h"
+#include "tune/table/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -171,7 +171,10 @@ void hs_join(const struct hs_node *nd, int me, struct hs_rank *out)
     out->cma = !atomic_load(&s->cma_refused);
 }
 
-static void no_host(void) {}
+static int no_host(void)
+{
+    return -1;
+}
 
 struct vc_wait_cfg hs_wait(enum vc_wait_mode mode, bool crowded)
 {

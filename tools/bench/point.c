@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One point: both implementations against each other, raw verbs in between. */
+#include "tools/bench/verbs.h"
+#include "include/vcoll/vcoll.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUNDS     15
+#define ROUNDS_MIN 3
+#define MAX_STARTS 200 /* in a block */
+#define WIRE_TRIPS 200
+#define VERIFIES   3
+
+/* Raw verbs of each round. */
+struct wire {
+    struct bench_verbs *v;
+    struct bench_wire_block block[BENCH_PACES][ROUNDS];
+};
+
+static void run_wire(struct vc_rounds *r, int pace, int round)
+{
+    struct wire *x = r->arg;
+    x->block[pace][round] = bench_verbs_block(r->w, x->v, (enum bench_pace)pace, r->block_time, WIRE_TRIPS);
+}
+
+struct bench_stat bench_stat(double *v, int n)
+{
+    return (struct bench_stat){vc_measure_quantile(v, n, 0.5), vc_measure_quantile(v, n, 0.99),
+                               vc_measure_quantile(v, n, 0), n};
+}
+
+/* vcoll over raw verbs. */
+static void compare_wire(const struct vc_measure_world *w, struct bench_point *p,
+                         const struct vc_entrant *vcoll, const struct wire *x)
+{
+    for (int m = 0; m < VC_MEASURES; m++)
+        for (int pace = 0; pace < BENCH_PACES; pace++) {
+            double over[ROUNDS];
+            for (int r = 0; r < vcoll->rounds; r++) {
+                const struct bench_wire_block *b = &x->block[pace][r];
+                /* A block back to back is a mean, and is compared with one. */
+                over[r] = vcoll->raw[m][r] / (m == VC_MEASURE_B2B ? b->mean : b->median);
+            }
+            vc_measure_summarize(over, vcoll->rounds, w->opt->seed, &p->over[m][pace]);
+            p->has_over |= p->over[m][pace].n > 0;
+        }
+}
+
+static void summarize(const struct vc_measure_world *w, const struct vc_rounds *r, struct bench_point *p)
+{
+    struct vcoll_comm_info info;
+    for (int m = 0; m < VC_MEASURES; m++) {
+        vc_entrant_ratio(&r->entrant[VC_IMPL_NATIVE], &r->entrant[VC_IMPL_VCOLL], (enum vc_measure)m,
+                         w->opt->seed, &p->ratio[m]);
+        p->block[m] = r->entrant[0].block[m];
+    }
+    p->late = r->starts.started ? (double)r->starts.late / (double)r->starts.started : 0;
+    const char *name = vcoll_comm_algorithm(&w->comm, vc_coll_name(p->coll), p->bytes);
+    bool taken = vcoll_comm_describe(&w->comm, &info) == 0 && info.active;
+    /* On a communicator that vcoll does not serve, every call is handed on. */
+    snprintf(p->algorithm, sizeof p->algorithm, "%s", name && *name ? name : taken ? "?" : "native");
+}
+
+/* Both implementations: a wrong native result would be a bug of the bench, and is as good to know. */
+static void verify(struct vc_measure_world *w, const struct vc_entrant impl[VC_IMPLS], struct bench_point *p)
+{
+    int bad = 0;
+    for (unsigned round = 0; round < VERIFIES; round++)
+        for (int i = 0; i < VC_IMPLS; i++)
+            bad |= !vc_measure_call_verify(impl[i].buffers, w, impl[i].fns, round);
+    w->control->allreduce(&bad, &p->bad, 1, MPI_INT, MPI_SUM, w->ctl);
+}
+
+int bench_point_run(struct vc_measure_world *w, struct bench_verbs *v, struct bench_point *p)
+{
+    const struct bench_opts *o = bench_opts_of(w);
+    struct wire wire = {.v = v};
+    struct vc_entrant impl[VC_IMPLS];
+    int rounds = o->iterations > 0 && o->iterations < ROUNDS ? (int)o->iterations : ROUNDS;
+    struct vc_rounds r = {.w = w,
+                          .entrant = impl,
+                          .n = VC_IMPLS,
+                          .seconds = o->m.seconds,
+                          .rounds_min = ROUNDS_MIN,
+                          .rounds_max = rounds,
+                          .rounds_goal = ROUNDS,
+                          .starts_max = MAX_STARTS,
+                          .calls = (o->iterations + rounds - 1) / rounds,
+                          .extra = run_wire,
+                          .nextra = v && p->coll == VC_ALLREDUCE && p->bytes == 8 ? BENCH_PACES : 0,
+                          .arg = &wire};
+    if (r.calls > r.starts_max)
+        r.starts_max = r.calls;
+    for (int i = 0; i < VC_IMPLS; i++)
+        impl[i] = (struct vc_entrant){.on = w, .coll = p->coll, .bytes = p->bytes, .fns = &w->fn[i]};
+    p->bad = -1;
+    bool ok = vc_rounds_open(&r);
+    if (ok && o->verify)
+        verify(w, impl, p);
+    for (int i = 0; i < VC_IMPLS && ok; i++)
+        vc_rounds_enter(&r, i);
+    if (ok)
+        vc_rounds_run(&r);
+    vc_rounds_close(&r);
+    if (ok && w->rank == 0) {
+        summarize(w, &r, p);
+        if (r.nextra)
+            compare_wire(w, p, &impl[VC_IMPL_VCOLL], &wire);
+        /* Last: they reorder the samples. */
+        for (int i = 0; i < VC_IMPLS; i++) {
+            const struct vc_entrant *k = &impl[i];
+            p->time[VC_MEASURE_START][i] = bench_stat(k->sample, k->rounds > 0 ? k->upto[k->rounds - 1] : 0);
+            p->time[VC_MEASURE_B2B][i] =
+                bench_stat(k->raw[VC_MEASURE_B2B], w->opt->measure[VC_MEASURE_B2B] ? k->rounds : 0);
+        }
+    }
+    for (int i = 0; i < VC_IMPLS; i++)
+        vc_entrant_free(&impl[i]);
+    return ok ? 0 : -1;
+}
