@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# `cmake --install build [--prefix DIR]`: library, header, command, man pages, CMake package and pkg-config file.
-# Included at the end of the top CMakeLists.txt, when all targets exist.
+# `cmake --install build [--prefix DIR]`: library, header, command, completion, CMake package and pkg-config file.
+# The top CMakeLists.txt includes this file last, when all targets exist.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS vcoll LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
@@ -9,8 +9,10 @@ install(FILES ${PROJECT_SOURCE_DIR}/include/vcoll/vcoll.h DESTINATION ${CMAKE_IN
 
 if(TARGET vcoll-tool)
   install(TARGETS vcoll-tool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(FILES ${PROJECT_SOURCE_DIR}/packaging/completion/vcoll
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 endif()
-# vcoll-bench installs itself (tools/bench/bench.cmake), man pages and documents do in docs/CMakeLists.txt.
+# The other programs are installed by tools/*/*.cmake, tables by tune/CMakeLists.txt, man pages and guides by docs/CMakeLists.txt.
 
 set(_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/vcoll)
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/vcollConfig.cmake.in
@@ -22,10 +24,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/vcollConfigVersion.cmake 
 install(FILES ${PROJECT_BINARY_DIR}/vcollConfig.cmake ${PROJECT_BINARY_DIR}/vcollConfigVersion.cmake
   DESTINATION ${_package_dir})
 
-# The prefix is told by the file's own place, so that an installed tree may be moved.
+# The file finds the prefix from its own place, so an installed tree may be moved.
 file(RELATIVE_PATH VCOLL_PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(${CMAKE_CURRENT_LIST_DIR}/vcoll.pc.in ${PROJECT_BINARY_DIR}/vcoll.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/vcoll.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
-
-install(FILES ${PROJECT_SOURCE_DIR}/packaging/completion/vcoll
-  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)

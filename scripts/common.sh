@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Sourced by the scripts: progress lines, and mpirun as root.
+# The scripts source this file: progress lines, and mpirun as root.
 # shellcheck shell=bash
 
 script_began=$SECONDS
@@ -10,7 +10,7 @@ step() {
     printf '\n== [%d:%02d] %s\n' $((t / 60)) $((t % 60)) "$*"
 }
 
-# Runs a command silently; shows what it said when it fails.
+# Runs a command silently. If it fails, its output is shown.
 quietly() {
     local log
     log=$(mktemp)
@@ -23,7 +23,7 @@ quietly() {
     rm -f "$log"
 }
 
-# mpirun refuses to run as root unless told twice. In containers and CI there is nobody else.
+# mpirun runs as root only if both variables are set. In containers and CI there often is no other user.
 if [ "$(id -u)" = 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi

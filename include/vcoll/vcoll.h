@@ -10,11 +10,12 @@
 extern "C" {
 #endif
 
+/* The build and the packages take the version from here. */
 #define VCOLL_VERSION_MAJOR 0
-#define VCOLL_VERSION_MINOR 1
+#define VCOLL_VERSION_MINOR 2
 #define VCOLL_VERSION_PATCH 0
 
-/** The library's version, e.g. "0.1.0". Static storage; thread-safe; callable before MPI_Init. */
+/** The library's version, e.g. "0.2.0". Static storage; thread-safe; callable before MPI_Init. */
 const char *vcoll_version(void);
 
 /**

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
+from spack_repo.builtin.build_systems.cmake import CMakePackage
+
 from spack.package import *
 
 
@@ -7,18 +9,19 @@ class Vcoll(CMakePackage):
 
     license("BSD-3-Clause")
 
-    # No release is published yet: give Spack a checkout with `spack dev-build vcoll@main`.
+    # There is no public archive to fetch: `spack develop --path SOURCE vcoll@main` in an environment builds a checkout.
     version("main")
 
-    variant("tools", default=True, description="The vcoll command: run, info, bench, tune, report")
+    variant("tools", default=True, description="The vcoll command: run, info, bench, tune, report, doctor")
 
     depends_on("c", type="build")
     depends_on("cmake@3.25:", type="build")
     depends_on("pkgconfig", type="build")
     depends_on("openmpi@4.1:")
-    depends_on("hwloc@2:")
+    depends_on("hwloc@2:", when="+tools")
     depends_on("jansson")
     depends_on("libmnl")
+    # Headers for the build; the library is opened at run time and found by the run path.
     depends_on("rdma-core")
 
     def cmake_args(self):

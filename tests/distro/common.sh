@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Sourced by run and selftest: messages, and where things are kept.
+# run and packages source this file: messages, and where releases are kept.
 # shellcheck shell=bash disable=SC2034
 
 distro_caches=${VCOLL_DISTRO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vcoll-distro}
 distro_quiet=
-readonly DISTRO_BROKEN=125 # exit code when the release could not be entered, and not the command in it
+readonly DISTRO_BROKEN=125 # exit code if the release could not be entered, in contrast to a failure of the command in it
 
 # Progress, with the time since the start.
 say() {
@@ -26,7 +26,7 @@ usage_error() {
     exit 2
 }
 
-# Whether this process still runs; zombies count as gone.
+# Whether this process still runs; a zombie does not.
 alive() {
     local stat
     [ -n "${1:-}" ] && { read -r stat < "/proc/$1/stat"; } 2> /dev/null && [[ ${stat##*) } != Z* ]]

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Sourced: makes and keeps the releases. Of each, in $distro_cache (one directory for each release):
+# run sources this file: makes and keeps the releases. $distro_cache, one directory for each release, has
 #
-#   minimal/     what debootstrap made, never entered
-#   root/        a copy, in which commands run
+#   minimal/     the system that debootstrap made; no command runs in it
+#   root/        a copy of it, in which commands run
 #   archives/    packages that were downloaded there
-#   trees/N/     copies of source trees with their build directories, one for each place a tree lies at; N.list: its files
-#   lock         shared by whoever is inside
+#   trees/N/     copies of source trees with their build directories, one for each path of a tree; N.list: the tree's files
+#   lock         every process that uses root/ holds it shared
 # shellcheck shell=bash disable=SC2154
 
-# Shared: as long as a process has it, nobody replaces what is in there.
+# While a process holds the lock, no other process replaces the release.
 lock_cache() {
     exec {distro_lock}<> "$distro_cache/lock" || die "cannot write to $distro_cache"
     flock -s "$distro_lock"
@@ -21,7 +21,7 @@ lock_alone() {
     }
 }
 
-# apt is asked itself, so both formats of sources and all their options work.
+# Asks apt itself, so both formats of sources and all their options work.
 find_mirror() {
     local codename site
     [ -z "$mirror" ] || { echo "$mirror" && return; }
@@ -35,13 +35,13 @@ find_mirror() {
     echo "$site"
 }
 
-# How apt here reaches its mirror (proxies, time limits, snapshots whose lists are old) is how it has to there.
+# apt's settings here that it needs there, too: proxies, time limits, permission to use old lists of snapshots.
 apt_settings() {
     apt-config dump | grep -E '^Acquire::' |
         grep -vE '^Acquire::(IndexTargets|Changelogs|cdrom|CompressionTypes|Languages|GzipIndexes)'
 }
 
-# debootstrap names each package; one line for each stage is enough.
+# debootstrap prints a line for each package. This prints one for each stage.
 stages() {
     awk '
         { stage = $0 !~ /^I: / ? "" : $2 }
@@ -71,7 +71,7 @@ debootstrap_minimal() {
     mv "$new" "$distro_cache/minimal"
 }
 
-# A copy of the minimal system to enter: with apt's settings, and no daemon starts when its package is installed.
+# Makes root/: a copy of the minimal system with apt's settings, in which no daemon starts when its package is installed.
 copy_minimal() {
     local new=$distro_root.new
     say "$suite: starting from the minimal system"
@@ -81,7 +81,7 @@ copy_minimal() {
         mv "$new" "$distro_root" || die "cannot copy the minimal system: is the disk full?"
 }
 
-# Makes what is missing, and what --renew and --fresh ask for. Afterwards $distro_root can be entered.
+# Makes the parts of a release that are missing or that --renew and --fresh ask for. Afterwards $distro_root can be entered.
 make_root() {
     distro_root=$distro_cache/root
     if [ -z "$fresh$renew" ] && [ -d "$distro_root" ]; then
@@ -98,7 +98,7 @@ make_root() {
     flock -s "$distro_lock"
 }
 
-# The files of a tree, from it, each ended by a NUL.
+# The files of the tree, relative to it, each followed by a NUL.
 tree_files() {
     if git -C "$tree" rev-parse --is-inside-work-tree > /dev/null 2>&1; then
         git -C "$tree" ls-files -z --cached --others --exclude-standard
@@ -107,8 +107,8 @@ tree_files() {
     fi
 }
 
-# Brings the copy of the tree up to date, with the files' times, so that only what changed is built again. Afterwards
-# $distro_tree is the directory.
+# Brings the copy of the tree up to date. Files keep their times, so that only changed ones are built again. Afterwards $distro_tree
+# is the directory.
 copy_tree() {
     local name lock list
     name=$(printf %s "$tree" | sha256sum)
