@@ -3,7 +3,7 @@
 #include "doctor_rig.h"
 
 #include "tools/doctor/print.h"
-#include "tools/doctor/wire.h"
+#include "tools/doctor/comm.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -234,6 +234,7 @@ static void test_order(void **state)
 static void test_checks(void **state)
 {
     (void)state;
+    int sames = 0;
     for (int i = 0; i < doc_nchecks; i++) {
         const struct doc_check *c = &doc_checks[i];
         assert_ptr_equal(doc_check_by_id(c->id), c);
@@ -244,8 +245,12 @@ static void test_checks(void **state)
         /* They are cells of a table. */
         assert_true(!strchr(c->about, '|') && !strchr(c->cost, '|') && !strchr(c->fix, '|'));
         assert_int_equal((c->rank != NULL) + (c->node != NULL) + (c->job != NULL) <= 1, 1);
-        assert_int_equal(c->same != NULL, c->job == doc_check_same);
+        if (c->job == doc_check_same) {
+            assert_string_equal(doc_same_name(c->same), c->id);
+            sames++;
+        }
     }
+    assert_int_equal(sames, DOC_SAMES);
 }
 
 static void test_wanted(void **state)

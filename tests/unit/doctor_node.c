@@ -287,7 +287,7 @@ static void test_moderation_table(void **state)
     (void)state;
     rig_node(&n, 4);
     struct doc_netdev *d = interface("eth7");
-    struct info_suggestion *s = &n.table.suggestion[n.table.n++];
+    struct facts_suggestion *s = &n.table.suggestion[n.table.n++];
     strcpy(d->rdma, "rxe0");
     strcpy(s->device, "rxe0");
     strcpy(n.table.name, "t.json");
@@ -351,6 +351,12 @@ static void test_cpuset(void **state)
     doc_node_read(rig_root, &n);
     assert_int_equal(n.online.n, 2);
     assert_int_equal(n.online.v[1], 9);
+    rig_node_free(&n);
+    /* A hierarchy may have several controllers. */
+    memset(&n, 0, sizeof n);
+    rig_put("/proc/self/cgroup", "4:cpuset,cpu:/pod/x\n");
+    doc_node_read(rig_root, &n);
+    assert_int_equal(n.online.n, 2);
     rig_node_free(&n);
     memset(&n, 0, sizeof n);
     rig_put("/sys/fs/cgroup/cpuset.cpus.effective", "4-7\n");

@@ -158,7 +158,7 @@ static void test_timers(void **state)
 static void test_read(void **state)
 {
     (void)state;
-    struct info_verbs verbs = {.wanted = true, .err = VC_ERR_UNSUPPORTED};
+    struct facts_verbs verbs = {.wanted = true, .err = VC_ERR_UNSUPPORTED};
     rig_rank(&r);
     rig_put("/proc/sys/kernel/yama/ptrace_scope", "2\n");
     rig_put("/proc/cpuinfo", "processor\t: 0\nmodel name\t: Imaginary 9000\nprocessor\t: 1\n");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "doctor_rig.h"
 
-#include "tools/doctor/wire.h"
+#include "tools/doctor/comm.h"
 
 #include <math.h>
 #include <stdio.h>

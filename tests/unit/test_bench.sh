@@ -168,11 +168,12 @@ unset VCOLL_VERBS_LIBRARY
 # A rank alone.
 expect 0 -n 1 --iterations 2 --sizes 8 --cpu=0.01
 
-if command -v gnuplot > /dev/null; then
-    expect 0 -n 2 --iterations 2 --sizes 8,64 bcast reduce --plot "$dir/p.svg" && {
-        grep -q '<svg' "$dir/p.svg" || fail "no picture"
-    }
-fi
+expect 0 -n 2 --iterations 2 --sizes 8,64 bcast reduce --plot "$dir/p.svg" && {
+    for word in '^<svg ' '^</svg>' '>bcast<' '>reduce<' 'common start' 'back to back' '64 B'; do
+        grep -q "$word" "$dir/p.svg" || fail "no $word in the picture"
+    done
+}
+expect 1 -n 2 --iterations 2 --sizes 8 --plot /nonexistent/p.svg bcast && says err /nonexistent/p.svg
 expect 1 -n 2 --iterations 2 --sizes 8 --json /nonexistent/j bcast && says err /nonexistent/j
 [ $failed = 0 ] && echo "all passed"
 exit $failed

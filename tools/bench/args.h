@@ -29,8 +29,8 @@ void bench_setenv(const struct vc_measure_opts *o);
 bool bench_under_launcher(void);
 /** Replaces this process by mpirun of itself; returns only on failure, with the exit code. */
 int bench_launch(const struct vc_measure_opts *o);
-/** The words that start this program, with o->argv, under mpirun; NULL after a message. The caller frees the
- * array. Sets what mpirun needs in the environment. */
+/** The words that start this program, with o->argv, under mpirun; NULL after a message. They last to the
+ * next call. Sets what mpirun needs in the environment. */
 char **bench_launch_words(const struct vc_measure_opts *o);
 
 #endif

@@ -4,7 +4,7 @@
 # through the front door, and the underlying ones come from vcoll_native().
 
 # What it shares with vcoll-tune (tune.cmake): words, and starting under mpirun.
-add_library(vcoll_launch OBJECT bench/args.c bench/launch.c vcoll/forward.c)
+add_library(vcoll_launch OBJECT bench/args.c bench/launch.c vcoll/launch.c)
 target_link_libraries(vcoll_launch PUBLIC vcoll_flags PkgConfig::JANSSON)
 
 add_executable(vcoll-bench
@@ -21,7 +21,7 @@ add_executable(vcoll-bench
   bench/verbs_end.c
 )
 # The rooms below the front door for raw verbs: the device and the settings, found as the library finds them.
-target_link_libraries(vcoll-bench PRIVATE vcoll vcoll_launch vcoll_measure vcoll_core)
+target_link_libraries(vcoll-bench PRIVATE vcoll vcoll_launch vcoll_measure vcoll_plot vcoll_core)
 file(RELATIVE_PATH _lib_from_libexec ${CMAKE_INSTALL_FULL_LIBEXECDIR}/vcoll ${CMAKE_INSTALL_FULL_LIBDIR})
 set_target_properties(vcoll-bench PROPERTIES INSTALL_RPATH "$ORIGIN/${_lib_from_libexec}")
 install(TARGETS vcoll-bench RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/vcoll)

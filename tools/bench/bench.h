@@ -168,6 +168,5 @@ void bench_average(const struct bench_report *r, int coll, enum vc_measure m, co
 /** 0, or -1 after a message. */
 int bench_json_write(const struct vc_measure_world *w, const struct bench_report *r, const char *file);
 int bench_plot_write(const struct vc_measure_world *w, const struct bench_report *r, const char *file);
-bool bench_plot_possible(void);
 
 #endif

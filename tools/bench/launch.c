@@ -2,15 +2,13 @@
 /* vcoll-bench and vcoll-tune start themselves: without mpirun around, they become mpirun of themselves on
  * this machine. */
 #include "tools/bench/args.h"
-#include "tools/vcoll/forward.h"
+#include "tools/vcoll/launch.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define BENCH_LAUNCH_WORDS 16 /* mpirun, -n N, binding, the program, --progress, NULL */
 
 bool bench_under_launcher(void)
 {
@@ -83,25 +81,17 @@ static bool has_policy(const struct vc_measure_opts *o)
 }
 
 /* Words that bind, after what there is room for. */
-static int bind_words(int want, char **word)
+static void add_binding(int want, struct words *w)
 {
-    int n = 0, cores, cpus = count_cpus(&cores);
+    int cores, cpus = count_cpus(&cores);
     /* A rank that wanders between cores measures the scheduler. With more ranks than cores, binding would
      * decide who shares a core with whom, which is the kernel's business in the situation that is to be
      * measured. */
-    if (want <= cores) {
-        word[n++] = "--bind-to";
-        word[n++] = "core";
-    } else if (want <= cpus) {
-        word[n++] = "--use-hwthread-cpus";
-        word[n++] = "--bind-to";
-        word[n++] = "hwthread";
-    } else {
-        word[n++] = "--oversubscribe";
-        word[n++] = "--bind-to";
-        word[n++] = "none";
-    }
-    return n;
+    bool core = want <= cores, thread = !core && want <= cpus;
+    if (!core)
+        words_add(w, thread ? "--use-hwthread-cpus" : "--oversubscribe");
+    words_add(w, "--bind-to");
+    words_add(w, core ? "core" : thread ? "hwthread" : "none");
 }
 
 /* How many ranks are started. */
@@ -113,52 +103,42 @@ static int wanted(const struct vc_measure_opts *o)
 
 char **bench_launch_words(const struct vc_measure_opts *o)
 {
-    static char self[4096], ranks[16];
-    static char **settings; /* outlives the words, which hold its strings */
+    static struct words w;
+    char self[4096], ranks[16];
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
     if (len < 0) {
         fprintf(stderr, "%s: cannot find its own program: %s\n", o->program, strerror(errno));
         return NULL;
     }
     self[len] = '\0';
-    forward_free(settings);
-    settings = forward_names();
-    size_t nset = 0;
-    while (settings && settings[nset])
-        nset++;
-    char **word = calloc((size_t)o->argc + (size_t)o->nmpirun + 2 * nset + BENCH_LAUNCH_WORDS, sizeof *word);
-    if (!settings || !word) {
-        free(word);
+    snprintf(ranks, sizeof ranks, "%d", wanted(o));
+    words_free(&w);
+    words_add(&w, "mpirun");
+    words_add(&w, "-n");
+    words_add(&w, ranks);
+    if (!has_policy(o))
+        add_binding(wanted(o), &w);
+    for (int i = 0; i < o->nmpirun; i++)
+        words_add(&w, o->mpirun[i]);
+    words_add_settings(&w);
+    words_add(&w, self);
+    for (int i = 1; i < o->argc; i++)
+        words_add(&w, o->argv[i]);
+    /* The ranks' standard error is a pipe: whether a person watches is known here alone. It comes last,
+     * because the first words may be a command. */
+    if (isatty(STDERR_FILENO))
+        words_add(&w, "--progress");
+    if (w.failed) {
         fprintf(stderr, "%s: out of memory\n", o->program);
         return NULL;
     }
-    int n = 0, want = wanted(o);
-    snprintf(ranks, sizeof ranks, "%d", want);
-    word[n++] = "mpirun";
-    word[n++] = "-n";
-    word[n++] = ranks;
-    if (!has_policy(o))
-        n += bind_words(want, word + n);
-    for (int i = 0; i < o->nmpirun; i++)
-        word[n++] = (char *)(uintptr_t)o->mpirun[i];
-    for (size_t i = 0; i < nset; i++) {
-        word[n++] = "-x";
-        word[n++] = settings[i];
-    }
-    word[n++] = self;
-    /* The ranks' standard error is a pipe: whether a person watches is known here alone. The first words may
-     * be a command, after which options stand. */
-    for (int i = 1; i < o->argc; i++)
-        word[n++] = o->argv[i];
-    if (isatty(STDERR_FILENO))
-        word[n++] = "--progress";
     /* mpirun refuses to start things as root without being told twice; what it starts here is this very
      * program. */
     if (geteuid() == 0) {
         setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
         setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
     }
-    return word;
+    return w.word;
 }
 
 int bench_launch(const struct vc_measure_opts *o)
@@ -173,6 +153,5 @@ int bench_launch(const struct vc_measure_opts *o)
     fflush(NULL);
     execvp("mpirun", word);
     fprintf(stderr, "%s: cannot start mpirun: %s\n", o->program, strerror(errno));
-    free(word);
     return 1;
 }

@@ -2,6 +2,8 @@
 /* The two ends of the connection that raw verbs are measured on. */
 #include "tools/bench/verbs_impl.h"
 
+#include "transport/verbs/rc.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,9 +12,7 @@
 /* What the two ends tell each other. */
 struct card {
     int32_t ok;
-    uint32_t qpn, psn;
-    uint16_t lid;
-    uint8_t mtu, roce, has_gid, gid[16];
+    struct vc_rc_address at;
 };
 
 int bench_end_peer(const struct vc_measure_world *w, const struct vc_params *p)
@@ -77,11 +77,7 @@ static bool make_end(struct bench_end *e, const struct vc_params *p)
         make_qp(e);
     if (!e->qp)
         return false;
-    struct ibv_qp_attr attr = {.qp_state = IBV_QPS_INIT,
-                               .pkey_index = (uint16_t)e->dev.pkey_index,
-                               .port_num = (uint8_t)e->dev.port};
-    if (vc_ibv.modify_qp(e->qp, &attr,
-                         IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS) != 0)
+    if (vc_rc_init(e->qp, &e->dev) != 0)
         return false;
     for (int i = 0; i < BENCH_RECVS; i++)
         if (bench_end_recv(e, i) != 0)
@@ -89,59 +85,16 @@ static bool make_end(struct bench_end *e, const struct vc_params *p)
     return true;
 }
 
-static bool connect_end(struct bench_end *e, const struct vc_params *p, const struct card *mine,
-                        const struct card *c)
-{
-    struct ibv_qp_attr attr = {
-        .qp_state = IBV_QPS_RTR,
-        .path_mtu = c->mtu < mine->mtu ? (enum ibv_mtu)c->mtu : e->dev.mtu,
-        .dest_qp_num = c->qpn,
-        .rq_psn = c->psn,
-        .max_dest_rd_atomic = 1,
-        .min_rnr_timer = 12,
-        .ah_attr = {.dlid = c->lid, .sl = (uint8_t)p->verbs_sl, .port_num = (uint8_t)e->dev.port},
-    };
-    bool other_subnet = c->has_gid && e->dev.gid_index >= 0 && memcmp(c->gid, e->dev.gid.raw, 8) != 0;
-    if (c->roce != mine->roce)
-        return false;
-    if (e->dev.roce || e->dev.grh || other_subnet) {
-        attr.ah_attr.is_global = 1;
-        memcpy(attr.ah_attr.grh.dgid.raw, c->gid, sizeof c->gid);
-        attr.ah_attr.grh.sgid_index = (uint8_t)e->dev.gid_index;
-        attr.ah_attr.grh.hop_limit = 64;
-        attr.ah_attr.grh.traffic_class = (uint8_t)p->verbs_tc;
-    }
-    if (vc_ibv.modify_qp(e->qp, &attr,
-                         IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
-                             IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER) != 0)
-        return false;
-    /* About a second for each of eight tries: a lost packet costs a sample, not the run. */
-    struct ibv_qp_attr rts = {.qp_state = IBV_QPS_RTS,
-                              .timeout = 18,
-                              .retry_cnt = 7,
-                              .rnr_retry = 7,
-                              .sq_psn = mine->psn,
-                              .max_rd_atomic = 1};
-    return vc_ibv.modify_qp(e->qp, &rts,
-                            IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
-                                IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC) == 0;
-}
-
 bool bench_end_meet(struct vc_measure_world *w, struct bench_end *e, const struct vc_params *p)
 {
     struct card mine = {.ok = make_end(e, p)}, theirs;
-    if (mine.ok) {
-        mine.qpn = e->qp->qp_num;
-        mine.psn = (uint32_t)vc_measure_rand(&w->rng_local) & 0xffffff;
-        mine.lid = e->dev.lid;
-        mine.mtu = (uint8_t)e->dev.mtu;
-        mine.roce = e->dev.roce;
-        mine.has_gid = e->dev.gid_index >= 0;
-        memcpy(mine.gid, e->dev.gid.raw, sizeof mine.gid);
-    }
+    if (mine.ok)
+        vc_rc_address(&e->dev, e->qp, (uint32_t)vc_measure_rand(&w->rng_local), &mine.at);
     MPI_Sendrecv(&mine, sizeof mine, MPI_BYTE, e->other, TAG, &theirs, sizeof theirs, MPI_BYTE, e->other, TAG,
                  w->ctl, MPI_STATUS_IGNORE);
-    return mine.ok && theirs.ok && connect_end(e, p, &mine, &theirs);
+    /* About a second for each of eight tries: a lost packet costs a sample, not the run. */
+    return mine.ok && theirs.ok && theirs.at.roce == mine.at.roce &&
+           vc_rc_connect(e->qp, &e->dev, &mine.at, &theirs.at, p->verbs_sl, p->verbs_tc, 18) == 0;
 }
 
 void bench_end_free(struct bench_end *e)

@@ -57,7 +57,7 @@ static int place_of(const struct doc_set *s, int value)
     return lo;
 }
 
-static bool settle(struct match *m, int rank)
+static bool find_cpu(struct match *m, int rank)
 {
     const struct doc_set *mine = &m->node->peer[rank].cpus;
     for (int i = 0; i < mine->n; i++) {
@@ -65,7 +65,7 @@ static bool settle(struct match *m, int rank)
         if (m->seen[cpu])
             continue;
         m->seen[cpu] = true;
-        if (m->owner[cpu] < 0 || settle(m, m->owner[cpu])) {
+        if (m->owner[cpu] < 0 || find_cpu(m, m->owner[cpu])) {
             m->owner[cpu] = rank;
             return true;
         }
@@ -84,7 +84,7 @@ static int with_own_cpu(const struct doc_node *n, const struct doc_set *cpus, st
         m.owner[i] = -1;
     for (int r = 0; r < n->npeers; r++) {
         memset(m.seen, 0, (size_t)cpus->n * sizeof(bool));
-        if (settle(&m, r)) {
+        if (find_cpu(&m, r)) {
             found++;
             continue;
         }

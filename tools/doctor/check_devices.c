@@ -46,7 +46,7 @@ static void without_driver(const struct doc_node *n, struct doc_out *out)
 
 void doc_check_rdma_down(const struct doc_node *n, struct doc_out *out)
 {
-    const struct info_verbs *v = &n->verbs;
+    const struct facts_verbs *v = &n->verbs;
     without_driver(n, out);
     if (!v->wanted) {
         doc_say(out, DOC_OK, NULL, "not wanted: VCOLL_CHANNELS has no verbs");
@@ -68,7 +68,7 @@ void doc_check_rdma_down(const struct doc_node *n, struct doc_out *out)
 
 /* ---- moderation ---- */
 
-static const struct info_suggestion *advice(const struct doc_node *n, const char *device)
+static const struct facts_suggestion *suggestion_for(const struct doc_node *n, const char *device)
 {
     for (int i = 0; i < n->table.n; i++)
         if (n->table.suggestion[i].coalesce.has && strcmp(n->table.suggestion[i].device, device) == 0)
@@ -77,8 +77,8 @@ static const struct info_suggestion *advice(const struct doc_node *n, const char
 }
 
 /* "ethtool -C DEV rx-usecs 0 adaptive-rx off" of the wanted values that are not there. "" when all are. */
-static void command(const char *netdev, const struct vc_coalesce *want, const struct vc_coalesce *now,
-                    char *buf, size_t len)
+static void ethtool_command(const char *netdev, const struct vc_coalesce *want, const struct vc_coalesce *now,
+                            char *buf, size_t len)
 {
     size_t used = 0;
     buf[0] = '\0';
@@ -100,10 +100,10 @@ static void command(const char *netdev, const struct vc_coalesce *want, const st
 }
 
 static void against_table(const struct doc_node *n, const struct doc_netdev *d,
-                          const struct info_suggestion *s, struct doc_out *out)
+                          const struct facts_suggestion *s, struct doc_out *out)
 {
     char fix[512], is[256], should[256];
-    command(d->name, &s->coalesce, &d->now, fix, sizeof fix);
+    ethtool_command(d->name, &s->coalesce, &d->now, fix, sizeof fix);
     vc_coalesce_text(&d->now, is, sizeof is);
     vc_coalesce_text(&s->coalesce, should, sizeof should);
     if (!fix[0])
@@ -114,7 +114,7 @@ static void against_table(const struct doc_node *n, const struct doc_netdev *d,
                 should, s->when[0] ? " with " : "", s->when);
 }
 
-static uint32_t field(const struct vc_coalesce *c, enum vc_coalesce_field f)
+static uint32_t field_or_zero(const struct vc_coalesce *c, enum vc_coalesce_field f)
 {
     return vc_coalesce_has(c, f) ? c->value[f] : 0;
 }
@@ -123,9 +123,9 @@ static void against_habit(const struct doc_netdev *d, struct doc_out *out)
 {
     struct vc_coalesce want = {0};
     char fix[512], is[256];
-    bool adapts = field(&d->now, VC_COALESCE_ADAPTIVE_RX) != 0;
+    bool adapts = field_or_zero(&d->now, VC_COALESCE_ADAPTIVE_RX) != 0;
     vc_coalesce_text(&d->now, is, sizeof is);
-    if (!adapts && field(&d->now, VC_COALESCE_RX_USECS) < LONG_USECS) {
+    if (!adapts && field_or_zero(&d->now, VC_COALESCE_RX_USECS) < LONG_USECS) {
         doc_say(out, DOC_OK, NULL, "%s: %s", d->name, is[0] ? is : "nothing reported");
         return;
     }
@@ -133,7 +133,7 @@ static void against_habit(const struct doc_netdev *d, struct doc_out *out)
         vc_coalesce_put(&want, VC_COALESCE_ADAPTIVE_RX, 0);
     if (vc_coalesce_has(&d->now, VC_COALESCE_RX_USECS))
         vc_coalesce_put(&want, VC_COALESCE_RX_USECS, 0);
-    command(d->name, &want, &d->now, fix, sizeof fix);
+    ethtool_command(d->name, &want, &d->now, fix, sizeof fix);
     doc_say(out, DOC_HINT, fix, "%s%s%s holds interrupts back: %s", d->name,
             d->software ? ", which carries RDMA device " : "", d->software ? d->rdma : "", is);
 }
@@ -143,7 +143,7 @@ void doc_check_moderation(const struct doc_node *n, struct doc_out *out)
     int looked = 0;
     for (int i = 0; i < n->nnetdevs; i++) {
         const struct doc_netdev *d = &n->netdev[i];
-        const struct info_suggestion *s = d->rdma[0] ? advice(n, d->rdma) : NULL;
+        const struct facts_suggestion *s = d->rdma[0] ? suggestion_for(n, d->rdma) : NULL;
         if (!d->reported || (!d->up && !s))
             continue;
         looked++;

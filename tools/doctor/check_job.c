@@ -34,11 +34,8 @@ static char *with_group(char *text, const struct doc_group *g)
 
 void doc_check_same(const struct doc_job *j, struct doc_out *out)
 {
-    int which = 0;
-    while (which < DOC_SAMES && strcmp(doc_same_name((enum doc_same)which), out->check->same) != 0)
-        which++;
-    const struct doc_group *g = which < DOC_SAMES ? j->group[which] : NULL;
-    int n = which < DOC_SAMES ? j->ngroups[which] : 0;
+    const struct doc_group *g = j->group[out->check->same];
+    int n = j->ngroups[out->check->same];
     if (n == 0) /* nobody answered */
         return;
     int most = largest(g, n), shown = 1;

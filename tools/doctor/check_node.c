@@ -59,8 +59,7 @@ void doc_check_memory(const struct doc_node *n, struct doc_out *out)
     else if (n->shm_free < n->shm_need)
         doc_say(out, DOC_HINT, NULL,
                 "/dev/shm has %s, less than the %s of a communicator of the %d ranks here; vcoll uses "
-                "anonymous memory (memfd), "
-                "but the MPI underneath may need it",
+                "anonymous memory (memfd), but the MPI underneath may need it",
                 total, need, n->npeers);
     else
         doc_say(out, DOC_OK, NULL,

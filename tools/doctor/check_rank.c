@@ -88,8 +88,7 @@ void doc_check_locked_memory(const struct doc_rank *r, struct doc_out *out)
     else if (r->lock_limit < r->lock_need + plenty)
         doc_say(out, DOC_HINT, NULL,
                 "the limit is %s (ulimit -l): enough for the buffers (%s), little for long messages that are "
-                "sent without "
-                "a copy",
+                "sent without a copy",
                 limit, need);
     else
         doc_say(out, DOC_OK, NULL, "the limit is %s, the buffers of a rank need %s", limit, need);

@@ -18,7 +18,7 @@ const struct doc_check doc_checks[] = {
      .title = "different vcoll libraries",
      .worst = DOC_BROKEN,
      .job = doc_check_same,
-     .same = "library",
+     .same = DOC_SAME_LIBRARY,
      .about = "version and bytes of the libvcoll.so that `vcoll run' or LD_PRELOAD would put into each rank",
      .cost = STEPS_ASIDE,
      .fix = "install one build at the same path on every node, or put it on a file system that all share"},
@@ -33,7 +33,7 @@ const struct doc_check doc_checks[] = {
      .title = "different MPI libraries",
      .worst = DOC_BROKEN,
      .job = doc_check_same,
-     .same = "mpi",
+     .same = DOC_SAME_MPI,
      .about = "what MPI_Get_library_version says on each rank",
      .cost = "ranks of different MPI versions may misunderstand each other, with or without vcoll",
      .fix = "install the same MPI everywhere; compare `mpirun --version' and LD_LIBRARY_PATH of the nodes"},
@@ -41,7 +41,7 @@ const struct doc_check doc_checks[] = {
      .title = "different VCOLL_ settings",
      .worst = DOC_BROKEN,
      .job = doc_check_same,
-     .same = "settings",
+     .same = DOC_SAME_SETTINGS,
      .about = "settings that must be equal, from the environment and from both configuration files",
      .cost = STEPS_ASIDE,
      .fix = "start with `vcoll run', which hands VCOLL_ variables to all ranks; compare /etc/vcoll.conf and "
@@ -50,7 +50,7 @@ const struct doc_check doc_checks[] = {
      .title = "different settings, which is allowed",
      .worst = DOC_HINT,
      .job = doc_check_same,
-     .same = "local-settings",
+     .same = DOC_SAME_LOCAL,
      .about = "settings that a rank may have of its own, as VCOLL_WAIT and VCOLL_VERBS_DEVICE",
      .cost = "ranks behave differently; of VCOLL_TABLE only rank 0's counts",
      .fix = "is it meant so? `vcoll run' hands VCOLL_ variables to all ranks"},
@@ -72,7 +72,7 @@ const struct doc_check doc_checks[] = {
      .title = "different kernels",
      .worst = DOC_HINT,
      .job = doc_check_same,
-     .same = "kernel",
+     .same = DOC_SAME_KERNEL,
      .about = "release and architecture that uname tells",
      .cost = "what one node permits another may not; then all ranks do without it",
      .fix = "boot the same kernel everywhere"},
@@ -80,7 +80,7 @@ const struct doc_check doc_checks[] = {
      .title = "different kinds of machines",
      .worst = DOC_HINT,
      .job = doc_check_same,
-     .same = "platform",
+     .same = DOC_SAME_PLATFORM,
      .about = "native, software, passthrough or sriov-vf, and the hypervisor",
      .cost = "rows of tuning tables that ask for a platform do not hold for a mixed job",
      .fix = "ask for nodes of one kind"},
@@ -88,7 +88,7 @@ const struct doc_check doc_checks[] = {
      .title = "different CPUs",
      .worst = DOC_HINT,
      .job = doc_check_same,
-     .same = "cpu",
+     .same = DOC_SAME_CPU,
      .about = "the model that /proc/cpuinfo names",
      .cost = "a collective is as fast as its slowest rank",
      .fix = "ask for nodes of one kind"},
@@ -96,7 +96,7 @@ const struct doc_check doc_checks[] = {
      .title = "not the same RDMA device everywhere",
      .worst = DOC_SLOW,
      .job = doc_check_same,
-     .same = "device",
+     .same = DOC_SAME_DEVICE,
      .about = "model and link layer of the device that the verbs channel would use",
      .cost = "where one rank has none, or InfiniBand meets RoCE, all messages go through the MPI underneath",
      .fix = "vcoll info on the odd nodes says why; VCOLL_VERBS_DEVICE names a device"},
@@ -132,8 +132,7 @@ const struct doc_check doc_checks[] = {
      .about = "process_vm_readv and process_vm_writev, really tried between neighbours",
      .cost = "long messages between ranks of one machine are copied twice",
      .fix = "permit process_vm_readv and process_vm_writev (docker run --cap-add=SYS_PTRACE, or another "
-            "seccomp profile), "
-            "and run all ranks as one user"},
+            "seccomp profile), and run all ranks as one user"},
     {.id = "ptrace-scope",
      .title = "ptrace scope",
      .worst = DOC_SLOW,
@@ -155,8 +154,7 @@ const struct doc_check doc_checks[] = {
      .about = "limit of open files against those that are open",
      .cost = "devices, shared memory and connections that need a file fail, and vcoll does without them",
      .fix = "ulimit -n 65536 before mpirun (to keep it: nofile in /etc/security/limits.conf, LimitNOFILE= of "
-            "the batch "
-            "system's service)"},
+            "the batch system's service)"},
     {.id = "locked-memory",
      .title = "locked memory",
      .worst = DOC_SLOW,
@@ -164,8 +162,7 @@ const struct doc_check doc_checks[] = {
      .about = "limit of locked memory against the buffers of the verbs channel for a job of this size",
      .cost = "buffers cannot be registered: messages go through the MPI underneath, or are copied",
      .fix = "ulimit -l unlimited before mpirun (to keep it: memlock in /etc/security/limits.conf, "
-            "LimitMEMLOCK= of the batch "
-            "system's service)"},
+            "LimitMEMLOCK= of the batch system's service)"},
     {.id = "rdma-down",
      .title = "RDMA devices",
      .worst = DOC_BROKEN,
@@ -180,11 +177,9 @@ const struct doc_check doc_checks[] = {
      .about =
          "a message really sent over verbs between neighbouring nodes in a ring, and once across at random",
      .cost = "verbs cannot be used: all nodes fall back to the MPI underneath, or a collective ends with an "
-             "error after "
-             "VCOLL_VERBS_TIMEOUT",
+             "error after VCOLL_VERBS_TIMEOUT",
      .fix = "same subnet, VLAN, P_Key and GID type on both ends? ibv_rc_pingpong shows it without vcoll; "
-            "choose with "
-            "VCOLL_VERBS_DEVICE, VCOLL_VERBS_GID_INDEX, VCOLL_VERBS_PKEY"},
+            "choose with VCOLL_VERBS_DEVICE, VCOLL_VERBS_GID_INDEX, VCOLL_VERBS_PKEY"},
     {.id = "moderation",
      .title = "interrupt moderation",
      .worst = DOC_SLOW,
@@ -201,8 +196,7 @@ const struct doc_check doc_checks[] = {
      .cost = "the kernel stops all ranks for the rest of each period, tens of milliseconds, once the quota "
              "is used up",
      .fix = "raise it (docker run --cpus=N, systemd CPUQuota=, resources of the pod), start fewer ranks, or "
-            "let waiting "
-            "ranks sleep: VCOLL_WAIT=event"},
+            "let waiting ranks sleep: VCOLL_WAIT=event"},
     {.id = "cpus",
      .title = "more ranks than CPUs",
      .worst = DOC_SLOW,

@@ -222,7 +222,7 @@ bool doc_send(const struct doc_comm *c, int to, int tag, const char *text)
            doc_finish(&req, 1, doc_now() + 2 * c->patience);
 }
 
-static void forget(struct doc_set *s, int value)
+static void remove_value(struct doc_set *s, int value)
 {
     int keep = 0;
     for (int i = 0; i < s->n; i++)
@@ -251,7 +251,7 @@ void doc_collect(struct doc_set *from, int tag, double until,
         if (MPI_Imrecv(text, len, MPI_BYTE, &msg, &req) != MPI_SUCCESS || !doc_finish(&req, 1, until))
             return;
         take(arg, text, (size_t)len);
-        forget(from, st.MPI_SOURCE);
+        remove_value(from, st.MPI_SOURCE);
         free(text);
     }
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Talking between the ranks, with the MPI underneath alone, and never longer than a bound: where something is
- * broken the doctor is what has to come back.
+ * What ranks tell each other, over the MPI underneath alone, and never longer than a bound: where something
+ * is broken, the doctor still has to come back.
  */
 #ifndef VC_TOOLS_DOCTOR_COMM_H
 #define VC_TOOLS_DOCTOR_COMM_H
 
 #include "tools/doctor/facts.h"
 
+#include <jansson.h>
 #include <mpi.h>
 #include <stdint.h>
+
+/* ---- comm.c: meeting, sending texts ---- */
 
 /** What ranks tell each other first. Its layout never moves. */
 struct doc_card {
@@ -59,5 +62,36 @@ void doc_collect(struct doc_set *from, int tag, double until,
                  void (*take)(void *arg, const char *text, size_t len), void *arg);
 
 enum { DOC_TAG_ALIVE = 101, DOC_TAG_RANK, DOC_TAG_SITE, DOC_TAG_PATH };
+
+/* ---- path.c ---- */
+
+/** Seconds a message may take. */
+#define DOC_PATH_SECONDS 2.0
+
+/** Whether a message really arrives over verbs: from each node to the next in a ring, and once more to one
+ * further away, on queue pairs of the doctor's own. All ranks call it; those that do not stand for a node
+ * return at once. Findings go to `to`. */
+void doc_path_try(const struct doc_comm *c, const struct vc_params *p, struct doc_findings *to);
+
+/* ---- wire.c: the texts that travel, from each rank to the first of its operating system, and from there to
+ * rank 0. They are JSON, so that doctors of different versions understand each other. What is read is
+ * believed in nothing: a field that is missing or of another kind is left out. ---- */
+
+/** "0-3,8" */
+json_t *doc_json_set(const struct doc_set *s);
+/** malloc()ed. `all`: with what has passed. */
+char *doc_write_rank(const struct doc_rank *r, const struct doc_findings *f, bool all);
+/** Adds a peer to the node (in order), its facts to the job's groups, and its findings. False when the text
+ * is no report. */
+bool doc_take_rank(const char *text, size_t len, struct doc_node *n, struct doc_job *j,
+                   struct doc_findings *to);
+
+/** `j` holds the groups of this site alone. malloc()ed. */
+char *doc_write_site(const struct doc_site *s, const struct doc_job *j, const struct doc_findings *f,
+                     bool all);
+bool doc_take_site(const char *text, size_t len, struct doc_job *j, struct doc_findings *to);
+
+/** Counts ranks into the group of that value. */
+void doc_group_add(struct doc_job *j, enum doc_same s, const char *value, const struct doc_set *ranks);
 
 #endif

@@ -18,9 +18,11 @@ add_library(vcoll_doctor_parts OBJECT
   doctor/print.c
   doctor/set.c
   doctor/wire.c
-  vcoll/forward.c
-  vcoll/info_table.c
-  vcoll/info_verbs.c
+  facts/place.c
+  facts/table.c
+  facts/verbs.c
+  print/terminal.c
+  vcoll/launch.c
 )
 target_link_libraries(vcoll_doctor_parts PUBLIC vcoll_core PkgConfig::JANSSON m)
 file(RELATIVE_PATH _lib_from_doctor ${CMAKE_INSTALL_FULL_LIBEXECDIR}/vcoll ${CMAKE_INSTALL_FULL_LIBDIR})

@@ -55,6 +55,19 @@ bool doc_set_parse(struct doc_set *s, const char *text);
 
 /* ---- checks and findings ---- */
 
+/** What should be equal on all ranks. */
+enum doc_same {
+    DOC_SAME_LIBRARY,
+    DOC_SAME_MPI,
+    DOC_SAME_SETTINGS,
+    DOC_SAME_LOCAL, /**< settings in which ranks may differ */
+    DOC_SAME_KERNEL,
+    DOC_SAME_PLATFORM,
+    DOC_SAME_CPU,
+    DOC_SAME_DEVICE,
+    DOC_SAMES
+};
+
 struct doc_rank;
 struct doc_node;
 struct doc_job;
@@ -68,10 +81,10 @@ struct doc_check {
     void (*rank)(const struct doc_rank *r, struct doc_out *out);
     void (*node)(const struct doc_node *n, struct doc_out *out);
     void (*job)(const struct doc_job *j, struct doc_out *out);
-    const char *same;  /**< with job: the fact that should be the same on all ranks */
-    const char *about; /**< what is looked at */
-    const char *cost;  /**< what it costs when it is not as it should be */
-    const char *fix;   /**< what to do; a finding may know better */
+    enum doc_same same; /**< with doc_check_same: the fact that should be the same on all ranks */
+    const char *about;  /**< what is looked at */
+    const char *cost;   /**< what it costs when it is not as it should be */
+    const char *fix;    /**< what to do; a finding may know better */
 };
 extern const struct doc_check doc_checks[];
 extern const int doc_nchecks;

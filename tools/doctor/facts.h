@@ -7,8 +7,7 @@
 #define VC_TOOLS_DOCTOR_FACTS_H
 
 #include "tools/doctor/doctor.h"
-#include "tools/vcoll/info_table.h"
-#include "tools/vcoll/info_verbs.h"
+#include "tools/facts/facts.h"
 #include "transport/shm/segment.h"
 #include "transport/topology/coalesce.h"
 #include "transport/topology/nics.h"
@@ -20,19 +19,7 @@
 
 enum { DOC_HOST = 64, DOC_NICS = 64, DOC_RDMA = 32, DOC_TEXT = 512 };
 
-/** What should be equal on all ranks. */
-enum doc_same {
-    DOC_SAME_LIBRARY,
-    DOC_SAME_MPI,
-    DOC_SAME_SETTINGS,
-    DOC_SAME_LOCAL, /**< settings in which ranks may differ */
-    DOC_SAME_KERNEL,
-    DOC_SAME_PLATFORM,
-    DOC_SAME_CPU,
-    DOC_SAME_DEVICE,
-    DOC_SAMES
-};
-/** "library", ...: as in struct doc_check. Static storage. */
+/** The id of the check that compares it, "library", ... Static storage. */
 const char *doc_same_name(enum doc_same s);
 
 /** How the try to read and write the memory of a neighbour went. */
@@ -119,8 +106,8 @@ struct doc_node {
     int nnics;
     struct doc_netdev netdev[DOC_NICS];
     int nnetdevs;
-    struct info_verbs verbs;
-    struct info_table table;
+    struct facts_verbs verbs;
+    struct facts_table table;
 };
 
 /** An operating system, as rank 0 hears of it. */
@@ -158,9 +145,9 @@ void doc_node_read(const char *root, struct doc_node *n);
 void doc_node_try(struct doc_node *n, const struct vc_params *p);
 /** The same for a rank. */
 void doc_rank_read(const char *root, struct doc_rank *r);
-void doc_rank_try(struct doc_rank *r, const struct info_verbs *verbs);
+void doc_rank_try(struct doc_rank *r, const struct facts_verbs *verbs);
 /** Fills `same` of kernel, CPU, platform and MPI, the library, settings, device. */
-void doc_rank_same(const char *root, struct doc_rank *r, const struct info_verbs *verbs);
+void doc_rank_same(const char *root, struct doc_rank *r, const struct facts_verbs *verbs);
 /** Settings that are not the defaults, "VCOLL_WAIT=poll ...", or "defaults". `local`: those in which ranks
  * may differ, without VCOLL_HOST_ID; else those in which they may not. */
 void doc_settings_text(const struct vc_params *p, bool local, char *buf, size_t len);
@@ -169,7 +156,8 @@ void doc_settings_text(const struct vc_params *p, bool local, char *buf, size_t 
  * cannot be done. */
 void doc_shed_library(char **argv);
 /** The library that `vcoll run` of this installation, or LD_PRELOAD, puts into programs. False when there is
- * none. */
-bool doc_library(char *path, size_t len);
+ * none.
+ * `path` has PATH_MAX bytes. */
+bool doc_library(char *path);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Findings; which checks are wanted, and running them. */
-#include "tools/doctor/facts.h"
+#include "tools/doctor/checks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +30,14 @@ const struct doc_check *doc_check_by_id(const char *id)
         if (strcmp(doc_checks[i].id, id) == 0)
             return &doc_checks[i];
     return NULL;
+}
+
+const char *doc_same_name(enum doc_same s)
+{
+    const struct doc_check *c = doc_checks;
+    while (c->job != doc_check_same || c->same != s)
+        c++;
+    return c->id;
 }
 
 /* ---- findings ---- */
@@ -63,7 +71,7 @@ void doc_findings_add(struct doc_findings *f, const struct doc_check *check, enu
     doc_set_join(&d->ranks, ranks);
 }
 
-static int compare(const void *va, const void *vb)
+static int compare_findings(const void *va, const void *vb)
 {
     const struct doc_finding *a = va, *b = vb;
     if (a->severity != b->severity)
@@ -79,7 +87,7 @@ static int compare(const void *va, const void *vb)
 void doc_findings_sort(struct doc_findings *f)
 {
     if (f->n > 1)
-        qsort(f->v, (size_t)f->n, sizeof *f->v, compare);
+        qsort(f->v, (size_t)f->n, sizeof *f->v, compare_findings);
 }
 
 void doc_findings_free(struct doc_findings *f)
@@ -93,8 +101,8 @@ void doc_findings_free(struct doc_findings *f)
     memset(f, 0, sizeof *f);
 }
 
-static void say(struct doc_out *out, enum doc_severity severity, const struct doc_set *ranks, const char *fix,
-                const char *fmt, va_list ap)
+static void add_formatted(struct doc_out *out, enum doc_severity severity, const struct doc_set *ranks,
+                          const char *fix, const char *fmt, va_list ap)
 {
     char *text = doc_vformat(fmt, ap);
     doc_findings_add(out->to, out->check, severity, ranks, text, fix);
@@ -105,7 +113,7 @@ void doc_say(struct doc_out *out, enum doc_severity severity, const char *fix, c
 {
     va_list ap;
     va_start(ap, fmt);
-    say(out, severity, out->ranks, fix, fmt, ap);
+    add_formatted(out, severity, out->ranks, fix, fmt, ap);
     va_end(ap);
 }
 
@@ -114,7 +122,7 @@ void doc_say_of(struct doc_out *out, enum doc_severity severity, const struct do
 {
     va_list ap;
     va_start(ap, fmt);
-    say(out, severity, ranks, fix, fmt, ap);
+    add_formatted(out, severity, ranks, fix, fmt, ap);
     va_end(ap);
 }
 
@@ -126,7 +134,7 @@ bool doc_wanted(const struct doc_check *check)
 }
 
 /* Sets the mark of each named check. */
-static bool mark(const char *list, bool value, char *bad, size_t len)
+static bool mark_checks(const char *list, bool value, char *bad, size_t len)
 {
     for (const char *at = list;; at++) {
         size_t n = strcspn(at, ",");
@@ -145,12 +153,12 @@ bool doc_want_only(const char *list, char *bad, size_t len)
 {
     for (int i = 0; i < doc_nchecks; i++)
         skipped[i] = true;
-    return mark(list, false, bad, len);
+    return mark_checks(list, false, bad, len);
 }
 
 bool doc_want_skip(const char *list, char *bad, size_t len)
 {
-    return mark(list, true, bad, len);
+    return mark_checks(list, true, bad, len);
 }
 
 /* ---- running ---- */

@@ -17,33 +17,16 @@
 
 /* ---- from files ---- */
 
-/* The part after the n-th colon of the line of /proc/self/cgroup that has `controller` ("" for version 2). */
-static bool group_of(const char *text, const char *controller, char *path, size_t len)
-{
-    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        const char *names = strchr(line, ':'), *at = names ? strchr(names + 1, ':') : NULL;
-        const char *end = line + strcspn(line, "\n");
-        if (!at || at > end)
-            continue;
-        size_t n = (size_t)(at - names - 1);
-        if (n != strlen(controller) || strncmp(names + 1, controller, n) != 0)
-            continue;
-        snprintf(path, len, "%.*s", (int)(end - at - 1), at + 1);
-        return true;
-    }
-    return false;
-}
-
 /* CPUs that the control groups allow. They are not those that are online where machines are shared. */
 static bool read_cpuset(const char *root, struct doc_set *cpus)
 {
     char group[512] = "", text[1024] = "";
     char *groups = vc_sys_read_all(root, "/proc/self/cgroup");
-    bool found = groups && group_of(groups, "", group, sizeof group) &&
+    bool found = groups && vc_cgroup_path(groups, NULL, group, sizeof group) &&
                  vc_sys_read(root, text, sizeof text, "/sys/fs/cgroup%s/cpuset.cpus.effective", group);
     if (!found)
         found = vc_sys_read(root, text, sizeof text, "/sys/fs/cgroup/cpuset.cpus.effective");
-    if (!found && groups && group_of(groups, "cpuset", group, sizeof group))
+    if (!found && groups && vc_cgroup_path(groups, "cpuset", group, sizeof group))
         found = vc_sys_read(root, text, sizeof text, "/sys/fs/cgroup/cpuset%s/cpuset.effective_cpus", group);
     if (!found)
         found = vc_sys_read(root, text, sizeof text, "/sys/fs/cgroup/cpuset/cpuset.effective_cpus");
@@ -61,9 +44,7 @@ static void read_cpus(const char *root, struct doc_node *n)
                 doc_set_add(&n->online, i);
     }
     n->quota = vc_cpus_quota(root);
-    uint64_t steal, total;
-    n->steal_boot =
-        vc_steal_read_at(root, &steal, &total) == VC_OK && total > 0 ? (double)steal / (double)total : -1;
+    n->steal_boot = facts_stolen(root);
     n->steal_now = -1;
 }
 
@@ -180,6 +161,6 @@ void doc_node_try(struct doc_node *n, const struct vc_params *p)
     try_memory(n, p);
     for (int i = 0; i < n->nnetdevs; i++)
         n->netdev[i].reported = vc_coalesce_get(NULL, n->netdev[i].name, &n->netdev[i].now) == VC_OK;
-    info_verbs_gather(p, &n->verbs);
-    info_table_gather(p, n->platform.class, n->rdma, n->nrdma, &n->table);
+    facts_verbs(p, &n->verbs);
+    facts_table(p, n->platform.class, n->rdma, n->nrdma, &n->table);
 }

@@ -20,18 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const same_names[DOC_SAMES] = {
-    [DOC_SAME_LIBRARY] = "library",   [DOC_SAME_MPI] = "mpi",
-    [DOC_SAME_SETTINGS] = "settings", [DOC_SAME_LOCAL] = "local-settings",
-    [DOC_SAME_KERNEL] = "kernel",     [DOC_SAME_PLATFORM] = "platform",
-    [DOC_SAME_CPU] = "cpu",           [DOC_SAME_DEVICE] = "device",
-};
-
-const char *doc_same_name(enum doc_same s)
-{
-    return same_names[s];
-}
-
 /* ---- the library ---- */
 
 /* Set by the process that this one was before it went without the library. */
@@ -80,37 +68,12 @@ void doc_shed_library(char **argv)
     execv("/proc/self/exe", argv);
 }
 
-static bool is_file(const char *path)
+bool doc_library(char *path)
 {
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, R_OK) == 0;
-}
-
-bool doc_library(char *path, size_t len)
-{
-    static const char *const place[] = {"../pmpi", VC_LIB_FROM_DOCTOR, "../lib64", "../lib"};
-    static const char *const name[] = {"libvcoll.so", "libvcoll.so.0"};
-    char self[PATH_MAX], try[2 * PATH_MAX], real[PATH_MAX];
     const char *preloaded = getenv(PRELOADED);
-    if (preloaded) {
-        snprintf(path, len, "%s", preloaded);
-        return true;
-    }
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n <= 0)
-        return false;
-    self[n] = '\0';
-    *strrchr(self, '/') = '\0';
-    for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
-        for (size_t k = 0; k < sizeof name / sizeof name[0]; k++) {
-            snprintf(try, sizeof try, "%s/%s/%s", self, place[i], name[k]);
-            if (is_file(try) && realpath(try, real)) {
-                snprintf(path, len, "%s", real);
-                return true;
-            }
-        }
-    }
-    return false;
+    if (preloaded)
+        snprintf(path, PATH_MAX, "%s", preloaded);
+    return preloaded || facts_library(VC_LIB_FROM_DOCTOR, path);
 }
 
 /* Its path, because `vcoll run' preloads the same one on all nodes, and a hash of the bytes, because the
@@ -121,7 +84,7 @@ static bool describe_library(char *buf, size_t len)
     unsigned char block[1 << 14];
     uint64_t h = VC_HASH_START;
     buf[0] = '\0';
-    FILE *f = doc_library(path, sizeof path) ? fopen(path, "re") : NULL;
+    FILE *f = doc_library(path) ? fopen(path, "re") : NULL;
     if (!f)
         return false;
     for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;)
@@ -135,12 +98,12 @@ static bool describe_library(char *buf, size_t len)
 /* ---- settings ---- */
 
 /* A process may have one of its own by its nature. */
-static bool counts(const struct vc_param_def *d, bool local)
+static bool is_compared(const struct vc_param_def *d, bool local)
 {
     return d->local == local && strcmp(d->name, "HOST_ID") != 0;
 }
 
-static uint64_t hash(uint64_t h, const char *s)
+static uint64_t hash_text(uint64_t h, const char *s)
 {
     return vc_hash(h, s, strlen(s));
 }
@@ -156,14 +119,14 @@ void doc_settings_text(const struct vc_params *p, bool local, char *buf, size_t 
     snprintf(buf, len, "defaults");
     for (int i = 0; i < n; i++) {
         char is[256] = "", was[256] = "";
-        if (!counts(&d[i], local))
+        if (!is_compared(&d[i], local))
             continue;
         d[i].parse(plain, d[i].deflt); /* one that cannot be given is that of an empty field */
         d[i].format(p, is, sizeof is);
         d[i].format(plain, was, sizeof was);
         if (strcmp(is, was) == 0)
             continue;
-        h = hash(hash(h, d[i].name), is);
+        h = hash_text(hash_text(h, d[i].name), is);
         int m = used < len ? snprintf(buf + used, len - used, "%sVCOLL_%s=%s", used ? " " : "", d[i].name, is)
                            : 0;
         used += m > 0 ? (size_t)m : 0;
@@ -234,14 +197,9 @@ static int ask_yield(void)
     return was;
 }
 
-void doc_rank_try(struct doc_rank *r, const struct info_verbs *v)
+void doc_rank_try(struct doc_rank *r, const struct facts_verbs *v)
 {
-    const struct vc_params *p = &r->params;
-    const struct vc_verbs_cfg cfg = {.slot = p->verbs_slot,
-                                     .credits = p->verbs_credits,
-                                     .zcopy_min = p->verbs_zcopy_min,
-                                     .reg_cache = p->verbs_reg_cache,
-                                     .peers = r->size};
+    const struct vc_verbs_cfg cfg = facts_verbs_cfg(&r->params, r->size);
     struct vc_verbs_need need;
     vc_verbs_need(&cfg, &need);
     r->lock_need = need.locked;
@@ -253,7 +211,7 @@ void doc_rank_try(struct doc_rank *r, const struct info_verbs *v)
     r->yields = ask_yield();
 }
 
-void doc_rank_same(const char *root, struct doc_rank *r, const struct info_verbs *v)
+void doc_rank_same(const char *root, struct doc_rank *r, const struct facts_verbs *v)
 {
     static char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
     struct utsname u;

@@ -2,10 +2,7 @@
 /* vcoll-doctor, which `vcoll doctor` becomes: one rank of it. See docs/doctor.md. */
 #include "tools/doctor/checks.h"
 #include "tools/doctor/comm.h"
-#include "tools/doctor/opts.h"
-#include "tools/doctor/path.h"
 #include "tools/doctor/print.h"
-#include "tools/doctor/wire.h"
 
 #include "transport/topology/cpus.h"
 
@@ -125,22 +122,22 @@ static void examine_job(struct doctor *d, const char *mine)
 /* ---- the report ---- */
 
 /* Ranks have a terminal of mpirun's making, which says nothing of where mpirun's own output goes. */
-static struct doc_style style_of(const struct doc_opts *o)
+static struct terminal look_of(const struct doc_opts *o)
 {
-    int columns = doc_under_launcher() ? o->terminal : doc_terminal();
-    return (struct doc_style){.all = o->all, .color = columns > 0, .columns = columns > 0 ? columns : 100};
+    return doc_under_launcher() ? (struct terminal){o->terminal > 0, o->terminal > 0 ? o->terminal : 100}
+                                : terminal_look();
 }
 
 /* Prints, and returns the exit code. */
 static int report(struct doctor *d)
 {
-    struct doc_style style = style_of(&d->opts);
+    struct terminal look = look_of(&d->opts);
     bool written = true;
     doc_findings_sort(&d->all);
     if (d->opts.json)
         written = doc_print_json(&d->job, &d->all);
     else
-        doc_print_text(&d->job, &d->all, &style);
+        doc_print_text(&d->job, &d->all, &look, d->opts.all);
     if (fflush(stdout) != 0 || !written) {
         fprintf(stderr, "vcoll doctor: cannot write the report\n");
         return DOC_EXIT_TROUBLE;
@@ -185,13 +182,13 @@ static void end_without(struct doctor *d, const struct doc_set *alive)
 
 static char *examine_rank(struct doctor *d)
 {
-    static struct info_verbs verbs; /* with room for what is not needed again */
+    static struct facts_verbs verbs; /* with room for what is not needed again */
     struct doc_comm *c = &d->comm;
     d->me.rank = c->rank;
     d->me.size = c->size;
     doc_comm_try_cma(c, &d->me);
     spin(d);
-    info_verbs_gather(&d->me.params, &verbs);
+    facts_verbs(&d->me.params, &verbs);
     doc_rank_try(&d->me, &verbs);
     doc_rank_same(NULL, &d->me, &verbs);
     doc_run_rank(&d->me, &d->mine);
@@ -255,16 +252,15 @@ static void occupy_standard_files(void)
 int main(int argc, char **argv)
 {
     static struct doctor d;
-    struct doc_style style;
     occupy_standard_files();
     doc_shed_library(argv);
     doc_parse(&d.opts, argc, argv);
-    style = style_of(&d.opts);
+    struct terminal look = look_of(&d.opts);
     if (d.opts.list) {
         if (d.opts.markdown)
             doc_print_markdown();
         else
-            doc_print_list(&style);
+            doc_print_list(&look);
         return fflush(stdout) == 0 ? DOC_EXIT_WELL : DOC_EXIT_TROUBLE;
     }
     if (d.opts.ranks && !doc_under_launcher())

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tools/doctor/opts.h"
+#include "tools/doctor/print.h"
 
 #include "tools/doctor/doctor.h"
-#include "tools/vcoll/forward.h"
+#include "tools/print/terminal.h"
+#include "tools/vcoll/launch.h"
 #include "transport/topology/cpus.h"
 
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
@@ -29,47 +28,46 @@ enum {
 enum { RANKS_MAX = 1 << 20, CANNOT_RUN = 126, NOT_FOUND = 127 };
 
 static const struct argp_option options[] = {
-    {0, 'n', "RANKS", 0, "start so many ranks with mpirun; not under mpirun", 0},
-    {"mpirun", KEY_MPIRUN, "WORD", 0, "with -n: a further word for mpirun, as --mpirun=--host --mpirun=a,b",
-     0},
+    {0, 'n', "RANKS", 0, "start so many ranks with mpirun; ignored under mpirun", 0},
+    {"mpirun", KEY_MPIRUN, "WORD", 0,
+     "with -n: a further argument for mpirun, as --mpirun=--host --mpirun=a,b", 0},
     {"json", KEY_JSON, 0, 0, "print JSON", 0},
-    {"all", KEY_ALL, 0, 0, "also show what passed, and what was seen there", 0},
+    {"all", KEY_ALL, 0, 0, "also show the checks that passed, and what they saw", 0},
     {"verbose", 'v', 0, OPTION_ALIAS, 0, 0},
-    {"only", KEY_ONLY, "CHECK,...", 0, "look at these alone", 0},
-    {"skip", KEY_SKIP, "CHECK,...", 0, "do not look at these", 0},
+    {"only", KEY_ONLY, "CHECK,...", 0, "run only these checks", 0},
+    {"skip", KEY_SKIP, "CHECK,...", 0, "do not run these checks", 0},
     {"patience", KEY_PATIENCE, "SECONDS", 0, "how long ranks may take to answer (60)", 0},
     {"terminal", KEY_TERMINAL, "COLUMNS", OPTION_HIDDEN, "standard output ends in one that shows colors", 0},
-    {"list", KEY_LIST, 0, 0, "all checks: what they look at, what to do; looks at nothing", 0},
+    {"list", KEY_LIST, 0, 0, "print all checks, what they look at and what to do; run none", 0},
     {"markdown", KEY_MARKDOWN, 0, OPTION_HIDDEN, "with --list: as in docs/doctor.md", 0},
     {0, 0, 0, 0, 0, 0},
 };
 
-static const char doc[] =
-    "Says what is wrong or slow on an allocation, on which nodes and ranks, what it costs, and what to do."
-    "\v"
-    "Examples:\n"
-    "  mpirun -n 64 --hostfile hosts vcoll doctor\n"
-    "                               in the allocation that a program will get\n"
-    "  vcoll doctor -n 4            this machine, with four ranks\n"
-    "  vcoll doctor                 this machine, as one rank sees it\n"
-    "  vcoll doctor --list          what is looked at\n"
-    "  mpirun -n 64 vcoll doctor --json | jq -r '.findings[] | .check+\": \"+.what'\n"
-    "\n"
-    "A finding is broken (something that was asked for does not work), slow, or a\n"
-    "hint. Nothing is changed; two seconds of sending over RDMA devices and a third\n"
-    "of a second of computing on all ranks are the most that others notice.\n"
-    "\n"
-    "Exit status: 0 nothing, or hints alone; 1 something is slow; 2 something is\n"
-    "broken; 64 wrong words; 70 the doctor itself failed; 126, 127 mpirun or\n"
-    "vcoll-doctor cannot be started. mpirun says so in its own words when it is not\n"
-    "0.";
+static const char doc[] = "Says what is broken or slow on the nodes of a job, on which nodes and ranks, what "
+                          "it costs, and what to do."
+                          "\v"
+                          "Examples:\n"
+                          "  mpirun -n 64 --hostfile hosts vcoll doctor\n"
+                          "                               the nodes that a program will run on\n"
+                          "  vcoll doctor -n 4            this machine, with four ranks\n"
+                          "  vcoll doctor                 this machine, with one rank\n"
+                          "  vcoll doctor --list          the checks\n"
+                          "  mpirun -n 64 vcoll doctor --json | jq -r '.findings[] | .check+\": \"+.what'\n"
+                          "\n"
+                          "A finding is broken (something that was asked for does not work), slow, or a\n"
+                          "hint. Nothing is changed. Other jobs on the nodes notice at most a third of a\n"
+                          "second of computing on all ranks and two seconds of messages over RDMA devices.\n"
+                          "\n"
+                          "Exit status: 0 nothing found, or hints alone; 1 something is slow; 2 something\n"
+                          "is broken; 64 wrong arguments; 70 the doctor itself failed; 126, 127 mpirun or\n"
+                          "vcoll-doctor cannot be started. When it is not 0, mpirun adds lines of its own.";
 
 static void choose(struct argp_state *st, const char *option, const char *list,
                    bool (*how)(const char *, char *, size_t))
 {
     char bad[64];
     if (!how(list, bad, sizeof bad))
-        argp_error(st, "%s: there is no check \"%s\"; --list names them", option, bad);
+        argp_error(st, "%s: there is no check \"%s\"; --list shows their names", option, bad);
 }
 
 static double number(struct argp_state *st, const char *option, const char *arg, double low, double high)
@@ -93,7 +91,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
         return 0;
     case KEY_MPIRUN:
         if (o->nmpirun == DOC_MPIRUN_WORDS)
-            argp_error(st, "more than %d words for mpirun", DOC_MPIRUN_WORDS);
+            argp_error(st, "more than %d arguments for mpirun", DOC_MPIRUN_WORDS);
         o->mpirun[o->nmpirun++] = arg;
         return 0;
     case KEY_JSON:
@@ -148,17 +146,6 @@ void doc_parse(struct doc_opts *o, int argc, char **argv)
         exit(DOC_EXIT_USAGE);
 }
 
-int doc_terminal(void)
-{
-    struct winsize ws;
-    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
-    if (!isatty(STDOUT_FILENO) || !term || strcmp(term, "dumb") == 0 || (no && *no))
-        return 0;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) != 0 || ws.ws_col < 40)
-        return 100;
-    return ws.ws_col < 120 ? ws.ws_col : 120;
-}
-
 bool doc_under_launcher(void)
 {
     return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
@@ -183,41 +170,36 @@ static void prepare(int ranks)
 
 int doc_launch(const struct doc_opts *o)
 {
-    static char self[PATH_MAX], ranks[16], terminal[32];
-    int columns = doc_terminal();
+    struct words w = {0};
+    struct terminal t = terminal_look();
+    char self[PATH_MAX], text[32];
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
     if (len <= 0) {
         fprintf(stderr, "vcoll doctor: cannot find its own program: %s\n", strerror(errno));
         return DOC_EXIT_TROUBLE;
     }
     self[len] = '\0';
-    char **settings = forward_names();
-    size_t n = 0, nset = 0;
-    while (settings && settings[nset])
-        nset++;
-    char **word = doc_alloc((size_t)o->argc + (size_t)o->nmpirun + 2 * nset + 9, sizeof *word);
-    snprintf(ranks, sizeof ranks, "%d", o->ranks);
-    word[n++] = (char *)"mpirun";
-    word[n++] = (char *)"-n";
-    word[n++] = ranks;
+    snprintf(text, sizeof text, "%d", o->ranks);
+    words_add(&w, "mpirun");
+    words_add(&w, "-n");
+    words_add(&w, text);
     for (int i = 0; i < o->nmpirun; i++)
-        word[n++] = (char *)(uintptr_t)o->mpirun[i];
-    for (size_t i = 0; i < nset; i++) {
-        word[n++] = (char *)"-x";
-        word[n++] = settings[i];
-    }
-    word[n++] = self;
+        words_add(&w, o->mpirun[i]);
+    words_add_settings(&w);
+    words_add(&w, self);
     for (int i = 1; i < o->argc; i++)
-        word[n++] = o->argv[i];
-    snprintf(terminal, sizeof terminal, "--terminal=%d", columns);
-    if (columns > 0)
-        word[n++] = terminal;
+        words_add(&w, o->argv[i]);
+    snprintf(text, sizeof text, "--terminal=%d", t.columns);
+    if (t.color)
+        words_add(&w, text);
     prepare(o->ranks);
     fflush(NULL);
-    execvp("mpirun", word);
+    if (w.failed)
+        errno = ENOMEM;
+    else
+        execvp("mpirun", w.word);
     int code = errno == ENOENT ? NOT_FOUND : CANNOT_RUN;
     fprintf(stderr, "vcoll doctor: cannot start mpirun: %s\n", strerror(errno));
-    forward_free(settings);
-    free(word);
+    words_free(&w);
     return code;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tools/doctor/path.h"
+#include "tools/doctor/comm.h"
 
-#include "transport/verbs/device.h"
+#include "transport/verbs/rc.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,14 +10,12 @@
 #include <unistd.h>
 
 enum { NEXT, PREV, WAYS }; /* the queue pair that sends, and the one that receives */
-enum { BYTES = 64 };
+enum { BYTES = 64, TIMEOUT = 14 /* about 70 ms for each of eight tries */ };
 
 /* What the two ends tell each other. */
 struct path_card {
     int32_t ok;
-    uint32_t qpn[WAYS], psn;
-    uint16_t lid;
-    uint8_t mtu, roce, has_gid, gid[16];
+    struct vc_rc_address at[WAYS];
     char host[DOC_HOST], device[64];
 };
 
@@ -46,7 +44,7 @@ struct path {
     bool lost; /* a neighbour did not answer: requests on this memory are still under way */
 };
 
-/* ---- who ---- */
+/* ---- which ranks ---- */
 
 /* By rank 0's settings, so that all find the same. */
 static void find_ends(struct path *w)
@@ -70,27 +68,17 @@ static bool make_way(struct path *w, int way)
     struct ibv_qp_init_attr attr = {
         .cap = {.max_send_wr = 4, .max_recv_wr = 4, .max_send_sge = 1, .max_recv_sge = 1},
         .qp_type = IBV_QPT_RC};
-    struct ibv_qp_attr init = {.qp_state = IBV_QPS_INIT,
-                               .pkey_index = (uint16_t)w->dev.pkey_index,
-                               .port_num = (uint8_t)w->dev.port};
     w->cq[way] = vc_ibv.create_cq(w->dev.ctx, 8, NULL, NULL, 0);
     if (!w->cq[way])
         return false;
     attr.send_cq = attr.recv_cq = w->cq[way];
     w->qp[way] = vc_ibv.create_qp(w->pd, &attr);
-    return w->qp[way] &&
-           vc_ibv.modify_qp(w->qp[way], &init,
-                            IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS) == 0;
+    return w->qp[way] && vc_rc_init(w->qp[way], &w->dev) == 0;
 }
 
 static bool make_end(struct path *w)
 {
-    const struct vc_params *p = w->params;
-    struct vc_verbs_want want = {.library = p->verbs_library,
-                                 .device = p->verbs_device,
-                                 .port = p->verbs_port,
-                                 .gid_index = p->verbs_gid_index,
-                                 .pkey = p->verbs_pkey};
+    struct vc_verbs_want want = facts_verbs_cfg(w->params, w->c->size).want;
     if (vc_verbs_dev_open(&want, &w->dev) != VC_OK)
         return false; /* told by other checks */
     errno = 0;
@@ -136,20 +124,14 @@ static void fill_card(struct path *w, bool ok)
     if (!ok)
         return;
     for (int way = 0; way < WAYS; way++)
-        m->qpn[way] = w->qp[way]->qp_num;
-    m->psn = (uint32_t)vc_now_ns() & 0xffffff;
-    m->lid = w->dev.lid;
-    m->mtu = (uint8_t)w->dev.mtu;
-    m->roce = w->dev.roce;
-    m->has_gid = w->dev.gid_index >= 0;
-    memcpy(m->gid, w->dev.gid.raw, sizeof m->gid);
+        vc_rc_address(&w->dev, w->qp[way], (uint32_t)vc_now_ns(), &m->at[way]);
     snprintf(m->device, sizeof m->device, "%s", w->dev.name);
 }
 
 /* ---- both ends ---- */
 
 /* Sends both neighbours the same, and receives theirs. What one sends forward, the other gets from behind. */
-static bool swap(struct path *w, const void *mine, void *next, void *prev, size_t bytes)
+static bool exchange_words(struct path *w, const void *mine, void *next, void *prev, size_t bytes)
 {
     MPI_Request req[2 * WAYS];
     int n = (int)bytes, forward = DOC_TAG_PATH, back = DOC_TAG_PATH + 1;
@@ -163,41 +145,7 @@ static bool swap(struct path *w, const void *mine, void *next, void *prev, size_
     return !w->lost;
 }
 
-static bool to_ready(struct path *w, int way, const struct path_card *peer)
-{
-    const struct vc_verbs_dev *d = &w->dev;
-    struct ibv_qp_attr attr = {
-        .qp_state = IBV_QPS_RTR,
-        .path_mtu = peer->mtu < w->mine.mtu ? (enum ibv_mtu)peer->mtu : d->mtu,
-        .dest_qp_num = peer->qpn[way == NEXT ? PREV : NEXT],
-        .rq_psn = peer->psn,
-        .max_dest_rd_atomic = 1,
-        .min_rnr_timer = 12,
-        .ah_attr = {.dlid = peer->lid, .sl = (uint8_t)w->params->verbs_sl, .port_num = (uint8_t)d->port},
-    };
-    struct ibv_qp_attr rts = {.qp_state = IBV_QPS_RTS,
-                              .timeout = 14, /* about 70 ms for each of eight tries */
-                              .retry_cnt = 7,
-                              .rnr_retry = 7,
-                              .sq_psn = w->mine.psn,
-                              .max_rd_atomic = 1};
-    bool other_subnet = peer->has_gid && d->gid_index >= 0 && memcmp(peer->gid, d->gid.raw, 8) != 0;
-    if (d->roce || d->grh || other_subnet) {
-        attr.ah_attr.is_global = 1;
-        memcpy(attr.ah_attr.grh.dgid.raw, peer->gid, sizeof peer->gid);
-        attr.ah_attr.grh.sgid_index = (uint8_t)d->gid_index;
-        attr.ah_attr.grh.hop_limit = 64;
-        attr.ah_attr.grh.traffic_class = (uint8_t)w->params->verbs_tc;
-    }
-    return vc_ibv.modify_qp(w->qp[way], &attr,
-                            IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
-                                IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER) == 0 &&
-           vc_ibv.modify_qp(w->qp[way], &rts,
-                            IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
-                                IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC) == 0;
-}
-
-static void fail(struct path *w, int way, const char *what, const char *detail)
+static void note_failure(struct path *w, int way, const char *what, const char *detail)
 {
     char *why = w->mine_says.why[way];
     if (!why[0])
@@ -205,7 +153,7 @@ static void fail(struct path *w, int way, const char *what, const char *detail)
 }
 
 /* A finding about a way, by the end that receives. */
-static void judge(struct path *w)
+static void report_way(struct path *w)
 {
     struct doc_set both = {0};
     const struct path_card *from = &w->theirs[PREV];
@@ -223,12 +171,17 @@ static void judge(struct path *w)
 
 static void connect_way(struct path *w, int way)
 {
-    if (!w->mine.ok || !w->theirs[way].ok || w->theirs[way].roce != w->mine.roce)
+    /* The own queue pair to the next node meets that of the next node to the one before it, and the other way
+     * round. */
+    const struct vc_rc_address *mine = &w->mine.at[way],
+                               *theirs = &w->theirs[way].at[way == NEXT ? PREV : NEXT];
+    if (!w->mine.ok || !w->theirs[way].ok || theirs->roce != mine->roce)
         return; /* told by check device */
     errno = 0;
-    w->connected[way] = to_ready(w, way, &w->theirs[way]);
+    w->connected[way] = vc_rc_connect(w->qp[way], &w->dev, mine, theirs, w->params->verbs_sl,
+                                      w->params->verbs_tc, TIMEOUT) == 0;
     if (!w->connected[way])
-        fail(w, way, "the queue pair cannot be connected", strerror(errno));
+        note_failure(w, way, "the queue pair cannot be connected", strerror(errno));
 }
 
 static bool post_receive(struct path *w)
@@ -245,12 +198,12 @@ static bool still_waits(struct path *w, int way)
     int n = ibv_poll_cq(w->cq[way], 1, &wc);
     if (n == 0 || (n > 0 && wc.status == IBV_WC_SUCCESS))
         return n == 0;
-    fail(w, way, n < 0 ? "ibv_poll_cq failed" : "the message failed",
-         n < 0 ? "" : vc_ibv.wc_status_str(wc.status));
+    note_failure(w, way, n < 0 ? "ibv_poll_cq failed" : "the message failed",
+                 n < 0 ? "" : vc_ibv.wc_status_str(wc.status));
     return false;
 }
 
-static void exchange(struct path *w)
+static void exchange_messages(struct path *w)
 {
     struct ibv_sge from = {(uintptr_t)w->mem + 1024, BYTES, w->mr ? w->mr->lkey : 0};
     struct ibv_send_wr send = {.sg_list = &from,
@@ -262,7 +215,7 @@ static void exchange(struct path *w)
     waits[NEXT] = w->connected[NEXT] && w->next[PREV];
     waits[PREV] = w->connected[PREV] && w->prev[NEXT];
     if (waits[NEXT] && ibv_post_send(w->qp[NEXT], &send, &bad) != 0) {
-        fail(w, NEXT, "ibv_post_send failed", "");
+        note_failure(w, NEXT, "ibv_post_send failed", "");
         waits[NEXT] = false;
     }
     for (double until = doc_now() + DOC_PATH_SECONDS; (waits[NEXT] || waits[PREV]) && doc_now() < until;
@@ -273,13 +226,13 @@ static void exchange(struct path *w)
     if (waits[PREV]) {
         char text[96];
         snprintf(text, sizeof text, "no message arrived within %g s", DOC_PATH_SECONDS);
-        fail(w, PREV, text, "");
+        note_failure(w, PREV, text, "");
     }
 }
 
 /* ---- */
 
-static void round_of(struct path *w, int shift)
+static void try_round(struct path *w, int shift)
 {
     int me = 0, n = w->ends.n;
     while (w->ends.v[me] != w->c->rank)
@@ -289,22 +242,22 @@ static void round_of(struct path *w, int shift)
     memset(w->connected, 0, sizeof w->connected);
     memset(&w->mine_says, 0, sizeof w->mine_says);
     fill_card(w, make_end(w));
-    if (!swap(w, &w->mine, &w->theirs[NEXT], &w->theirs[PREV], sizeof w->mine))
+    if (!exchange_words(w, &w->mine, &w->theirs[NEXT], &w->theirs[PREV], sizeof w->mine))
         return;
     for (int way = 0; way < WAYS; way++)
         connect_way(w, way);
     /* A receive is there before anybody hears that one may send. */
     if (w->connected[PREV] && !post_receive(w)) {
-        fail(w, PREV, "ibv_post_recv failed", "");
+        note_failure(w, PREV, "ibv_post_recv failed", "");
         w->connected[PREV] = false;
     }
-    if (!swap(w, w->connected, w->next, w->prev, sizeof w->connected))
+    if (!exchange_words(w, w->connected, w->next, w->prev, sizeof w->connected))
         return;
-    exchange(w);
+    exchange_messages(w);
     /* Also: nobody takes its queue pair away while a message to it may be on its way. */
-    if (!swap(w, &w->mine_says, &w->next_says, &w->prev_says, sizeof w->mine_says))
+    if (!exchange_words(w, &w->mine_says, &w->next_says, &w->prev_says, sizeof w->mine_says))
         return;
-    judge(w);
+    report_way(w);
     free_end(w);
 }
 
@@ -317,10 +270,10 @@ static int random_shift(const struct doc_comm *c, int n)
 static void try_rounds(struct path *w)
 {
     int before = w->out.to->n, n = w->ends.n;
-    round_of(w, 1);
+    try_round(w, 1);
     bool any = w->mine.ok != 0;
     if (n > 3 && !w->lost)
-        round_of(w, random_shift(w->c, n));
+        try_round(w, random_shift(w->c, n));
     if (w->lost)
         doc_say(&w->out, DOC_BROKEN, "look at the neighbouring nodes of this rank",
                 "a neighbour did not answer within %g s when paths were tried", w->c->patience);

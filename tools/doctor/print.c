@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/doctor/print.h"
 
-#include "tools/doctor/wire.h"
+#include "tools/doctor/comm.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ int doc_exit_code(enum doc_severity worst)
     return worst == DOC_BROKEN ? DOC_EXIT_BROKEN : worst == DOC_SLOW ? DOC_EXIT_SLOW : DOC_EXIT_WELL;
 }
 
-static int count(const struct doc_findings *f, enum doc_severity s)
+static int count_severity(const struct doc_findings *f, enum doc_severity s)
 {
     int n = 0;
     for (int i = 0; i < f->n; i++)
@@ -47,7 +47,7 @@ static bool found_bad(const struct doc_findings *f, const struct doc_check *c)
 
 /* ---- where ---- */
 
-static bool meets(const struct doc_set *few, const struct doc_set *many)
+static bool share_ranks(const struct doc_set *few, const struct doc_set *many)
 {
     for (int i = 0; i < few->n; i++)
         if (doc_set_has(many, few->v[i]))
@@ -56,11 +56,11 @@ static bool meets(const struct doc_set *few, const struct doc_set *many)
 }
 
 /* "everywhere", "node a (ranks 0-3)", "2 nodes: a, b (ranks 0-7)"; malloc()ed. */
-static char *where(const struct doc_job *j, const struct doc_set *ranks)
+static char *where_text(const struct doc_job *j, const struct doc_set *ranks)
 {
     struct doc_set sites = {0};
     for (int i = 0; i < j->nsites; i++)
-        if (meets(&j->site[i].ranks, ranks))
+        if (share_ranks(&j->site[i].ranks, ranks))
             doc_set_add(&sites, i);
     char *list = doc_set_text(ranks), *text;
     if (ranks->n == j->size && j->nsites > 1)
@@ -90,43 +90,16 @@ static char *where(const struct doc_job *j, const struct doc_set *ranks)
 
 /* ---- for people ---- */
 
-/* Text from the column `indent` on, where the cursor is; further lines begin there. */
-static void wrapped(const struct doc_style *style, int indent, const char *text)
-{
-    int at = indent;
-    for (const char *s = text; *s;) {
-        int n = (int)strcspn(s, " ");
-        if (at > indent && at + n + 1 > style->columns) {
-            printf("\n%*s", indent, "");
-            at = indent;
-        } else if (at > indent) {
-            putchar(' ');
-            at++;
-        }
-        printf("%.*s", n, s);
-        at += n;
-        s += n;
-        s += strspn(s, " ");
-    }
-    putchar('\n');
-}
-
-static void line(const struct doc_style *style, const char *label, const char *text)
-{
-    printf("  %-*s", INDENT - 2, label);
-    wrapped(style, INDENT, text);
-}
-
 static const char *plural(int n)
 {
     return n == 1 ? "" : "s";
 }
 
-static void print_verdict(const struct doc_job *j, const struct doc_findings *f,
-                          const struct doc_style *style)
+static void print_verdict(const struct doc_job *j, const struct doc_findings *f, const struct terminal *t)
 {
-    int broken = count(f, DOC_BROKEN), slow = count(f, DOC_SLOW), hints = count(f, DOC_HINT);
-    const char *mark = style->color ? colors[doc_worst(f)] : "", *end = style->color ? "\033[0m" : "";
+    int broken = count_severity(f, DOC_BROKEN), slow = count_severity(f, DOC_SLOW),
+        hints = count_severity(f, DOC_HINT);
+    const char *mark = terminal_paint(t, colors[doc_worst(f)]), *end = terminal_paint(t, TERMINAL_PLAIN);
     int nodes = j->nsites;
     printf("%s", mark);
     if (broken + slow == 0)
@@ -145,22 +118,27 @@ static void print_verdict(const struct doc_job *j, const struct doc_findings *f,
         printf("%s on %d rank%s, which could not be looked at\n", end, j->size, plural(j->size));
 }
 
-static void print_finding(const struct doc_job *j, const struct doc_finding *d, const struct doc_style *style)
+static void print_advice(const struct terminal *t, const char *what, const char *cost, const char *fix)
 {
-    char name[16], *place = where(j, &d->ranks);
+    terminal_line(t, INDENT, "what", what);
+    terminal_line(t, INDENT, "cost", cost);
+    terminal_line(t, INDENT, "do", fix);
+}
+
+static void print_finding(const struct doc_job *j, const struct doc_finding *d, const struct terminal *t)
+{
+    char name[16], *place = where_text(j, &d->ranks);
     size_t n = 0;
     for (const char *s = doc_severity_name(d->severity); *s && n < sizeof name - 1; s++)
         name[n++] = (char)(*s - 'a' + 'A');
     name[n] = '\0';
-    printf("\n%s%-*s%s%s: %s - %s\n", style->color ? colors[d->severity] : "", INDENT, name,
-           style->color ? "\033[0m" : "", d->check->id, d->check->title, place);
-    line(style, "what", d->what);
-    line(style, "cost", d->check->cost);
-    line(style, "do", d->fix ? d->fix : d->check->fix);
+    printf("\n%s%-*s%s%s: %s - %s\n", terminal_paint(t, colors[d->severity]), INDENT, name,
+           terminal_paint(t, TERMINAL_PLAIN), d->check->id, d->check->title, place);
+    print_advice(t, d->what, d->check->cost, d->fix ? d->fix : d->check->fix);
     free(place);
 }
 
-static void print_passed(const struct doc_findings *f, const struct doc_style *style)
+static void print_passed(const struct doc_findings *f, const struct terminal *t)
 {
     printf("\nPassed:\n");
     for (int i = 0; i < doc_nchecks; i++) {
@@ -171,59 +149,50 @@ static void print_passed(const struct doc_findings *f, const struct doc_style *s
         for (int k = 0; k < f->n && !note[0]; k++)
             if (f->v[k].check == c)
                 note = f->v[k].what;
-        printf("  %-16s", c->id);
-        wrapped(style, 18, note[0] ? note : "nothing found");
+        terminal_line(t, 18, c->id, note[0] ? note : "nothing found");
     }
 }
 
-void doc_print_text(const struct doc_job *j, const struct doc_findings *f, const struct doc_style *style)
+void doc_print_text(const struct doc_job *j, const struct doc_findings *f, const struct terminal *t, bool all)
 {
     int passed = 0;
     const struct doc_check *last = NULL;
     bool looked = j->nsites > 0;
-    print_verdict(j, f, style);
+    print_verdict(j, f, t);
     for (int i = 0, shown = 0; i < f->n && f->v[i].severity > DOC_OK; i++) {
         const struct doc_finding *d = &f->v[i];
         shown = d->check == last ? shown + 1 : 1;
         last = d->check;
-        if (shown <= SHOWN || style->all)
-            print_finding(j, d, style);
+        if (shown <= SHOWN || all)
+            print_finding(j, d, t);
         else if (i + 1 == f->n || f->v[i + 1].check != last || f->v[i + 1].severity == DOC_OK)
             printf("%*s... and %d more of %s (--all shows them)\n", INDENT, "", shown - SHOWN, last->id);
     }
     for (int i = 0; i < doc_nchecks; i++)
         passed += doc_wanted(&doc_checks[i]) && !found_bad(f, &doc_checks[i]);
-    if (looked && style->all)
-        print_passed(f, style);
+    if (looked && all)
+        print_passed(f, t);
     else if (looked && passed > 0)
         printf("\n%d check%s passed; --all shows them.\n", passed, plural(passed));
 }
 
 /* ---- for programs ---- */
 
-static json_t *set_json(const struct doc_set *s)
-{
-    char *text = doc_set_text(s);
-    json_t *o = json_string(text);
-    free(text);
-    return o;
-}
-
 static json_t *names_json(const struct doc_job *j, const struct doc_set *ranks)
 {
     json_t *list = json_array();
     for (int i = 0; i < j->nsites; i++)
-        if (meets(&j->site[i].ranks, ranks))
-            json_array_append_new(list, doc_json_text(j->site[i].host));
+        if (share_ranks(&j->site[i].ranks, ranks))
+            json_array_append_new(list, json_text(j->site[i].host));
     return list;
 }
 
 static json_t *finding_json(const struct doc_job *j, const struct doc_finding *d)
 {
     return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:i, s:o}", "check", d->check->id, "severity",
-                     doc_severity_name(d->severity), "title", d->check->title, "what", doc_json_text(d->what),
-                     "cost", d->check->cost, "do", doc_json_text(d->fix ? d->fix : d->check->fix), "ranks",
-                     set_json(&d->ranks), "rank_count", d->ranks.n, "nodes", names_json(j, &d->ranks));
+                     doc_severity_name(d->severity), "title", d->check->title, "what", json_text(d->what),
+                     "cost", d->check->cost, "do", json_text(d->fix ? d->fix : d->check->fix), "ranks",
+                     doc_json_set(&d->ranks), "rank_count", d->ranks.n, "nodes", names_json(j, &d->ranks));
 }
 
 /* The worst that was found of a check, and what was noted of one that passed. */
@@ -241,7 +210,7 @@ static json_t *check_json(const struct doc_findings *f, const struct doc_check *
     }
     return json_pack("{s:s, s:s, s:o}", "check", c->id, "result",
                      doc_wanted(c) ? doc_severity_name(worst) : "skipped", "note",
-                     worst == DOC_OK && note ? doc_json_text(note) : json_null());
+                     worst == DOC_OK && note ? json_text(note) : json_null());
 }
 
 bool doc_print_json(const struct doc_job *j, const struct doc_findings *f)
@@ -249,35 +218,31 @@ bool doc_print_json(const struct doc_job *j, const struct doc_findings *f)
     json_t *nodes = json_array(), *findings = json_array(), *checks = json_array();
     enum doc_severity worst = doc_worst(f);
     for (int i = 0; i < j->nsites; i++)
-        json_array_append_new(nodes, json_pack("{s:o, s:o, s:i, s:b}", "host", doc_json_text(j->site[i].host),
-                                               "ranks", set_json(&j->site[i].ranks), "rank_count",
+        json_array_append_new(nodes, json_pack("{s:o, s:o, s:i, s:b}", "host", json_text(j->site[i].host),
+                                               "ranks", doc_json_set(&j->site[i].ranks), "rank_count",
                                                j->site[i].ranks.n, "crowded", (int)j->site[i].crowded));
     for (int i = 0; i < f->n; i++)
         if (f->v[i].severity > DOC_OK)
             json_array_append_new(findings, finding_json(j, &f->v[i]));
     for (int i = 0; i < doc_nchecks; i++)
         json_array_append_new(checks, check_json(f, &doc_checks[i]));
-    json_t *all =
-        json_pack("{s:i, s:s, s:s, s:i, s:i, s:o, s:{s:i, s:i, s:i}, s:o, s:o}", "vcoll_doctor", 1, "version",
-                  VC_VERSION, "verdict", doc_severity_name(worst), "exit", doc_exit_code(worst), "ranks",
-                  j->size, "nodes", nodes, "count", "broken", count(f, DOC_BROKEN), "slow",
-                  count(f, DOC_SLOW), "hint", count(f, DOC_HINT), "findings", findings, "checks", checks);
-    bool ok = all && json_dumpf(all, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
-    json_decref(all);
-    return ok;
+    json_t *all = json_pack("{s:i, s:s, s:s, s:i, s:i, s:o, s:{s:i, s:i, s:i}, s:o, s:o}", "vcoll_doctor", 1,
+                            "version", VC_VERSION, "verdict", doc_severity_name(worst), "exit",
+                            doc_exit_code(worst), "ranks", j->size, "nodes", nodes, "count", "broken",
+                            count_severity(f, DOC_BROKEN), "slow", count_severity(f, DOC_SLOW), "hint",
+                            count_severity(f, DOC_HINT), "findings", findings, "checks", checks);
+    return json_print(all);
 }
 
 /* ---- the checks ---- */
 
-void doc_print_list(const struct doc_style *style)
+void doc_print_list(const struct terminal *t)
 {
     for (int i = 0; i < doc_nchecks; i++) {
         const struct doc_check *c = &doc_checks[i];
-        printf("%s%s%s (%s at worst): %s\n", style->color ? "\033[1m" : "", c->id,
-               style->color ? "\033[0m" : "", doc_severity_name(c->worst), c->title);
-        line(style, "what", c->about);
-        line(style, "cost", c->cost);
-        line(style, "do", c->fix);
+        printf("%s%s%s (%s at worst): %s\n", terminal_paint(t, TERMINAL_BOLD), c->id,
+               terminal_paint(t, TERMINAL_PLAIN), doc_severity_name(c->worst), c->title);
+        print_advice(t, c->about, c->cost, c->fix);
     }
 }
 

@@ -67,7 +67,7 @@ char *doc_bytes(unsigned long long bytes, char *buf, size_t len)
 }
 
 /* The first place whose value is not less. */
-static int place(const struct doc_set *s, int value)
+static int lower_bound(const struct doc_set *s, int value)
 {
     int lo = 0, hi = s->n;
     while (lo < hi) {
@@ -82,7 +82,7 @@ static int place(const struct doc_set *s, int value)
 
 void doc_set_add(struct doc_set *s, int value)
 {
-    int at = place(s, value);
+    int at = lower_bound(s, value);
     if (at < s->n && s->v[at] == value)
         return;
     if (s->n == s->cap) {
@@ -96,7 +96,7 @@ void doc_set_add(struct doc_set *s, int value)
 
 bool doc_set_has(const struct doc_set *s, int value)
 {
-    int at = place(s, value);
+    int at = lower_bound(s, value);
     return at < s->n && s->v[at] == value;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tools/doctor/wire.h"
+#include "tools/doctor/comm.h"
+
+#include "tools/print/terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,33 +9,15 @@
 
 /* ---- JSON ---- */
 
-json_t *doc_json_text(const char *s)
-{
-    json_t *j = json_string(s);
-    if (j)
-        return j;
-    char *plain = doc_copy(s);
-    for (char *c = plain; *c; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    j = json_string(plain);
-    free(plain);
-    return j;
-}
-
-static void put_text(json_t *o, const char *key, const char *s)
-{
-    json_object_set_new(o, key, doc_json_text(s));
-}
-
-static void put_set(json_t *o, const char *key, const struct doc_set *s)
+json_t *doc_json_set(const struct doc_set *s)
 {
     char *text = doc_set_text(s);
-    put_text(o, key, text);
+    json_t *o = json_string(text);
     free(text);
+    return o;
 }
 
-static const char *get_text(const json_t *o, const char *key)
+static const char *text_of(const json_t *o, const char *key)
 {
     const char *s = json_string_value(json_object_get(o, key));
     return s ? s : "";
@@ -52,37 +36,32 @@ static char *dump(json_t *o)
 
 /* ---- findings ---- */
 
-json_t *doc_json_findings(const struct doc_findings *f, bool all)
+static json_t *write_findings(const struct doc_findings *f, bool all)
 {
     json_t *list = json_array();
     for (int i = 0; i < f->n; i++) {
         const struct doc_finding *d = &f->v[i];
-        if (d->severity == DOC_OK && !all)
-            continue;
-        json_t *o = json_object();
-        put_text(o, "check", d->check->id);
-        put_text(o, "severity", doc_severity_name(d->severity));
-        put_text(o, "what", d->what);
-        if (d->fix)
-            put_text(o, "fix", d->fix);
-        put_set(o, "ranks", &d->ranks);
-        json_array_append_new(list, o);
+        if (d->severity > DOC_OK || all)
+            json_array_append_new(
+                list, json_pack("{s:s, s:s, s:o, s:o*, s:o}", "check", d->check->id, "severity",
+                                doc_severity_name(d->severity), "what", json_text(d->what), "fix",
+                                d->fix ? json_text(d->fix) : NULL, "ranks", doc_json_set(&d->ranks)));
     }
     return list;
 }
 
-void doc_take_findings(const json_t *list, struct doc_findings *to)
+static void take_findings(const json_t *list, struct doc_findings *to)
 {
     size_t i;
     json_t *o;
     json_array_foreach(list, i, o)
     {
-        const struct doc_check *check = doc_check_by_id(get_text(o, "check"));
-        int severity = doc_severity_by_name(get_text(o, "severity"));
+        const struct doc_check *check = doc_check_by_id(text_of(o, "check"));
+        int severity = doc_severity_by_name(text_of(o, "severity"));
         const char *fix = json_string_value(json_object_get(o, "fix"));
         struct doc_set ranks = {0};
-        if (check && severity >= 0 && doc_set_parse(&ranks, get_text(o, "ranks")))
-            doc_findings_add(to, check, (enum doc_severity)severity, &ranks, get_text(o, "what"), fix);
+        if (check && severity >= 0 && doc_set_parse(&ranks, text_of(o, "ranks")))
+            doc_findings_add(to, check, (enum doc_severity)severity, &ranks, text_of(o, "what"), fix);
         doc_set_free(&ranks);
     }
 }
@@ -123,28 +102,18 @@ void doc_job_free(struct doc_job *j)
 
 /* ---- a rank ---- */
 
-static void mask_to_set(const cpu_set_t *mask, struct doc_set *s)
-{
-    for (int i = 0; i < CPU_SETSIZE; i++)
-        if (CPU_ISSET(i, mask))
-            doc_set_add(s, i);
-}
-
 char *doc_write_rank(const struct doc_rank *r, const struct doc_findings *f, bool all)
 {
-    json_t *o = json_object(), *same = json_object();
+    json_t *same = json_object();
     struct doc_set cpus = {0};
-    mask_to_set(&r->mask, &cpus);
-    json_object_set_new(o, "rank", json_integer(r->rank));
-    put_text(o, "host", r->host);
-    put_set(o, "cpus", &cpus);
-    json_object_set_new(o, "yields", json_integer(r->yields));
-    json_object_set_new(o, "busied", json_real(r->busied));
-    json_object_set_new(o, "cma", json_integer(r->cma));
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        if (CPU_ISSET(i, &r->mask))
+            doc_set_add(&cpus, i);
     for (int s = 0; s < DOC_SAMES; s++)
-        put_text(same, doc_same_name((enum doc_same)s), r->same[s]);
-    json_object_set_new(o, "same", same);
-    json_object_set_new(o, "findings", doc_json_findings(f, all));
+        json_object_set_new(same, doc_same_name((enum doc_same)s), json_text(r->same[s]));
+    json_t *o = json_pack("{s:i, s:o, s:o, s:i, s:f, s:i, s:o, s:o}", "rank", r->rank, "host",
+                          json_text(r->host), "cpus", doc_json_set(&cpus), "yields", r->yields, "busied",
+                          r->busied, "cma", (int)r->cma, "same", same, "findings", write_findings(f, all));
     doc_set_free(&cpus);
     return dump(o);
 }
@@ -172,8 +141,8 @@ bool doc_take_rank(const char *text, size_t len, struct doc_node *n, struct doc_
     }
     struct doc_peer *p = new_peer(n, (int)json_integer_value(rank));
     struct doc_set me = {0};
-    snprintf(p->host, sizeof p->host, "%s", get_text(o, "host"));
-    doc_set_parse(&p->cpus, get_text(o, "cpus"));
+    snprintf(p->host, sizeof p->host, "%s", text_of(o, "host"));
+    doc_set_parse(&p->cpus, text_of(o, "cpus"));
     const json_t *yields = json_object_get(o, "yields"), *busied = json_object_get(o, "busied");
     p->yields = json_is_integer(yields) ? (int)json_integer_value(yields) : -1;
     p->busied = json_is_number(busied) ? json_number_value(busied) : -1;
@@ -181,8 +150,8 @@ bool doc_take_rank(const char *text, size_t len, struct doc_node *n, struct doc_
     doc_set_add(&me, p->rank);
     for (int s = 0; s < DOC_SAMES; s++)
         doc_group_add(j, (enum doc_same)s,
-                      get_text(json_object_get(o, "same"), doc_same_name((enum doc_same)s)), &me);
-    doc_take_findings(json_object_get(o, "findings"), to);
+                      text_of(json_object_get(o, "same"), doc_same_name((enum doc_same)s)), &me);
+    take_findings(json_object_get(o, "findings"), to);
     doc_set_free(&me);
     json_decref(o);
     return true;
@@ -190,35 +159,21 @@ bool doc_take_rank(const char *text, size_t len, struct doc_node *n, struct doc_
 
 /* ---- a site ---- */
 
-static json_t *groups_json(const struct doc_job *j)
-{
-    json_t *same = json_object();
-    for (int s = 0; s < DOC_SAMES; s++) {
-        json_t *list = json_array();
-        for (int i = 0; i < j->ngroups[s]; i++) {
-            json_t *o = json_object();
-            put_text(o, "value", j->group[s][i].value);
-            put_set(o, "ranks", &j->group[s][i].ranks);
-            json_array_append_new(list, o);
-        }
-        json_object_set_new(same, doc_same_name((enum doc_same)s), list);
-    }
-    return same;
-}
-
 char *doc_write_site(const struct doc_site *s, const struct doc_job *j, const struct doc_findings *f,
                      bool all)
 {
-    json_t *o = json_object();
-    put_text(o, "host", s->host);
-    put_set(o, "ranks", &s->ranks);
-    put_set(o, "silent", &j->silent);
-    put_text(o, "boot", s->boot);
-    put_text(o, "shm", s->shm);
-    json_object_set_new(o, "crowded", json_boolean(s->crowded));
-    json_object_set_new(o, "same", groups_json(j));
-    json_object_set_new(o, "findings", doc_json_findings(f, all));
-    return dump(o);
+    json_t *same = json_object();
+    for (int k = 0; k < DOC_SAMES; k++) {
+        json_t *list = json_array();
+        for (int i = 0; i < j->ngroups[k]; i++)
+            json_array_append_new(list, json_pack("{s:o, s:o}", "value", json_text(j->group[k][i].value),
+                                                  "ranks", doc_json_set(&j->group[k][i].ranks)));
+        json_object_set_new(same, doc_same_name((enum doc_same)k), list);
+    }
+    return dump(json_pack("{s:o, s:o, s:o, s:s, s:s, s:b, s:o, s:o}", "host", json_text(s->host), "ranks",
+                          doc_json_set(&s->ranks), "silent", doc_json_set(&j->silent), "boot", s->boot, "shm",
+                          s->shm, "crowded", (int)s->crowded, "same", same, "findings",
+                          write_findings(f, all)));
 }
 
 static void take_groups(const json_t *same, struct doc_job *j)
@@ -229,8 +184,8 @@ static void take_groups(const json_t *same, struct doc_job *j)
         json_array_foreach(json_object_get(same, doc_same_name((enum doc_same)s)), i, o)
         {
             struct doc_set ranks = {0};
-            if (doc_set_parse(&ranks, get_text(o, "ranks")) && ranks.n > 0)
-                doc_group_add(j, (enum doc_same)s, get_text(o, "value"), &ranks);
+            if (doc_set_parse(&ranks, text_of(o, "ranks")) && ranks.n > 0)
+                doc_group_add(j, (enum doc_same)s, text_of(o, "value"), &ranks);
             doc_set_free(&ranks);
         }
     }
@@ -240,7 +195,7 @@ bool doc_take_site(const char *text, size_t len, struct doc_job *j, struct doc_f
 {
     json_t *o = json_loadb(text, len, 0, NULL);
     struct doc_set ranks = {0}, silent = {0};
-    if (!o || !doc_set_parse(&ranks, get_text(o, "ranks")) || ranks.n == 0) {
+    if (!o || !doc_set_parse(&ranks, text_of(o, "ranks")) || ranks.n == 0) {
         doc_set_free(&ranks);
         json_decref(o);
         return false;
@@ -249,15 +204,15 @@ bool doc_take_site(const char *text, size_t len, struct doc_job *j, struct doc_f
     struct doc_site *s = &j->site[j->nsites++];
     memset(s, 0, sizeof *s);
     s->ranks = ranks;
-    snprintf(s->host, sizeof s->host, "%s", get_text(o, "host"));
-    snprintf(s->boot, sizeof s->boot, "%s", get_text(o, "boot"));
-    snprintf(s->shm, sizeof s->shm, "%s", get_text(o, "shm"));
+    snprintf(s->host, sizeof s->host, "%s", text_of(o, "host"));
+    snprintf(s->boot, sizeof s->boot, "%s", text_of(o, "boot"));
+    snprintf(s->shm, sizeof s->shm, "%s", text_of(o, "shm"));
     s->crowded = json_is_true(json_object_get(o, "crowded"));
-    doc_set_parse(&silent, get_text(o, "silent"));
+    doc_set_parse(&silent, text_of(o, "silent"));
     doc_set_join(&j->silent, &silent);
     doc_set_free(&silent);
     take_groups(json_object_get(o, "same"), j);
-    doc_take_findings(json_object_get(o, "findings"), to);
+    take_findings(json_object_get(o, "findings"), to);
     json_decref(o);
     return true;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* CPU time of a call: native, the choice, and the fastest candidate of each way of waiting. */
-#include "tools/report/plot.h"
+#include "tools/report/report.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum kind { KIND_NATIVE, KIND_CHOICE, KIND_SET, KIND_POLL, KIND_EVENT, KIND_HYBRID, KIND_AUTO, KINDS };
@@ -20,124 +19,106 @@ static const struct {
     [KIND_AUTO] = {"auto", "fastest with wait=auto", "auto", 5},
 };
 
-static bool waits(const char *choice, const char *how)
+/* Whether a choice asks for that way of waiting; "": for none. */
+static bool waits(const char *choice, const char *way)
 {
     const char *at = strstr(choice, ":wait=");
     if (!at)
-        return !*how;
+        return !*way;
     at += strlen(":wait=");
     size_t n = strcspn(at, ":");
-    return n > 0 && n == strlen(how) && strncmp(at, how, n) == 0;
+    return n > 0 && n == strlen(way) && strncmp(at, way, n) == 0;
 }
 
-static const struct rep_cand *pick(const struct rep_point *p, enum kind k)
+/* The candidate of a kind at a point; NULL where there is none, or its CPU time is not known. */
+static const struct rep_cand *cand_of(const struct rep_point *p, int k)
 {
-    if (k == KIND_NATIVE)
-        return p->native >= 0 ? &p->cand[p->native] : NULL;
-    if (k == KIND_CHOICE)
-        return &p->cand[p->chosen];
     const struct rep_cand *best = NULL;
     for (int i = 0; i < p->ncand; i++) {
         const struct rep_cand *c = &p->cand[i];
-        if (i == p->native || !isfinite(c->cpu) || !waits(c->choice, kinds[k].wait))
-            continue;
-        if (!best || rep_time(c)->median < rep_time(best)->median)
+        bool is = k == KIND_NATIVE   ? i == p->native
+                  : k == KIND_CHOICE ? i == p->chosen
+                                     : i != p->native && waits(c->choice, kinds[k].wait);
+        if (is && isfinite(c->cpu) && (!best || rep_time(c)->median < rep_time(best)->median))
             best = c;
     }
     return best;
 }
 
-static bool known(const struct rep_cand *c)
+static void draw_group(struct report *r, const struct rep_group *g)
 {
-    return c && isfinite(c->cpu);
-}
-
-static bool fill(const struct rep_group *g, enum kind k, struct plot_series *s)
-{
-    *s = (struct plot_series){
-        .look = kinds[k].look, .name = kinds[k].name, .mark = calloc((size_t)g->npoint, sizeof *s->mark)};
-    for (int i = 0; s->mark && i < g->npoint; i++) {
-        const struct rep_cand *c = pick(&g->point[i], k);
-        if (!known(c))
-            continue;
-        char cpu[REP_SHORT], time[REP_SHORT], bytes[REP_SHORT];
-        struct plot_mark *m = &s->mark[s->n++];
-        *m = (struct plot_mark){
-            .x = g->point[i].bytes, .y = c->cpu, .low = NAN, .high = NAN, .ring = k == KIND_CHOICE};
-        snprintf(m->tip, PLOT_TIP, "%.40s, %.16s: %.16s µs of CPU in %.16s µs, %.100s", kinds[k].word,
-                 rep_bytes(m->x, bytes), rep_us(c->cpu, cpu), rep_us(rep_time(c)->median, time), c->choice);
-    }
-    return s->n > 0;
-}
-
-static void put_plot(struct report *r, const struct rep_group *g, const bool *there)
-{
-    struct plot_series s[KINDS];
-    int n = 0;
-    for (int k = 0; k < KINDS; k++)
-        if (there[k] && !fill(g, (enum kind)k, &s[n]))
-            free(s[n].mark);
-        else if (there[k])
-            n++;
-    char title[2 * REP_LONG], where[REP_LONG];
-    snprintf(title, sizeof title, "CPU time: %s", rep_where_text(&g->where, true, where));
     struct plot p = {
-        .title = title,
-        .desc = "CPU time that all ranks together use for one call, over message size, of native, of the "
-                "choice, and of the fastest candidate of each way of waiting. The figures are in the "
-                "table below.",
+        .title = text_format("CPU time: %s", rep_where_text(&g->where).s),
+        .desc =
+            "CPU time that all ranks together use for one call, over message size, of native, of the choice, "
+            "and of the fastest candidate of each way of waiting. The figures are in the table below.",
         .x = {.kind = PLOT_BYTES, .label = "message size"},
-        .y = {.kind = PLOT_TIME, .label = "µs of CPU per call, all ranks (below is better)"},
-        .series = s,
-        .nseries = n};
-    plot_by_size(r, &p);
-    for (int i = 0; i < n; i++)
-        free(s[i].mark);
+        .y = {.kind = PLOT_TIME, .label = "µs of CPU per call, all ranks (below is better)"}};
+    for (int k = 0; k < KINDS; k++) {
+        struct plot_series *s = NULL;
+        for (int i = 0; i < g->npoint; i++) {
+            const struct rep_cand *c = cand_of(&g->point[i], k);
+            double bytes = g->point[i].bytes;
+            if (!c)
+                continue;
+            s = s ? s : plot_add(&p, kinds[k].look, kinds[k].name);
+            plot_put(s, (struct plot_mark){bytes, c->cpu, NAN, NAN, .ring = k == KIND_CHOICE,
+                                           .tip = text_format("%s, %s: %s µs of CPU in %s µs, %.100s",
+                                                              kinds[k].word, text_bytes(bytes).s,
+                                                              text_us(c->cpu).s,
+                                                              text_us(rep_time(c)->median).s, c->choice)});
+        }
+    }
+    fputs("<div class=\"plots\">\n", r->f);
+    plot_draw(r->f, ++r->plots, &p);
+    fputs("</div>\n", r->f);
 }
 
-static void put_table(struct report *r, const struct rep_group *g, const bool *there)
+static void write_table(struct report *r, const struct rep_group *g, const bool *there)
 {
-    char head[REP_LONG] = "size", text[REP_SHORT], time[REP_SHORT];
+    struct text head = text_format("size");
     for (int k = 0; k < KINDS; k++)
         if (there[k])
-            snprintf(head + strlen(head), sizeof head - strlen(head), "|%s", kinds[k].word);
+            head = text_format("%s|%s", head.s, kinds[k].word);
     rep_table_begin(r->f, "CPU time per call of all ranks, and in parentheses how long the call took, µs",
-                    head);
+                    head.s);
     for (int i = 0; i < g->npoint; i++) {
         fputs("<tr>", r->f);
-        rep_num(r->f, "%s", rep_bytes(g->point[i].bytes, text));
+        rep_cells(r->f, "n", text_bytes(g->point[i].bytes).s);
         for (int k = 0; k < KINDS; k++) {
-            const struct rep_cand *c = there[k] ? pick(&g->point[i], (enum kind)k) : NULL;
-            if (known(c))
-                rep_num(r->f, "%s (%s)", rep_us(c->cpu, text), rep_us(rep_time(c)->median, time));
+            const struct rep_cand *c = cand_of(&g->point[i], k);
+            if (c)
+                rep_cells(r->f, "n",
+                          text_format("%s (%s)", text_us(c->cpu).s, text_us(rep_time(c)->median).s).s);
             else if (there[k])
-                rep_num(r->f, "–");
+                rep_cells(r->f, "n", "–");
         }
         fputs("</tr>\n", r->f);
     }
     rep_table_end(r->f);
 }
 
-/* Which columns the group has. Nothing at all where no CPU time was measured. */
-static bool look_at(const struct rep_group *g, bool *there)
+/* Which columns the group has. False where no CPU time was measured. */
+static bool find_columns(const struct rep_group *g, bool *there)
 {
     bool any = false;
     for (int k = 0; k < KINDS; k++) {
         there[k] = false;
         for (int i = 0; i < g->npoint; i++)
-            there[k] |= known(pick(&g->point[i], (enum kind)k));
+            there[k] |= cand_of(&g->point[i], k) != NULL;
         any |= there[k];
     }
     return any;
 }
 
-static void put_mean(struct report *r)
+static void write_mean(struct report *r)
 {
     double logs = 0;
     int n = 0;
     for (int i = 0; i < r->d.npoint; i++) {
-        const struct rep_cand *a = pick(&r->d.point[i], KIND_NATIVE), *b = pick(&r->d.point[i], KIND_CHOICE);
-        if (known(a) && known(b)) {
+        const struct rep_cand *a = cand_of(&r->d.point[i], KIND_NATIVE),
+                              *b = cand_of(&r->d.point[i], KIND_CHOICE);
+        if (a && b) {
             logs += log(b->cpu / a->cpu);
             n++;
         }
@@ -145,33 +126,27 @@ static void put_mean(struct report *r)
     if (n > 0)
         fprintf(r->f,
                 "<p>On average over %d points (geometric mean) what was chosen uses <strong>%.2f "
-                "times</strong> the "
-                "CPU time of native.</p>\n",
+                "times</strong> the CPU time of native.</p>\n",
                 n, exp(logs / n));
 }
 
 void rep_section_cpu(struct report *r)
 {
     fputs("<h2 id=\"cpu\">CPU burnt</h2>\n<p>A rank that waits can poll, which reacts fastest and keeps a "
-          "CPU busy "
-          "doing nothing, or sleep until it is woken, which leaves the CPU to others and costs a wake-up. "
-          "Where "
-          "virtual machines share CPUs, what one burns another lacks.</p>\n",
+          "CPU busy doing nothing, or sleep until it is woken, which leaves the CPU to others and costs a "
+          "wake-up. Where virtual machines share CPUs, what one burns another lacks.</p>\n",
           r->f);
     int shown = 0;
     for (int i = 0; i < r->d.ngroup; i++) {
+        const struct rep_group *g = &r->d.group[i];
         bool there[KINDS];
-        if (!look_at(&r->d.group[i], there))
+        if (!find_columns(g, there))
             continue;
         if (shown++ == 0)
-            put_mean(r);
-        char where[REP_LONG];
-        fputs("<h3>", r->f);
-        rep_text(r->f, rep_where_text(&r->d.group[i].where, true, where));
-        fputs("</h3>\n<div class=\"plots\">\n", r->f);
-        put_plot(r, &r->d.group[i], there);
-        fputs("</div>\n", r->f);
-        put_table(r, &r->d.group[i], there);
+            write_mean(r);
+        rep_heading(r->f, rep_where_text(&g->where).s);
+        draw_group(r, g);
+        write_table(r, g, there);
     }
     if (shown == 0)
         fputs("<p class=\"none\">CPU time was not measured.</p>\n", r->f);

@@ -9,39 +9,43 @@
 #include <string.h>
 
 static const char doc[] =
-    "Writes what a tuned table holds as one HTML page for people: which algorithm was chosen where and why, "
-    "how much faster it is than the MPI underneath, what the alternatives took, what waiting burns, what "
-    "interrupt moderation does, how good the cost model is.\v"
-    "The page needs nothing else: plots are inside, nothing is loaded, no script runs. Tables come from "
-    "`vcoll tune run'; one that holds rules alone gives a page of its rules.\n"
+    "Shows a tuning table as one HTML page: which algorithm was chosen for which calls and why, how much "
+    "faster it "
+    "is than the MPI underneath, how long the alternatives took, how much CPU time waiting takes, what "
+    "interrupt "
+    "moderation does, and how far the cost model was off."
+    "\v"
+    "The page is one file that needs no other: plots are part of it, nothing is loaded, no script runs. "
+    "`vcoll tune run' writes tables with measurements; a table of rules alone gives a page of its rules.\n"
     "\n"
     "Examples:\n"
     "  vcoll tune run -n 4 -o table.json\n"
     "  vcoll report table.json -o report.html\n"
     "  vcoll report table.json -o - --title \"Cluster A\" >report.html\n"
     "  vcoll report vm.json --reference bare.json -o report.html\n"
-    "                      ... and how much of what virtualization costs is won back\n"
+    "                      ... with the gap to a machine without virtualization\n"
     "\n"
-    "Exit status: 0 success, 1 failure (the table's first error is named), 2 wrong words.";
+    "Exit status: 0 success, 1 failure (the table's first error is named), 2 wrong arguments.";
 
 enum { KEY_TITLE = 256, KEY_REFERENCE };
 
 static const struct argp_option options[] = {
-    {"output", 'o', "FILE", 0, "the page, \"-\" for standard output; a file that exists is overwritten", 0},
-    {"title", KEY_TITLE, "TEXT", 0, "heading of the page", 0},
+    {"output", 'o', "FILE", 0,
+     "write the page to FILE, or to standard output (\"-\"); a file that exists is overwritten", 0},
+    {"title", KEY_TITLE, "TEXT", 0, "the heading of the page", 0},
     {"reference", KEY_REFERENCE, "TABLE", 0,
      "a table measured with the same numbers of ranks on a machine without virtualization: the page shows "
      "the gap to it, as found and tuned",
      0},
     {0}};
 
-struct words {
+struct arguments {
     const char *table, *output, *title, *reference;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct words *w = state->input;
+    struct arguments *w = state->input;
     switch (key) {
     case 'o':
         w->output = arg;
@@ -55,16 +59,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_ARG:
         if (w->table)
             argp_error(state,
-                       "one table at a time, but there is \"%s\" after \"%s\"; `vcoll tune merge' "
-                       "makes one of several",
+                       "only one table can be shown, but \"%s\" follows \"%s\"; `vcoll tune merge' makes one "
+                       "of several",
                        arg, w->table);
         w->table = arg;
         return 0;
     case ARGP_KEY_END:
         if (!w->table)
-            argp_error(state, "no table; `vcoll tune run -o table.json' makes one");
+            argp_error(state, "no table given; `vcoll tune run -o table.json' makes one");
         if (!w->output)
-            argp_error(state, "where to? -o report.html, or -o - for standard output");
+            argp_error(state, "no output file: -o report.html, or -o - for standard output");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -113,7 +117,7 @@ static int make_page(struct report *r, const char *output)
 
 int vc_tool_report(int argc, char **argv)
 {
-    struct words w = {0};
+    struct arguments w = {0};
     argv[0] = (char *)"vcoll report";
     argp_err_exit_status = VC_EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &w) != 0)

@@ -1,24 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# `vcoll report`, a part of the vcoll command.
+# `vcoll report`, a part of the vcoll command; and what draws, which vcoll-bench uses too (bench/bench.cmake).
+add_library(vcoll_plot OBJECT print/axis.c print/plot.c print/text.c)
+target_link_libraries(vcoll_plot PUBLIC vcoll_flags m)
 target_sources(vcoll-tool PRIVATE
-  report/report.c
-  report/cands.c
   report/coll.c
   report/cpu.c
   report/head.c
-  report/html.c
-  report/lines.c
   report/load.c
   report/model.c
-  report/moder.c
   report/moderation.c
   report/page.c
-  report/params.c
-  report/plot.c
-  report/reference.c
+  report/report.c
   report/rules.c
   report/sum.c
-  report/svg.c
 )
-target_link_libraries(vcoll-tool PRIVATE m)
+target_link_libraries(vcoll-tool PRIVATE vcoll_plot m)

@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * `vcoll report`: a tuned table as one HTML page. Formats of what it reads: tune/search/search.h. One file per
- * concern:
- * - report.c: the command line, reading and writing files
- * - report_load.c, report_cands.c, report_moder.c: JSON into the structures below
- * - report_sum.c: averages, warnings
- * - report_html.c: escaping, numbers and their units; report_page.c: the frame of the page, its style
- * - report_svg.c: axes, marks; report_plot.c: lines over size, rows, scatter
- * - report_head.c, report_coll.c (report_lines.c: its plots), report_cpu.c, report_moderation.c,
- *   report_reference.c, report_model.c (report_params.c), report_rules.c: sections
+ * `vcoll report`: a tuned table as one HTML page. load.c reads, sum.c averages and judges, page.c has the
+ * frame and what sections share, each other file is a section. Formats of what is read: tune/search/search.h.
  * Times in seconds, sizes in bytes, NAN: not known. Strings are borrowed from the JSON of the table and may
- * hold anything: they go to the page through rep_text() only.
+ * hold anything: they go to the page escaped only (html_text() and what calls it).
  */
 #ifndef VC_TOOLS_REPORT_REPORT_H
 #define VC_TOOLS_REPORT_REPORT_H
 
+#include "tools/print/plot.h"
 #include "tune/table/table.h"
 #include <jansson.h>
-#include <math.h>
-#include <stdbool.h>
-#include <stdio.h>
 
 struct rep_series {
     double median, low, high, p99;
@@ -49,7 +40,7 @@ struct rep_point {
     struct rep_cand *cand;
     int ncand, chosen, native; /**< places in cand, or -1 */
     int order;                 /**< place in "measured" */
-    bool usual;                /**< table_usual() */
+    bool usual;                /**< vc_measured_usual() */
 };
 
 /** Points that differ in bytes only, ascending. */
@@ -86,8 +77,8 @@ struct rep_data {
     int ngroup;
     struct rep_setting *setting;
     int nsetting;
-    int nbad;      /**< entries that could not be read */
-    char bad[200]; /**< why the first of them could not */
+    int nbad;        /**< entries that could not be read */
+    struct text bad; /**< why the first of them could not */
 };
 
 struct report {
@@ -98,27 +89,24 @@ struct report {
     int plots;           /**< drawn so far: their ids */
 };
 
-/* ---- reading ---- */
+/* ---- load.c ---- */
 
 /** Reads and checks the table at `path`. 0, or -1 after telling why on stderr. rep_free() in any case. */
 int rep_load(struct rep_data *d, const char *path);
 void rep_free(struct rep_data *d);
-/** Candidates of one entry of "measured"; false with why in d->bad. */
-bool rep_load_cands(struct rep_data *d, const json_t *entry, struct rep_point *p);
-int rep_load_moderation(struct rep_data *d, const json_t *list);
-bool rep_load_where(const json_t *entry, struct rep_where *w, double *bytes);
-/** Counts an entry that could not be read, keeps the first reason. Returns false. */
-bool rep_bad(struct rep_data *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** A number above zero, or NAN. */
 double rep_number(const json_t *object, const char *key);
 /** A string, "" where there is none. */
 const char *rep_string(const json_t *object, const char *key);
-struct rep_series rep_series_of(const json_t *object);
-/** What is said of a key. */
-const struct rep_key *rep_where_key(const struct rep_where *w, const char *key);
+/** What is said of a key that is a number, or -1. */
+int rep_where_number(const struct rep_where *w, const char *key);
 int rep_where_compare(const struct rep_where *a, const struct rep_where *b);
+/** "allreduce, 4 ranks on 2 nodes (2 per node), crowded, ..." */
+struct text rep_where_text(const struct rep_where *w);
+/** The same, and the size. */
+struct text rep_call_text(const struct rep_where *w, double bytes);
 
-/* ---- averages ---- */
+/* ---- sum.c ---- */
 
 /** Speed-ups of the choices over native. */
 struct rep_mean {
@@ -136,52 +124,35 @@ struct rep_mean rep_mean_of(const struct rep_data *d, const char *coll);
 double rep_median(double *v, int n);
 /** From a common start, or back to back where only that was measured. */
 const struct rep_series *rep_time(const struct rep_cand *c);
+struct text rep_us_range(const struct rep_series *s);
 /** Writes the list of what is to be taken with care. */
 void rep_warnings(struct report *r);
 
-/* ---- the page ---- */
-
-void rep_text(FILE *f, const char *text); /**< escaped */
-/** Formatted, then escaped. */
-void rep_textf(FILE *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/** A cell of a table: <td>escaped</td>, "num" ones to the right. */
-void rep_cell(FILE *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void rep_num(FILE *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/** <thead> of headings, which are separated by '|'. */
-void rep_table_begin(FILE *f, const char *caption, const char *headings);
-void rep_table_end(FILE *f);
-
-#define REP_SHORT 64                                       /**< bytes of the texts below; all return buf */
-char *rep_us(double seconds, char *buf);                   /**< "12.3", microseconds */
-char *rep_us_range(const struct rep_series *s, char *buf); /**< "12.3 (11.9–13.0)" */
-char *rep_bytes(double bytes, char *buf);                  /**< "64 KiB" */
-char *rep_times(double ratio, char *buf);                  /**< "1.23×" */
-char *rep_times_range(double x, double low, double high, char *buf);
-char *rep_duration(double seconds, char *buf);
-#define REP_LONG 256
-/** "allreduce, 4 ranks on 2 nodes (2 per node), crowded, ...". */
-char *rep_where_text(const struct rep_where *w, bool with_coll, char *buf);
+/* ---- page.c ---- */
 
 /** The whole page of what was loaded, to r->f. */
 void rep_page(struct report *r);
-void rep_page_begin(struct report *r);
-void rep_page_end(struct report *r);
+/** A heading within a section. */
+void rep_heading(FILE *f, const char *text);
+/** <thead> of headings, which are separated by '|'. */
+void rep_table_begin(FILE *f, const char *caption, const char *headings);
+void rep_table_end(FILE *f);
+/**
+ * A row of texts, one for each letter of `cells`: c as it is, n a number, g a number that is good, b one that
+ * is bad, k code, w a reason. `class` of the row: NULL or a name.
+ */
+void rep_row(FILE *f, const char *class, const char *cells, ...);
+/** The same cells without the row around them. */
+void rep_cells(FILE *f, const char *cells, ...);
+
+/* ---- sections ---- */
 
 void rep_section_head(struct report *r);
-void rep_section_how(struct report *r);
 void rep_section_colls(struct report *r);
 void rep_section_cpu(struct report *r);
+/** With the gap to the reference, where there is one. */
 void rep_section_moderation(struct report *r);
-/** Belongs to moderation; nothing without --reference. */
-void rep_section_reference(struct report *r);
-/** Seconds of the choice for the call without virtualization; NAN: not measured there. */
-double rep_reference_time(const struct report *r, const struct rep_where *w, double bytes);
 void rep_section_model(struct report *r);
-/** The parameters of the model, in words. */
-void rep_model_params(struct report *r, const struct vc_model *m);
 void rep_section_rules(struct report *r);
-
-/** Number of a collective in the order of enum vc_coll; a large one for names that are none. */
-int rep_coll_rank(const char *name);
 
 #endif

@@ -13,6 +13,11 @@ const struct rep_series *rep_time(const struct rep_cand *c)
     return isfinite(c->start.median) ? &c->start : &c->b2b;
 }
 
+struct text rep_us_range(const struct rep_series *s)
+{
+    return text_us_range(s->median, s->low, s->high);
+}
+
 struct rep_series rep_ratio(const struct rep_point *p)
 {
     const struct rep_cand *c = &p->cand[p->chosen];
@@ -121,7 +126,7 @@ static unsigned cares_of(const struct rep_point *p)
     return care;
 }
 
-static void put_care(struct report *r, enum care kind)
+static void warn_of(struct report *r, enum care kind)
 {
     int n = 0;
     const struct rep_point *first = NULL;
@@ -132,23 +137,20 @@ static void put_care(struct report *r, enum care kind)
         }
     if (n == 0)
         return;
-    char where[REP_LONG], bytes[REP_SHORT];
     fprintf(r->f, "<li>%d of %d points: %s. %s: ", n, r->d.npoint, care_text[kind],
             n > 1 ? "The first" : "It is");
-    rep_textf(r->f, "%s, %s", rep_where_text(&first->where, true, where), rep_bytes(first->bytes, bytes));
+    html_text(r->f, rep_call_text(&first->where, first->bytes).s);
     fputs(".</li>\n", r->f);
 }
 
 static bool partial(const struct rep_data *d)
 {
-    static const char *const yes[] = {"partial", "interrupted"};
-    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
-        if (json_is_true(json_object_get(d->provenance, yes[i])))
-            return true;
-    return json_is_false(json_object_get(d->provenance, "complete"));
+    return json_is_true(json_object_get(d->provenance, "partial")) ||
+           json_is_true(json_object_get(d->provenance, "interrupted")) ||
+           json_is_false(json_object_get(d->provenance, "complete"));
 }
 
-static void put_run_warnings(struct report *r)
+static void warn_of_run(struct report *r)
 {
     if (!r->d.provenance)
         fputs("<li>The table does not say where, when and how it was made.</li>\n", r->f);
@@ -157,40 +159,38 @@ static void put_run_warnings(struct report *r)
         fputs("<li>The run ended before it had reached all points", r->f);
         if (isfinite(skipped))
             fprintf(r->f, ": %.0f are missing", skipped);
-        fputs(
-            ". <code>vcoll tune run --resume</code> goes on from its samples, a longer <code>--budget</code> "
-            "reaches more.</li>\n",
-            r->f);
+        fputs(". <code>vcoll tune run --resume</code> goes on from its samples, a longer "
+              "<code>--budget</code> reaches more.</li>\n",
+              r->f);
     }
     if (r->d.nbad > 0) {
         fprintf(r->f, "<li>%d entries of the table's measurements could not be read and are not shown: ",
                 r->d.nbad);
-        rep_text(r->f, r->d.bad);
+        html_text(r->f, r->d.bad.s);
         fputs(".</li>\n", r->f);
     }
 }
 
-static void put_crowded(struct report *r)
+static void warn_of_crowding(struct report *r)
 {
     int n = 0;
     for (int i = 0; i < r->d.npoint; i++)
-        n += rep_where_key(&r->d.point[i].where, "crowded")->number == 1;
+        n += rep_where_number(&r->d.point[i].where, "crowded") == 1;
     if (n > 0)
-        fprintf(
-            r->f,
-            "<li>%d of %d points were measured with more ranks than CPUs on some node: ranks take turns, and "
-            "the times say more about how processes wait than about how data moves.</li>\n",
-            n, r->d.npoint);
+        fprintf(r->f,
+                "<li>%d of %d points were measured with more ranks than CPUs on some node: ranks take turns, "
+                "and the times say more about how processes wait than about how data moves.</li>\n",
+                n, r->d.npoint);
 }
 
 void rep_warnings(struct report *r)
 {
     fputs("<h3 id=\"care\">To be taken with care</h3>\n<ul class=\"care\">\n", r->f);
     long before = ftell(r->f);
-    put_run_warnings(r);
+    warn_of_run(r);
     for (int k = 0; k < CARE_KINDS; k++)
-        put_care(r, (enum care)k);
-    put_crowded(r);
+        warn_of(r, (enum care)k);
+    warn_of_crowding(r);
     if (ftell(r->f) == before)
         fputs("<li>Nothing: every interval is narrow and the run went to its end.</li>\n", r->f);
     fputs("</ul>\n", r->f);

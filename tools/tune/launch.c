@@ -80,7 +80,6 @@ int tune_launch(const struct vc_search_opts *o)
     pid_t child = fork();
     if (child == 0)
         become_mpirun(word, self, &before);
-    free(word);
     if (child < 0) {
         fprintf(stderr, "vcoll tune: cannot start mpirun: %s\n", strerror(errno));
         return 1;

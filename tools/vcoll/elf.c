@@ -17,7 +17,7 @@ struct image {
     ElfW(Ehdr) head;
 };
 
-static bool get(const struct image *f, uint64_t at, void *out, size_t len)
+static bool read_at(const struct image *f, uint64_t at, void *out, size_t len)
 {
     if (at > f->size || f->size - at < len)
         return false;
@@ -46,21 +46,21 @@ static bool is_own_kind(struct image *f)
 {
     const unsigned char class = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
     const unsigned char data = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
-    return get(f, 0, &f->head, sizeof f->head) && memcmp(f->head.e_ident, ELFMAG, SELFMAG) == 0 &&
+    return read_at(f, 0, &f->head, sizeof f->head) && memcmp(f->head.e_ident, ELFMAG, SELFMAG) == 0 &&
            f->head.e_ident[EI_CLASS] == class && f->head.e_ident[EI_DATA] == data;
 }
 
-static bool segment(const struct image *f, unsigned i, ElfW(Phdr) * out)
+static bool read_segment(const struct image *f, unsigned i, ElfW(Phdr) * out)
 {
     return i < f->head.e_phnum && f->head.e_phentsize == sizeof *out &&
-           get(f, (uint64_t)f->head.e_phoff + (uint64_t)i * sizeof *out, out, sizeof *out);
+           read_at(f, (uint64_t)f->head.e_phoff + (uint64_t)i * sizeof *out, out, sizeof *out);
 }
 
 /* Where an address of the loaded program lies in the file. */
 static bool offset_of(const struct image *f, ElfW(Addr) address, uint64_t *at)
 {
     ElfW(Phdr) p;
-    for (unsigned i = 0; segment(f, i, &p); i++)
+    for (unsigned i = 0; read_segment(f, i, &p); i++)
         if (p.p_type == PT_LOAD && address >= p.p_vaddr && address - p.p_vaddr < p.p_filesz) {
             *at = (uint64_t)p.p_offset + (address - p.p_vaddr);
             return true;
@@ -69,7 +69,7 @@ static bool offset_of(const struct image *f, ElfW(Addr) address, uint64_t *at)
 }
 
 /* Copies the text at `at` if it begins with `prefix`, fits, and ends in the file. */
-static bool take_name(const struct image *f, uint64_t at, const char *prefix, char *name, size_t len)
+static bool copy_name(const struct image *f, uint64_t at, const char *prefix, char *name, size_t len)
 {
     if (at >= f->size)
         return false;
@@ -80,18 +80,18 @@ static bool take_name(const struct image *f, uint64_t at, const char *prefix, ch
     return true;
 }
 
-static bool search(const struct image *f, const ElfW(Phdr) * dynamic, const char *prefix, char *name,
-                   size_t len)
+static bool find_needed(const struct image *f, const ElfW(Phdr) * dynamic, const char *prefix, char *name,
+                        size_t len)
 {
     ElfW(Dyn) d;
     uint64_t strings = 0, n = dynamic->p_filesz / sizeof d;
     bool known = false;
-    for (uint64_t i = 0; i < n && get(f, dynamic->p_offset + i * sizeof d, &d, sizeof d); i++)
+    for (uint64_t i = 0; i < n && read_at(f, dynamic->p_offset + i * sizeof d, &d, sizeof d); i++)
         if (d.d_tag == DT_STRTAB)
             known = offset_of(f, d.d_un.d_ptr, &strings);
-    for (uint64_t i = 0; known && i < n && get(f, dynamic->p_offset + i * sizeof d, &d, sizeof d); i++)
+    for (uint64_t i = 0; known && i < n && read_at(f, dynamic->p_offset + i * sizeof d, &d, sizeof d); i++)
         if (d.d_tag == DT_NEEDED && d.d_un.d_val < f->size &&
-            take_name(f, strings + d.d_un.d_val, prefix, name, len))
+            copy_name(f, strings + d.d_un.d_val, prefix, name, len))
             return true;
     return false;
 }
@@ -103,8 +103,8 @@ bool elf_needs(const char *path, const char *prefix, char *name, size_t len)
     if (!open_image(path, &f))
         return false;
     ElfW(Phdr) p;
-    for (unsigned i = 0; is_own_kind(&f) && segment(&f, i, &p) && !found; i++)
-        found = p.p_type == PT_DYNAMIC && search(&f, &p, prefix, name, len);
+    for (unsigned i = 0; is_own_kind(&f) && read_segment(&f, i, &p) && !found; i++)
+        found = p.p_type == PT_DYNAMIC && find_needed(&f, &p, prefix, name, len);
     munmap((void *)f.base, f.size);
     return found;
 }

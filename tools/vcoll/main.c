@@ -3,6 +3,7 @@
 #include "tools/vcoll/tools.h"
 
 #include "include/vcoll/vcoll.h"
+#include "tools/facts/facts.h"
 #include "tune/params/params.h"
 #include <argp.h>
 #include <errno.h>
@@ -24,25 +25,24 @@ enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
 static const char doc[] = "MPI collectives for virtualized clusters."
                           "\v"
                           "Commands (each explains itself with --help):\n"
-                          "  info    what vcoll finds here: platform, CPUs, parameters, algorithms\n"
-                          "  run     mpirun, with vcoll preloaded into the program\n"
-                          "  bench   vcoll against the MPI underneath, in one process\n"
-                          "  tune    measure here what is fastest, and use it ever after\n"
-                          "  report  a table of `vcoll tune' as a page with plots\n"
-                          "  doctor  what is wrong or slow on an allocation, and what to do\n"
+                          "  info    shows what vcoll finds on this machine, its settings and algorithms\n"
+                          "  run     runs a program under mpirun with vcoll preloaded into it\n"
+                          "  bench   measures vcoll against the MPI underneath\n"
+                          "  tune    measures which algorithms are fastest here and writes a table of them\n"
+                          "  report  shows such a table as a page with plots\n"
+                          "  doctor  says what is broken or slow on the nodes of a job, and what to do\n"
                           "\n"
                           "Examples:\n"
-                          "  vcoll run -n 8 ./app          run an unmodified MPI program with vcoll\n"
+                          "  vcoll run -n 8 ./app           run an unmodified MPI program with vcoll\n"
                           "  VCOLL_STATS=text vcoll run -n 8 ./app\n"
-                          "                                ... and tell at the end what was taken over\n"
-                          "  mpirun -n 8 vcoll doctor      is anything wrong here?\n"
-                          "  vcoll info                    look at this machine\n"
-                          "  vcoll info --params           settings: default, value, where it is from\n"
-                          "  vcoll bench -n 2 allreduce    is it faster here?\n"
-                          "  vcoll tune run -n 4 -o t.json what is the fastest way here?\n"
+                          "                                 ... and print at its end which calls vcoll ran\n"
+                          "  mpirun -n 8 vcoll doctor       look for problems on these nodes\n"
+                          "  vcoll info --params            settings: value, default, where each is from\n"
+                          "  vcoll bench -n 2 allreduce     is vcoll faster here?\n"
+                          "  vcoll tune run -n 4 -o t.json  measure what is fastest here\n"
                           "\n"
-                          "Exit status: 0 success, 1 failure, 2 wrong words; `vcoll run' returns\n"
-                          "mpirun's; `vcoll doctor' 0 all is well, 1 slow, 2 broken, 64 wrong words.\n"
+                          "Exit status: 0 success, 1 failure, 2 wrong arguments; `vcoll run' returns\n"
+                          "mpirun's; `vcoll doctor' 0 all is well, 1 slow, 2 broken, 64 wrong arguments.\n"
                           "\n"
                           "See vcoll(1), and vcoll(7) for the environment variables.";
 
@@ -83,25 +83,15 @@ static int unknown(const char *word)
     return VC_EXIT_USAGE;
 }
 
-bool vc_tool_dir(char *dir, size_t len)
-{
-    ssize_t n = readlink("/proc/self/exe", dir, len - 1);
-    if (n <= 0) {
-        fprintf(stderr, "vcoll: cannot find its own program: %s\n", strerror(errno));
-        return false;
-    }
-    dir[n] = '\0';
-    *strrchr(dir, '/') = '\0';
-    return true;
-}
-
 /* Beside this program in a build tree, in libexec when installed. */
 int vc_tool_start(const char *program, const char *shown, char **argv)
 {
     static const char *const place[] = {"", VC_LIBEXEC_FROM_BIN "/"};
     char dir[PATH_MAX], path[2 * PATH_MAX];
-    if (!vc_tool_dir(dir, sizeof dir))
+    if (!facts_program_dir(dir, sizeof dir)) {
+        fprintf(stderr, "vcoll: cannot find its own program: %s\n", strerror(errno));
         return EXIT_FAILURE;
+    }
     fflush(NULL);
     for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
         snprintf(path, sizeof path, "%s/%s%s", dir, place[i], program);

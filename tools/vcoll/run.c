@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `vcoll run`: becomes mpirun, with the library preloaded into the program (and not into mpirun). */
+#include "tools/facts/facts.h"
 #include "tools/vcoll/elf.h"
-#include "tools/vcoll/forward.h"
+#include "tools/vcoll/launch.h"
 #include "tools/vcoll/tools.h"
 
 #include <errno.h>
@@ -14,26 +15,28 @@
 
 static const char usage[] = "Usage: vcoll run [--vcoll-lib FILE] [mpirun's options] PROGRAM [ARGUMENTS...]\n";
 
-static const char help[] =
-    "Runs an unmodified MPI program with vcoll: mpirun with the library preloaded into the program.\n"
-    "All VCOLL_ variables of the environment reach every rank, on other nodes too.\n"
-    "\n"
-    "  --vcoll-lib FILE   the library to preload, instead of the one that belongs to this command;\n"
-    "                     must come first\n"
-    "  --help             this text, when it comes first\n"
-    "\n"
-    "Every other word is mpirun's or the program's. Further libraries for the program may be given as\n"
-    "usual, with LD_PRELOAD in the environment or with -x LD_PRELOAD=FILE: vcoll's comes behind them.\n"
-    "A program that was built with -fsanitize=address gets the sanitizer's library first, as it wants.\n"
-    "\n"
-    "Examples:\n"
-    "  vcoll run -n 8 ./app input.dat\n"
-    "  vcoll run -n 2 ./master : -n 6 ./worker\n"
-    "  VCOLL_WAIT=event vcoll run --hostfile hosts -n 64 ./app\n"
-    "  VCOLL_STATS=text vcoll run -n 4 python3 script.py\n"
-    "\n"
-    "On several nodes the library must lie at the same path on all of them.\n"
-    "Exit status: mpirun's; 2 wrong words, 126 mpirun or the library cannot be used, 127 mpirun not found.\n";
+static const char help[] = "Runs an unmodified MPI program with vcoll: starts mpirun, which preloads the\n"
+                           "library into the program. All VCOLL_ variables of the environment reach every\n"
+                           "rank, on other nodes too.\n"
+                           "\n"
+                           "  --vcoll-lib FILE   preload this library and not the one that belongs to this\n"
+                           "                     command; must be the first argument\n"
+                           "  --help             print this text; must be the first argument\n"
+                           "\n"
+                           "All other arguments are mpirun's or the program's. Other libraries can be\n"
+                           "preloaded as usual, with LD_PRELOAD in the environment or -x LD_PRELOAD=FILE:\n"
+                           "vcoll comes behind them. A program that was built with -fsanitize=address needs\n"
+                           "the library of the sanitizer first, and gets it.\n"
+                           "\n"
+                           "Examples:\n"
+                           "  vcoll run -n 8 ./app input.dat\n"
+                           "  vcoll run -n 2 ./master : -n 6 ./worker\n"
+                           "  VCOLL_WAIT=event vcoll run --hostfile hosts -n 64 ./app\n"
+                           "  VCOLL_STATS=text vcoll run -n 4 python3 script.py\n"
+                           "\n"
+                           "On several nodes the library must lie at the same path on all of them.\n"
+                           "Exit status: mpirun's; 2 wrong arguments, 126 mpirun or the library cannot be\n"
+                           "used, 127 mpirun is not found.\n";
 
 static bool is_file(const char *path)
 {
@@ -44,32 +47,17 @@ static bool is_file(const char *path)
 /* Writes the library's absolute path to `lib` (PATH_MAX bytes). 0, or an exit code after a message. */
 static int find_library(const char *given, char *lib)
 {
-    if (given) {
-        if (!is_file(given) || !realpath(given, lib)) {
-            fprintf(stderr, "vcoll run: --vcoll-lib %s: %s\n", given,
-                    errno ? strerror(errno) : "not a regular file");
-            return VC_EXIT_CANNOT_RUN;
-        }
-    } else {
-        static const char *const place[] = {"../pmpi", VC_LIB_FROM_BIN, "../lib64", "../lib"};
-        static const char *const name[] = {"libvcoll.so", "libvcoll.so.0"};
-        char dir[PATH_MAX], path[2 * PATH_MAX];
-        if (!vc_tool_dir(dir, sizeof dir))
-            return VC_EXIT_CANNOT_RUN;
-        bool found = false;
-        for (size_t i = 0; i < sizeof place / sizeof place[0] && !found; i++) {
-            for (size_t k = 0; k < sizeof name / sizeof name[0] && !found; k++) {
-                snprintf(path, sizeof path, "%s/%s/%s", dir, place[i], name[k]);
-                found = is_file(path) && realpath(path, lib);
-            }
-        }
-        if (!found) {
-            fprintf(stderr,
-                    "vcoll run: libvcoll.so is neither in %s/%s nor in %s/../lib; name it with --vcoll-lib "
-                    "FILE\n",
-                    dir, VC_LIB_FROM_BIN, dir);
-            return VC_EXIT_CANNOT_RUN;
-        }
+    errno = 0;
+    if (given && (!is_file(given) || !realpath(given, lib))) {
+        fprintf(stderr, "vcoll run: --vcoll-lib %s: %s\n", given,
+                errno ? strerror(errno) : "not a regular file");
+        return VC_EXIT_CANNOT_RUN;
+    }
+    if (!given && !facts_library(VC_LIB_FROM_BIN, lib)) {
+        fprintf(stderr, "vcoll run: libvcoll.so is not where this command was installed or built "
+                        "(../pmpi, " VC_LIB_FROM_BIN
+                        ", ../lib64 and ../lib beside it); name it with --vcoll-lib FILE\n");
+        return VC_EXIT_CANNOT_RUN;
     }
     /* The dynamic linker splits LD_PRELOAD at blanks and colons, mpirun its list of variables at semicolons.
      */
@@ -80,46 +68,6 @@ static int find_library(const char *given, char *lib)
         return VC_EXIT_CANNOT_RUN;
     }
     return 0;
-}
-
-/* A growing argv that owns its words. */
-struct words {
-    char **word; /* ends with NULL */
-    int n;
-    bool failed; /* memory ran out */
-};
-
-static void add(struct words *w, const char *word)
-{
-    char **more = realloc(w->word, ((size_t)w->n + 2) * sizeof *more);
-    if (!more) {
-        w->failed = true;
-        return;
-    }
-    w->word = more;
-    more[w->n] = strdup(word);
-    if (!more[w->n])
-        w->failed = true;
-    else
-        more[++w->n] = NULL;
-}
-
-static void drop(struct words *w)
-{
-    for (int i = 0; i < w->n; i++)
-        free(w->word[i]);
-    free(w->word);
-}
-
-static void add_settings(struct words *w)
-{
-    char **names = forward_names();
-    w->failed |= !names;
-    for (int i = 0; names && names[i]; i++) {
-        add(w, "-x");
-        add(w, names[i]);
-    }
-    forward_free(names);
 }
 
 /* Whether words i and i + 1 are "-x LD_PRELOAD=..." or "-x LD_PRELOAD"; the libraries in *libs ("" possible).
@@ -184,15 +132,15 @@ static void add_program(struct words *w, int argc, char **argv, const char *lib)
         w->failed = true;
         return;
     }
-    add(w, "-x");
-    add(w, value);
+    words_add(w, "-x");
+    words_add(w, value);
     free(value);
-    add_settings(w);
+    words_add_settings(w);
     for (int i = 0; i < argc; i++) {
         if (is_user_preload(argc, argv, i, &theirs))
             i++;
         else
-            add(w, argv[i]);
+            words_add(w, argv[i]);
     }
 }
 
@@ -217,31 +165,30 @@ int vc_tool_run(int argc, char **argv)
         return VC_EXIT_USAGE;
     }
     char lib[PATH_MAX];
-    errno = 0;
     int code = find_library(given, lib);
     if (code)
         return code;
 
     struct words w = {NULL, 0, false};
-    add(&w, "mpirun");
+    words_add(&w, "mpirun");
     for (int from = first; from <= argc;) {
         int to = from;
         while (to < argc && strcmp(argv[to], ":") != 0)
             to++;
         if (from > first)
-            add(&w, ":");
+            words_add(&w, ":");
         add_program(&w, to - from, argv + from, lib);
         from = to + 1;
     }
     if (w.failed) {
         fprintf(stderr, "vcoll run: out of memory\n");
-        drop(&w);
+        words_free(&w);
         return EXIT_FAILURE;
     }
     fflush(NULL);
     execvp("mpirun", w.word);
     int why = errno;
-    drop(&w);
+    words_free(&w);
     if (why == ENOENT) {
         fprintf(
             stderr,

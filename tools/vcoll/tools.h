@@ -33,8 +33,4 @@ int vc_tool_start_tune(const char *mode, char **argv);
 /** Exit codes: wrong words; and, as in shells, a program that cannot be started or is not there. */
 enum { VC_EXIT_USAGE = 2, VC_EXIT_CANNOT_RUN = 126, VC_EXIT_NOT_FOUND = 127 };
 
-/** The directory this program lies in, without a slash at its end. False, with a message on stderr, on
- * failure. */
-bool vc_tool_dir(char *dir, size_t len);
-
 #endif

@@ -68,9 +68,7 @@ static bool has_word(const char *list, const char *word)
     return false;
 }
 
-/* The process's group in a hierarchy: v2 ("0::/path"), or v1's with the cpu controller
- * ("4:cpu,cpuacct:/path"). */
-static bool group_path(const char *cgroups, bool v2, char *path, size_t len)
+bool vc_cgroup_path(const char *cgroups, const char *controller, char *path, size_t len)
 {
     for (const char *line = cgroups; *line;) {
         const char *end = strchrnul(line, '\n');
@@ -83,7 +81,7 @@ static bool group_path(const char *cgroups, bool v2, char *path, size_t len)
                 *where++ = '\0';
                 *controllers++ = '\0';
                 bool is_v2 = strcmp(text, "0") == 0 && *controllers == '\0';
-                if (v2 ? is_v2 : (!is_v2 && has_word(controllers, "cpu"))) {
+                if (controller ? !is_v2 && has_word(controllers, controller) : is_v2) {
                     snprintf(path, len, "%s", where);
                     return true;
                 }
@@ -171,7 +169,7 @@ static double limit_of(const char *root, bool v2, const char *dir)
 static double hierarchy_quota(const char *root, bool v2, const char *cgroups, const char *mountinfo)
 {
     char path[PATH_MAX], mount[PATH_MAX], rest[PATH_MAX];
-    if (!group_path(cgroups, v2, path, sizeof path) ||
+    if (!vc_cgroup_path(cgroups, v2 ? NULL : "cpu", path, sizeof path) ||
         !group_dir(mountinfo, v2, path, mount, rest, sizeof mount))
         return INFINITY;
     double least = INFINITY;

@@ -29,6 +29,11 @@ double vc_cpus_available(void);
 /** The same with another root for the quota. */
 double vc_cpus_available_at(const char *root);
 
+/** The group of the process in a hierarchy, out of the text of /proc/self/cgroup: that of version 2
+ * ("0::/path", `controller` NULL), or the one of version 1 that has the controller ("4:cpu,cpuacct:/path").
+ */
+bool vc_cgroup_path(const char *cgroups, const char *controller, char *path, size_t len);
+
 /**
  * Time stolen from this machine's virtual CPUs by the hypervisor and time of all kinds, both summed over all
  * CPUs since boot, in ticks (/proc/stat). The ratio of two readings' differences is the stolen share. VC_OK

@@ -13,6 +13,7 @@ target_sources(vcoll_core PRIVATE
   verbs/conn.c
   verbs/event.c
   verbs/path.c
+  verbs/rc.c
   verbs/recv.c
   verbs/regcache.c
   verbs/regcache_watch.c

@@ -3,9 +3,11 @@
  * Counts the peers on other nodes in the plans that the built-in rules (or VCOLL_ALG) choose for a job of a
  * given shape. Nothing is estimated: these are the plans that would run.
  */
-#include "tools/vcoll/info_cost.h"
+#include "tools/info/cost.h"
 
 #include "coll/info.h"
+#include "tools/facts/facts.h"
+#include "tools/info/info.h"
 #include "tune/select/select.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,7 +208,7 @@ static int add_rows(struct job *j, const struct vc_selection *sel, enum vc_coll 
     }
 }
 
-int info_cost(const struct vc_params *params, int ranks, int ppn, struct cost *out)
+static int count_cost(const struct vc_params *params, int ranks, int ppn, struct cost *out)
 {
     bool shm = (params->channels & VC_CHAN_SHM) != 0;
     struct job j = {.ranks = ranks, .ppn = !shm ? 1 : ppn < ranks ? ppn : ranks};
@@ -232,24 +234,15 @@ int info_cost(const struct vc_params *params, int ranks, int ppn, struct cost *o
     struct vc_selection sel = {.mem = NULL};
     if (err == VC_OK)
         err = vc_select_init(&sel, &key, params, NULL);
-    if (err == VC_OK) {
-        for (int c = 0; err == VC_OK && c < VC_COLL_ACCELERATED; c++) {
-            if (!(params->colls & (1u << c)))
-                continue;
-            err = add_rows(&j, &sel, (enum vc_coll)c, false, out);
-            if (err == VC_OK && vc_coll_reduces((enum vc_coll)c))
-                err = add_rows(&j, &sel, (enum vc_coll)c, true, out);
-        }
+    for (int c = 0; err == VC_OK && c < VC_COLL_ACCELERATED; c++) {
+        if (!(params->colls & (1u << c)))
+            continue;
+        err = add_rows(&j, &sel, (enum vc_coll)c, false, out);
+        if (err == VC_OK && vc_coll_reduces((enum vc_coll)c))
+            err = add_rows(&j, &sel, (enum vc_coll)c, true, out);
     }
     if (err == VC_OK) {
-        const struct vc_verbs_cfg cfg = {
-            .slot = params->verbs_slot,
-            .credits = params->verbs_credits,
-            .zcopy_min = params->verbs_zcopy_min,
-            .reg_cache = params->verbs_reg_cache,
-            .timeout_s = params->verbs_timeout,
-            .peers = ranks,
-        };
+        const struct vc_verbs_cfg cfg = facts_verbs_cfg(params, ranks);
         out->ranks = ranks;
         out->sampled = j.nsamples;
         out->ppn = ppn < ranks ? ppn : ranks;
@@ -266,7 +259,7 @@ int info_cost(const struct vc_params *params, int ranks, int ppn, struct cost *o
     return err == VC_ERR_NOMEM ? vc_fail(err, "out of memory for the plans of %d ranks", ranks) : err;
 }
 
-bool info_cost_run(const struct vc_params *params, int ranks, int ppn, bool json)
+bool info_cost(const struct vc_params *params, int ranks, int ppn, bool json, bool *written)
 {
     static const int usual[] = {16, 64, 256, 1024, 4096};
     int n = ranks ? 1 : (int)(sizeof usual / sizeof usual[0]), err = VC_OK;
@@ -274,14 +267,13 @@ bool info_cost_run(const struct vc_params *params, int ranks, int ppn, bool json
     if (!cost)
         err = vc_fail(VC_ERR_NOMEM, "out of memory");
     for (int i = 0; err == VC_OK && i < n; i++)
-        err = info_cost(params, ranks ? ranks : usual[i], ppn, &cost[i]);
+        err = count_cost(params, ranks ? ranks : usual[i], ppn, &cost[i]);
     if (err != VC_OK)
         fprintf(stderr, "vcoll info: %s\n", vc_error_text());
-    bool good = err == VC_OK;
-    if (good && json)
-        good = info_cost_json(cost, n);
-    else if (good)
-        info_cost_text(cost, n);
+    else if (json)
+        *written = cost_print_json(cost, n);
+    else
+        cost_print_text(cost, n);
     free(cost);
-    return good;
+    return err == VC_OK;
 }

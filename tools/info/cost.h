@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `vcoll info --cost`: connections and memory of the verbs channel, worked out from the plans themselves. */
-#ifndef VC_TOOLS_VCOLL_INFO_COST_H
-#define VC_TOOLS_VCOLL_INFO_COST_H
+#ifndef VC_TOOLS_INFO_COST_H
+#define VC_TOOLS_INFO_COST_H
 
 #include "transport/verbs/verbs.h"
 #include "tune/params/params.h"
 
-enum { COST_ROWS = 96, COST_RANKS_MAX = 16384 };
+enum { COST_ROWS = 96 };
 
 /** Calls of one collective whose size is in [from, to], and what runs them. */
 struct cost_row {
@@ -28,18 +28,9 @@ struct cost {
     size_t private_bytes; /**< for queue_pairs_all connections */
 };
 
-/** VC_OK, or VC_ERR_NOMEM. */
-int info_cost(const struct vc_params *params, int ranks, int ppn, struct cost *out);
-
-/** A table; with several jobs, side by side. */
-void info_cost_text(const struct cost *cost, int n);
+/** For people: a table; several jobs side by side. */
+void cost_print_text(const struct cost *cost, int n);
 /** False when it could not be written. */
-bool info_cost_json(const struct cost *cost, int n);
-
-/**
- * The whole of `vcoll info --cost`: ranks 0: some sizes side by side. Settings come from `params`. False,
- * with a message on standard error, when it could not be done or written.
- */
-bool info_cost_run(const struct vc_params *params, int ranks, int ppn, bool json);
+bool cost_print_json(const struct cost *cost, int n);
 
 #endif

@@ -1,64 +1,57 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The writers of `vcoll info --cost`. */
 #include "coll/info.h"
-#include "tools/vcoll/info_cost.h"
+#include "tools/info/cost.h"
+#include "tools/print/plot.h"
+#include "tools/print/terminal.h"
 
-#include <jansson.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdint.h>
 
 enum { COLLECTIVE = 12, BYTES = 16, ALGORITHM = 30, NUMBER = 11 }; /* columns */
 
-static void human(size_t bytes, char *buf, size_t len)
+static struct text size_text(size_t bytes)
 {
-    if (bytes >= (size_t)1 << 20)
-        snprintf(buf, len, "%.4g MiB", (double)bytes / (1 << 20));
-    else
-        snprintf(buf, len, "%.4g KiB", (double)bytes / 1024);
+    return bytes >= (size_t)1 << 20 ? text_format("%.4g MiB", (double)bytes / (1 << 20))
+                                    : text_format("%.4g KiB", (double)bytes / 1024);
 }
 
-static void size_text(size_t bytes, char *buf, size_t len)
+/* As settings are written: "64k". */
+static struct text exact_text(size_t bytes)
 {
     static const char *const unit[] = {"", "k", "m", "g"};
     int i = 0;
     for (; i < 3 && bytes != 0 && bytes % 1024 == 0; i++)
         bytes /= 1024;
-    snprintf(buf, len, "%zu%s", bytes, unit[i]);
+    return text_format("%zu%s", bytes, unit[i]);
 }
 
-static void range_text(const struct cost_row *r, char *buf, size_t len)
+static struct text range_text(const struct cost_row *r)
 {
-    char from[24], to[24];
-    size_text(r->from ? r->from - 1 : 0, from, sizeof from);
-    size_text(r->to, to, sizeof to);
     if (!vc_coll_sized(r->coll))
-        snprintf(buf, len, " ");
-    else if (r->to == SIZE_MAX)
-        snprintf(buf, len, r->from ? "above %s" : "any", from);
-    else /* from where the row above ends */
-        snprintf(buf, len, "up to %s", to);
+        return text_format(" ");
+    if (r->to != SIZE_MAX) /* from where the row above ends */
+        return text_format("up to %s", exact_text(r->to).s);
+    return r->from ? text_format("above %s", exact_text(r->from - 1).s) : text_format("any");
 }
 
-static void name_text(const struct cost_row *r, char *buf, size_t len)
+static struct text name_text(const struct cost_row *r)
 {
-    snprintf(buf, len, "%s%s", r->alg->name, r->noncommutative ? " (*)" : "");
+    return text_format("%s%s", r->alg->name, r->noncommutative ? " (*)" : "");
 }
 
-static void queue_pairs(int n)
+/* "" where there is no such row. */
+static void print_number(const struct cost_row *r)
 {
-    if (n < 0)
-        printf("%*s", NUMBER, "-");
-    else
-        printf("%*d", NUMBER, n);
+    printf("%*s", NUMBER, !r ? "" : r->queue_pairs < 0 ? "-" : text_format("%d", r->queue_pairs).s);
 }
 
-static void heading_row(const char *bytes)
+static void print_heading(const char *bytes)
 {
     printf("  %-*s%-*s%-*s", COLLECTIVE, "collective", bytes ? BYTES : 0, bytes ? bytes : "", ALGORITHM,
            "algorithm");
 }
 
-static void notes(const struct cost *cost, int n)
+static void print_notes(const struct cost *cost, int n)
 {
     bool native = false, noncommutative = false, sampled = false;
     for (int i = 0; i < n; i++) {
@@ -68,49 +61,39 @@ static void notes(const struct cost *cost, int n)
             noncommutative |= cost[i].row[k].noncommutative;
         }
     }
-    printf("\n");
-    if (native)
-        printf("  -    the MPI's own algorithm over the MPI's own connections\n");
-    if (noncommutative)
-        printf("  (*)  operators that do not commute\n");
-    printf("  Numbers are those of the rank that needs most. Connections are made on first use,\n"
-           "  and stay.\n");
-    if (sampled)
-        printf("  Of large jobs not all ranks were looked at: another one may need a few more.\n");
+    printf("\n%s%s  Numbers are those of the rank that needs most. Connections are made on first use,\n  and "
+           "stay.\n%s",
+           native ? "  -    the MPI's own algorithm over the MPI's own connections\n" : "",
+           noncommutative ? "  (*)  operators that do not commute\n" : "",
+           sampled ? "  Of large jobs not all ranks were looked at: another one may need a few more.\n" : "");
 }
 
-static void one_job(const struct cost *c)
+static void print_job(const struct cost *c)
 {
-    char bytes[40], name[64], a[32], b[32];
     printf("%d ranks, %d on each of %d nodes%s\n\n", c->ranks, c->ppn, c->nodes,
            c->ranks % c->ppn ? " (fewer on the last)" : "");
-    heading_row("bytes");
+    print_heading("bytes");
     printf("%*s\n", NUMBER, "queue pairs");
-    for (int i = 0; i < c->nrows; i++) {
-        const struct cost_row *r = &c->row[i];
-        range_text(r, bytes, sizeof bytes);
-        name_text(r, name, sizeof name);
-        printf("  %-*s%-*s%-*s", COLLECTIVE, vc_coll_name(r->coll), BYTES, bytes, ALGORITHM, name);
-        queue_pairs(r->queue_pairs);
+    for (const struct cost_row *r = c->row; r < c->row + c->nrows; r++) {
+        printf("  %-*s%-*s%-*s", COLLECTIVE, vc_coll_name(r->coll), BYTES, range_text(r).s, ALGORITHM,
+               name_text(r).s);
+        print_number(r);
         putchar('\n');
     }
     int width = COLLECTIVE + BYTES + ALGORITHM;
     printf("\n  %-*s%*d\n", width, "all but alltoall, one root", NUMBER, c->queue_pairs_log);
     printf("  %-*s%*d\n", width, "all, one root", NUMBER, c->queue_pairs_all);
-    human(c->need.locked, a, sizeof a);
-    printf("\n  registered      %s in %d buffers; the limit of locked memory must allow it\n", a,
-           c->need.slots);
-    human(c->private_bytes, a, sizeof a);
-    human(c->need.per_peer, b, sizeof b);
-    printf("  private         %s: %s for each queue pair, %zu B for each process of the job\n", a, b,
-           c->need.per_process);
+    printf("\n  registered      %s in %d buffers; the limit of locked memory must allow it\n",
+           size_text(c->need.locked).s, c->need.slots);
+    printf("  private         %s: %s for each queue pair, %zu B for each process of the job\n",
+           size_text(c->private_bytes).s, size_text(c->need.per_peer).s, c->need.per_process);
     printf("  device          completion queues of %d and %d entries, %d work requests in a queue pair\n",
            c->need.cqe_latency, c->need.cqe_bulk, c->need.qp_wr);
 }
 
 /* ---- several jobs side by side ---- */
 
-static const struct cost_row *find(const struct cost *c, const struct cost_row *like)
+static const struct cost_row *find_row(const struct cost *c, const struct cost_row *like)
 {
     const struct cost_row *best = NULL;
     for (int i = 0; i < c->nrows; i++) {
@@ -122,37 +105,30 @@ static const struct cost_row *find(const struct cost *c, const struct cost_row *
     return best;
 }
 
-static void algorithm_row(const struct cost *cost, int n, const struct cost_row *r)
+static void print_algorithm(const struct cost *cost, int n, const struct cost_row *r)
 {
-    char name[64];
-    name_text(r, name, sizeof name);
-    printf("  %-*s%-*s", COLLECTIVE, vc_coll_name(r->coll), ALGORITHM, name);
-    for (int i = 0; i < n; i++) {
-        const struct cost_row *there = find(&cost[i], r);
-        if (there)
-            queue_pairs(there->queue_pairs);
-        else
-            printf("%*s", NUMBER, "");
-    }
+    printf("  %-*s%-*s", COLLECTIVE, vc_coll_name(r->coll), ALGORITHM, name_text(r).s);
+    for (int i = 0; i < n; i++)
+        print_number(find_row(&cost[i], r));
     putchar('\n');
 }
 
-static void several_jobs(const struct cost *cost, int n)
+static void print_jobs(const struct cost *cost, int n)
 {
     printf("Queue pairs of a rank, by the number of ranks, %d on each node\n\n", cost[n - 1].ppn);
-    heading_row(NULL);
+    print_heading(NULL);
     for (int i = 0; i < n; i++)
         printf("%*d", NUMBER, cost[i].ranks);
     putchar('\n');
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++) {
+    for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++) {
         for (int i = 0; i < n; i++) {
             for (int k = 0; k < cost[i].nrows; k++) {
                 const struct cost_row *r = &cost[i].row[k];
-                bool seen = (int)r->coll != c || find(&cost[i], r) != r;
+                bool seen = (int)r->coll != coll || find_row(&cost[i], r) != r;
                 for (int before = 0; !seen && before < i; before++)
-                    seen = find(&cost[before], r) != NULL;
+                    seen = find_row(&cost[before], r) != NULL;
                 if (!seen)
-                    algorithm_row(cost, n, r);
+                    print_algorithm(cost, n, r);
             }
         }
     }
@@ -161,27 +137,25 @@ static void several_jobs(const struct cost *cost, int n)
     for (int k = 0; k < 4; k++) {
         printf("%s  %-*s", k == 0 ? "\n" : "", COLLECTIVE + ALGORITHM, label[k]);
         for (int i = 0; i < n; i++) {
-            char text[32];
-            if (k < 2)
-                snprintf(text, sizeof text, "%d", k == 0 ? cost[i].queue_pairs_log : cost[i].queue_pairs_all);
-            else
-                human(k == 2 ? cost[i].need.locked : cost[i].private_bytes, text, sizeof text);
-            printf("%*s", NUMBER, text);
+            const struct cost *c = &cost[i];
+            printf("%*s", NUMBER,
+                   k < 2 ? text_format("%d", k == 0 ? c->queue_pairs_log : c->queue_pairs_all).s
+                         : size_text(k == 2 ? c->need.locked : c->private_bytes).s);
         }
         putchar('\n');
     }
 }
 
-void info_cost_text(const struct cost *cost, int n)
+void cost_print_text(const struct cost *cost, int n)
 {
     if (n == 1)
-        one_job(cost);
+        print_job(cost);
     else
-        several_jobs(cost, n);
-    notes(cost, n);
+        print_jobs(cost, n);
+    print_notes(cost, n);
 }
 
-bool info_cost_json(const struct cost *cost, int n)
+bool cost_print_json(const struct cost *cost, int n)
 {
     json_t *jobs = json_array();
     for (int i = 0; i < n; i++) {
@@ -208,7 +182,5 @@ bool info_cost_json(const struct cost *cost, int n)
                       c->need.cqe_bulk, "work_requests_per_queue_pair", c->need.qp_wr));
     }
     json_t *all = json_pack("{s:s, s:o}", "vcoll", VC_VERSION, "cost", jobs);
-    bool good = all && json_dumpf(all, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
-    json_decref(all);
-    return good;
+    return json_print(all);
 }
