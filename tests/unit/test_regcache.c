@@ -90,7 +90,7 @@ static void unmapped(void **state)
         check_transfer(&r, p, BUF, i);
     }
     assert_int_equal(rig_stats(&r).invalidated, 19); /* the watcher's waking included */
-    map_at(p, BUF, MAP_FIXED); /* over it, without munmap */
+    map_at(p, BUF, MAP_FIXED);                       /* over it, without munmap */
     check_transfer(&r, p, BUF, 20);
     munmap(p + 8 * PAGE, PAGE); /* a page out of the middle, and another put there */
     map_at(p + 8 * PAGE, PAGE, MAP_FIXED);
