@@ -240,9 +240,12 @@ static void put_ops(const struct vc_measure_world *w, FILE *f, const struct benc
         "\nCPU-seconds for 1000 allreduces of 8 bytes: %d ranks, %d host%s\n%8s %18s %14s %14s %14s %14s\n",
         w->size, w->nleader, w->nleader == 1 ? "" : "s", "", "us per operation", "all ranks", "of it kernel",
         "all hosts", "of it irqs");
-    for (int i = 0; i < VC_IMPLS; i++)
-        fprintf(f, "%8s %18.2f %14.4f %14.4f %14.4f %14.4f\n", bench_impl_name[i], o[i].time * 1e6,
-                o[i].ranks * 1e3, o[i].ranks_sys * 1e3, o[i].hosts * 1e3, o[i].hosts_irq * 1e3);
+    for (int i = 0; i < VC_IMPLS; i++) {
+        fprintf(f, "%8s %18.2f", bench_impl_name[i], o[i].v[BENCH_OPS_TIME] * 1e6);
+        for (int k = BENCH_OPS_RANKS; k < BENCH_OPS; k++)
+            fprintf(f, " %14.4f", o[i].v[k] * 1e3);
+        fputc('\n', f);
+    }
     fprintf(f, "(a host's count is of everything that runs on it, and moves in steps of %.0f ms)\n",
             1e3 / (double)sysconf(_SC_CLK_TCK));
 }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <sched.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SPIN_BEFORE 150e-6 /* a sleeper wakes up so long before the start: more than a wake-up takes */
 #define SPIN_LONG   1e-3   /* the same where ranks are of several hosts */
@@ -20,6 +21,22 @@ double vc_measure_now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+void vc_measure_host_cpu(double *busy, double *irq)
+{
+    double v[8] = {0}, tick = 1.0 / (double)sysconf(_SC_CLK_TCK);
+    *busy = *irq = 0;
+    FILE *f = fopen("/proc/stat", "re");
+    if (!f)
+        return;
+    /* user nice system idle iowait irq softirq steal */
+    if (fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6],
+               &v[7]) == 8) {
+        *busy = vc_measure_now() * (double)sysconf(_SC_NPROCESSORS_ONLN) - (v[3] + v[4] + v[7]) * tick;
+        *irq = (v[5] + v[6]) * tick;
+    }
+    fclose(f);
 }
 
 static void sleep_until(double when)

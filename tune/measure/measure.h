@@ -144,6 +144,10 @@ double vc_measure_call_moved(enum vc_coll coll, size_t bytes, int size);
 
 /** Seconds of CLOCK_MONOTONIC. */
 double vc_measure_now(void);
+/** CPU-seconds that this host was busy since some instant, and those of them in interrupts. Busy is what was
+ * not idle: the kernel knows idle time exactly, while busy time is counted in ticks, which virtual CPUs may
+ * miss. Either is told in ticks, so what is between two readings must be long. */
+void vc_measure_host_cpu(double *busy, double *irq);
 /** Improves the estimate of this rank's clock offset to rank 0, within about `seconds` (nothing to do on one
  * host). */
 void vc_measure_clock_sync(struct vc_measure_world *w, double seconds);
