@@ -404,7 +404,7 @@ void vc_search_close(struct vc_search_job *j)
         vc_point_free(&j->result[i].p);
     free(j->result);
     for (int i = 0; i < j->nagain; i++)
-        json_decref(j->again[i].cands);
+        vc_point_free(&j->again[i].p);
     free(j->again);
     vc_table_doc_close(&j->table);
     free(j->comparison);
