@@ -54,20 +54,20 @@ struct bounds {
     double low, high, when;
 };
 
-static void narrow(struct bounds *b, double low, double high, double now)
+static void tighten(struct bounds *b, double low, double high, double now)
 {
     b->low = fmax(b->low - DRIFT * (now - b->when), low);
     b->high = fmin(b->high + DRIFT * (now - b->when), high);
     b->when = now;
     if (b->low <= b->high)
         return;
-    /* Somebody has set a clock. */
+    /* One of the clocks was set in between. */
     b->low = low;
     b->high = high;
 }
 
 /* The asking side. Returns the shortest round trip. */
-static double ask(struct vc_measure_world *w, struct bounds *b, double seconds)
+static double ping(struct vc_measure_world *w, struct bounds *b, double seconds)
 {
     double shortest = INFINITY, end = vc_measure_now() + seconds;
     bool more = true;
@@ -79,13 +79,13 @@ static double ask(struct vc_measure_world *w, struct bounds *b, double seconds)
         MPI_Recv(&theirs, 1, MPI_DOUBLE, 0, 2, w->ctl, MPI_STATUS_IGNORE);
         double got = vc_measure_now();
         shortest = fmin(shortest, got - sent);
-        narrow(b, theirs - got, theirs - sent, got);
+        tighten(b, theirs - got, theirs - sent, got);
     }
     return shortest;
 }
 
 /* Rank 0. Returns the shortest round trip but for the last. */
-static double tell(struct vc_measure_world *w, int r)
+static double pong(struct vc_measure_world *w, int r)
 {
     double words[2] = {1, INFINITY};
     while (words[0] > 0) {
@@ -105,9 +105,9 @@ void vc_measure_clock_sync(struct vc_measure_world *w, double seconds)
     /* One rank of each host: they share a clock. */
     for (int i = 1; i < w->nleader; i++) {
         if (w->rank == 0)
-            shortest = fmax(shortest, tell(w, w->leader[i]));
+            shortest = fmax(shortest, pong(w, w->leader[i]));
         else if (w->rank == w->leader[i])
-            ask(w, &b, seconds / (w->nleader - 1));
+            ping(w, &b, seconds / (w->nleader - 1));
     }
     if (w->rank != 0 && w->local_rank == 0) {
         w->offset = (b.low + b.high) / 2;

@@ -238,7 +238,7 @@ struct vc_rounds {
     long starts_max;            /**< single calls in a block */
     double block_max;           /**< seconds of a block; 0: as long as the time allows */
     long calls;         /**< calls in each block, whatever time that takes; 0: as many as the time allows */
-    bool (*stop)(void); /**< rank 0 asks it after each round; NULL: nobody does */
+    bool (*stop)(void); /**< rank 0 ends the rounds when it returns true; may be NULL */
     /** After each round, on rank 0: drops entrants, or sets `over`. May be NULL. */
     void (*judge)(struct vc_rounds *r, int rounds);
     /** Further blocks of each round, collective over w. */

@@ -302,7 +302,7 @@ struct turns {
 };
 
 /* Takes every other turn, giving up the CPU until it comes. */
-static void take_turns(struct turns *t, int me)
+static void alternate(struct turns *t, int me)
 {
     for (int i = 0; i < TURNS; i++) {
         while (atomic_load_explicit(&t->whose, memory_order_acquire) != me)
@@ -311,7 +311,7 @@ static void take_turns(struct turns *t, int me)
     }
 }
 
-static bool go_to(int cpu)
+static bool bind_to_cpu(int cpu)
 {
     cpu_set_t one;
     CPU_ZERO(&one);
@@ -321,7 +321,7 @@ static bool go_to(int cpu)
 
 static void *other(void *arg)
 {
-    take_turns(arg, 1);
+    alternate(arg, 1);
     return NULL;
 }
 
@@ -332,12 +332,12 @@ double vc_fit_switch(void)
     pthread_t thread;
     double seconds = 0;
     if (t.cpu < 0 || t.cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof before, &before) != 0 ||
-        !go_to(t.cpu))
+        !bind_to_cpu(t.cpu))
         return 0;
     /* The thread inherits the one CPU. */
     if (pthread_create(&thread, NULL, other, &t) == 0) {
         double begin = vc_measure_now();
-        take_turns(&t, 0);
+        alternate(&t, 0);
         seconds = (vc_measure_now() - begin) / (2 * TURNS);
         pthread_join(thread, NULL);
     }

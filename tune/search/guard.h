@@ -8,7 +8,7 @@
  * - notes the values in a restore file, on disk before the tuner hears that it may go on;
  * - puts them back, verified, when told to or when the tuner is gone, and removes the file.
  * Should the guard be killed too, the file outlives it, and the next run that starts puts the values back: a
- * lock that can be had says that nobody guards the file any more. The machine's next boot makes it void.
+ * lock that is free says that the file has no guard any more. The machine's next boot makes it void.
  *
  * One thread at a time. Errors as everywhere: vc_fail(), the text in vc_error_text(). No MPI.
  */
