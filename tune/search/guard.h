@@ -65,7 +65,7 @@ int vc_guard_recover(const struct vc_guard_env *env, char *said, size_t len);
  * without a home. False when there is none. */
 bool vc_guard_dir(const struct vc_guard_env *env, char *dir, size_t len);
 
-/** For tests, before vc_guard_start(): the guard of vc_device_setting.c, and the device it is about. */
+/** For tests, before vc_guard_start(): the guard that device.c uses, and the device it is about. */
 void vc_device_inject(const struct vc_guard_env *env, const char *name);
 
 /* ---- restore.c ---- */
