@@ -9,7 +9,6 @@ target_link_libraries(vcoll_launch PUBLIC vcoll_flags PkgConfig::JANSSON)
 
 add_executable(vcoll-bench
   bench/bench.c
-  bench/cpu.c
   bench/extra.c
   bench/floor.c
   bench/json.c

@@ -99,15 +99,14 @@ struct bench_cpu {
 };
 void bench_cpu_run(struct vc_measure_world *w, struct bench_cpu *c);
 
+/** Of an operation: seconds; CPU-seconds of all ranks, and of them in the kernel; CPU-seconds that all hosts
+ * together were busy with anything, and of them in interrupts. */
+enum { BENCH_OPS_TIME, BENCH_OPS_RANKS, BENCH_OPS_KERNEL, BENCH_OPS_HOSTS, BENCH_OPS_IRQ, BENCH_OPS };
 /** What an operation costs in CPU time; one for each implementation. */
 struct bench_ops {
     int rounds;
-    long calls;       /**< of a round */
-    double time;      /**< seconds per operation, medians over the rounds, as all below */
-    double ranks;     /**< CPU-seconds of all ranks per operation */
-    double ranks_sys; /**< of them in the kernel */
-    double hosts;     /**< CPU-seconds that all hosts together were busy with anything */
-    double hosts_irq; /**< of them in interrupts */
+    long calls;          /**< of a round */
+    double v[BENCH_OPS]; /**< medians over the rounds */
 };
 void bench_ops_run(struct vc_measure_world *w, struct bench_ops o[VC_IMPLS]);
 

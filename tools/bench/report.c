@@ -48,7 +48,7 @@ void bench_average(const struct bench_report *r, int coll, enum vc_measure m, co
 /* ---- head ---- */
 
 /* Microseconds in eight columns. */
-static void put_us(FILE *f, double seconds)
+static void print_us(FILE *f, double seconds)
 {
     double us = seconds * 1e6;
     if (isnan(us))
@@ -57,7 +57,7 @@ static void put_us(FILE *f, double seconds)
         fprintf(f, us < 1000 ? " %8.2f" : us < 100000 ? " %8.1f" : " %8.0f", us);
 }
 
-static void put_ratio(FILE *f, const struct vc_measure_series *s)
+static void print_ratio(FILE *f, const struct vc_measure_series *s)
 {
     if (isnan(s->median))
         fprintf(f, " %6s %13s", "-", "");
@@ -67,7 +67,7 @@ static void put_ratio(FILE *f, const struct vc_measure_series *s)
         fprintf(f, " %6.2f [%5.2f,%5.2f]", s->median, s->low, s->high);
 }
 
-static void put_wire(const struct bench_report *r)
+static void print_wire(const struct bench_report *r)
 {
     const struct bench_wire *x = &r->floor.wire;
     if (x->known)
@@ -78,7 +78,7 @@ static void put_wire(const struct bench_report *r)
                 x->time[BENCH_EXCHANGE_POLLED].median * 1e6, x->time[BENCH_EXCHANGE_EVENT].median * 1e6);
 }
 
-static void put_floor(const struct vc_measure_world *w, const struct bench_report *r)
+static void print_floor(const struct vc_measure_world *w, const struct bench_report *r)
 {
     const double *rate = r->floor.memcpy_rate;
     if (isnan(r->floor.line))
@@ -93,7 +93,7 @@ static void put_floor(const struct vc_measure_world *w, const struct bench_repor
                     rate[i] * 1e-9);
     }
     fputc('\n', r->table);
-    put_wire(r);
+    print_wire(r);
 }
 
 void bench_table_head(const struct vc_measure_world *w, const struct bench_report *r)
@@ -106,7 +106,7 @@ void bench_table_head(const struct vc_measure_world *w, const struct bench_repor
         fprintf(r->table, "%sVCOLL_%s%s", i ? " " : "with ", w->opt->set[i],
                 i + 1 == w->opt->nset ? "\n" : "");
     if (r->has_floor)
-        put_floor(w, r);
+        print_floor(w, r);
     if (bench_opts_of(w)->points)
         fprintf(
             r->table,
@@ -134,7 +134,7 @@ void bench_table_coll(const struct vc_measure_world *w, const struct bench_repor
 }
 
 /* How many times the floor of raw verbs that is. */
-static void put_over(const struct vc_measure_world *w, const struct bench_point *p, FILE *f)
+static void print_over(const struct vc_measure_world *w, const struct bench_point *p, FILE *f)
 {
     for (int i = 0; i < BENCH_PACES; i++) {
         int shown = 0;
@@ -166,15 +166,15 @@ void bench_table_point(const struct vc_measure_world *w, const struct bench_repo
             continue;
         fprintf(f, " |");
         for (int i = 0; i < VC_IMPLS; i++) {
-            put_us(f, p->time[m][i].median);
+            print_us(f, p->time[m][i].median);
             /* A block is the mean of many calls; its 99th percentile says nothing about the tail of one. */
             if (m == VC_MEASURE_START)
-                put_us(f, p->time[m][i].p99);
+                print_us(f, p->time[m][i].p99);
         }
-        put_ratio(f, &p->ratio[m]);
+        print_ratio(f, &p->ratio[m]);
     }
     fprintf(f, " |");
-    put_us(f, p->floor);
+    print_us(f, p->floor);
     fprintf(f, "  %s", p->algorithm);
     for (int m = 0; m < VC_MEASURES; m++)
         if (w->opt->measure[m] && p->ratio[m].median < SLOWER)
@@ -186,11 +186,11 @@ void bench_table_point(const struct vc_measure_world *w, const struct bench_repo
         fprintf(f, "  verified");
     fputc('\n', f);
     if (p->has_over)
-        put_over(w, p, f);
+        print_over(w, p, f);
     fflush(f);
 }
 
-static void put_averages(const struct vc_measure_world *w, const struct bench_report *r)
+static void print_averages(const struct vc_measure_world *w, const struct bench_report *r)
 {
     const struct vc_measure_opts *o = w->opt;
     for (int m = 0; m < VC_MEASURES; m++) {
@@ -218,7 +218,7 @@ static void put_averages(const struct vc_measure_world *w, const struct bench_re
 
 /* ---- other questions ---- */
 
-static void put_cpu(const struct vc_measure_world *w, FILE *f, const struct bench_cpu *c)
+static void print_cpu(const struct vc_measure_world *w, FILE *f, const struct bench_cpu *c)
 {
     fprintf(f, "\nWaiting: one rank computes for %g s, %d wait in an 8-byte allreduce\n", c->compute,
             w->size - 1);
@@ -233,21 +233,24 @@ static void put_cpu(const struct vc_measure_world *w, FILE *f, const struct benc
                 c->worst[i], c->took[i]);
 }
 
-static void put_ops(const struct vc_measure_world *w, FILE *f, const struct bench_ops *o)
+static void print_ops(const struct vc_measure_world *w, FILE *f, const struct bench_ops *o)
 {
     fprintf(
         f,
         "\nCPU-seconds for 1000 allreduces of 8 bytes: %d ranks, %d host%s\n%8s %18s %14s %14s %14s %14s\n",
         w->size, w->nleader, w->nleader == 1 ? "" : "s", "", "us per operation", "all ranks", "of it kernel",
         "all hosts", "of it irqs");
-    for (int i = 0; i < VC_IMPLS; i++)
-        fprintf(f, "%8s %18.2f %14.4f %14.4f %14.4f %14.4f\n", bench_impl_name[i], o[i].time * 1e6,
-                o[i].ranks * 1e3, o[i].ranks_sys * 1e3, o[i].hosts * 1e3, o[i].hosts_irq * 1e3);
+    for (int i = 0; i < VC_IMPLS; i++) {
+        fprintf(f, "%8s %18.2f", bench_impl_name[i], o[i].v[BENCH_OPS_TIME] * 1e6);
+        for (int k = BENCH_OPS_RANKS; k < BENCH_OPS; k++)
+            fprintf(f, " %14.4f", o[i].v[k] * 1e3);
+        fputc('\n', f);
+    }
     fprintf(f, "(a host's count is of everything that runs on it, and moves in steps of %.0f ms)\n",
             1e3 / (double)sysconf(_SC_CLK_TCK));
 }
 
-static void put_setup(FILE *f, const struct bench_setup *s)
+static void print_setup(FILE *f, const struct bench_setup *s)
 {
     fprintf(f, "\nA fresh communicator (medians of %d, slowest rank, us): MPI_Comm_dup %.1f\n", s->comms,
             s->dup * 1e6);
@@ -263,7 +266,7 @@ static void put_setup(FILE *f, const struct bench_setup *s)
         fprintf(f, "vcoll took over none of them: %s\n", *s->why_not ? s->why_not : "no reason given");
 }
 
-static void put_doors(FILE *f, const struct bench_door *d)
+static void print_doors(FILE *f, const struct bench_door *d)
 {
     fprintf(f, "\nCalls that pass through (ns, medians)\n%-24s %8s %8s %8s\n", "", "direct", "vcoll",
             "extra");
@@ -276,18 +279,18 @@ void bench_table_tail(const struct vc_measure_world *w, const struct bench_repor
 {
     const struct bench_opts *o = bench_opts_of(w);
     if (o->points)
-        put_averages(w, r);
+        print_averages(w, r);
     if (o->cpu)
-        put_cpu(w, r->table, &r->cpu);
+        print_cpu(w, r->table, &r->cpu);
     if (o->cpu_per_op)
-        put_ops(w, r->table, r->ops);
+        print_ops(w, r->table, r->ops);
     if (o->setup_cost)
-        put_setup(r->table, &r->setup);
+        print_setup(r->table, &r->setup);
     if (o->overhead)
-        put_doors(r->table, r->door);
+        print_doors(r->table, r->door);
     if (o->points && !w->one_host) {
         fprintf(r->table, "\nClocks of the hosts aligned within %.3g us\n", w->offset_error * 1e6);
-        put_wire(r);
+        print_wire(r);
     }
     fprintf(r->table, "\ntook %.1f s\n", r->seconds);
     fflush(r->table);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The command lines of vcoll-tune: `run`, `check`, `remeasure`. */
+/* The command lines of vcoll-tune: `run`, `check`, `validate --measure`. */
 #include "tools/bench/args.h"
 #include "tools/tune/tune.h"
 

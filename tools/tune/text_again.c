@@ -3,7 +3,6 @@
 #include "tools/tune/tune.h"
 
 #include <math.h>
-#include <string.h>
 
 struct sum {
     int fitting, measured, lost, to_native, fate[VC_AGAIN_SKIPPED + 1];
@@ -22,9 +21,9 @@ static void count(const struct vc_search_job *j, struct sum *s)
             continue;
         s->lost += !vc_again_holds(p);
         s->to_native += p->to_native;
-        vc_measure_mean_add(&mean, 1 + p->loss);
-        if (p->loss > s->worst) {
-            s->worst = p->loss;
+        vc_measure_mean_add(&mean, 1 + vc_again_loss(p));
+        if (vc_again_loss(p) > s->worst) {
+            s->worst = vc_again_loss(p);
             s->worst_at = p;
         }
     }
@@ -40,28 +39,29 @@ static void print_call(FILE *f, const struct vc_search_job *j, const struct vc_a
     tune_print_call(f, p->then.coll, p->then.bytes, &j->place[p->place]);
 }
 
-static void print_over(FILE *f, const char *than, double score, const struct vc_measure_series *over)
+static void print_over(FILE *f, const struct vc_entrant *than, const struct vc_measure_series *over)
 {
-    fprintf(f, "    %-44s %10.2f us, %.2f [%.2f, %.2f] times as good\n", than, score * 1e6, over->median,
-            over->low, over->high);
+    fprintf(f, "    %-44s %10.2f us, %.2f [%.2f, %.2f] times as good\n", than->choice, than->score * 1e6,
+            over->median, over->low, over->high);
 }
 
 static void print_lost(FILE *f, const struct vc_search_job *j, const struct vc_again *p)
 {
+    const struct vc_entrant *cand = p->p.cand, *k = &cand[p->p.best];
     if (p->rule >= 0)
         fprintf(f, "NO LONGER HOLDS rule %d: ", p->rule);
     else
         fprintf(f, "NO LONGER HOLDS (no rule of the table; built-in): ");
     print_call(f, j, p);
     fputc('\n', f);
-    if (p->wrong || p->refused) {
-        fprintf(f, "    %s %s\n", p->subject, p->wrong ? "gives a wrong result" : "cannot run here");
+    if (k->wrong || p->refused) {
+        fprintf(f, "    %s %s\n", k->choice, k->wrong ? "gives a wrong result" : "cannot run here");
         return;
     }
-    fprintf(f, "    %-44s %10.2f us\n", p->subject, p->score * 1e6);
-    print_over(f, p->best, p->best_score, &p->over_best);
-    if (strcmp(p->best, "native") != 0 && p->to_native)
-        print_over(f, "native", p->native_score, &p->over_native);
+    fprintf(f, "    %-44s %10.2f us\n", k->choice, k->score * 1e6);
+    print_over(f, &cand[p->rival], &p->over_rival);
+    if (p->rival != 0 && p->to_native)
+        print_over(f, &cand[0], &p->over_native);
 }
 
 static void print_left_out(FILE *f, const struct vc_search_job *j, const struct sum *s)
@@ -103,26 +103,38 @@ static void print_all(FILE *f, const struct vc_search_job *j, const struct sum *
 
 /* ---- JSON ---- */
 
-static json_t *over(const char *choice, double score, const struct vc_measure_series *s)
+static json_t *over(const struct vc_entrant *k, const struct vc_measure_series *s)
 {
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:i}", "choice", choice, "score",
-                     vc_measure_json_number(score), "ratio", vc_measure_json_number(s->median), "ratio_low",
-                     vc_measure_json_number(s->low), "ratio_high", vc_measure_json_number(s->high), "rounds",
-                     s->n);
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:i}", "choice", k->choice, "score",
+                     vc_measure_json_number(k->score), "ratio", vc_measure_json_number(s->median),
+                     "ratio_low", vc_measure_json_number(s->low), "ratio_high",
+                     vc_measure_json_number(s->high), "rounds", s->n);
+}
+
+static json_t *candidate(const struct vc_entrant *k)
+{
+    return json_pack("{s:s, s:i, s:b, s:o, s:o, s:o}", "choice", k->choice, "rounds", k->rounds, "dropped",
+                     k->dropped, "score", vc_measure_json_number(k->score), "start",
+                     vc_measure_json_number(k->time[VC_MEASURE_START].median), "b2b",
+                     vc_measure_json_number(k->time[VC_MEASURE_B2B].median));
 }
 
 static json_t *one(const struct vc_again *p)
 {
     const struct vc_topo_key *at = &p->then.at;
-    json_t *o = json_pack(
-        "{s:s, s:I, s:i, s:i, s:i, s:o, s:s, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:O}", "collective",
-        vc_coll_name(p->then.coll), "bytes", (json_int_t)p->then.bytes, "ranks", at->size, "nodes",
-        at->nnodes, "ppn", at->max_ppn, "rule", p->rule >= 0 ? json_integer(p->rule) : json_null(), "choice",
-        p->subject, "score", vc_measure_json_number(p->score), "holds", vc_again_holds(p), "wrong", p->wrong,
-        "refused", p->refused, "loses_to_native", p->to_native, "loss", vc_measure_json_number(p->loss),
-        "best", over(p->best, p->best_score, &p->over_best), "native",
-        over("native", p->native_score, &p->over_native), "candidates", p->cands);
-    return o;
+    const struct vc_entrant *cand = p->p.cand, *k = &cand[p->p.best];
+    json_t *list = json_array();
+    for (int i = 0; i < p->p.ncand; i++)
+        if (cand[i].rounds > 0)
+            json_array_append_new(list, candidate(&cand[i]));
+    return json_pack("{s:s, s:I, s:i, s:i, s:i, s:o, s:s, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:o}",
+                     "collective", vc_coll_name(p->then.coll), "bytes", (json_int_t)p->then.bytes, "ranks",
+                     at->size, "nodes", at->nnodes, "ppn", at->max_ppn, "rule",
+                     p->rule >= 0 ? json_integer(p->rule) : json_null(), "choice", k->choice, "score",
+                     vc_measure_json_number(k->score), "holds", vc_again_holds(p), "wrong", k->wrong,
+                     "refused", p->refused, "loses_to_native", p->to_native, "loss",
+                     vc_measure_json_number(vc_again_loss(p)), "best", over(&cand[p->rival], &p->over_rival),
+                     "native", over(&cand[0], &p->over_native), "candidates", list);
 }
 
 static int write_json(const struct vc_search_job *j, const struct sum *s)

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <sched.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SPIN_BEFORE 150e-6 /* a sleeper wakes up so long before the start: more than a wake-up takes */
 #define SPIN_LONG   1e-3   /* the same where ranks are of several hosts */
@@ -22,6 +23,22 @@ double vc_measure_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+void vc_measure_host_cpu(double *busy, double *irq)
+{
+    double v[8] = {0}, tick = 1.0 / (double)sysconf(_SC_CLK_TCK);
+    *busy = *irq = 0;
+    FILE *f = fopen("/proc/stat", "re");
+    if (!f)
+        return;
+    /* user nice system idle iowait irq softirq steal */
+    if (fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6],
+               &v[7]) == 8) {
+        *busy = vc_measure_now() * (double)sysconf(_SC_NPROCESSORS_ONLN) - (v[3] + v[4] + v[7]) * tick;
+        *irq = (v[5] + v[6]) * tick;
+    }
+    fclose(f);
+}
+
 static void sleep_until(double when)
 {
     struct timespec t = {.tv_sec = (time_t)when, .tv_nsec = (long)((when - floor(when)) * 1e9)};
@@ -37,20 +54,20 @@ struct bounds {
     double low, high, when;
 };
 
-static void narrow(struct bounds *b, double low, double high, double now)
+static void tighten(struct bounds *b, double low, double high, double now)
 {
     b->low = fmax(b->low - DRIFT * (now - b->when), low);
     b->high = fmin(b->high + DRIFT * (now - b->when), high);
     b->when = now;
     if (b->low <= b->high)
         return;
-    /* Somebody has set a clock. */
+    /* One of the clocks was set in between. */
     b->low = low;
     b->high = high;
 }
 
 /* The asking side. Returns the shortest round trip. */
-static double ask(struct vc_measure_world *w, struct bounds *b, double seconds)
+static double ping(struct vc_measure_world *w, struct bounds *b, double seconds)
 {
     double shortest = INFINITY, end = vc_measure_now() + seconds;
     bool more = true;
@@ -62,13 +79,13 @@ static double ask(struct vc_measure_world *w, struct bounds *b, double seconds)
         MPI_Recv(&theirs, 1, MPI_DOUBLE, 0, 2, w->ctl, MPI_STATUS_IGNORE);
         double got = vc_measure_now();
         shortest = fmin(shortest, got - sent);
-        narrow(b, theirs - got, theirs - sent, got);
+        tighten(b, theirs - got, theirs - sent, got);
     }
     return shortest;
 }
 
 /* Rank 0. Returns the shortest round trip but for the last. */
-static double tell(struct vc_measure_world *w, int r)
+static double pong(struct vc_measure_world *w, int r)
 {
     double words[2] = {1, INFINITY};
     while (words[0] > 0) {
@@ -88,9 +105,9 @@ void vc_measure_clock_sync(struct vc_measure_world *w, double seconds)
     /* One rank of each host: they share a clock. */
     for (int i = 1; i < w->nleader; i++) {
         if (w->rank == 0)
-            shortest = fmax(shortest, tell(w, w->leader[i]));
+            shortest = fmax(shortest, pong(w, w->leader[i]));
         else if (w->rank == w->leader[i])
-            ask(w, &b, seconds / (w->nleader - 1));
+            ping(w, &b, seconds / (w->nleader - 1));
     }
     if (w->rank != 0 && w->local_rank == 0) {
         w->offset = (b.low + b.high) / 2;

@@ -143,7 +143,7 @@ static void describe_all(struct vc_point *p, enum vc_objective objective, bool o
     }
 }
 
-/* Better beyond noise: by more than what nobody notices, and few rounds have to say it louder. */
+/* Better beyond noise: by more than launches differ, and by still more where there are few rounds. */
 static bool clearly(const struct vc_measure_series *gain)
 {
     return gain->n >= ROUNDS && gain->median > NOTICED && gain->low > (gain->n < MANY ? LOUD : 1);

@@ -144,6 +144,10 @@ double vc_measure_call_moved(enum vc_coll coll, size_t bytes, int size);
 
 /** Seconds of CLOCK_MONOTONIC. */
 double vc_measure_now(void);
+/** CPU-seconds that this host was busy since some instant, and those of them in interrupts. Busy is what was
+ * not idle: the kernel knows idle time exactly, while busy time is counted in ticks, which virtual CPUs may
+ * miss. Either is told in ticks, so what is between two readings must be long. */
+void vc_measure_host_cpu(double *busy, double *irq);
 /** Improves the estimate of this rank's clock offset to rank 0, within about `seconds` (nothing to do on one
  * host). */
 void vc_measure_clock_sync(struct vc_measure_world *w, double seconds);
@@ -234,7 +238,7 @@ struct vc_rounds {
     long starts_max;            /**< single calls in a block */
     double block_max;           /**< seconds of a block; 0: as long as the time allows */
     long calls;         /**< calls in each block, whatever time that takes; 0: as many as the time allows */
-    bool (*stop)(void); /**< rank 0 asks it after each round; NULL: nobody does */
+    bool (*stop)(void); /**< rank 0 ends the rounds when it returns true; may be NULL */
     /** After each round, on rank 0: drops entrants, or sets `over`. May be NULL. */
     void (*judge)(struct vc_rounds *r, int rounds);
     /** Further blocks of each round, collective over w. */

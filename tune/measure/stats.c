@@ -40,18 +40,18 @@ void vc_measure_interval(const double *v, int n, uint64_t seed, double *low, dou
     *low = *high = NAN;
     if (n < 3)
         return;
-    double *pick = calloc((size_t)n, sizeof *pick);
+    double *sample = calloc((size_t)n, sizeof *sample);
     double *medians = calloc(RESAMPLES, sizeof *medians);
-    if (pick && medians) {
+    if (sample && medians) {
         for (int b = 0; b < RESAMPLES; b++) {
             for (int i = 0; i < n; i++)
-                pick[i] = v[vc_measure_rand(&seed) % (unsigned)n];
-            medians[b] = vc_measure_quantile(pick, n, 0.5);
+                sample[i] = v[vc_measure_rand(&seed) % (unsigned)n];
+            medians[b] = vc_measure_quantile(sample, n, 0.5);
         }
         *low = vc_measure_quantile(medians, RESAMPLES, 0.025);
         *high = vc_measure_quantile(medians, RESAMPLES, 0.975);
     }
-    free(pick);
+    free(sample);
     free(medians);
 }
 

@@ -223,69 +223,45 @@ static bool counts(const struct vc_entrant *k)
     return !k->wrong && k->rounds >= ROUNDS;
 }
 
-/* Of all candidates the one that the subject is furthest behind of. */
-static void judge(struct vc_search_job *j, struct vc_again *p, const struct vc_point *t, int subject)
+/* Of all candidates the one that the table's is furthest behind of. */
+static void judge(struct vc_search_job *j, struct vc_again *p)
 {
-    const struct vc_entrant *k = &t->cand[subject];
-    int best = subject;
-    p->over_best = (struct vc_measure_series){1, 1, 1, 1, k->rounds};
-    p->over_native = p->over_best;
+    const struct vc_point *t = &p->p;
+    const struct vc_entrant *k = &t->cand[t->best];
+    p->rival = t->best;
+    p->over_native = p->over_rival = (struct vc_measure_series){1, 1, 1, 1, k->rounds};
     for (int i = 0; i < t->ncand; i++) {
         struct vc_measure_series over;
-        if (i == subject || !counts(&t->cand[i]))
+        if (i == t->best || !counts(&t->cand[i]))
             continue;
         vc_entrant_compare(k, &t->cand[i], j->objective, j->place[p->place].c.w.one_host, j->seed, &over);
         if (i == 0)
             p->over_native = over;
-        if (over.n >= ROUNDS && over.median > p->over_best.median) {
-            p->over_best = over;
-            best = i;
+        if (over.n >= ROUNDS && over.median > p->over_rival.median) {
+            p->over_rival = over;
+            p->rival = i;
         }
     }
     /* Dropped before it had rounds, among all candidates: it is far behind, and looked at again. */
     for (int i = 0; i < t->ncand && !counts(k) && !k->wrong; i++)
-        if (counts(&t->cand[i]) && (best == subject || t->cand[i].score < t->cand[best].score))
-            best = i;
-    p->wrong = k->wrong;
-    p->score = k->score;
-    p->native_score = t->cand[0].score;
-    p->best_score = t->cand[best].score;
-    p->loss = p->over_best.median - 1;
-    snprintf(p->best, sizeof p->best, "%s", t->cand[best].choice);
+        if (counts(&t->cand[i]) && (p->rival == t->best || t->cand[i].score < t->cand[p->rival].score))
+            p->rival = i;
 }
 
-static void keep_candidates(struct vc_again *p, const struct vc_point *t)
+static void conclude(struct vc_search_job *j, struct vc_again *p, bool second)
 {
-    json_decref(p->cands);
-    p->cands = json_array();
-    for (int i = 0; i < t->ncand; i++) {
-        const struct vc_entrant *k = &t->cand[i];
-        if (k->rounds > 0)
-            json_array_append_new(p->cands,
-                                  json_pack("{s:s, s:i, s:b, s:o, s:o, s:o}", "choice", k->choice, "rounds",
-                                            k->rounds, "dropped", k->dropped, "score",
-                                            vc_measure_json_number(k->score), "start",
-                                            vc_measure_json_number(k->time[VC_MEASURE_START].median), "b2b",
-                                            vc_measure_json_number(k->time[VC_MEASURE_B2B].median)));
-    }
-}
-
-static void conclude(struct vc_search_job *j, struct vc_again *p, const struct vc_point *t, bool second)
-{
-    int subject = vc_point_find(t, p->subject);
-    bool ran = t->cand[subject].rounds > 0;
-    judge(j, p, t, subject);
-    keep_candidates(p, t);
+    const struct vc_entrant *k = &p->p.cand[p->p.best];
+    judge(j, p);
     p->fate = VC_AGAIN_MEASURED;
     bool behind_native = p->over_native.n >= ROUNDS && p->over_native.low > TO_NATIVE;
     if (!second) {
         /* Proof or not: of several candidates one is ahead by chance, and by how much tells a new race. */
-        p->suspect = p->loss > BETTER - 1 || behind_native || p->wrong || !ran;
+        p->suspect = p->over_rival.median > BETTER || behind_native || k->wrong || k->rounds == 0;
         return;
     }
     /* Nothing drops it now but that it cannot run. */
-    p->refused = !ran && !p->wrong && !vc_search_interrupted();
-    p->lost = p->over_best.n >= ROUNDS && p->over_best.median > BETTER && p->over_best.low > 1;
+    p->refused = k->rounds == 0 && !k->wrong && !vc_search_interrupted();
+    p->lost = p->over_rival.n >= ROUNDS && p->over_rival.median > BETTER && p->over_rival.low > 1;
     p->to_native = behind_native;
 }
 
@@ -305,18 +281,22 @@ static int measure(struct vc_search_job *j, struct vc_again *p, double seconds, 
     bool ok = vc_search_add(&t, "native", NAN) && vc_search_add(&t, p->subject, NAN);
     for (int i = 0; i < p->ncand && ok && !second; i++)
         ok = vc_search_add(&t, p->choice[i], NAN);
-    if (second && p->best[0])
-        ok = ok && vc_search_add(&t, p->best, NAN);
+    if (second)
+        ok = ok && vc_search_add(&t, p->p.cand[p->rival].choice, NAN);
     /* It takes part even where time is short. */
     t.builtin = ok ? vc_point_find(&t, p->subject) : 0;
     vc_search_progress_call(j, p->then.coll, p->then.bytes, p->place);
     ok = ok && vc_search_do(j, &c, &t, why, sizeof why) == 0;
-    if (ok)
-        conclude(j, p, &t, second);
-    else
+    if (!ok) {
         fprintf(stderr, "vcoll tune: out of memory for the buffers; try smaller --sizes\n");
-    vc_point_free(&t);
-    return ok ? 0 : -1;
+        vc_point_free(&t);
+        return -1;
+    }
+    vc_point_free(&p->p);
+    p->p = t;
+    p->p.best = vc_point_find(&t, p->subject);
+    conclude(j, p, second);
+    return 0;
 }
 
 static double least_of(const struct vc_search_job *j)

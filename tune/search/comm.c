@@ -59,7 +59,7 @@ void vc_search_nodes_free(struct vc_search_nodes *n)
     *n = (struct vc_search_nodes){0};
 }
 
-/* Who shares a node with whom, from each member's node. */
+/* Which ranks share a node, from each member's node. */
 static bool make_hier(struct vc_search_comm *c, const int *node)
 {
     int size = c->w.size, nodes = 0;

@@ -68,8 +68,8 @@ const char *vc_device_netdev(void)
 /* ---- all hosts ---- */
 
 /* Brings every host's word to rank 0, which hands them to `each`, rank 0's host first. */
-static void hear(struct vc_measure_world *w, const struct word *mine,
-                 void (*each)(void *arg, const struct word *h), void *arg)
+static void gather_words(struct vc_measure_world *w, const struct word *mine,
+                         void (*each)(void *arg, const struct word *h), void *arg)
 {
     if (w->rank != 0) {
         if (w->local_rank == 0)
@@ -92,7 +92,7 @@ static void name_host(struct word *h)
     snprintf(h->host, sizeof h->host, "%.63s", name);
 }
 
-static void tell_recovered(void *arg, const struct word *h)
+static void print_recovered(void *arg, const struct word *h)
 {
     (void)arg;
     if (h->text[0])
@@ -108,7 +108,7 @@ void vc_device_recover(struct vc_measure_world *w)
         if (mine.rc < 0)
             snprintf(mine.text, sizeof mine.text, "%s", vc_error_text());
     }
-    hear(w, &mine, tell_recovered, NULL);
+    gather_words(w, &mine, print_recovered, NULL);
 }
 
 /* VC_OK, VC_COALESCE_ROUNDED (with what it became in the text), or an error with its text. */
@@ -172,6 +172,6 @@ int vc_device_set(struct vc_measure_world *w, const struct vc_coalesce *want, ch
     bool ok = vc_measure_all_agree(w, mine.rc >= 0);
     if (!ok && want && w->local_rank == 0 && restore_here(mine.text, sizeof mine.text) != VC_OK)
         mine.rc = VC_ERR_SYS;
-    hear(w, &mine, keep_reason, &reason);
+    gather_words(w, &mine, keep_reason, &reason);
     return ok ? 0 : -1;
 }

@@ -163,9 +163,11 @@ static void fit_pair(struct vc_measure_world *w, const struct fit_places *p, int
         r->software = r->verbs && (strcmp(g.at.device, "rxe") == 0 || strcmp(g.at.device, "siw") == 0);
         if (r->software) {
             /* What the CPUs of a host spend in interrupts, told in ticks: only much of it shows. */
-            struct vc_fit_probe pp = {VC_FIT_PINGPONG, VC_BCAST, 8, "chain:wait=event", 3 * each, 0};
-            double before = vc_fit_interrupts(), begin = vc_measure_now(), t = vc_fit_measure(&g, &pp);
-            double share_of = (vc_fit_interrupts() - before) / (vc_measure_now() - begin);
+            double busy, before, after, begin = vc_measure_now();
+            vc_measure_host_cpu(&busy, &before);
+            double t = vc_fit_asleep(&g, 3 * each);
+            vc_measure_host_cpu(&busy, &after);
+            double share_of = (after - before) / (vc_measure_now() - begin);
             r->interrupt = isnan(t) ? 0 : fmin(share_of * t, t / 2);
         }
     }

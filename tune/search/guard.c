@@ -242,7 +242,7 @@ int vc_guard_set(struct vc_guard *g, const struct vc_coalesce *want, struct vc_c
         return rc;
     if (now)
         *now = there;
-    /* What nobody asked for may be rounded as it likes. */
+    /* The driver may round the fields that were not asked for. */
     for (int f = 0; f < VC_COALESCE_FIELDS && rc == VC_COALESCE_ROUNDED; f++)
         if (vc_coalesce_has(want, (enum vc_coalesce_field)f) && want->value[f] != there.value[f])
             return VC_COALESCE_ROUNDED;

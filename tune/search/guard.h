@@ -8,7 +8,7 @@
  * - notes the values in a restore file, on disk before the tuner hears that it may go on;
  * - puts them back, verified, when told to or when the tuner is gone, and removes the file.
  * Should the guard be killed too, the file outlives it, and the next run that starts puts the values back: a
- * lock that can be had says that nobody guards the file any more. The machine's next boot makes it void.
+ * lock that is free says that the file has no guard any more. The machine's next boot makes it void.
  *
  * One thread at a time. Errors as everywhere: vc_fail(), the text in vc_error_text(). No MPI.
  */
@@ -65,7 +65,7 @@ int vc_guard_recover(const struct vc_guard_env *env, char *said, size_t len);
  * without a home. False when there is none. */
 bool vc_guard_dir(const struct vc_guard_env *env, char *dir, size_t len);
 
-/** For tests, before vc_guard_start(): the guard of vc_device_setting.c, and the device it is about. */
+/** For tests, before vc_guard_start(): the guard that device.c uses, and the device it is about. */
 void vc_device_inject(const struct vc_guard_env *env, const char *name);
 
 /* ---- restore.c ---- */

@@ -20,8 +20,9 @@
 #define SIDES_ROUNDS 7 /* of entrants: fewer give no interval that could be believed, */
 #define SIDES_MAX    15
 
-/* The first ones, NOT_CROWDED of them, not where ranks share CPUs, unless asked for: here all wait at the
- * same time and what they burn costs nobody anything, in a program others would compute meanwhile. */
+/* The first NOT_CROWDED of them are left out where ranks share CPUs, unless asked for: in these measurements
+ * all ranks wait at the same time, so that spinning seems to cost nothing; in a program other ranks would
+ * compute meanwhile. */
 static const char *const usual_policies[] = {"poll", "hybrid:200", "event", "hybrid:10", "hybrid:50"};
 #define NOT_CROWDED 2
 
@@ -141,7 +142,7 @@ static bool runs_here(const struct vc_point *p, const char *choice)
 }
 
 /*
- * Rank 0: another visit is one race of those who may still win: native, what the rules take, the choice of
+ * Rank 0: another visit is one race of those that may still win: native, what the rules take, the choice of
  * the earlier visit with the policy it was chosen with and without, its best, and the choices of the
  * neighbours in size. In place of p's candidates.
  */

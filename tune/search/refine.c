@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define CLOSE  2.0  /* neighbours of less than this factor are close enough */
-#define DOUBT  1.05 /* who seems better by this, without proof, is worth another look, */
+#define DOUBT  1.05 /* a candidate that seems better by this, without proof, is worth another look, */
 #define LONGER 2    /* for so many times the time, */
 #define VISITS 3    /* and so many looks in all */
 #define DIFFER 1.05 /* a wrong border that costs less than this is not looked for */
@@ -27,7 +27,7 @@ static double stake(const struct vc_search_result *a, const struct vc_search_res
     if (strcmp(x, y) == 0 || (double)b->p.bytes < CLOSE * (double)a->p.bytes)
         return 0;
     double wrong_a = cost_of(&a->p, y), wrong_b = cost_of(&b->p, x);
-    /* Who was dropped early is far behind, but nobody knows how far. */
+    /* A candidate that was dropped early is far behind; how far is not known. */
     double most = fmax(isnan(wrong_a) ? 2 : wrong_a, isnan(wrong_b) ? 2 : wrong_b);
     return most < DIFFER ? 0 : log(most) * log((double)b->p.bytes / (double)a->p.bytes);
 }

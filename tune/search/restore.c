@@ -83,7 +83,7 @@ static bool make_dirs(const char *path)
     return true;
 }
 
-static json_t *describe(const struct vc_restore *r)
+static json_t *to_json(const struct vc_restore *r)
 {
     char boot[64], host[128], machine[64];
     unsigned long long netns;
@@ -131,7 +131,7 @@ static void sync_dir_of(const char *path)
 int vc_restore_write(const char *path, const struct vc_restore *r)
 {
     char draft[PATH_MAX + 8];
-    json_t *o = describe(r);
+    json_t *o = to_json(r);
     snprintf(draft, sizeof draft, "%s.new", path);
     bool ok = o && make_dirs(path) && dump(o, draft) && rename(draft, path) == 0;
     int e = errno;
@@ -156,7 +156,7 @@ static void remove_file(const char *path)
 
 /* ---- read ---- */
 
-static bool take_values(json_t *before, struct vc_coalesce *c)
+static bool parse_values(json_t *before, struct vc_coalesce *c)
 {
     const char *key;
     json_t *v;
@@ -173,7 +173,7 @@ static bool take_values(json_t *before, struct vc_coalesce *c)
     return c->has != 0;
 }
 
-static bool take(json_t *o, struct vc_restore *r)
+static bool parse_file(json_t *o, struct vc_restore *r)
 {
     int version;
     json_int_t ifindex, guard;
@@ -184,7 +184,7 @@ static bool take(json_t *o, struct vc_restore *r)
                     &ifindex, "before", &before, "guard", &guard) != 0)
         return false;
     if (version != 1 || strlen(netdev) >= sizeof r->saved.netdev || ifindex < 0 || ifindex > INT_MAX ||
-        !json_is_object(before) || !take_values(before, &r->saved.before))
+        !json_is_object(before) || !parse_values(before, &r->saved.before))
         return false;
     r->saved.active = true;
     r->saved.owner = getpid();
@@ -207,7 +207,7 @@ int vc_restore_read(const char *path, struct vc_restore *r)
     if (access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))
         return 0;
     json_t *o = load(path);
-    bool ok = o && take(o, r);
+    bool ok = o && parse_file(o, r);
     json_decref(o);
     return ok ? 1
               : vc_fail(
@@ -258,8 +258,8 @@ static void tidy(const struct vc_guard_env *env)
 
 /* ---- the lock ---- */
 
-/* A descriptor to be closed, or -1 with errno (EADDRINUSE: somebody else has it). */
-static int take_lock(const struct vc_guard_env *env)
+/* A descriptor to be closed, or -1 with errno (EADDRINUSE: another process has it). */
+static int lock_host(const struct vc_guard_env *env)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int n = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "%s", env && env->lock ? env->lock : LOCK);
@@ -275,7 +275,7 @@ static int take_lock(const struct vc_guard_env *env)
     return -1;
 }
 
-static int refuse_lock(const char *path)
+static int explain_lock(const char *path)
 {
     struct vc_restore other;
     char who[64] = "";
@@ -338,9 +338,9 @@ static int recover_locked(const struct vc_guard_env *env, const char *path, char
 int vc_restore_lock(const struct vc_guard_env *env, const char *path, char *said, size_t len, int *lock)
 {
     said[0] = '\0';
-    *lock = take_lock(env);
+    *lock = lock_host(env);
     if (*lock < 0)
-        return refuse_lock(path);
+        return explain_lock(path);
     int rc = recover_locked(env, path, said, len);
     if (rc < 0) {
         close(*lock);

@@ -168,7 +168,8 @@ static bool proved_something(const struct vc_point *p)
     return p->ncand > 0 && p->cand[0].rounds >= ROUNDS && other;
 }
 
-/* Who took no part in a later visit stays with what the earlier one said; it decides nothing any more. */
+/* Candidates that took no part in a later visit keep their samples of the earlier one, which decide nothing
+ * any more. */
 static void keep_losers(struct vc_point *p, struct vc_point *old)
 {
     int n = 0;
@@ -404,7 +405,7 @@ void vc_search_close(struct vc_search_job *j)
         vc_point_free(&j->result[i].p);
     free(j->result);
     for (int i = 0; i < j->nagain; i++)
-        json_decref(j->again[i].cands);
+        vc_point_free(&j->again[i].p);
     free(j->again);
     vc_table_doc_close(&j->table);
     free(j->comparison);

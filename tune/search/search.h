@@ -130,19 +130,22 @@ struct vc_again {
     char subject[VC_CHOICE_TEXT]; /**< what the table gives the call */
     enum vc_again_fate fate;
     char why[128];
-    struct vc_measure_series over_best, over_native; /**< the subject's score over theirs */
-    double loss; /**< part by which the best found is better, 0: it is the best */
-    char best[VC_CHOICE_TEXT];
-    double score, best_score, native_score; /**< seconds, as the objective weighs them */
-    bool suspect;                           /**< after the first race */
-    bool lost, to_native, wrong, refused;   /**< after the second one: why it no longer holds */
-    json_t *cands;                          /**< of the last race */
+    struct vc_point p; /**< the last race; what the table gives is cand[p.best] */
+    int rival;         /**< the candidate that it is furthest behind of; p.best: none */
+    struct vc_measure_series over_rival, over_native; /**< its score over theirs */
+    bool suspect;                                     /**< after the first race */
+    bool lost, to_native, refused;                    /**< after the second one: why it no longer holds */
 };
 
+/** Part by which the best found is better, 0: it is the best. */
+static inline double vc_again_loss(const struct vc_again *p)
+{
+    return p->over_rival.median - 1;
+}
 /** Whether the table's choice still holds. */
 static inline bool vc_again_holds(const struct vc_again *p)
 {
-    return !p->lost && !p->to_native && !p->wrong && !p->refused;
+    return !p->lost && !p->to_native && !p->refused && !p->p.cand[p->p.best].wrong;
 }
 
 /* ---- `check`: performance guidelines (Traeff, Gropp, Thakur: Self-consistent MPI performance guidelines,

@@ -10,7 +10,7 @@
 
 #define FAR_WORSE  4     /* times the best prediction: not measured */
 #define UNKNOWN    1.5   /* times the best prediction: where those without one stand */
-#define SPIN_USUAL 50e-6 /* VCOLL_SPIN_US where nobody says otherwise */
+#define SPIN_USUAL 50e-6 /* the default of VCOLL_SPIN_US */
 #define PLAN_RANKS 8     /* so many ranks' plans tell two choices apart */
 
 struct list {

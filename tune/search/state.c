@@ -101,8 +101,8 @@ struct line {
     const struct vc_entrant *k;
 };
 
-static void put_line(FILE *f, const struct line *l, int round, const char *measure, double seconds,
-                     double cpu)
+static void write_line(FILE *f, const struct line *l, int round, const char *measure, double seconds,
+                       double cpu)
 {
     fprintf(f, "%s,%d,%s,%d,%s,%.6g,", l->point, l->k->race, l->k->choice, round, measure, seconds);
     if (isfinite(cpu))
@@ -113,23 +113,23 @@ static void put_line(FILE *f, const struct line *l, int round, const char *measu
     fprintf(f, ",%s,", l->tail);
 }
 
-static void put_cand(FILE *f, const struct line *l)
+static void write_candidate(FILE *f, const struct line *l)
 {
     const struct vc_entrant *k = l->k;
     for (int r = 0; r < k->rounds; r++) {
-        put_line(f, l, r, "start", k->raw[VC_MEASURE_START][r], NAN);
+        write_line(f, l, r, "start", k->raw[VC_MEASURE_START][r], NAN);
         for (int i = r ? k->upto[r - 1] : 0; i < k->upto[r]; i++)
             fprintf(f, "%s%.5g", i > (r ? k->upto[r - 1] : 0) ? " " : "", k->sample[i]);
         fputc('\n', f);
-        put_line(f, l, r, "b2b", k->raw[VC_MEASURE_B2B][r], k->cpus[r]);
+        write_line(f, l, r, "b2b", k->raw[VC_MEASURE_B2B][r], k->cpus[r]);
         fputc('\n', f);
     }
     if (k->rounds == 0) {
-        put_line(f, l, 0, "none", NAN, NAN);
+        write_line(f, l, 0, "none", NAN, NAN);
         fputc('\n', f);
     }
     if (k->race == 1 && k->ratio.n > 0) {
-        put_line(f, l, k->ratio.n, "ratio", k->ratio.median, NAN);
+        write_line(f, l, k->ratio.n, "ratio", k->ratio.median, NAN);
         fprintf(f, "%.6g %.6g\n", k->ratio.low, k->ratio.high);
     }
 }
@@ -151,7 +151,7 @@ void vc_search_state_add(struct vc_search_job *j, const struct vc_search_result 
     snprintf(l.tail, sizeof l.tail, "%llu,%s", (unsigned long long)j->o->m.seed, vc_search_date(date));
     for (int i = 0; i < p->ncand; i++) {
         l.k = &p->cand[i];
-        put_cand(f, &l);
+        write_candidate(f, &l);
     }
     fprintf(f, "# done %.3f %s %s\n", p->seconds, p->cand[p->builtin].choice, l.point);
     /* In one piece and at once: mpirun may kill this process at any time. */

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void put_real(json_t *o, const char *key, double v)
+static void set_real(json_t *o, const char *key, double v)
 {
     if (isfinite(v))
         json_object_set_new(o, key, json_real(v));
@@ -20,11 +20,11 @@ static void put_real(json_t *o, const char *key, double v)
 static json_t *series(const struct vc_measure_series *s, bool tail)
 {
     json_t *o = json_object();
-    put_real(o, "median", s->median);
-    put_real(o, "low", s->low);
-    put_real(o, "high", s->high);
+    set_real(o, "median", s->median);
+    set_real(o, "low", s->low);
+    set_real(o, "high", s->high);
     if (tail)
-        put_real(o, "p99", s->p99);
+        set_real(o, "p99", s->p99);
     return o;
 }
 
@@ -32,13 +32,13 @@ static json_t *candidate(const struct vc_entrant *k)
 {
     json_t *o = json_pack("{s:s, s:i, s:b}", "choice", k->choice, "rounds", k->rounds, "dropped",
                           k->dropped || k->skip || k->rounds == 0);
-    put_real(o, "score", k->score);
+    set_real(o, "score", k->score);
     if (k->time[VC_MEASURE_START].n > 0)
         json_object_set_new(o, "start", series(&k->time[VC_MEASURE_START], true));
     if (k->time[VC_MEASURE_B2B].n > 0)
         json_object_set_new(o, "b2b", series(&k->time[VC_MEASURE_B2B], false));
-    put_real(o, "cpu", k->rounds > 0 ? k->cpu : NAN);
-    put_real(o, "predicted", k->predicted);
+    set_real(o, "cpu", k->rounds > 0 ? k->cpu : NAN);
+    set_real(o, "predicted", k->predicted);
     if (k->ratio.n > 0)
         json_object_set_new(o, "ratio", series(&k->ratio, false));
     if (k->wrong)
@@ -72,7 +72,7 @@ static json_t *trial(const struct vc_search_job *j, const struct vc_search_trial
         json_object_set_new(o, "collective", json_string(vc_coll_name(t->point[i].coll)));
         json_object_set_new(o, "bytes", json_integer((json_int_t)t->point[i].bytes));
         json_object_set_new(o, "choice", json_string(t->point[i].choice));
-        put_real(o, "native", t->point[i].native);
+        set_real(o, "native", t->point[i].native);
         json_array_append_new(points, o);
     }
     return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o}", "device", j->place[0].c.at.device, "netdev",
@@ -80,7 +80,7 @@ static json_t *trial(const struct vc_search_job *j, const struct vc_search_trial
                      "points", points);
 }
 
-static void put_pair(json_t *o, const char *key, const struct vc_param_cq_mod *m)
+static void set_pair(json_t *o, const char *key, const struct vc_param_cq_mod *m)
 {
     json_object_set_new(o, key, json_pack("[ii]", m->count, m->period));
 }
@@ -111,8 +111,8 @@ static json_t *devices(const struct vc_search_job *j)
     struct vc_param_moderation m = {0};
     if (vc_search_cq_parse(t->cq, &m)) {
         json_t *cq = json_object();
-        put_pair(cq, "latency", &m.latency);
-        put_pair(cq, "bulk", &m.bulk);
+        set_pair(cq, "latency", &m.latency);
+        set_pair(cq, "bulk", &m.bulk);
         json_object_set_new(row, "cq_moderation", cq);
     }
     return json_pack("[o]", row);
