@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Node phases: direct code of one node at several sizes. */
+#include "coll/info.h"
 #include "tune/search/fit.h"
 
 #include <math.h>
@@ -9,10 +10,10 @@ static const struct {
     size_t bytes;
     bool cma;
 } probes[VC_FIT_NODE_PROBES] = {
-    {VC_BARRIER, 0, false},       {VC_ALLREDUCE, 8, false},      {VC_ALLREDUCE, 4096, false},
-    {VC_ALLREDUCE, 131072, false}, {VC_ALLGATHER, 8, false},     {VC_ALLGATHER, 4096, false},
-    {VC_ALLGATHER, 65536, false}, {VC_BCAST, 8, false},          {VC_BCAST, 16384, false},
-    {VC_BCAST, 262144, false},    {VC_BCAST, 65536, true},       {VC_BCAST, 1048576, true},
+    {VC_BARRIER, 0, false},        {VC_ALLREDUCE, 8, false}, {VC_ALLREDUCE, 4096, false},
+    {VC_ALLREDUCE, 131072, false}, {VC_ALLGATHER, 8, false}, {VC_ALLGATHER, 4096, false},
+    {VC_ALLGATHER, 65536, false},  {VC_BCAST, 8, false},     {VC_BCAST, 16384, false},
+    {VC_BCAST, 262144, false},     {VC_BCAST, 65536, true},  {VC_BCAST, 1048576, true},
 };
 
 int vc_fit_node(struct vc_search_comm *g, double seconds, struct vc_model_sample *s)
@@ -29,8 +30,11 @@ int vc_fit_node(struct vc_search_comm *g, double seconds, struct vc_model_sample
         double t = vc_fit_measure(g, &p);
         if (isnan(t))
             continue;
-        s[n].phase = (struct vc_model_phase){
-            .kind = vc_coll_info[probes[i].coll].node, .ranks = g->w.size, .len = p.bytes, .cma = probes[i].cma, .waits = true};
+        s[n].phase = (struct vc_model_phase){.kind = vc_coll_info[probes[i].coll].node,
+                                             .ranks = g->w.size,
+                                             .len = p.bytes,
+                                             .cma = probes[i].cma,
+                                             .waits = true};
         s[n++].seconds = t;
     }
     return n;
