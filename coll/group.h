@@ -2,8 +2,8 @@
 /*
  * Groups of participants. An exchange among a group (coll/<collective>/exchange.h) is written once, for flat
  * algorithms (the group is the communicator) and for the network phase of two-level ones (one rank of each
- * node) alike. Each exchange appends the steps of the calling rank. Ranks called "virtual" are positions in
- * the group; leaders stand in the order of their nodes.
+ * node). Each exchange appends the steps of the calling rank. A "virtual rank" is a position in the group;
+ * where the group has one rank of each node, they stand in the order of the nodes.
  */
 #ifndef VC_COLL_GROUP_H
 #define VC_COLL_GROUP_H
@@ -24,7 +24,7 @@ struct vc_group {
 struct vc_group vc_group_all(const struct vc_shape *shape, int rank);
 
 /** The ranks of local index `local`, one of each node. Every node must have one. */
-struct vc_group vc_group_lane(const struct vc_shape *shape, int rank, int local);
+struct vc_group vc_group_of_local(const struct vc_shape *shape, int rank, int local);
 
 /** The leaders of the nodes: local index 0, but the root on the root's node. `root` is ignored when negative.
  */
@@ -38,9 +38,9 @@ static inline int vc_group_rank(const struct vc_group *g, int v)
     return v == g->root_node ? g->root : vc_hier_rank(g->hier, v, g->local);
 }
 
-/** How many ranks of each node take part in a multi-leader network phase: what the shape says, or as many as
- * all have. */
-int vc_lanes(const struct vc_shape *shape);
+/** How many leaders each node has in a multi-leader network phase: what the shape says, but not more than the
+ * smallest node has ranks, which is also the default. */
+int vc_leaders(const struct vc_shape *shape);
 
 /* ---- where the participants' blocks lie ---- */
 
@@ -96,7 +96,7 @@ void vc_copy_ungrouped(struct vc_plan *p, const struct vc_shape *shape, struct v
 /** What a node step does not use on this rank. */
 #define VC_NOTHING vc_ref_of(VC_BUF_NONE, 0, 0)
 
-/** VC_NODE_BCAST of ref from local index `root`; nothing where the rank is alone on its node. */
+/** VC_PHASE_BCAST of ref from local index `root`; nothing where the rank is alone on its node. */
 void vc_x_node_bcast(struct vc_plan *p, const struct vc_shape *shape, int rank, int root, struct vc_ref ref);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What each collective is, once: parsers, plans, checker, model, tables, statistics, tools and documentation
- * ask here. A collective is a value of enum vc_coll and a row of vc_coll_info[].
+ * ask here. A collective is a row of coll.list, which makes its value of enum vc_coll and its row of
+ * vc_coll_info[].
  */
 #ifndef VC_COLL_INFO_H
 #define VC_COLL_INFO_H
@@ -9,12 +10,6 @@
 #include "coll/plan.h"
 
 /** What one side of a call holds, in terms of its size (vc_shape.bytes). */
-enum vc_extent {
-    VC_EXTENT_NONE, /**< nothing */
-    VC_EXTENT_ONE,  /**< `bytes` */
-    VC_EXTENT_EACH, /**< `bytes` for each rank of the communicator */
-};
-
 struct vc_side {
     enum vc_extent extent;
     bool root_only; /**< the others have nothing */
@@ -35,8 +30,8 @@ struct vc_coll_info {
     bool sizes_known;          /**< every rank knows the sizes of all, so that they may decide (Law 1) */
     struct vc_side send, recv; /**< bcast: RECV alone, which is what the root gives */
     enum vc_in_place in_place;
-    enum vc_node_kind node; /**< accelerated ones: the node phase that does the same */
-    bool single_copy;       /**< accelerated ones: coll/node has it by single copy, too */
+    enum vc_node_phase node; /**< accelerated ones: the node phase that does the same */
+    bool single_copy;        /**< accelerated ones: coll/node has it by single copy, too */
 };
 extern const struct vc_coll_info vc_coll_info[VC_COLL_COUNT];
 
@@ -56,6 +51,19 @@ static inline bool vc_coll_sized(enum vc_coll coll)
     return vc_coll_info[coll].recv.extent != VC_EXTENT_NONE;
 }
 
+/** A broadcast: RECV is what the root gives and what the others get. */
+static inline bool vc_coll_root_gives_recv(enum vc_coll coll)
+{
+    return vc_coll_sized(coll) && vc_coll_info[coll].send.extent == VC_EXTENT_NONE;
+}
+
+/** Several ranks get the result of the same reduction, whose bits must be equal (Law 3). */
+static inline bool vc_coll_same_bits(enum vc_coll coll)
+{
+    const struct vc_coll_info *i = &vc_coll_info[coll];
+    return i->reduces && i->send.extent == i->recv.extent && !i->recv.root_only;
+}
+
 /** The names of the accelerated ones, in the order of enum vc_coll, and NULL. */
 void vc_coll_words(const char *words[VC_COLL_ACCELERATED + 1]);
 
@@ -69,7 +77,7 @@ static inline size_t vc_coll_blocks(enum vc_coll coll, int size)
 /** Bytes of a side on a rank that has it. */
 static inline size_t vc_side_bytes(struct vc_side side, size_t bytes, int size)
 {
-    return side.extent == VC_EXTENT_NONE ? 0 : side.extent == VC_EXTENT_ONE ? bytes : bytes * (size_t)size;
+    return vc_phase_bytes(side.extent, bytes, size);
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Whole nodes' blocks travel around a ring of leaders; each leader's node takes one while the next is on its
- * way. */
+/* Whole nodes' blocks travel around a ring of leaders; a leader shares one with its node while the next is on
+ * its way. */
 #include "coll/allgather/exchange.h"
 #include "coll/bounds.h"
 
@@ -16,7 +16,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
         return vc_plan_finish(p);
     struct vc_ref grouped = h->block ? all : vc_plan_tmp(p, total);
     struct vc_layout lay = {.buf = grouped.buf, .off = grouped.off, .unit = b, .first = h->first};
-    vc_plan_node(p, VC_NODE_ALLGATHER, 0, 0, b, vc_ref_of(VC_BUF_SEND, 0, b), vc_layout_block(&lay, g.me));
+    vc_plan_node(p, VC_PHASE_ALLGATHER, 0, 0, b, vc_ref_of(VC_BUF_SEND, 0, b), vc_layout_block(&lay, g.me));
     for (int k = 0; k < g.n - 1; k++) {
         if (leads)
             vc_x_allgather_ring_step(p, &g, &lay, k);

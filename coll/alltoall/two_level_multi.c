@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * In the node, each rank collects what all of its ranks have for the ranks of its own local index elsewhere;
- * then each exchanges one message with its peer of every other node, and every block is where it belongs.
+ * In the node, each rank collects the blocks that the node's ranks have for the ranks of its own local index
+ * on the other nodes. Then it exchanges one message with the rank of that local index of every other node.
  */
 #include "coll/alltoall/exchange.h"
 #include "coll/bounds.h"
 
-/* How many nodes a rank deals with at a time. */
+/* Nodes that a rank exchanges with at a time. */
 #define WINDOW 32
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
     const struct vc_hier *h = shape->hier;
-    struct vc_group g = vc_group_lane(shape, rank, h->local_of[rank]);
+    struct vc_group g = vc_group_of_local(shape, rank, h->local_of[rank]);
     int n = g.n, q = shape->size / n;
     size_t b = shape->bytes, total = (size_t)shape->size * b;
     struct vc_ref send = vc_ref_of(VC_BUF_SEND, 0, total), recv = vc_ref_of(VC_BUF_RECV, 0, total);
@@ -27,7 +27,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
                       vc_ref_sub(sorted, (size_t)i * b, b));
     vc_copier_flush(&c);
     /* By source's local index, then by destination's node. */
-    vc_plan_node(p, VC_NODE_ALLTOALL, 0, 0, (size_t)n * b, sorted, mixed);
+    vc_plan_node(p, VC_PHASE_ALLTOALL, 0, 0, (size_t)n * b, sorted, mixed);
     /* By destination's node, then by source's local index. */
     struct vc_ref ready = vc_plan_tmp(p, total), came = h->block ? recv : vc_plan_tmp(p, total);
     struct vc_layout out = {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "coll/node/node_impl.h"
+#include "coll/node/impl.h"
 
 #include <sched.h>
 #include <stdlib.h>
 
-/* CPU numbers are kept plus one: 0 is unknown, as in fresh memory. */
-static void note_cpu(struct vc_node *nd)
+/* Tells the others which CPU this rank is on. Numbers are kept plus one: 0, as in fresh memory, is unknown.
+ */
+static void publish_cpu(struct vc_node *nd)
 {
     int cpu = sched_getcpu();
     uint16_t now = cpu >= 0 && cpu < UINT16_MAX ? (uint16_t)(cpu + 1) : 0;
@@ -15,29 +16,16 @@ static void note_cpu(struct vc_node *nd)
     }
 }
 
-/* Lays out a ring of n lanes at `mem` (NULL: only measures); returns the bytes it takes. */
-static size_t ring_layout(struct vc_node_ring *ring, char *mem, int n, size_t cap, uint64_t depth)
-{
-    bool tiny = cap == VC_TINY_SLOT;
-    ring->mem = mem;
-    ring->cap = cap;
-    ring->depth = depth;
-    ring->payload = tiny ? sizeof(uint64_t) : VC_CACHELINE;
-    ring->slot = vc_round_up(ring->payload + cap, tiny ? VC_LINE_PAIR : VC_CACHELINE);
-    ring->stride = vc_round_up(sizeof(struct vc_lane_head) + depth * ring->slot, VC_LINE_PAIR);
-    return ring->stride * (size_t)n;
-}
-
 static size_t node_layout(struct vc_node *nd, char *mem, int n, size_t bulk)
 {
     nd->cpu = (_Atomic uint16_t *)(void *)mem;
     size_t at = vc_round_up((size_t)n * sizeof *nd->cpu, VC_LINE_PAIR);
-    at += ring_layout(&nd->tiny, mem + at, n, VC_TINY_SLOT, VC_TINY_DEPTH);
-    at += ring_layout(&nd->small, mem + at, n, VC_SMALL_SLOT, VC_SMALL_DEPTH);
-    /* A bulk ring whose slots are no larger than the small ones is of no use. */
+    at += vc_ring_layout(&nd->tiny, mem + at, n, VC_TINY_SLOT, VC_TINY_DEPTH);
+    at += vc_ring_layout(&nd->small, mem + at, n, VC_SMALL_SLOT, VC_SMALL_DEPTH);
+    /* No bulk ring unless its slots are larger than the small ones. */
     size_t cap = bulk / VC_BULK_DEPTH / VC_CACHELINE * VC_CACHELINE;
     if (cap > VC_SMALL_SLOT)
-        at += ring_layout(&nd->bulk, mem + at, n, cap, VC_BULK_DEPTH);
+        at += vc_ring_layout(&nd->bulk, mem + at, n, cap, VC_BULK_DEPTH);
     return at;
 }
 
@@ -59,7 +47,7 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
     nd->wait = cfg->wait;
     nd->own_cpus = cfg->own_cpus;
     node_layout(nd, cfg->mem, cfg->n, cfg->bulk);
-    note_cpu(nd);
+    publish_cpu(nd);
     if (cfg->cma_pids) {
         nd->cma_pids = malloc((size_t)cfg->n * sizeof *nd->cma_pids);
         nd->cma_scratch = aligned_alloc(4096, VC_CMA_PAIR_BLOCK);
@@ -84,47 +72,17 @@ void vc_node_destroy(struct vc_node *nd)
     free(nd);
 }
 
-bool vc_all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom)
+/* On a node of one rank a phase is a copy. */
+static void copy_alone(const struct vc_node_call *c)
 {
-    uint64_t least = UINT64_MAX;
-    for (int r = 0; r < nd->n; r++) {
-        if (r == nd->me)
-            continue;
-        /* Acquire: pairs with vc_set_done(); what that rank read it has read before we overwrite it. */
-        uint64_t d = atomic_load_explicit(&vc_lane(ring, r)->done, memory_order_acquire);
-        if (d < g) {
-            *whom = r;
-            return false;
-        }
-        if (d < least)
-            least = d;
-    }
-    ring->known_done = least;
-    return true;
-}
-
-int vc_blame(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g)
-{
-    if (!nd->wait->crowded || vc_shares_cpu(nd, r))
-        return r;
-    for (int i = 0; i < nd->n; i++)
-        if (i != nd->me && vc_shares_cpu(nd, i) && !vc_ready(ring, i, g))
-            return i;
-    return r;
-}
-
-/* A node of one rank: only copies remain. */
-static void alone(const struct vc_node_call *c)
-{
-    if (c->src && c->dst && c->src != c->dst && c->len > 0 && c->kind != VC_NODE_BCAST &&
-        c->kind != VC_NODE_ALLGATHER_SLICES && c->kind != VC_NODE_BARRIER)
+    if (c->src && c->dst && c->src != c->dst && vc_phase_info[c->kind].src != VC_EXTENT_NONE)
         memcpy(c->dst, c->src, c->len);
 }
 
 int vc_node_start(struct vc_node *nd, struct vc_node_call *c)
 {
     if (nd->n == 1) {
-        alone(c);
+        copy_alone(c);
         c->st.phase = -1;
         return VC_OK;
     }
@@ -147,7 +105,7 @@ int vc_node_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     int rc = c->st.ring ? vc_node_slots_progress(nd, c, whom) : vc_node_cma_progress(nd, c, whom);
     if (rc != 0)
         return rc;
-    if (c->kind != VC_NODE_BCAST)
+    if (c->kind != VC_PHASE_BCAST)
         return vc_kind_check(nd, c, *whom);
     return nd->me == c->root ? vc_root_check(nd, c, *whom) : vc_bcast_check(nd, c);
 }
@@ -167,7 +125,7 @@ int vc_node_run(struct vc_node *nd, struct vc_node_call *c)
     int last = whom;
     do {
         if (nd->wait->crowded) {
-            note_cpu(nd);
+            publish_cpu(nd);
             if (vc_shares_cpu(nd, whom))
                 vc_wait_hurry(&w);
         }
@@ -177,7 +135,7 @@ int vc_node_run(struct vc_node *nd, struct vc_node_call *c)
             break;
         }
         rc = vc_node_progress(nd, c, &whom);
-        if (rc == 0 && whom != last) { /* somebody arrived: the next one gets a fresh budget of tight polls */
+        if (rc == 0 && whom != last) { /* a rank arrived: the wait for the next one begins anew */
             last = whom;
             if (!w.announced)
                 vc_wait_begin(&w, nd->wait, nd->parking);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The plans of all ranks as one graph: what waits for what, which send is which receive's. */
 #include "coll/info.h"
+#include "coll/node/node.h"
 #include "tune/model/impl.h"
 
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 
 /* ---- plans ---- */
 
-/* What algorithms of direct code do, as a plan: one node phase. */
+/* The plan of an algorithm of direct code (VC_ALG_NODE): one node phase. */
 static int build_node(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
     struct vc_ref none = {VC_BUF_NONE, 0, 0};
@@ -38,7 +39,8 @@ static bool build_plans(struct vc_mgraph *g, const struct vc_alg *alg)
             return false;
         }
         deps += p->ndeps;
-        /* Ranks have much the same to do: what one of them has tells early what would become of it. */
+        /* Ranks have about as many steps each, so the first one shows early that all together are too many.
+         */
         if (p->nsteps > VC_MODEL_STEPS - g->base[r] || deps > MAX_DEPS ||
             (r == 0 && p->nsteps > 4 * (VC_MODEL_STEPS / s->size)))
             return false;
@@ -113,7 +115,8 @@ static bool link_steps(struct vc_mgraph *g)
     free(last);
     if (!ok)
         return false;
-    /* Counted two places further on: filling moves each range's end to where its successor's begins. */
+    /* Counts stand two places further on, because filling moves each range's end to where the next one
+     * begins. */
     for (int s = 0; s < g->nsteps; s++)
         g->succ_first[s + 2] += g->succ_first[s + 1];
     for (int s = 0; s < g->nsteps; s++) {
@@ -193,35 +196,6 @@ static bool match_messages(struct vc_mgraph *g)
 
 /* ---- node phases ---- */
 
-bool vc_mphase_matters(const struct vc_step *st, int l)
-{
-    switch (st->node) {
-    case VC_NODE_BCAST:
-    case VC_NODE_SCATTER:
-        return l == st->peer;
-    case VC_NODE_ALLGATHER_SLICES:
-        return l < st->parts;
-    default:
-        return true;
-    }
-}
-
-bool vc_mphase_waits(const struct vc_step *st, int l)
-{
-    switch (st->node) {
-    case VC_NODE_BCAST:
-    case VC_NODE_SCATTER:
-        return l != st->peer;
-    case VC_NODE_REDUCE:
-    case VC_NODE_GATHER:
-        return l == st->peer;
-    case VC_NODE_REDUCE_SCATTER:
-        return l < st->parts;
-    default:
-        return true;
-    }
-}
-
 /* The next phase of a rank at or after its step i, or -1. */
 static int next_phase(const struct vc_plan *p, int i)
 {
@@ -263,7 +237,7 @@ static bool phases_of(struct vc_mgraph *g, int node, int *at, int *nmember)
             } else if (!same_phase(lead, st)) {
                 return false;
             }
-            ph->awaited += vc_mphase_matters(st, l);
+            ph->awaited += vc_phase_gives(st->node, l, st->peer, st->parts);
             g->match[g->base[r] + i] = g->nphases;
             g->member[(*nmember)++] = g->base[r] + i;
             at[l] = i + 1;

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Private to the cost model: the plans of all ranks as one graph, and the CPUs they are played on. */
+/*
+ * Private to the cost model. play.c makes predictions: it builds the plans of all ranks as one graph
+ * (graph.c) and plays it on the CPUs (cpu.c) with the parameters (model.c) and the cost of node phases
+ * (node.c).
+ */
 #ifndef VC_TUNE_MODEL_IMPL_H
 #define VC_TUNE_MODEL_IMPL_H
 
-#include "coll/node/node.h"
 #include "tune/model/model.h"
 
 /** A node phase of a node of several ranks. */
 struct vc_mphase {
     int first;   /**< of its steps in vc_mgraph.member, by local index */
-    int awaited; /**< of those whom others wait for, how many have not come yet */
+    int awaited; /**< of the ranks that others wait for, how many have not come yet */
     double when; /**< when the last of them came */
 };
 
@@ -42,10 +45,6 @@ static inline bool vc_mrecv(enum vc_step_kind kind)
     return kind == VC_STEP_RECV || kind == VC_STEP_RECV_REDUCE;
 }
 
-/** Whether anybody waits for local index l in the phase, and whether that one waits itself. */
-bool vc_mphase_matters(const struct vc_step *st, int l);
-bool vc_mphase_waits(const struct vc_step *st, int l);
-
 /** Builds the plans of all ranks and matches what belongs together. False without memory, above the limits,
  * and when the plans do not fit each other. vc_mgraph_free() in any case. */
 bool vc_mgraph_build(struct vc_mgraph *g, const struct vc_alg *alg, const struct vc_shape *shape);
@@ -57,12 +56,12 @@ struct vc_mcpu {
     int last; /**< rank that ran last; -1 */
 };
 
-/** Who computes when. */
+/** When each rank and each CPU is busy. */
 struct vc_mcpus {
     const struct vc_model *m;
     const struct vc_model_case *c;
-    double *busy; /**< [ranks] until when a rank's last work takes */
-    double *call; /**< [ranks] what a rank's first turn takes besides */
+    double *busy; /**< [ranks] end of a rank's last work */
+    double *call; /**< [ranks] CPU time of the call itself, to be added to a rank's first work */
     int *first;   /**< [nodes + 1] range in cpu; empty: every rank has one of its own */
     struct vc_mcpu *cpu;
     double stretch; /**< 1 / (1 - steal) */
@@ -71,12 +70,8 @@ struct vc_mcpus {
 
 bool vc_mcpus_init(struct vc_mcpus *p, const struct vc_model *m, const struct vc_model_case *c);
 void vc_mcpus_free(struct vc_mcpus *p);
-/** The rank hears at `t` that there is work, of the device or not, and does it: the time when it is through.
+/** At `t` the rank is told of work, by the device or through memory. Returns the time when it has done it.
  */
 double vc_mcpus_work(struct vc_mcpus *p, int rank, double t, bool device, double work);
-
-/** Plays the graph: seconds until the last step is complete, or NAN when some never are, a way is unknown, or
- * there is no memory. */
-double vc_mplay(struct vc_mgraph *g, const struct vc_model *m, const struct vc_model_case *c);
 
 #endif

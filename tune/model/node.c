@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The cost of node phases: what coll/node does in each, in bytes and meetings, and the rates behind it. */
-#include "tune/model/impl.h"
-
-#include "coll/node/node_impl.h"
+#include "coll/node/node.h"
+#include "tune/model/model.h"
 
 #include <math.h>
+#include <string.h>
 
-/* A transfer from one rank to others is cut into pieces of this size: so much is copied before the others can
- * begin. */
+/* Transfers from one rank to others are cut into pieces of this size; the others begin when one is copied. */
 #define PIECE 16384.0
 
 /* Two meetings instead of one: contributions, then slices of the result. */
@@ -34,10 +33,10 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
 {
     double q = p->ranks, len = (double)p->len;
     switch (p->kind) {
-    case VC_NODE_BCAST: /* root and reader of a pair share the work */
+    case VC_PHASE_BCAST: /* root and reader of a pair share the work */
         return (struct vc_model_work){
             .meetings = 2, .cma_calls = 1, .cma_copied = p->ranks == 2 ? len / 2 : len};
-    case VC_NODE_REDUCE:
+    case VC_PHASE_REDUCE:
         if (p->ranks == 2) /* the root's part, three fifths, takes as long as reading and writing the rest */
             return (struct vc_model_work){.meetings = 2,
                                           .reduced = 0.6 * len,
@@ -47,7 +46,7 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
                                       .reduced = (q - 1) / q * len,
                                       .cma_calls = q * ceil(len / q / VC_CMA_BLOCK),
                                       .cma_copied = len};
-    case VC_NODE_ALLREDUCE:
+    case VC_PHASE_ALLREDUCE:
         if (p->ranks == 2) /* half is read, and written across again */
             return (struct vc_model_work){.meetings = 2,
                                           .reduced = len / 2,
@@ -70,38 +69,38 @@ struct vc_model_work vc_model_node_work(const struct vc_model_phase *p)
     if (p->cma)
         return cma_work(p);
     switch (p->kind) {
-    case VC_NODE_BARRIER:
+    case VC_PHASE_BARRIER:
         w.meetings = two_stages(p) ? 2 : 1;
         break;
-    case VC_NODE_BCAST:
+    case VC_PHASE_BCAST:
         w.copied = p->waits ? len + piece : len;
         break;
-    case VC_NODE_REDUCE:
+    case VC_PHASE_REDUCE:
         w.copied = p->waits ? piece : len;
         w.reduced = p->waits ? (q - 1) * len : 0;
         break;
-    case VC_NODE_ALLREDUCE:
+    case VC_PHASE_ALLREDUCE:
         return allreduce_work(p);
-    case VC_NODE_REDUCE_SCATTER:
+    case VC_PHASE_REDUCE_SCATTER:
         w.copied = len;
         w.reduced = p->waits ? (q - 1) / parts * len : 0;
         break;
-    case VC_NODE_ALLGATHER:
+    case VC_PHASE_ALLGATHER:
         w.copied = (q + 1) * len;
         break;
-    case VC_NODE_ALLGATHER_SLICES:
+    case VC_PHASE_ALLGATHER_SLICES:
         w.copied = len;
         break;
-    case VC_NODE_GATHER:
+    case VC_PHASE_GATHER:
         w.copied = p->waits ? q * len + piece : len;
         break;
-    case VC_NODE_SCATTER:
+    case VC_PHASE_SCATTER:
         w.copied = p->waits ? len + piece : q * len;
         break;
-    case VC_NODE_ALLTOALL:
+    case VC_PHASE_ALLTOALL:
         w.copied = (2 * q - 1) * len;
         break;
-    case VC_NODE_KIND_COUNT:
+    case VC_PHASE_COUNT:
         break;
     }
     return w;
@@ -119,45 +118,12 @@ double vc_model_node_seconds(const struct vc_model_node *n, const struct vc_mode
 /* ---- fitting ---- */
 
 #define UNKNOWNS 4
-
-/* Solves a * x = b by elimination with pivoting; false when singular. Destroys a and b. */
-static bool solve(double a[UNKNOWNS][UNKNOWNS], double b[UNKNOWNS], int n, double x[UNKNOWNS])
-{
-    for (int i = 0; i < n; i++) {
-        int best = i;
-        for (int r = i + 1; r < n; r++)
-            if (fabs(a[r][i]) > fabs(a[best][i]))
-                best = r;
-        if (!(fabs(a[best][i]) > 1e-9))
-            return false;
-        for (int c = 0; c < n; c++) {
-            double t = a[i][c];
-            a[i][c] = a[best][c];
-            a[best][c] = t;
-        }
-        double t = b[i];
-        b[i] = b[best];
-        b[best] = t;
-        for (int r = i + 1; r < n; r++) {
-            double f = a[r][i] / a[i][i];
-            for (int c = i; c < n; c++)
-                a[r][c] -= f * a[i][c];
-            b[r] -= f * b[i];
-        }
-    }
-    for (int i = n - 1; i >= 0; i--) {
-        x[i] = b[i];
-        for (int c = i + 1; c < n; c++)
-            x[i] -= a[i][c] * x[c];
-        x[i] /= a[i][i];
-    }
-    return true;
-}
+/* Sweeps over the unknowns: enough for columns that are nearly the same. */
+#define SWEEPS 1000000
 
 /* Normal equations of |A x - 1|: rows are divided by what was measured, so that errors are relative. */
 struct normal {
     double a[UNKNOWNS][UNKNOWNS], b[UNKNOWNS];
-    double ones;
     int rows;
 };
 
@@ -168,62 +134,33 @@ static void add_row(struct normal *e, const double row[UNKNOWNS], double seconds
             e->a[i][j] += row[i] * row[j] / (seconds * seconds);
         e->b[i] += row[i] / seconds;
     }
-    e->ones += 1;
     e->rows++;
 }
 
-/* Solves for the unknowns of the mask alone, the others 0. The squared error, or INFINITY when it is no
- * solution. */
-static double solve_some(const struct normal *e, unsigned mask, double x[UNKNOWNS])
-{
-    double a[UNKNOWNS][UNKNOWNS], b[UNKNOWNS], y[UNKNOWNS], scale[UNKNOWNS];
-    int which[UNKNOWNS] = {0}, n = 0;
-    for (int i = 0; i < UNKNOWNS; i++) {
-        x[i] = 0;
-        if (mask >> i & 1)
-            which[n++] = i;
-    }
-    for (int i = 0; i < n; i++) {
-        if (!(e->a[which[i]][which[i]] > 0))
-            return INFINITY;
-        scale[i] = 1 / sqrt(e->a[which[i]][which[i]]);
-    }
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < n; j++)
-            a[i][j] = e->a[which[i]][which[j]] * scale[i] * scale[j];
-        b[i] = e->b[which[i]] * scale[i];
-    }
-    if (!solve(a, b, n, y))
-        return INFINITY;
-    double error = e->ones;
-    for (int i = 0; i < n; i++) {
-        if (y[i] < 0)
-            return INFINITY;
-        x[which[i]] = y[i] * scale[i];
-        error -= x[which[i]] * e->b[which[i]];
-    }
-    return error;
-}
-
-/* The best non-negative solution: with so few unknowns every choice of those above 0 can be tried. */
+/*
+ * The least squares with no unknown below 0, by coordinate descent: each unknown in turn takes the best value
+ * that is not negative, given the others. The problem is convex, so this ends at the best of all.
+ */
 static bool solve_normal(const struct normal *e, double x[UNKNOWNS])
 {
-    double best = INFINITY, y[UNKNOWNS];
-    if (e->rows == 0)
-        return false;
-    for (unsigned mask = 1; mask < 1u << UNKNOWNS; mask++) {
-        double error = solve_some(e, mask, y);
-        /* Of solutions that are as good the one with fewer parameters, which come first. */
-        if (!(error < best - 1e-12))
-            continue;
-        best = error;
-        for (int i = 0; i < UNKNOWNS; i++)
-            x[i] = y[i];
+    memset(x, 0, UNKNOWNS * sizeof *x);
+    double moved = 1;
+    for (int sweep = 0; sweep < SWEEPS && moved > 1e-12; sweep++) {
+        moved = 0;
+        for (int i = 0; i < UNKNOWNS; i++) {
+            if (!(e->a[i][i] > 0))
+                continue;
+            double rest = e->b[i], before = x[i];
+            for (int j = 0; j < UNKNOWNS; j++)
+                rest -= j == i ? 0 : e->a[i][j] * x[j];
+            x[i] = fmax(rest / e->a[i][i], 0);
+            moved = fmax(moved, fabs(x[i] - before) * sqrt(e->a[i][i])); /* in units of the relative error */
+        }
     }
-    return isfinite(best);
+    return e->rows > 0;
 }
 
-/* Nodes of one size do not tell what grows with it: then it is said to be half. */
+/* Whether all samples are of nodes of one size. They cannot tell the base from what grows with the size. */
 static bool one_size(const struct vc_model_sample *s, int n)
 {
     for (int i = 1; i < n; i++)
@@ -245,13 +182,13 @@ bool vc_model_node_fit(const struct vc_model_sample *s, int n, struct vc_model_n
     }
     if (!solve_normal(&slots, x))
         return false;
-    if (one_size(s, n)) {
+    if (one_size(s, n)) { /* half each */
         double both = x[0] + x[1] * (s[0].phase.ranks - 1);
         x[0] = both / 2;
         x[1] = both / 2 / (s[0].phase.ranks - 1);
     }
     *node = (struct vc_model_node){.known = true, .base = x[0], .flag = x[1], .copy = x[2], .reduce = x[3]};
-    /* What a single copy takes beyond the parts that are known by now. */
+    /* What a single copy takes beyond the parts that are fitted by now. */
     for (int i = 0; i < n; i++) {
         struct vc_model_work w = vc_model_node_work(&s[i].phase);
         double rest = s[i].seconds - node->base - node->flag * w.meetings * (s[i].phase.ranks - 1) -

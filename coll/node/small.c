@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The straight way for messages of at most one tiny or small slot on nodes that are not large: the same
- * protocol and the same slots as node_slots.c, without its cursors. Where somebody is late, the state is left
- * as node_slots.c would have it, and the operation goes on there; other ranks of the same operation need not
- * notice.
+ * Direct code for messages of at most one tiny or small slot on nodes that are not large: the protocol and
+ * the slots of slots.c, without its cursors. If another rank is late, this leaves the state that slots.c
+ * would have, and the operation goes on there. Each rank of an operation does so for itself.
  */
-#include "coll/node/node_impl.h"
+#include "coll/node/impl.h"
 
 /* Polls per peer before the generic path and its wait policy take over. */
 #define POLLS         400
 #define POLLS_CROWDED 8
 
-/* How many slots ahead lines are fetched for writing: near enough to stay, too far for anybody to be polling
- * there. */
+/* How many slots ahead lines are fetched for writing: so few that they stay in the cache, so many that no
+ * rank polls them yet. */
 #define FETCH_AHEAD 4
-/* How many bytes of the next small slot are. */
+/* How many bytes of the next small slot are fetched for writing. */
 #define FETCH_BYTES 1024
 
-/* Asks for the line in a writable state: readers of 64 slots ago still hold it, and taking it from them costs
- * as much as sending does. */
+/* Asks for the line in a writable state. Ranks that read it 64 slots ago still hold it, and taking it from
+ * them costs as much as sending does. */
 static inline void fetch_for_writing(const void *p)
 {
 #if defined(__x86_64__)
@@ -28,7 +27,8 @@ static inline void fetch_for_writing(const void *p)
 #endif
 }
 
-/* Eight bytes are what scalars are, and what memcpy of unknown length is slowest for in proportion. */
+/* memcpy() of unknown length costs most in proportion for a scalar of eight bytes, so that is a case of its
+ * own. */
 static inline void copy(void *to, const void *from, size_t len)
 {
     if (len == 8)
@@ -70,7 +70,7 @@ static inline bool arrives(const struct vc_node *nd, const struct vc_node_ring *
     return arrives_as(nd, ring, r, g, g + 1);
 }
 
-/* Hands the operation over to node_slots.c, with `taken` participants already consumed. */
+/* Hands the operation over to slots.c, which goes on behind the first `taken` ranks. */
 static int hand_over(struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g, int taken)
 {
     struct vc_node_state st = {.ring = ring,
@@ -108,7 +108,7 @@ static inline int reduce_all(struct vc_node *nd, struct vc_node_call *c, struct 
 static inline int gather_all(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring,
                              uint64_t g)
 {
-    bool personal = c->kind == VC_NODE_ALLTOALL;
+    bool personal = c->kind == VC_PHASE_ALLTOALL;
     size_t len = c->len, mine = personal ? (size_t)nd->me * len : 0;
     for (int i = 1; i < nd->n; i++) {
         int r = nd->me + i < nd->n ? nd->me + i : nd->me + i - nd->n;
@@ -125,21 +125,21 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
     struct vc_node_ring *ring = (ptrdiff_t)c->len <= max[0] ? &nd->tiny : &nd->small;
     uint64_t g = ring->pos;
     int behind, rc = 1;
-    /* The length and the algorithm are the same on all ranks. Whether the slot is free is not, but
-     * node_slots.c waits for the same slot. */
+    /* Length and algorithm are equal on all ranks. Whether the slot is free is not, but slots.c waits for the
+     * same slot. */
     if ((ptrdiff_t)c->len > max[1] || c->alg == VC_NODE_CMA || !vc_may_write(nd, ring, g, &behind))
         return -1;
     size_t len = c->len, own = (size_t)nd->me * len;
     char *slot = vc_payload(ring, nd->me, g);
     ring->pos = g + 1;
     switch (c->kind) {
-    case VC_NODE_BARRIER:
-    case VC_NODE_ALLREDUCE:
+    case VC_PHASE_BARRIER:
+    case VC_PHASE_ALLREDUCE:
         copy(slot, c->src, len);
         publish(nd, ring, g, len);
         rc = reduce_all(nd, c, ring, g);
         break;
-    case VC_NODE_REDUCE:
+    case VC_PHASE_REDUCE:
         if (!vc_root_reads_src(nd, c)) {
             copy(slot, c->src, len);
             publish(nd, ring, g, len);
@@ -147,7 +147,7 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
         if (nd->me == c->root)
             rc = reduce_all(nd, c, ring, g);
         break;
-    case VC_NODE_BCAST:
+    case VC_PHASE_BCAST:
         if (nd->me == c->root) {
             copy(slot, c->dst, len);
             publish_as(nd, ring, g, vc_bcast_flag(g, len), len);
@@ -157,7 +157,7 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
             rc = hand_over(c, ring, g, 0);
         }
         break;
-    case VC_NODE_ALLGATHER:
+    case VC_PHASE_ALLGATHER:
         copy(slot, c->src, len);
         publish(nd, ring, g, len);
         if ((char *)c->dst + own != c->src)
@@ -173,7 +173,7 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
         break;
     }
     if (rc == 1) {
-        if (c->kind != VC_NODE_BCAST && (c->kind != VC_NODE_REDUCE || nd->me == c->root))
+        if (c->kind != VC_PHASE_BCAST && (c->kind != VC_PHASE_REDUCE || nd->me == c->root))
             vc_learned(ring, g);
         vc_set_done(nd, ring, g + 1);
     }
@@ -182,9 +182,9 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 
 void vc_node_small_init(struct vc_node *nd)
 {
-    static const enum vc_node_kind kinds[] = {VC_NODE_BARRIER,   VC_NODE_BCAST,     VC_NODE_REDUCE,
-                                              VC_NODE_ALLREDUCE, VC_NODE_ALLGATHER, VC_NODE_ALLTOALL};
-    for (int k = 0; k < VC_NODE_KIND_COUNT; k++)
+    static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER,   VC_PHASE_BCAST,     VC_PHASE_REDUCE,
+                                               VC_PHASE_ALLREDUCE, VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL};
+    for (int k = 0; k < VC_PHASE_COUNT; k++)
         nd->straight_max[k][0] = nd->straight_max[k][1] = -1;
     if (nd->n < 2 || nd->n > VC_FLAT_RANKS)
         return;
@@ -193,13 +193,13 @@ void vc_node_small_init(struct vc_node *nd)
         max[0] = VC_TINY_SLOT;
         max[1] = VC_SMALL_SLOT;
     }
-    nd->straight_max[VC_NODE_ALLTOALL][0] /= nd->n;
-    nd->straight_max[VC_NODE_ALLTOALL][1] /= nd->n;
-    /* Longer ones are reduced by slices. */
-    ptrdiff_t *allreduce = nd->straight_max[VC_NODE_ALLREDUCE];
+    nd->straight_max[VC_PHASE_ALLTOALL][0] /= nd->n;
+    nd->straight_max[VC_PHASE_ALLTOALL][1] /= nd->n;
+    /* Longer ones are reduced by slices, which slots.c does. */
+    ptrdiff_t *allreduce = nd->straight_max[VC_PHASE_ALLREDUCE];
     if (nd->n > 2 && allreduce[1] > VC_FLAT_BYTES / (nd->n - 1))
         allreduce[1] = VC_FLAT_BYTES / (nd->n - 1);
-    ptrdiff_t *bcast = nd->straight_max[VC_NODE_BCAST];
+    ptrdiff_t *bcast = nd->straight_max[VC_PHASE_BCAST];
     for (int i = 0; nd->cma_pids && i < 2; i++)
         if (bcast[i] >= (ptrdiff_t)nd->cma_min)
             bcast[i] = (ptrdiff_t)nd->cma_min - 1;

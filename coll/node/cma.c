@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Node primitives by single copy: everybody publishes where its data is, reads what it needs straight from
- * the others' memory, and says so; the owners return when their data is no longer needed. Reductions share
- * the work: every rank reduces a slice, and writes it to the root (reduce) or lets the others read it
- * (allreduce; the two ranks of a pair write, which spares a meeting). Three slots of the tiny ring:
- * addresses, reduced slices (allreduce of more than two), "I am through".
+ * Node phases by single copy (cross memory attach). Every rank publishes where its data is, reads what it
+ * needs from the others' memory, and publishes that it has; it returns when the others no longer need its
+ * data. Every rank reduces a slice of a reduction, and writes it to the root (reduce) or lets the others read
+ * it (allreduce). In an allreduce of two ranks each writes its slice to the other, which saves a meeting. An
+ * operation takes three slots of the tiny ring: for the address, for "my slice is reduced" (allreduce of more
+ * than two), and for "I have read".
  */
-#include "coll/node/node_impl.h"
+#include "coll/node/impl.h"
 #include "transport/shm/shm_chan.h"
 
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
@@ -14,29 +15,30 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
     if (!nd->cma_pids || c->alg == VC_NODE_SLOTS || c->len == 0)
         return false;
     switch (c->kind) {
-    case VC_NODE_BCAST:
+    case VC_PHASE_BCAST:
         return c->alg == VC_NODE_CMA || c->len >= nd->cma_min;
-    case VC_NODE_REDUCE:
-    case VC_NODE_ALLREDUCE: /* kernels of users may not write over their left operand, which happens here */
+    case VC_PHASE_REDUCE:
+    case VC_PHASE_ALLREDUCE: /* operators of users may not write over their left operand, which happens here
+                              */
         return c->alg == VC_NODE_CMA && !c->op->ctx && c->op->esize <= VC_CMA_BLOCK;
-    case VC_NODE_ALLGATHER:
-    case VC_NODE_ALLTOALL:
-        /* The others' src is read while one's own dst is written: they must not overlap (but for the own
-         * block of an allgather in its place). Only who knows that asks for it by name. */
+    case VC_PHASE_ALLGATHER:
+    case VC_PHASE_ALLTOALL:
+        /* The others' src is read while this rank's dst is written, so the two must not overlap, but for the
+         * own block of an allgather in its place. A caller that knows this asks for VC_NODE_CMA. */
         return c->alg == VC_NODE_CMA;
     default:
         return false;
     }
 }
 
-/* Root and reader of a pair share the work of a large bcast: each moves one half across. */
-static bool cooperative(const struct vc_node *nd, const struct vc_node_call *c)
+/* Whether root and reader share a broadcast: each of the two copies one half. */
+static bool shares_copy(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return c->kind == VC_NODE_BCAST && nd->n == 2 && nd->own_cpus;
+    return c->kind == VC_PHASE_BCAST && nd->n == 2 && nd->own_cpus;
 }
 
-/* Copies what this rank wants of rank r's data. */
-static int fetch(struct vc_node *nd, struct vc_node_call *c, int r, const struct vc_cma_address *a)
+/* Copies what this rank gets of rank r's data. */
+static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const struct vc_cma_address *a)
 {
     char *dst = c->dst;
     pid_t pid = nd->cma_pids[r];
@@ -44,13 +46,13 @@ static int fetch(struct vc_node *nd, struct vc_node_call *c, int r, const struct
     if (a->len != c->len)
         return vc_lengths_differ(nd, c, r, a->len);
     switch (c->kind) {
-    case VC_NODE_BCAST:
-        if (!cooperative(nd, c))
+    case VC_PHASE_BCAST:
+        if (!shares_copy(nd, c))
             return vc_cma_read(pid, dst, a->dst, c->len);
         if (nd->me == c->root)
             return vc_cma_write(pid, dst, a->dst, half);
         return vc_cma_read(pid, dst + half, a->dst + half, c->len - half);
-    case VC_NODE_ALLGATHER:
+    case VC_PHASE_ALLGATHER:
         return vc_cma_read(pid, dst + (size_t)r * c->len, a->src, c->len);
     default:
         return vc_cma_read(pid, dst + (size_t)r * c->len, a->src + (size_t)nd->me * c->len, c->len);
@@ -64,19 +66,19 @@ static struct vc_cma_address address_of(struct vc_node *nd, uint64_t g, int r)
     return a;
 }
 
-/* Waits, so to speak: true when everybody has published slot g. */
-static bool everybody(struct vc_node *nd, struct vc_node_call *c, uint64_t g, int *whom)
+/* Whether all other ranks have published slot g; if not, *whom is the rank to wait for. */
+static bool all_published(struct vc_node *nd, struct vc_node_call *c, uint64_t g, int *whom)
 {
     for (; c->st.rd_next < nd->n; c->st.rd_next++)
         if (c->st.rd_next != nd->me && !vc_ready(&nd->tiny, c->st.rd_next, g)) {
-            *whom = vc_blame(nd, &nd->tiny, c->st.rd_next, g);
+            *whom = vc_slowest(nd, &nd->tiny, c->st.rd_next, g);
             return false;
         }
     c->st.rd_next = 0;
     return true;
 }
 
-/* Everybody's vector must be as long as this rank's. */
+/* All ranks' vectors must be as long as this rank's. */
 static int check_lengths(struct vc_node *nd, const struct vc_node_call *c, uint64_t g)
 {
     for (int r = 0; r < nd->n; r++) {
@@ -87,18 +89,18 @@ static int check_lengths(struct vc_node *nd, const struct vc_node_call *c, uint6
     return VC_OK;
 }
 
-/* Has rank r said where its data is? */
+/* Has rank r published where its data is? */
 static bool has_posted(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t g)
 {
-    return c->kind == VC_NODE_BCAST ? vc_bcast_fits(&nd->tiny, c, r, g) : vc_ready(&nd->tiny, r, g);
+    return c->kind == VC_PHASE_BCAST ? vc_bcast_fits(&nd->tiny, c, r, g) : vc_ready(&nd->tiny, r, g);
 }
 
 /* The part of a vector that this rank reduces, [*at, *end). */
 static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, size_t *at, size_t *end)
 {
     size_t esize = c->op->esize;
-    if (c->kind == VC_NODE_REDUCE && nd->n == 2) {
-        /* The other one has to write its part across besides: the root takes more. */
+    if (c->kind == VC_PHASE_REDUCE && nd->n == 2) {
+        /* The other rank also writes its part to the root, so the root reduces more. */
         size_t unit = esize * VC_CACHELINE, most = c->len / 5 * 3 / unit * unit;
         *at = nd->me == c->root ? 0 : most;
         *end = nd->me == c->root ? most : c->len;
@@ -111,13 +113,14 @@ static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, si
 /* Whether rank r ends with the result. */
 static bool receives(const struct vc_node_call *c, int r)
 {
-    return c->kind == VC_NODE_ALLREDUCE || r == c->root;
+    return c->kind == VC_PHASE_ALLREDUCE || r == c->root;
 }
 
 /*
- * Two ranks: the other's operand is read to where the result goes and the own one added there, which touches
- * one line less per line than going by a buffer; the result is then still in this core's cache to be written
- * across. In place, and where the result is not for this rank, it does go by a buffer.
+ * A reduction of two ranks. The other's operand is read to where the result goes, and this rank's is added
+ * there, which touches one line less per line than a buffer would. The result is then still in this core's
+ * cache when it is written to the other rank. In place, and where this rank gets no result, a buffer is
+ * needed.
  */
 static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c)
 {
@@ -142,7 +145,7 @@ static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c)
     return VC_OK;
 }
 
-/* Reduces this rank's slice, in blocks, descending as node_slots.c does, into dst or the root's. */
+/* Reduces this rank's slice, in blocks, descending as slots.c does, into dst or the root's. */
 static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
 {
     const struct vc_redop *op = c->op;
@@ -180,7 +183,7 @@ static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
     return VC_OK;
 }
 
-static int fetch_slice(struct vc_node *nd, struct vc_node_call *c, int r)
+static int copy_slice_from(struct vc_node *nd, struct vc_node_call *c, int r)
 {
     size_t lo = vc_slice(c->len, c->op->esize, nd->n, r), hi = vc_slice(c->len, c->op->esize, nd->n, r + 1);
     if (hi == lo)
@@ -195,10 +198,10 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     struct vc_node_state *st = &c->st;
     struct vc_node_ring *ring = &nd->tiny;
     uint64_t g = st->base;
-    bool coop = cooperative(nd, c), all = c->kind != VC_NODE_BCAST || coop;
+    bool coop = shares_copy(nd, c), all = c->kind != VC_PHASE_BCAST || coop;
     bool speaks = all || nd->me == c->root, reads = all || nd->me != c->root;
-    bool reduce = c->kind == VC_NODE_ALLREDUCE || c->kind == VC_NODE_REDUCE;
-    bool fetches = c->kind == VC_NODE_ALLREDUCE && nd->n > 2; /* the others' slices of the result */
+    bool reduce = c->kind == VC_PHASE_ALLREDUCE || c->kind == VC_PHASE_REDUCE;
+    bool fetches = c->kind == VC_PHASE_ALLREDUCE && nd->n > 2; /* the others' slices of the result */
 
     if (st->phase == POST) {
         if (!vc_may_write(nd, ring, g + 2, whom))
@@ -206,12 +209,12 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         if (speaks) {
             struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst, c->len};
             memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
-            vc_publish_as(nd, ring, g, c->kind == VC_NODE_BCAST ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
+            vc_publish_as(nd, ring, g, c->kind == VC_PHASE_BCAST ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
         }
-        if (c->kind == VC_NODE_ALLGATHER || c->kind == VC_NODE_ALLTOALL) { /* the own block */
+        if (c->kind == VC_PHASE_ALLGATHER || c->kind == VC_PHASE_ALLTOALL) { /* the own block */
             char *to = (char *)c->dst + (size_t)nd->me * c->len;
             const char *from =
-                (const char *)c->src + (c->kind == VC_NODE_ALLTOALL ? (size_t)nd->me * c->len : 0);
+                (const char *)c->src + (c->kind == VC_PHASE_ALLTOALL ? (size_t)nd->me * c->len : 0);
             if (to != from)
                 memcpy(to, from, c->len);
         }
@@ -219,7 +222,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         st->rd_next = reduce ? 0 : 1;
     }
     if (st->phase == REDUCE) {
-        if (!everybody(nd, c, g, whom))
+        if (!all_published(nd, c, g, whom))
             return 0;
         int err = check_lengths(nd, c, g);
         if (err == VC_OK)
@@ -236,11 +239,11 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         for (; reads && st->rd_next < nd->n; st->rd_next++) {
             int r = all ? (nd->me + st->rd_next) % nd->n : c->root;
             if (reduce ? !vc_ready(ring, r, slot) : !has_posted(nd, c, r, slot)) {
-                *whom = all ? vc_blame(nd, ring, r, slot) : r;
+                *whom = all ? vc_slowest(nd, ring, r, slot) : r;
                 return 0;
             }
             struct vc_cma_address a = address_of(nd, g, r);
-            int err = reduce ? fetch_slice(nd, c, r) : fetch(nd, c, r, &a);
+            int err = reduce ? copy_slice_from(nd, c, r) : copy_from(nd, c, r, &a);
             if (err != VC_OK)
                 return err;
             if (!all)
@@ -255,7 +258,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         st->phase = LEAVE;
     }
     if (speaks) {
-        if (!everybody(nd, c, g + 2, whom))
+        if (!all_published(nd, c, g + 2, whom))
             return 0;
         vc_learned(ring, st->base);
     }
