@@ -25,7 +25,7 @@ struct answer {
     int n;
     bool failed; /* memory */
     /* What runs in the end, and why that is not what the rows say. */
-    struct vc_alg_choice runs;
+    struct vc_choice runs;
     char instead[256];
 };
 
@@ -58,7 +58,7 @@ static void decide(struct answer *a)
 {
     const struct explain_request *r = a->r;
     const struct looked *t = taken(a);
-    const struct vc_alg_choice native = {.alg = vc_alg_find(r->call.coll, "native")};
+    const struct vc_choice native = {.alg = vc_alg_find(r->call.coll, "native")};
     struct vc_selection sel;
     memset(&sel, 0, sizeof sel);
     a->runs = t && t->row.choice.alg ? t->row.choice : native;
@@ -152,7 +152,7 @@ static void print_rows(const struct answer *a)
 
 static void print_result(const struct answer *a)
 {
-    const struct vc_alg_choice *c = &a->runs;
+    const struct vc_choice *c = &a->runs;
     char text[VC_CHOICE_TEXT];
     if (a->instead[0])
         printf("\n%s.\n", a->instead);

@@ -252,7 +252,7 @@ static int put_segment(struct compare *c, int place, struct table_difference *op
 
 static int compare_calls(struct compare *c, int place, const struct vc_selection sel[2], enum vc_coll coll)
 {
-    const struct vc_choice *a = sel[0].rule[coll], *b = sel[1].rule[coll];
+    const struct vc_select_range *a = sel[0].rule[coll], *b = sel[1].rule[coll];
     struct table_difference open[3]; /* by operators: any, others, commutative ones */
     bool is_open[3] = {false, false, false}, more = true;
     int err = VC_OK;
@@ -262,14 +262,14 @@ static int compare_calls(struct compare *c, int place, const struct vc_selection
         const struct table_difference other = {.coll = coll,
                                                .commutative = VC_NO,
                                                .bytes = {from, more ? to : UINT64_MAX},
-                                               .choice = {a->pick_noncomm, b->pick_noncomm}};
+                                               .choice = {a->noncomm, b->noncomm}};
         struct table_difference d[3] = {other, other, other};
-        d[VC_YES].choice[0] = d[VC_ANY].choice[0] = a->pick;
-        d[VC_YES].choice[1] = d[VC_ANY].choice[1] = b->pick;
+        d[VC_YES].choice[0] = d[VC_ANY].choice[0] = a->choice;
+        d[VC_YES].choice[1] = d[VC_ANY].choice[1] = b->choice;
         d[VC_YES].commutative = VC_YES;
         d[VC_ANY].commutative = VC_ANY;
-        bool together = !vc_coll_reduces(coll) || (vc_choice_same(&a->pick, &a->pick_noncomm) &&
-                                                   vc_choice_same(&b->pick, &b->pick_noncomm));
+        bool together = !vc_coll_reduces(coll) ||
+                        (vc_choice_same(&a->choice, &a->noncomm) && vc_choice_same(&b->choice, &b->noncomm));
         for (int i = 0; i < 3 && err == VC_OK; i++)
             err = put_segment(c, place, &open[i], &is_open[i], together == (i == VC_ANY) ? &d[i] : NULL);
         from = (uint64_t)to + 1;

@@ -166,7 +166,7 @@ static void warn_rounds(struct check *c)
     json_array_foreach(points, i, p)
     {
         struct vc_measured point;
-        struct vc_alg_choice choice;
+        struct vc_choice choice;
         if (!vc_measured_from_json(p, &point) ||
             vc_choice_parse(point.coll, point.choice, &choice) != VC_OK) {
             warn(c, "measured[%zu]: not a point as `vcoll tune run' writes them; it is not looked at", i);

@@ -71,7 +71,7 @@ void vc_select_explain(const struct vc_topo_key *key, const struct vc_params *pa
     static const struct vc_table forced_by = {.origin = "VCOLL_ALG"};
     static _Thread_local struct vc_row r; /* askers keep rows */
     const struct asking a = {key, call, row, arg};
-    const struct vc_alg_choice *forced = &params->alg[call->coll];
+    const struct vc_choice *forced = &params->alg[call->coll];
     if (forced->alg) {
         char buf[WHY];
         r = (struct vc_row){.coll = call->coll, .bytes = {0, UINT64_MAX}, .choice = *forced, .index = -1};

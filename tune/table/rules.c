@@ -53,7 +53,7 @@ static int read_operator(struct vc_tab *t, json_t *obj, struct rule *r)
 }
 
 /* Parameters of the algorithm, whichever collective it is for. */
-static int read_options(struct vc_tab *t, json_t *obj, struct vc_alg_choice *c)
+static int read_options(struct vc_tab *t, json_t *obj, struct vc_choice *c)
 {
     json_int_t radix = 0, leaders = 0, spin = -1;
     int channel = -1, wait = -1, err;
@@ -227,7 +227,7 @@ int vc_tab_rules(struct vc_tab *t, json_t *rules, struct vc_table *out)
     return vc_tab_check_rules(t, out);
 }
 
-void vc_choice_to_json(const struct vc_alg_choice *c, json_t *row)
+void vc_choice_to_json(const struct vc_choice *c, json_t *row)
 {
     json_object_set_new(row, "algorithm", json_string(c->alg->name));
     if (c->radix)

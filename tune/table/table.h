@@ -59,7 +59,7 @@ struct vc_row {
     struct vc_range bytes;
     enum vc_tri commutative;
     bool builtin; /**< the built-in rules decide; choice.alg is NULL */
-    struct vc_alg_choice choice;
+    struct vc_choice choice;
     int index;   /**< place in "rules", from 0 */
     bool placed; /**< the row looks at where ranks are: reductions with VCOLL_REPRODUCIBLE skip it */
 };
@@ -132,7 +132,7 @@ const char *vc_row_impossible(const struct vc_row *r);
 struct json_t *vc_model_to_json(const struct vc_model *m);
 
 /** Puts "algorithm" and what is said besides it into a row of "rules". The algorithm is not NULL. */
-void vc_choice_to_json(const struct vc_alg_choice *c, struct json_t *row);
+void vc_choice_to_json(const struct vc_choice *c, struct json_t *row);
 
 /* ---- tables as documents: rows, and the JSON they were written in, which has the measurements beside ----
  */
