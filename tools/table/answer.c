@@ -29,7 +29,7 @@ struct answer {
     char instead[256];
 };
 
-static void look(void *arg, const struct vc_table *of, const struct vc_row *row, const char *why_not)
+static void note_row(void *arg, const struct vc_table *of, const struct vc_row *row, const char *why_not)
 {
     struct answer *a = arg;
     struct looked *more = realloc(a->looked, ((size_t)a->n + 1) * sizeof *more);
@@ -54,7 +54,7 @@ static const struct looked *taken(const struct answer *a)
     return last && !last->why_not[0] ? last : NULL;
 }
 
-static void decide(struct answer *a)
+static void decide_choice(struct answer *a)
 {
     const struct explain_request *r = a->r;
     const struct looked *t = taken(a);
@@ -228,8 +228,8 @@ static int print_json(const struct answer *a, const json_t *point)
 int explain_call(const struct explain_request *r, const struct vc_topo_key *key)
 {
     struct answer a = {.r = r, .key = key};
-    vc_select_explain(key, &r->params, r->file.rows, &r->call, look, &a);
-    decide(&a);
+    vc_select_explain(key, &r->params, r->file.rows, &r->call, note_row, &a);
+    decide_choice(&a);
     const json_t *point = vc_measured_nearest(r->file.json, key, r->call.coll, r->call.bytes);
     int code = EXIT_SUCCESS;
     if (a.failed) {

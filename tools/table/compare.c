@@ -308,7 +308,7 @@ static int compare_place(struct compare *c, int place)
 /* ---- telling ---- */
 
 /* The communicators from the first to the last one; what is usual goes without saying. */
-static void where(const struct compare *c, const struct difference *f, struct vc_row_keys *k)
+static void name_places(const struct compare *c, const struct difference *f, struct vc_row_keys *k)
 {
     const struct vc_topo_key *at = &c->at[f->first];
     const struct vc_key_info *i;
@@ -376,7 +376,7 @@ int table_compare(const struct vc_table_doc file[2],
     if (c.nfound > 0)
         qsort(c.found, (size_t)c.nfound, sizeof *c.found, by_call);
     for (int i = 0; i < c.nfound && err == VC_OK; i++)
-        where(&c, &c.found[i], &c.found[i].d.where);
+        name_places(&c, &c.found[i], &c.found[i].d.where);
     for (int i = 0; i < c.nfound && err == VC_OK; i++)
         if (!is_told(&c, i))
             tell(arg, &c.found[i].d);

@@ -109,7 +109,7 @@ static void print_side(const struct point *p)
            p->m.rounds);
 }
 
-static void tell(struct merge_points *out, const struct point *kept, const struct point *other)
+static void tell_conflict(struct merge_points *out, const struct point *kept, const struct point *other)
 {
     char place[96], size[32];
     const struct vc_topo_key *at = &kept->m.at;
@@ -148,7 +148,7 @@ static void unite(const struct point *all, int n, struct merge_points *out)
             if (chosen == p && p->usual)
                 out->chosen[out->n++] = p->m;
             if (kept != p || chosen != p)
-                tell(out, kept != p ? kept : chosen, p);
+                tell_conflict(out, kept != p ? kept : chosen, p);
         }
     }
 }

@@ -73,7 +73,7 @@ struct adding {
     int n;
 };
 
-static void add(struct adding *a, struct vc_choice c)
+static void add_candidate(struct adding *a, struct vc_choice c)
 {
     /* How to wait, and over what, is not what is asked here: as selected. */
     if (c.alg->kind != VC_ALG_NATIVE)
@@ -91,15 +91,15 @@ int vc_online_candidates(const struct vc_topo_key *key, const struct vc_choice *
     out[0] = *selected;
     const struct vc_alg *const *algs = vc_alg_list(call->coll);
     for (int i = 0; algs[i]; i++)
-        add(&a, (struct vc_choice){.alg = algs[i]});
+        add_candidate(&a, (struct vc_choice){.alg = algs[i]});
     /* Variants where there is room. */
     for (int i = 0; algs[i]; i++) {
         if (algs[i]->params & VC_PARAM_RADIX)
-            add(&a, (struct vc_choice){.alg = algs[i], .radix = 4});
+            add_candidate(&a, (struct vc_choice){.alg = algs[i], .radix = 4});
         if ((algs[i]->params & VC_PARAM_LEADERS) && key->max_ppn > 2)
-            add(&a, (struct vc_choice){.alg = algs[i], .leaders = 2});
+            add_candidate(&a, (struct vc_choice){.alg = algs[i], .leaders = 2});
         if ((algs[i]->params & VC_PARAM_SEGMENT) && call->bytes >= (size_t)128 << 10)
-            add(&a, (struct vc_choice){.alg = algs[i], .segment = (size_t)64 << 10});
+            add_candidate(&a, (struct vc_choice){.alg = algs[i], .segment = (size_t)64 << 10});
     }
     return a.n;
 }

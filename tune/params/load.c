@@ -43,7 +43,7 @@ static void set_error(struct vc_param_report *r, const char *fmt, ...)
     va_end(ap);
 }
 
-static int find(const struct loading *l, const char *name, size_t len)
+static int find_def(const struct loading *l, const char *name, size_t len)
 {
     for (int i = 0; i < l->n; i++)
         if (strlen(l->defs[i].name) == len && memcmp(l->defs[i].name, name, len) == 0)
@@ -52,8 +52,8 @@ static int find(const struct loading *l, const char *name, size_t len)
 }
 
 /* Adds a whole line, or nothing: what does not fit is not worth half a sentence. */
-static void warn(struct loading *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void warn(struct loading *l, const char *fmt, ...)
+static void add_warning(struct loading *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void add_warning(struct loading *l, const char *fmt, ...)
 {
     char *w = l->report->warnings, line[256];
     size_t room = sizeof l->report->warnings, used = strlen(w);
@@ -77,13 +77,13 @@ static void warn_unknown(struct loading *l, const char *where, const char *name,
         snprintf(l->first_unknown, sizeof l->first_unknown, "%sunknown setting %s%s, did you mean %s%s?",
                  where, PREFIX, word, PREFIX, nearest);
     l->unknown = true;
-    warn(l, "%sunknown setting %s%s, did you mean %s%s?\n", where, PREFIX, word, PREFIX, nearest);
+    add_warning(l, "%sunknown setting %s%s, did you mean %s%s?\n", where, PREFIX, word, PREFIX, nearest);
 }
 
 static void set_source(struct loading *l, enum vc_param_origin origin, const char *where, const char *name,
-                 size_t name_len, const char *value)
+                       size_t name_len, const char *value)
 {
-    int i = find(l, name, name_len);
+    int i = find_def(l, name, name_len);
     if (i < 0) {
         warn_unknown(l, where, name, name_len);
         return;
@@ -150,10 +150,10 @@ static void read_file(struct loading *l, enum vc_param_origin origin, const char
 /* Whether a setting of the environment is one that a process with its user's rights alone may have. */
 static bool is_trusted(struct loading *l, const char *name, size_t len)
 {
-    int i = find(l, name, len);
+    int i = find_def(l, name, len);
     if (i < 0 || !vc_param_names_file(&l->defs[i]))
         return true;
-    warn(
+    add_warning(
         l,
         "%s%s is ignored: this program has rights that its user has not (AT_SECURE), so no variable may name "
         "a file\n",

@@ -48,7 +48,7 @@ static const char *why_not(const struct asking *a, const struct vc_row *r, char 
 }
 
 /* True when a row was taken. */
-static bool walk(const struct asking *a, const struct vc_table *t)
+static bool walk_rows(const struct asking *a, const struct vc_table *t)
 {
     char buf[WHY];
     for (int i = 0; i < t->nrows; i++) {
@@ -81,6 +81,6 @@ void vc_select_explain(const struct vc_topo_key *key, const struct vc_params *pa
         if (!why)
             return;
     }
-    if (!table || !walk(&a, table))
-        walk(&a, vc_table_builtin());
+    if (!table || !walk_rows(&a, table))
+        walk_rows(&a, vc_table_builtin());
 }

@@ -145,7 +145,7 @@ static bool collect(struct rows *rows, const struct vc_table *t, const struct vc
     return true;
 }
 
-static const struct vc_choice *find(const struct rows *rows, size_t bytes, bool commutative)
+static const struct vc_choice *find_choice(const struct rows *rows, size_t bytes, bool commutative)
 {
     for (int i = 0; i < rows->n; i++) {
         const struct row *r = &rows->row[i];
@@ -180,7 +180,7 @@ struct block {
     int n, room;
 };
 
-static bool same(const struct vc_select_range *a, const struct vc_select_range *b)
+static bool same_range(const struct vc_select_range *a, const struct vc_select_range *b)
 {
     return vc_choice_same(&a->choice, &b->choice) && vc_choice_same(&a->noncomm, &b->noncomm);
 }
@@ -188,7 +188,7 @@ static bool same(const struct vc_select_range *a, const struct vc_select_range *
 /* Appends, or extends the last one where that says the same; `first`: of the collective. */
 static bool append_range(struct block *b, int first, const struct vc_select_range *c)
 {
-    if (b->n > first && same(&b->c[b->n - 1], c)) {
+    if (b->n > first && same_range(&b->c[b->n - 1], c)) {
         b->c[b->n - 1].max_bytes = c->max_bytes;
         return true;
     }
@@ -211,8 +211,8 @@ static bool resolve(struct block *b, const struct rows *rows, enum vc_coll coll,
     int first = b->n;
     for (size_t at = 0;;) {
         struct vc_select_range c = {.max_bytes = next_border(rows, at), .choice = native, .noncomm = native};
-        const struct vc_choice *yes = forced ? forced : find(rows, at, true);
-        const struct vc_choice *no = forced_noncomm ? forced_noncomm : find(rows, at, false);
+        const struct vc_choice *yes = forced ? forced : find_choice(rows, at, true);
+        const struct vc_choice *no = forced_noncomm ? forced_noncomm : find_choice(rows, at, false);
         if (yes)
             c.choice = *yes;
         if (no)

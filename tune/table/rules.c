@@ -47,7 +47,7 @@ static int read_operator(struct vc_tab *t, json_t *obj, struct rule *r)
     for (int c = 0; c < VC_COLL_ACCELERATED; c++)
         reduces |= (r->colls & 1u << c) && vc_coll_reduces((enum vc_coll)c);
     if (!reduces)
-        return vc_tab_fail_key(t, "operator", "only reduce and allreduce have an operator");
+        return vc_tab_fail_key(t, "operator", "only reductions have an operator");
     r->row.commutative = word == 0 ? VC_YES : VC_NO;
     return VC_OK;
 }
@@ -134,7 +134,7 @@ static int find_algorithm(struct vc_tab *t, json_t *obj, const struct rule *r, e
 
 /* ---- rows of the table ---- */
 
-static int append(struct vc_table *out, int *room, const struct vc_row *row)
+static int append_row(struct vc_table *out, int *room, const struct vc_row *row)
 {
     if (out->nrows == *room) {
         int more = *room ? 2 * *room : 64;
@@ -149,8 +149,8 @@ static int append(struct vc_table *out, int *room, const struct vc_row *row)
 }
 
 /* The row for one collective; *why_not: no call of this one can match and use it. */
-static int add(struct vc_tab *t, json_t *obj, const struct rule *r, unsigned coll, struct vc_table *out,
-               int *room, const char **why_not)
+static int add_row(struct vc_tab *t, json_t *obj, const struct rule *r, unsigned coll, struct vc_table *out,
+                   int *room, const char **why_not)
 {
     struct vc_row row = r->row;
     row.coll = (enum vc_coll)coll;
@@ -163,7 +163,7 @@ static int add(struct vc_tab *t, json_t *obj, const struct rule *r, unsigned col
     const char *why = vc_row_impossible(&row);
     if (why && !*why_not)
         *why_not = why;
-    return why ? VC_OK : append(out, room, &row);
+    return why ? VC_OK : append_row(out, room, &row);
 }
 
 /* Tells which algorithms of the row's first collective its keys leave. */
@@ -188,7 +188,7 @@ static int add_all(struct vc_tab *t, json_t *obj, const struct rule *r, struct v
     const char *why_not = NULL;
     int before = out->nrows;
     for (unsigned c = 0; c < VC_COLL_ACCELERATED; c++) {
-        int err = r->colls >> c & 1 ? add(t, obj, r, c, out, room, &why_not) : VC_OK;
+        int err = r->colls >> c & 1 ? add_row(t, obj, r, c, out, room, &why_not) : VC_OK;
         if (err != VC_OK)
             return err;
     }

@@ -120,6 +120,9 @@ const struct vc_device_row *vc_table_device(const struct vc_table *t, const stru
 bool vc_row_hides(const struct vc_row *a, const struct vc_row *b);
 /** The same keys, and sizes that overlap in part: a table has no such rows. */
 bool vc_row_overlaps(const struct vc_row *a, const struct vc_row *b);
+/** The restrictions (enum vc_restriction) for which the row's algorithm refuses some of the calls that match,
+ * as far as the keys tell: it passes them on. */
+unsigned vc_row_passes_on(const struct vc_row *r);
 /** NULL, or why no call that the row matches can run its algorithm. Static storage. */
 const char *vc_row_impossible(const struct vc_row *r);
 
