@@ -145,7 +145,7 @@ static void passed_over(void **state)
          "native");
     assert_string_equal(choice_of(VC_ALLREDUCE, 8, true), "ring");
     assert_string_equal(choice_of(VC_ALLREDUCE, 8, false), "native"); /* needs a commutative operator */
-    assert_string_equal(chosen(VC_BCAST, 8), "native");            /* two nodes */
+    assert_string_equal(chosen(VC_BCAST, 8), "native");               /* two nodes */
     assert_string_equal(chosen(VC_ALLTOALL, 8), "pairwise:channel=verbs");
     key.have_verbs = false;
     assert_string_equal(chosen(VC_ALLTOALL, 8), "bruck:channel=mpi");

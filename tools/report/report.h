@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * `vcoll report`: a tuned table as one HTML page. Formats of what it reads: tune/search/search.h. One file per
- * concern:
+ * `vcoll report`: a tuned table as one HTML page. Formats of what it reads: tune/search/search.h. One file
+ * per concern:
  * - report.c: the command line, reading and writing files
  * - report_load.c, report_cands.c, report_moder.c: JSON into the structures below
  * - report_sum.c: averages, warnings

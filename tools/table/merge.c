@@ -333,7 +333,7 @@ static void merge_provenance(struct merge *m)
                                   command, "sources", sources));
 }
 
-/* The model is that of the machine that was measured last; so is whatever else there may be. */
+/* The model is the last table's; other members are the first table's that has them. */
 static void merge_rest(struct merge *m)
 {
     int models = 0;
@@ -369,7 +369,7 @@ static int merge_tables(struct merge *m)
 
 /* ---- the whole ---- */
 
-/* What is written must be what will be read, and say of each point what was chosen for it. */
+/* The text must be a valid table, and each point must get what was chosen for it. */
 static int check_text(const char *text, const struct merge_points *points)
 {
     struct vc_table *t = NULL;

@@ -75,7 +75,7 @@ struct adding {
 
 static void add_candidate(struct adding *a, struct vc_choice c)
 {
-    /* How to wait, and over what, is not what is asked here: as selected. */
+    /* Channel and way to wait are not compared here: they stay as selected. */
     if (c.alg->kind != VC_ALG_NATIVE)
         c.policy = a->out[0].policy;
     if (c.alg->kind == VC_ALG_PLAN)

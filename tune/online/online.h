@@ -22,7 +22,7 @@ struct vc_online_step {
         verdict; /**< before the call: reduce vc_online_scores() with MAX and hand it to vc_online_decide() */
     bool selected; /**< the choice is what the selection says */
     int slot;      /**< of the collective and size class */
-    int cand;      /**< within the slot: whom a trial is for, -1 */
+    int cand;      /**< the candidate of the slot that is tried; -1: none */
     int sample;    /**< the trial's place among the candidate's */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where the values come from: files, then the environment; and the names nobody knows. */
+/* Reads values from files, then from the environment; tells of names that no setting has. */
 #include "tune/params/internal.h"
 
 #include <ctype.h>

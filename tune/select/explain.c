@@ -11,7 +11,7 @@ enum { WHY = 200 };
 
 static const char handed_on[] = "the row hands the call to the built-in rules";
 
-/* An asker, and the call it asks for. */
+/* A call, and who is told of each row. */
 struct asking {
     const struct vc_topo_key *key;
     const struct vc_select_call *call;
@@ -69,7 +69,7 @@ void vc_select_explain(const struct vc_topo_key *key, const struct vc_params *pa
                        void *arg)
 {
     static const struct vc_table forced_by = {.origin = "VCOLL_ALG"};
-    static _Thread_local struct vc_row r; /* askers keep rows */
+    static _Thread_local struct vc_row r; /* callers keep rows */
     const struct asking a = {key, call, row, arg};
     const struct vc_choice *forced = &params->alg[call->coll];
     if (forced->alg) {

@@ -38,7 +38,7 @@ void vc_select_free(struct vc_selection *sel);
 int vc_select_force(struct vc_selection *sel, const struct vc_topo_key *key, enum vc_coll coll,
                     const struct vc_choice *choice);
 
-/** A call for which somebody asks why. */
+/** A call, as far as selection looks at it. */
 struct vc_select_call {
     enum vc_coll coll;
     size_t bytes, esize;

@@ -98,7 +98,7 @@ static int read_rule(struct vc_tab *t, json_t *obj, struct rule *r)
     return VC_OK;
 }
 
-/* Whether the algorithm takes what the row says of it. */
+/* Fails if the row has a parameter that the algorithm does not take. */
 static int check_options(struct vc_tab *t, json_t *obj, const struct vc_alg *alg)
 {
     unsigned takes = alg ? vc_choice_options(alg) : 0;

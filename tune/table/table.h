@@ -7,37 +7,21 @@
  *
  * {
  *   "vcoll_table": 1,
- *   "checksum": "fnv1a64:0123456789abcdef",      optional; over vc_table_canonical()
- *   "provenance": {...},                         free
- *   "model": {...},                              tune/model/model.h
+ *   "checksum": "fnv1a64:0123456789abcdef",  optional; over vc_table_canonical()
+ *   "provenance": {...},                     free
+ *   "model": {...},                          tune/model/model.h
  *   "rules": [
- *     {"collective": "allreduce",                or a list; keys that are absent match everything
- *      "ranks": 4, "nodes": [2, null], "ppn": [1, 8],       number or [min, max], null: open
- *      "bytes": ["0", "64k"],                    both ends included; numbers or sizes
- *      "operator": "commutative" | "other",
- *      "platform": "native" | "software" | "passthrough" | "sriov-vf",
- *      "device": "rxe",                          model of the RDMA device, as `vcoll info` names it
- *      "network": "verbs" | "mpi",               what messages between nodes go over
- *      "crowded": true,                          more ranks than CPUs on some node
- *      "bulk_slots": false,                      whether the node's memory has them
- *      "algorithm": "two_level", "radix": 4, "segment": "64k", "leaders": 2,
- *      "channel": "verbs" | "mpi", "wait": "hybrid", "spin_us": 40,
- *      "measured": {...}},                       free
- *     {"algorithm": "builtin"}                   required last row: no keys; "native" or "builtin"
+ *     {keys (vc_key_info[]), how a call runs (vc_choice_to_json()), "measured": {...} (free)}, ...
+ *     {"algorithm": "builtin"}               the last row is required and has no keys; "native" or "builtin"
  *   ],
- *   "devices": [
- *     {"nodes":, "ranks":, "ppn":, "platform":, "device":, "crowded":
- *      "cq_moderation": {"latency": [count, usecs], "bulk": [count, usecs]},
- *      "coalescing": {"rx-usecs": 0, "adaptive-rx": false}, "measured": {...}}
- *   ],
- *   "measured": [...], "moderation": [...]       tune/search/search.h; not looked at at run time
+ *   "devices": [{keys, "cq_moderation": {"latency": [count, usecs], "bulk": [count, usecs]},
+ *                "coalescing": {"rx-usecs": 0, "adaptive-rx": false}, "measured": {...}}, ...],
+ *   "measured": [...], "moderation": [...]   tune/search/search.h; calls do not look at them
  * }
  *
- * First match wins. A row whose algorithm cannot run on the communicator, or refuses the operator, is passed
- * over. "builtin" hands the call to the built-in rules. Errors of a table: broken JSON, duplicate keys,
- * unknown keys and names, wrong types, empty ranges, an algorithm that no call the row matches could use, a
- * row that can never match because an earlier one (that never passes) covers it, rows of otherwise equal keys
- * whose byte ranges overlap in part, no default row, a wrong checksum, more than VC_TABLE_MAX bytes.
+ * The first row that matches decides. A row is passed over if its algorithm cannot run on the communicator or
+ * refuses the operator. "builtin" leaves the call to the built-in rules. docs/tables.md lists what is a
+ * mistake.
  */
 #ifndef VC_TUNE_TABLE_TABLE_H
 #define VC_TUNE_TABLE_TABLE_H
@@ -156,7 +140,7 @@ void vc_table_doc_close(struct vc_table_doc *d);
 /** Puts the checksum in, and writes the table: members on lines of their own, lists with one element a line.
  * malloc()ed; NULL without memory. */
 char *vc_table_text(struct json_t *table);
-/** Writes a text beside `path` and puts it in place in one step, so that nobody ever reads half a table;
+/** Writes a text beside `path` and puts it in place in one step, so that no process ever reads half a table;
  * without `force` only where there is none. VC_OK, VC_ERR_SYS, VC_ERR_NOMEM; after an error `path` is what it
  * was. */
 int vc_table_save(const char *text, const char *path, bool force);
