@@ -104,7 +104,7 @@ static void agree(struct learner *l, MPI_Comm comm)
     vc_online_verdict_took(l->state, l->step.slot, took);
 }
 
-const struct vc_alg_choice *vc_online_choose(struct vc_comm *c, struct vc_call *k, bool commutative)
+const struct vc_choice *vc_online_choose(struct vc_comm *c, struct vc_call *k, bool commutative)
 {
     struct vc_team *t = c->team;
     if (!t->online)
@@ -117,11 +117,11 @@ const struct vc_alg_choice *vc_online_choose(struct vc_comm *c, struct vc_call *
     if (l->step.verdict)
         agree(l, k->comm);
     l->stepped = true;
-    return l->step.selected ? NULL : &l->step.pick;
+    return l->step.selected ? NULL : &l->step.choice;
 }
 
 /* Where the pick refuses the shape, or has no channel, something else runs. */
-static bool ran(const struct vc_call *k, const struct vc_alg_choice *pick)
+static bool ran(const struct vc_call *k, const struct vc_choice *pick)
 {
     return pick->alg->kind == VC_ALG_NATIVE ? k->alg == NULL : k->alg == pick->alg;
 }
@@ -132,7 +132,7 @@ void vc_online_done(struct vc_comm *c, struct vc_call *k, uint64_t ns)
     if (!l || !l->stepped)
         return;
     l->stepped = false;
-    if (l->step.other && !ran(k, &l->step.pick))
+    if (l->step.other && !ran(k, &l->step.choice))
         vc_online_refused(l->state, &l->step);
     else if (l->step.trial)
         vc_online_time(l->state, &l->step, (double)ns * 1e-9);

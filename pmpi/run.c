@@ -31,7 +31,7 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err)
 }
 
 /* Makes `pick` how the call runs; how->alg stays NULL, and k->why says why, when native does. */
-static int take(struct vc_comm *c, struct vc_call *k, const struct vc_alg_choice *pick, size_t esize,
+static int take(struct vc_comm *c, struct vc_call *k, const struct vc_choice *pick, size_t esize,
                 bool commutative, struct vc_how *how)
 {
     k->via = VC_VIA_SHM;
@@ -63,15 +63,14 @@ static int take(struct vc_comm *c, struct vc_call *k, const struct vc_alg_choice
     return VC_OK;
 }
 
-static const struct vc_alg_choice *picked(struct vc_comm *c, struct vc_call *k, bool commutative)
+static const struct vc_choice *picked(struct vc_comm *c, struct vc_call *k, bool commutative)
 {
-    const struct vc_alg_choice *pick =
-        c->phase == VC_COMM_LEARNING ? vc_online_choose(c, k, commutative) : NULL;
+    const struct vc_choice *pick = c->phase == VC_COMM_LEARNING ? vc_online_choose(c, k, commutative) : NULL;
     return pick ? pick : vc_select(&c->team->sel, k->coll, k->bytes, commutative);
 }
 
 /* Whether the lane of a plan is still to be opened, collectively. */
-static bool lane_is_new(const struct vc_team *t, const struct vc_alg_choice *pick)
+static bool lane_is_new(const struct vc_team *t, const struct vc_choice *pick)
 {
     return pick->alg->kind == VC_ALG_PLAN && !t->lane_of[pick->channel]->tried;
 }
@@ -80,7 +79,7 @@ static bool lane_is_new(const struct vc_team *t, const struct vc_alg_choice *pic
 static int take_spare(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative,
                       struct vc_how *how)
 {
-    const struct vc_alg_choice *spare = &c->team->sel.spare[k->coll];
+    const struct vc_choice *spare = &c->team->sel.spare[k->coll];
     int err = VC_OK;
     if (spare->alg && lane_is_new(c->team, spare))
         err = vc_team_open(c->team, k->comm, spare->channel);
@@ -98,7 +97,7 @@ int vc_choose_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool comm
         return c->team ? vc_fail(VC_ERR_UNSUPPORTED, "an earlier collective on this communicator failed")
                        : VC_ERR_MPI; /* the text is that of the set-up */
     struct vc_team *t = c->team;
-    const struct vc_alg_choice *pick = picked(c, k, commutative);
+    const struct vc_choice *pick = picked(c, k, commutative);
     int err = VC_OK;
     if (VC_UNLIKELY(lane_is_new(t, pick))) {
         unsigned selections = t->selections;

@@ -11,10 +11,9 @@
 
 /** How a call will be run. */
 struct vc_how {
-    const struct vc_alg *alg; /**< NULL: natively */
-    struct vc_exec *exec;     /**< plans */
-    const struct vc_alg_choice
-        *pick; /**< where alg is not NULL: what was chosen; valid while the call runs */
+    const struct vc_alg *alg;     /**< NULL: natively */
+    struct vc_exec *exec;         /**< plans */
+    const struct vc_choice *pick; /**< where alg is not NULL: what was chosen; valid while the call runs */
 };
 
 /** What is run, in packed buffers. */
@@ -64,7 +63,7 @@ static inline int vc_choose(struct vc_comm *c, struct vc_call *k, size_t esize, 
     how->alg = NULL;
     how->exec = NULL;
     if (VC_LIKELY(c->phase == VC_COMM_ACTIVE)) {
-        const struct vc_alg_choice *pick = vc_select(&c->team->sel, k->coll, k->bytes, commutative);
+        const struct vc_choice *pick = vc_select(&c->team->sel, k->coll, k->bytes, commutative);
         const struct vc_alg *alg = pick->alg;
         if (VC_LIKELY(alg->kind == VC_ALG_NODE)) {
             k->alg = how->alg = alg;

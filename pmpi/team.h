@@ -82,9 +82,9 @@ struct vc_team {
     /* choice and plans */
     struct vc_topo_key key;
     struct vc_selection sel;
-    unsigned selections;                             /**< how often it was made */
-    struct vc_alg_choice force[VC_COLL_ACCELERATED]; /**< vcoll_comm_force(); alg NULL: none */
-    void *online;                                    /**< online.h's */
+    unsigned selections;                         /**< how often it was made */
+    struct vc_choice force[VC_COLL_ACCELERATED]; /**< vcoll_comm_force(); alg NULL: none */
+    void *online;                                /**< online.h's */
     struct vc_plan_slot plan[VC_TEAM_PLANS];
     uint64_t plan_clock;
     size_t plan_tmp;

@@ -42,7 +42,7 @@ struct vc_params {
     bool disable;   /**< VCOLL_DISABLE */
     bool strict;    /**< VCOLL_STRICT */
     unsigned colls; /**< VCOLL_COLLS: bit per enum vc_coll that is taken over (accelerated) */
-    struct vc_alg_choice alg[VC_COLL_ACCELERATED]; /**< VCOLL_ALG, "allreduce=ring,bcast=chain:segment=64k" */
+    struct vc_choice alg[VC_COLL_ACCELERATED]; /**< VCOLL_ALG, "allreduce=ring,bcast=chain:segment=64k" */
     unsigned channels;        /**< VCOLL_CHANNELS, of enum vc_chan_mask, default shm,verbs,mpi */
     enum vc_wait_mode wait;   /**< VCOLL_WAIT */
     uint64_t spin_us;         /**< VCOLL_SPIN_US */
