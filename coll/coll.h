@@ -3,27 +3,14 @@
 #ifndef VC_COLL_COLL_H
 #define VC_COLL_COLL_H
 
-/** The 17 blocking collectives of MPI-3.1. The first VC_COLL_ACCELERATED have algorithms; the rest pass
- * through. */
+/** The rows of coll.list. The first VC_COLL_ACCELERATED have algorithms; the rest run the underlying MPI's.
+ */
 enum vc_coll {
-    VC_BARRIER,
-    VC_BCAST,
-    VC_REDUCE,
-    VC_ALLREDUCE,
-    VC_ALLGATHER,
-    VC_ALLTOALL,
-    VC_COLL_ACCELERATED,
-    VC_GATHER = VC_COLL_ACCELERATED,
-    VC_GATHERV,
-    VC_SCATTER,
-    VC_SCATTERV,
-    VC_ALLGATHERV,
-    VC_ALLTOALLV,
-    VC_ALLTOALLW,
-    VC_REDUCE_SCATTER,
-    VC_REDUCE_SCATTER_BLOCK,
-    VC_SCAN,
-    VC_EXSCAN,
+#define VC_COLL_ROW(coll, ...) coll,
+#define VC_COLL_PASSED         VC_COLL_ACCELERATED, VC_COLL_LAST_ACCELERATED = VC_COLL_ACCELERATED - 1,
+#include "coll/coll.list"
+#undef VC_COLL_ROW
+#undef VC_COLL_PASSED
     VC_COLL_COUNT
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What each collective is, once: parsers, plans, checker, model, tables, statistics, tools and documentation
- * ask here. A collective is a value of enum vc_coll and a row of vc_coll_info[].
+ * ask here. A collective is a row of coll.list, which makes its value of enum vc_coll and its row of
+ * vc_coll_info[].
  */
 #ifndef VC_COLL_INFO_H
 #define VC_COLL_INFO_H
@@ -54,6 +55,19 @@ static inline bool vc_coll_rooted(enum vc_coll coll)
 static inline bool vc_coll_sized(enum vc_coll coll)
 {
     return vc_coll_info[coll].recv.extent != VC_EXTENT_NONE;
+}
+
+/** A broadcast: RECV is what the root gives and what the others get. */
+static inline bool vc_coll_root_gives_recv(enum vc_coll coll)
+{
+    return vc_coll_sized(coll) && vc_coll_info[coll].send.extent == VC_EXTENT_NONE;
+}
+
+/** Several ranks get the result of the same reduction, whose bits must be equal (Law 3). */
+static inline bool vc_coll_same_bits(enum vc_coll coll)
+{
+    const struct vc_coll_info *i = &vc_coll_info[coll];
+    return i->reduces && i->send.extent == i->recv.extent && !i->recv.root_only;
 }
 
 /** The names of the accelerated ones, in the order of enum vc_coll, and NULL. */

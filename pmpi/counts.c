@@ -94,7 +94,7 @@ VC_NAMES(Allgather_c,
                         .stype = sendtype,
                         .rtype = recvtype,
                         .comm = comm};
-    return run(&k, vc_run_allgather);
+    return run(&k, vc_run_blocks);
 }
 
 VC_NAMES(Alltoall_c,
@@ -113,7 +113,7 @@ VC_NAMES(Alltoall_c,
                         .stype = sendtype,
                         .rtype = recvtype,
                         .comm = comm};
-    return run(&k, vc_run_alltoall);
+    return run(&k, vc_run_blocks);
 }
 
 /* ---- those that pass through ---- */

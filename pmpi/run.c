@@ -249,7 +249,7 @@ static int buffers(struct vc_call *k, struct vc_team *t, const struct sides *s, 
     if (!s->rtype.dense && !(w->recv = vc_team_scratch(t, VC_SCRATCH_RECV, all)))
         return vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", all);
     w->send = k->send;
-    if (k->coll == VC_ALLGATHER && s->in_place) {
+    if (s->in_place && vc_coll_info[k->coll].in_place == VC_IN_PLACE_OWN_BLOCK) {
         /* Own block, where the result has it. */
         char *own = (char *)w->recv + (size_t)t->rank * k->bytes;
         const char *from = (const char *)k->recv + (ptrdiff_t)t->rank * k->rcount * s->rtype.extent;
@@ -271,12 +271,12 @@ static int buffers(struct vc_call *k, struct vc_team *t, const struct sides *s, 
     return VC_OK;
 }
 
-static int run_sides(struct vc_call *k, bool all_blocks)
+int vc_run_blocks(struct vc_call *k)
 {
     struct vc_comm *c = vc_enter(k);
     if (!c)
         return vc_native(k);
-    size_t sblocks = all_blocks ? (size_t)c->size : 1;
+    size_t sblocks = vc_coll_info[k->coll].send.extent == VC_EXTENT_EACH ? (size_t)c->size : 1;
     struct sides s;
     if (!sides_of(k, c, sblocks, &s))
         return vc_native(k);
@@ -294,14 +294,4 @@ static int run_sides(struct vc_call *k, bool all_blocks)
     if (c->team && (w.recv != k->recv || w.send != k->send))
         vc_team_scratch_done(c->team);
     return vc_leave(c, k, err);
-}
-
-int vc_run_allgather(struct vc_call *k)
-{
-    return run_sides(k, false);
-}
-
-int vc_run_alltoall(struct vc_call *k)
-{
-    return run_sides(k, true);
 }

@@ -290,7 +290,7 @@ static void initial(struct vck_run *x)
     const struct vck *c = x->c;
     const struct vc_shape *s = c->shape;
     for (int r = 0; r < s->size; r++) {
-        bool root_has = s->coll == VC_BCAST && r == s->root;
+        bool root_has = vc_coll_root_gives_recv(s->coll) && r == s->root;
         struct vc_ref ref = root_has ? vc_ref_of(VC_BUF_RECV, 0, c->ranks[r].recv_len)
                                      : vc_ref_of(VC_BUF_SEND, 0, c->ranks[r].send_len);
         struct vck_cell *v = vck_cells(x, r, ref);
@@ -321,17 +321,16 @@ static bool verify(struct vck_run *x)
 {
     struct vck *c = x->c;
     const struct vc_shape *s = c->shape;
-    bool reduction = vc_coll_reduces(s->coll);
+    const struct vc_coll_info *info = &vc_coll_info[s->coll];
+    bool reduction = info->reduces, same_bits = vc_coll_same_bits(s->coll);
     size_t block = s->bytes / c->grain;
     char want[64];
     for (int r = 0; r < s->size; r++) {
         const struct vck_cell *v = vck_cells(x, r, vc_ref_of(VC_BUF_RECV, 0, 0));
         const struct vck_cell *v0 = vck_cells(x, 0, vc_ref_of(VC_BUF_RECV, 0, 0));
         for (size_t i = 0; i < c->ranks[r].recv_len / c->grain; i++) {
-            int from = s->coll == VC_BCAST ? s->root : reduction ? 0 : (int)(i / block);
-            size_t org = s->coll == VC_ALLGATHER  ? i % block
-                         : s->coll == VC_ALLTOALL ? (size_t)r * block + i % block
-                                                  : i;
+            int from = info->recv.extent == VC_EXTENT_EACH ? (int)(i / block) : s->root;
+            size_t org = (info->send.extent == VC_EXTENT_EACH ? (size_t)r * block : 0) + i % block;
             if (reduction && (v[i].expr == 0 || c->exprs.e[v[i].expr].count != s->size || v[i].org != org)) {
                 snprintf(want, sizeof want, "all %d ranks' place %zu", s->size, org * c->grain);
                 return wrong(x, r, i, want);
@@ -340,10 +339,10 @@ static bool verify(struct vck_run *x)
                 snprintf(want, sizeof want, "rank %d's place %zu", from, org * c->grain);
                 return wrong(x, r, i, want);
             }
-            if (s->coll == VC_ALLREDUCE && v[i].expr != v0[i].expr)
+            if (same_bits && v[i].expr != v0[i].expr)
                 return wrong(x, r, i, "the association of rank 0");
         }
-        if (s->coll != VC_BARRIER)
+        if (vc_coll_sized(s->coll))
             continue;
         for (int o = 0; o < s->size; o++) {
             bool knows = o == r;
@@ -402,7 +401,8 @@ bool vck_run_all(struct vck *c, int order)
     x.ready = calloc(n, sizeof(int));
     x.arrived = calloc((size_t)c->nnodes + 1, sizeof(int));
     x.sent_at = calloc(n, sizeof(size_t));
-    if (c->shape->coll == VC_BARRIER)
+    bool orders = !vc_coll_sized(c->shape->coll); /* a barrier */
+    if (orders)
         x.known = calloc(n * (size_t)x.words, sizeof(uint64_t));
     for (int g = 0; x.sent_at && x.eager && g < c->nsteps; g++) {
         x.sent_at[g] = msg;
@@ -411,7 +411,7 @@ bool vck_run_all(struct vck *c, int order)
     }
     x.sent = malloc((msg + 1) * sizeof *x.sent);
     if (!x.mem || !x.pending || !x.started || !x.done || !x.ready || !x.arrived || !x.sent_at || !x.sent ||
-        (c->shape->coll == VC_BARRIER && !x.known) || !reverse(&x)) {
+        (orders && !x.known) || !reverse(&x)) {
         vck_nomem(c);
     } else {
         initial(&x);

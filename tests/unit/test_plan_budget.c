@@ -5,6 +5,7 @@
  * test_plan_budget [all]
  * ("all" prints every plan).
  */
+#include "coll/info.h"
 #include "coll/registry.h"
 #include "transport/base.h"
 
@@ -182,18 +183,17 @@ static void with_shape(const struct vc_alg *a, struct vc_shape *s, bool print)
 static void with_alg(const struct vc_alg *a, const struct vc_hier *h, int size, bool print)
 {
     static const size_t bytes[] = {8, 65536, 1 << 20, (size_t)1 << 28};
-    bool reduction = a->coll == VC_REDUCE || a->coll == VC_ALLREDUCE;
-    bool rooted = a->coll == VC_BCAST || a->coll == VC_REDUCE;
+    bool reduction = vc_coll_reduces(a->coll), rooted = vc_coll_rooted(a->coll);
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++)
         for (int k = 0; k < (rooted ? 2 : 1); k++) {
             struct vc_shape s = {.coll = a->coll,
                                  .size = size,
                                  .root = k ? size / 2 + 1 : 0,
-                                 .bytes = a->coll == VC_BARRIER ? 0 : bytes[i],
+                                 .bytes = vc_coll_sized(a->coll) ? bytes[i] : 0,
                                  .esize = reduction ? 8 : 1,
                                  .commutative = true,
                                  .hier = h};
-            if (s.bytes > ((size_t)1 << 20) && (a->coll == VC_ALLGATHER || a->coll == VC_ALLTOALL))
+            if (s.bytes > ((size_t)1 << 20) && vc_coll_blocks(a->coll, size) > 1)
                 continue;
             with_shape(a, &s, print && k == 0);
         }

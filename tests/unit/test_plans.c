@@ -5,6 +5,7 @@
  * <collective> [largest size]
  */
 #include "coll/check/check.h"
+#include "coll/info.h"
 #include "transport/base.h"
 
 #include <stdio.h>
@@ -181,36 +182,26 @@ static void check_placement_free(const struct vc_alg *alg, struct vc_shape *s)
 
 /* ---- what is run ---- */
 
-static bool is_reduction(enum vc_coll coll)
-{
-    return coll == VC_REDUCE || coll == VC_ALLREDUCE;
-}
-
 /* Message lengths: the first is the one that meets every root; the others are the edges. */
 static int lengths(enum vc_coll coll, int size, struct vc_shape out[6])
 {
     struct vc_shape s = {.coll = coll, .size = size, .esize = 1, .commutative = true};
     size_t n = (size_t)size;
     int k = 0;
-    switch (coll) {
-    case VC_BARRIER:
+    if (!vc_coll_sized(coll)) {
         out[k++] = s;
-        break;
-    case VC_BCAST:
-        for (int i = 0; i < 4; i++) {
-            s.bytes = i == 0 ? 2 * n + 3 : i == 1 ? 0 : i == 2 ? 1 : n - 1;
-            out[k++] = s;
-        }
-        break;
-    case VC_REDUCE:
-    case VC_ALLREDUCE:
+    } else if (vc_coll_reduces(coll)) {
         for (int i = 0; i < 5; i++) {
             s.esize = i == 4 ? 12 : 4;
             s.bytes = s.esize * (i == 0 ? 2 * n + 3 : i == 1 ? 0 : i == 2 ? 1 : i == 3 ? n / 2 + 1 : n + 5);
             out[k++] = s;
         }
-        break;
-    default:
+    } else if (vc_coll_blocks(coll, size) == 1) {
+        for (int i = 0; i < 4; i++) {
+            s.bytes = i == 0 ? 2 * n + 3 : i == 1 ? 0 : i == 2 ? 1 : n - 1;
+            out[k++] = s;
+        }
+    } else {
         for (int i = 0; i < 3; i++) {
             s.bytes = i == 0 ? 3 : i == 1 ? 0 : 16;
             out[k++] = s;
@@ -221,7 +212,8 @@ static int lengths(enum vc_coll coll, int size, struct vc_shape out[6])
 
 static void with_operators(const struct vc_alg *alg, struct vc_shape *s, int kind, bool thin)
 {
-    bool reduction = is_reduction(s->coll), has_alias = reduction || s->coll == VC_ALLGATHER;
+    bool reduction = vc_coll_reduces(s->coll);
+    bool has_alias = vc_coll_info[s->coll].in_place != VC_IN_PLACE_NEVER;
     for (int comm = 1; comm >= (reduction ? 0 : 1); comm--)
         for (int alias = 0; alias <= (has_alias ? 1 : 0); alias++) {
             /* Thinned: over the roots every combination turns up. */
@@ -231,11 +223,6 @@ static void with_operators(const struct vc_alg *alg, struct vc_shape *s, int kin
             check_one(alg, s, kind, alias == 1);
         }
     s->commutative = true;
-}
-
-static bool rooted(enum vc_coll coll)
-{
-    return coll == VC_BCAST || coll == VC_REDUCE;
 }
 
 static bool flat(const struct vc_alg *alg)
@@ -249,7 +236,7 @@ static void with_placements(const struct vc_alg *alg, struct vc_shape *s)
 {
     int size = s->size, samples[] = {0, size / 2, size - 1, 1};
     for (int kind = 0; kind < PLACEMENTS; kind++)
-        for (int i = 0; i < (rooted(s->coll) && size > 1 ? 4 : 1); i++) {
+        for (int i = 0; i < (vc_coll_rooted(s->coll) && size > 1 ? 4 : 1); i++) {
             if (flat(alg) && kind != size % PLACEMENTS)
                 continue;
             s->root = samples[i];
@@ -287,7 +274,7 @@ static void with_params(const struct vc_alg *alg, const struct vc_shape *shape, 
         s.segment = segments[v / nr % ns];
         s.leaders = leaders[v / nr / ns];
         with_placements(alg, &s);
-        for (int root = 0; all_roots && rooted(s.coll) && root < s.size; root++)
+        for (int root = 0; all_roots && vc_coll_rooted(s.coll) && root < s.size; root++)
             if (v == 0 || s.size <= 16 || every > 1 || (root + s.size) % (variants - 1) == v - 1)
                 with_root(alg, &s, root);
     }
@@ -312,8 +299,7 @@ int main(int argc, char **argv)
     int coll = argc > 1 ? vc_coll_by_name(argv[1]) : -1;
     int largest = argc > 2 ? atoi(argv[2]) : MAX_SIZE;
     if (coll < 0 || coll >= VC_COLL_ACCELERATED) {
-        fprintf(stderr, "usage: %s barrier|bcast|reduce|allreduce|allgather|alltoall [largest size]\n",
-                argv[0]);
+        fprintf(stderr, "usage: %s COLLECTIVE [largest size]\n", argv[0]);
         return 2;
     }
     enum vc_coll c = (enum vc_coll)coll;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Words that vcoll-bench and vcoll-tune understand alike. */
 #include "tools/bench/args.h"
+#include "coll/info.h"
 #include "include/vcoll/vcoll.h"
 
 #include <errno.h>
@@ -118,9 +119,12 @@ void bench_args_set(struct argp_state *st, struct vc_measure_opts *o, const char
 void bench_args_collective(struct argp_state *st, struct vc_measure_opts *o, const char *name)
 {
     int coll = vc_coll_by_name(name);
+    char all[256] = "";
+    for (int i = 0; i < VC_COLL_ACCELERATED; i++)
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", vc_coll_info[i].name);
     if (coll < 0 || coll >= VC_COLL_ACCELERATED)
-        argp_error(st, "%s '%s'; there are barrier, bcast, reduce, allreduce, allgather, alltoall",
-                   coll < 0 ? "unknown collective" : "vcoll only passes through", name);
+        argp_error(st, "%s '%s'; there are %s", coll < 0 ? "unknown collective" : "vcoll only passes through",
+                   name, all);
     for (int i = 0; i < o->ncoll; i++)
         if ((int)o->coll[i] == coll)
             return;

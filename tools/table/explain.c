@@ -188,7 +188,7 @@ static void check_words(struct explain_request *r, struct argp_state *state)
     r->call.coll = (enum vc_coll)word(r->arg[state->arg_num - 1], "collective", colls, state);
     bool reduction = vc_coll_reduces(r->call.coll);
     if (!reduction && (!r->call.commutative || r->call.esize))
-        argp_error(state, "%s has no operator: --operator and --esize belong to reduce and allreduce",
+        argp_error(state, "%s has no operator: --operator and --esize belong to reductions",
                    vc_coll_name(r->call.coll));
     if (!vc_coll_sized(r->call.coll) && r->call.bytes > 0)
         argp_error(state, "a barrier has no bytes");

@@ -22,42 +22,83 @@ static bool load_one(void *slot, const char *name)
     return p != NULL;
 }
 
+/* What the arguments of a call are. */
+enum form { NO_ARGUMENTS, MESSAGE, REDUCTION_FOR_ROOT, REDUCTION_FOR_ALL, BLOCKS };
+
+/* A row for each collective: the program's function, the name of the underlying one, its arguments. */
+static const struct {
+    vc_measure_fn *fn;
+    const char *native;
+    enum form form;
+} measured[VC_COLL_ACCELERATED] = {
+    [VC_BARRIER] = {(vc_measure_fn *)MPI_Barrier, "Barrier", NO_ARGUMENTS},
+    [VC_BCAST] = {(vc_measure_fn *)MPI_Bcast, "Bcast", MESSAGE},
+    [VC_REDUCE] = {(vc_measure_fn *)MPI_Reduce, "Reduce", REDUCTION_FOR_ROOT},
+    [VC_ALLREDUCE] = {(vc_measure_fn *)MPI_Allreduce, "Allreduce", REDUCTION_FOR_ALL},
+    [VC_ALLGATHER] = {(vc_measure_fn *)MPI_Allgather, "Allgather", BLOCKS},
+    [VC_ALLTOALL] = {(vc_measure_fn *)MPI_Alltoall, "Alltoall", BLOCKS},
+};
+
+static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MPI_Comm comm, void *send,
+                   void *recv)
+{
+    vc_measure_fn *fn = f->measured[c->coll];
+    switch (measured[c->coll].form) {
+    case NO_ARGUMENTS:
+        ((__typeof__(&MPI_Barrier))fn)(comm);
+        break;
+    case MESSAGE:
+        ((__typeof__(&MPI_Bcast))fn)(recv, c->count, c->type, c->root, comm);
+        break;
+    case REDUCTION_FOR_ROOT:
+        ((__typeof__(&MPI_Reduce))fn)(send, recv, c->count, c->type, c->op, c->root, comm);
+        break;
+    case REDUCTION_FOR_ALL:
+        ((__typeof__(&MPI_Allreduce))fn)(send, recv, c->count, c->type, c->op, comm);
+        break;
+    case BLOCKS:
+        ((__typeof__(&MPI_Allgather))fn)(send, c->count, c->type, recv, c->count, c->type, comm);
+        break;
+    }
+}
+
 bool vc_measure_fns_load(struct vc_measure_fns fn[VC_IMPLS])
 {
-    struct vc_measure_fns *n = &fn[VC_IMPL_NATIVE];
-    fn[VC_IMPL_VCOLL] = (struct vc_measure_fns){
+    struct vc_measure_fns *n = &fn[VC_IMPL_NATIVE], *v = &fn[VC_IMPL_VCOLL];
+    *v = (struct vc_measure_fns){
         .barrier = MPI_Barrier,
         .bcast = MPI_Bcast,
         .reduce = MPI_Reduce,
         .allreduce = MPI_Allreduce,
         .allgather = MPI_Allgather,
-        .alltoall = MPI_Alltoall,
         .scan = MPI_Scan,
         .gatherv = MPI_Gatherv,
         .scatterv = MPI_Scatterv,
     };
+    for (int i = 0; i < VC_COLL_ACCELERATED; i++) {
+        v->measured[i] = measured[i].fn;
+        if (!load_one(&n->measured[i], measured[i].native))
+            return false;
+    }
     return load_one(&n->barrier, "Barrier") && load_one(&n->bcast, "Bcast") &&
            load_one(&n->reduce, "Reduce") && load_one(&n->allreduce, "Allreduce") &&
-           load_one(&n->allgather, "Allgather") && load_one(&n->alltoall, "Alltoall") &&
-           load_one(&n->scan, "Scan") && load_one(&n->gatherv, "Gatherv") &&
-           load_one(&n->scatterv, "Scatterv");
+           load_one(&n->allgather, "Allgather") && load_one(&n->scan, "Scan") &&
+           load_one(&n->gatherv, "Gatherv") && load_one(&n->scatterv, "Scatterv");
+}
+
+/* What all ranks together have of a side. */
+static double side_of_all(struct vc_side side, size_t bytes, int size)
+{
+    return (double)vc_side_bytes(side, bytes, size) * (side.root_only ? 1 : size);
 }
 
 double vc_measure_call_moved(enum vc_coll coll, size_t bytes, int size)
 {
-    double n = (double)bytes, p = size;
-    switch (coll) {
-    case VC_BCAST:
-        return (p - 1) * n;
-    case VC_REDUCE:
-    case VC_ALLREDUCE:
-        return p * n;
-    case VC_ALLGATHER:
-    case VC_ALLTOALL:
-        return p * p * n;
-    default:
-        return 0;
-    }
+    const struct vc_coll_info *i = &vc_coll_info[coll];
+    double sent = side_of_all(i->send, bytes, size), received = side_of_all(i->recv, bytes, size);
+    if (vc_coll_root_gives_recv(coll))
+        received -= (double)bytes;
+    return sent > received ? sent : received;
 }
 
 static size_t width_of(MPI_Datatype type)
@@ -143,31 +184,6 @@ void vc_measure_call_free(struct vc_measure_call *c)
     c->offs = NULL;
 }
 
-static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MPI_Comm comm, void *send,
-                   void *recv)
-{
-    switch (c->coll) {
-    case VC_BARRIER:
-        f->barrier(comm);
-        break;
-    case VC_BCAST:
-        f->bcast(recv, c->count, c->type, c->root, comm);
-        break;
-    case VC_REDUCE:
-        f->reduce(send, recv, c->count, c->type, c->op, c->root, comm);
-        break;
-    case VC_ALLREDUCE:
-        f->allreduce(send, recv, c->count, c->type, c->op, comm);
-        break;
-    case VC_ALLGATHER:
-        f->allgather(send, c->count, c->type, recv, c->count, c->type, comm);
-        break;
-    default:
-        f->alltoall(send, c->count, c->type, recv, c->count, c->type, comm);
-        break;
-    }
-}
-
 void vc_measure_call_run(struct vc_measure_call *c, const struct vc_measure_fns *f, MPI_Comm comm)
 {
     unsigned i = c->next++ & (c->noffs - 1);
@@ -202,17 +218,13 @@ static bool check_sum(const struct vc_measure_call *c, const struct vc_measure_w
 static bool check_bytes(const struct vc_measure_call *c, const struct vc_measure_world *w, const char *recv,
                         unsigned round)
 {
-    if (c->coll == VC_BCAST) {
-        for (size_t i = 0; i < c->bytes; i++)
-            if ((unsigned char)recv[i] != byte_of(i, c->root, 0, round))
-                return false;
-        return true;
+    const struct vc_coll_info *info = &vc_coll_info[c->coll];
+    int to = info->send.extent == VC_EXTENT_EACH ? w->rank : 0;
+    for (size_t i = 0; i < c->recv_len; i++) {
+        int from = info->recv.extent == VC_EXTENT_EACH ? (int)(i / c->bytes) : c->root;
+        if ((unsigned char)recv[i] != byte_of(i % c->bytes, from, to, round))
+            return false;
     }
-    for (int r = 0; r < w->size; r++)
-        for (size_t i = 0; i < c->bytes; i++)
-            if ((unsigned char)recv[(size_t)r * c->bytes + i] !=
-                byte_of(i, r, c->coll == VC_ALLTOALL ? w->rank : 0, round))
-                return false;
     return true;
 }
 
@@ -231,14 +243,13 @@ bool vc_measure_call_verify(struct vc_measure_call *c, struct vc_measure_world *
             write_number(send, c->type, i, number_of(i, w->rank, round));
     else
         for (size_t i = 0; i < c->send_len; i++)
-            send[i] =
-                (char)byte_of(i % c->bytes, w->rank, c->coll == VC_ALLTOALL ? (int)(i / c->bytes) : 0, round);
-    if (c->coll == VC_BCAST && w->rank == c->root)
+            send[i] = (char)byte_of(i % c->bytes, w->rank, (int)(i / c->bytes), round);
+    if (vc_coll_root_gives_recv(c->coll) && w->rank == c->root)
         for (size_t i = 0; i < c->bytes; i++)
             recv[i] = (char)byte_of(i, w->rank, 0, round);
     run_on(c, f, w->comm, send, recv);
-    if (c->coll == VC_REDUCE && w->rank != c->root)
-        ok = true;
+    if (vc_coll_info[c->coll].recv.root_only && w->rank != c->root)
+        ok = true; /* nothing came */
     else if (reduction)
         ok = check_sum(c, w, recv, round);
     else if (vc_coll_sized(c->coll))

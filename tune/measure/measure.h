@@ -96,13 +96,17 @@ const char *vc_measure_mpi_name(void);
 
 /* ---- calls ---- */
 
+/** A collective's function, of whatever type it has. */
+typedef void vc_measure_fn(void);
+
 struct vc_measure_fns {
+    vc_measure_fn *measured[VC_COLL_ACCELERATED]; /**< what vc_measure_call_run() calls */
+    /* for the program's own messages, and calls that only pass through */
     int (*barrier)(MPI_Comm);
     int (*bcast)(void *, int, MPI_Datatype, int, MPI_Comm);
     int (*reduce)(const void *, void *, int, MPI_Datatype, MPI_Op, int, MPI_Comm);
     int (*allreduce)(const void *, void *, int, MPI_Datatype, MPI_Op, MPI_Comm);
     int (*allgather)(const void *, int, MPI_Datatype, void *, int, MPI_Datatype, MPI_Comm);
-    int (*alltoall)(const void *, int, MPI_Datatype, void *, int, MPI_Datatype, MPI_Comm);
     int (*scan)(const void *, void *, int, MPI_Datatype, MPI_Op, MPI_Comm);
     int (*gatherv)(const void *, int, MPI_Datatype, void *, const int *, const int *, MPI_Datatype, int,
                    MPI_Comm);

@@ -233,9 +233,11 @@ static const struct vc_param_def defs[] = {
      "device: suggest tells it (VCOLL_LOG=info), apply sets it while the program runs and restores it "
      "afterwards (needs CAP_NET_ADMIN).",
      parse_coalescing, format_coalescing, true},
-    {"COLLS", "all", "all | none | a list of: barrier, bcast, reduce, allreduce, allgather, alltoall",
-     "Which collectives vcoll takes over; the others run the MPI's own algorithms.", parse_colls,
-     format_colls, false},
+    {"COLLS", "all", "all | none | a list of collectives",
+     "Which collectives vcoll takes over, of those that vcoll info --algorithms names; the others run the "
+     "MPI's "
+     "own algorithms.",
+     parse_colls, format_colls, false},
     {"CQ_MODERATION", "off", "off | count:usec | latency=count:usec,bulk=count:usec",
      "Interrupt moderation of the completion queues, where the device has it (see vcoll info): an event "
      "after "

@@ -119,11 +119,11 @@ const struct vc_measure_fns *vc_guide_fns(const struct vc_measure_world *w, bool
         if (native && (!load(&gather, "Gather") || !load(&scatter, "Scatter")))
             return part = NULL;
         composed = *part;
-        composed.barrier = barrier_allreduce;
-        composed.bcast = scatter_allgather;
-        composed.reduce = reduce_allreduce;
-        composed.allreduce = reduce_bcast;
-        composed.allgather = gather_bcast;
+        composed.measured[VC_BARRIER] = (vc_measure_fn *)barrier_allreduce;
+        composed.measured[VC_BCAST] = (vc_measure_fn *)scatter_allgather;
+        composed.measured[VC_REDUCE] = (vc_measure_fn *)reduce_allreduce;
+        composed.measured[VC_ALLREDUCE] = (vc_measure_fn *)reduce_bcast;
+        composed.measured[VC_ALLGATHER] = (vc_measure_fn *)gather_bcast;
     }
     return which == VC_GUIDE_LEFT ? part : which == VC_GUIDE_COMPOSED ? &composed : &w->fn[VC_IMPL_NATIVE];
 }

@@ -68,7 +68,7 @@ const char *vc_row_impossible(const struct vc_row *r)
     if (!vc_coll_sized(r->coll) && r->bytes.min > 0)
         return "a barrier has 0 bytes";
     if (r->commutative == VC_NO && !vc_coll_reduces(r->coll))
-        return "only reduce and allreduce have an operator";
+        return "only reductions have an operator";
     if (r->choice.channel == VC_CHANNEL_VERBS && vc_row_bits(&r->keys, "network") == VC_NO)
         return "\"channel\" is verbs where \"network\" is mpi";
     if (!alg)

@@ -53,7 +53,7 @@ const struct vc_key_info vc_key_info[] = {
         .holds = "the call is of that size: of bcast the message, of reductions the vector, of allgather and alltoall "
                  "one rank's block; a barrier's is 0"},
     {.name = "operator", .kind = VC_KEY_CALL,
-        .describes = "Of reduce and allreduce; other: operators that do not commute.",
+        .describes = "Of reductions; other: operators that do not commute.",
         .takes = "`commutative`, `other`",
         .holds = "the reduction's operator commutes, or does not"},
     {.name = "platform", .kind = VC_KEY_WORDS,

@@ -47,7 +47,7 @@ static int read_operator(struct vc_tab *t, json_t *obj, struct rule *r)
     for (int c = 0; c < VC_COLL_ACCELERATED; c++)
         reduces |= (r->colls & 1u << c) && vc_coll_reduces((enum vc_coll)c);
     if (!reduces)
-        return vc_tab_fail_key(t, "operator", "only reduce and allreduce have an operator");
+        return vc_tab_fail_key(t, "operator", "only reductions have an operator");
     r->row.commutative = word == 0 ? VC_YES : VC_NO;
     return VC_OK;
 }

@@ -1,4 +1,0 @@
-# SPDX-License-Identifier: BSD-3-Clause
-target_sources(vcoll_core PRIVATE
-  engine.c
-)
