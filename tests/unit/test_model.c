@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The cost model against predictions made by hand, and what must hold for all algorithms. */
+#include "coll/info.h"
 #include "tune/model/model.h"
 
 #include <math.h>
@@ -81,10 +82,10 @@ static struct vc_model bare_model(void)
 
 static struct vc_shape shape_of(enum vc_coll coll, int size, size_t bytes, const struct vc_hier *h)
 {
-    bool reduction = coll == VC_REDUCE || coll == VC_ALLREDUCE;
+    bool reduction = vc_coll_reduces(coll);
     return (struct vc_shape){.coll = coll,
                              .size = size,
-                             .bytes = coll == VC_BARRIER ? 0 : bytes,
+                             .bytes = vc_coll_sized(coll) ? bytes : 0,
                              .esize = reduction && bytes % 8 == 0 ? 8 : 1,
                              .commutative = true,
                              .hier = h};
@@ -374,7 +375,7 @@ static void test_all_have_predictions(void **state)
                         s.radix = (int[]){0, 3, 8}[v / 4];
                         s.segment = (size_t[]){0, 4096, 1000}[v / 4];
                         s.leaders = (int[]){0, 1, 2}[v / 4];
-                        s.root = coll == VC_BCAST || coll == VC_REDUCE ? size / 2 : 0;
+                        s.root = vc_coll_rooted((enum vc_coll)coll) ? size / 2 : 0;
                         struct vc_model_case c = {.alg = *a,
                                                   .shape = &s,
                                                   .wait = (enum vc_wait_mode)(v % 4),
@@ -407,7 +408,7 @@ static void test_bounds_of_random_shapes(void **state)
         int size = 2 + (int)(x[0] % 31), ppn = 1 + (int)(x[1] % 4);
         enum vc_coll coll = (enum vc_coll)(x[2] % VC_COLL_ACCELERATED);
         struct vc_shape s = shape_of(coll, size, 8 * (1 + x[3] % 3000), blocks(&p, size, ppn));
-        s.root = coll == VC_BCAST || coll == VC_REDUCE ? (int)(x[4] % (unsigned)size) : 0;
+        s.root = vc_coll_rooted(coll) ? (int)(x[4] % (unsigned)size) : 0;
         s.radix = (int)(x[5] % 5);
         s.leaders = (int)(x[6] % 3);
         m.cpus_per_rank = x[7] % 2 ? 1 : 0.5;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/conformance/engine_suite.h"
 
+#include "coll/info.h"
 #include "coll/registry.h"
 
 #include <stdio.h>
@@ -81,38 +82,37 @@ static void contribute(void *buf, size_t bytes, int rank, int run)
     }
 }
 
-/** Fills `want` with what rank `me` must hold in RECV at the end; false when it is not told. */
+/** Whether a rank has that side of the call. */
+static bool has(struct vc_side side, const struct vc_shape *s, int me)
+{
+    return side.extent != VC_EXTENT_NONE && (!side.root_only || me == s->root);
+}
+
+/** Fills `want` with what rank `me` must hold in RECV at the end; false when it holds nothing. */
 static bool expect(const struct vc_shape *s, int me, int run, const struct vc_redop *op, unsigned char *want,
                    unsigned char *scratch)
 {
-    size_t n = s->bytes;
-    switch (s->coll) {
-    case VC_BCAST:
-        contribute(want, n, s->root, run);
-        return true;
-    case VC_REDUCE:
-    case VC_ALLREDUCE:
-        if (s->coll == VC_REDUCE && me != s->root)
-            return false;
+    const struct vc_coll_info *info = &vc_coll_info[s->coll];
+    size_t n = s->bytes, from = info->send.extent == VC_EXTENT_EACH ? (size_t)me * n : 0;
+    if (!has(info->recv, s, me))
+        return false;
+    if (info->reduces) {
         contribute(want, n, s->size - 1, run);
         for (int r = s->size - 2; r >= 0; r--) {
             contribute(scratch, n, r, run);
             op->fn(scratch, want, want, n / op->esize, op->ctx);
         }
         return true;
-    case VC_ALLGATHER:
-        for (int r = 0; r < s->size; r++)
-            contribute(want + (size_t)r * n, n, r, run);
-        return true;
-    case VC_ALLTOALL:
-        for (int r = 0; r < s->size; r++) {
-            contribute(scratch, n * (size_t)s->size, r, run);
-            memcpy(want + (size_t)r * n, scratch + (size_t)me * n, n);
-        }
-        return true;
-    default:
-        return false;
     }
+    if (info->recv.extent == VC_EXTENT_ONE) {
+        contribute(want, n, s->root, run);
+        return true;
+    }
+    for (int r = 0; r < s->size; r++) {
+        contribute(scratch, from + n, r, run);
+        memcpy(want + (size_t)r * n, scratch + from, n);
+    }
+    return true;
 }
 
 /* ---- one plan ---- */
@@ -138,24 +138,21 @@ static int run_once(const struct es_env *e, const struct vc_alg *alg, const stru
                     struct vc_exec *x, const struct vc_redop *op, bool in_place, int run, struct buffers *b)
 {
     int me = e->chan->rank;
-    size_t n = s->bytes, all = n * (size_t)s->size;
-    size_t recv_len = s->coll == VC_BARRIER ? 0 : s->coll == VC_ALLGATHER || s->coll == VC_ALLTOALL ? all : n;
-    size_t send_len = s->coll == VC_ALLTOALL ? all : n;
+    const struct vc_coll_info *info = &vc_coll_info[s->coll];
+    size_t n = s->bytes;
+    size_t recv_len = vc_side_bytes(info->recv, n, s->size), send_len = vc_side_bytes(info->send, n, s->size);
+    const unsigned char *send = has(info->send, s, me) ? b->send : NULL;
+    void *recv = has(info->recv, s, me) ? b->recv : NULL;
     memset(b->recv, 0xee, recv_len + GUARD);
-    const unsigned char *send = b->send;
     contribute(b->send, send_len, me, run);
-    if (s->coll == VC_BCAST) {
-        send = NULL;
+    if (vc_coll_root_gives_recv(s->coll)) {
         if (me == s->root)
             contribute(b->recv, n, me, run);
-    } else if (in_place && !(s->coll == VC_REDUCE && me != s->root)) {
-        unsigned char *own = s->coll == VC_ALLGATHER ? b->recv + (size_t)me * n : b->recv;
+    } else if (in_place && send && recv) {
+        unsigned char *own = info->in_place == VC_IN_PLACE_OWN_BLOCK ? b->recv + (size_t)me * n : b->recv;
         memcpy(own, b->send, n);
         send = own;
     }
-    void *recv = s->coll == VC_REDUCE && me != s->root ? NULL : b->recv;
-    if (s->coll == VC_BARRIER)
-        send = recv = NULL;
     if (vc_exec_start(x, send, recv, op) != VC_OK)
         return complain(alg, s, me, run, "start");
     if (vc_exec_wait(x, e->wait, e->parking) != VC_OK)
@@ -193,7 +190,8 @@ static int run_plan(const struct es_env *e, const struct vc_alg *alg, const stru
     }
     int rc = 0;
     for (int run = 0; run < (s->bytes > 4096 ? 2 : 3) && rc == 0; run++)
-        rc = run_once(e, alg, s, x, op, run == 1 && s->coll != VC_ALLTOALL, run, b);
+        rc = run_once(e, alg, s, x, op, run == 1 && vc_coll_info[s->coll].in_place != VC_IN_PLACE_NEVER, run,
+                      b);
     vc_exec_destroy(x);
     return rc;
 }
@@ -201,8 +199,7 @@ static int run_plan(const struct es_env *e, const struct vc_alg *alg, const stru
 static int all_roots(const struct es_env *e, const struct vc_alg *alg, struct vc_shape *s,
                      const struct vc_redop *op, struct buffers *b, int *plans)
 {
-    bool rooted = s->coll == VC_BCAST || s->coll == VC_REDUCE;
-    for (s->root = 0; s->root < (rooted ? s->size : 1); s->root++) {
+    for (s->root = 0; s->root < (vc_coll_rooted(s->coll) ? s->size : 1); s->root++) {
         /* What large messages add does not depend on the root: first and last are enough there. */
         if (s->bytes > 4096 && s->root > 0 && s->root < s->size - 1)
             continue;
@@ -221,8 +218,8 @@ static int run_alg(const struct es_env *e, const struct vc_alg *alg, struct buff
     int calls = 0;
     const struct vc_redop sum = {.fn = add, .esize = 8, .commutative = true};
     const struct vc_redop aff = {.fn = compose, .ctx = &calls, .esize = sizeof(struct affine)};
-    bool reduces = alg->coll == VC_REDUCE || alg->coll == VC_ALLREDUCE;
-    for (size_t i = 0; i < (alg->coll == VC_BARRIER ? 1 : sizeof sizes / sizeof *sizes); i++)
+    bool reduces = vc_coll_reduces(alg->coll), sized = vc_coll_sized(alg->coll);
+    for (size_t i = 0; i < (sized ? sizeof sizes / sizeof *sizes : 1); i++)
         for (int ordered = 0; ordered <= (reduces ? 1 : 0); ordered++)
             for (int radix = 0; radix <= ((alg->params & VC_PARAM_RADIX) && sizes[i] <= 1000 ? 3 : 0);
                  radix += 3)
@@ -233,7 +230,7 @@ static int run_alg(const struct es_env *e, const struct vc_alg *alg, struct buff
                     const struct vc_redop *op = !reduces ? NULL : ordered ? &aff : &sum;
                     struct vc_shape s = {.coll = alg->coll,
                                          .size = e->chan->size,
-                                         .bytes = alg->coll == VC_BARRIER ? 0 : sizes[i],
+                                         .bytes = sized ? sizes[i] : 0,
                                          .esize = reduces ? op->esize : 1,
                                          .commutative = !reduces || op->commutative,
                                          .radix = radix,
