@@ -276,10 +276,10 @@ static int reduce(struct vc_exec *x, unsigned char *src, unsigned char *dst, siz
 /** A node phase of one rank. */
 static void node_alone(const struct vc_exec *x, const struct vc_step *st)
 {
-    if (st->node == VC_NODE_BARRIER || st->node == VC_NODE_BCAST || st->node == VC_NODE_ALLGATHER_SLICES)
+    if (vc_phase_info[st->node].src == VC_EXTENT_NONE)
         return;
     size_t len = st->len;
-    if (st->node == VC_NODE_REDUCE_SCATTER)
+    if (st->node == VC_PHASE_REDUCE_SCATTER)
         len = vc_slice(st->len, x->op ? x->op->esize : 1, st->parts, 1);
     unsigned char *src = at(x, &st->src), *dst = at(x, &st->dst);
     if (len && src != dst)

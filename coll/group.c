@@ -82,5 +82,5 @@ void vc_copy_ungrouped(struct vc_plan *p, const struct vc_shape *shape, struct v
 void vc_x_node_bcast(struct vc_plan *p, const struct vc_shape *shape, int rank, int root, struct vc_ref ref)
 {
     if (ref.len && vc_hier_node_size(shape->hier, shape->hier->node_of[rank]) > 1)
-        vc_plan_node(p, VC_NODE_BCAST, root, 0, ref.len, VC_NOTHING, ref);
+        vc_plan_node(p, VC_PHASE_BCAST, root, 0, ref.len, VC_NOTHING, ref);
 }

@@ -96,7 +96,7 @@ void vc_copy_ungrouped(struct vc_plan *p, const struct vc_shape *shape, struct v
 /** What a node step does not use on this rank. */
 #define VC_NOTHING vc_ref_of(VC_BUF_NONE, 0, 0)
 
-/** VC_NODE_BCAST of ref from local index `root`; nothing where the rank is alone on its node. */
+/** VC_PHASE_BCAST of ref from local index `root`; nothing where the rank is alone on its node. */
 void vc_x_node_bcast(struct vc_plan *p, const struct vc_shape *shape, int rank, int root, struct vc_ref ref);
 
 #endif

@@ -10,12 +10,6 @@
 #include "coll/plan.h"
 
 /** What one side of a call holds, in terms of its size (vc_shape.bytes). */
-enum vc_extent {
-    VC_EXTENT_NONE, /**< nothing */
-    VC_EXTENT_ONE,  /**< `bytes` */
-    VC_EXTENT_EACH, /**< `bytes` for each rank of the communicator */
-};
-
 struct vc_side {
     enum vc_extent extent;
     bool root_only; /**< the others have nothing */
@@ -36,8 +30,8 @@ struct vc_coll_info {
     bool sizes_known;          /**< every rank knows the sizes of all, so that they may decide (Law 1) */
     struct vc_side send, recv; /**< bcast: RECV alone, which is what the root gives */
     enum vc_in_place in_place;
-    enum vc_node_kind node; /**< accelerated ones: the node phase that does the same */
-    bool single_copy;       /**< accelerated ones: coll/node has it by single copy, too */
+    enum vc_node_phase node; /**< accelerated ones: the node phase that does the same */
+    bool single_copy;        /**< accelerated ones: coll/node has it by single copy, too */
 };
 extern const struct vc_coll_info vc_coll_info[VC_COLL_COUNT];
 
@@ -83,7 +77,7 @@ static inline size_t vc_coll_blocks(enum vc_coll coll, int size)
 /** Bytes of a side on a rank that has it. */
 static inline size_t vc_side_bytes(struct vc_side side, size_t bytes, int size)
 {
-    return side.extent == VC_EXTENT_NONE ? 0 : side.extent == VC_EXTENT_ONE ? bytes : bytes * (size_t)size;
+    return vc_phase_bytes(side.extent, bytes, size);
 }
 
 #endif

@@ -306,7 +306,7 @@ int vc_plan_reduce(struct vc_plan *p, struct vc_ref src, struct vc_ref dst, bool
     return s;
 }
 
-int vc_plan_node(struct vc_plan *p, enum vc_node_kind kind, int root, int parts, size_t len,
+int vc_plan_node(struct vc_plan *p, enum vc_node_phase kind, int root, int parts, size_t len,
                  struct vc_ref src, struct vc_ref dst)
 {
     int s = append(p, VC_STEP_NODE, root, src, dst);
@@ -315,14 +315,13 @@ int vc_plan_node(struct vc_plan *p, enum vc_node_kind kind, int root, int parts,
     p->steps[s].node = kind;
     p->steps[s].parts = parts;
     p->steps[s].len = len;
-    /* The root of a broadcast only reads, so that its sends of the same bytes may go on meanwhile. */
-    bool am_root = p->local == root, other = p->local >= 0 && !am_root;
-    if (kind == VC_NODE_BARRIER)
-        return s;
-    if (kind != VC_NODE_BCAST && kind != VC_NODE_ALLGATHER_SLICES && !(kind == VC_NODE_SCATTER && other))
+    /* An unknown local index may be the root's or not. */
+    bool am_root = p->local == root, may_be_root = am_root || p->local < 0;
+    if (vc_phase_has_src(kind, may_be_root))
         touch(p, s, src, false);
-    if (!((kind == VC_NODE_REDUCE || kind == VC_NODE_GATHER) && other))
-        touch(p, s, dst, !(kind == VC_NODE_BCAST && am_root));
+    /* The root of a broadcast only reads, so that its sends of the same bytes may go on meanwhile. */
+    if (vc_phase_has_dst(kind, may_be_root))
+        touch(p, s, dst, vc_phase_writes_dst(kind, am_root));
     return s;
 }
 

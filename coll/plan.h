@@ -9,6 +9,7 @@
 #define VC_COLL_PLAN_H
 
 #include "coll/coll.h"
+#include "coll/phase.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -79,32 +80,8 @@ enum vc_step_kind {
                             dst_left */
     VC_STEP_COPY,        /**< dst = src */
     VC_STEP_REDUCE,      /**< dst = src (op) dst, or dst (op) src when dst_left */
-    VC_STEP_NODE,        /**< one collective of this rank's node in shared memory, see enum vc_node_kind */
-};
-
-/**
- * Node phases: every rank of the node has the same sequence of them, with the same kind, root and length. q
- * is the number of ranks of the node, `l` a rank's local index, `len` as each line says. Reductions go in
- * ascending local order. In each of them src may be the same memory as dst; in ALLGATHER and GATHER it may
- * also be dst + l * len. A phase of length 0 still orders: nobody leaves it before those have come whose data
- * it would have got.
- * A phase of length 0 still synchronizes: whoever would get data waits for those it would come from.
- */
-enum vc_node_kind {
-    VC_NODE_BARRIER,
-    VC_NODE_BCAST,            /**< dst (len) of local `root` to dst (len) of all; src unused */
-    VC_NODE_REDUCE,           /**< src (len) of all reduced to dst (len) at `root` */
-    VC_NODE_ALLREDUCE,        /**< src (len) of all reduced to dst (len) of all */
-    VC_NODE_REDUCE_SCATTER,   /**< src (len) of all; l gets slice vc_slice(len, esize, parts, l) of the result
-                                 at the same   offset in dst (len), for l < parts; locals >= parts get nothing.
-                                 dst elsewhere is undefined */
-    VC_NODE_ALLGATHER,        /**< src (len) of l to dst (q * len) at l * len, on all */
-    VC_NODE_ALLGATHER_SLICES, /**< dst (len): slice vc_slice(len, esize, parts, l) of local l < parts to all;
-                                 src unused */
-    VC_NODE_GATHER,           /**< src (len) of l to dst (q * len) at l * len, at `root` only */
-    VC_NODE_SCATTER,          /**< src (q * len) of `root`, block l to dst (len) of l */
-    VC_NODE_ALLTOALL,         /**< src (q * len) of i, block j, to dst (q * len) of j, block i */
-    VC_NODE_KIND_COUNT
+    VC_STEP_NODE, /**< a node phase: every rank of the node has the same sequence of them, with the same
+                     kind, root, parts and length */
 };
 
 /** One step. It may start when all its dependencies are complete, and, for SEND and RECV*, when the steps of
@@ -112,11 +89,11 @@ enum vc_node_kind {
  * in list order. NODE steps likewise start in list order and one at a time. */
 struct vc_step {
     enum vc_step_kind kind;
-    enum vc_node_kind node; /**< NODE only */
-    int peer;               /**< SEND, RECV*: communicator rank; NODE: local index of the root */
-    int parts;              /**< NODE slices: how many */
-    bool dst_left;          /**< which operand of a non-commutative operator dst is */
-    size_t len;             /**< NODE: the `len` of enum vc_node_kind */
+    enum vc_node_phase node; /**< NODE only */
+    int peer;                /**< SEND, RECV*: communicator rank; NODE: local index of the root */
+    int parts;               /**< NODE slices: how many */
+    bool dst_left;           /**< which operand of a non-commutative operator dst is */
+    size_t len;              /**< NODE: see enum vc_node_phase */
     struct vc_ref src, dst;
     int dep_first, dep_count; /**< range in vc_plan.deps */
 };
@@ -188,7 +165,7 @@ int vc_plan_copy(struct vc_plan *p, struct vc_ref src, struct vc_ref dst);
 /** The same; nothing where both are one place. */
 void vc_plan_move(struct vc_plan *p, struct vc_ref src, struct vc_ref dst);
 int vc_plan_reduce(struct vc_plan *p, struct vc_ref src, struct vc_ref dst, bool dst_left);
-int vc_plan_node(struct vc_plan *p, enum vc_node_kind kind, int root, int parts, size_t len,
+int vc_plan_node(struct vc_plan *p, enum vc_node_phase kind, int root, int parts, size_t len,
                  struct vc_ref src, struct vc_ref dst);
 /** Step `step` (the last one appended) also waits for `earlier`; -1 is ignored. */
 void vc_plan_after(struct vc_plan *p, int step, int earlier);

@@ -15,12 +15,12 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     if (!b)
         return vc_plan_finish(p);
     if (g.n == 1) {
-        vc_plan_node(p, VC_NODE_ALLGATHER, 0, 0, b, own, all);
+        vc_plan_node(p, VC_PHASE_ALLGATHER, 0, 0, b, own, all);
         return vc_plan_finish(p);
     }
     struct vc_ref grouped = h->block ? all : vc_plan_tmp(p, total);
     struct vc_layout lay = {.buf = grouped.buf, .off = grouped.off, .unit = b, .first = h->first};
-    vc_plan_node(p, VC_NODE_GATHER, 0, 0, b, own, leads ? vc_layout_block(&lay, g.me) : VC_NOTHING);
+    vc_plan_node(p, VC_PHASE_GATHER, 0, 0, b, own, leads ? vc_layout_block(&lay, g.me) : VC_NOTHING);
     if (leads)
         vc_x_allgather_log(p, &g, &lay);
     vc_x_node_bcast(p, shape, rank, 0, grouped);

@@ -14,7 +14,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     if (!b)
         return vc_plan_finish(p);
     if (g.n == 1) {
-        vc_plan_node(p, VC_NODE_ALLGATHER, 0, 0, b, own, all);
+        vc_plan_node(p, VC_PHASE_ALLGATHER, 0, 0, b, own, all);
         return vc_plan_finish(p);
     }
     struct vc_ref lane = vc_plan_tmp(p, (size_t)g.n * b);
@@ -22,7 +22,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     vc_plan_copy(p, own, vc_layout_block(&lay, g.me));
     vc_x_allgather_log(p, &g, &lay);
     struct vc_ref lanes = vc_plan_tmp(p, total); /* by local index, then by node */
-    vc_plan_node(p, VC_NODE_ALLGATHER, 0, 0, lane.len, lane, lanes);
+    vc_plan_node(p, VC_PHASE_ALLGATHER, 0, 0, lane.len, lane, lanes);
     struct vc_copier c = {.plan = p};
     for (int i = 0; i < shape->size; i++) {
         int r = vc_hier_rank(h, i % g.n, i / g.n);

@@ -25,7 +25,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
         if (k >= 0)
             vc_x_allgather_ring_step(p, &g, &lay, k);
         int in = vc_x_allgather_ring_in(&g, k);
-        vc_plan_node(p, VC_NODE_ALLGATHER, 0, 0, b, vc_layout_block(&lay, in), vc_layout_block(&nodes, in));
+        vc_plan_node(p, VC_PHASE_ALLGATHER, 0, 0, b, vc_layout_block(&lay, in), vc_layout_block(&nodes, in));
     }
     if (!h->block)
         vc_copy_ungrouped(p, shape, grouped, all);

@@ -16,7 +16,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
         return vc_plan_finish(p);
     struct vc_ref grouped = h->block ? all : vc_plan_tmp(p, total);
     struct vc_layout lay = {.buf = grouped.buf, .off = grouped.off, .unit = b, .first = h->first};
-    vc_plan_node(p, VC_NODE_ALLGATHER, 0, 0, b, vc_ref_of(VC_BUF_SEND, 0, b), vc_layout_block(&lay, g.me));
+    vc_plan_node(p, VC_PHASE_ALLGATHER, 0, 0, b, vc_ref_of(VC_BUF_SEND, 0, b), vc_layout_block(&lay, g.me));
     for (int k = 0; k < g.n - 1; k++) {
         if (leads)
             vc_x_allgather_ring_step(p, &g, &lay, k);

@@ -13,10 +13,10 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     if (!shape->bytes)
         return vc_plan_finish(p);
     if (g.n == 1) {
-        vc_plan_node(p, VC_NODE_ALLREDUCE, 0, 0, vec.len, own, vec);
+        vc_plan_node(p, VC_PHASE_ALLREDUCE, 0, 0, vec.len, own, vec);
         return vc_plan_finish(p);
     }
-    vc_plan_node(p, VC_NODE_REDUCE, 0, 0, vec.len, own, leads ? vec : VC_NOTHING);
+    vc_plan_node(p, VC_PHASE_REDUCE, 0, 0, vec.len, own, leads ? vec : VC_NOTHING);
     if (leads)
         vc_x_allreduce_multiply(p, &g, vec, vec, vc_allreduce_radix(shape, 2));
     vc_x_node_bcast(p, shape, rank, 0, vec);

@@ -25,7 +25,7 @@ int vc_allreduce_multi(const struct vc_shape *shape, int rank, struct vc_plan *p
         struct vc_ref vec = VC_NOTHING;
         if (i < segments) {
             vec = vc_slices(all, shape->esize, segments, i, i + 1);
-            vc_plan_node(p, VC_NODE_REDUCE_SCATTER, 0, lanes, vec.len,
+            vc_plan_node(p, VC_PHASE_REDUCE_SCATTER, 0, lanes, vec.len,
                          vc_ref_of(VC_BUF_SEND, vec.off, vec.len), vec);
             if (local < lanes) {
                 struct vc_ref own = vc_slices(vec, shape->esize, lanes, local, local + 1);
@@ -33,7 +33,7 @@ int vc_allreduce_multi(const struct vc_shape *shape, int rank, struct vc_plan *p
             }
         }
         if (before.len)
-            vc_plan_node(p, VC_NODE_ALLGATHER_SLICES, 0, lanes, before.len, VC_NOTHING, before);
+            vc_plan_node(p, VC_PHASE_ALLGATHER_SLICES, 0, lanes, before.len, VC_NOTHING, before);
         before = vec;
     }
     return vc_plan_finish(p);

@@ -55,12 +55,12 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     for (int k = 1; k < n; k++) {
         int dest = (g.me + k) % n;
         struct vc_ref part = vc_layout_block(&mine, dest);
-        vc_plan_node(p, VC_NODE_GATHER, 0, 0, part.len, part,
+        vc_plan_node(p, VC_PHASE_GATHER, 0, 0, part.len, part,
                      leads ? vc_layout_block(&out, dest) : VC_NOTHING);
         if (leads)
             vc_plan_send(p, vc_group_rank(&g, dest), vc_layout_block(&out, dest));
     }
-    vc_plan_node(p, VC_NODE_ALLTOALL, 0, 0, b, vc_layout_block(&mine, g.me), vc_layout_block(&theirs, g.me));
+    vc_plan_node(p, VC_PHASE_ALLTOALL, 0, 0, b, vc_layout_block(&mine, g.me), vc_layout_block(&theirs, g.me));
     for (int k = 1; k < n; k++) {
         int src = (g.me - k + n) % n, qs = vc_hier_node_size(h, src);
         struct vc_ref part = VC_NOTHING;
@@ -69,7 +69,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
             vc_plan_recv(p, vc_group_rank(&g, src), vc_layout_block(&in, src));
             turn(p, vc_layout_block(&in, src), part, qs, q, b);
         }
-        vc_plan_node(p, VC_NODE_SCATTER, 0, 0, (size_t)qs * b, part, vc_layout_block(&theirs, src));
+        vc_plan_node(p, VC_PHASE_SCATTER, 0, 0, (size_t)qs * b, part, vc_layout_block(&theirs, src));
     }
     if (!h->block)
         vc_copy_ungrouped(p, shape, to, recv);

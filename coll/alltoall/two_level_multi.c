@@ -27,7 +27,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
                       vc_ref_sub(sorted, (size_t)i * b, b));
     vc_copier_flush(&c);
     /* By source's local index, then by destination's node. */
-    vc_plan_node(p, VC_NODE_ALLTOALL, 0, 0, (size_t)n * b, sorted, mixed);
+    vc_plan_node(p, VC_PHASE_ALLTOALL, 0, 0, (size_t)n * b, sorted, mixed);
     /* By destination's node, then by source's local index. */
     struct vc_ref ready = vc_plan_tmp(p, total), came = h->block ? recv : vc_plan_tmp(p, total);
     struct vc_layout out = {

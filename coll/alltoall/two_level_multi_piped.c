@@ -26,14 +26,14 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     struct vc_layout out = {.buf = swapped.buf, .off = swapped.off, .unit = b, .first = h->first};
     for (int k = 1; k < n; k++) {
         int dest = (g.me + k) % n, src = (g.me - k + n) % n;
-        int ready = vc_plan_node(p, VC_NODE_ALLTOALL, 0, 0, b, vc_layout_block(&mine, dest),
+        int ready = vc_plan_node(p, VC_PHASE_ALLTOALL, 0, 0, b, vc_layout_block(&mine, dest),
                                  vc_layout_block(&out, dest));
         int r = vc_plan_recv(p, vc_group_rank(&g, src), vc_layout_block(&theirs, src));
         vc_plan_after(p, r, ready); /* not all at once */
         vc_plan_send(p, vc_group_rank(&g, dest), vc_layout_block(&out, dest));
     }
     /* What stays in the node last: meanwhile the network works. */
-    vc_plan_node(p, VC_NODE_ALLTOALL, 0, 0, b, vc_layout_block(&mine, g.me), vc_layout_block(&theirs, g.me));
+    vc_plan_node(p, VC_PHASE_ALLTOALL, 0, 0, b, vc_layout_block(&mine, g.me), vc_layout_block(&theirs, g.me));
     if (!h->block)
         vc_copy_ungrouped(p, shape, to, recv);
     return vc_plan_finish(p);

@@ -7,11 +7,11 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
     struct vc_group g = vc_group_leaders(shape, rank, -1);
     vc_plan_begin(p, shape, rank);
-    int arrived = vc_plan_node(p, VC_NODE_GATHER, 0, 0, 0, VC_NOTHING, VC_NOTHING);
+    int arrived = vc_plan_node(p, VC_PHASE_GATHER, 0, 0, 0, VC_NOTHING, VC_NOTHING);
     if (rank == vc_group_rank(&g, g.me))
         vc_x_barrier_dissemination(p, &g, shape->radix, arrived);
     int steps = p->nsteps;
-    int released = vc_plan_node(p, VC_NODE_BCAST, 0, 0, 0, VC_NOTHING, VC_NOTHING);
+    int released = vc_plan_node(p, VC_PHASE_BCAST, 0, 0, 0, VC_NOTHING, VC_NOTHING);
     for (int i = arrived; i < steps; i++)
         vc_plan_after(p, released, i);
     return vc_plan_finish(p);

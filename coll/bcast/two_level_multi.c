@@ -23,7 +23,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
         vc_x_bcast_binomial(p, &g, slice, root_node);
     }
     if (h->node_of[rank] != root_node)
-        vc_plan_node(p, VC_NODE_ALLGATHER_SLICES, 0, lanes, msg.len, VC_NOTHING, msg);
+        vc_plan_node(p, VC_PHASE_ALLGATHER_SLICES, 0, lanes, msg.len, VC_NOTHING, msg);
     return vc_plan_finish(p);
 }
 

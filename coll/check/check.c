@@ -2,77 +2,8 @@
 #include "coll/check/check.h"
 
 #include "coll/check/internal.h"
-#include "transport/base.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-static const char *const node_names[VC_NODE_KIND_COUNT] = {
-    [VC_NODE_BARRIER] = "barrier",
-    [VC_NODE_BCAST] = "bcast",
-    [VC_NODE_REDUCE] = "reduce",
-    [VC_NODE_ALLREDUCE] = "allreduce",
-    [VC_NODE_REDUCE_SCATTER] = "reduce_scatter",
-    [VC_NODE_ALLGATHER] = "allgather",
-    [VC_NODE_ALLGATHER_SLICES] = "allgather_slices",
-    [VC_NODE_GATHER] = "gather",
-    [VC_NODE_SCATTER] = "scatter",
-    [VC_NODE_ALLTOALL] = "alltoall",
-};
-
-const char *vck_step_text(const struct vc_step *s, char *buf, size_t len)
-{
-    switch (s->kind) {
-    case VC_STEP_SEND:
-        snprintf(buf, len, "send to %d", s->peer);
-        break;
-    case VC_STEP_RECV:
-        snprintf(buf, len, "recv from %d", s->peer);
-        break;
-    case VC_STEP_RECV_REDUCE:
-        snprintf(buf, len, "recv_reduce from %d", s->peer);
-        break;
-    case VC_STEP_COPY:
-        snprintf(buf, len, "copy");
-        break;
-    case VC_STEP_REDUCE:
-        snprintf(buf, len, "reduce");
-        break;
-    case VC_STEP_NODE:
-        snprintf(buf, len, "node %s", (unsigned)s->node < VC_NODE_KIND_COUNT ? node_names[s->node] : "?");
-        break;
-    default:
-        snprintf(buf, len, "unknown kind %d", (int)s->kind);
-    }
-    return buf;
-}
-
-bool vck_fail(struct vck *c, int rank, int step, const char *fmt, ...)
-{
-    if (c->failed)
-        return false;
-    c->failed = true;
-    char what[512], where[128] = "", name[64];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(what, sizeof what, fmt, ap);
-    va_end(ap);
-    if (rank >= 0 && step >= 0)
-        snprintf(where, sizeof where, "rank %d, step %d (%s): ", rank, step,
-                 vck_step_text(&c->plans[rank].steps[step], name, sizeof name));
-    else if (rank >= 0)
-        snprintf(where, sizeof where, "rank %d: ", rank);
-    if (c->text_len)
-        snprintf(c->text, c->text_len, "%s%s", where, what);
-    return false;
-}
-
-bool vck_nomem(struct vck *c)
-{
-    return vck_fail(c, -1, -1, "out of memory");
-}
 
 static bool build(struct vck *c)
 {

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the checker's files share. Memory is a row of cells per rank, one cell for every `grain` bytes. */
+/*
+ * What the checker's files share. Memory is a row of cells per rank, one cell for every `grain` bytes.
+ * check.c builds the plans and calls static.c (what can be said without running) and run.c (the symbolic
+ * run), which calls phase.c (data of node phases), which calls values.c (what cells hold). All call text.c.
+ */
 #ifndef VC_COLL_CHECK_INTERNAL_H
 #define VC_COLL_CHECK_INTERNAL_H
 
@@ -7,7 +11,7 @@
 
 /** What a cell holds: the value `expr`, of the bytes at `org` (in cells) of the contributors' buffers. */
 struct vck_cell {
-    uint32_t expr; /**< 0: undefined; 1 + r: rank r's own data; above: a combination, see expr.c */
+    uint32_t expr; /**< 0: undefined; 1 + r: rank r's own data; above: a combination, see values.c */
     uint32_t org;
 };
 
@@ -62,6 +66,7 @@ struct vck {
     int *kth_node;   /**< NODE: which of its rank's NODE steps it is */
     int *node_steps; /**< [nnodes] */
     struct vck_exprs exprs;
+    struct vck_cell *mem; /**< of all ranks, while they run */
 };
 
 /** Records the first failure. step < 0: the rank as a whole; rank < 0: the plans as a whole. Returns false.
@@ -84,6 +89,17 @@ static inline size_t vck_addr(const struct vck *c, int rank, struct vc_ref ref)
     return ref.off + (ref.buf == VC_BUF_SEND ? k->send_at : ref.buf == VC_BUF_TMP ? k->tmp_at : 0);
 }
 
+/** Its number in its rank's plan. */
+static inline int vck_local(const struct vck *c, int global)
+{
+    return global - c->ranks[c->owner[global]].first_step;
+}
+
+static inline struct vck_cell *vck_cells(const struct vck *c, int rank, struct vc_ref ref)
+{
+    return c->mem + c->ranks[rank].first_cell + vck_addr(c, rank, ref) / c->grain;
+}
+
 /** Which memory a step uses; up to 3 entries. Returns how many. */
 int vck_touches(const struct vck *c, int rank, const struct vc_step *s, struct vck_touch t[3]);
 
@@ -94,6 +110,15 @@ bool vck_hazards(struct vck *c); /**< unordered steps of one rank that touch the
 /** Runs all plans to their end and checks what they leave. `order` 0: fair, sends wait for their receives; 1:
  * unfair, in the other direction, sends complete at once and posted receives lose their old contents. */
 bool vck_run_all(struct vck *c, int order);
+
+/** The data of a node phase of q ranks, whose steps these are. `big` has room for q * q * len. */
+bool vck_phase(struct vck *c, const int *steps, int q, struct vck_cell *big);
+
+/** Fails when one of n cells is undefined; g is the step that reads them. */
+bool vck_defined(struct vck *c, int g, struct vc_ref ref, const struct vck_cell *v, size_t n);
+/** dst = left (op) right, cell by cell; dst may be either. */
+bool vck_reduce(struct vck *c, int g, struct vck_cell *dst, const struct vck_cell *left,
+                const struct vck_cell *right, size_t n);
 
 bool vck_exprs_init(struct vck_exprs *x, int size, bool commutative);
 void vck_exprs_free(struct vck_exprs *x);

@@ -4,80 +4,54 @@
  * both have started (or, in the eager order, the send at once). That is monotone: if the run gets stuck,
  * every run does.
  */
-#include "coll/check/run.h"
-
+#include "coll/check/internal.h"
 #include "coll/info.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int local_step(const struct vck *c, int g)
-{
-    return g - c->ranks[c->owner[g]].first_step;
-}
+struct run {
+    struct vck *c;
+    bool eager;
+    struct vck_cell *sent; /**< eager: contents of messages, at sent_at[send] */
+    size_t *sent_at;
+    int *pending; /**< what a step still waits for before it may start */
+    bool *started, *done;
+    /* the steps that wait for the end of step g: rev[rev_first[g] .. rev_first[g + 1] - 1] */
+    int *rev_first, *rev;
+    int *ready, nready, ready_head;
+    int ndone;
+    int *arrived; /**< [nnodes] per first rank's NODE step: how many of the node are in it */
+    int words;
+    uint64_t *known; /**< barrier: whose entry a step's end comes after */
+};
 
-bool vck_defined(struct vck_run *x, int g, struct vc_ref ref, const struct vck_cell *v, size_t n)
+/* Whose entry is known to have happened before the end of a step; only in barriers. */
+static uint64_t *known_at(const struct run *x, int g)
 {
-    for (size_t i = 0; i < n; i++)
-        if (v[i].expr == 0)
-            return vck_fail(x->c, x->c->owner[g], local_step(x->c, g),
-                            "reads byte %zu of %s, which is undefined", ref.off + i * x->c->grain,
-                            ref.buf == VC_BUF_TMP    ? "TMP"
-                            : ref.buf == VC_BUF_RECV ? "RECV"
-                                                     : "SEND");
-    return true;
-}
-
-bool vck_reduce(struct vck_run *x, int g, struct vck_cell *dst, const struct vck_cell *left,
-                const struct vck_cell *right, size_t n)
-{
-    struct vck *c = x->c;
-    uint32_t l = 0, r = 0, res = 0;
-    char a[256], b[256];
-    const char *why;
-    if (n && left[0].org * c->grain % c->shape->esize)
-        return vck_fail(c, c->owner[g], local_step(c, g), "operands begin inside an element");
-    for (size_t i = 0; i < n; i++) {
-        if (left[i].org != right[i].org)
-            return vck_fail(c, c->owner[g], local_step(c, g),
-                            "combines bytes of different places: %zu on the left with %zu on the right",
-                            left[i].org * c->grain, right[i].org * c->grain);
-        if (left[i].expr != l || right[i].expr != r || res == 0) {
-            l = left[i].expr;
-            r = right[i].expr;
-            res = vck_combine(&c->exprs, l, r, &why);
-            if (res == 0 && !*why)
-                return vck_nomem(c);
-            if (res == 0)
-                return vck_fail(c, c->owner[g], local_step(c, g), "byte %zu: %s: %s with %s",
-                                left[i].org * c->grain, why, vck_expr_text(&c->exprs, l, a, sizeof a),
-                                vck_expr_text(&c->exprs, r, b, sizeof b));
-        }
-        dst[i] = (struct vck_cell){res, left[i].org};
-    }
-    return true;
+    return x->known + (size_t)g * (size_t)x->words;
 }
 
 /* ---- knowledge: whose entry into the collective must have happened before a step ends (barriers) ---- */
 
-static void learn(struct vck_run *x, int g, int from)
+static void learn(struct run *x, int g, int from)
 {
     if (!x->known)
         return;
     for (int w = 0; w < x->words; w++)
-        vck_known(x, g)[w] |= vck_known(x, from)[w];
+        known_at(x, g)[w] |= known_at(x, from)[w];
 }
 
-static void know_at_start(struct vck_run *x, int g)
+static void know_at_start(struct run *x, int g)
 {
     struct vck *c = x->c;
     if (!x->known)
         return;
     int r = c->owner[g];
     const struct vc_step *s = vck_step(c, g);
-    memset(vck_known(x, g), 0, (size_t)x->words * sizeof(uint64_t));
-    vck_known(x, g)[r / 64] |= UINT64_C(1) << (r % 64);
+    memset(known_at(x, g), 0, (size_t)x->words * sizeof(uint64_t));
+    known_at(x, g)[r / 64] |= UINT64_C(1) << (r % 64);
     for (int i = 0; i < s->dep_count; i++)
         learn(x, g, c->ranks[r].first_step + c->plans[r].deps[s->dep_first + i]);
     if (s->kind == VC_STEP_NODE && c->prev[g] >= 0)
@@ -86,105 +60,14 @@ static void know_at_start(struct vck_run *x, int g)
 
 /* ---- steps ---- */
 
-/* The data of a message arrives in its receive. */
-static bool deliver(struct vck_run *x, int send, const struct vck_cell *data)
-{
-    struct vck *c = x->c;
-    int g = c->partner[send];
-    const struct vc_step *s = vck_step(c, g);
-    size_t n = s->dst.len / c->grain;
-    int r = c->owner[g];
-    struct vck_cell *dst = vck_cells(x, r, s->dst);
-    learn(x, g, send);
-    if (s->kind == VC_STEP_RECV) {
-        if (n)
-            memcpy(dst, data, n * sizeof *dst);
-        return true;
-    }
-    struct vck_cell *scratch = vck_cells(x, r, s->src);
-    if (n)
-        memcpy(scratch, data, n * sizeof *dst);
-    if (!vck_defined(x, g, s->dst, dst, n))
-        return false;
-    return s->dst_left ? vck_reduce(x, g, dst, dst, scratch, n) : vck_reduce(x, g, dst, scratch, dst, n);
-}
-
-static bool start_send(struct vck_run *x, int g)
-{
-    struct vck *c = x->c;
-    const struct vc_step *s = vck_step(c, g);
-    size_t n = s->src.len / c->grain;
-    const struct vck_cell *src = vck_cells(x, c->owner[g], s->src);
-    int recv = c->partner[g];
-    if (!vck_defined(x, g, s->src, src, n))
-        return false;
-    if (x->eager) {
-        struct vck_cell *copy = x->sent + x->sent_at[g];
-        if (n)
-            memcpy(copy, src, n * sizeof *src);
-        src = copy;
-        vck_done(x, g);
-    }
-    if (!x->started[recv])
-        return true;
-    if (!deliver(x, g, src))
-        return false;
-    if (!x->eager)
-        vck_done(x, g);
-    vck_done(x, recv);
-    return true;
-}
-
-static bool start_recv(struct vck_run *x, int g)
-{
-    struct vck *c = x->c;
-    const struct vc_step *s = vck_step(c, g);
-    int r = c->owner[g], send = c->partner[g];
-    if (x->eager && s->dst.len) {
-        struct vc_ref into = s->kind == VC_STEP_RECV ? s->dst : s->src;
-        memset(vck_cells(x, r, into), 0, into.len / c->grain * sizeof(struct vck_cell));
-    }
-    if (!x->started[send])
-        return true;
-    if (!deliver(x, send,
-                 x->eager ? x->sent + x->sent_at[send]
-                          : vck_cells(x, c->owner[send], vck_step(c, send)->src)))
-        return false;
-    if (!x->eager)
-        vck_done(x, send);
-    vck_done(x, g);
-    return true;
-}
-
-static bool run_local(struct vck_run *x, int g)
-{
-    struct vck *c = x->c;
-    const struct vc_step *s = vck_step(c, g);
-    size_t n = s->dst.len / c->grain;
-    int r = c->owner[g];
-    struct vck_cell *src = vck_cells(x, r, s->src), *dst = vck_cells(x, r, s->dst);
-    if (!vck_defined(x, g, s->src, src, n))
-        return false;
-    if (s->kind == VC_STEP_COPY) {
-        if (n)
-            memmove(dst, src, n * sizeof *dst);
-    } else if (!vck_defined(x, g, s->dst, dst, n) ||
-               !(s->dst_left ? vck_reduce(x, g, dst, dst, src, n) : vck_reduce(x, g, dst, src, dst, n))) {
-        return false;
-    }
-    vck_done(x, g);
-    return true;
-}
-
-/* ---- the schedule ---- */
-
-static void release(struct vck_run *x, int g)
+static void release(struct run *x, int g)
 {
     if (--x->pending[g] == 0)
         x->ready[x->nready++] = g;
 }
 
-void vck_done(struct vck_run *x, int g)
+/* A step is over: what waits for it may start. */
+static void finish(struct run *x, int g)
 {
     x->done[g] = true;
     x->ndone++;
@@ -194,7 +77,136 @@ void vck_done(struct vck_run *x, int g)
         release(x, x->c->next[g]);
 }
 
-static bool start(struct vck_run *x, int g)
+/* The data of a message arrives in its receive. */
+static bool deliver(struct run *x, int send, const struct vck_cell *data)
+{
+    struct vck *c = x->c;
+    int g = c->partner[send];
+    const struct vc_step *s = vck_step(c, g);
+    size_t n = s->dst.len / c->grain;
+    int r = c->owner[g];
+    struct vck_cell *dst = vck_cells(c, r, s->dst);
+    learn(x, g, send);
+    if (s->kind == VC_STEP_RECV) {
+        if (n)
+            memcpy(dst, data, n * sizeof *dst);
+        return true;
+    }
+    struct vck_cell *scratch = vck_cells(c, r, s->src);
+    if (n)
+        memcpy(scratch, data, n * sizeof *dst);
+    if (!vck_defined(c, g, s->dst, dst, n))
+        return false;
+    return s->dst_left ? vck_reduce(c, g, dst, dst, scratch, n) : vck_reduce(c, g, dst, scratch, dst, n);
+}
+
+static bool start_send(struct run *x, int g)
+{
+    struct vck *c = x->c;
+    const struct vc_step *s = vck_step(c, g);
+    size_t n = s->src.len / c->grain;
+    const struct vck_cell *src = vck_cells(c, c->owner[g], s->src);
+    int recv = c->partner[g];
+    if (!vck_defined(c, g, s->src, src, n))
+        return false;
+    if (x->eager) {
+        struct vck_cell *copy = x->sent + x->sent_at[g];
+        if (n)
+            memcpy(copy, src, n * sizeof *src);
+        src = copy;
+        finish(x, g);
+    }
+    if (!x->started[recv])
+        return true;
+    if (!deliver(x, g, src))
+        return false;
+    if (!x->eager)
+        finish(x, g);
+    finish(x, recv);
+    return true;
+}
+
+static bool start_recv(struct run *x, int g)
+{
+    struct vck *c = x->c;
+    const struct vc_step *s = vck_step(c, g);
+    int r = c->owner[g], send = c->partner[g];
+    if (x->eager && s->dst.len) {
+        struct vc_ref into = s->kind == VC_STEP_RECV ? s->dst : s->src;
+        memset(vck_cells(c, r, into), 0, into.len / c->grain * sizeof(struct vck_cell));
+    }
+    if (!x->started[send])
+        return true;
+    if (!deliver(x, send,
+                 x->eager ? x->sent + x->sent_at[send]
+                          : vck_cells(c, c->owner[send], vck_step(c, send)->src)))
+        return false;
+    if (!x->eager)
+        finish(x, send);
+    finish(x, g);
+    return true;
+}
+
+/* A rank enters a node phase; the last one of the node does it for all. */
+static bool start_node(struct run *x, int g)
+{
+    struct vck *c = x->c;
+    const struct vc_hier *h = c->shape->hier;
+    int node = h->node_of[c->owner[g]], q = vc_hier_node_size(h, node), k = c->kth_node[g];
+    int slot = c->ranks[vc_hier_rank(h, node, 0)].first_node + k;
+    if (++x->arrived[slot] < q)
+        return true;
+    const struct vc_step *s = vck_step(c, g);
+    size_t n = s->len / c->grain * (size_t)q * (size_t)(s->node == VC_PHASE_ALLTOALL ? q : 1);
+    int *steps = malloc((size_t)q * sizeof *steps);
+    struct vck_cell *big = malloc((n + 1) * sizeof *big);
+    bool good = steps && big;
+    if (!good)
+        vck_nomem(c);
+    for (int l = 0; good && l < q; l++)
+        steps[l] = c->node_steps[c->ranks[vc_hier_rank(h, node, l)].first_node + k];
+    good = good && vck_phase(c, steps, q, big);
+    if (good && x->known) {
+        uint64_t *old = malloc((size_t)q * (size_t)x->words * sizeof *old);
+        good = old || vck_nomem(c);
+        for (int l = 0; good && l < q; l++)
+            memcpy(old + (size_t)l * (size_t)x->words, known_at(x, steps[l]), (size_t)x->words * sizeof *old);
+        for (int to = 0; good && to < q; to++)
+            for (int from = 0; from < q && vc_phase_gets(s->node, to, s->peer, s->parts); from++)
+                for (int w = 0; w < x->words && vc_phase_gives(s->node, from, s->peer, s->parts); w++)
+                    known_at(x, steps[to])[w] |= old[from * x->words + w];
+        free(old);
+    }
+    for (int l = 0; good && l < q; l++)
+        finish(x, steps[l]);
+    free(steps);
+    free(big);
+    return good;
+}
+
+static bool run_local(struct run *x, int g)
+{
+    struct vck *c = x->c;
+    const struct vc_step *s = vck_step(c, g);
+    size_t n = s->dst.len / c->grain;
+    int r = c->owner[g];
+    struct vck_cell *src = vck_cells(c, r, s->src), *dst = vck_cells(c, r, s->dst);
+    if (!vck_defined(c, g, s->src, src, n))
+        return false;
+    if (s->kind == VC_STEP_COPY) {
+        if (n)
+            memmove(dst, src, n * sizeof *dst);
+    } else if (!vck_defined(c, g, s->dst, dst, n) ||
+               !(s->dst_left ? vck_reduce(c, g, dst, dst, src, n) : vck_reduce(c, g, dst, src, dst, n))) {
+        return false;
+    }
+    finish(x, g);
+    return true;
+}
+
+/* ---- the schedule ---- */
+
+static bool start(struct run *x, int g)
 {
     enum vc_step_kind kind = vck_step(x->c, g)->kind;
     x->started[g] = true;
@@ -208,14 +220,14 @@ static bool start(struct vck_run *x, int g)
     case VC_STEP_RECV_REDUCE:
         return start_recv(x, g);
     case VC_STEP_NODE:
-        return vck_start_node(x, g);
+        return start_node(x, g);
     default:
         return run_local(x, g);
     }
 }
 
 /* What an unfinished step waits for. */
-static int waits_for(const struct vck_run *x, int g, const char **why)
+static int waits_for(const struct run *x, int g, const char **why)
 {
     const struct vck *c = x->c;
     const struct vc_step *s = vck_step(c, g);
@@ -244,7 +256,7 @@ static int waits_for(const struct vck_run *x, int g, const char **why)
     return c->prev[g];
 }
 
-static bool stuck(struct vck_run *x)
+static bool stuck(struct run *x)
 {
     struct vck *c = x->c;
     char text[400], name[64];
@@ -259,14 +271,14 @@ static bool stuck(struct vck_run *x)
         if (to < 0)
             break;
         at += (size_t)snprintf(text + at, sizeof text - at, "%s %s rank %d step %d (%s)",
-                               hop ? ", which" : "", why, c->owner[to], local_step(c, to),
+                               hop ? ", which" : "", why, c->owner[to], vck_local(c, to),
                                vck_step_text(vck_step(c, to), name, sizeof name));
         g = to;
     }
-    return vck_fail(c, c->owner[first], local_step(c, first), "deadlock:%s", text);
+    return vck_fail(c, c->owner[first], vck_local(c, first), "deadlock:%s", text);
 }
 
-static bool schedule(struct vck_run *x, bool backwards)
+static bool schedule(struct run *x, bool backwards)
 {
     struct vck *c = x->c;
     for (int i = 0; i < c->nsteps; i++) {
@@ -285,7 +297,7 @@ static bool schedule(struct vck_run *x, bool backwards)
 
 /* ---- begin and end ---- */
 
-static void initial(struct vck_run *x)
+static void initial(struct run *x)
 {
     const struct vck *c = x->c;
     const struct vc_shape *s = c->shape;
@@ -293,17 +305,17 @@ static void initial(struct vck_run *x)
         bool root_has = vc_coll_root_gives_recv(s->coll) && r == s->root;
         struct vc_ref ref = root_has ? vc_ref_of(VC_BUF_RECV, 0, c->ranks[r].recv_len)
                                      : vc_ref_of(VC_BUF_SEND, 0, c->ranks[r].send_len);
-        struct vck_cell *v = vck_cells(x, r, ref);
+        struct vck_cell *v = vck_cells(c, r, ref);
         for (size_t i = 0; i < ref.len / c->grain; i++)
             v[i] = (struct vck_cell){(uint32_t)(1 + r), (uint32_t)i};
     }
 }
 
-static bool wrong(struct vck_run *x, int rank, size_t cell, const char *want)
+static bool wrong(struct run *x, int rank, size_t cell, const char *want)
 {
     struct vck *c = x->c;
     size_t byte = cell * c->grain;
-    const struct vck_cell *v = vck_cells(x, rank, vc_ref_of(VC_BUF_RECV, byte, 0));
+    const struct vck_cell *v = vck_cells(c, rank, vc_ref_of(VC_BUF_RECV, byte, 0));
     char has[256], by[96] = "no step wrote it", name[64];
     struct vck_touch t[3];
     for (int i = 0; i < c->plans[rank].nsteps; i++) {
@@ -317,7 +329,7 @@ static bool wrong(struct vck_run *x, int rank, size_t cell, const char *want)
                     vck_expr_text(&c->exprs, v->expr, has, sizeof has), v->org * c->grain, byte, want, by);
 }
 
-static bool verify(struct vck_run *x)
+static bool verify(struct run *x)
 {
     struct vck *c = x->c;
     const struct vc_shape *s = c->shape;
@@ -326,8 +338,8 @@ static bool verify(struct vck_run *x)
     size_t block = s->bytes / c->grain;
     char want[64];
     for (int r = 0; r < s->size; r++) {
-        const struct vck_cell *v = vck_cells(x, r, vc_ref_of(VC_BUF_RECV, 0, 0));
-        const struct vck_cell *v0 = vck_cells(x, 0, vc_ref_of(VC_BUF_RECV, 0, 0));
+        const struct vck_cell *v = vck_cells(c, r, vc_ref_of(VC_BUF_RECV, 0, 0));
+        const struct vck_cell *v0 = vck_cells(c, 0, vc_ref_of(VC_BUF_RECV, 0, 0));
         for (size_t i = 0; i < c->ranks[r].recv_len / c->grain; i++) {
             int from = info->recv.extent == VC_EXTENT_EACH ? (int)(i / block) : s->root;
             size_t org = (info->send.extent == VC_EXTENT_EACH ? (size_t)r * block : 0) + i % block;
@@ -347,7 +359,7 @@ static bool verify(struct vck_run *x)
         for (int o = 0; o < s->size; o++) {
             bool knows = o == r;
             for (int i = 0; i < c->plans[r].nsteps && !knows; i++)
-                knows = vck_known(x, c->ranks[r].first_step + i)[o / 64] >> (o % 64) & 1;
+                knows = known_at(x, c->ranks[r].first_step + i)[o / 64] >> (o % 64) & 1;
             if (!knows)
                 return vck_fail(c, r, -1, "may leave the barrier before rank %d has entered it", o);
         }
@@ -356,7 +368,7 @@ static bool verify(struct vck_run *x)
 }
 
 /* Turns the dependencies around. */
-static bool reverse(struct vck_run *x)
+static bool reverse(struct run *x)
 {
     const struct vck *c = x->c;
     int total = 0;
@@ -390,11 +402,11 @@ static bool reverse(struct vck_run *x)
 
 bool vck_run_all(struct vck *c, int order)
 {
-    struct vck_run x = {.c = c, .eager = order == 1, .words = (c->shape->size + 63) / 64};
+    struct run x = {.c = c, .eager = order == 1, .words = (c->shape->size + 63) / 64};
     size_t n = (size_t)c->nsteps + 1, msg = 0;
     const struct vck_rank *last = &c->ranks[c->shape->size - 1];
     bool good = false;
-    x.mem = calloc(last->first_cell + last->end / c->grain + 1, sizeof *x.mem);
+    c->mem = calloc(last->first_cell + last->end / c->grain + 1, sizeof *c->mem);
     x.pending = calloc(n, sizeof(int));
     x.started = calloc(n, sizeof(bool));
     x.done = calloc(n, sizeof(bool));
@@ -410,14 +422,15 @@ bool vck_run_all(struct vck *c, int order)
             msg += vck_step(c, g)->src.len / c->grain;
     }
     x.sent = malloc((msg + 1) * sizeof *x.sent);
-    if (!x.mem || !x.pending || !x.started || !x.done || !x.ready || !x.arrived || !x.sent_at || !x.sent ||
+    if (!c->mem || !x.pending || !x.started || !x.done || !x.ready || !x.arrived || !x.sent_at || !x.sent ||
         (orders && !x.known) || !reverse(&x)) {
         vck_nomem(c);
     } else {
         initial(&x);
         good = schedule(&x, order == 1) && verify(&x);
     }
-    free(x.mem);
+    free(c->mem);
+    c->mem = NULL;
     free(x.sent);
     free(x.sent_at);
     free(x.pending);

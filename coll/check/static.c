@@ -96,39 +96,9 @@ static bool check_two(struct vck *c, int rank, int step, const struct vc_step *s
 /* Lengths of src and dst that a node phase needs on a rank; 0: not looked at. */
 static void node_lengths(const struct vc_step *s, int q, bool root, size_t *src, size_t *dst)
 {
-    size_t all = s->len * (size_t)q;
-    *src = *dst = 0;
-    switch (s->node) {
-    case VC_NODE_BCAST:
-    case VC_NODE_ALLGATHER_SLICES:
-        *dst = s->len;
-        break;
-    case VC_NODE_REDUCE:
-        *src = s->len;
-        *dst = root ? s->len : 0;
-        break;
-    case VC_NODE_ALLREDUCE:
-    case VC_NODE_REDUCE_SCATTER:
-        *src = *dst = s->len;
-        break;
-    case VC_NODE_ALLGATHER:
-        *src = s->len;
-        *dst = all;
-        break;
-    case VC_NODE_GATHER:
-        *src = s->len;
-        *dst = root ? all : 0;
-        break;
-    case VC_NODE_SCATTER:
-        *src = root ? all : 0;
-        *dst = s->len;
-        break;
-    case VC_NODE_ALLTOALL:
-        *src = *dst = all;
-        break;
-    default:
-        break;
-    }
+    const struct vc_phase_info *i = &vc_phase_info[s->node];
+    *src = vc_phase_has_src(s->node, root) ? vc_phase_bytes(i->src, s->len, q) : 0;
+    *dst = vc_phase_has_dst(s->node, root) ? vc_phase_bytes(i->dst, s->len, q) : 0;
 }
 
 static bool check_node(struct vck *c, int rank, int step, const struct vc_step *s)
@@ -136,35 +106,32 @@ static bool check_node(struct vck *c, int rank, int step, const struct vc_step *
     const struct vc_hier *h = c->shape->hier;
     int q = vc_hier_node_size(h, h->node_of[rank]), l = h->local_of[rank];
     size_t src, dst;
-    bool reduces =
-        s->node == VC_NODE_REDUCE || s->node == VC_NODE_ALLREDUCE || s->node == VC_NODE_REDUCE_SCATTER;
-    bool slices = s->node == VC_NODE_REDUCE_SCATTER || s->node == VC_NODE_ALLGATHER_SLICES;
-    bool rooted = s->node == VC_NODE_BCAST || s->node == VC_NODE_REDUCE || s->node == VC_NODE_GATHER ||
-                  s->node == VC_NODE_SCATTER;
     if (c->alg->restrictions & VC_PLACEMENT_FREE)
         return vck_fail(c, rank, step, "an algorithm that claims VC_PLACEMENT_FREE has a node phase");
-    if ((unsigned)s->node >= VC_NODE_KIND_COUNT)
+    if ((unsigned)s->node >= VC_PHASE_COUNT)
         return vck_fail(c, rank, step, "unknown node phase %d", (int)s->node);
-    if (rooted && (s->peer < 0 || s->peer >= q))
+    const struct vc_phase_info *i = &vc_phase_info[s->node];
+    bool sliced = vc_phase_sliced(s->node);
+    if (vc_phase_rooted(s->node) && (s->peer < 0 || s->peer >= q))
         return vck_fail(c, rank, step, "root %d of a node of %d ranks", s->peer, q);
-    if (slices && (s->parts < 1 || s->parts > q))
+    if (sliced && (s->parts < 1 || s->parts > q))
         return vck_fail(c, rank, step, "%d slices on a node of %d ranks", s->parts, q);
-    if (reduces && !is_reduction(c))
+    if (i->reduces && !is_reduction(c))
         return vck_fail(c, rank, step, "reduces in a collective that has no operator");
-    if (is_reduction(c) && (reduces || slices) && s->len % c->shape->esize)
+    if (is_reduction(c) && (i->reduces || sliced) && s->len % c->shape->esize)
         return vck_fail(c, rank, step, "%zu bytes are not whole elements", s->len);
     node_lengths(s, q, s->peer == l, &src, &dst);
     if (src && s->src.len != src)
         return vck_fail(c, rank, step, "source has %zu bytes instead of %zu", s->src.len, src);
     if (dst && s->dst.len != dst)
         return vck_fail(c, rank, step, "destination has %zu bytes instead of %zu", s->dst.len, dst);
-    bool writes = !(s->node == VC_NODE_BCAST && s->peer == l);
+    bool writes = vc_phase_writes_dst(s->node, s->peer == l);
     if ((src && !check_ref(c, rank, step, s->src, false, "source")) ||
         (dst && !check_ref(c, rank, step, s->dst, writes, "destination")))
         return false;
     if (src && dst && overlap(c, rank, s->src, s->dst)) {
         size_t x = vck_addr(c, rank, s->src), y = vck_addr(c, rank, s->dst), own = s->len * (size_t)l;
-        bool blocks = s->node == VC_NODE_ALLGATHER || s->node == VC_NODE_GATHER;
+        bool blocks = i->src == VC_EXTENT_ONE && i->dst == VC_EXTENT_EACH;
         bool in_place = x == y || (blocks && x == y + own);
         if (!in_place)
             return vck_fail(c, rank, step, "source and destination overlap at byte %zu", s->dst.off);
@@ -219,7 +186,7 @@ bool vck_static(struct vck *c)
                 return false;
             g = gcd(gcd(gcd(g, s->src.off), gcd(s->src.len, s->dst.off)), s->dst.len);
             if (s->kind == VC_STEP_NODE)
-                g = s->node == VC_NODE_ALLGATHER_SLICES && !is_reduction(c) ? 1 : gcd(g, s->len);
+                g = s->node == VC_PHASE_ALLGATHER_SLICES && !is_reduction(c) ? 1 : gcd(g, s->len);
         }
     }
     c->grain = g ? g : 1;
@@ -355,7 +322,7 @@ int vck_touches(const struct vck *c, int rank, const struct vc_step *s, struct v
         break;
     case VC_STEP_NODE:
         node_lengths(s, vc_hier_node_size(h, h->node_of[rank]), s->peer == h->local_of[rank], &src, &dst);
-        dst_write = !(s->node == VC_NODE_BCAST && s->peer == h->local_of[rank]);
+        dst_write = vc_phase_writes_dst(s->node, s->peer == h->local_of[rank]);
         break;
     }
     if (src) {

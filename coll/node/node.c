@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "coll/node/node_impl.h"
+#include "coll/node/impl.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -116,8 +116,7 @@ int vc_blame(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_
 /* A node of one rank: only copies remain. */
 static void alone(const struct vc_node_call *c)
 {
-    if (c->src && c->dst && c->src != c->dst && c->len > 0 && c->kind != VC_NODE_BCAST &&
-        c->kind != VC_NODE_ALLGATHER_SLICES && c->kind != VC_NODE_BARRIER)
+    if (c->src && c->dst && c->src != c->dst && vc_phase_info[c->kind].src != VC_EXTENT_NONE)
         memcpy(c->dst, c->src, c->len);
 }
 
@@ -147,7 +146,7 @@ int vc_node_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     int rc = c->st.ring ? vc_node_slots_progress(nd, c, whom) : vc_node_cma_progress(nd, c, whom);
     if (rc != 0)
         return rc;
-    if (c->kind != VC_NODE_BCAST)
+    if (c->kind != VC_PHASE_BCAST)
         return vc_kind_check(nd, c, *whom);
     return nd->me == c->root ? vc_root_check(nd, c, *whom) : vc_bcast_check(nd, c);
 }

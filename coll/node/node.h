@@ -56,7 +56,7 @@ struct vc_node_state {
 
 /** One operation. Filled by the caller up to `len`, kept until it is done. */
 struct vc_node_call {
-    enum vc_node_kind kind;
+    enum vc_node_phase kind;
     enum vc_node_alg alg;
     int root;  /**< local index */
     int parts; /**< slices kinds */

@@ -20,7 +20,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
         struct vc_ref own =
             vc_slices(vc_ref_of(VC_BUF_SEND, 0, shape->bytes), shape->esize, segments, i, i + 1);
         struct vc_ref part = rank == leader ? vc_ref_sub(vec, own.off, own.len) : VC_NOTHING;
-        vc_plan_node(p, VC_NODE_REDUCE, local, 0, own.len, own, part);
+        vc_plan_node(p, VC_PHASE_REDUCE, local, 0, own.len, own, part);
         if (rank == leader)
             vc_x_reduce_binomial(p, &g, shape, part, g.root_node);
     }

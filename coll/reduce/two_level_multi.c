@@ -15,7 +15,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
         return vc_plan_finish(p);
     struct vc_ref vec =
         rank == shape->root ? vc_ref_of(VC_BUF_RECV, 0, shape->bytes) : vc_plan_tmp(p, shape->bytes);
-    vc_plan_node(p, VC_NODE_REDUCE_SCATTER, 0, lanes, vec.len, vc_ref_of(VC_BUF_SEND, 0, vec.len), vec);
+    vc_plan_node(p, VC_PHASE_REDUCE_SCATTER, 0, lanes, vec.len, vc_ref_of(VC_BUF_SEND, 0, vec.len), vec);
     if (local < lanes) {
         struct vc_group g = vc_group_lane(shape, rank, local);
         struct vc_ref own = vc_slices(vec, shape->esize, lanes, local, local + 1);

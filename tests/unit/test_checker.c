@@ -159,7 +159,7 @@ static int node_and_message(const struct vc_shape *s, int rank, struct vc_plan *
     vc_plan_begin(p, s, rank);
     if (rank == 0)
         first = vc_plan_recv(p, 1, NONE);
-    int node = vc_plan_node(p, VC_NODE_BARRIER, 0, 0, 0, NONE, NONE);
+    int node = vc_plan_node(p, VC_PHASE_BARRIER, 0, 0, 0, NONE, NONE);
     vc_plan_after(p, node, first);
     if (rank == 1)
         vc_plan_after(p, vc_plan_send(p, 0, NONE), node);
@@ -378,23 +378,23 @@ static int node_lengths(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
     size_t len = rank == 3 ? s->bytes - 1 : s->bytes;
     vc_plan_begin(p, s, rank);
-    vc_plan_node(p, VC_NODE_BCAST, 0, 0, len, NONE, RECV(0, len));
+    vc_plan_node(p, VC_PHASE_BCAST, 0, 0, len, NONE, RECV(0, len));
     return vc_plan_finish(p);
 }
 
 static int node_count(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
     vc_plan_begin(p, s, rank);
-    vc_plan_node(p, VC_NODE_BCAST, 0, 0, s->bytes, NONE, RECV(0, s->bytes));
+    vc_plan_node(p, VC_PHASE_BCAST, 0, 0, s->bytes, NONE, RECV(0, s->bytes));
     if (rank == 2)
-        vc_plan_node(p, VC_NODE_BARRIER, 0, 0, 0, NONE, NONE);
+        vc_plan_node(p, VC_PHASE_BARRIER, 0, 0, 0, NONE, NONE);
     return vc_plan_finish(p);
 }
 
 static int node_root(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
     vc_plan_begin(p, s, rank);
-    vc_plan_node(p, VC_NODE_BCAST, 5, 0, s->bytes, NONE, RECV(0, s->bytes));
+    vc_plan_node(p, VC_PHASE_BCAST, 5, 0, s->bytes, NONE, RECV(0, s->bytes));
     return vc_plan_finish(p);
 }
 

@@ -257,9 +257,9 @@ static void node_phases_run_in_list_order(void **state)
     vc_plan_init(&p);
     struct vc_ref token = vc_plan_tmp(&p, 0), none = vc_ref_of(VC_BUF_NONE, 0, 0);
     int first = vc_plan_recv(&p, 1, token);
-    int barrier = vc_plan_node(&p, VC_NODE_BARRIER, 0, 1, 0, none, none);
+    int barrier = vc_plan_node(&p, VC_PHASE_BARRIER, 0, 1, 0, none, none);
     vc_plan_after(&p, barrier, first);
-    vc_plan_node(&p, VC_NODE_ALLGATHER, 0, 1, 4, vc_ref_of(VC_BUF_SEND, 0, 4), vc_ref_of(VC_BUF_RECV, 0, 4));
+    vc_plan_node(&p, VC_PHASE_ALLGATHER, 0, 1, 4, vc_ref_of(VC_BUF_SEND, 0, 4), vc_ref_of(VC_BUF_RECV, 0, 4));
     struct vc_exec *x = make(&p, &s.base);
     assert_int_equal(vc_exec_start(x, send, recv, NULL), VC_OK);
     assert_int_equal(vc_exec_progress(x), 0);
@@ -362,7 +362,7 @@ static void empty_things(void **state)
     vc_plan_send(&p, 1, r);
     vc_plan_recv(&p, 1, r);
     vc_plan_recv_reduce(&p, 1, r, false);
-    vc_plan_node(&p, VC_NODE_ALLTOALL, 0, 1, 0, o, r);
+    vc_plan_node(&p, VC_PHASE_ALLTOALL, 0, 1, 0, o, r);
     x = make(&p, &s.base);
     assert_int_equal(vc_exec_start(x, NULL, NULL, NULL), VC_OK);
     assert_int_equal(vc_exec_progress(x), 1);
@@ -383,7 +383,7 @@ static void plans_that_cannot_run_here(void **state)
     assert_int_equal(p.nsteps, 1); /* still the caller's */
     vc_plan_free(&p);
     vc_plan_init(&p);
-    vc_plan_node(&p, VC_NODE_BCAST, 0, 1, 8, vc_ref_of(VC_BUF_NONE, 0, 0), vc_ref_of(VC_BUF_RECV, 0, 8));
+    vc_plan_node(&p, VC_PHASE_BCAST, 0, 1, 8, vc_ref_of(VC_BUF_NONE, 0, 0), vc_ref_of(VC_BUF_RECV, 0, 8));
     assert_int_equal(vc_plan_finish(&p), VC_OK);
     assert_int_equal(vc_exec_create(&p, &env, &x), VC_ERR_UNSUPPORTED);
     vc_plan_free(&p);

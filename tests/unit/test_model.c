@@ -526,11 +526,11 @@ static int build_faulty(const struct vc_shape *s, int rank, struct vc_plan *p)
         }
         break;
     case OTHER_PHASES:
-        vc_plan_node(p, rank == 1 ? VC_NODE_BCAST : VC_NODE_BARRIER, 0, 0, 0, none, none);
+        vc_plan_node(p, rank == 1 ? VC_PHASE_BCAST : VC_PHASE_BARRIER, 0, 0, 0, none, none);
         break;
     case FEWER_PHASES:
         for (int i = 0; i < 2 - (rank == 1); i++)
-            vc_plan_node(p, VC_NODE_BARRIER, 0, 0, 0, none, none);
+            vc_plan_node(p, VC_PHASE_BARRIER, 0, 0, 0, none, none);
         break;
     default:
         if (rank == 0) {
@@ -581,8 +581,8 @@ static void test_node_fit(void **state)
     struct vc_model m = full_model();
     struct vc_model_sample s[64];
     int n = 0;
-    static const enum vc_node_kind kinds[] = {VC_NODE_BARRIER, VC_NODE_ALLREDUCE, VC_NODE_BCAST,
-                                              VC_NODE_ALLGATHER};
+    static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER, VC_PHASE_ALLREDUCE, VC_PHASE_BCAST,
+                                              VC_PHASE_ALLGATHER};
     for (int q = 2; q <= 8; q += 3)
         for (int k = 0; k < 4; k++)
             for (size_t len = 8; len <= 70000; len *= 16) {
@@ -591,7 +591,7 @@ static void test_node_fit(void **state)
                 n++;
             }
     for (size_t len = 65536; len <= 1 << 20; len *= 4) {
-        s[n].phase = (struct vc_model_phase){.kind = VC_NODE_BCAST, .ranks = 4, .len = len};
+        s[n].phase = (struct vc_model_phase){.kind = VC_PHASE_BCAST, .ranks = 4, .len = len};
         s[n].phase.waits = s[n].phase.cma = true;
         n++;
     }

@@ -100,34 +100,34 @@ static void rank_main(const struct job *job, void *mem, int me)
     struct vc_redop op = {compose, NULL, 4, false};
     for (int t = 0; t < job->rounds; t++) {
         struct vc_node_call c = {0};
-        c.kind = (enum vc_node_kind)(next_random(&seed) % VC_NODE_KIND_COUNT);
+        c.kind = (enum vc_node_phase)(next_random(&seed) % VC_PHASE_COUNT);
         c.root = (int)(next_random(&seed) % n);
         c.parts = 1 + (int)(next_random(&seed) % n);
         unsigned size_class = next_random(&seed) % 8;
         size_t max = size_class < 4 ? 64 : size_class < 7 ? 9000 : job->max_len;
         c.len = next_random(&seed) % (max + 1) / 4 * 4;
-        if (c.kind == VC_NODE_BARRIER)
+        if (c.kind == VC_PHASE_BARRIER)
             c.len = 0;
         if (next_random(&seed) % 8 == 0) /* a broadcast that the node has no part in, between its own */
             vc_node_pass(nd, c.len);
         c.alg = job->cma && next_random(&seed) % 2 ? VC_NODE_CMA : VC_NODE_AUTO;
         bool in_place = next_random(&seed) % 2;
-        if ((c.kind == VC_NODE_ALLTOALL || c.kind == VC_NODE_ALLGATHER) && c.alg == VC_NODE_CMA)
+        if ((c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_ALLGATHER) && c.alg == VC_NODE_CMA)
             in_place = false;
         c.op = &op;
         c.grain = 4;
         size_t cnt = c.len / 4;
-        size_t send_n = c.kind == VC_NODE_ALLTOALL || c.kind == VC_NODE_SCATTER ? cnt * n : cnt;
+        size_t send_n = c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_SCATTER ? cnt * n : cnt;
         memset(recv, 0xee, cap);
         uint32_t *src = in_place ? recv : send;
         for (size_t i = 0; i < send_n; i++)
             src[i] = element(me, t, i);
         c.src = src;
         c.dst = recv;
-        if (c.kind == VC_NODE_BCAST && me == c.root)
+        if (c.kind == VC_PHASE_BCAST && me == c.root)
             for (size_t i = 0; i < cnt; i++)
                 recv[i] = element(me, t, i);
-        if (c.kind == VC_NODE_ALLGATHER_SLICES && me < c.parts)
+        if (c.kind == VC_PHASE_ALLGATHER_SLICES && me < c.parts)
             for (size_t i = vc_slice(c.len, 4, c.parts, me) / 4; i < vc_slice(c.len, 4, c.parts, me + 1) / 4;
                  i++)
                 recv[i] = element(me, t, i);
@@ -144,12 +144,12 @@ static void rank_main(const struct job *job, void *mem, int me)
             expect[i] = acc;
         }
         switch (c.kind) {
-        case VC_NODE_BCAST:
+        case VC_PHASE_BCAST:
             for (size_t i = 0; i < cnt; i++)
                 CHECK(recv[i] == element(c.root, t, i));
             hi = cnt;
             break;
-        case VC_NODE_REDUCE:
+        case VC_PHASE_REDUCE:
             if (me == c.root) {
                 CHECK(memcmp(recv, expect, c.len) == 0);
                 hi = cnt;
@@ -157,11 +157,11 @@ static void rank_main(const struct job *job, void *mem, int me)
                 hi = cnt;
             }
             break;
-        case VC_NODE_ALLREDUCE:
+        case VC_PHASE_ALLREDUCE:
             CHECK(memcmp(recv, expect, c.len) == 0);
             hi = cnt;
             break;
-        case VC_NODE_REDUCE_SCATTER:
+        case VC_PHASE_REDUCE_SCATTER:
             if (me < c.parts) {
                 lo = vc_slice(c.len, 4, c.parts, me);
                 hi = vc_slice(c.len, 4, c.parts, me + 1);
@@ -169,31 +169,31 @@ static void rank_main(const struct job *job, void *mem, int me)
             }
             hi = cnt;
             break;
-        case VC_NODE_ALLGATHER_SLICES:
+        case VC_PHASE_ALLGATHER_SLICES:
             for (int r = 0; r < c.parts; r++)
                 for (size_t i = vc_slice(c.len, 4, c.parts, r) / 4;
                      i < vc_slice(c.len, 4, c.parts, r + 1) / 4; i++)
                     CHECK(recv[i] == element(r, t, i));
             hi = cnt;
             break;
-        case VC_NODE_GATHER:
+        case VC_PHASE_GATHER:
             if (me != c.root) {
                 hi = in_place ? cnt : 0;
                 break;
             }
             /* fallthrough */
-        case VC_NODE_ALLGATHER:
+        case VC_PHASE_ALLGATHER:
             for (size_t r = 0; r < n; r++)
                 for (size_t i = 0; i < cnt; i++)
                     CHECK(recv[r * cnt + i] == element((int)r, t, i));
             hi = cnt * n;
             break;
-        case VC_NODE_SCATTER:
+        case VC_PHASE_SCATTER:
             for (size_t i = 0; i < cnt; i++)
                 CHECK(recv[i] == element(c.root, t, (size_t)me * cnt + i));
             hi = in_place ? cnt * n : cnt;
             break;
-        case VC_NODE_ALLTOALL:
+        case VC_PHASE_ALLTOALL:
             for (size_t r = 0; r < n; r++)
                 for (size_t i = 0; i < cnt; i++)
                     CHECK(recv[r * cnt + i] == element((int)r, t, (size_t)me * cnt + i));
@@ -227,8 +227,8 @@ static void sync_main(void *mem, int n, int me)
     if (vc_node_create(&cfg, &nd) != VC_OK)
         exit(2);
     for (int t = 0; t < 60; t++) {
-        struct vc_node_call gather = {.kind = t % 2 ? VC_NODE_GATHER : VC_NODE_REDUCE, .root = t % n};
-        struct vc_node_call bcast = {.kind = t % 3 ? VC_NODE_BCAST : VC_NODE_SCATTER, .root = t % n};
+        struct vc_node_call gather = {.kind = t % 2 ? VC_PHASE_GATHER : VC_PHASE_REDUCE, .root = t % n};
+        struct vc_node_call bcast = {.kind = t % 3 ? VC_PHASE_BCAST : VC_PHASE_SCATTER, .root = t % n};
         if (me == (t * 5 + 1) % n)
             usleep(500);
         atomic_fetch_add(arrived, 1);

@@ -124,7 +124,7 @@ static void test_node_phases(void **state)
     for (int rank = 0; rank < 2; rank++) {
         vc_plan_begin(&p, &s, rank);
         vc_plan_send(&p, 3, RECV(0, 50));
-        int n = vc_plan_node(&p, VC_NODE_BCAST, 0, 0, 100, vc_ref_of(VC_BUF_NONE, 0, 0), RECV(0, 100));
+        int n = vc_plan_node(&p, VC_PHASE_BCAST, 0, 0, 100, vc_ref_of(VC_BUF_NONE, 0, 0), RECV(0, 100));
         int m = vc_plan_send(&p, 3, RECV(50, 50));
         /* The root only reads. */
         assert_int_equal(p.steps[n].dep_count, rank == 0 ? 0 : 1);

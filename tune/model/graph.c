@@ -193,35 +193,6 @@ static bool match_messages(struct vc_mgraph *g)
 
 /* ---- node phases ---- */
 
-bool vc_mphase_matters(const struct vc_step *st, int l)
-{
-    switch (st->node) {
-    case VC_NODE_BCAST:
-    case VC_NODE_SCATTER:
-        return l == st->peer;
-    case VC_NODE_ALLGATHER_SLICES:
-        return l < st->parts;
-    default:
-        return true;
-    }
-}
-
-bool vc_mphase_waits(const struct vc_step *st, int l)
-{
-    switch (st->node) {
-    case VC_NODE_BCAST:
-    case VC_NODE_SCATTER:
-        return l != st->peer;
-    case VC_NODE_REDUCE:
-    case VC_NODE_GATHER:
-        return l == st->peer;
-    case VC_NODE_REDUCE_SCATTER:
-        return l < st->parts;
-    default:
-        return true;
-    }
-}
-
 /* The next phase of a rank at or after its step i, or -1. */
 static int next_phase(const struct vc_plan *p, int i)
 {
@@ -263,7 +234,7 @@ static bool phases_of(struct vc_mgraph *g, int node, int *at, int *nmember)
             } else if (!same_phase(lead, st)) {
                 return false;
             }
-            ph->awaited += vc_mphase_matters(st, l);
+            ph->awaited += vc_phase_gives(st->node, l, st->peer, st->parts);
             g->match[g->base[r] + i] = g->nphases;
             g->member[(*nmember)++] = g->base[r] + i;
             at[l] = i + 1;

@@ -42,10 +42,6 @@ static inline bool vc_mrecv(enum vc_step_kind kind)
     return kind == VC_STEP_RECV || kind == VC_STEP_RECV_REDUCE;
 }
 
-/** Whether anybody waits for local index l in the phase, and whether that one waits itself. */
-bool vc_mphase_matters(const struct vc_step *st, int l);
-bool vc_mphase_waits(const struct vc_step *st, int l);
-
 /** Builds the plans of all ranks and matches what belongs together. False without memory, above the limits,
  * and when the plans do not fit each other. vc_mgraph_free() in any case. */
 bool vc_mgraph_build(struct vc_mgraph *g, const struct vc_alg *alg, const struct vc_shape *shape);

@@ -108,9 +108,9 @@ struct vc_model_work {
     double cma_calls, cma_copied;
 };
 
-/** A node phase: `len` and `parts` as in enum vc_node_kind. */
+/** A node phase: `len` and `parts` as in enum vc_node_phase. */
 struct vc_model_phase {
-    enum vc_node_kind kind;
+    enum vc_node_phase kind;
     int ranks, parts;
     size_t len;
     bool cma;   /**< by single copy: bcast, allreduce, allgather, alltoall */

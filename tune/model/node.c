@@ -2,7 +2,7 @@
 /* The cost of node phases: what coll/node does in each, in bytes and meetings, and the rates behind it. */
 #include "tune/model/impl.h"
 
-#include "coll/node/node_impl.h"
+#include "coll/node/impl.h"
 
 #include <math.h>
 
@@ -34,10 +34,10 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
 {
     double q = p->ranks, len = (double)p->len;
     switch (p->kind) {
-    case VC_NODE_BCAST: /* root and reader of a pair share the work */
+    case VC_PHASE_BCAST: /* root and reader of a pair share the work */
         return (struct vc_model_work){
             .meetings = 2, .cma_calls = 1, .cma_copied = p->ranks == 2 ? len / 2 : len};
-    case VC_NODE_REDUCE:
+    case VC_PHASE_REDUCE:
         if (p->ranks == 2) /* the root's part, three fifths, takes as long as reading and writing the rest */
             return (struct vc_model_work){.meetings = 2,
                                           .reduced = 0.6 * len,
@@ -47,7 +47,7 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
                                       .reduced = (q - 1) / q * len,
                                       .cma_calls = q * ceil(len / q / VC_CMA_BLOCK),
                                       .cma_copied = len};
-    case VC_NODE_ALLREDUCE:
+    case VC_PHASE_ALLREDUCE:
         if (p->ranks == 2) /* half is read, and written across again */
             return (struct vc_model_work){.meetings = 2,
                                           .reduced = len / 2,
@@ -70,38 +70,38 @@ struct vc_model_work vc_model_node_work(const struct vc_model_phase *p)
     if (p->cma)
         return cma_work(p);
     switch (p->kind) {
-    case VC_NODE_BARRIER:
+    case VC_PHASE_BARRIER:
         w.meetings = two_stages(p) ? 2 : 1;
         break;
-    case VC_NODE_BCAST:
+    case VC_PHASE_BCAST:
         w.copied = p->waits ? len + piece : len;
         break;
-    case VC_NODE_REDUCE:
+    case VC_PHASE_REDUCE:
         w.copied = p->waits ? piece : len;
         w.reduced = p->waits ? (q - 1) * len : 0;
         break;
-    case VC_NODE_ALLREDUCE:
+    case VC_PHASE_ALLREDUCE:
         return allreduce_work(p);
-    case VC_NODE_REDUCE_SCATTER:
+    case VC_PHASE_REDUCE_SCATTER:
         w.copied = len;
         w.reduced = p->waits ? (q - 1) / parts * len : 0;
         break;
-    case VC_NODE_ALLGATHER:
+    case VC_PHASE_ALLGATHER:
         w.copied = (q + 1) * len;
         break;
-    case VC_NODE_ALLGATHER_SLICES:
+    case VC_PHASE_ALLGATHER_SLICES:
         w.copied = len;
         break;
-    case VC_NODE_GATHER:
+    case VC_PHASE_GATHER:
         w.copied = p->waits ? q * len + piece : len;
         break;
-    case VC_NODE_SCATTER:
+    case VC_PHASE_SCATTER:
         w.copied = p->waits ? len + piece : q * len;
         break;
-    case VC_NODE_ALLTOALL:
+    case VC_PHASE_ALLTOALL:
         w.copied = (2 * q - 1) * len;
         break;
-    case VC_NODE_KIND_COUNT:
+    case VC_PHASE_COUNT:
         break;
     }
     return w;

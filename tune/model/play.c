@@ -197,7 +197,7 @@ static double phase_seconds(struct play *p, const struct vc_step *st, int q, int
                                 .parts = st->parts,
                                 .len = st->len,
                                 .cma = p->g->cma,
-                                .waits = vc_mphase_waits(st, l)};
+                                .waits = vc_phase_gets(st->node, l, st->peer, st->parts)};
     double t = vc_model_node_seconds(&p->m->node, &ph);
     if (!p->m->node.known || isnan(t))
         p->failed = true;
@@ -219,19 +219,19 @@ static void come(struct play *p, int s, double t)
     struct vc_mphase *ph = &g->phase[g->match[s]];
     double at = vc_mcpus_work(&p->cpus, rank, t, false, 0);
     bool last = false;
-    if (vc_mphase_matters(st, l)) {
+    if (vc_phase_gives(st->node, l, st->peer, st->parts)) {
         ph->when = fmax(ph->when, at);
         last = --ph->awaited == 0;
     }
     p->ready[s] = at;
     p->arrived[s] = at;
-    if (!vc_mphase_waits(st, l))
+    if (!vc_phase_gets(st->node, l, st->peer, st->parts))
         push(p, at, s, LEAVE);
     else if (ph->awaited == 0)
         push(p, fmax(at, ph->when), s, LEAVE);
     for (int i = 0; last && i < q; i++) {
         int other = g->member[ph->first + i];
-        if (other != s && !isnan(p->arrived[other]) && vc_mphase_waits(st, i))
+        if (other != s && !isnan(p->arrived[other]) && vc_phase_gets(st->node, i, st->peer, st->parts))
             push(p, fmax(p->ready[other], ph->when), other, LEAVE);
     }
 }

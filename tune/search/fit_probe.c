@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One thing, measured on one communicator: a way between two ranks, node phases, giving up the CPU. */
+#include "coll/info.h"
 #include "tune/search/fit.h"
 
 #include <math.h>
@@ -260,16 +261,13 @@ double vc_fit_asleep(struct vc_search_comm *g, double seconds)
 
 static const struct {
     enum vc_coll coll;
-    enum vc_node_kind kind;
     size_t bytes;
     bool cma;
 } phases[VC_FIT_NODE_PROBES] = {
-    {VC_BARRIER, VC_NODE_BARRIER, 0, false},         {VC_ALLREDUCE, VC_NODE_ALLREDUCE, 8, false},
-    {VC_ALLREDUCE, VC_NODE_ALLREDUCE, 4096, false},  {VC_ALLREDUCE, VC_NODE_ALLREDUCE, 131072, false},
-    {VC_ALLGATHER, VC_NODE_ALLGATHER, 8, false},     {VC_ALLGATHER, VC_NODE_ALLGATHER, 4096, false},
-    {VC_ALLGATHER, VC_NODE_ALLGATHER, 65536, false}, {VC_BCAST, VC_NODE_BCAST, 8, false},
-    {VC_BCAST, VC_NODE_BCAST, 16384, false},         {VC_BCAST, VC_NODE_BCAST, 262144, false},
-    {VC_BCAST, VC_NODE_BCAST, 65536, true},          {VC_BCAST, VC_NODE_BCAST, 1048576, true},
+    {VC_BARRIER, 0, false},        {VC_ALLREDUCE, 8, false}, {VC_ALLREDUCE, 4096, false},
+    {VC_ALLREDUCE, 131072, false}, {VC_ALLGATHER, 8, false}, {VC_ALLGATHER, 4096, false},
+    {VC_ALLGATHER, 65536, false},  {VC_BCAST, 8, false},     {VC_BCAST, 16384, false},
+    {VC_BCAST, 262144, false},     {VC_BCAST, 65536, true},  {VC_BCAST, 1048576, true},
 };
 
 int vc_fit_node(struct vc_search_comm *g, double seconds, struct vc_model_sample *s)
@@ -286,8 +284,11 @@ int vc_fit_node(struct vc_search_comm *g, double seconds, struct vc_model_sample
         double t = run_probe(g, &p);
         if (isnan(t))
             continue;
-        s[n].phase = (struct vc_model_phase){
-            .kind = phases[i].kind, .ranks = g->w.size, .len = p.bytes, .cma = phases[i].cma, .waits = true};
+        s[n].phase = (struct vc_model_phase){.kind = vc_coll_info[phases[i].coll].node,
+                                             .ranks = g->w.size,
+                                             .len = p.bytes,
+                                             .cma = phases[i].cma,
+                                             .waits = true};
         s[n++].seconds = t;
     }
     return n;

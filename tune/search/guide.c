@@ -43,11 +43,20 @@ const char *vc_guide_right(enum vc_guide guide)
 /* The composition that bounds a collective from above; VC_GUIDES: none. */
 static enum vc_guide composition_of(enum vc_coll coll)
 {
-    static const enum vc_guide guide[VC_COLL_ACCELERATED] = {
-        [VC_BARRIER] = VC_GUIDE_BARRIER,     [VC_BCAST] = VC_GUIDE_BCAST,
-        [VC_REDUCE] = VC_GUIDE_REDUCE,       [VC_ALLREDUCE] = VC_GUIDE_ALLREDUCE,
-        [VC_ALLGATHER] = VC_GUIDE_ALLGATHER, [VC_ALLTOALL] = VC_GUIDES};
-    return guide[coll];
+    switch (coll) {
+    case VC_BARRIER:
+        return VC_GUIDE_BARRIER;
+    case VC_BCAST:
+        return VC_GUIDE_BCAST;
+    case VC_REDUCE:
+        return VC_GUIDE_REDUCE;
+    case VC_ALLREDUCE:
+        return VC_GUIDE_ALLREDUCE;
+    case VC_ALLGATHER:
+        return VC_GUIDE_ALLGATHER;
+    default:
+        return VC_GUIDES;
+    }
 }
 
 /* ---- compositions: they look like the collective that they bound, so they run like it ---- */

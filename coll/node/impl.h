@@ -74,7 +74,7 @@ struct vc_node {
     _Atomic uint16_t *cpu;
     uint16_t own_cpu;
     /* Longest operations for node_small.c in tiny and in small slots; -1: none. */
-    ptrdiff_t straight_max[VC_NODE_KIND_COUNT][2];
+    ptrdiff_t straight_max[VC_PHASE_COUNT][2];
     bool own_cpus;
     pid_t *cma_pids;
     size_t cma_min;
@@ -183,7 +183,7 @@ static inline bool vc_shares_cpu(const struct vc_node *nd, int r)
  */
 static inline bool vc_root_reads_src(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return c->kind == VC_NODE_REDUCE && nd->me == c->root &&
+    return c->kind == VC_PHASE_REDUCE && nd->me == c->root &&
            (c->src != c->dst || (nd->me + 2 >= nd->n && c->op && !c->op->ctx));
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Symbolic values. A value is a leaf (one rank's data) or left (op) right; every distinct tree exists once,
- * so two values are associated identically exactly if their numbers are equal. For commutative operators the
- * operands of a node are kept in the order of their numbers, since a (op) b and b (op) a are then the same
- * bits.
+ * Memory in the symbolic run: cells that hold values. A value is a leaf (one rank's data) or left (op) right;
+ * every distinct tree exists once, so two values are associated identically exactly if their numbers are
+ * equal. For commutative operators the operands of a node are kept in the order of their numbers, since a
+ * (op) b and b (op) a are then the same bits.
  */
 #include "coll/check/internal.h"
 
@@ -144,4 +144,45 @@ const char *vck_expr_text(const struct vck_exprs *x, uint32_t e, char *buf, size
         r = q;
     }
     return buf;
+}
+
+bool vck_defined(struct vck *c, int g, struct vc_ref ref, const struct vck_cell *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i].expr == 0)
+            return vck_fail(c, c->owner[g], vck_local(c, g), "reads byte %zu of %s, which is undefined",
+                            ref.off + i * c->grain,
+                            ref.buf == VC_BUF_TMP    ? "TMP"
+                            : ref.buf == VC_BUF_RECV ? "RECV"
+                                                     : "SEND");
+    return true;
+}
+
+bool vck_reduce(struct vck *c, int g, struct vck_cell *dst, const struct vck_cell *left,
+                const struct vck_cell *right, size_t n)
+{
+    uint32_t l = 0, r = 0, res = 0;
+    char a[256], b[256];
+    const char *why;
+    if (n && left[0].org * c->grain % c->shape->esize)
+        return vck_fail(c, c->owner[g], vck_local(c, g), "operands begin inside an element");
+    for (size_t i = 0; i < n; i++) {
+        if (left[i].org != right[i].org)
+            return vck_fail(c, c->owner[g], vck_local(c, g),
+                            "combines bytes of different places: %zu on the left with %zu on the right",
+                            left[i].org * c->grain, right[i].org * c->grain);
+        if (left[i].expr != l || right[i].expr != r || res == 0) {
+            l = left[i].expr;
+            r = right[i].expr;
+            res = vck_combine(&c->exprs, l, r, &why);
+            if (res == 0 && !*why)
+                return vck_nomem(c);
+            if (res == 0)
+                return vck_fail(c, c->owner[g], vck_local(c, g), "byte %zu: %s: %s with %s",
+                                left[i].org * c->grain, why, vck_expr_text(&c->exprs, l, a, sizeof a),
+                                vck_expr_text(&c->exprs, r, b, sizeof b));
+        }
+        dst[i] = (struct vck_cell){res, left[i].org};
+    }
+    return true;
 }

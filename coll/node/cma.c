@@ -6,7 +6,7 @@
  * (allreduce; the two ranks of a pair write, which spares a meeting). Three slots of the tiny ring:
  * addresses, reduced slices (allreduce of more than two), "I am through".
  */
-#include "coll/node/node_impl.h"
+#include "coll/node/impl.h"
 #include "transport/shm/shm_chan.h"
 
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
@@ -14,13 +14,13 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
     if (!nd->cma_pids || c->alg == VC_NODE_SLOTS || c->len == 0)
         return false;
     switch (c->kind) {
-    case VC_NODE_BCAST:
+    case VC_PHASE_BCAST:
         return c->alg == VC_NODE_CMA || c->len >= nd->cma_min;
-    case VC_NODE_REDUCE:
-    case VC_NODE_ALLREDUCE: /* kernels of users may not write over their left operand, which happens here */
+    case VC_PHASE_REDUCE:
+    case VC_PHASE_ALLREDUCE: /* kernels of users may not write over their left operand, which happens here */
         return c->alg == VC_NODE_CMA && !c->op->ctx && c->op->esize <= VC_CMA_BLOCK;
-    case VC_NODE_ALLGATHER:
-    case VC_NODE_ALLTOALL:
+    case VC_PHASE_ALLGATHER:
+    case VC_PHASE_ALLTOALL:
         /* The others' src is read while one's own dst is written: they must not overlap (but for the own
          * block of an allgather in its place). Only who knows that asks for it by name. */
         return c->alg == VC_NODE_CMA;
@@ -32,7 +32,7 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
 /* Root and reader of a pair share the work of a large bcast: each moves one half across. */
 static bool cooperative(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return c->kind == VC_NODE_BCAST && nd->n == 2 && nd->own_cpus;
+    return c->kind == VC_PHASE_BCAST && nd->n == 2 && nd->own_cpus;
 }
 
 /* Copies what this rank wants of rank r's data. */
@@ -44,13 +44,13 @@ static int fetch(struct vc_node *nd, struct vc_node_call *c, int r, const struct
     if (a->len != c->len)
         return vc_lengths_differ(nd, c, r, a->len);
     switch (c->kind) {
-    case VC_NODE_BCAST:
+    case VC_PHASE_BCAST:
         if (!cooperative(nd, c))
             return vc_cma_read(pid, dst, a->dst, c->len);
         if (nd->me == c->root)
             return vc_cma_write(pid, dst, a->dst, half);
         return vc_cma_read(pid, dst + half, a->dst + half, c->len - half);
-    case VC_NODE_ALLGATHER:
+    case VC_PHASE_ALLGATHER:
         return vc_cma_read(pid, dst + (size_t)r * c->len, a->src, c->len);
     default:
         return vc_cma_read(pid, dst + (size_t)r * c->len, a->src + (size_t)nd->me * c->len, c->len);
@@ -90,14 +90,14 @@ static int check_lengths(struct vc_node *nd, const struct vc_node_call *c, uint6
 /* Has rank r said where its data is? */
 static bool has_posted(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t g)
 {
-    return c->kind == VC_NODE_BCAST ? vc_bcast_fits(&nd->tiny, c, r, g) : vc_ready(&nd->tiny, r, g);
+    return c->kind == VC_PHASE_BCAST ? vc_bcast_fits(&nd->tiny, c, r, g) : vc_ready(&nd->tiny, r, g);
 }
 
 /* The part of a vector that this rank reduces, [*at, *end). */
 static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, size_t *at, size_t *end)
 {
     size_t esize = c->op->esize;
-    if (c->kind == VC_NODE_REDUCE && nd->n == 2) {
+    if (c->kind == VC_PHASE_REDUCE && nd->n == 2) {
         /* The other one has to write its part across besides: the root takes more. */
         size_t unit = esize * VC_CACHELINE, most = c->len / 5 * 3 / unit * unit;
         *at = nd->me == c->root ? 0 : most;
@@ -111,7 +111,7 @@ static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, si
 /* Whether rank r ends with the result. */
 static bool receives(const struct vc_node_call *c, int r)
 {
-    return c->kind == VC_NODE_ALLREDUCE || r == c->root;
+    return c->kind == VC_PHASE_ALLREDUCE || r == c->root;
 }
 
 /*
@@ -195,10 +195,10 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     struct vc_node_state *st = &c->st;
     struct vc_node_ring *ring = &nd->tiny;
     uint64_t g = st->base;
-    bool coop = cooperative(nd, c), all = c->kind != VC_NODE_BCAST || coop;
+    bool coop = cooperative(nd, c), all = c->kind != VC_PHASE_BCAST || coop;
     bool speaks = all || nd->me == c->root, reads = all || nd->me != c->root;
-    bool reduce = c->kind == VC_NODE_ALLREDUCE || c->kind == VC_NODE_REDUCE;
-    bool fetches = c->kind == VC_NODE_ALLREDUCE && nd->n > 2; /* the others' slices of the result */
+    bool reduce = c->kind == VC_PHASE_ALLREDUCE || c->kind == VC_PHASE_REDUCE;
+    bool fetches = c->kind == VC_PHASE_ALLREDUCE && nd->n > 2; /* the others' slices of the result */
 
     if (st->phase == POST) {
         if (!vc_may_write(nd, ring, g + 2, whom))
@@ -206,12 +206,12 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         if (speaks) {
             struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst, c->len};
             memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
-            vc_publish_as(nd, ring, g, c->kind == VC_NODE_BCAST ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
+            vc_publish_as(nd, ring, g, c->kind == VC_PHASE_BCAST ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
         }
-        if (c->kind == VC_NODE_ALLGATHER || c->kind == VC_NODE_ALLTOALL) { /* the own block */
+        if (c->kind == VC_PHASE_ALLGATHER || c->kind == VC_PHASE_ALLTOALL) { /* the own block */
             char *to = (char *)c->dst + (size_t)nd->me * c->len;
             const char *from =
-                (const char *)c->src + (c->kind == VC_NODE_ALLTOALL ? (size_t)nd->me * c->len : 0);
+                (const char *)c->src + (c->kind == VC_PHASE_ALLTOALL ? (size_t)nd->me * c->len : 0);
             if (to != from)
                 memcpy(to, from, c->len);
         }

@@ -5,7 +5,7 @@
  * as node_slots.c would have it, and the operation goes on there; other ranks of the same operation need not
  * notice.
  */
-#include "coll/node/node_impl.h"
+#include "coll/node/impl.h"
 
 /* Polls per peer before the generic path and its wait policy take over. */
 #define POLLS         400
@@ -108,7 +108,7 @@ static inline int reduce_all(struct vc_node *nd, struct vc_node_call *c, struct 
 static inline int gather_all(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring,
                              uint64_t g)
 {
-    bool personal = c->kind == VC_NODE_ALLTOALL;
+    bool personal = c->kind == VC_PHASE_ALLTOALL;
     size_t len = c->len, mine = personal ? (size_t)nd->me * len : 0;
     for (int i = 1; i < nd->n; i++) {
         int r = nd->me + i < nd->n ? nd->me + i : nd->me + i - nd->n;
@@ -133,13 +133,13 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
     char *slot = vc_payload(ring, nd->me, g);
     ring->pos = g + 1;
     switch (c->kind) {
-    case VC_NODE_BARRIER:
-    case VC_NODE_ALLREDUCE:
+    case VC_PHASE_BARRIER:
+    case VC_PHASE_ALLREDUCE:
         copy(slot, c->src, len);
         publish(nd, ring, g, len);
         rc = reduce_all(nd, c, ring, g);
         break;
-    case VC_NODE_REDUCE:
+    case VC_PHASE_REDUCE:
         if (!vc_root_reads_src(nd, c)) {
             copy(slot, c->src, len);
             publish(nd, ring, g, len);
@@ -147,7 +147,7 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
         if (nd->me == c->root)
             rc = reduce_all(nd, c, ring, g);
         break;
-    case VC_NODE_BCAST:
+    case VC_PHASE_BCAST:
         if (nd->me == c->root) {
             copy(slot, c->dst, len);
             publish_as(nd, ring, g, vc_bcast_flag(g, len), len);
@@ -157,7 +157,7 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
             rc = hand_over(c, ring, g, 0);
         }
         break;
-    case VC_NODE_ALLGATHER:
+    case VC_PHASE_ALLGATHER:
         copy(slot, c->src, len);
         publish(nd, ring, g, len);
         if ((char *)c->dst + own != c->src)
@@ -173,7 +173,7 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
         break;
     }
     if (rc == 1) {
-        if (c->kind != VC_NODE_BCAST && (c->kind != VC_NODE_REDUCE || nd->me == c->root))
+        if (c->kind != VC_PHASE_BCAST && (c->kind != VC_PHASE_REDUCE || nd->me == c->root))
             vc_learned(ring, g);
         vc_set_done(nd, ring, g + 1);
     }
@@ -182,9 +182,9 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 
 void vc_node_small_init(struct vc_node *nd)
 {
-    static const enum vc_node_kind kinds[] = {VC_NODE_BARRIER,   VC_NODE_BCAST,     VC_NODE_REDUCE,
-                                              VC_NODE_ALLREDUCE, VC_NODE_ALLGATHER, VC_NODE_ALLTOALL};
-    for (int k = 0; k < VC_NODE_KIND_COUNT; k++)
+    static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER,   VC_PHASE_BCAST,     VC_PHASE_REDUCE,
+                                               VC_PHASE_ALLREDUCE, VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL};
+    for (int k = 0; k < VC_PHASE_COUNT; k++)
         nd->straight_max[k][0] = nd->straight_max[k][1] = -1;
     if (nd->n < 2 || nd->n > VC_FLAT_RANKS)
         return;
@@ -193,13 +193,13 @@ void vc_node_small_init(struct vc_node *nd)
         max[0] = VC_TINY_SLOT;
         max[1] = VC_SMALL_SLOT;
     }
-    nd->straight_max[VC_NODE_ALLTOALL][0] /= nd->n;
-    nd->straight_max[VC_NODE_ALLTOALL][1] /= nd->n;
+    nd->straight_max[VC_PHASE_ALLTOALL][0] /= nd->n;
+    nd->straight_max[VC_PHASE_ALLTOALL][1] /= nd->n;
     /* Longer ones are reduced by slices. */
-    ptrdiff_t *allreduce = nd->straight_max[VC_NODE_ALLREDUCE];
+    ptrdiff_t *allreduce = nd->straight_max[VC_PHASE_ALLREDUCE];
     if (nd->n > 2 && allreduce[1] > VC_FLAT_BYTES / (nd->n - 1))
         allreduce[1] = VC_FLAT_BYTES / (nd->n - 1);
-    ptrdiff_t *bcast = nd->straight_max[VC_NODE_BCAST];
+    ptrdiff_t *bcast = nd->straight_max[VC_PHASE_BCAST];
     for (int i = 0; nd->cma_pids && i < 2; i++)
         if (bcast[i] >= (ptrdiff_t)nd->cma_min)
             bcast[i] = (ptrdiff_t)nd->cma_min - 1;

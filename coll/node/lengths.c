@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Programs whose ranks give different lengths: erroneous, and told so instead of a hang or a hole. */
-#include "coll/node/node_impl.h"
+#include "coll/node/impl.h"
 
 /* What may have come by another way than expected is looked for in every 16th poll. */
 #define LOOK_EVERY 16
@@ -12,7 +12,7 @@ static int rank_of(const struct vc_node *nd, int r)
 
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs)
 {
-    if (c->kind != VC_NODE_BCAST)
+    if (c->kind != VC_PHASE_BCAST)
         return vc_fail(VC_ERR_INVAL,
                        "rank %d comes with %zu bytes where rank %d comes with %zu: the counts differ",
                        rank_of(nd, r), (size_t)theirs, rank_of(nd, nd->me), c->len);

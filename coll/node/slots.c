@@ -6,7 +6,7 @@
  * copies of several ranks overlap.
  */
 #include "coll/node/copy.h"
-#include "coll/node/node_impl.h"
+#include "coll/node/impl.h"
 
 /* Pieces of a pipeline, in bytes: what is worth a meeting, and what still leaves the ring in a core's own
  * cache. */
@@ -17,16 +17,16 @@
 static bool reads_all(const struct vc_node *nd, const struct vc_node_call *c)
 {
     switch (c->kind) {
-    case VC_NODE_BARRIER:
-    case VC_NODE_ALLREDUCE:
-    case VC_NODE_ALLGATHER:
-    case VC_NODE_ALLTOALL:
-    case VC_NODE_ALLGATHER_SLICES:
+    case VC_PHASE_BARRIER:
+    case VC_PHASE_ALLREDUCE:
+    case VC_PHASE_ALLGATHER:
+    case VC_PHASE_ALLTOALL:
+    case VC_PHASE_ALLGATHER_SLICES:
         return true;
-    case VC_NODE_REDUCE:
-    case VC_NODE_GATHER:
+    case VC_PHASE_REDUCE:
+    case VC_PHASE_GATHER:
         return nd->me == c->root;
-    case VC_NODE_REDUCE_SCATTER:
+    case VC_PHASE_REDUCE_SCATTER:
         return nd->me < c->parts;
     default:
         return false;
@@ -37,7 +37,7 @@ static bool reads_all(const struct vc_node *nd, const struct vc_node_call *c)
  */
 static bool reads(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    if (c->kind == VC_NODE_BCAST || c->kind == VC_NODE_SCATTER)
+    if (c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_SCATTER)
         return nd->me != c->root;
     return reads_all(nd, c);
 }
@@ -45,23 +45,23 @@ static bool reads(const struct vc_node *nd, const struct vc_node_call *c)
 static bool writes(const struct vc_node *nd, const struct vc_node_call *c)
 {
     switch (c->kind) {
-    case VC_NODE_BCAST:
-    case VC_NODE_SCATTER:
+    case VC_PHASE_BCAST:
+    case VC_PHASE_SCATTER:
         return nd->me == c->root;
-    case VC_NODE_GATHER:
+    case VC_PHASE_GATHER:
         return nd->me != c->root;
-    case VC_NODE_REDUCE:
+    case VC_PHASE_REDUCE:
         return !vc_root_reads_src(nd, c);
-    case VC_NODE_ALLGATHER_SLICES:
+    case VC_PHASE_ALLGATHER_SLICES:
         return nd->me < c->parts;
     default:
         return true;
     }
 }
 
-static bool reduces(enum vc_node_kind kind)
+static bool reduces(enum vc_node_phase kind)
 {
-    return kind == VC_NODE_REDUCE || kind == VC_NODE_ALLREDUCE || kind == VC_NODE_REDUCE_SCATTER;
+    return kind == VC_PHASE_REDUCE || kind == VC_PHASE_ALLREDUCE || kind == VC_PHASE_REDUCE_SCATTER;
 }
 
 /* Who shares the result's slices in the two-stage allreduce, or publishes it alone (big nodes, small
@@ -90,11 +90,11 @@ static size_t pipeline_chunk(size_t total, size_t grain, size_t most)
 static void keep_own(const struct vc_node *nd, const struct vc_node_call *c, size_t off, size_t len)
 {
     size_t own = (size_t)nd->me * c->len;
-    const char *from = (const char *)c->src + (c->kind == VC_NODE_ALLTOALL ? own : 0);
+    const char *from = (const char *)c->src + (c->kind == VC_PHASE_ALLTOALL ? own : 0);
     char *to = (char *)c->dst + own;
     if (len == 0 || to == from)
         return;
-    if (c->kind == VC_NODE_ALLTOALL)
+    if (c->kind == VC_PHASE_ALLTOALL)
         memcpy(to + off, from + off, len);
     else
         vc_copy_result(to + off, from + off, len, c->len * (size_t)nd->n);
@@ -108,20 +108,20 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     size_t pieces = 1;        /* a chunk holds a piece for each of so many */
     st->stages = 1;
     switch (c->kind) {
-    case VC_NODE_ALLREDUCE:
-    case VC_NODE_BARRIER:
+    case VC_PHASE_ALLREDUCE:
+    case VC_PHASE_BARRIER:
         if (nd->n > VC_FLAT_RANKS || (nd->n > 2 ? (n - 1) * c->len : c->len) > VC_FLAT_BYTES)
             st->stages = 2;
         break;
-    case VC_NODE_ALLTOALL:
-    case VC_NODE_SCATTER:
+    case VC_PHASE_ALLTOALL:
+    case VC_PHASE_SCATTER:
         pieces = n;
         per_slot = n * c->len;
         break;
-    case VC_NODE_ALLGATHER_SLICES:
+    case VC_PHASE_ALLGATHER_SLICES:
         per_slot = vc_slice(c->len, grain, c->parts, 1); /* slice 0 is the largest */
         break;
-    case VC_NODE_REDUCE_SCATTER:
+    case VC_PHASE_REDUCE_SCATTER:
         break;
     default:
         break;
@@ -132,16 +132,16 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     else if (per_slot > nd->small.cap && nd->bulk.cap)
         st->ring = &nd->bulk;
     size_t cap = st->ring->cap;
-    if (c->kind == VC_NODE_REDUCE_SCATTER && cap / (size_t)c->parts >= grain)
+    if (c->kind == VC_PHASE_REDUCE_SCATTER && cap / (size_t)c->parts >= grain)
         pieces = (size_t)c->parts;
     if (grain > cap / pieces)
         return vc_fail(VC_ERR_UNSUPPORTED, "elements of %zu bytes do not fit into slots of %zu bytes", grain,
                        cap);
-    size_t total = c->kind == VC_NODE_ALLGATHER_SLICES || (c->kind == VC_NODE_REDUCE_SCATTER && pieces > 1)
+    size_t total = c->kind == VC_PHASE_ALLGATHER_SLICES || (c->kind == VC_PHASE_REDUCE_SCATTER && pieces > 1)
                        ? vc_slice(c->len, grain, c->parts, 1)
                        : c->len;
     st->chunk = cap / pieces / grain * grain;
-    if ((c->kind == VC_NODE_BCAST || c->kind == VC_NODE_REDUCE) && nd->own_cpus && st->ring == &nd->bulk)
+    if ((c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_REDUCE) && nd->own_cpus && st->ring == &nd->bulk)
         st->chunk = pipeline_chunk(total, grain, st->chunk);
     if (total <= st->chunk) {
         st->chunk = total;
@@ -164,7 +164,7 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     }
 
     /* The root of a gather writes nothing. */
-    if (c->kind == VC_NODE_GATHER && nd->me == c->root)
+    if (c->kind == VC_PHASE_GATHER && nd->me == c->root)
         keep_own(nd, c, 0, c->len);
     return VC_OK;
 }
@@ -182,7 +182,7 @@ static void slice_piece(const struct vc_node_call *c, int p, int k, size_t *off,
 static bool pieces_per_slice(const struct vc_node *nd, const struct vc_node_call *c)
 {
     (void)nd;
-    return c->kind == VC_NODE_REDUCE_SCATTER &&
+    return c->kind == VC_PHASE_REDUCE_SCATTER &&
            c->st.ring->cap / (size_t)c->parts >= (c->grain ? c->grain : 1);
 }
 
@@ -211,23 +211,23 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
     size_t off = (size_t)k * st->chunk, len, piece;
     const char *src = c->src;
     switch (c->kind) {
-    case VC_NODE_BARRIER:
+    case VC_PHASE_BARRIER:
         break;
-    case VC_NODE_BCAST:
+    case VC_PHASE_BCAST:
         memcpy(to, (const char *)c->dst + off, chunk_len(c, k));
         break;
-    case VC_NODE_ALLGATHER_SLICES:
+    case VC_PHASE_ALLGATHER_SLICES:
         slice_piece(c, nd->me, k, &piece, &len);
         memcpy(to, (const char *)c->dst + piece, len);
         break;
-    case VC_NODE_ALLTOALL:
-    case VC_NODE_SCATTER:
+    case VC_PHASE_ALLTOALL:
+    case VC_PHASE_SCATTER:
         len = chunk_len(c, k);
         for (int r = 0; r < nd->n; r++)
             if (r != nd->me)
                 memcpy(to + (size_t)r * len, src + (size_t)r * c->len + off, len);
         break;
-    case VC_NODE_REDUCE_SCATTER:
+    case VC_PHASE_REDUCE_SCATTER:
         if (pieces_per_slice(nd, c)) {
             for (int p = 0; p < c->parts; p++) {
                 slice_piece(c, p, k, &piece, &len);
@@ -266,12 +266,12 @@ static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
     uint64_t g = c->st.base + (uint64_t)k * (uint64_t)c->st.stages;
     if (c->len > 0)
         fill_chunk(nd, c, k, vc_payload(c->st.ring, nd->me, g));
-    if (c->kind == VC_NODE_BCAST)
+    if (c->kind == VC_PHASE_BCAST)
         publish_bcast(nd, c->st.ring, c, g);
     else
         vc_publish(nd, c->st.ring, g);
     /* Not before the others can begin, and while it is in this core's cache. */
-    if (c->kind == VC_NODE_ALLGATHER || c->kind == VC_NODE_ALLTOALL)
+    if (c->kind == VC_PHASE_ALLGATHER || c->kind == VC_PHASE_ALLTOALL)
         keep_own(nd, c, (size_t)k * c->st.chunk, chunk_len(c, k));
 }
 
@@ -377,22 +377,22 @@ static void take(struct vc_node *nd, struct vc_node_call *c, int r, int k)
     size_t off = (size_t)k * st->chunk, len, piece;
     char *dst = c->dst;
     switch (c->kind) {
-    case VC_NODE_BCAST:
+    case VC_PHASE_BCAST:
         vc_copy_result(dst + off, from, chunk_len(c, k), c->len);
         break;
-    case VC_NODE_ALLGATHER:
-    case VC_NODE_GATHER:
+    case VC_PHASE_ALLGATHER:
+    case VC_PHASE_GATHER:
         vc_copy_result(dst + (size_t)r * c->len + off, from, chunk_len(c, k), c->len * (size_t)nd->n);
         break;
-    case VC_NODE_ALLTOALL:
+    case VC_PHASE_ALLTOALL:
         len = chunk_len(c, k);
         memcpy(dst + (size_t)r * c->len + off, from + (size_t)nd->me * len, len);
         break;
-    case VC_NODE_SCATTER:
+    case VC_PHASE_SCATTER:
         len = chunk_len(c, k);
         memcpy(dst + off, from + (size_t)nd->me * len, len);
         break;
-    case VC_NODE_ALLGATHER_SLICES:
+    case VC_PHASE_ALLGATHER_SLICES:
         slice_piece(c, r, k, &piece, &len);
         memcpy(dst + piece, from, len);
         break;
@@ -408,7 +408,7 @@ static bool consume_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int
     uint64_t g = st->base + (uint64_t)k;
     if (st->stages == 2)
         return collect_slices(nd, c, k, whom);
-    if (c->kind == VC_NODE_REDUCE_SCATTER) {
+    if (c->kind == VC_PHASE_REDUCE_SCATTER) {
         size_t lo = 0;
         if (pieces_per_slice(nd, c)) {
             slice_piece(c, nd->me, k, &off, &len);
@@ -423,14 +423,14 @@ static bool consume_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int
         }
         return reduce_chunk(nd, c, k, lo, len, (char *)c->dst + off, &st->rd_next, whom);
     }
-    if (reduces(c->kind) || c->kind == VC_NODE_BARRIER) {
+    if (reduces(c->kind) || c->kind == VC_PHASE_BARRIER) {
         len = chunk_len(c, k);
         return reduce_chunk(nd, c, k, 0, len, c->dst ? (char *)c->dst + off : NULL, &st->rd_next, whom);
     }
     if (!reads_all(nd, c)) { /* bcast, scatter: the root alone speaks */
         /* A broadcast of another length is not for consuming: vc_bcast_check() has a word on it. */
-        if (!(c->kind == VC_NODE_BCAST ? vc_bcast_fits(st->ring, c, c->root, g)
-                                       : vc_ready(st->ring, c->root, g))) {
+        if (!(c->kind == VC_PHASE_BCAST ? vc_bcast_fits(st->ring, c, c->root, g)
+                                        : vc_ready(st->ring, c->root, g))) {
             *whom = c->root;
             return false;
         }
@@ -438,7 +438,7 @@ static bool consume_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int
             take(nd, c, c->root, k);
         return true;
     }
-    int last = c->kind == VC_NODE_ALLGATHER_SLICES ? c->parts : nd->n;
+    int last = c->kind == VC_PHASE_ALLGATHER_SLICES ? c->parts : nd->n;
     for (; st->rd_next < nd->n; st->rd_next++) {
         int r = (nd->me + st->rd_next) % nd->n;
         if (r == nd->me || r >= last)
@@ -482,10 +482,10 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
         if (!moved)
             return 0;
     }
-    if (reads_all(nd, c) && c->kind != VC_NODE_ALLGATHER_SLICES && c->kind != VC_NODE_GATHER)
+    if (reads_all(nd, c) && c->kind != VC_PHASE_ALLGATHER_SLICES && c->kind != VC_PHASE_GATHER)
         vc_learned(ring, st->base);
     /* Last, because dst may be src: until now the root's blocks were still to be written. */
-    if (c->kind == VC_NODE_SCATTER && nd->me == c->root && c->len)
+    if (c->kind == VC_PHASE_SCATTER && nd->me == c->root && c->len)
         memmove(c->dst, (const char *)c->src + (size_t)nd->me * c->len, c->len);
     st->phase = -1;
     return 1;

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Node phases: collectives among the ranks of one node, in its shared memory (coll/node). A plan has them as
+ * steps; a collective of one node is one. What each kind of them is stands here, for the builder of plans,
+ * the engine, the checker, the cost model and coll/node.
+ */
+#ifndef VC_COLL_PHASE_H
+#define VC_COLL_PHASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/**
+ * q is the number of ranks of the node, l a rank's local index, `len`, `root` and `parts` are those of the
+ * call. Reductions go in ascending local order. src may be the same memory as dst; in ALLGATHER and GATHER it
+ * may also be dst + l * len. A phase of length 0 still synchronizes: who would get data waits for those it
+ * would come from.
+ */
+enum vc_node_phase {
+    VC_PHASE_BARRIER,
+    VC_PHASE_BCAST,          /**< dst (len) of `root` to dst (len) of all */
+    VC_PHASE_REDUCE,         /**< src (len) of all reduced to dst (len) at `root` */
+    VC_PHASE_ALLREDUCE,      /**< src (len) of all reduced to dst (len) of all */
+    VC_PHASE_REDUCE_SCATTER, /**< src (len) of all; l < parts gets slice vc_slice(len, esize, parts, l) of the
+                                result at the same offset in dst (len). dst elsewhere is undefined */
+    VC_PHASE_ALLGATHER,      /**< src (len) of l to dst (q * len) at l * len, on all */
+    VC_PHASE_ALLGATHER_SLICES, /**< dst (len): slice vc_slice(len, esize, parts, l) of l < parts to all */
+    VC_PHASE_GATHER,           /**< src (len) of l to dst (q * len) at l * len, at `root` */
+    VC_PHASE_SCATTER,          /**< src (q * len) of `root`, block l to dst (len) of l */
+    VC_PHASE_ALLTOALL,         /**< src (q * len) of i, block j, to dst (q * len) of j, block i */
+    VC_PHASE_COUNT
+};
+
+/** What one side of a phase or of a collective holds, in terms of its size. */
+enum vc_extent {
+    VC_EXTENT_NONE, /**< nothing */
+    VC_EXTENT_ONE,  /**< that size */
+    VC_EXTENT_EACH, /**< that size for each rank */
+};
+
+/** Some ranks of a node. */
+enum vc_who {
+    VC_WHO_ALL,
+    VC_WHO_ROOT,
+    VC_WHO_OTHERS, /**< all but the root */
+    VC_WHO_PARTS,  /**< local indices below `parts` */
+};
+
+struct vc_phase_info {
+    const char *name;
+    enum vc_who gives;       /**< whose data it is */
+    enum vc_who gets;        /**< who waits for data of others */
+    enum vc_extent src, dst; /**< without src, data is given from dst */
+    bool src_at_root;        /**< only the root has src */
+    bool dst_at_root;        /**< only the root has dst */
+    bool reduces;            /**< data is reduced on the way */
+};
+extern const struct vc_phase_info vc_phase_info[VC_PHASE_COUNT];
+
+static inline bool vc_is_among(enum vc_who who, int l, int root, int parts)
+{
+    switch (who) {
+    case VC_WHO_ROOT:
+        return l == root;
+    case VC_WHO_OTHERS:
+        return l != root;
+    case VC_WHO_PARTS:
+        return l < parts;
+    default:
+        return true;
+    }
+}
+
+/** Whether local index l gives data. */
+static inline bool vc_phase_gives(enum vc_node_phase phase, int l, int root, int parts)
+{
+    return vc_is_among(vc_phase_info[phase].gives, l, root, parts);
+}
+
+/** Whether local index l waits for the data of those that give. */
+static inline bool vc_phase_gets(enum vc_node_phase phase, int l, int root, int parts)
+{
+    return vc_is_among(vc_phase_info[phase].gets, l, root, parts);
+}
+
+/** Whether `root` means something. */
+static inline bool vc_phase_rooted(enum vc_node_phase phase)
+{
+    return vc_phase_info[phase].gives == VC_WHO_ROOT || vc_phase_info[phase].gets == VC_WHO_ROOT;
+}
+
+/** Whether `parts` means something. */
+static inline bool vc_phase_sliced(enum vc_node_phase phase)
+{
+    return vc_phase_info[phase].gives == VC_WHO_PARTS || vc_phase_info[phase].gets == VC_WHO_PARTS;
+}
+
+/** Whether a rank, the root or not, has a src, and a dst. */
+static inline bool vc_phase_has_src(enum vc_node_phase phase, bool root)
+{
+    return vc_phase_info[phase].src != VC_EXTENT_NONE && (root || !vc_phase_info[phase].src_at_root);
+}
+
+static inline bool vc_phase_has_dst(enum vc_node_phase phase, bool root)
+{
+    return vc_phase_info[phase].dst != VC_EXTENT_NONE && (root || !vc_phase_info[phase].dst_at_root);
+}
+
+/** Whether a rank that has dst, the root or not, writes it. The root of a broadcast only reads it. */
+static inline bool vc_phase_writes_dst(enum vc_node_phase phase, bool root)
+{
+    const struct vc_phase_info *i = &vc_phase_info[phase];
+    return !(root && i->src == VC_EXTENT_NONE && i->gives == VC_WHO_ROOT);
+}
+
+/** Bytes of a side that a rank has. */
+static inline size_t vc_phase_bytes(enum vc_extent side, size_t len, int q)
+{
+    return side == VC_EXTENT_NONE ? 0 : side == VC_EXTENT_ONE ? len : len * (size_t)q;
+}
+
+#endif
