@@ -69,7 +69,7 @@ static bool everybody(struct vc_node *nd, struct vc_node_call *c, uint64_t g, in
 {
     for (; c->st.rd_next < nd->n; c->st.rd_next++)
         if (c->st.rd_next != nd->me && !vc_ready(&nd->tiny, c->st.rd_next, g)) {
-            *whom = vc_blame(nd, &nd->tiny, c->st.rd_next, g);
+            *whom = vc_slowest(nd, &nd->tiny, c->st.rd_next, g);
             return false;
         }
     c->st.rd_next = 0;
@@ -142,7 +142,7 @@ static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c)
     return VC_OK;
 }
 
-/* Reduces this rank's slice, in blocks, descending as node_slots.c does, into dst or the root's. */
+/* Reduces this rank's slice, in blocks, descending as slots.c does, into dst or the root's. */
 static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
 {
     const struct vc_redop *op = c->op;
@@ -236,7 +236,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         for (; reads && st->rd_next < nd->n; st->rd_next++) {
             int r = all ? (nd->me + st->rd_next) % nd->n : c->root;
             if (reduce ? !vc_ready(ring, r, slot) : !has_posted(nd, c, r, slot)) {
-                *whom = all ? vc_blame(nd, ring, r, slot) : r;
+                *whom = all ? vc_slowest(nd, ring, r, slot) : r;
                 return 0;
             }
             struct vc_cma_address a = address_of(nd, g, r);

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Private to coll/node: the slots in shared memory.
+ * Private to coll/node. Files call one way: node.c (create, start, progress, run) calls small.c, slots.c and
+ * cma.c, three ways to do an operation; these call lengths.c (ranks whose lengths differ) and ring.c.
  *
- * Every rank owns a lane in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
- * operation takes the next few slot numbers of its ring in every lane, whether or not a lane has anything to
- * say in it. A rank publishes slot g of its lane by writing the payload and then storing g + 1 to the slot's
- * flag (release); readers load the flag (acquire) until it is g + 1. Lanes have one writer, flags need no
+ * Every rank owns slots in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
+ * operation takes the next few slot numbers of its ring, whether or not a rank has anything to publish in
+ * them. A rank publishes slot g by writing the payload and then storing g + 1 to the slot's flag (release).
+ * Readers load the flag (acquire) until it is g + 1. A slot has one writer, so flags need no
  * read-modify-write. A tiny slot is one pair of lines, payload and flag together, and there are many of them:
  * ranks that only send or only receive (bcast, reduce) run far ahead of the others before they have to wait.
  *
- * Slot g uses the memory of slot g - depth, so its owner first makes sure that everybody has read that: each
- * rank keeps `done`, the number of slots it will never read again, in its own line (release, after its
- * reads). The owner looks at these lines (acquire) only when what it already knows is not enough: in
- * operations in which everybody hears from everybody it never needs to.
+ * Slot g uses the memory of slot g - depth, so its owner first makes sure that everybody has read that. For
+ * this each rank keeps `done` in a line of its own: the number of slots that it will never read again
+ * (release, after its reads). The owner loads the others' `done` (acquire) only when it does not know enough
+ * already. In operations in which everybody hears from everybody it never needs to.
  */
 #ifndef VC_COLL_NODE_IMPL_H
 #define VC_COLL_NODE_IMPL_H
@@ -27,40 +28,29 @@
 #define VC_SMALL_SLOT  VC_NODE_ELEMENT_MAX
 #define VC_SMALL_DEPTH 8
 #define VC_BULK_DEPTH  8
-/* Up to this many bytes read in all, everybody reduces everything (one meeting); above, each its slice (two).
- */
-#define VC_FLAT_BYTES 24576
-/* Nodes larger than this reduce small vectors at one rank that publishes the result: n reads instead of n *
- * n. */
-#define VC_FLAT_RANKS 16
-/* Single copy reductions go by blocks that stay in a core's own cache; those of two ranks take all buffers as
- * one. */
-#define VC_CMA_BLOCK      65536
-#define VC_CMA_BUFFERS    3
-#define VC_CMA_PAIR_BLOCK (VC_CMA_BUFFERS * VC_CMA_BLOCK)
 /* Slots of the tiny ring that an operation by single copy takes. */
 #define VC_CMA_SLOTS 3
 /*
- * The flag of a broadcast also says how long the root's message is, above the number of the slot: a length of
- * at most a small slot as such, longer ones behind the flag, those by single copy next to the address. A rank
- * that expects another length finds out.
+ * The flag of a broadcast also carries the length of the root's message, above the number of the slot: a
+ * length of at most a small slot itself, VC_SAY_WORD where it stands behind the flag, VC_SAY_CMA where it
+ * stands next to the address. So a rank that expects another length finds out.
  */
 #define VC_SAY_SHIFT 51
 #define VC_SAY_WORD  8191u
 #define VC_SAY_CMA   8190u
-#define VC_SAY_OTHER 8189u /* vc_node_pass() */
+#define VC_SAY_OTHER 8189u /* the message goes by other means: vc_node_pass() */
 
-/* The head of a lane: what only its owner writes. The slots follow. */
-struct vc_lane_head {
+/* Begins each rank's part of a ring; only that rank writes it. Its slots follow. */
+struct vc_ring_part {
     _Atomic uint64_t done;
     char pad[VC_LINE_PAIR - sizeof(uint64_t)];
 };
 
 struct vc_node_ring {
-    char *mem;            /* lane r begins at mem + r * stride */
-    size_t stride, cap;   /* bytes per lane; payload bytes per slot */
+    char *mem;            /* the part of rank r begins at mem + r * stride */
+    size_t stride, cap;   /* bytes per part; payload bytes per slot */
     size_t slot, payload; /* bytes from slot to slot; from a slot's flag to its payload */
-    uint64_t depth;       /* slots per lane, a power of two */
+    uint64_t depth;       /* slots per rank, a power of two */
     uint64_t pos;         /* next slot number to be used; the same on all ranks */
     uint64_t known_done;  /* everybody else has at least this `done` */
 };
@@ -70,10 +60,10 @@ struct vc_node {
     struct vc_parking *parking;
     const struct vc_wait_cfg *wait;
     struct vc_node_ring tiny, small, bulk; /* bulk.cap == 0: there is none */
-    /* Which CPU each rank ran on when it last had to wait: hints for those who wait for it, hence relaxed. */
+    /* The CPU that each rank ran on when it last had to wait. Relaxed: a hint for ranks that wait for it. */
     _Atomic uint16_t *cpu;
     uint16_t own_cpu;
-    /* Longest operations for node_small.c in tiny and in small slots; -1: none. */
+    /* Longest operations for small.c in tiny and in small slots; -1: none. */
     ptrdiff_t straight_max[VC_PHASE_COUNT][2];
     bool own_cpus;
     pid_t *cma_pids;
@@ -81,14 +71,14 @@ struct vc_node {
     char *cma_scratch; /* VC_CMA_PAIR_BLOCK bytes */
 };
 
-static inline struct vc_lane_head *vc_lane(const struct vc_node_ring *ring, int r)
+static inline struct vc_ring_part *vc_ring_part(const struct vc_node_ring *ring, int r)
 {
-    return (struct vc_lane_head *)(void *)(ring->mem + (size_t)r * ring->stride);
+    return (struct vc_ring_part *)(void *)(ring->mem + (size_t)r * ring->stride);
 }
 
 static inline _Atomic uint64_t *vc_flag(const struct vc_node_ring *ring, int r, uint64_t g)
 {
-    return (_Atomic uint64_t *)(void *)((char *)(vc_lane(ring, r) + 1) +
+    return (_Atomic uint64_t *)(void *)((char *)(vc_ring_part(ring, r) + 1) +
                                         (g & (ring->depth - 1)) * ring->slot);
 }
 
@@ -103,7 +93,7 @@ static inline uint64_t vc_flag_value(const struct vc_node_ring *ring, int r, uin
     return atomic_load_explicit(vc_flag(ring, r, g), memory_order_acquire);
 }
 
-/* Has lane r published slot g (of anything but a broadcast)? */
+/* Has rank r published slot g (of anything but a broadcast)? */
 static inline bool vc_ready(const struct vc_node_ring *ring, int r, uint64_t g)
 {
     return vc_flag_value(ring, r, g) == g + 1;
@@ -120,47 +110,47 @@ static inline void vc_publish(struct vc_node *nd, struct vc_node_ring *ring, uin
     vc_publish_as(nd, ring, g, g + 1);
 }
 
-/* The flag of slot g of a broadcast, given what stands above the slot's number: a length of at most
- * VC_SMALL_SLOT, or one of VC_SAY_*. */
+/* The flag of slot g of a broadcast; `say`: a length of at most VC_SMALL_SLOT, or one of VC_SAY_*. */
 static inline uint64_t vc_bcast_flag(uint64_t g, size_t say)
 {
     return (g + 1) | (uint64_t)say << VC_SAY_SHIFT;
 }
 
-/* Has lane r published slot g, whatever it says of its length? */
+/* Has rank r published slot g, whatever length its flag carries? */
 static inline bool vc_published(const struct vc_node_ring *ring, int r, uint64_t g)
 {
     return (vc_flag_value(ring, r, g) & ((UINT64_C(1) << VC_SAY_SHIFT) - 1)) == g + 1;
 }
 
-/* The word behind the flag, which small and bulk slots have: VC_SAY_WORD's length. */
-static inline void vc_set_word(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, uint64_t word)
+/* The word behind the flag, which small and bulk slots have: the length for VC_SAY_WORD. */
+static inline void vc_write_word(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, uint64_t word)
 {
     memcpy((char *)vc_flag(ring, nd->me, g) + sizeof word, &word, sizeof word);
 }
 
-static inline uint64_t vc_get_word(const struct vc_node_ring *ring, int r, uint64_t g)
+static inline uint64_t vc_read_word(const struct vc_node_ring *ring, int r, uint64_t g)
 {
     uint64_t word;
     memcpy(&word, (const char *)vc_flag(ring, r, g) + sizeof word, sizeof word);
     return word;
 }
 
-/* This rank will read no slot below `g` any more. Release: its reads come before an owner's overwriting. */
+/* This rank will read no slot below `g` any more. Release: pairs with vc_all_done(), so its reads come before
+ * an owner overwrites the slots. */
 static inline void vc_set_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g)
 {
-    atomic_store_explicit(&vc_lane(ring, nd->me)->done, g, memory_order_release);
+    atomic_store_explicit(&vc_ring_part(ring, nd->me)->done, g, memory_order_release);
     vc_wake_all(nd->parking);
 }
 
-/* Everybody was seen to have entered the operation at `base`, so has finished with all slots before. */
+/* Everybody was seen to have entered the operation at `base`, so nobody reads a slot before it any more. */
 static inline void vc_learned(struct vc_node_ring *ring, uint64_t base)
 {
     if (ring->known_done < base)
         ring->known_done = base;
 }
 
-/* Whether everybody else's `done` is at least g; *whom is one of those who are behind. */
+/* Whether everybody else's `done` is at least g; if not, *whom is a rank that is behind. */
 bool vc_all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom);
 
 static inline bool vc_may_write(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom)
@@ -170,16 +160,17 @@ static inline bool vc_may_write(struct vc_node *nd, struct vc_node_ring *ring, u
     return vc_all_done(nd, ring, g - ring->depth + 1, whom);
 }
 
-/* Whether rank r, when last seen, shared this rank's CPU: then waiting for it means giving that CPU up. */
+/* Whether rank r last waited on the CPU that this rank is on. Then this rank must give the CPU up, or it
+ * waits for ever. */
 static inline bool vc_shares_cpu(const struct vc_node *nd, int r)
 {
     return atomic_load_explicit(&nd->cpu[r], memory_order_relaxed) == nd->own_cpu;
 }
 
 /*
- * Whether the root of a reduction takes its own operand from src, and its lane stays silent: nobody else ever
- * reads that. Not where dst is src and would be written before the operand is read, and not in place with
- * kernels of users, which may not write over their left operand.
+ * Whether the root of a reduction reads its own operand from src and publishes nothing, since nobody else
+ * ever reads that. It cannot where dst is src and would be written before the operand is read, nor in place
+ * with operators of users, which may not write over their left operand.
  */
 static inline bool vc_root_reads_src(const struct vc_node *nd, const struct vc_node_call *c)
 {
@@ -187,9 +178,12 @@ static inline bool vc_root_reads_src(const struct vc_node *nd, const struct vc_n
            (c->src != c->dst || (nd->me + 2 >= nd->n && c->op && !c->op->ctx));
 }
 
-/* Rank r >= 0 has not published slot g: if the CPUs are crowded, rather somebody else who has not and shares
- * this CPU. */
-int vc_blame(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g);
+/*
+ * The rank to wait for when rank r >= 0 has not published slot g. That is r, unless CPUs are crowded: then
+ * preferably a rank that has not published either and shares this rank's CPU, since giving the CPU up lets
+ * that one run.
+ */
+int vc_slowest(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g);
 
 /* Has rank r of a broadcast published slot g as this rank expects it: by the same way, with the same length?
  */
@@ -197,11 +191,17 @@ static inline bool vc_bcast_fits(const struct vc_node_ring *ring, const struct v
                                  uint64_t g)
 {
     uint64_t flag = vc_flag_value(ring, r, g);
-    if (!c->st.ring) /* single copy: who reads the address compares the length */
+    if (!c->st.ring) /* single copy: the rank that reads the address compares the length */
         return flag == vc_bcast_flag(g, VC_SAY_CMA);
     if (c->len <= VC_SMALL_SLOT)
         return flag == vc_bcast_flag(g, c->len);
-    return flag == vc_bcast_flag(g, VC_SAY_WORD) && vc_get_word(ring, r, g) == c->len;
+    return flag == vc_bcast_flag(g, VC_SAY_WORD) && vc_read_word(ring, r, g) == c->len;
+}
+
+/* What multiples slices of the operation are of. */
+static inline size_t vc_grain(const struct vc_node_call *c)
+{
+    return c->grain ? c->grain : 1;
 }
 
 /* What a rank publishes in the first slot of an operation by single copy. */
@@ -209,29 +209,34 @@ struct vc_cma_address {
     uint64_t src, dst, len;
 };
 
+/* ring.c: lays out a ring of n ranks at `mem`; returns the bytes that it takes. */
+size_t vc_ring_layout(struct vc_node_ring *ring, char *mem, int n, size_t cap, uint64_t depth);
+
 /*
- * node_lengths.c: ranks whose lengths differ. VC_OK or VC_ERR_INVAL with both lengths in the text.
+ * lengths.c: ranks that call a broadcast with different lengths, or different collectives. Each looks at what
+ * another rank has published and returns VC_OK or VC_ERR_INVAL, with both lengths in the text.
  *
- * vc_bcast_check() is for a rank whose broadcast waits for the root: has that one published something else?
- * Both may have chosen other ways for their lengths, so that it may lie in another ring. vc_kind_check() is
- * for one that waits for rank r in anything else: has that one published a broadcast? vc_root_check() is for
- * the root of a broadcast that waits for rank r: has that one gone elsewhere?
+ * vc_bcast_check() is for a rank whose broadcast waits for the root: has the root published something else?
+ * For its length it may have chosen another ring. vc_kind_check() is for a rank that waits for rank r in
+ * anything but a broadcast: has r published a broadcast? vc_root_check() is for the root of a broadcast that
+ * waits for rank r: does r broadcast by other means?
  */
 int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c);
 int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r);
+/* Rank r's length is `theirs`, not c->len: VC_ERR_INVAL with a text. */
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs);
 
-/* node_small.c: small operations. 1: done. 0: begun, and to be continued by vc_node_progress(). -1: not for
- * it. */
+/* small.c: small operations. 1: done. 0: begun, to be continued by vc_node_progress(). -1: not begun, since
+ * it is none or its slot is not free. */
 void vc_node_small_init(struct vc_node *nd);
 int vc_node_small(struct vc_node *nd, struct vc_node_call *c);
 
-/* node_cma.c: operations by single copy. */
+/* cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);
 int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
-/* node_slots.c: operations through slots. */
+/* slots.c: operations through slots. */
 int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c);
 int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 

@@ -29,7 +29,7 @@ static int differs(const struct vc_node *nd, const struct vc_node_call *c, const
     uint64_t say = vc_flag_value(ring, c->root, g) >> VC_SAY_SHIFT;
     struct vc_cma_address a;
     if (say == VC_SAY_WORD)
-        return vc_lengths_differ(nd, c, c->root, vc_get_word(ring, c->root, g));
+        return vc_lengths_differ(nd, c, c->root, vc_read_word(ring, c->root, g));
     if (say == VC_SAY_CMA || say == VC_SAY_OTHER) {
         memcpy(&a, vc_payload(ring, c->root, g), sizeof a);
         return vc_lengths_differ(nd, c, c->root, a.len);

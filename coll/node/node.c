@@ -15,29 +15,16 @@ static void note_cpu(struct vc_node *nd)
     }
 }
 
-/* Lays out a ring of n lanes at `mem` (NULL: only measures); returns the bytes it takes. */
-static size_t ring_layout(struct vc_node_ring *ring, char *mem, int n, size_t cap, uint64_t depth)
-{
-    bool tiny = cap == VC_TINY_SLOT;
-    ring->mem = mem;
-    ring->cap = cap;
-    ring->depth = depth;
-    ring->payload = tiny ? sizeof(uint64_t) : VC_CACHELINE;
-    ring->slot = vc_round_up(ring->payload + cap, tiny ? VC_LINE_PAIR : VC_CACHELINE);
-    ring->stride = vc_round_up(sizeof(struct vc_lane_head) + depth * ring->slot, VC_LINE_PAIR);
-    return ring->stride * (size_t)n;
-}
-
 static size_t node_layout(struct vc_node *nd, char *mem, int n, size_t bulk)
 {
     nd->cpu = (_Atomic uint16_t *)(void *)mem;
     size_t at = vc_round_up((size_t)n * sizeof *nd->cpu, VC_LINE_PAIR);
-    at += ring_layout(&nd->tiny, mem + at, n, VC_TINY_SLOT, VC_TINY_DEPTH);
-    at += ring_layout(&nd->small, mem + at, n, VC_SMALL_SLOT, VC_SMALL_DEPTH);
+    at += vc_ring_layout(&nd->tiny, mem + at, n, VC_TINY_SLOT, VC_TINY_DEPTH);
+    at += vc_ring_layout(&nd->small, mem + at, n, VC_SMALL_SLOT, VC_SMALL_DEPTH);
     /* A bulk ring whose slots are no larger than the small ones is of no use. */
     size_t cap = bulk / VC_BULK_DEPTH / VC_CACHELINE * VC_CACHELINE;
     if (cap > VC_SMALL_SLOT)
-        at += ring_layout(&nd->bulk, mem + at, n, cap, VC_BULK_DEPTH);
+        at += vc_ring_layout(&nd->bulk, mem + at, n, cap, VC_BULK_DEPTH);
     return at;
 }
 
@@ -82,35 +69,6 @@ void vc_node_destroy(struct vc_node *nd)
     free(nd->cma_pids);
     free(nd->cma_scratch);
     free(nd);
-}
-
-bool vc_all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom)
-{
-    uint64_t least = UINT64_MAX;
-    for (int r = 0; r < nd->n; r++) {
-        if (r == nd->me)
-            continue;
-        /* Acquire: pairs with vc_set_done(); what that rank read it has read before we overwrite it. */
-        uint64_t d = atomic_load_explicit(&vc_lane(ring, r)->done, memory_order_acquire);
-        if (d < g) {
-            *whom = r;
-            return false;
-        }
-        if (d < least)
-            least = d;
-    }
-    ring->known_done = least;
-    return true;
-}
-
-int vc_blame(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g)
-{
-    if (!nd->wait->crowded || vc_shares_cpu(nd, r))
-        return r;
-    for (int i = 0; i < nd->n; i++)
-        if (i != nd->me && vc_shares_cpu(nd, i) && !vc_ready(ring, i, g))
-            return i;
-    return r;
 }
 
 /* A node of one rank: only copies remain. */

@@ -23,6 +23,20 @@ enum vc_node_alg {
  * primitives. */
 #define VC_NODE_ELEMENT_MAX 4096
 
+/* What the cost model knows of the ways to do an operation. */
+
+/** Allreduce: up to this many bytes read in all, every rank reduces everything (they meet once); above, each
+ * rank a slice (they meet twice). */
+#define VC_FLAT_BYTES 24576
+/** On nodes of more ranks one rank reduces small vectors and publishes the result: n reads instead of n * n.
+ */
+#define VC_FLAT_RANKS 16
+/** Reductions by single copy go by blocks that stay in a core's own cache. Those of two ranks use three
+ * buffers as one. */
+#define VC_CMA_BLOCK      65536
+#define VC_CMA_BUFFERS    3
+#define VC_CMA_PAIR_BLOCK (VC_CMA_BUFFERS * VC_CMA_BLOCK)
+
 struct vc_node;
 
 struct vc_node_cfg {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Node primitives through slots. An operation is cut into chunks; three cursors run over them: written (this
+ * Node phases through slots. An operation is cut into chunks. Three cursors run over them: written (this
  * rank's contribution is published), reduced (two-stage operations: this rank's slice of the result is
- * published), consumed. Each moves whenever it can, so writing runs ahead of reading by up to a window and
+ * published), read. Each moves whenever it can, so writing runs ahead of reading by up to a window, and
  * copies of several ranks overlap.
  */
 #include "coll/node/copy.h"
@@ -13,68 +13,61 @@
 #define PIPELINE_LEAST 4096
 #define PIPELINE_MOST  16384
 
-/* Whether this rank reads the lanes of all that write. */
-static bool reads_all(const struct vc_node *nd, const struct vc_node_call *c)
-{
-    switch (c->kind) {
-    case VC_PHASE_BARRIER:
-    case VC_PHASE_ALLREDUCE:
-    case VC_PHASE_ALLGATHER:
-    case VC_PHASE_ALLTOALL:
-    case VC_PHASE_ALLGATHER_SLICES:
-        return true;
-    case VC_PHASE_REDUCE:
-    case VC_PHASE_GATHER:
-        return nd->me == c->root;
-    case VC_PHASE_REDUCE_SCATTER:
-        return nd->me < c->parts;
-    default:
-        return false;
-    }
-}
-
-/* Whether this rank reads any lane: besides those above, everybody but the root where the root alone speaks.
- */
-static bool reads(const struct vc_node *nd, const struct vc_node_call *c)
-{
-    if (c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_SCATTER)
-        return nd->me != c->root;
-    return reads_all(nd, c);
-}
-
+/* Whether this rank publishes anything. What a root gathers for itself nobody else reads. */
 static bool writes(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    switch (c->kind) {
-    case VC_PHASE_BCAST:
-    case VC_PHASE_SCATTER:
-        return nd->me == c->root;
-    case VC_PHASE_GATHER:
-        return nd->me != c->root;
-    case VC_PHASE_REDUCE:
-        return !vc_root_reads_src(nd, c);
-    case VC_PHASE_ALLGATHER_SLICES:
-        return nd->me < c->parts;
-    default:
-        return true;
-    }
+    const struct vc_phase_info *i = &vc_phase_info[c->kind];
+    if (i->gets == VC_WHO_ROOT && nd->me == c->root)
+        return i->reduces && !vc_root_reads_src(nd, c);
+    return vc_phase_gives(c->kind, nd->me, c->root, c->parts);
 }
 
-static bool reduces(enum vc_node_phase kind)
+static bool reads(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return kind == VC_PHASE_REDUCE || kind == VC_PHASE_ALLREDUCE || kind == VC_PHASE_REDUCE_SCATTER;
+    return vc_phase_gets(c->kind, nd->me, c->root, c->parts);
 }
 
-/* Who shares the result's slices in the two-stage allreduce, or publishes it alone (big nodes, small
- * vectors). */
+/* What a chunk holds. */
+enum pieces {
+    WHOLE,          /* a part of the vector or block */
+    FOR_EACH_RANK,  /* a part of the block of each rank that reads it */
+    OF_OWN_SLICE,   /* a part of the writer's slice */
+    OF_EVERY_SLICE, /* a part of each slice */
+};
+
+static enum pieces pieces_of(const struct vc_node_call *c)
+{
+    const struct vc_phase_info *i = &vc_phase_info[c->kind];
+    if (i->src == VC_EXTENT_EACH)
+        return FOR_EACH_RANK;
+    if (i->gives == VC_WHO_PARTS)
+        return OF_OWN_SLICE;
+    /* Slices so many that none has room for an element go as a whole. */
+    bool fit = i->gets == VC_WHO_PARTS && c->st.ring->cap / (size_t)c->parts >= vc_grain(c);
+    return fit ? OF_EVERY_SLICE : WHOLE;
+}
+
+/* Where the block of local index r begins in dst. */
+static size_t block_at(const struct vc_node_call *c, int r)
+{
+    return vc_phase_info[c->kind].dst == VC_EXTENT_EACH ? (size_t)r * c->len : 0;
+}
+
+/* Bytes of dst. */
+static size_t result_len(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return vc_phase_bytes(vc_phase_info[c->kind].dst, c->len, nd->n);
+}
+
+/* How many ranks share the reducing in the two-stage allreduce: all, or one (large nodes, small vectors). */
 static int slice_parts(const struct vc_node *nd, const struct vc_node_call *c)
 {
     return c->len <= VC_FLAT_BYTES && nd->n > VC_FLAT_RANKS ? 1 : nd->n;
 }
 
 /*
- * Where one side only sends and the other only receives, and both have a CPU, the receiver should begin as
- * soon as there is something: a quarter of the message is a good first piece. On crowded CPUs pieces cost
- * switches.
+ * The length of a chunk where one side only sends and the other only receives, and both have a CPU: short
+ * enough that the receiver begins after a quarter of the message.
  */
 static size_t pipeline_chunk(size_t total, size_t grain, size_t most)
 {
@@ -86,60 +79,49 @@ static size_t pipeline_chunk(size_t total, size_t grain, size_t most)
     return vc_min_size(vc_round_up(want, grain), most);
 }
 
-/* One's own part of a gathered vector, [off, off + len) of it, needs no slot. */
-static void keep_own(const struct vc_node *nd, const struct vc_node_call *c, size_t off, size_t len)
+/* Copies [off, off + len) of the block that this rank gives itself. It needs no slot. */
+static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *c, size_t off, size_t len)
 {
-    size_t own = (size_t)nd->me * c->len;
-    const char *from = (const char *)c->src + (c->kind == VC_PHASE_ALLTOALL ? own : 0);
-    char *to = (char *)c->dst + own;
+    bool each = vc_phase_info[c->kind].src == VC_EXTENT_EACH;
+    const char *from = (const char *)c->src + (each ? (size_t)nd->me * c->len : 0);
+    char *to = (char *)c->dst + block_at(c, nd->me);
     if (len == 0 || to == from)
         return;
-    if (c->kind == VC_PHASE_ALLTOALL)
+    if (each)
         memcpy(to + off, from + off, len);
     else
-        vc_copy_result(to + off, from + off, len, c->len * (size_t)nd->n);
+        vc_copy_result(to + off, from + off, len, result_len(nd, c));
+}
+
+/* Whether this rank has a block of its own to be copied. */
+static bool gathers(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return vc_phase_info[c->kind].dst == VC_EXTENT_EACH && reads(nd, c);
 }
 
 int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
 {
     struct vc_node_state *st = &c->st;
-    size_t n = (size_t)nd->n, grain = c->grain ? c->grain : 1;
-    size_t per_slot = c->len; /* bytes a slot would need to carry all in one chunk */
-    size_t pieces = 1;        /* a chunk holds a piece for each of so many */
-    st->stages = 1;
-    switch (c->kind) {
-    case VC_PHASE_ALLREDUCE:
-    case VC_PHASE_BARRIER:
-        if (nd->n > VC_FLAT_RANKS || (nd->n > 2 ? (n - 1) * c->len : c->len) > VC_FLAT_BYTES)
-            st->stages = 2;
-        break;
-    case VC_PHASE_ALLTOALL:
-    case VC_PHASE_SCATTER:
-        pieces = n;
-        per_slot = n * c->len;
-        break;
-    case VC_PHASE_ALLGATHER_SLICES:
-        per_slot = vc_slice(c->len, grain, c->parts, 1); /* slice 0 is the largest */
-        break;
-    case VC_PHASE_REDUCE_SCATTER:
-        break;
-    default:
-        break;
-    }
+    size_t n = (size_t)nd->n, grain = vc_grain(c);
+    bool all_get_all = c->kind == VC_PHASE_ALLREDUCE || c->kind == VC_PHASE_BARRIER;
+    bool two_stages = nd->n > VC_FLAT_RANKS || (nd->n > 2 ? (n - 1) * c->len : c->len) > VC_FLAT_BYTES;
+    st->stages = all_get_all && two_stages ? 2 : 1;
+    /* The ring whose slots carry all in one chunk, if there is one. */
+    size_t slice = vc_phase_sliced(c->kind) ? vc_slice(c->len, grain, c->parts, 1) : 0; /* the largest */
+    size_t per_slot = vc_phase_info[c->kind].src == VC_EXTENT_EACH   ? n * c->len
+                      : vc_phase_info[c->kind].gives == VC_WHO_PARTS ? slice
+                                                                     : c->len;
     st->ring = &nd->small;
     if (per_slot <= nd->tiny.cap)
         st->ring = &nd->tiny;
     else if (per_slot > nd->small.cap && nd->bulk.cap)
         st->ring = &nd->bulk;
-    size_t cap = st->ring->cap;
-    if (c->kind == VC_PHASE_REDUCE_SCATTER && cap / (size_t)c->parts >= grain)
-        pieces = (size_t)c->parts;
+    enum pieces kind = pieces_of(c);
+    size_t pieces = kind == FOR_EACH_RANK ? n : kind == OF_EVERY_SLICE ? (size_t)c->parts : 1;
+    size_t total = kind == OF_OWN_SLICE || kind == OF_EVERY_SLICE ? slice : c->len, cap = st->ring->cap;
     if (grain > cap / pieces)
         return vc_fail(VC_ERR_UNSUPPORTED, "elements of %zu bytes do not fit into slots of %zu bytes", grain,
                        cap);
-    size_t total = c->kind == VC_PHASE_ALLGATHER_SLICES || (c->kind == VC_PHASE_REDUCE_SCATTER && pieces > 1)
-                       ? vc_slice(c->len, grain, c->parts, 1)
-                       : c->len;
     st->chunk = cap / pieces / grain * grain;
     if ((c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_REDUCE) && nd->own_cpus && st->ring == &nd->bulk)
         st->chunk = pipeline_chunk(total, grain, st->chunk);
@@ -156,34 +138,26 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     st->red_next = st->rd_next = 0;
     st->idle = 0;
     uint64_t end = st->ring->pos;
-    if (!writes(nd, c))
+    if (!writes(nd, c)) {
         st->wr = st->nchunks;
+        if (gathers(nd, c))
+            copy_own_block(nd, c, 0, c->len);
+    }
     if (!reads(nd, c)) {
         vc_set_done(nd, st->ring, end);
         st->rd = st->nchunks;
     }
-
-    /* The root of a gather writes nothing. */
-    if (c->kind == VC_PHASE_GATHER && nd->me == c->root)
-        keep_own(nd, c, 0, c->len);
     return VC_OK;
 }
 
 /* The part of slice p that chunk k carries, for the kinds whose chunks hold a piece of each slice. */
 static void slice_piece(const struct vc_node_call *c, int p, int k, size_t *off, size_t *len)
 {
-    size_t grain = c->grain ? c->grain : 1;
+    size_t grain = vc_grain(c);
     size_t lo = vc_slice(c->len, grain, c->parts, p) + (size_t)k * c->st.chunk;
     size_t hi = vc_slice(c->len, grain, c->parts, p + 1);
     *off = lo;
     *len = lo < hi ? vc_min_size(hi - lo, c->st.chunk) : 0;
-}
-
-static bool pieces_per_slice(const struct vc_node *nd, const struct vc_node_call *c)
-{
-    (void)nd;
-    return c->kind == VC_PHASE_REDUCE_SCATTER &&
-           c->st.ring->cap / (size_t)c->parts >= (c->grain ? c->grain : 1);
 }
 
 static size_t chunk_len(const struct vc_node_call *c, int k)
@@ -197,7 +171,7 @@ static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, si
                       size_t *hi)
 {
     int parts = slice_parts(nd, c);
-    size_t grain = c->grain ? c->grain : 1;
+    size_t grain = vc_grain(c);
     *lo = *hi = 0;
     if (nd->me < parts) {
         *lo = vc_slice(len, grain, parts, nd->me);
@@ -205,47 +179,38 @@ static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, si
     }
 }
 
+/* Copies this rank's contribution to chunk k into a slot. */
 static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *to)
 {
     struct vc_node_state *st = &c->st;
     size_t off = (size_t)k * st->chunk, len, piece;
-    const char *src = c->src;
-    switch (c->kind) {
-    case VC_PHASE_BARRIER:
-        break;
-    case VC_PHASE_BCAST:
-        memcpy(to, (const char *)c->dst + off, chunk_len(c, k));
-        break;
-    case VC_PHASE_ALLGATHER_SLICES:
+    const char *from = vc_phase_info[c->kind].src == VC_EXTENT_NONE ? c->dst : c->src;
+    switch (pieces_of(c)) {
+    case OF_OWN_SLICE:
         slice_piece(c, nd->me, k, &piece, &len);
-        memcpy(to, (const char *)c->dst + piece, len);
+        memcpy(to, from + piece, len);
         break;
-    case VC_PHASE_ALLTOALL:
-    case VC_PHASE_SCATTER:
+    case FOR_EACH_RANK:
         len = chunk_len(c, k);
         for (int r = 0; r < nd->n; r++)
             if (r != nd->me)
-                memcpy(to + (size_t)r * len, src + (size_t)r * c->len + off, len);
+                memcpy(to + (size_t)r * len, from + (size_t)r * c->len + off, len);
         break;
-    case VC_PHASE_REDUCE_SCATTER:
-        if (pieces_per_slice(nd, c)) {
-            for (int p = 0; p < c->parts; p++) {
-                slice_piece(c, p, k, &piece, &len);
-                memcpy(to + (size_t)p * st->chunk, src + piece, len);
-            }
-            break;
+    case OF_EVERY_SLICE:
+        for (int p = 0; p < c->parts; p++) {
+            slice_piece(c, p, k, &piece, &len);
+            memcpy(to + (size_t)p * st->chunk, from + piece, len);
         }
-        memcpy(to, src + off, chunk_len(c, k));
         break;
-    default:
+    case WHOLE:
         len = chunk_len(c, k);
         if (st->stages == 2) { /* the own slice is read from src by nobody but this rank */
             size_t lo, hi;
             own_slice(nd, c, len, &lo, &hi);
-            memcpy(to, src + off, lo);
-            memcpy(to + hi, src + off + hi, len - hi);
+            memcpy(to, from + off, lo);
+            memcpy(to + hi, from + off + hi, len - hi);
         } else {
-            memcpy(to, src + off, len);
+            memcpy(to, from + off, len);
         }
         break;
     }
@@ -257,7 +222,7 @@ static void publish_bcast(struct vc_node *nd, struct vc_node_ring *ring, const s
     /* Only slots for what is longer have a second word. */
     bool in_flag = c->len <= VC_SMALL_SLOT;
     if (!in_flag)
-        vc_set_word(nd, ring, g, c->len);
+        vc_write_word(nd, ring, g, c->len);
     vc_publish_as(nd, ring, g, vc_bcast_flag(g, in_flag ? c->len : VC_SAY_WORD));
 }
 
@@ -271,8 +236,8 @@ static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
     else
         vc_publish(nd, c->st.ring, g);
     /* Not before the others can begin, and while it is in this core's cache. */
-    if (c->kind == VC_PHASE_ALLGATHER || c->kind == VC_PHASE_ALLTOALL)
-        keep_own(nd, c, (size_t)k * c->st.chunk, chunk_len(c, k));
+    if (gathers(nd, c))
+        copy_own_block(nd, c, (size_t)k * c->st.chunk, chunk_len(c, k));
 }
 
 /* Where rank r's contribution to chunk k can be read. */
@@ -299,7 +264,7 @@ static bool reduce_chunk(struct vc_node *nd, struct vc_node_call *c, int k, size
         int r = nd->n - 1 - *next;
         /* The own part is out, or is read where it lies. */
         if (r != nd->me && !vc_ready(st->ring, r, g)) {
-            *whom = vc_blame(nd, st->ring, r, g);
+            *whom = vc_slowest(nd, st->ring, r, g);
             return false;
         }
         if (*next == 0 || count == 0)
@@ -317,7 +282,7 @@ static bool reduce_chunk(struct vc_node *nd, struct vc_node_call *c, int k, size
  * the other way round. Not where dst is src and holds an operand that is still needed, and not with kernels
  * of users, which may not write over their left operand. Concerns nobody but this rank.
  */
-static bool reduces_at_home(const struct vc_node *nd, const struct vc_node_call *c)
+static bool reduces_into_dst(const struct vc_node *nd, const struct vc_node_call *c)
 {
     return c->op && !c->op->ctx && (c->src != c->dst || nd->n == 2);
 }
@@ -335,12 +300,12 @@ static bool publish_slice(struct vc_node *nd, struct vc_node_call *c, int k, int
         return false;
     size_t lo, hi;
     own_slice(nd, c, chunk_len(c, k), &lo, &hi);
-    char *to = vc_payload(st->ring, nd->me, g), *at_home = (char *)c->dst + (size_t)k * st->chunk + lo;
-    char *out = reduces_at_home(nd, c) ? at_home : to;
+    char *to = vc_payload(st->ring, nd->me, g), *in_dst = (char *)c->dst + (size_t)k * st->chunk + lo;
+    char *out = reduces_into_dst(nd, c) ? in_dst : to;
     if (!reduce_chunk(nd, c, k, lo, hi - lo, out, &st->red_next, whom))
         return false;
-    if (out == at_home && hi > lo)
-        memcpy(to, at_home, hi - lo);
+    if (out == in_dst && hi > lo)
+        memcpy(to, in_dst, hi - lo);
     vc_publish(nd, st->ring, g);
     return true;
 }
@@ -349,12 +314,12 @@ static bool collect_slices(struct vc_node *nd, struct vc_node_call *c, int k, in
 {
     struct vc_node_state *st = &c->st;
     uint64_t g = st->base + (uint64_t)k * 2 + 1;
-    size_t len = chunk_len(c, k), grain = c->grain ? c->grain : 1;
+    size_t len = chunk_len(c, k), grain = vc_grain(c);
     int parts = slice_parts(nd, c);
     char *dst = (char *)c->dst + (size_t)k * st->chunk;
     for (; st->rd_next < parts; st->rd_next++) {
         int r = (nd->me + st->rd_next) % parts;
-        if (r == nd->me && reduces_at_home(nd, c))
+        if (r == nd->me && reduces_into_dst(nd, c))
             continue;
         if (!vc_ready(st->ring, r, g)) {
             *whom = r;
@@ -369,86 +334,82 @@ static bool collect_slices(struct vc_node *nd, struct vc_node_call *c, int k, in
 }
 
 /* Copies what chunk k of rank r holds for this rank. */
-static void take(struct vc_node *nd, struct vc_node_call *c, int r, int k)
+static void read_chunk(struct vc_node *nd, struct vc_node_call *c, int r, int k)
 {
     struct vc_node_state *st = &c->st;
-    uint64_t g = st->base + (uint64_t)k;
-    const char *from = vc_payload(st->ring, r, g);
+    const char *from = vc_payload(st->ring, r, st->base + (uint64_t)k);
     size_t off = (size_t)k * st->chunk, len, piece;
-    char *dst = c->dst;
-    switch (c->kind) {
-    case VC_PHASE_BCAST:
-        vc_copy_result(dst + off, from, chunk_len(c, k), c->len);
-        break;
-    case VC_PHASE_ALLGATHER:
-    case VC_PHASE_GATHER:
-        vc_copy_result(dst + (size_t)r * c->len + off, from, chunk_len(c, k), c->len * (size_t)nd->n);
-        break;
-    case VC_PHASE_ALLTOALL:
+    char *to = (char *)c->dst + block_at(c, r);
+    switch (pieces_of(c)) {
+    case FOR_EACH_RANK:
         len = chunk_len(c, k);
-        memcpy(dst + (size_t)r * c->len + off, from + (size_t)nd->me * len, len);
+        memcpy(to + off, from + (size_t)nd->me * len, len);
         break;
-    case VC_PHASE_SCATTER:
-        len = chunk_len(c, k);
-        memcpy(dst + off, from + (size_t)nd->me * len, len);
-        break;
-    case VC_PHASE_ALLGATHER_SLICES:
+    case OF_OWN_SLICE:
         slice_piece(c, r, k, &piece, &len);
-        memcpy(dst + piece, from, len);
+        memcpy(to + piece, from, len);
         break;
     default:
+        vc_copy_result(to + off, from, chunk_len(c, k), result_len(nd, c));
         break;
     }
+}
+
+/* A reduce-scatter's part of chunk k: where it lies in dst and in the slot. */
+static void scattered_part(const struct vc_node *nd, const struct vc_node_call *c, int k, size_t *in_dst,
+                           size_t *in_slot, size_t *len)
+{
+    if (pieces_of(c) == OF_EVERY_SLICE) {
+        slice_piece(c, nd->me, k, in_dst, len);
+        *in_slot = (size_t)nd->me * c->st.chunk;
+        return;
+    }
+    size_t off = (size_t)k * c->st.chunk, end = off + chunk_len(c, k);
+    size_t lo = vc_slice(c->len, vc_grain(c), c->parts, nd->me);
+    size_t hi = vc_slice(c->len, vc_grain(c), c->parts, nd->me + 1);
+    size_t from = lo > off ? lo : off, to = hi < end ? hi : end;
+    *len = from < to ? to - from : 0;
+    *in_slot = *len ? from - off : 0;
+    *in_dst = *len ? from : 0;
 }
 
 static bool consume_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int *whom)
 {
     struct vc_node_state *st = &c->st;
-    size_t off = (size_t)k * st->chunk, len;
+    const struct vc_phase_info *i = &vc_phase_info[c->kind];
+    size_t off = (size_t)k * st->chunk, len, in_slot;
     uint64_t g = st->base + (uint64_t)k;
     if (st->stages == 2)
         return collect_slices(nd, c, k, whom);
-    if (c->kind == VC_PHASE_REDUCE_SCATTER) {
-        size_t lo = 0;
-        if (pieces_per_slice(nd, c)) {
-            slice_piece(c, nd->me, k, &off, &len);
-            lo = (size_t)nd->me * st->chunk;
-        } else { /* what this chunk has of the own slice */
-            size_t a = vc_slice(c->len, c->grain, c->parts, nd->me);
-            size_t b = vc_slice(c->len, c->grain, c->parts, nd->me + 1);
-            size_t end = off + chunk_len(c, k), from = a > off ? a : off, to = b < end ? b : end;
-            len = from < to ? to - from : 0;
-            lo = len ? from - off : 0;
-            off = len ? from : 0;
-        }
-        return reduce_chunk(nd, c, k, lo, len, (char *)c->dst + off, &st->rd_next, whom);
+    if (i->gets == VC_WHO_PARTS) {
+        scattered_part(nd, c, k, &off, &in_slot, &len);
+        return reduce_chunk(nd, c, k, in_slot, len, (char *)c->dst + off, &st->rd_next, whom);
     }
-    if (reduces(c->kind) || c->kind == VC_PHASE_BARRIER) {
-        len = chunk_len(c, k);
-        return reduce_chunk(nd, c, k, 0, len, c->dst ? (char *)c->dst + off : NULL, &st->rd_next, whom);
-    }
-    if (!reads_all(nd, c)) { /* bcast, scatter: the root alone speaks */
-        /* A broadcast of another length is not for consuming: vc_bcast_check() has a word on it. */
+    if (i->reduces || c->kind == VC_PHASE_BARRIER)
+        return reduce_chunk(nd, c, k, 0, chunk_len(c, k), c->dst ? (char *)c->dst + off : NULL, &st->rd_next,
+                            whom);
+    if (i->gives == VC_WHO_ROOT) {
+        /* A broadcast of another length is not read: vc_bcast_check() reports it. */
         if (!(c->kind == VC_PHASE_BCAST ? vc_bcast_fits(st->ring, c, c->root, g)
                                         : vc_ready(st->ring, c->root, g))) {
             *whom = c->root;
             return false;
         }
         if (c->len)
-            take(nd, c, c->root, k);
+            read_chunk(nd, c, c->root, k);
         return true;
     }
-    int last = c->kind == VC_PHASE_ALLGATHER_SLICES ? c->parts : nd->n;
+    int last = i->gives == VC_WHO_PARTS ? c->parts : nd->n;
     for (; st->rd_next < nd->n; st->rd_next++) {
         int r = (nd->me + st->rd_next) % nd->n;
         if (r == nd->me || r >= last)
             continue;
         if (!vc_ready(st->ring, r, g)) {
-            *whom = last == nd->n ? vc_blame(nd, st->ring, r, g) : r;
+            *whom = last == nd->n ? vc_slowest(nd, st->ring, r, g) : r;
             return false;
         }
         if (c->len)
-            take(nd, c, r, k);
+            read_chunk(nd, c, r, k);
     }
     st->rd_next = 0;
     return true;
@@ -482,7 +443,7 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
         if (!moved)
             return 0;
     }
-    if (reads_all(nd, c) && c->kind != VC_PHASE_ALLGATHER_SLICES && c->kind != VC_PHASE_GATHER)
+    if (reads(nd, c) && vc_phase_info[c->kind].gives == VC_WHO_ALL)
         vc_learned(ring, st->base);
     /* Last, because dst may be src: until now the root's blocks were still to be written. */
     if (c->kind == VC_PHASE_SCATTER && nd->me == c->root && c->len)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The straight way for messages of at most one tiny or small slot on nodes that are not large: the same
- * protocol and the same slots as node_slots.c, without its cursors. Where somebody is late, the state is left
- * as node_slots.c would have it, and the operation goes on there; other ranks of the same operation need not
+ * protocol and the same slots as slots.c, without its cursors. Where somebody is late, the state is left
+ * as slots.c would have it, and the operation goes on there; other ranks of the same operation need not
  * notice.
  */
 #include "coll/node/impl.h"
@@ -70,7 +70,7 @@ static inline bool arrives(const struct vc_node *nd, const struct vc_node_ring *
     return arrives_as(nd, ring, r, g, g + 1);
 }
 
-/* Hands the operation over to node_slots.c, with `taken` participants already consumed. */
+/* Hands the operation over to slots.c, with `taken` participants already consumed. */
 static int hand_over(struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g, int taken)
 {
     struct vc_node_state st = {.ring = ring,
@@ -126,7 +126,7 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
     uint64_t g = ring->pos;
     int behind, rc = 1;
     /* The length and the algorithm are the same on all ranks. Whether the slot is free is not, but
-     * node_slots.c waits for the same slot. */
+     * slots.c waits for the same slot. */
     if ((ptrdiff_t)c->len > max[1] || c->alg == VC_NODE_CMA || !vc_may_write(nd, ring, g, &behind))
         return -1;
     size_t len = c->len, own = (size_t)nd->me * len;

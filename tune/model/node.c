@@ -2,7 +2,7 @@
 /* The cost of node phases: what coll/node does in each, in bytes and meetings, and the rates behind it. */
 #include "tune/model/impl.h"
 
-#include "coll/node/impl.h"
+#include "coll/node/node.h"
 
 #include <math.h>
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The slots in shared memory: where they lie, whether they are free, which rank is late. */
+#include "coll/node/impl.h"
+
+size_t vc_ring_layout(struct vc_node_ring *ring, char *mem, int n, size_t cap, uint64_t depth)
+{
+    bool tiny = cap == VC_TINY_SLOT;
+    ring->mem = mem;
+    ring->cap = cap;
+    ring->depth = depth;
+    ring->payload = tiny ? sizeof(uint64_t) : VC_CACHELINE;
+    ring->slot = vc_round_up(ring->payload + cap, tiny ? VC_LINE_PAIR : VC_CACHELINE);
+    ring->stride = vc_round_up(sizeof(struct vc_ring_part) + depth * ring->slot, VC_LINE_PAIR);
+    return ring->stride * (size_t)n;
+}
+
+bool vc_all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom)
+{
+    uint64_t least = UINT64_MAX;
+    for (int r = 0; r < nd->n; r++) {
+        if (r == nd->me)
+            continue;
+        /* Acquire: pairs with vc_set_done(); that rank has read the slots before this one overwrites them. */
+        uint64_t d = atomic_load_explicit(&vc_ring_part(ring, r)->done, memory_order_acquire);
+        if (d < g) {
+            *whom = r;
+            return false;
+        }
+        if (d < least)
+            least = d;
+    }
+    ring->known_done = least;
+    return true;
+}
+
+int vc_slowest(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g)
+{
+    if (!nd->wait->crowded || vc_shares_cpu(nd, r))
+        return r;
+    for (int i = 0; i < nd->n; i++)
+        if (i != nd->me && vc_shares_cpu(nd, i) && !vc_ready(ring, i, g))
+            return i;
+    return r;
+}
