@@ -6,7 +6,7 @@ struct vc_group vc_group_all(const struct vc_shape *shape, int rank)
     return (struct vc_group){.n = shape->size, .me = rank, .root_node = -1};
 }
 
-struct vc_group vc_group_lane(const struct vc_shape *shape, int rank, int local)
+struct vc_group vc_group_of_local(const struct vc_shape *shape, int rank, int local)
 {
     const struct vc_hier *h = shape->hier;
     return (struct vc_group){
@@ -15,7 +15,7 @@ struct vc_group vc_group_lane(const struct vc_shape *shape, int rank, int local)
 
 struct vc_group vc_group_leaders(const struct vc_shape *shape, int rank, int root)
 {
-    struct vc_group g = vc_group_lane(shape, rank, 0);
+    struct vc_group g = vc_group_of_local(shape, rank, 0);
     if (root >= 0) {
         g.root_node = shape->hier->node_of[root];
         g.root = root;
@@ -23,14 +23,14 @@ struct vc_group vc_group_leaders(const struct vc_shape *shape, int rank, int roo
     return g;
 }
 
-int vc_lanes(const struct vc_shape *shape)
+int vc_leaders(const struct vc_shape *shape)
 {
     const struct vc_hier *h = shape->hier;
-    int lanes = vc_hier_node_size(h, 0);
+    int leaders = vc_hier_node_size(h, 0);
     for (int i = 1; i < h->nnodes; i++)
-        if (vc_hier_node_size(h, i) < lanes)
-            lanes = vc_hier_node_size(h, i);
-    return shape->leaders > 0 && shape->leaders < lanes ? shape->leaders : lanes;
+        if (vc_hier_node_size(h, i) < leaders)
+            leaders = vc_hier_node_size(h, i);
+    return shape->leaders > 0 && shape->leaders < leaders ? shape->leaders : leaders;
 }
 
 static bool adjacent(struct vc_ref a, struct vc_ref b)

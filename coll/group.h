@@ -24,7 +24,7 @@ struct vc_group {
 struct vc_group vc_group_all(const struct vc_shape *shape, int rank);
 
 /** The ranks of local index `local`, one of each node. Every node must have one. */
-struct vc_group vc_group_lane(const struct vc_shape *shape, int rank, int local);
+struct vc_group vc_group_of_local(const struct vc_shape *shape, int rank, int local);
 
 /** The leaders of the nodes: local index 0, but the root on the root's node. `root` is ignored when negative.
  */
@@ -40,7 +40,7 @@ static inline int vc_group_rank(const struct vc_group *g, int v)
 
 /** How many ranks of each node take part in a multi-leader network phase: what the shape says, or as many as
  * all have. */
-int vc_lanes(const struct vc_shape *shape);
+int vc_leaders(const struct vc_shape *shape);
 
 /* ---- where the participants' blocks lie ---- */
 

@@ -7,7 +7,7 @@
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
     const struct vc_hier *h = shape->hier;
-    struct vc_group g = vc_group_lane(shape, rank, h->local_of[rank]);
+    struct vc_group g = vc_group_of_local(shape, rank, h->local_of[rank]);
     size_t b = shape->bytes, total = (size_t)shape->size * b;
     struct vc_ref own = vc_ref_of(VC_BUF_SEND, 0, b), all = vc_ref_of(VC_BUF_RECV, 0, total);
     vc_plan_begin(p, shape, rank);
@@ -17,16 +17,16 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
         vc_plan_node(p, VC_PHASE_ALLGATHER, 0, 0, b, own, all);
         return vc_plan_finish(p);
     }
-    struct vc_ref lane = vc_plan_tmp(p, (size_t)g.n * b);
-    struct vc_layout lay = {.buf = lane.buf, .off = lane.off, .unit = b, .stride = b};
+    struct vc_ref part = vc_plan_tmp(p, (size_t)g.n * b);
+    struct vc_layout lay = {.buf = part.buf, .off = part.off, .unit = b, .stride = b};
     vc_plan_copy(p, own, vc_layout_block(&lay, g.me));
     vc_x_allgather_log(p, &g, &lay);
-    struct vc_ref lanes = vc_plan_tmp(p, total); /* by local index, then by node */
-    vc_plan_node(p, VC_PHASE_ALLGATHER, 0, 0, lane.len, lane, lanes);
+    struct vc_ref parts = vc_plan_tmp(p, total); /* by local index, then by node */
+    vc_plan_node(p, VC_PHASE_ALLGATHER, 0, 0, part.len, part, parts);
     struct vc_copier c = {.plan = p};
     for (int i = 0; i < shape->size; i++) {
         int r = vc_hier_rank(h, i % g.n, i / g.n);
-        vc_copier_add(&c, vc_ref_sub(lanes, (size_t)i * b, b), vc_ref_sub(all, (size_t)r * b, b));
+        vc_copier_add(&c, vc_ref_sub(parts, (size_t)i * b, b), vc_ref_sub(all, (size_t)r * b, b));
     }
     vc_copier_flush(&c);
     return vc_plan_finish(p);

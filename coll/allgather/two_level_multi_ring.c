@@ -10,14 +10,14 @@
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
     const struct vc_hier *h = shape->hier;
-    struct vc_group g = vc_group_lane(shape, rank, h->local_of[rank]);
+    struct vc_group g = vc_group_of_local(shape, rank, h->local_of[rank]);
     size_t b = shape->bytes, total = (size_t)shape->size * b;
     struct vc_ref own = vc_ref_of(VC_BUF_SEND, 0, b), all = vc_ref_of(VC_BUF_RECV, 0, total);
     vc_plan_begin(p, shape, rank);
     if (!b)
         return vc_plan_finish(p);
-    struct vc_ref lane = vc_plan_tmp(p, (size_t)g.n * b), grouped = h->block ? all : vc_plan_tmp(p, total);
-    struct vc_layout lay = {.buf = lane.buf, .off = lane.off, .unit = b, .stride = b};
+    struct vc_ref part = vc_plan_tmp(p, (size_t)g.n * b), grouped = h->block ? all : vc_plan_tmp(p, total);
+    struct vc_layout lay = {.buf = part.buf, .off = part.off, .unit = b, .stride = b};
     struct vc_layout nodes = {.buf = grouped.buf, .off = grouped.off, .unit = b, .first = h->first};
     vc_plan_copy(p, own, vc_layout_block(&lay, g.me));
     /* Round k brings one node's block; before the first, the own node's is there. */

@@ -14,8 +14,8 @@ int vc_allreduce_multi(const struct vc_shape *shape, int rank, struct vc_plan *p
                        vc_allreduce_exchange *exchange)
 {
     vc_plan_begin(p, shape, rank);
-    int lanes = vc_lanes(shape), local = shape->hier->local_of[rank];
-    struct vc_group g = vc_group_lane(shape, rank, local);
+    int leaders = vc_leaders(shape), local = shape->hier->local_of[rank];
+    struct vc_group g = vc_group_of_local(shape, rank, local);
     int segments = shape->bytes ? vc_segments(shape->bytes, shape->esize, shape->segment) : 0;
     if (segments > VC_ALLREDUCE_SEGMENTS)
         segments = VC_ALLREDUCE_SEGMENTS;
@@ -25,15 +25,15 @@ int vc_allreduce_multi(const struct vc_shape *shape, int rank, struct vc_plan *p
         struct vc_ref vec = VC_NOTHING;
         if (i < segments) {
             vec = vc_slices(all, shape->esize, segments, i, i + 1);
-            vc_plan_node(p, VC_PHASE_REDUCE_SCATTER, 0, lanes, vec.len,
+            vc_plan_node(p, VC_PHASE_REDUCE_SCATTER, 0, leaders, vec.len,
                          vc_ref_of(VC_BUF_SEND, vec.off, vec.len), vec);
-            if (local < lanes) {
-                struct vc_ref own = vc_slices(vec, shape->esize, lanes, local, local + 1);
+            if (local < leaders) {
+                struct vc_ref own = vc_slices(vec, shape->esize, leaders, local, local + 1);
                 exchange(p, &g, shape, own, own);
             }
         }
         if (before.len)
-            vc_plan_node(p, VC_PHASE_ALLGATHER_SLICES, 0, lanes, before.len, VC_NOTHING, before);
+            vc_plan_node(p, VC_PHASE_ALLGATHER_SLICES, 0, leaders, before.len, VC_NOTHING, before);
         before = vec;
     }
     return vc_plan_finish(p);

@@ -9,7 +9,7 @@
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
     const struct vc_hier *h = shape->hier;
-    struct vc_group g = vc_group_lane(shape, rank, h->local_of[rank]);
+    struct vc_group g = vc_group_of_local(shape, rank, h->local_of[rank]);
     int n = g.n;
     size_t b = shape->bytes, total = (size_t)shape->size * b;
     struct vc_ref send = vc_ref_of(VC_BUF_SEND, 0, total), recv = vc_ref_of(VC_BUF_RECV, 0, total);

@@ -10,20 +10,21 @@
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
     const struct vc_hier *h = shape->hier;
-    int local = h->local_of[rank], root_node = h->node_of[shape->root], lanes = vc_lanes(shape);
+    int local = h->local_of[rank], root_node = h->node_of[shape->root], leaders = vc_leaders(shape);
     struct vc_ref msg = vc_ref_of(VC_BUF_RECV, 0, shape->bytes);
     vc_plan_begin(p, shape, rank);
     if (!shape->bytes)
         return vc_plan_finish(p);
     if (h->node_of[rank] == root_node)
         vc_x_node_bcast(p, shape, rank, h->local_of[shape->root], msg);
-    struct vc_ref slice = vc_slices(msg, 1, lanes, local < lanes ? local : 0, local < lanes ? local + 1 : 0);
+    struct vc_ref slice =
+        vc_slices(msg, 1, leaders, local < leaders ? local : 0, local < leaders ? local + 1 : 0);
     if (slice.len) {
-        struct vc_group g = vc_group_lane(shape, rank, local);
+        struct vc_group g = vc_group_of_local(shape, rank, local);
         vc_x_bcast_binomial(p, &g, slice, root_node);
     }
     if (h->node_of[rank] != root_node)
-        vc_plan_node(p, VC_PHASE_ALLGATHER_SLICES, 0, lanes, msg.len, VC_NOTHING, msg);
+        vc_plan_node(p, VC_PHASE_ALLGATHER_SLICES, 0, leaders, msg.len, VC_NOTHING, msg);
     return vc_plan_finish(p);
 }
 

@@ -81,16 +81,16 @@ struct promise {
     }
 COUNT(nothing, 0)
 COUNT(others, N - 1)
-COUNT(others_lanes, (N - 1) * q)
+COUNT(others_leaders, (N - 1) * q)
 COUNT(twice_others, 2 * (N - 1))
 COUNT(each_log, N *lg)
-COUNT(lanes_log, N *q *lg)
-COUNT(lanes_twice_log, 2 * N * q * lg)
+COUNT(leaders_log, N *q *lg)
+COUNT(leaders_twice_log, 2 * N * q * lg)
 COUNT(each_twice_log, 2 * N * lg)
 COUNT(pairs, N *(N - 1))
-COUNT(pairs_lanes, N *(N - 1) * q)
+COUNT(pairs_leaders, N *(N - 1) * q)
 COUNT(twice_pairs, 2 * N * (N - 1))
-COUNT(twice_pairs_lanes, 2 * N * (N - 1) * q)
+COUNT(twice_pairs_leaders, 2 * N * (N - 1) * q)
 COUNT(half_pairs, N *N / 2)
 COUNT(others_m, (N - 1) * m)
 COUNT(twice_others_m, 2 * (N - 1) * m)
@@ -112,34 +112,35 @@ static const struct promise promises[] = {
     {VC_BCAST, "two_level", LEADERS, false, false, others, others_m},
     {VC_BCAST, "two_level_chain", LEADERS, false, false, others, others_m},
     {VC_BCAST, "two_level_scatter_allgather", LEADERS, false, false, NULL, others_m},
-    {VC_BCAST, "two_level_multi", SAME_INDEX, false, false, others_lanes, others_m},
+    {VC_BCAST, "two_level_multi", SAME_INDEX, false, false, others_leaders, others_m},
     {VC_REDUCE, "binomial", ANYBODY, true, false, others, others_m},
     {VC_REDUCE, "binomial_ordered", ANYBODY, true, false, others, others_m},
     {VC_REDUCE, "chain", ANYBODY, true, false, others, others_m},
     {VC_REDUCE, "rabenseifner", ANYBODY, true, true, halving_gather, halving_gather_m},
     {VC_REDUCE, "two_level", LEADERS, false, false, others, others_m},
-    {VC_REDUCE, "two_level_multi", SAME_INDEX, false, false, others_lanes, others_m},
+    {VC_REDUCE, "two_level_multi", SAME_INDEX, false, false, others_leaders, others_m},
     {VC_ALLREDUCE, "recursive_doubling", ANYBODY, true, true, each_log, each_log_m},
     {VC_ALLREDUCE, "rabenseifner", ANYBODY, true, true, each_twice_log, twice_others_m},
     {VC_ALLREDUCE, "ring", ANYBODY, true, false, twice_pairs, twice_others_m},
     {VC_ALLREDUCE, "two_level", LEADERS, false, true, each_log, each_log_m},
-    {VC_ALLREDUCE, "two_level_multi", SAME_INDEX, false, true, lanes_log, each_log_m},
-    {VC_ALLREDUCE, "two_level_multi_rabenseifner", SAME_INDEX, false, true, lanes_twice_log, twice_others_m},
-    {VC_ALLREDUCE, "two_level_multi_ring", SAME_INDEX, false, false, twice_pairs_lanes, twice_others_m},
+    {VC_ALLREDUCE, "two_level_multi", SAME_INDEX, false, true, leaders_log, each_log_m},
+    {VC_ALLREDUCE, "two_level_multi_rabenseifner", SAME_INDEX, false, true, leaders_twice_log,
+     twice_others_m},
+    {VC_ALLREDUCE, "two_level_multi_ring", SAME_INDEX, false, false, twice_pairs_leaders, twice_others_m},
     {VC_ALLGATHER, "bruck", ANYBODY, true, false, each_log, pairs_q_m},
     {VC_ALLGATHER, "recursive_doubling", ANYBODY, true, true, each_log, pairs_q_m},
     {VC_ALLGATHER, "ring", ANYBODY, true, false, pairs, pairs_q_m},
     {VC_ALLGATHER, "neighbor_exchange", ANYBODY, true, false, half_pairs, pairs_q_m},
     {VC_ALLGATHER, "two_level", LEADERS, false, false, each_log, pairs_q_m},
     {VC_ALLGATHER, "two_level_ring", LEADERS, false, false, pairs, pairs_q_m},
-    {VC_ALLGATHER, "two_level_multi", SAME_INDEX, false, false, lanes_log, pairs_q_m},
-    {VC_ALLGATHER, "two_level_multi_ring", SAME_INDEX, false, false, pairs_lanes, pairs_q_m},
+    {VC_ALLGATHER, "two_level_multi", SAME_INDEX, false, false, leaders_log, pairs_q_m},
+    {VC_ALLGATHER, "two_level_multi_ring", SAME_INDEX, false, false, pairs_leaders, pairs_q_m},
     {VC_ALLTOALL, "linear", ANYBODY, true, false, pairs, pairs_q_m},
     {VC_ALLTOALL, "pairwise", ANYBODY, true, false, pairs, pairs_q_m},
     {VC_ALLTOALL, "bruck", ANYBODY, true, false, each_log, bruck_m},
     {VC_ALLTOALL, "two_level", LEADERS, false, false, pairs, pairs_qq_m},
-    {VC_ALLTOALL, "two_level_multi", SAME_INDEX, false, false, pairs_lanes, pairs_qq_m},
-    {VC_ALLTOALL, "two_level_multi_piped", SAME_INDEX, false, false, pairs_lanes, pairs_qq_m},
+    {VC_ALLTOALL, "two_level_multi", SAME_INDEX, false, false, pairs_leaders, pairs_qq_m},
+    {VC_ALLTOALL, "two_level_multi_piped", SAME_INDEX, false, false, pairs_leaders, pairs_qq_m},
 };
 
 static struct vc_shape shape_of(enum vc_coll coll, int nodes, int q)
@@ -314,14 +315,14 @@ static void test_groups(void **state)
     assert_int_equal(vc_group_rank(&g, 0), 0);
     assert_int_equal(vc_group_rank(&g, 1), 7);
     assert_int_equal(vc_group_rank(&g, 2), 2);
-    g = vc_group_lane(&s, 10, 3);
+    g = vc_group_of_local(&s, 10, 3);
     assert_int_equal(g.me, 1);
     assert_int_equal(vc_group_rank(&g, 2), 11);
-    assert_int_equal(vc_lanes(&s), 4);
+    assert_int_equal(vc_leaders(&s), 4);
     s.leaders = 2;
-    assert_int_equal(vc_lanes(&s), 2);
+    assert_int_equal(vc_leaders(&s), 2);
     s.leaders = 9;
-    assert_int_equal(vc_lanes(&s), 4);
+    assert_int_equal(vc_leaders(&s), 4);
 }
 
 int main(void)

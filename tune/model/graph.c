@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The plans of all ranks as one graph: what waits for what, which send is which receive's. */
 #include "coll/info.h"
+#include "coll/node/node.h"
 #include "tune/model/impl.h"
 
 #include <stdlib.h>

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Private to the cost model: the plans of all ranks as one graph, and the CPUs they are played on. */
+/*
+ * Private to the cost model. play.c makes predictions: it builds the plans of all ranks as one graph
+ * (graph.c) and plays it on the CPUs (cpu.c) with the parameters (model.c) and the cost of node phases
+ * (node.c).
+ */
 #ifndef VC_TUNE_MODEL_IMPL_H
 #define VC_TUNE_MODEL_IMPL_H
 
-#include "coll/node/node.h"
 #include "tune/model/model.h"
 
 /** A node phase of a node of several ranks. */
@@ -70,9 +73,5 @@ void vc_mcpus_free(struct vc_mcpus *p);
 /** The rank hears at `t` that there is work, of the device or not, and does it: the time when it is through.
  */
 double vc_mcpus_work(struct vc_mcpus *p, int rank, double t, bool device, double work);
-
-/** Plays the graph: seconds until the last step is complete, or NAN when some never are, a way is unknown, or
- * there is no memory. */
-double vc_mplay(struct vc_mgraph *g, const struct vc_model *m, const struct vc_model_case *c);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The cost model's front: parameters, limits, one prediction. */
-#include "tune/model/impl.h"
+/* The parameters of the cost model: what a curve of gaps means, and which values are possible. */
+#include "tune/model/model.h"
 
 #include <math.h>
 
@@ -57,22 +57,4 @@ const char *vc_model_invalid(const struct vc_model *m)
     if (below(m->cpus_per_rank) || below(m->cpus_per_node))
         return "numbers of CPUs must be at least 0";
     return NULL;
-}
-
-double vc_model_predict(const struct vc_model *m, const struct vc_model_case *c)
-{
-    const struct vc_alg *alg = c->alg;
-    struct vc_mgraph g;
-    if (!alg || alg->kind == VC_ALG_NATIVE || c->shape->size < 1 || c->shape->size > VC_MODEL_RANKS ||
-        (unsigned)c->apart >= VC_WAY_COUNT || vc_model_invalid(m) || vc_alg_refuses(alg, c->shape))
-        return NAN;
-    double seconds = vc_mgraph_build(&g, alg, c->shape) ? vc_mplay(&g, m, c) : NAN;
-    vc_mgraph_free(&g);
-    return seconds;
-}
-
-void vc_model_predict_all(const struct vc_model *m, const struct vc_model_case *c, int n, double *seconds)
-{
-    for (int i = 0; i < n; i++)
-        seconds[i] = vc_model_predict(m, &c[i]);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The cost of node phases: what coll/node does in each, in bytes and meetings, and the rates behind it. */
-#include "tune/model/impl.h"
-
 #include "coll/node/node.h"
+#include "tune/model/model.h"
 
 #include <math.h>
+#include <string.h>
 
 /* A transfer from one rank to others is cut into pieces of this size: so much is copied before the others can
  * begin. */
@@ -119,45 +119,12 @@ double vc_model_node_seconds(const struct vc_model_node *n, const struct vc_mode
 /* ---- fitting ---- */
 
 #define UNKNOWNS 4
-
-/* Solves a * x = b by elimination with pivoting; false when singular. Destroys a and b. */
-static bool solve(double a[UNKNOWNS][UNKNOWNS], double b[UNKNOWNS], int n, double x[UNKNOWNS])
-{
-    for (int i = 0; i < n; i++) {
-        int best = i;
-        for (int r = i + 1; r < n; r++)
-            if (fabs(a[r][i]) > fabs(a[best][i]))
-                best = r;
-        if (!(fabs(a[best][i]) > 1e-9))
-            return false;
-        for (int c = 0; c < n; c++) {
-            double t = a[i][c];
-            a[i][c] = a[best][c];
-            a[best][c] = t;
-        }
-        double t = b[i];
-        b[i] = b[best];
-        b[best] = t;
-        for (int r = i + 1; r < n; r++) {
-            double f = a[r][i] / a[i][i];
-            for (int c = i; c < n; c++)
-                a[r][c] -= f * a[i][c];
-            b[r] -= f * b[i];
-        }
-    }
-    for (int i = n - 1; i >= 0; i--) {
-        x[i] = b[i];
-        for (int c = i + 1; c < n; c++)
-            x[i] -= a[i][c] * x[c];
-        x[i] /= a[i][i];
-    }
-    return true;
-}
+/* Sweeps over the unknowns: enough for columns that are nearly the same. */
+#define SWEEPS 1000000
 
 /* Normal equations of |A x - 1|: rows are divided by what was measured, so that errors are relative. */
 struct normal {
     double a[UNKNOWNS][UNKNOWNS], b[UNKNOWNS];
-    double ones;
     int rows;
 };
 
@@ -168,59 +135,30 @@ static void add_row(struct normal *e, const double row[UNKNOWNS], double seconds
             e->a[i][j] += row[i] * row[j] / (seconds * seconds);
         e->b[i] += row[i] / seconds;
     }
-    e->ones += 1;
     e->rows++;
 }
 
-/* Solves for the unknowns of the mask alone, the others 0. The squared error, or INFINITY when it is no
- * solution. */
-static double solve_some(const struct normal *e, unsigned mask, double x[UNKNOWNS])
-{
-    double a[UNKNOWNS][UNKNOWNS], b[UNKNOWNS], y[UNKNOWNS], scale[UNKNOWNS];
-    int which[UNKNOWNS] = {0}, n = 0;
-    for (int i = 0; i < UNKNOWNS; i++) {
-        x[i] = 0;
-        if (mask >> i & 1)
-            which[n++] = i;
-    }
-    for (int i = 0; i < n; i++) {
-        if (!(e->a[which[i]][which[i]] > 0))
-            return INFINITY;
-        scale[i] = 1 / sqrt(e->a[which[i]][which[i]]);
-    }
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < n; j++)
-            a[i][j] = e->a[which[i]][which[j]] * scale[i] * scale[j];
-        b[i] = e->b[which[i]] * scale[i];
-    }
-    if (!solve(a, b, n, y))
-        return INFINITY;
-    double error = e->ones;
-    for (int i = 0; i < n; i++) {
-        if (y[i] < 0)
-            return INFINITY;
-        x[which[i]] = y[i] * scale[i];
-        error -= x[which[i]] * e->b[which[i]];
-    }
-    return error;
-}
-
-/* The best non-negative solution: with so few unknowns every choice of those above 0 can be tried. */
+/*
+ * The least squares with no unknown below 0, by coordinate descent: each unknown in turn takes the best value
+ * that is not negative, given the others. The problem is convex, so this ends at the best of all.
+ */
 static bool solve_normal(const struct normal *e, double x[UNKNOWNS])
 {
-    double best = INFINITY, y[UNKNOWNS];
-    if (e->rows == 0)
-        return false;
-    for (unsigned mask = 1; mask < 1u << UNKNOWNS; mask++) {
-        double error = solve_some(e, mask, y);
-        /* Of solutions that are as good the one with fewer parameters, which come first. */
-        if (!(error < best - 1e-12))
-            continue;
-        best = error;
-        for (int i = 0; i < UNKNOWNS; i++)
-            x[i] = y[i];
+    memset(x, 0, UNKNOWNS * sizeof *x);
+    double moved = 1;
+    for (int sweep = 0; sweep < SWEEPS && moved > 1e-12; sweep++) {
+        moved = 0;
+        for (int i = 0; i < UNKNOWNS; i++) {
+            if (!(e->a[i][i] > 0))
+                continue;
+            double rest = e->b[i], before = x[i];
+            for (int j = 0; j < UNKNOWNS; j++)
+                rest -= j == i ? 0 : e->a[i][j] * x[j];
+            x[i] = fmax(rest / e->a[i][i], 0);
+            moved = fmax(moved, fabs(x[i] - before) * sqrt(e->a[i][i])); /* in units of the relative error */
+        }
     }
-    return isfinite(best);
+    return e->rows > 0;
 }
 
 /* Nodes of one size do not tell what grows with it: then it is said to be half. */

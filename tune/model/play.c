@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Plays the plans of all ranks against each other, event by event in the order of time. */
+/* Predictions: plays the plans of all ranks against each other, event by event in the order of time. */
 #include "tune/model/impl.h"
 
 #include <math.h>
@@ -308,7 +308,9 @@ static double run(struct play *p)
     return p->failed || p->left > 0 ? NAN : p->end;
 }
 
-double vc_mplay(struct vc_mgraph *g, const struct vc_model *m, const struct vc_model_case *c)
+/* Plays the graph: seconds until the last step is complete, or NAN when some never are, a way is unknown, or
+ * there is no memory. */
+static double play_graph(struct vc_mgraph *g, const struct vc_model *m, const struct vc_model_case *c)
 {
     struct play p = {.g = g, .m = m, .c = c, .left = g->nsteps};
     double seconds = NAN;
@@ -325,4 +327,22 @@ double vc_mplay(struct vc_mgraph *g, const struct vc_model *m, const struct vc_m
     free(p.arrived);
     free(p.heap);
     return seconds;
+}
+
+double vc_model_predict(const struct vc_model *m, const struct vc_model_case *c)
+{
+    const struct vc_alg *alg = c->alg;
+    struct vc_mgraph g;
+    if (!alg || alg->kind == VC_ALG_NATIVE || c->shape->size < 1 || c->shape->size > VC_MODEL_RANKS ||
+        (unsigned)c->apart >= VC_WAY_COUNT || vc_model_invalid(m) || vc_alg_refuses(alg, c->shape))
+        return NAN;
+    double seconds = vc_mgraph_build(&g, alg, c->shape) ? play_graph(&g, m, c) : NAN;
+    vc_mgraph_free(&g);
+    return seconds;
+}
+
+void vc_model_predict_all(const struct vc_model *m, const struct vc_model_case *c, int n, double *seconds)
+{
+    for (int i = 0; i < n; i++)
+        seconds[i] = vc_model_predict(m, &c[i]);
 }
