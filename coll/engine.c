@@ -157,7 +157,7 @@ int vc_exec_create(struct vc_plan *plan, const struct vc_exec_env *env, struct v
         free(last);
         return vc_fail(VC_ERR_NOMEM, "no memory for running a plan of %d steps", plan->nsteps);
     }
-    x->plan = *plan; /* ours for the moment: on failure the caller keeps it */
+    x->plan = *plan; /* on failure the caller keeps it */
     x->env = *env;
     x->node_step = -1;
     if (!allocate(x, bounce)) {
@@ -178,7 +178,7 @@ int vc_exec_create(struct vc_plan *plan, const struct vc_exec_env *env, struct v
     return VC_OK;
 }
 
-/** Execs whose requests a channel may still know: reachable, so that they are no leaks, and never reused. */
+/** Execs whose requests a channel may still know. They stay reachable, so that they are no leaks. */
 static _Atomic(struct vc_exec *) kept_execs;
 
 void vc_exec_destroy(struct vc_exec *x)
@@ -211,7 +211,7 @@ static int fail(struct vc_exec *x, int err)
     return x->err;
 }
 
-static void met(struct vc_exec *x, int s)
+static void condition_met(struct vc_exec *x, int s)
 {
     if (--x->unmet[s] == 0)
         x->ready[x->rtail++] = s;
@@ -221,15 +221,15 @@ static void complete(struct vc_exec *x, int s)
 {
     const struct link *l = &x->links[s];
     for (int i = 0; i < l->succ_count; i++)
-        met(x, x->succ[l->succ_first + i]);
+        condition_met(x, x->succ[l->succ_first + i]);
     x->left--;
     x->advanced = true;
 }
 
-static void started(struct vc_exec *x, int s)
+static void release_chained(struct vc_exec *x, int s)
 {
     if (x->links[s].chained >= 0)
-        met(x, x->links[s].chained);
+        condition_met(x, x->links[s].chained);
 }
 
 /**
@@ -253,7 +253,7 @@ static int reduce(struct vc_exec *x, unsigned char *src, unsigned char *dst, siz
         op->fn(dst, src, src, len / op->esize, op->ctx);
         memcpy(dst, src, len);
     } else {
-        /* Elements larger than the room made at creation are as rare as it gets: they may cost an allocation.
+        /* Elements larger than the room made at creation are rare, so they may cost an allocation.
          */
         if (op->esize > x->bounce_bytes) {
             unsigned char *bigger = realloc(x->bounce, op->esize);
@@ -273,8 +273,8 @@ static int reduce(struct vc_exec *x, unsigned char *src, unsigned char *dst, siz
     return VC_OK;
 }
 
-/** A node phase of one rank. */
-static void node_alone(const struct vc_exec *x, const struct vc_step *st)
+/** A node phase of a node of one rank: a copy. */
+static void copy_alone(const struct vc_exec *x, const struct vc_step *st)
 {
     if (vc_phase_info[st->node].src == VC_EXTENT_NONE)
         return;
@@ -290,9 +290,9 @@ static int start_node(struct vc_exec *x, int s)
 {
     const struct vc_step *st = &x->plan.steps[s];
     if (x->env.nlocal <= 1 || !x->env.node) {
-        node_alone(x, st);
+        copy_alone(x, st);
         complete(x, s);
-        started(x, s);
+        release_chained(x, s);
         return VC_OK;
     }
     x->call = (struct vc_node_call){
@@ -336,7 +336,7 @@ static int start_message(struct vc_exec *x, int s)
                                        : ch->ops->irecv(ch, st->peer, at(x, ref), ref->len, r);
     if (err != VC_OK)
         return err;
-    started(x, s);
+    release_chained(x, s);
     if (vc_req_done(r))
         return message_done(x, s);
     x->flying[x->nflying++] = s;
@@ -414,7 +414,7 @@ static int poll_node(struct vc_exec *x)
     int s = x->node_step;
     x->node_step = -1;
     complete(x, s);
-    started(x, s);
+    release_chained(x, s);
     return VC_OK;
 }
 
@@ -467,8 +467,8 @@ bool vc_exec_advanced(const struct vc_exec *x)
     return x->advanced;
 }
 
-/* Waits on what can bring the next event, and on nothing more: a descriptor is dearer to sleep on than a word
- * and a word's waker is dearer off when the sleeper sleeps on descriptors. */
+/* Waits on what can bring the next event, and on nothing more: sleeping on a descriptor costs more than on a
+ * word, and waking a rank that sleeps on descriptors costs more, too. */
 static void begin_wait(struct vc_exec *x, struct vc_waiter *w, const struct vc_wait_cfg *wait,
                        struct vc_parking *parking)
 {

@@ -2,8 +2,8 @@
 /*
  * Groups of participants. An exchange among a group (coll/<collective>/exchange.h) is written once, for flat
  * algorithms (the group is the communicator) and for the network phase of two-level ones (one rank of each
- * node) alike. Each exchange appends the steps of the calling rank. Ranks called "virtual" are positions in
- * the group; leaders stand in the order of their nodes.
+ * node). Each exchange appends the steps of the calling rank. A "virtual rank" is a position in the group;
+ * where the group has one rank of each node, they stand in the order of the nodes.
  */
 #ifndef VC_COLL_GROUP_H
 #define VC_COLL_GROUP_H
@@ -38,8 +38,8 @@ static inline int vc_group_rank(const struct vc_group *g, int v)
     return v == g->root_node ? g->root : vc_hier_rank(g->hier, v, g->local);
 }
 
-/** How many ranks of each node take part in a multi-leader network phase: what the shape says, or as many as
- * all have. */
+/** How many leaders each node has in a multi-leader network phase: what the shape says, but not more than the
+ * smallest node has ranks, which is also the default. */
 int vc_leaders(const struct vc_shape *shape);
 
 /* ---- where the participants' blocks lie ---- */

@@ -130,7 +130,7 @@ static int *waits_of(struct vc_plan *p)
     return grown;
 }
 
-/* Unless a dependency of the step, which is the last one, is `earlier` or waits for it itself. */
+/* Makes `s`, the last step, wait for `earlier`, unless a dependency of s is that step or waits for it. */
 static void add_dep(struct vc_plan *p, struct vc_step *s, int earlier)
 {
     int *waits = waits_of(p), me = p->nsteps;
@@ -145,7 +145,7 @@ static void add_dep(struct vc_plan *p, struct vc_step *s, int earlier)
 }
 
 /* The extent that holds byte `at`. */
-static int find(const struct extent *e, int n, size_t at)
+static int extent_at(const struct extent *e, int n, size_t at)
 {
     int low = 0, high = n;
     while (high - low > 1) {
@@ -159,7 +159,7 @@ static int find(const struct extent *e, int n, size_t at)
 }
 
 /* Makes an extent begin at `at`; returns its index, or -1 when out of memory. */
-static int split(struct vc_plan *p, enum space space, size_t at)
+static int begin_extent(struct vc_plan *p, enum space space, size_t at)
 {
     struct vc_uses *u = p->uses;
     if (!grow(p, &u->space[space].e, u->space[space].n, &u->space[space].cap, sizeof(struct extent)))
@@ -168,9 +168,9 @@ static int split(struct vc_plan *p, enum space space, size_t at)
     if (u->space[space].n == 0) {
         e[0] = (struct extent){0, -1, -1};
         u->space[space].n = 1;
-        return split(p, space, at);
+        return begin_extent(p, space, at);
     }
-    int i = find(e, u->space[space].n, at);
+    int i = extent_at(e, u->space[space].n, at);
     if (e[i].lo == at)
         return i;
     memmove(e + i + 2, e + i + 1, (size_t)(u->space[space].n - i - 1) * sizeof *e);
@@ -191,11 +191,11 @@ static bool add_reader(struct vc_plan *p, struct extent *e, int step)
 }
 
 /*
- * Makes `step`, the last one, wait for what conflicts with its use of `ref`, and records the use. It is
- * enough to know of each byte who wrote it last and who read it since: what is older, those wait for
- * themselves.
+ * Makes `step`, the last one, wait for the steps that conflict with its use of `ref`, and records the use.
+ * For each byte it is enough to know the step that wrote it last and those that read it since: these wait for
+ * all earlier ones.
  */
-static void touch(struct vc_plan *p, int step, struct vc_ref ref, bool write)
+static void record_use(struct vc_plan *p, int step, struct vc_ref ref, bool write)
 {
     if (p->failed || ref.buf == VC_BUF_NONE || ref.len == 0)
         return;
@@ -214,7 +214,7 @@ static void touch(struct vc_plan *p, int step, struct vc_ref ref, bool write)
         lo = 0;
         hi = SIZE_MAX;
     }
-    int from = split(p, space, lo), to = from < 0 ? -1 : split(p, space, hi);
+    int from = begin_extent(p, space, lo), to = from < 0 ? -1 : begin_extent(p, space, hi);
     if (to < 0)
         return;
     struct extent *e = p->uses->space[space].e;
@@ -250,26 +250,26 @@ static const struct vc_ref nothing = {VC_BUF_NONE, 0, 0};
 int vc_plan_send(struct vc_plan *p, int peer, struct vc_ref src)
 {
     int s = append(p, VC_STEP_SEND, peer, src, nothing);
-    touch(p, s, src, false);
+    record_use(p, s, src, false);
     return s;
 }
 
 int vc_plan_recv(struct vc_plan *p, int peer, struct vc_ref dst)
 {
     int s = append(p, VC_STEP_RECV, peer, nothing, dst);
-    touch(p, s, dst, true);
+    record_use(p, s, dst, true);
     return s;
 }
 
 int vc_plan_recv_reduce(struct vc_plan *p, int peer, struct vc_ref dst, bool dst_left)
 {
     int s = append(p, VC_STEP_RECV_REDUCE, peer, nothing, dst);
-    touch(p, s, dst, true);
+    record_use(p, s, dst, true);
     if (p->failed)
         return 0;
     struct vc_step *st = &p->steps[s];
     st->dst_left = dst_left;
-    /* The scratch of a step that this one waits for anyway is as good as new: using it again adds no waiting.
+    /* Takes the scratch of a step that this one waits for anyway, if there is one: that adds no waiting.
      */
     int again = -1;
     for (int i = 0; i < st->dep_count; i++) {
@@ -278,15 +278,15 @@ int vc_plan_recv_reduce(struct vc_plan *p, int peer, struct vc_ref dst, bool dst
             again = d;
     }
     st->src = again >= 0 ? vc_ref_sub(p->steps[again].src, 0, dst.len) : vc_plan_tmp(p, dst.len);
-    touch(p, s, st->src, true);
+    record_use(p, s, st->src, true);
     return s;
 }
 
 int vc_plan_copy(struct vc_plan *p, struct vc_ref src, struct vc_ref dst)
 {
     int s = append(p, VC_STEP_COPY, -1, src, dst);
-    touch(p, s, src, false);
-    touch(p, s, dst, true);
+    record_use(p, s, src, false);
+    record_use(p, s, dst, true);
     return s;
 }
 
@@ -299,8 +299,8 @@ void vc_plan_move(struct vc_plan *p, struct vc_ref src, struct vc_ref dst)
 int vc_plan_reduce(struct vc_plan *p, struct vc_ref src, struct vc_ref dst, bool dst_left)
 {
     int s = append(p, VC_STEP_REDUCE, -1, src, dst);
-    touch(p, s, src, false);
-    touch(p, s, dst, true);
+    record_use(p, s, src, false);
+    record_use(p, s, dst, true);
     if (!p->failed)
         p->steps[s].dst_left = dst_left;
     return s;
@@ -315,13 +315,13 @@ int vc_plan_node(struct vc_plan *p, enum vc_node_phase kind, int root, int parts
     p->steps[s].node = kind;
     p->steps[s].parts = parts;
     p->steps[s].len = len;
-    /* An unknown local index may be the root's or not. */
+    /* Where the local index is unknown, the rank may be the root or not. */
     bool am_root = p->local == root, may_be_root = am_root || p->local < 0;
     if (vc_phase_has_src(kind, may_be_root))
-        touch(p, s, src, false);
+        record_use(p, s, src, false);
     /* The root of a broadcast only reads, so that its sends of the same bytes may go on meanwhile. */
     if (vc_phase_has_dst(kind, may_be_root))
-        touch(p, s, dst, vc_phase_writes_dst(kind, am_root));
+        record_use(p, s, dst, vc_phase_writes_dst(kind, am_root));
     return s;
 }
 

@@ -42,8 +42,7 @@ struct vc_shape {
     enum vc_coll coll;
     int size;
     int root;         /**< 0 where the collective has none */
-    size_t bytes;     /**< bcast: the message; reduce, allreduce: the vector; allgather, alltoall: one rank's
-                         block */
+    size_t bytes;     /**< what vc_coll_info.bytes_are says */
     size_t esize;     /**< reductions: bytes of an element (bytes is a multiple of it); otherwise 1 */
     bool commutative; /**< reductions: operands may be exchanged */
     int radix;        /**< 0: the algorithm's default */
@@ -54,17 +53,11 @@ struct vc_shape {
 };
 
 /**
- * Symbolic buffers. SEND and RECV are the user's (packed) buffers:
- *   barrier          neither
- *   bcast            RECV of `bytes` on every rank; the root's holds the message at the start. No SEND.
- *   reduce           SEND of `bytes`; RECV of `bytes` at the root only
- *   allreduce        SEND and RECV of `bytes`
- *   allgather        SEND of one block, RECV of size * block
- *   alltoall         SEND and RECV of size * block
- * SEND may alias RECV (MPI_IN_PLACE; in allgather SEND is then RECV + rank * block), except in alltoall: so
- * no step may read SEND once a step that is not its own may have written the same place in RECV. Plans copy
- * SEND first. COPY steps whose source and destination are the same memory are legal and cost nothing. TMP is
- * the plan's scratch, `tmp_bytes` long, undefined at the start.
+ * Symbolic buffers. SEND and RECV are the user's (packed) buffers, on the ranks and of the lengths that the
+ * collective's row says (coll/info.h). In a broadcast RECV holds the message at the root from the start. With
+ * MPI_IN_PLACE SEND lies in RECV, where the row says. So no step may read SEND once another step may have
+ * written the same place in RECV: plans copy SEND first. COPY steps whose source and destination are the same
+ * memory are legal and cost nothing. TMP is the plan's scratch, `tmp_bytes` long, undefined at the start.
  */
 enum vc_buf { VC_BUF_NONE, VC_BUF_SEND, VC_BUF_RECV, VC_BUF_TMP };
 

@@ -35,7 +35,7 @@ static const struct vc_alg others[] = {
 };
 enum { NOTHERS = sizeof others / sizeof others[0] };
 
-/* One list behind the other, each with its NULL. Made once; read-only afterwards. */
+/* The lists of all collectives, each ending with NULL. Made once; read-only afterwards. */
 static struct vc_alg made[VC_COLL_ACCELERATED][NOTHERS];
 static const struct vc_alg *list[VC_COLL_ACCELERATED * (NOTHERS + 1) + NPLANS];
 static const struct vc_alg *const *first[VC_COLL_ACCELERATED];

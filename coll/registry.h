@@ -51,8 +51,8 @@ struct vc_alg {
 #define VC_PLAN_STEPS 4096
 #define VC_PLAN_DEPS  8
 
-/* Every plan algorithm is a `const struct vc_alg vc_alg_<collective>_<name>` and a line in its collective's
- * algs.list. */
+/* Every plan algorithm is a `const struct vc_alg vc_alg_<collective>_<name>` in a file of its own and a line
+ * of algs.list. */
 #define VC_ALG_ENTRY(coll, name) extern const struct vc_alg vc_alg_##coll##_##name;
 #include "coll/algs.list"
 #undef VC_ALG_ENTRY

@@ -16,8 +16,8 @@ void vc_x_allgather_ring(struct vc_plan *p, const struct vc_group *g, const stru
         vc_x_allgather_ring_step(p, g, lay, k);
 }
 
-/* Where the i-th block after virtual rank `me`'s begins when all blocks stand in a circle that begins with
- * that one. */
+/* Where the i-th block behind that of virtual rank `me` begins, blocks being laid out in a circle from that
+ * one on. */
 static size_t turned(const struct vc_group *g, const struct vc_layout *lay, int i)
 {
     size_t own = vc_layout_off(lay, g->me), total = vc_layout_off(lay, g->n);
@@ -44,7 +44,8 @@ void vc_x_allgather_bruck(struct vc_plan *p, const struct vc_group *g, const str
                      vc_ref_sub(circle, 0, turned(g, lay, more)));
         have += more;
     }
-    /* The own block is in its place; what follows it in the circle stands behind it, the rest at the front.
+    /* The own block is in its place. Blocks that follow it in the circle stand behind it, the others at the
+     * front.
      */
     int behind = n - g->me - 1;
     size_t at = turned(g, lay, 1);
@@ -78,9 +79,10 @@ void vc_x_allgather_log(struct vc_plan *p, const struct vc_group *g, const struc
 }
 
 /*
- * First both of a pair (2x, 2x + 1) swap their blocks. From then on pairs of blocks travel, and everybody
- * turns to its two neighbours in turn, outward first: what came last goes out, and what comes in is j pairs
- * away after 2j - 1 and 2j rounds, on the side of the outer neighbour first.
+ * First both of a pair (2x, 2x + 1) swap their blocks. From then on pairs of blocks travel. Each participant
+ * exchanges with its two neighbours in turn, beginning with the one outside its pair: it sends the pair of
+ * blocks that came last. What comes in rounds 2j - 1 and 2j belongs j pairs away, first on the side of the
+ * outer neighbour.
  */
 void vc_x_allgather_neighbor(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay)
 {

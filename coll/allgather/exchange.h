@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Allgathers among the participants of a group. The own block is in its place before. */
+/* Allgathers among the participants of a group. The caller has put the own block in its place. */
 #ifndef VC_COLL_ALLGATHER_EXCHANGE_H
 #define VC_COLL_ALLGATHER_EXCHANGE_H
 
 #include "coll/group.h"
 
-/** Whose block round k of n - 1 of a ring brings; of round -1, the own. */
+/** The virtual rank whose block round k of n - 1 of a ring brings; for round -1 the own one. */
 static inline int vc_x_allgather_ring_in(const struct vc_group *g, int k)
 {
     return (g->me - k - 1 + g->n) % g->n;
 }
-/** That round: passes on what came last. */
+/** That round: passes on the block that came last. */
 void vc_x_allgather_ring_step(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay,
                               int k);
 void vc_x_allgather_ring(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);

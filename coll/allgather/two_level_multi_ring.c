@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every rank passes the blocks of its local index around a ring of nodes; the node shares each node's blocks
- * while the next are on their way. Blocks that came in wait in scratch, because in RECV the node phase would
- * wait until they have been passed on.
+ * Every rank passes the blocks of its local index around a ring of nodes; a node phase shares one node's
+ * blocks while the next are on their way. Blocks come into scratch: if they came into RECV, the node phase,
+ * which writes there, would have to wait until they have been passed on.
  */
 #include "coll/allgather/exchange.h"
 #include "coll/bounds.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Whole nodes' blocks travel around a ring of leaders; each leader's node takes one while the next is on its
- * way. */
+/* Whole nodes' blocks travel around a ring of leaders; a leader shares one with its node while the next is on
+ * its way. */
 #include "coll/allgather/exchange.h"
 #include "coll/bounds.h"
 

@@ -7,7 +7,7 @@
 /*
  * One exchange among `factor` participants whose numbers differ in one digit only; `me` is the own digit. All
  * compute ((0 op 1) op 2) .. in that order, so that all get the same bits. All send before they reduce, so
- * what comes in needs a place of its own.
+ * vectors that come in need places of their own.
  */
 static void multiply_round(struct vc_plan *p, struct vc_ref vec, const int *peers, int factor, int me,
                            struct vc_ref in)
@@ -15,7 +15,7 @@ static void multiply_round(struct vc_plan *p, struct vc_ref vec, const int *peer
     for (int j = 0, slot = 0; j < factor; j++)
         if (j != me)
             vc_plan_recv(p, peers[j], vc_ref_sub(in, vec.len * (size_t)slot++, vec.len));
-    /* Beginning after oneself spreads the load: not all send to the same one first. */
+    /* Each begins with the next digit, so that not all send to the same one first. */
     for (int j = 1; j < factor; j++)
         vc_plan_send(p, peers[(me + j) % factor], vec);
     struct vc_ref low = vc_ref_sub(in, 0, vec.len);
@@ -33,8 +33,8 @@ int vc_allreduce_radix(const struct vc_shape *shape, int otherwise)
 }
 
 /*
- * The group is folded into a number of members that factors: of each few neighbours the first takes in the
- * others' vectors, goes on, and hands them the result. Members keep their order, so adjacent members stand
+ * The group is folded into a number of members that factors: of a few neighbours the first reduces the
+ * others' vectors, takes part, and sends them the result. Members keep their order, so adjacent members stand
  * for adjacent ranges of participants.
  */
 void vc_x_allreduce_multiply(struct vc_plan *p, const struct vc_group *g, struct vc_ref own,
@@ -52,7 +52,7 @@ void vc_x_allreduce_multiply(struct vc_plan *p, const struct vc_group *g, struct
     vc_plan_move(p, own, vec);
     for (int i = 1; i < f.size; i++)
         vc_plan_recv_reduce(p, vc_group_rank(g, f.first + i), vec, true);
-    /* Two places take turns, so that a round's receives need not wait for the reductions of the round before.
+    /* Two places take turns, so that a round's receives do not wait for the reductions of the round before.
      */
     struct vc_ref in[2] = {VC_NOTHING, VC_NOTHING};
     for (int rest = n, stride = 1, k = 0; rest > 1; k ^= 1) {
@@ -69,7 +69,7 @@ void vc_x_allreduce_multiply(struct vc_plan *p, const struct vc_group *g, struct
         vc_plan_send(p, vc_group_rank(g, f.first + i), vec);
 }
 
-/* A message and its counterpart are empty on both sides or on neither. */
+/* Messages of no bytes are left out, by the sender and by the receiver. */
 static void send_some(struct vc_plan *p, int peer, struct vc_ref src)
 {
     if (src.len)
@@ -110,7 +110,7 @@ static struct vc_ref ring_part(struct vc_ref vec, size_t esize, int n, int chunk
     return vc_slices(vc_slices(vec, esize, n, chunk, chunk + 1), esize, segments, i, i + 1);
 }
 
-/* Chunk i starts at participant i and collects its sum on the way around; then the sums go around. */
+/* Chunk i starts at participant i and is reduced on its way around the ring; then the results go around. */
 void vc_x_allreduce_ring(struct vc_plan *p, const struct vc_group *g, const struct vc_shape *shape,
                          struct vc_ref own, struct vc_ref vec, int segments)
 {

@@ -23,11 +23,11 @@ vc_allreduce_exchange vc_x_allreduce_rabenseifner;
 void vc_x_allreduce_ring(struct vc_plan *p, const struct vc_group *g, const struct vc_shape *shape,
                          struct vc_ref own, struct vc_ref vec, int segments);
 
-/** More segments than this would only add steps: reducing and transfer, or node and network, overlap already.
+/** With more segments than this, reducing and transfer, or node and network, do not overlap any better.
  */
 #define VC_ALLREDUCE_SEGMENTS 16
 
-/** For vc_alg.steps of such an algorithm, whose exchange has so many. */
+/** vc_alg.steps of a multi-leader algorithm whose exchange between the nodes has `exchange` steps. */
 long vc_allreduce_multi_steps(const struct vc_shape *shape, long exchange);
 /** Multi-leader allreduce with that exchange between the nodes. A whole build(). */
 int vc_allreduce_multi(const struct vc_shape *shape, int rank, struct vc_plan *p,

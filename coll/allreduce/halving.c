@@ -51,7 +51,7 @@ void vc_halving_fold(const struct vc_halving *h, struct vc_plan *p, struct vc_re
             vc_plan_move(p, own, sum);
         return;
     }
-    /* Each reduces one half; the one that is no member then hands its half over. */
+    /* Each of the pair reduces one half; the one that is no member then sends its half. */
     struct vc_ref first = vc_slices(own, h->esize, 2, 0, 1), second = vc_slices(own, h->esize, 2, 1, 2);
     int peer = vc_group_rank(h->g, h->g->me ^ 1);
     bool lower = !(h->g->me & 1);
@@ -84,7 +84,8 @@ void vc_halving_scatter(const struct vc_halving *h, struct vc_plan *p, struct vc
         struct vc_ref mine = vc_halving_window(h, sum, h->me, k),
                       theirs = vc_halving_window(h, sum, h->me ^ k, k);
         if (k == 1 && !folded) {
-            /* What is given away leaves from where it is; only what is kept needs a place to be reduced in.
+            /* The half that is sent leaves from where it is; only the half that is kept needs a place to be
+             * reduced in.
              */
             vc_plan_move(p, vc_halving_window(h, own, h->me, k), mine);
             theirs = vc_halving_window(h, own, h->me ^ k, k);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reduce-scatter by recursive halving, shared by Rabenseifner's reduce and allreduce. Neighbours go first, so
- * that what a participant holds always comes of consecutive ones: operands stay in ascending order.
+ * Reduce-scatter by recursive halving, shared by Rabenseifner's reduce and allreduce. The nearest exchange
+ * first, so that a participant always holds the reduction of consecutive ones: operands stay in ascending
+ * order.
  */
 #ifndef VC_COLL_ALLREDUCE_HALVING_H
 #define VC_COLL_ALLREDUCE_HALVING_H
 
 #include "coll/group.h"
 
-/** The group shrunk to a power of two of members: of each of the first few pairs one participant is one. */
+/** The group folded to a power of two of members: of each of the first few pairs only one participant is a
+ * member. */
 struct vc_halving {
     const struct vc_group *g;
     size_t esize;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Block i of a rank, counted from its own, has i ranks to go. Written in base r, i says how: for each digit z
- * at weight w, z * w ranks onward, together with all blocks that have that digit there. ceil(log_r n) phases
- * of at most r - 1 messages, in which each block travels once per digit that is not zero.
+ * Block i of a rank, counted from its own, has to travel i ranks onward. It does so by the digits of i in
+ * base r: for digit z at weight w it travels z * w ranks, together with all blocks that have that digit
+ * there. That makes ceil(log_r n) phases of at most r - 1 messages; a block travels once per digit that is
+ * not zero.
  *
- * Blocks are not put back between phases, as in the paper: the plan knows where each came to lie, and the
+ * Unlike in the paper blocks are not put back between phases: the plan knows where each one lies, and the
  * next message is packed from there.
  */
 #include "coll/alltoall/exchange.h"
@@ -34,7 +35,7 @@ static struct vc_ref home(const struct bruck *b, int i)
     return vc_ref_of(VC_BUF_RECV, (size_t)((b->me - i + b->n) % b->n) * b->bytes, b->bytes);
 }
 
-/* All blocks with that digit as one piece of memory: where they lie, if they already are one, else packed. */
+/* All blocks with that digit as one piece of memory: packed, unless they lie so already. */
 static struct vc_ref collect(const struct bruck *b, int w, int z, int count)
 {
     int i = next(b, w, z, -1);
@@ -63,7 +64,8 @@ static void message(const struct bruck *b, int w, int z)
     for (int i = next(b, w, z, -1); i < b->n; i = next(b, w, z, i))
         count++;
     struct vc_ref out = collect(b, w, z, count);
-    /* A block that travels alone has no digit left: of all with this one it is the nearest. So it is at home.
+    /* Of the blocks with this digit one that travels alone is the nearest, so it has no other digit left and
+     * arrives.
      */
     struct vc_ref in = count == 1 ? home(b, z * w) : vc_plan_tmp(b->p, (size_t)count * b->bytes);
     vc_plan_recv(b->p, (b->me - z * w + b->n) % b->n, in);

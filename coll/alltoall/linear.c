@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Everything at once: n - 1 messages each way, begun with the next neighbour so that nobody is everybody's
- * first. */
+/* All n - 1 messages each way at once. Each rank begins with its next neighbour, so that no rank is first for
+ * all. */
 #include "coll/alltoall/exchange.h"
 #include "coll/bounds.h"
 
-/* How many peers a rank deals with at a time: enough to hide latency, few enough for any communicator. */
+/* Peers that a rank exchanges with at a time: enough to hide latency, few enough for large communicators. */
 #define WINDOW 32
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Leaders exchange what all of their nodes' ranks have for each other: one message per pair of nodes. A
- * message is the blocks by source, then by destination; the receiving leader turns that around before its
- * node scatters it.
+ * Leaders exchange the blocks that their nodes' ranks have for each other, one message per pair of nodes and
+ * direction. A message holds blocks by source, then by destination. The receiving leader reorders them by
+ * destination before its node scatters them.
  */
 #include "coll/alltoall/exchange.h"
 #include "coll/bounds.h"
@@ -16,8 +16,8 @@ static int largest_node(const struct vc_hier *h)
     return most;
 }
 
-/* From `rows` rows of `cols` blocks to `cols` rows of `rows`. */
-static void turn(struct vc_plan *p, struct vc_ref from, struct vc_ref to, int rows, int cols, size_t b)
+/* Transposes `rows` rows of `cols` blocks. */
+static void transpose(struct vc_plan *p, struct vc_ref from, struct vc_ref to, int rows, int cols, size_t b)
 {
     struct vc_copier c = {.plan = p};
     for (int j = 0; j < cols; j++)
@@ -67,7 +67,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
         if (leads) {
             part = vc_ref_sub(turned[k % 2], 0, (size_t)q * (size_t)qs * b);
             vc_plan_recv(p, vc_group_rank(&g, src), vc_layout_block(&in, src));
-            turn(p, vc_layout_block(&in, src), part, qs, q, b);
+            transpose(p, vc_layout_block(&in, src), part, qs, q, b);
         }
         vc_plan_node(p, VC_PHASE_SCATTER, 0, 0, (size_t)qs * b, part, vc_layout_block(&theirs, src));
     }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * In the node, each rank collects what all of its ranks have for the ranks of its own local index elsewhere;
- * then each exchanges one message with its peer of every other node, and every block is where it belongs.
+ * In the node, each rank collects the blocks that the node's ranks have for the ranks of its own local index
+ * on the other nodes. Then it exchanges one message with the rank of that local index of every other node.
  */
 #include "coll/alltoall/exchange.h"
 #include "coll/bounds.h"
 
-/* How many nodes a rank deals with at a time. */
+/* Nodes that a rank exchanges with at a time. */
 #define WINDOW 32
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * As two_level_multi, but node by node: while the blocks for one node cross the network, the ranks swap those
- * for the next. Nothing is copied but by the node phases.
+ * for the next. Only node phases copy.
  */
 #include "coll/alltoall/exchange.h"
 #include "coll/bounds.h"
@@ -29,10 +29,10 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
         int ready = vc_plan_node(p, VC_PHASE_ALLTOALL, 0, 0, b, vc_layout_block(&mine, dest),
                                  vc_layout_block(&out, dest));
         int r = vc_plan_recv(p, vc_group_rank(&g, src), vc_layout_block(&theirs, src));
-        vc_plan_after(p, r, ready); /* not all at once */
+        vc_plan_after(p, r, ready); /* receives are posted one by one, not all at the start */
         vc_plan_send(p, vc_group_rank(&g, dest), vc_layout_block(&out, dest));
     }
-    /* What stays in the node last: meanwhile the network works. */
+    /* Blocks that stay in the node are swapped last, while the network still works. */
     vc_plan_node(p, VC_PHASE_ALLTOALL, 0, 0, b, vc_layout_block(&mine, g.me), vc_layout_block(&theirs, g.me));
     if (!h->block)
         vc_copy_ungrouped(p, shape, to, recv);

@@ -65,8 +65,7 @@ void vc_x_bcast_scatter(struct vc_plan *p, const struct vc_group *g, struct vc_r
     }
 }
 
-/* Whether the scatter left slices i to j - 1 with v already: inner nodes of its tree keep what they passed
- * on. */
+/* Whether v has slices i to j - 1 from the scatter, whose inner nodes keep what they pass on. */
 static bool holds(int n, int v, int i, int j)
 {
     return i >= v && j <= v + vc_binomial_size(v, n);

@@ -19,12 +19,12 @@ int vc_bcast_segmented(const struct vc_shape *shape, int rank, struct vc_plan *p
 /** Scatters the message in n slices along a binomial tree: the v-th after the root gets those of its subtree.
  */
 vc_bcast_exchange vc_x_bcast_scatter;
-/** Which slice round k of n - 1 of the ring brings to the v-th after the root: -1 where that one is held
+/** The slice that round k of n - 1 of the ring brings to the v-th behind the root; -1: it has that slice
  * already. */
 int vc_bcast_ring_slice(int n, int v, int k);
-/** That round: the slices go around until everybody has all; what the next one has already is not sent. */
+/** That round: passes a slice on, unless the next participant has it already. */
 void vc_x_bcast_ring_step(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root, int k);
-/** The slices by recursive doubling; a power of two only. */
+/** Gathers the slices on all by recursive doubling; a power of two only. */
 vc_bcast_exchange vc_x_bcast_doubling;
 
 #endif

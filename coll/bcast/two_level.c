@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Binomial tree of leaders, then the node. With a segment size, the node gets one while the tree moves the
- * next. */
+/* A binomial tree of leaders, then a broadcast in each node; of segments, the node gets one while the next
+ * crosses the network. */
 #include "coll/bcast/exchange.h"
 #include "coll/bounds.h"
 #include "coll/patterns.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A pipeline: segments go from leader to leader, and each leader's node takes them as they come. */
+/* A pipeline: segments go from leader to leader, and each leader broadcasts them in its node as they come. */
 #include "coll/bcast/exchange.h"
 #include "coll/bounds.h"
 

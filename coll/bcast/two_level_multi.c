@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The root's node shares the message in its memory; L ranks of each node then carry one slice each across the
- * network, along a binomial tree of the ranks of the same local index; the other nodes put the slices
- * together.
+ * The root's node shares the message in its memory. Then each leader of a node gets one slice across the
+ * network, along a binomial tree of the ranks of its local index, and the node gathers the slices.
  */
 #include "coll/bcast/exchange.h"
 #include "coll/bounds.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Leaders scatter the message in N slices along a binomial tree and gather them around a ring, which costs
- * each of them little more than one message of traffic each way. Slices a leader got in the scatter do not
- * come again around the ring. Its node takes each slice as it comes.
+ * Leaders scatter the message in N slices along a binomial tree and gather them around a ring: each sends and
+ * receives little more than the message once. The ring leaves out slices that a leader has from the scatter.
+ * A leader broadcasts each slice in its node as it comes.
  */
 #include "coll/bcast/exchange.h"
 #include "coll/bounds.h"

@@ -24,16 +24,16 @@ struct run {
     int ndone;
     int *arrived; /**< [nnodes] per first rank's NODE step: how many of the node are in it */
     int words;
-    uint64_t *known; /**< barrier: whose entry a step's end comes after */
+    uint64_t *known; /**< [nsteps * words], barriers only: see known_at() */
 };
 
-/* Whose entry is known to have happened before the end of a step; only in barriers. */
+/* The ranks that must have entered the barrier before step g ends, as bits. */
 static uint64_t *known_at(const struct run *x, int g)
 {
     return x->known + (size_t)g * (size_t)x->words;
 }
 
-/* ---- knowledge: whose entry into the collective must have happened before a step ends (barriers) ---- */
+/* ---- barriers: the ranks that must have entered before a step ends ---- */
 
 static void learn(struct run *x, int g, int from)
 {
@@ -256,7 +256,7 @@ static int waits_for(const struct run *x, int g, const char **why)
     return c->prev[g];
 }
 
-static bool stuck(struct run *x)
+static bool report_deadlock(struct run *x)
 {
     struct vck *c = x->c;
     char text[400], name[64];
@@ -292,7 +292,7 @@ static bool schedule(struct run *x, bool backwards)
         if (!start(x, g))
             return false;
     }
-    return x->ndone == c->nsteps || stuck(x);
+    return x->ndone == c->nsteps || report_deadlock(x);
 }
 
 /* ---- begin and end ---- */
@@ -311,7 +311,7 @@ static void initial(struct run *x)
     }
 }
 
-static bool wrong(struct run *x, int rank, size_t cell, const char *want)
+static bool report_wrong(struct run *x, int rank, size_t cell, const char *want)
 {
     struct vck *c = x->c;
     size_t byte = cell * c->grain;
@@ -345,14 +345,14 @@ static bool verify(struct run *x)
             size_t org = (info->send.extent == VC_EXTENT_EACH ? (size_t)r * block : 0) + i % block;
             if (reduction && (v[i].expr == 0 || c->exprs.e[v[i].expr].count != s->size || v[i].org != org)) {
                 snprintf(want, sizeof want, "all %d ranks' place %zu", s->size, org * c->grain);
-                return wrong(x, r, i, want);
+                return report_wrong(x, r, i, want);
             }
             if (!reduction && (v[i].expr != (uint32_t)(1 + from) || v[i].org != org)) {
                 snprintf(want, sizeof want, "rank %d's place %zu", from, org * c->grain);
-                return wrong(x, r, i, want);
+                return report_wrong(x, r, i, want);
             }
             if (same_bits && v[i].expr != v0[i].expr)
-                return wrong(x, r, i, "the association of rank 0");
+                return report_wrong(x, r, i, "the association of rank 0");
         }
         if (vc_coll_sized(s->coll))
             continue;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What can be said about steps without running them: references, node phases' lengths, messages' partners,
- * hazards. */
+/* What can be checked without running: references, lengths of node phases, partners of messages, hazards. */
 #include "coll/check/internal.h"
 #include "coll/info.h"
 #include "transport/base.h"
@@ -204,7 +203,7 @@ static bool is_recv(const struct vc_step *s)
     return s->kind == VC_STEP_RECV || s->kind == VC_STEP_RECV_REDUCE;
 }
 
-/* Node phases of a node's ranks, against those of its first. */
+/* The node phases of a node's ranks must be those of its first rank. */
 static bool match_nodes(struct vck *c)
 {
     const struct vc_hier *h = c->shape->hier;
@@ -336,7 +335,7 @@ int vck_touches(const struct vck *c, int rank, const struct vc_step *s, struct v
     return n;
 }
 
-/* Who used a cell: the last step that wrote it, and those that read it since (a list of links). */
+/* The steps that used a cell: the last one that wrote it, and those that read it since (a list of links). */
 struct use {
     int writer, readers;
 };
@@ -352,7 +351,7 @@ struct hazards {
     int nlinks, cap_links;
 };
 
-static bool conflict(struct vck *c, struct hazards *h, int rank, int i, int j, size_t cell)
+static bool is_ordered(struct vck *c, struct hazards *h, int rank, int i, int j, size_t cell)
 {
     char name[64];
     if (j < 0 || j == i || h->before[(size_t)i * h->words + (size_t)j / 64] >> (j % 64) & 1)
@@ -367,17 +366,17 @@ static bool conflict(struct vck *c, struct hazards *h, int rank, int i, int j, s
                                         : "RECV");
 }
 
-static bool use(struct vck *c, struct hazards *h, int rank, int step, const struct vck_touch *t)
+static bool record_use(struct vck *c, struct hazards *h, int rank, int step, const struct vck_touch *t)
 {
     int ordered = -1; /* a writer known to come before */
     for (size_t cell = t->lo / c->grain; cell < t->hi / c->grain; cell++) {
         struct use *u = &h->uses[cell];
-        if (u->writer != ordered && !conflict(c, h, rank, step, u->writer, cell))
+        if (u->writer != ordered && !is_ordered(c, h, rank, step, u->writer, cell))
             return false;
         ordered = u->writer;
         if (t->write) {
             for (int l = u->readers; l >= 0; l = h->links[l].next)
-                if (!conflict(c, h, rank, step, h->links[l].step, cell))
+                if (!is_ordered(c, h, rank, step, h->links[l].step, cell))
                     return false;
             *u = (struct use){step, -1};
             continue;
@@ -422,7 +421,7 @@ static bool hazards_of(struct vck *c, struct hazards *h, int rank)
             last_node = i;
         int n = vck_touches(c, rank, s, t);
         for (int k = 0; k < n; k++)
-            if (!use(c, h, rank, i, &t[k]))
+            if (!record_use(c, h, rank, i, &t[k]))
                 return false;
     }
     return true;

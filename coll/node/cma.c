@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Node primitives by single copy: everybody publishes where its data is, reads what it needs straight from
- * the others' memory, and says so; the owners return when their data is no longer needed. Reductions share
- * the work: every rank reduces a slice, and writes it to the root (reduce) or lets the others read it
- * (allreduce; the two ranks of a pair write, which spares a meeting). Three slots of the tiny ring:
- * addresses, reduced slices (allreduce of more than two), "I am through".
+ * Node phases by single copy (cross memory attach). Every rank publishes where its data is, reads what it
+ * needs from the others' memory, and publishes that it has; it returns when the others no longer need its
+ * data. Every rank reduces a slice of a reduction, and writes it to the root (reduce) or lets the others read
+ * it (allreduce). In an allreduce of two ranks each writes its slice to the other, which saves a meeting. An
+ * operation takes three slots of the tiny ring: for the address, for "my slice is reduced" (allreduce of more
+ * than two), and for "I have read".
  */
 #include "coll/node/impl.h"
 #include "transport/shm/shm_chan.h"
@@ -17,26 +18,27 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
     case VC_PHASE_BCAST:
         return c->alg == VC_NODE_CMA || c->len >= nd->cma_min;
     case VC_PHASE_REDUCE:
-    case VC_PHASE_ALLREDUCE: /* kernels of users may not write over their left operand, which happens here */
+    case VC_PHASE_ALLREDUCE: /* operators of users may not write over their left operand, which happens here
+                              */
         return c->alg == VC_NODE_CMA && !c->op->ctx && c->op->esize <= VC_CMA_BLOCK;
     case VC_PHASE_ALLGATHER:
     case VC_PHASE_ALLTOALL:
-        /* The others' src is read while one's own dst is written: they must not overlap (but for the own
-         * block of an allgather in its place). Only who knows that asks for it by name. */
+        /* The others' src is read while this rank's dst is written, so the two must not overlap, but for the
+         * own block of an allgather in its place. A caller that knows this asks for VC_NODE_CMA. */
         return c->alg == VC_NODE_CMA;
     default:
         return false;
     }
 }
 
-/* Root and reader of a pair share the work of a large bcast: each moves one half across. */
-static bool cooperative(const struct vc_node *nd, const struct vc_node_call *c)
+/* Whether root and reader share a broadcast: each of the two copies one half. */
+static bool shares_copy(const struct vc_node *nd, const struct vc_node_call *c)
 {
     return c->kind == VC_PHASE_BCAST && nd->n == 2 && nd->own_cpus;
 }
 
-/* Copies what this rank wants of rank r's data. */
-static int fetch(struct vc_node *nd, struct vc_node_call *c, int r, const struct vc_cma_address *a)
+/* Copies what this rank gets of rank r's data. */
+static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const struct vc_cma_address *a)
 {
     char *dst = c->dst;
     pid_t pid = nd->cma_pids[r];
@@ -45,7 +47,7 @@ static int fetch(struct vc_node *nd, struct vc_node_call *c, int r, const struct
         return vc_lengths_differ(nd, c, r, a->len);
     switch (c->kind) {
     case VC_PHASE_BCAST:
-        if (!cooperative(nd, c))
+        if (!shares_copy(nd, c))
             return vc_cma_read(pid, dst, a->dst, c->len);
         if (nd->me == c->root)
             return vc_cma_write(pid, dst, a->dst, half);
@@ -64,8 +66,8 @@ static struct vc_cma_address address_of(struct vc_node *nd, uint64_t g, int r)
     return a;
 }
 
-/* Waits, so to speak: true when everybody has published slot g. */
-static bool everybody(struct vc_node *nd, struct vc_node_call *c, uint64_t g, int *whom)
+/* Whether all other ranks have published slot g; if not, *whom is the rank to wait for. */
+static bool all_published(struct vc_node *nd, struct vc_node_call *c, uint64_t g, int *whom)
 {
     for (; c->st.rd_next < nd->n; c->st.rd_next++)
         if (c->st.rd_next != nd->me && !vc_ready(&nd->tiny, c->st.rd_next, g)) {
@@ -76,7 +78,7 @@ static bool everybody(struct vc_node *nd, struct vc_node_call *c, uint64_t g, in
     return true;
 }
 
-/* Everybody's vector must be as long as this rank's. */
+/* All ranks' vectors must be as long as this rank's. */
 static int check_lengths(struct vc_node *nd, const struct vc_node_call *c, uint64_t g)
 {
     for (int r = 0; r < nd->n; r++) {
@@ -87,7 +89,7 @@ static int check_lengths(struct vc_node *nd, const struct vc_node_call *c, uint6
     return VC_OK;
 }
 
-/* Has rank r said where its data is? */
+/* Has rank r published where its data is? */
 static bool has_posted(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t g)
 {
     return c->kind == VC_PHASE_BCAST ? vc_bcast_fits(&nd->tiny, c, r, g) : vc_ready(&nd->tiny, r, g);
@@ -98,7 +100,7 @@ static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, si
 {
     size_t esize = c->op->esize;
     if (c->kind == VC_PHASE_REDUCE && nd->n == 2) {
-        /* The other one has to write its part across besides: the root takes more. */
+        /* The other rank also writes its part to the root, so the root reduces more. */
         size_t unit = esize * VC_CACHELINE, most = c->len / 5 * 3 / unit * unit;
         *at = nd->me == c->root ? 0 : most;
         *end = nd->me == c->root ? most : c->len;
@@ -115,9 +117,10 @@ static bool receives(const struct vc_node_call *c, int r)
 }
 
 /*
- * Two ranks: the other's operand is read to where the result goes and the own one added there, which touches
- * one line less per line than going by a buffer; the result is then still in this core's cache to be written
- * across. In place, and where the result is not for this rank, it does go by a buffer.
+ * A reduction of two ranks. The other's operand is read to where the result goes, and this rank's is added
+ * there, which touches one line less per line than a buffer would. The result is then still in this core's
+ * cache when it is written to the other rank. In place, and where this rank gets no result, a buffer is
+ * needed.
  */
 static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c)
 {
@@ -180,7 +183,7 @@ static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
     return VC_OK;
 }
 
-static int fetch_slice(struct vc_node *nd, struct vc_node_call *c, int r)
+static int copy_slice_from(struct vc_node *nd, struct vc_node_call *c, int r)
 {
     size_t lo = vc_slice(c->len, c->op->esize, nd->n, r), hi = vc_slice(c->len, c->op->esize, nd->n, r + 1);
     if (hi == lo)
@@ -195,7 +198,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     struct vc_node_state *st = &c->st;
     struct vc_node_ring *ring = &nd->tiny;
     uint64_t g = st->base;
-    bool coop = cooperative(nd, c), all = c->kind != VC_PHASE_BCAST || coop;
+    bool coop = shares_copy(nd, c), all = c->kind != VC_PHASE_BCAST || coop;
     bool speaks = all || nd->me == c->root, reads = all || nd->me != c->root;
     bool reduce = c->kind == VC_PHASE_ALLREDUCE || c->kind == VC_PHASE_REDUCE;
     bool fetches = c->kind == VC_PHASE_ALLREDUCE && nd->n > 2; /* the others' slices of the result */
@@ -219,7 +222,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         st->rd_next = reduce ? 0 : 1;
     }
     if (st->phase == REDUCE) {
-        if (!everybody(nd, c, g, whom))
+        if (!all_published(nd, c, g, whom))
             return 0;
         int err = check_lengths(nd, c, g);
         if (err == VC_OK)
@@ -240,7 +243,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
                 return 0;
             }
             struct vc_cma_address a = address_of(nd, g, r);
-            int err = reduce ? fetch_slice(nd, c, r) : fetch(nd, c, r, &a);
+            int err = reduce ? copy_slice_from(nd, c, r) : copy_from(nd, c, r, &a);
             if (err != VC_OK)
                 return err;
             if (!all)
@@ -255,7 +258,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         st->phase = LEAVE;
     }
     if (speaks) {
-        if (!everybody(nd, c, g + 2, whom))
+        if (!all_published(nd, c, g + 2, whom))
             return 0;
         vc_learned(ring, st->base);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Copies into buffers that are too large to be in a cache afterwards anyway. */
+/* Copies of results that are larger than a core's cache. */
 #ifndef VC_COLL_NODE_COPY_H
 #define VC_COLL_NODE_COPY_H
 
@@ -9,10 +9,10 @@
 #include <emmintrin.h>
 #endif
 
-/** From this many bytes of result on, a rank's own cache is better left to what is still being read. */
+/** From this many bytes of result on, copies go past the cache, which then keeps what is still to be read. */
 #define VC_STREAM_BYTES ((size_t)1 << 20)
 
-/** memcpy(), but where the CPU can, past the caches: lines are written without being read first. */
+/** memcpy() past the caches where the CPU can: lines are written without being read first. */
 static inline void vc_copy_stream(void *to, const void *from, size_t len)
 {
 #ifdef __SSE2__

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Programs whose ranks give different lengths: erroneous, and told so instead of a hang or a hole. */
+/* Erroneous programs whose ranks give different lengths get an error, instead of a hang or missing data. */
 #include "coll/node/impl.h"
 
-/* What may have come by another way than expected is looked for in every 16th poll. */
+/* Every so many polls a rank that waits also looks where a message of another length would be. */
 #define LOOK_EVERY 16
 
 static int rank_of(const struct vc_node *nd, int r)
@@ -22,9 +22,9 @@ int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, in
                    root ? (size_t)theirs : c->len);
 }
 
-/* The root has published slot g of the ring, and not what this rank expects there. */
-static int differs(const struct vc_node *nd, const struct vc_node_call *c, const struct vc_node_ring *ring,
-                   uint64_t g)
+/* The error of a rank whose root has published something else in slot g than this rank expects. */
+static int root_differs(const struct vc_node *nd, const struct vc_node_call *c,
+                        const struct vc_node_ring *ring, uint64_t g)
 {
     uint64_t say = vc_flag_value(ring, c->root, g) >> VC_SAY_SHIFT;
     struct vc_cma_address a;
@@ -61,7 +61,7 @@ void vc_node_pass(struct vc_node *nd, size_t len)
     int behind;
     if (nd->n == 1)
         return;
-    /* Where it cannot be told without waiting, it is not told. */
+    /* The slot may not be free. This does not wait for it: it is a courtesy to erroneous programs. */
     if (vc_may_write(nd, tiny, g, &behind)) {
         memcpy(vc_payload(tiny, nd->me, g), &a, sizeof a);
         vc_publish_as(nd, tiny, g, vc_bcast_flag(g, VC_SAY_OTHER));
@@ -73,7 +73,7 @@ int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r)
 {
     const struct vc_node_ring *own = c->st.ring ? c->st.ring : &nd->tiny;
     uint64_t g = c->st.base + (c->st.ring ? (uint64_t)c->st.rd * (uint64_t)c->st.stages : 0);
-    /* Not at once: a rank whose broadcast it is knows more of it, and speaks first. */
+    /* Not at once: the rank that broadcasts knows both lengths and finds the difference first. */
     if (++c->st.idle % LOOK_EVERY || r < 0 || !vc_published(own, r, g) ||
         !(vc_flag_value(own, r, g) >> VC_SAY_SHIFT))
         return VC_OK;
@@ -84,10 +84,10 @@ int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r)
         rank_of(nd, r), rank_of(nd, nd->me));
 }
 
-/* The root's next slot in a ring that this rank does not use now, where there is something in it; of several,
- * one that is a broadcast's. */
-static const struct vc_node_ring *elsewhere(const struct vc_node *nd, const struct vc_node_call *c,
-                                            const struct vc_node_ring *own)
+/* The ring, other than `own`, in whose next slot the root has published something; preferably a broadcast.
+ * NULL: none. */
+static const struct vc_node_ring *other_ring_of_root(const struct vc_node *nd, const struct vc_node_call *c,
+                                                     const struct vc_node_ring *own)
 {
     const struct vc_node_ring *rings[] = {&nd->tiny, &nd->small, &nd->bulk}, *found = NULL;
     for (size_t i = 0; i < sizeof rings / sizeof *rings; i++) {
@@ -108,13 +108,13 @@ int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c)
         return VC_OK;
     if (!here && ++c->st.idle % LOOK_EVERY)
         return VC_OK;
-    const struct vc_node_ring *other = elsewhere(nd, c, own);
+    const struct vc_node_ring *other = other_ring_of_root(nd, c, own);
     if (!other)
-        return here ? differs(nd, c, own, g) : VC_OK;
-    /* A root that has something in another ring uses that ring for this operation, or is in a later one. Then
-     * it had published all of this one before, which is looked at next time. */
+        return here ? root_differs(nd, c, own, g) : VC_OK;
+    /* The root uses that ring for this operation, or for a later one. In the second case it has published all
+     * of this operation by now, which the next progress call finds. */
     if (!here && vc_published(own, c->root, g))
         return VC_OK;
     bool says = here && vc_flag_value(own, c->root, g) >> VC_SAY_SHIFT;
-    return differs(nd, c, says ? own : other, says ? g : other->pos);
+    return root_differs(nd, c, says ? own : other, says ? g : other->pos);
 }

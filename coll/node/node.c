@@ -4,8 +4,9 @@
 #include <sched.h>
 #include <stdlib.h>
 
-/* CPU numbers are kept plus one: 0 is unknown, as in fresh memory. */
-static void note_cpu(struct vc_node *nd)
+/* Tells the others which CPU this rank is on. Numbers are kept plus one: 0, as in fresh memory, is unknown.
+ */
+static void publish_cpu(struct vc_node *nd)
 {
     int cpu = sched_getcpu();
     uint16_t now = cpu >= 0 && cpu < UINT16_MAX ? (uint16_t)(cpu + 1) : 0;
@@ -21,7 +22,7 @@ static size_t node_layout(struct vc_node *nd, char *mem, int n, size_t bulk)
     size_t at = vc_round_up((size_t)n * sizeof *nd->cpu, VC_LINE_PAIR);
     at += vc_ring_layout(&nd->tiny, mem + at, n, VC_TINY_SLOT, VC_TINY_DEPTH);
     at += vc_ring_layout(&nd->small, mem + at, n, VC_SMALL_SLOT, VC_SMALL_DEPTH);
-    /* A bulk ring whose slots are no larger than the small ones is of no use. */
+    /* No bulk ring unless its slots are larger than the small ones. */
     size_t cap = bulk / VC_BULK_DEPTH / VC_CACHELINE * VC_CACHELINE;
     if (cap > VC_SMALL_SLOT)
         at += vc_ring_layout(&nd->bulk, mem + at, n, cap, VC_BULK_DEPTH);
@@ -46,7 +47,7 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
     nd->wait = cfg->wait;
     nd->own_cpus = cfg->own_cpus;
     node_layout(nd, cfg->mem, cfg->n, cfg->bulk);
-    note_cpu(nd);
+    publish_cpu(nd);
     if (cfg->cma_pids) {
         nd->cma_pids = malloc((size_t)cfg->n * sizeof *nd->cma_pids);
         nd->cma_scratch = aligned_alloc(4096, VC_CMA_PAIR_BLOCK);
@@ -71,8 +72,8 @@ void vc_node_destroy(struct vc_node *nd)
     free(nd);
 }
 
-/* A node of one rank: only copies remain. */
-static void alone(const struct vc_node_call *c)
+/* On a node of one rank a phase is a copy. */
+static void copy_alone(const struct vc_node_call *c)
 {
     if (c->src && c->dst && c->src != c->dst && vc_phase_info[c->kind].src != VC_EXTENT_NONE)
         memcpy(c->dst, c->src, c->len);
@@ -81,7 +82,7 @@ static void alone(const struct vc_node_call *c)
 int vc_node_start(struct vc_node *nd, struct vc_node_call *c)
 {
     if (nd->n == 1) {
-        alone(c);
+        copy_alone(c);
         c->st.phase = -1;
         return VC_OK;
     }
@@ -124,7 +125,7 @@ int vc_node_run(struct vc_node *nd, struct vc_node_call *c)
     int last = whom;
     do {
         if (nd->wait->crowded) {
-            note_cpu(nd);
+            publish_cpu(nd);
             if (vc_shares_cpu(nd, whom))
                 vc_wait_hurry(&w);
         }
@@ -134,7 +135,7 @@ int vc_node_run(struct vc_node *nd, struct vc_node_call *c)
             break;
         }
         rc = vc_node_progress(nd, c, &whom);
-        if (rc == 0 && whom != last) { /* somebody arrived: the next one gets a fresh budget of tight polls */
+        if (rc == 0 && whom != last) { /* a rank arrived: the wait for the next one begins anew */
             last = whom;
             if (!w.announced)
                 vc_wait_begin(&w, nd->wait, nd->parking);

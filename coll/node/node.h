@@ -61,11 +61,11 @@ struct vc_node_state {
     uint64_t base;         /* first slot of the operation */
     size_t chunk;          /* bytes of the vector or block that a chunk carries */
     int nchunks, window;   /* chunks in all; how many may be written ahead of reading */
-    int wr, red, rd;       /* chunks written, reduced, consumed */
-    int red_next, rd_next; /* next participant within the chunk being reduced, consumed */
+    int wr, red, rd;       /* chunks written, reduced, read */
+    int red_next, rd_next; /* next rank of the chunk that is being reduced, read */
     int stages;            /* slots per chunk: 1, or 2 where reduced slices are published as well */
-    int phase;             /* single copy, and composed operations */
-    unsigned idle;         /* how often nothing had come */
+    int phase;             /* of single copy; -1: done */
+    unsigned idle;         /* polls in vain */
 };
 
 /** One operation. Filled by the caller up to `len`, kept until it is done. */
@@ -73,25 +73,24 @@ struct vc_node_call {
     enum vc_node_phase kind;
     enum vc_node_alg alg;
     int root;  /**< local index */
-    int parts; /**< slices kinds */
+    int parts; /**< kinds with slices */
     const void *src;
     void *dst;
     size_t len;
     const struct vc_redop *op; /**< reductions; for slices of other data NULL, with grain 1 */
     size_t grain;              /**< what slices are multiples of: the operator's esize, else 1 */
-    struct vc_node_state st;   /**< the primitive's own */
+    struct vc_node_state st;   /**< private to coll/node */
 };
 
 /** Begins an operation. Operations of a node run one at a time, in the same order on all its ranks. Never
  * blocks. */
 int vc_node_start(struct vc_node *nd, struct vc_node_call *call);
-/** 1: done. 0: nothing more can be done now; *whom is the local index waited for. Negative: failed. Never
- * blocks. Ranks of a broadcast whose lengths differ from the root's get VC_ERR_INVAL, and so do ranks of any
- * operation by single copy whose lengths differ. */
+/** 1: done. 0: waits for local index *whom. Negative: failed. Never blocks. VC_ERR_INVAL: the rank's length
+ * differs from the root's in a broadcast, or from another rank's in an operation by single copy. */
 int vc_node_progress(struct vc_node *nd, struct vc_node_call *call, int *whom);
-/** A broadcast of `len` bytes goes by other means than the node's memory, on all its ranks: tells that to
- * those who have given another length and wait here. In the order of the operations; never blocks, cannot
- * fail. */
+/** To be called by each rank when a broadcast of `len` bytes does not go through the node's memory: ranks
+ * that have given another length, and therefore wait there, get an error. In the order of the operations;
+ * never blocks, cannot fail. */
 void vc_node_pass(struct vc_node *nd, size_t len);
 /** Start and wait. VC_OK or a negative error. */
 int vc_node_run(struct vc_node *nd, struct vc_node_call *call);

@@ -8,8 +8,8 @@
 #include "coll/node/copy.h"
 #include "coll/node/impl.h"
 
-/* Pieces of a pipeline, in bytes: what is worth a meeting, and what still leaves the ring in a core's own
- * cache. */
+/* Chunks of a pipeline, in bytes: not so short that meetings cost more than copies, not so long that the ring
+ * leaves a core's own cache. */
 #define PIPELINE_LEAST 4096
 #define PIPELINE_MOST  16384
 
@@ -166,7 +166,7 @@ static size_t chunk_len(const struct vc_node_call *c, int k)
     return vc_min_size(c->len - off, c->st.chunk);
 }
 
-/* Two-stage reductions: the part of a chunk that this rank reduces; empty where another does it all. */
+/* Two-stage reductions: the part of a chunk that this rank reduces; empty where another rank reduces all. */
 static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, size_t len, size_t *lo,
                       size_t *hi)
 {
@@ -204,7 +204,7 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
         break;
     case WHOLE:
         len = chunk_len(c, k);
-        if (st->stages == 2) { /* the own slice is read from src by nobody but this rank */
+        if (st->stages == 2) { /* its own slice this rank reads from src */
             size_t lo, hi;
             own_slice(nd, c, len, &lo, &hi);
             memcpy(to, from + off, lo);
@@ -219,7 +219,7 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
 static void publish_bcast(struct vc_node *nd, struct vc_node_ring *ring, const struct vc_node_call *c,
                           uint64_t g)
 {
-    /* Only slots for what is longer have a second word. */
+    /* Tiny slots have no second word. */
     bool in_flag = c->len <= VC_SMALL_SLOT;
     if (!in_flag)
         vc_write_word(nd, ring, g, c->len);
@@ -235,7 +235,7 @@ static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
         publish_bcast(nd, c->st.ring, c, g);
     else
         vc_publish(nd, c->st.ring, g);
-    /* Not before the others can begin, and while it is in this core's cache. */
+    /* After publishing, so that the others can begin, and while the block is in this core's cache. */
     if (gathers(nd, c))
         copy_own_block(nd, c, (size_t)k * c->st.chunk, chunk_len(c, k));
 }
@@ -250,9 +250,9 @@ static const char *contribution(const struct vc_node *nd, const struct vc_node_c
 }
 
 /*
- * Reduces [lo, lo + len) of the payloads of chunk k of all ranks, descending, into `out`, as far as they have
- * arrived: right to left gives v0 + (v1 + (v2 + ...)), v0 being the leftmost operand. *next counts the ranks
- * done. True when complete.
+ * Reduces [lo, lo + len) of the payloads of chunk k of all ranks into `out`, as far as they have arrived,
+ * from the last rank to the first: v0 + (v1 + (v2 + ...)). *next counts the ranks that are done. True when
+ * complete.
  */
 static bool reduce_chunk(struct vc_node *nd, struct vc_node_call *c, int k, size_t lo, size_t len, char *out,
                          int *next, int *whom)
@@ -262,7 +262,7 @@ static bool reduce_chunk(struct vc_node *nd, struct vc_node_call *c, int k, size
     size_t count = c->op && len ? len / c->op->esize : 0;
     for (; *next < nd->n; ++*next) {
         int r = nd->n - 1 - *next;
-        /* The own part is out, or is read where it lies. */
+        /* This rank's own contribution is published already, or is read from src. */
         if (r != nd->me && !vc_ready(st->ring, r, g)) {
             *whom = vc_slowest(nd, st->ring, r, g);
             return false;
@@ -278,17 +278,17 @@ static bool reduce_chunk(struct vc_node *nd, struct vc_node_call *c, int k, size
 }
 
 /*
- * Whether this rank's slice is reduced straight into dst and copied to the slot while it is hot, instead of
- * the other way round. Not where dst is src and holds an operand that is still needed, and not with kernels
- * of users, which may not write over their left operand. Concerns nobody but this rank.
+ * Whether this rank reduces its slice into dst and copies it from there to the slot, while it is in the
+ * cache, instead of the other way round. Not where dst is src and holds an operand that is still needed, nor
+ * with operators of users, which may not write over their left operand. Each rank may decide for itself.
  */
 static bool reduces_into_dst(const struct vc_node *nd, const struct vc_node_call *c)
 {
     return c->op && !c->op->ctx && (c->src != c->dst || nd->n == 2);
 }
 
-/* Two-stage operations: this rank's slice of the result of chunk k, published in the slot after the
- * contributions. */
+/* Two-stage operations: reduces this rank's slice of chunk k and publishes it in the slot behind the
+ * contribution's. True when done. */
 static bool publish_slice(struct vc_node *nd, struct vc_node_call *c, int k, int *whom)
 {
     struct vc_node_state *st = &c->st;
@@ -373,7 +373,7 @@ static void scattered_part(const struct vc_node *nd, const struct vc_node_call *
     *in_dst = *len ? from : 0;
 }
 
-static bool consume_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int *whom)
+static bool finish_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int *whom)
 {
     struct vc_node_state *st = &c->st;
     const struct vc_phase_info *i = &vc_phase_info[c->kind];
@@ -432,8 +432,8 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
             st->red++;
             moved = true;
         }
-        /* Never before the own part of that chunk is out: dst may be src. */
-        if (st->rd < (st->stages == 2 ? st->red : st->wr) && consume_chunk(nd, c, st->rd, whom)) {
+        /* Not before this rank has published its part of that chunk: dst may be src. */
+        if (st->rd < (st->stages == 2 ? st->red : st->wr) && finish_chunk(nd, c, st->rd, whom)) {
             st->rd++;
             vc_set_done(nd, ring, st->base + (uint64_t)st->rd * (uint64_t)st->stages);
             moved = true;
@@ -445,7 +445,7 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
     }
     if (reads(nd, c) && vc_phase_info[c->kind].gives == VC_WHO_ALL)
         vc_learned(ring, st->base);
-    /* Last, because dst may be src: until now the root's blocks were still to be written. */
+    /* Last, because dst may be src, whose blocks had to be published first. */
     if (c->kind == VC_PHASE_SCATTER && nd->me == c->root && c->len)
         memmove(c->dst, (const char *)c->src + (size_t)nd->me * c->len, c->len);
     st->phase = -1;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The straight way for messages of at most one tiny or small slot on nodes that are not large: the same
- * protocol and the same slots as slots.c, without its cursors. Where somebody is late, the state is left
- * as slots.c would have it, and the operation goes on there; other ranks of the same operation need not
- * notice.
+ * Direct code for messages of at most one tiny or small slot on nodes that are not large: the protocol and
+ * the slots of slots.c, without its cursors. If another rank is late, this leaves the state that slots.c
+ * would have, and the operation goes on there. Each rank of an operation does so for itself.
  */
 #include "coll/node/impl.h"
 
@@ -11,14 +10,14 @@
 #define POLLS         400
 #define POLLS_CROWDED 8
 
-/* How many slots ahead lines are fetched for writing: near enough to stay, too far for anybody to be polling
- * there. */
+/* How many slots ahead lines are fetched for writing: so few that they stay in the cache, so many that no
+ * rank polls them yet. */
 #define FETCH_AHEAD 4
-/* How many bytes of the next small slot are. */
+/* How many bytes of the next small slot are fetched for writing. */
 #define FETCH_BYTES 1024
 
-/* Asks for the line in a writable state: readers of 64 slots ago still hold it, and taking it from them costs
- * as much as sending does. */
+/* Asks for the line in a writable state. Ranks that read it 64 slots ago still hold it, and taking it from
+ * them costs as much as sending does. */
 static inline void fetch_for_writing(const void *p)
 {
 #if defined(__x86_64__)
@@ -28,7 +27,8 @@ static inline void fetch_for_writing(const void *p)
 #endif
 }
 
-/* Eight bytes are what scalars are, and what memcpy of unknown length is slowest for in proportion. */
+/* memcpy() of unknown length costs most in proportion for a scalar of eight bytes, so that is a case of its
+ * own. */
 static inline void copy(void *to, const void *from, size_t len)
 {
     if (len == 8)
@@ -70,7 +70,7 @@ static inline bool arrives(const struct vc_node *nd, const struct vc_node_ring *
     return arrives_as(nd, ring, r, g, g + 1);
 }
 
-/* Hands the operation over to slots.c, with `taken` participants already consumed. */
+/* Hands the operation over to slots.c, which goes on behind the first `taken` ranks. */
 static int hand_over(struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g, int taken)
 {
     struct vc_node_state st = {.ring = ring,
@@ -125,8 +125,8 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
     struct vc_node_ring *ring = (ptrdiff_t)c->len <= max[0] ? &nd->tiny : &nd->small;
     uint64_t g = ring->pos;
     int behind, rc = 1;
-    /* The length and the algorithm are the same on all ranks. Whether the slot is free is not, but
-     * slots.c waits for the same slot. */
+    /* Length and algorithm are equal on all ranks. Whether the slot is free is not, but slots.c waits for the
+     * same slot. */
     if ((ptrdiff_t)c->len > max[1] || c->alg == VC_NODE_CMA || !vc_may_write(nd, ring, g, &behind))
         return -1;
     size_t len = c->len, own = (size_t)nd->me * len;
@@ -195,7 +195,7 @@ void vc_node_small_init(struct vc_node *nd)
     }
     nd->straight_max[VC_PHASE_ALLTOALL][0] /= nd->n;
     nd->straight_max[VC_PHASE_ALLTOALL][1] /= nd->n;
-    /* Longer ones are reduced by slices. */
+    /* Longer ones are reduced by slices, which slots.c does. */
     ptrdiff_t *allreduce = nd->straight_max[VC_PHASE_ALLREDUCE];
     if (nd->n > 2 && allreduce[1] > VC_FLAT_BYTES / (nd->n - 1))
         allreduce[1] = VC_FLAT_BYTES / (nd->n - 1);

@@ -5,8 +5,7 @@
 
 #define DEFAULT_SEGMENT 65536
 
-/* From the last rank down to rank 0, so that each rank puts its own part on the left of what comes; then to
- * the root. */
+/* From the last rank down to rank 0, each putting its operand on the left of what comes; then to the root. */
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
     int n = s->size, segments = vc_segments(s->bytes, s->esize, s->segment ? s->segment : DEFAULT_SEGMENT);
@@ -24,7 +23,7 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
         size_t len = vc_slice(s->bytes, s->esize, segments, i + 1) - at;
         struct vc_ref sum = vc_ref_sub(acc, at, len), mine = vc_ref_sub(own, at, len);
         if (rank == 0 && s->root == 0) {
-            /* SEND may be RECV here, so the own part must not be overwritten by what comes. */
+            /* SEND may be RECV here, so what comes must not overwrite the operand. */
             vc_plan_copy(p, mine, sum);
             if (n > 1)
                 vc_plan_recv_reduce(p, 1, sum, true);
@@ -37,7 +36,7 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
         else if (s->root != 0)
             vc_plan_send(p, s->root, sum);
     }
-    /* Listed last, so that it does not hold up the chain where the chain reads SEND, which RECV may be. */
+    /* Listed last: RECV may be SEND, which the chain still reads, and this step must not hold it up. */
     for (int i = 0; i < segments && rank == s->root && rank != 0; i++) {
         size_t at = vc_slice(s->bytes, s->esize, segments, i);
         vc_plan_recv(p, 0, vc_ref_sub(result, at, vc_slice(s->bytes, s->esize, segments, i + 1) - at));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reductions to one participant of a group. `own` is where a participant's operand lies, `acc` where it sums
- * up what it has: the result at the top of the tree, scratch (or own, which then is overwritten) elsewhere.
+ * Reductions to one participant of a group. `own` is where a participant's operand lies, `acc` where it
+ * reduces: the result at the top of the tree, elsewhere scratch, or own, which is then overwritten.
  */
 #ifndef VC_COLL_REDUCE_EXCHANGE_H
 #define VC_COLL_REDUCE_EXCHANGE_H
@@ -11,12 +11,12 @@
 /** Along a binomial tree to virtual rank `top`. Operands stay in ascending order when that is 0. */
 void vc_x_reduce_tree(struct vc_plan *p, const struct vc_group *g, struct vc_ref own, struct vc_ref acc,
                       int top);
-/** Whether this participant passes its operand on and sums nothing up: its `acc` is `own`. */
+/** Whether this participant only passes its operand on and reduces nothing: its `acc` is then `own`. */
 bool vc_reduce_leaf(const struct vc_group *g, int top);
 
 /**
- * In place to virtual rank `root`; what the others' vec holds then is undefined. Operators that do not
- * commute take the tree of virtual rank 0 and one more hop.
+ * In place, to virtual rank `root`; the others' vec is undefined afterwards. Operators that do not commute
+ * take the tree of virtual rank 0 and one more message.
  */
 void vc_x_reduce_binomial(struct vc_plan *p, const struct vc_group *g, const struct vc_shape *shape,
                           struct vc_ref vec, int root);

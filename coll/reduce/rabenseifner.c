@@ -3,8 +3,8 @@
 #include "coll/allreduce/halving.h"
 
 /*
- * Pairs of consecutive ranks shrink the number of participants to a power of two (the root survives its
- * pair), these reduce-scatter by halving, and the slices are collected at the root on the same ways back.
+ * Pairs of consecutive ranks reduce the number of participants to a power of two; of its pair the root stays.
+ * These reduce-scatter by halving, and the slices go to the root on the same ways back.
  */
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
@@ -20,7 +20,7 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
         int top = vc_halving_member(&h, s->root);
         vc_halving_scatter(&h, p, own, sum);
         for (int k = h.n / 2; k >= 1; k /= 2) {
-            /* Ranks that agree with the root in all higher bits still hold something. */
+            /* Ranks that agree with the root in all higher bits still hold slices. */
             if ((h.me ^ top) / (2 * k))
                 break;
             struct vc_ref low = vc_halving_window(&h, sum, h.me & ~k, k),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * L ranks of each node reduce one slice each in the node's memory and then across the network, along a
- * binomial tree of the ranks of the same local index; on the root's node they hand their slices to the root.
+ * Each leader of a node reduces one slice, first in the node's memory, then across the network along a
+ * binomial tree of the ranks of its local index. On the root's node the leaders send their slices to the
+ * root.
  */
 #include "coll/bounds.h"
 #include "coll/reduce/exchange.h"

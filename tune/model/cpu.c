@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The CPUs that plans are played on: who sleeps and is woken, who waits for a CPU, what is stolen. */
+/* The CPUs that plans are played on: ranks that sleep and are woken, that wait for a CPU, time that is
+ * stolen. */
 #include "tune/model/impl.h"
 
 #include <math.h>
@@ -62,7 +63,7 @@ bool vc_mcpus_init(struct vc_mcpus *p, const struct vc_model *m, const struct vc
         p->first[i + 1] = p->first[i] + cpus;
         for (int k = 0; k < cpus; k++)
             p->cpu[p->first[i] + k].last = -1;
-        /* Who shares a CPU begins the call when it is that rank's turn. */
+        /* A rank that shares a CPU begins the call when it gets that CPU. */
         for (int l = 0; l < vc_hier_node_size(h, i); l++)
             (cpus ? p->call : p->busy)[vc_hier_rank(h, i, l)] = call;
     }
@@ -78,7 +79,7 @@ void vc_mcpus_free(struct vc_mcpus *p)
 }
 
 /* The CPU the rank ran on last, when that is free, else the one that is free first. */
-static struct vc_mcpu *pick(struct vc_mcpus *p, int node, int rank, double t)
+static struct vc_mcpu *choose_cpu(struct vc_mcpus *p, int node, int rank, double t)
 {
     struct vc_mcpu *best = &p->cpu[p->first[node]];
     for (int k = p->first[node]; k < p->first[node + 1]; k++) {
@@ -94,9 +95,9 @@ static struct vc_mcpu *pick(struct vc_mcpus *p, int node, int rank, double t)
 /* The rank is ready at `t`: when it runs, on one of its node's CPUs, which it then keeps for `work`. */
 static double begin_on(struct vc_mcpus *p, int node, int rank, double t, double work, double wake)
 {
-    struct vc_mcpu *cpu = pick(p, node, rank, t);
+    struct vc_mcpu *cpu = choose_cpu(p, node, rank, t);
     double begin = fmax(t, cpu->free);
-    /* Waking a rank takes long because its CPU has halted. One that works for others only has to switch. */
+    /* Waking a rank takes long if its CPU has halted. A CPU that runs another rank only has to switch. */
     if (wake > 0 && (cpu->last < 0 || t - cpu->free > wake))
         begin += wake;
     else if (cpu->last >= 0 && cpu->last != rank)

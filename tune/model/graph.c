@@ -12,7 +12,7 @@
 
 /* ---- plans ---- */
 
-/* What algorithms of direct code do, as a plan: one node phase. */
+/* The plan of an algorithm of direct code (VC_ALG_NODE): one node phase. */
 static int build_node(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
     struct vc_ref none = {VC_BUF_NONE, 0, 0};
@@ -39,7 +39,8 @@ static bool build_plans(struct vc_mgraph *g, const struct vc_alg *alg)
             return false;
         }
         deps += p->ndeps;
-        /* Ranks have much the same to do: what one of them has tells early what would become of it. */
+        /* Ranks have about as many steps each, so the first one shows early that all together are too many.
+         */
         if (p->nsteps > VC_MODEL_STEPS - g->base[r] || deps > MAX_DEPS ||
             (r == 0 && p->nsteps > 4 * (VC_MODEL_STEPS / s->size)))
             return false;
@@ -114,7 +115,8 @@ static bool link_steps(struct vc_mgraph *g)
     free(last);
     if (!ok)
         return false;
-    /* Counted two places further on: filling moves each range's end to where its successor's begins. */
+    /* Counts stand two places further on, because filling moves each range's end to where the next one
+     * begins. */
     for (int s = 0; s < g->nsteps; s++)
         g->succ_first[s + 2] += g->succ_first[s + 1];
     for (int s = 0; s < g->nsteps; s++) {

@@ -12,7 +12,7 @@
 /** A node phase of a node of several ranks. */
 struct vc_mphase {
     int first;   /**< of its steps in vc_mgraph.member, by local index */
-    int awaited; /**< of those whom others wait for, how many have not come yet */
+    int awaited; /**< of the ranks that others wait for, how many have not come yet */
     double when; /**< when the last of them came */
 };
 
@@ -56,12 +56,12 @@ struct vc_mcpu {
     int last; /**< rank that ran last; -1 */
 };
 
-/** Who computes when. */
+/** When each rank and each CPU is busy. */
 struct vc_mcpus {
     const struct vc_model *m;
     const struct vc_model_case *c;
-    double *busy; /**< [ranks] until when a rank's last work takes */
-    double *call; /**< [ranks] what a rank's first turn takes besides */
+    double *busy; /**< [ranks] end of a rank's last work */
+    double *call; /**< [ranks] CPU time of the call itself, to be added to a rank's first work */
     int *first;   /**< [nodes + 1] range in cpu; empty: every rank has one of its own */
     struct vc_mcpu *cpu;
     double stretch; /**< 1 / (1 - steal) */
@@ -70,7 +70,7 @@ struct vc_mcpus {
 
 bool vc_mcpus_init(struct vc_mcpus *p, const struct vc_model *m, const struct vc_model_case *c);
 void vc_mcpus_free(struct vc_mcpus *p);
-/** The rank hears at `t` that there is work, of the device or not, and does it: the time when it is through.
+/** At `t` the rank is told of work, by the device or through memory. Returns the time when it has done it.
  */
 double vc_mcpus_work(struct vc_mcpus *p, int rank, double t, bool device, double work);
 

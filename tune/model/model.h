@@ -61,8 +61,8 @@ struct vc_model {
     double cpus_per_rank; /**< below 1: crowded */
     double cpus_per_node; /**< CPUs that the ranks of a node share; 0: cpus_per_rank times their number */
     double call;          /**< CPU time of a call besides its messages, where it runs a plan */
-    /** The device's work is done by the CPU in interrupts (rxe, siw): moderation and interrupts also meet who
-     * polls, and auto does not spin for it. */
+    /** The device's work is done by the CPU in interrupts (rxe, siw): moderation and interrupts then delay
+     * ranks that poll, too, and auto does not spin for it. */
     bool device_needs_cpu;
 };
 
@@ -114,8 +114,7 @@ struct vc_model_phase {
     int ranks, parts;
     size_t len;
     bool cma;   /**< by single copy: bcast, allreduce, allgather, alltoall */
-    bool waits; /**< the role: who gets data (in a bcast all but the root, in a reduce the root), not who only
-                   gives some */
+    bool waits; /**< the role: a rank that gets data (vc_phase_gets()), not one that only gives some */
 };
 struct vc_model_work vc_model_node_work(const struct vc_model_phase *phase);
 double vc_model_node_seconds(const struct vc_model_node *node, const struct vc_model_phase *phase);

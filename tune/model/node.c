@@ -6,8 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* A transfer from one rank to others is cut into pieces of this size: so much is copied before the others can
- * begin. */
+/* Transfers from one rank to others are cut into pieces of this size; the others begin when one is copied. */
 #define PIECE 16384.0
 
 /* Two meetings instead of one: contributions, then slices of the result. */
@@ -161,7 +160,7 @@ static bool solve_normal(const struct normal *e, double x[UNKNOWNS])
     return e->rows > 0;
 }
 
-/* Nodes of one size do not tell what grows with it: then it is said to be half. */
+/* Whether all samples are of nodes of one size. They cannot tell the base from what grows with the size. */
 static bool one_size(const struct vc_model_sample *s, int n)
 {
     for (int i = 1; i < n; i++)
@@ -183,13 +182,13 @@ bool vc_model_node_fit(const struct vc_model_sample *s, int n, struct vc_model_n
     }
     if (!solve_normal(&slots, x))
         return false;
-    if (one_size(s, n)) {
+    if (one_size(s, n)) { /* half each */
         double both = x[0] + x[1] * (s[0].phase.ranks - 1);
         x[0] = both / 2;
         x[1] = both / 2 / (s[0].phase.ranks - 1);
     }
     *node = (struct vc_model_node){.known = true, .base = x[0], .flag = x[1], .copy = x[2], .reduce = x[3]};
-    /* What a single copy takes beyond the parts that are known by now. */
+    /* What a single copy takes beyond the parts that are fitted by now. */
     for (int i = 0; i < n; i++) {
         struct vc_model_work w = vc_model_node_work(&s[i].phase);
         double rest = s[i].seconds - node->base - node->flag * w.meetings * (s[i].phase.ranks - 1) -

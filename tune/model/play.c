@@ -8,7 +8,7 @@
 enum kind {
     READY,  /* all that a step waits for has happened */
     ARRIVE, /* the message of a receive reaches the device or the memory of its rank */
-    WORK,   /* a receive that was posted and has arrived: the rank hears of it */
+    WORK,   /* the message of a posted receive has arrived: the rank is told */
     LEAVE,  /* a rank may go on in a node phase */
 };
 
@@ -18,10 +18,10 @@ struct event {
     enum kind kind;
 };
 
-/* What messages share: the way out and in of a rank (shared memory) or a node (device). */
+/* What messages share: the ways out of and into a rank (shared memory) or a node (device). */
 struct port {
     double out, in; /* occupied until */
-    double due;     /* when the device will speak next, if moderation keeps it silent */
+    double due;     /* when the device interrupts next, if moderation holds messages back */
 };
 
 struct play {
@@ -88,7 +88,7 @@ static struct event pop(struct play *p)
 
 /* ---- steps ---- */
 
-static void met(struct play *p, int s, double t)
+static void condition_met(struct play *p, int s, double t)
 {
     p->ready[s] = fmax(p->ready[s], t);
     if (--p->g->unmet[s] == 0)
@@ -98,14 +98,14 @@ static void met(struct play *p, int s, double t)
 static void release_chain(struct play *p, int s, double t)
 {
     if (p->g->chained[s] >= 0)
-        met(p, p->g->chained[s], t);
+        condition_met(p, p->g->chained[s], t);
 }
 
 static void complete(struct play *p, int s, double t)
 {
     const struct vc_mgraph *g = p->g;
     for (int i = g->succ_first[s]; i < g->succ_first[s + 1]; i++)
-        met(p, g->succ[i], t);
+        condition_met(p, g->succ[i], t);
     p->end = fmax(p->end, t);
     p->left--;
 }
@@ -136,7 +136,7 @@ static struct message message_of(const struct play *p, int send)
 }
 
 /* Through shared memory it is the sender's CPU that moves the bytes; a device does it by itself. */
-static void send(struct play *p, int s, double t)
+static void start_send(struct play *p, int s, double t)
 {
     struct message x = message_of(p, s);
     int rank = p->g->owner[s];
@@ -154,15 +154,15 @@ static void send(struct play *p, int s, double t)
     complete(p, s, x.device ? fmax(done, out + x.extra) : done);
 }
 
-static void arrive(struct play *p, int s, double t)
+static void message_arrives(struct play *p, int s, double t)
 {
     struct message x = message_of(p, p->g->match[s]);
     double begin = fmax(t, x.in->in), there = begin + (x.device ? x.extra : 0);
     x.in->in = begin + x.gap;
-    /* Moderation holds the first message back, and those that come meanwhile with it. */
-    bool silent = x.device && p->m->moderation > 0 &&
-                  (p->m->device_needs_cpu || there - p->cpus.busy[p->g->owner[s]] > p->cpus.spin[1]);
-    if (silent) {
+    /* Moderation holds the first message back, and with it those that come meanwhile. */
+    bool held_back = x.device && p->m->moderation > 0 &&
+                     (p->m->device_needs_cpu || there - p->cpus.busy[p->g->owner[s]] > p->cpus.spin[1]);
+    if (held_back) {
         if (there > x.in->due)
             x.in->due = there + p->m->moderation;
         there = x.in->due;
@@ -172,7 +172,7 @@ static void arrive(struct play *p, int s, double t)
         push(p, fmax(there, p->ready[s]), s, WORK);
 }
 
-static void receive(struct play *p, int s, double t)
+static void finish_receive(struct play *p, int s, double t)
 {
     struct message x = message_of(p, p->g->match[s]);
     const struct vc_step *st = vc_mstep(p->g, s);
@@ -204,7 +204,7 @@ static double phase_seconds(struct play *p, const struct vc_step *st, int q, int
     return t;
 }
 
-static void come(struct play *p, int s, double t)
+static void enter_phase(struct play *p, int s, double t)
 {
     struct vc_mgraph *g = p->g;
     const struct vc_hier *h = g->shape->hier;
@@ -236,7 +236,7 @@ static void come(struct play *p, int s, double t)
     }
 }
 
-static void leave(struct play *p, int s, double t)
+static void leave_phase(struct play *p, int s, double t)
 {
     const struct vc_hier *h = p->g->shape->hier;
     int rank = p->g->owner[s];
@@ -251,13 +251,13 @@ static void leave(struct play *p, int s, double t)
 
 /* ---- the play ---- */
 
-static void ready(struct play *p, int s, double t)
+static void start_step(struct play *p, int s, double t)
 {
     const struct vc_step *st = vc_mstep(p->g, s);
     int rank = p->g->owner[s];
     switch (st->kind) {
     case VC_STEP_SEND:
-        send(p, s, t);
+        start_send(p, s, t);
         break;
     case VC_STEP_RECV:
     case VC_STEP_RECV_REDUCE:
@@ -273,7 +273,7 @@ static void ready(struct play *p, int s, double t)
         complete(p, s, vc_mcpus_work(&p->cpus, rank, t, false, p->m->node.reduce * (double)st->dst.len));
         break;
     case VC_STEP_NODE:
-        come(p, s, t);
+        enter_phase(p, s, t);
         break;
     }
 }
@@ -292,16 +292,16 @@ static double run(struct play *p)
         struct event e = pop(p);
         switch (e.kind) {
         case READY:
-            ready(p, e.step, e.t);
+            start_step(p, e.step, e.t);
             break;
         case ARRIVE:
-            arrive(p, e.step, e.t);
+            message_arrives(p, e.step, e.t);
             break;
         case WORK:
-            receive(p, e.step, e.t);
+            finish_receive(p, e.step, e.t);
             break;
         case LEAVE:
-            leave(p, e.step, e.t);
+            leave_phase(p, e.step, e.t);
             break;
         }
     }
