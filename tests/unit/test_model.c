@@ -582,7 +582,7 @@ static void test_node_fit(void **state)
     struct vc_model_sample s[64];
     int n = 0;
     static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER, VC_PHASE_ALLREDUCE, VC_PHASE_BCAST,
-                                              VC_PHASE_ALLGATHER};
+                                               VC_PHASE_ALLGATHER};
     for (int q = 2; q <= 8; q += 3)
         for (int k = 0; k < 4; k++)
             for (size_t len = 8; len <= 70000; len *= 16) {
