@@ -69,6 +69,9 @@ static inline void vc_cpu_relax(void)
 #endif
 }
 
+/** Appends printf-style to the string in `buf` of `len` bytes; what does not fit is cut off. */
+void vc_append(char *buf, size_t len, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 /** FNV-1a (Fowler, Noll, Vo), 64 bits, of bytes behind those that gave h, which is VC_HASH_START at first. */
 #define VC_HASH_START 0xcbf29ce484222325u
 uint64_t vc_hash(uint64_t h, const void *bytes, size_t len);

@@ -30,7 +30,7 @@ struct suite {
     struct hs_node node;
     /* shared, written by the ranks */
     struct shared {
-        struct vc_verbs_card card[16];
+        struct vc_verbs_address address[16];
         struct vc_verbs_stats stats[16];
     } * shared;
 };
@@ -49,7 +49,7 @@ static struct vc_verbs *make_verbs(const struct suite *s, const struct hs_rank *
         fprintf(stderr, "rank %d: %s\n", me, vc_error_text());
         exit(1);
     }
-    vc_verbs_card(v, &s->shared->card[me]);
+    vc_verbs_address(v, &s->shared->address[me]);
     hs_meet(hr->start, s->n);
     int ranks[16];
     for (int i = 0; i < s->n; i++)
@@ -64,7 +64,7 @@ static struct vc_verbs *make_verbs(const struct suite *s, const struct hs_rank *
                                    .parking = (struct vc_parking *)(uintptr_t)&hr->parking};
     struct vc_chan *ch;
     if (vc_shm_chan_create(&boot, &ch) != VC_OK ||
-        vc_verbs_peers(v, s->shared->card, s->n, me, ch) != VC_OK) {
+        vc_verbs_peers(v, s->shared->address, s->n, me, ch) != VC_OK) {
         fprintf(stderr, "rank %d: %s\n", me, vc_error_text());
         exit(1);
     }

@@ -236,13 +236,10 @@ static int ask_yield(void)
 
 void doc_rank_try(struct doc_rank *r, const struct info_verbs *v)
 {
-    const struct vc_params *p = &r->params;
-    const struct vc_verbs_cfg cfg = {.slot = p->verbs_slot,
-                                     .credits = p->verbs_credits,
-                                     .zcopy_min = p->verbs_zcopy_min,
-                                     .reg_cache = p->verbs_reg_cache,
-                                     .peers = r->size};
+    struct vc_verbs_cfg cfg;
     struct vc_verbs_need need;
+    vc_params_verbs_cfg(&r->params, &cfg);
+    cfg.peers = r->size;
     vc_verbs_need(&cfg, &need);
     r->lock_need = need.locked;
     r->lock_any = v->lock_any;

@@ -242,14 +242,9 @@ int info_cost(const struct vc_params *params, int ranks, int ppn, struct cost *o
         }
     }
     if (err == VC_OK) {
-        const struct vc_verbs_cfg cfg = {
-            .slot = params->verbs_slot,
-            .credits = params->verbs_credits,
-            .zcopy_min = params->verbs_zcopy_min,
-            .reg_cache = params->verbs_reg_cache,
-            .timeout_s = params->verbs_timeout,
-            .peers = ranks,
-        };
+        struct vc_verbs_cfg cfg;
+        vc_params_verbs_cfg(params, &cfg);
+        cfg.peers = ranks;
         out->ranks = ranks;
         out->sampled = j.nsamples;
         out->ppn = ppn < ranks ? ppn : ranks;

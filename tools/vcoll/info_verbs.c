@@ -58,19 +58,9 @@ static void read_lock_limit(struct info_verbs *v)
 
 void info_verbs_gather(const struct vc_params *params, struct info_verbs *v)
 {
-    const struct vc_verbs_cfg cfg = {
-        .want = {.library = params->verbs_library,
-                 .device = params->verbs_device,
-                 .port = params->verbs_port,
-                 .gid_index = params->verbs_gid_index,
-                 .pkey = params->verbs_pkey},
-        .slot = params->verbs_slot,
-        .credits = params->verbs_credits,
-        .zcopy_min = params->verbs_zcopy_min,
-        .reg_cache = params->verbs_reg_cache,
-        .timeout_s = params->verbs_timeout,
-        .peers = INFO_VERBS_RANKS,
-    };
+    struct vc_verbs_cfg cfg;
+    vc_params_verbs_cfg(params, &cfg);
+    cfg.peers = INFO_VERBS_RANKS;
     memset(v, 0, sizeof *v);
     snprintf(v->library, sizeof v->library, "%s", params->verbs_library);
     v->wanted = (params->channels & VC_CHAN_VERBS) != 0;

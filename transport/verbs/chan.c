@@ -25,7 +25,7 @@ static bool reaches(const struct chan *c, int peer)
 /* Both ends come to the same answer: it takes nothing but the length and the receiver's card. */
 static bool by_rendezvous(const struct chan *c, size_t len, int receiver)
 {
-    return len >= c->v->cfg.zcopy_min && len > 0 && c->v->cards[c->procs[receiver]].zcopy;
+    return len >= c->v->cfg.zcopy_min && len > 0 && c->v->addresses[c->procs[receiver]].zcopy;
 }
 
 static void init(struct vc_chan_req *r, const void *buf, size_t len)

@@ -18,8 +18,10 @@
 #define TIMEOUT_MIN 10
 /* Not the largest, 7: Linux's rxe takes that for "for ever", as all do with the retries of RNR. */
 #define RETRIES 6
+/* Inline data saves the device a read of memory, but makes every work request larger. */
+#define INLINE_BYTES 192
 
-enum { BOOT_CARD_OUT, BOOT_CARD_IN, BOOT_NOTE_OUT, BOOT_NOTE_IN };
+enum { BOOT_HELLO_OUT, BOOT_HELLO_IN, BOOT_NOTE_OUT, BOOT_NOTE_IN };
 
 static int at_most(int n, int limit)
 {
@@ -36,8 +38,6 @@ int vc_ep_post_recv(struct ep *e, int slot)
 
 static bool create_qp(struct vc_verbs *v, struct ep *e)
 {
-    /* What comes inline saves the device a read of memory, but makes every work request larger. */
-    static const uint32_t inline_bytes[] = {192, 128, 64, 32, 0};
     int depth = at_most(QP_WR, v->dev.attr.max_qp_wr);
     struct ibv_qp_init_attr attr = {
         .send_cq = v->cq_bulk,
@@ -46,23 +46,13 @@ static bool create_qp(struct vc_verbs *v, struct ep *e)
         .cap = {.max_send_wr = (uint32_t)depth,
                 .max_recv_wr = v->srq ? 0 : (uint32_t)v->recv_depth,
                 .max_send_sge = 2,
-                .max_recv_sge = v->srq ? 0 : 1},
-        .qp_type = IBV_QPT_RC,
-        .sq_sig_all = 0,
+                .max_recv_sge = v->srq ? 0 : 1,
+                .max_inline_data = INLINE_BYTES},
     };
-    for (size_t i = 0; i < sizeof inline_bytes / sizeof inline_bytes[0]; i++) {
-        struct ibv_qp_init_attr asked = attr; /* the library writes into it what it gives */
-        asked.cap.max_inline_data = inline_bytes[i];
-        e->qp = vc_ibv.create_qp(v->pd, &asked);
-        if (e->qp) {
-            e->depth = (uint32_t)depth;
-            /* Devices without inline grant 0 to whatever is asked for. */
-            uint32_t given = asked.cap.max_inline_data;
-            e->inline_max = given < inline_bytes[i] ? given : inline_bytes[i];
-            return true;
-        }
-    }
-    return false;
+    e->qp = vc_rc_create(v->pd, &attr);
+    e->depth = (uint32_t)depth;
+    e->inline_max = attr.cap.max_inline_data;
+    return e->qp != NULL;
 }
 
 /* A mapping of its own, registered; where locked memory is used up by the application's buffers, these give
@@ -105,91 +95,42 @@ static int fill_receive_queue(struct vc_verbs *v, struct ep *e)
     return 0;
 }
 
-static int to_init(struct vc_verbs *v, struct ep *e)
+static int connect_qp(struct vc_verbs *v, struct ep *e)
 {
-    struct ibv_qp_attr attr = {
-        .qp_state = IBV_QPS_INIT,
-        .pkey_index = (uint16_t)v->dev.pkey_index,
-        .port_num = (uint8_t)v->dev.port,
-        .qp_access_flags = IBV_ACCESS_REMOTE_WRITE,
-    };
-    return vc_ibv.modify_qp(e->qp, &attr,
-                            IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS);
-}
-
-static int to_rtr(struct vc_verbs *v, struct ep *e)
-{
-    const struct vc_verbs_card *c = &e->card_in.port;
-    struct ibv_qp_attr attr = {
-        .qp_state = IBV_QPS_RTR,
-        .path_mtu = c->mtu < (uint8_t)v->dev.mtu ? (enum ibv_mtu)c->mtu : v->dev.mtu,
-        .dest_qp_num = e->card_in.qpn,
-        .rq_psn = e->card_in.psn,
-        .max_dest_rd_atomic = 1,
-        .min_rnr_timer = 12, /* 0.64 ms: only met when receivers are far behind */
-        .ah_attr = {.dlid = c->lid, .sl = (uint8_t)v->cfg.sl, .port_num = (uint8_t)v->dev.port},
-    };
-    /* InfiniBand needs the global header only from one subnet to another; RoCE has nothing else. */
-    bool other_subnet = c->has_gid && v->dev.gid_index >= 0 && memcmp(c->gid, v->dev.gid.raw, 8) != 0;
-    if (v->dev.roce || v->dev.grh || other_subnet) {
-        attr.ah_attr.is_global = 1;
-        memcpy(attr.ah_attr.grh.dgid.raw, c->gid, sizeof c->gid);
-        attr.ah_attr.grh.sgid_index = (uint8_t)v->dev.gid_index;
-        attr.ah_attr.grh.hop_limit = 64;
-        attr.ah_attr.grh.traffic_class = (uint8_t)v->cfg.tc;
-    }
-    return vc_ibv.modify_qp(e->qp, &attr,
-                            IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
-                                IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
-}
-
-static int to_rts(struct vc_verbs *v, struct ep *e)
-{
-    uint8_t exponent = TIMEOUT_MIN;
-    /* A try takes 4.096 us * 2^exponent; the device gives up after the last of RETRIES + 1. */
-    while (exponent < 31 &&
-           ((uint64_t)4096 << exponent) * (RETRIES + 1) < (uint64_t)v->cfg.timeout_s * 1000000000u)
-        exponent++;
-    struct ibv_qp_attr attr = {
-        .qp_state = IBV_QPS_RTS,
-        .timeout = exponent,
-        .retry_cnt = RETRIES,
-        .rnr_retry = 7, /* for ever: the peer is there, it only is slow */
-        .sq_psn = e->psn,
-        .max_rd_atomic = 1,
-    };
-    return vc_ibv.modify_qp(e->qp, &attr,
-                            IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
-                                IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC);
+    struct vc_rc_path path = {.sl = v->cfg.sl, .tc = v->cfg.tc, .timeout = TIMEOUT_MIN, .retries = RETRIES};
+    /* The device gives up after the last of RETRIES + 1 tries. */
+    while (path.timeout < 31 &&
+           ((uint64_t)4096 << path.timeout) * (RETRIES + 1) < (uint64_t)v->cfg.timeout_s * 1000000000u)
+        path.timeout++;
+    return vc_rc_connect(e->qp, &v->dev, &path, e->psn, &e->hello_in.addr);
 }
 
 /* The own half; what fails is told to the peer, so that both ends know. */
 static void make_half(struct vc_verbs *v, struct ep *e)
 {
-    struct conn_card *c = &e->card_out;
+    struct conn_hello *h = &e->hello_out;
     const char *what = "ibv_create_qp";
     errno = 0;
     if (create_qp(v, e)) {
         what = "ibv_modify_qp to INIT";
         e->rec = malloc(e->depth * sizeof *e->rec);
-        int rc = e->rec ? to_init(v, e) : ENOMEM;
+        int rc = e->rec ? vc_rc_init(e->qp, &v->dev, IBV_ACCESS_REMOTE_WRITE) : ENOMEM;
         if (rc == 0 && !v->srq) {
             what = "posting receive buffers";
             rc = fill_receive_queue(v, e);
         }
         if (rc == 0) {
             e->psn = (uint32_t)(vc_now_ns() ^ (uint64_t)e->proc << 12) & 0xffffff;
-            *c = (struct conn_card){.qpn = e->qp->qp_num,
-                                    .psn = e->psn,
-                                    .rkey = v->mailbox->rkey,
-                                    .ok = 1,
-                                    .mailbox = (uintptr_t)v->mailbox->addr};
-            vc_verbs_card(v, &c->port);
+            *h = (struct conn_hello){.addr = {.qpn = e->qp->qp_num, .psn = e->psn},
+                                     .rkey = v->mailbox->rkey,
+                                     .ok = 1,
+                                     .mailbox = (uintptr_t)v->mailbox->addr};
+            vc_rc_port_of(&v->dev, &h->addr.port);
             return;
         }
-        errno = vc_ibv_errno(rc);
+        errno = rc;
     }
-    snprintf(c->why, sizeof c->why, "%s failed: %s", what, strerror(errno));
+    snprintf(h->why, sizeof h->why, "%s failed: %s", what, strerror(errno));
 }
 
 static void connected(struct ep *e)
@@ -219,11 +160,11 @@ static int listen_for_note(struct ep *e)
     return b->ops->irecv(b, e->proc, &e->note_in, sizeof e->note_in, &e->boot[BOOT_NOTE_IN]);
 }
 
-static int send_card(struct ep *e)
+static int send_hello(struct ep *e)
 {
     struct vc_chan *b = e->v->boot;
-    e->refused = !e->card_out.ok;
-    return b->ops->isend(b, e->proc, &e->card_out, sizeof e->card_out, &e->boot[BOOT_CARD_OUT]);
+    e->refused = !e->hello_out.ok;
+    return b->ops->isend(b, e->proc, &e->hello_out, sizeof e->hello_out, &e->boot[BOOT_HELLO_OUT]);
 }
 
 static int send_note(struct ep *e, const struct conn_note *note)
@@ -245,11 +186,11 @@ struct ep *vc_ep_get(struct vc_verbs *v, int proc)
     vc_verbs_read_async(v); /* the port may have another address than when this process started */
     make_half(v, e);
     struct vc_chan *b = v->boot;
-    int err = b->ops->irecv(b, proc, &e->card_in, sizeof e->card_in, &e->boot[BOOT_CARD_IN]);
+    int err = b->ops->irecv(b, proc, &e->hello_in, sizeof e->hello_in, &e->boot[BOOT_HELLO_IN]);
     if (err == VC_OK)
         err = listen_for_note(e);
     if (err == VC_OK)
-        err = send_card(e);
+        err = send_hello(e);
     e->state = err == VC_OK ? EP_CONNECTING : EP_FAILED;
     if (err != VC_OK) {
         snprintf(e->why, sizeof e->why, "%s", vc_error_text());
@@ -265,19 +206,17 @@ static void answer(struct vc_verbs *v, struct ep *e)
 {
     e->answered = true;
     e->t_answer = vc_now_ns();
-    if (!e->card_out.ok || !e->card_in.ok) {
-        e->card_in.why[sizeof e->card_in.why - 1] = '\0';
-        vc_ep_fail(e, "no connection on %s: %s%s", v->dev.name, e->card_out.ok ? "at the other end " : "",
-                   e->card_out.ok ? e->card_in.why : e->card_out.why);
+    if (!e->hello_out.ok || !e->hello_in.ok) {
+        e->hello_in.why[sizeof e->hello_in.why - 1] = '\0';
+        vc_ep_fail(e, "no connection on %s: %s%s", v->dev.name, e->hello_out.ok ? "at the other end " : "",
+                   e->hello_out.ok ? e->hello_in.why : e->hello_out.why);
         return;
     }
-    e->mailbox = e->card_in.mailbox;
-    e->mailbox_rkey = e->card_in.rkey;
-    int rc = to_rtr(v, e);
-    if (rc == 0)
-        rc = to_rts(v, e);
+    e->mailbox = e->hello_in.mailbox;
+    e->mailbox_rkey = e->hello_in.rkey;
+    int rc = connect_qp(v, e);
     if (rc != 0) {
-        vc_ep_fail(e, "%s: the queue pair could not be connected: %s", v->dev.name, vc_ibv_strerror(rc));
+        vc_ep_fail(e, "%s: the queue pair could not be connected: %s", v->dev.name, strerror(rc));
         return;
     }
     if (send_note(e, &(struct conn_note){.ok = 1}) != VC_OK)
@@ -302,11 +241,11 @@ int vc_ep_progress(struct vc_verbs *v)
     if (rc < 0)
         return rc;
     for (struct ep **at = &v->connecting, *e; (e = *at) != NULL;) {
-        if (e->state == EP_CONNECTING && !e->answered && vc_req_done(&e->boot[BOOT_CARD_IN]))
+        if (e->state == EP_CONNECTING && !e->answered && vc_req_done(&e->boot[BOOT_HELLO_IN]))
             answer(v, e);
         bool done = e->state == EP_FAILED ||
                     (e->announced && vc_req_done(&e->boot[BOOT_NOTE_IN]) &&
-                     vc_req_done(&e->boot[BOOT_NOTE_OUT]) && vc_req_done(&e->boot[BOOT_CARD_OUT]));
+                     vc_req_done(&e->boot[BOOT_NOTE_OUT]) && vc_req_done(&e->boot[BOOT_HELLO_OUT]));
         if (done) {
             *at = e->next_connecting;
             if (e->state == EP_CONNECTING)
@@ -358,8 +297,8 @@ static void refuse(struct vc_verbs *v, int proc, const char *why)
         return;
     e->state = EP_FAILED;
     snprintf(e->why, sizeof e->why, "%s", why);
-    snprintf(e->card_out.why, sizeof e->card_out.why, "%s", why);
-    send_card(e);
+    snprintf(e->hello_out.why, sizeof e->hello_out.why, "%s", why);
+    send_hello(e);
 }
 
 void vc_ep_tell(struct vc_verbs *v, int proc, uint64_t id, int rank, const char *why)

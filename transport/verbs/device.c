@@ -4,7 +4,7 @@
 
 #include "transport/topology/rdma.h"
 #include "transport/topology/sysfile.h"
-#include "transport/verbs/device_impl.h"
+#include "transport/verbs/port.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -157,7 +157,7 @@ static void look_at(struct scan *s, struct ibv_device *device)
     for (int port = first; port <= last; port++) {
         struct vc_verbs_dev here = dev;
         unsigned rate = 0;
-        err = vc_verbs_port_take(s->want, &here, port, &rate);
+        err = vc_verbs_port_choose(s->want, &here, port, &rate);
         note(s, &here, port, err, rate);
         if (err != VC_OK || !better(s, &here, rate))
             continue;
@@ -174,7 +174,7 @@ static int no_such_device(const struct scan *s)
 {
     char names[300] = "";
     for (int i = 0; i < s->ndevices && strlen(names) < sizeof names - 80; i++)
-        vc_verbs_append(names, sizeof names, "%s%s", i ? ", " : "", vc_ibv.get_device_name(s->devices[i]));
+        vc_append(names, sizeof names, "%s%s", i ? ", " : "", vc_ibv.get_device_name(s->devices[i]));
     return vc_fail(VC_ERR_INVAL, "VCOLL_VERBS_DEVICE=%s: no such RDMA device; found: %s", s->want->device,
                    names);
 }
@@ -234,8 +234,7 @@ static void add_usable(const struct vc_verbs_want *want, struct vc_verbs_candida
     int shown = 0;
     for (int i = 0; i < s.n && shown < 6; i++)
         if (list[i].err == VC_OK)
-            vc_verbs_append(text, len, "%s%s port %d", shown++ ? ", " : "; usable: ", list[i].device,
-                            list[i].port);
+            vc_append(text, len, "%s%s port %d", shown++ ? ", " : "; usable: ", list[i].device, list[i].port);
 }
 
 /* All that was looked at in one line; what several begin with ("VCOLL_VERBS_PORT=2: ") stands there once. */
@@ -256,7 +255,7 @@ static int none_usable(const struct scan *s)
         if (same && strncmp(why, s->list[0].why, same) == 0)
             why += same;
         if (strlen(text) + strlen(why) + 8 < sizeof text)
-            vc_verbs_append(text, sizeof text, "; %s", why);
+            vc_append(text, sizeof text, "; %s", why);
     }
     bool chosen = (s->want->device && s->want->device[0]) || s->want->port;
     if (chosen && !asked)

@@ -230,7 +230,7 @@ static bool takes_the_same(const struct vc_verbs *v, struct vc_verbs_dev *here)
     same.gid_index = v->dev.gid_index;
     if (!v->dev.roce)
         same.pkey = v->dev.pkey;
-    return vc_verbs_port_take(&same, here, v->dev.port, &rate) == VC_OK &&
+    return vc_verbs_port_choose(&same, here, v->dev.port, &rate) == VC_OK &&
            here->gid_type == v->dev.gid_type &&
            memcmp(here->gid.raw, v->dev.gid.raw, sizeof here->gid.raw) == 0;
 }
@@ -243,7 +243,7 @@ static void look_at_address(struct vc_verbs *v)
     unsigned rate;
     if (takes_the_same(v, &same))
         v->dev = same;
-    else if (vc_verbs_port_take(&v->cfg.want, &other, v->dev.port, &rate) == VC_OK &&
+    else if (vc_verbs_port_choose(&v->cfg.want, &other, v->dev.port, &rate) == VC_OK &&
              other.roce == v->dev.roce)
         v->dev = other;
     else

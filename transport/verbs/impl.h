@@ -3,7 +3,8 @@
 #ifndef VC_TRANSPORT_VERBS_IMPL_H
 #define VC_TRANSPORT_VERBS_IMPL_H
 
-#include "transport/verbs/device_impl.h"
+#include "transport/verbs/port.h"
+#include "transport/verbs/rc.h"
 #include "transport/verbs/regcache.h"
 #include "transport/verbs/verbs.h"
 
@@ -33,10 +34,10 @@ struct msg_cts {
 };
 
 /** Exchanged by a pair when it meets. */
-struct conn_card {
-    uint32_t qpn, psn, rkey, ok;
+struct conn_hello {
+    struct vc_rc_addr addr; /**< of this moment: the port's address may have changed since the start */
+    uint32_t rkey, ok;
     uint64_t mailbox;
-    struct vc_verbs_card port; /**< its address as of that moment: a port may have got another one */
     char why[160];
 };
 
@@ -104,7 +105,7 @@ struct ep {
     uint64_t t_answer; /**< when the peer's card came */
     struct ep *next_connecting;
     /* the exchange */
-    struct conn_card card_out, card_in;
+    struct conn_hello hello_out, hello_in;
     struct conn_note note_out, note_in;
     bool answered, announced; /**< the peer's card has come; the first note has gone */
     bool refused;             /**< the own card says no, so the peer expects no note */
@@ -186,7 +187,7 @@ struct vc_verbs {
     int completed; /**< requests, by the present call of vc_verbs_progress() */
     /* connections */
     int nprocs, me;
-    struct vc_verbs_card *cards;
+    struct vc_verbs_address *addresses;
     struct ep **ep; /**< [nprocs] */
     struct ep *connecting;
     struct vc_chan *boot;
@@ -257,7 +258,7 @@ static inline unsigned char *recv_slot(const struct vc_verbs *v, const struct ep
 
 /* path.c */
 /** Whether the cards of two processes let a message pass between them. VC_OK or VC_ERR_INVAL. */
-int vc_cards_match(const struct vc_verbs_card *cards, int a, int b);
+int vc_addresses_match(const struct vc_verbs_address *all, int a, int b);
 
 /* conn.c */
 /** The connection to a process, begun if there is none. NULL: recorded error. */

@@ -15,7 +15,7 @@
  * long enough for a crowded machine. */
 #define MEET_NS 10000000000u
 
-/* ---- cards ---- */
+/* ---- addresses ---- */
 
 static bool is_v4(const uint8_t *gid)
 {
@@ -23,12 +23,12 @@ static bool is_v4(const uint8_t *gid)
     return memcmp(gid, mapped, sizeof mapped) == 0;
 }
 
-static const char *gid_kind(const struct vc_verbs_card *c)
+static const char *gid_kind(const struct vc_rc_port *c)
 {
     return !c->roce ? "InfiniBand" : c->gid_type != IBV_GID_TYPE_ROCE_V2 ? "RoCE v1" : "RoCE v2";
 }
 
-static const char *gid_text(const struct vc_verbs_card *c, char *buf, size_t len)
+static const char *gid_text(const struct vc_rc_port *c, char *buf, size_t len)
 {
     union ibv_gid gid;
     memcpy(gid.raw, c->gid, sizeof gid.raw);
@@ -36,9 +36,9 @@ static const char *gid_text(const struct vc_verbs_card *c, char *buf, size_t len
 }
 
 /* GIDs without a fabric between them, or VC_OK. */
-static int gids_match(const struct vc_verbs_card *cards, int a, int b)
+static int gids_match(const struct vc_verbs_address *all, int a, int b)
 {
-    const struct vc_verbs_card *x = &cards[a], *y = &cards[b];
+    const struct vc_rc_port *x = &all[a].port, *y = &all[b].port;
     char at[40], bt[40];
     if (x->gid_type != y->gid_type)
         return vc_fail(VC_ERR_INVAL,
@@ -53,10 +53,10 @@ static int gids_match(const struct vc_verbs_card *cards, int a, int b)
     return VC_OK;
 }
 
-static int subnets_match(const struct vc_verbs_card *cards, int a, int b)
+static int subnets_match(const struct vc_verbs_address *all, int a, int b)
 {
     static const uint8_t unknown[8];
-    const struct vc_verbs_card *x = &cards[a], *y = &cards[b];
+    const struct vc_rc_port *x = &all[a].port, *y = &all[b].port;
     bool routed = x->has_gid && y->has_gid;
     if (routed || memcmp(x->subnet, y->subnet, sizeof x->subnet) == 0 ||
         memcmp(x->subnet, unknown, sizeof unknown) == 0 || memcmp(y->subnet, unknown, sizeof unknown) == 0)
@@ -70,20 +70,20 @@ static int subnets_match(const struct vc_verbs_card *cards, int a, int b)
                    y->subnet[4], y->subnet[5], y->subnet[6], y->subnet[7]);
 }
 
-int vc_cards_match(const struct vc_verbs_card *cards, int a, int b)
+int vc_addresses_match(const struct vc_verbs_address *all, int a, int b)
 {
-    const struct vc_verbs_card *x = &cards[a], *y = &cards[b];
+    const struct vc_rc_port *x = &all[a].port, *y = &all[b].port;
     if (x->roce != y->roce)
         return vc_fail(VC_ERR_INVAL, "process %d has a device on %s and process %d one on %s", a,
                        x->roce ? "Ethernet" : "InfiniBand", b, y->roce ? "Ethernet" : "InfiniBand");
-    if (x->slot_bytes != y->slot_bytes)
+    if (all[a].slot_bytes != all[b].slot_bytes)
         return vc_fail(VC_ERR_INVAL, "processes %d and %d have buffers of different sizes", a, b);
     if (((x->pkey ^ y->pkey) & 0x7fff) != 0)
         return vc_fail(VC_ERR_INVAL,
                        "processes %d and %d are in different partitions, P_Keys 0x%04x and 0x%04x: set "
                        "VCOLL_VERBS_PKEY to one that both ports have",
                        a, b, x->pkey, y->pkey);
-    return x->roce ? gids_match(cards, a, b) : subnets_match(cards, a, b);
+    return x->roce ? gids_match(all, a, b) : subnets_match(all, a, b);
 }
 
 /* ---- messages ---- */
@@ -91,7 +91,7 @@ int vc_cards_match(const struct vc_verbs_card *cards, int a, int b)
 static int no_message(const struct ep *e, const char *what)
 {
     const struct vc_verbs *v = e->v;
-    const struct vc_verbs_card *c = &e->card_in.port;
+    const struct vc_rc_port *c = &e->hello_in.addr.port;
     char from[40], to[40];
     if (c->roce)
         return vc_fail(VC_ERR_PEER,

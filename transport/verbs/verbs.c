@@ -36,7 +36,7 @@ void vc_verbs_need(const struct vc_verbs_cfg *cfg, struct vc_verbs_need *out)
         vc_round_up((size_t)out->slots * vc_round_up(cfg->slot, VC_CACHELINE), 4096) + MAILBOX_BYTES;
     out->per_peer = sizeof(struct ep) + QP_WR * sizeof(struct wr_rec) + sizeof(struct peer);
     out->per_process =
-        sizeof(struct vc_verbs_card) + sizeof(struct ep *) + sizeof(struct peer *) + sizeof(int);
+        sizeof(struct vc_verbs_address) + sizeof(struct ep *) + sizeof(struct peer *) + sizeof(int);
     out->cqe_latency = nrecv + 16;
     out->cqe_bulk = BULK_CQE;
     out->qp_wr = QP_WR;
@@ -265,19 +265,12 @@ int vc_verbs_create(const struct vc_verbs_cfg *cfg, struct vc_verbs **out)
     return VC_OK;
 }
 
-void vc_verbs_card(const struct vc_verbs *v, struct vc_verbs_card *card)
+void vc_verbs_address(const struct vc_verbs *v, struct vc_verbs_address *out)
 {
-    memset(card, 0, sizeof *card);
-    memcpy(card->gid, v->dev.gid.raw, sizeof card->gid);
-    memcpy(card->subnet, v->dev.subnet, sizeof card->subnet);
-    card->pkey = v->dev.pkey;
-    card->gid_type = (uint8_t)v->dev.gid_type;
-    card->slot_bytes = (uint32_t)v->slot_bytes;
-    card->lid = v->dev.lid;
-    card->mtu = (uint8_t)v->dev.mtu;
-    card->roce = v->dev.roce;
-    card->has_gid = v->dev.gid_index >= 0;
-    card->zcopy = v->regs != NULL;
+    memset(out, 0, sizeof *out);
+    vc_rc_port_of(&v->dev, &out->port);
+    out->slot_bytes = (uint32_t)v->slot_bytes;
+    out->zcopy = v->regs != NULL;
 }
 
 const struct vc_verbs_dev *vc_verbs_dev(const struct vc_verbs *v)
@@ -290,18 +283,19 @@ const struct vc_verbs_stats *vc_verbs_stats(const struct vc_verbs *v)
     return &v->stats;
 }
 
-int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_card *cards, int n, int me, struct vc_chan *boot)
+int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_address *all, int n, int me,
+                   struct vc_chan *boot)
 {
     v->boot = boot;
     v->nprocs = n;
     v->me = me;
-    v->cards = malloc((size_t)n * sizeof *v->cards);
+    v->addresses = malloc((size_t)n * sizeof *v->addresses);
     v->ep = calloc((size_t)n, sizeof *v->ep);
-    if (!v->cards || !v->ep)
+    if (!v->addresses || !v->ep)
         return vc_fail(VC_ERR_NOMEM, "out of memory for the addresses of %d processes", n);
-    memcpy(v->cards, cards, (size_t)n * sizeof *v->cards);
+    memcpy(v->addresses, all, (size_t)n * sizeof *v->addresses);
     for (int i = 0; i < n; i++) {
-        int err = vc_cards_match(cards, i, me);
+        int err = vc_addresses_match(all, i, me);
         if (err != VC_OK)
             return err;
     }
@@ -357,7 +351,7 @@ void vc_verbs_destroy(struct vc_verbs *v)
     free(v->free_send);
     free(v->free_recv);
     free(v->grants);
-    free(v->cards);
+    free(v->addresses);
     free(v->ep);
     free(v);
 }

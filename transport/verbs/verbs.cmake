@@ -4,15 +4,15 @@
 pkg_check_modules(IBVERBS REQUIRED libibverbs)
 target_include_directories(vcoll_core SYSTEM PUBLIC ${IBVERBS_INCLUDE_DIRS})
 target_sources(vcoll_core PRIVATE
-  verbs/device.c
-  verbs/lib.c
-  verbs/port.c
-)
-target_sources(vcoll_core PRIVATE
   verbs/chan.c
   verbs/conn.c
+  verbs/device.c
   verbs/event.c
+  verbs/lib.c
   verbs/path.c
+  verbs/port.c
+  verbs/probe.c
+  verbs/rc.c
   verbs/recv.c
   verbs/regcache.c
   verbs/regcache_watch.c

@@ -24,7 +24,7 @@
 #define VC_TRANSPORT_VERBS_VERBS_H
 
 #include "transport/channel.h"
-#include "transport/verbs/device.h"
+#include "transport/verbs/rc.h"
 
 struct vc_verbs;
 
@@ -50,12 +50,10 @@ struct vc_verbs_cfg {
 };
 
 /** What a process tells the others about itself, once. Plain bytes, the same layout everywhere. */
-struct vc_verbs_card {
-    uint8_t gid[16];
-    uint8_t subnet[8]; /**< InfiniBand: the prefix of the port's first GID; zero: unknown */
+struct vc_verbs_address {
+    struct vc_rc_port port;
     uint32_t slot_bytes;
-    uint16_t lid, pkey;
-    uint8_t mtu, roce, has_gid, zcopy, gid_type;
+    uint8_t zcopy; /**< it receives large messages by rendezvous */
     uint8_t pad[3];
 };
 
@@ -64,16 +62,16 @@ struct vc_verbs_card {
  * VC_ERR_NOMEM / VC_ERR_SYS, whose text says how much locked memory is needed and how to get it.
  */
 int vc_verbs_create(const struct vc_verbs_cfg *cfg, struct vc_verbs **out);
-void vc_verbs_card(const struct vc_verbs *v, struct vc_verbs_card *card);
+void vc_verbs_address(const struct vc_verbs *v, struct vc_verbs_address *out);
 const struct vc_verbs_dev *vc_verbs_dev(const struct vc_verbs *v);
 
 /**
- * All processes' cards, and the channel over which pairs exchange queue pair numbers when they first meet
- * (its ranks are the indices of `cards`). Copies the cards and takes the channel over. VC_OK, or
- * VC_ERR_NOMEM, or VC_ERR_INVAL when the cards show that one cannot be reached from here: another link layer,
- * partition, kind or family of GIDs, or subnet.
+ * The addresses of all processes, and the channel over which pairs exchange queue pair numbers when they
+ * first have a message for each other (its ranks are the indices of `all`). Copies the addresses and takes
+ * the channel over. VC_OK, or VC_ERR_NOMEM, or VC_ERR_INVAL when the addresses show that a process cannot be
+ * reached from here: another link layer, partition, kind or family of GIDs, or subnet.
  */
-int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_card *cards, int n, int me,
+int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_address *all, int n, int me,
                    struct vc_chan *boot);
 
 /**
