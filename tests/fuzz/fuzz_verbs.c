@@ -7,7 +7,7 @@
  */
 #include "tests/fuzz/fuzz_verbs.h"
 
-#include "transport/verbs/impl.h"
+#include "transport/verbs/state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,13 +179,13 @@ static void message(bool raw)
 
 static void invariants(void)
 {
-    MUST(v->nfree_send >= 0 && v->nfree_send <= v->nsend);
-    MUST(v->nfree_recv >= 0 && v->nfree_recv <= v->nrecv);
+    MUST(v->nfree_send >= 0 && v->nfree_send <= v->size.nsend);
+    MUST(v->nfree_recv >= 0 && v->nfree_recv <= v->size.nrecv);
     MUST(v->bulk_waiters >= 0 && v->signaled >= 0);
     for (int i = 0; i < v->nfree_send; i++)
-        MUST(v->free_send[i] >= v->nrecv && v->free_send[i] < v->nrecv + v->nsend);
+        MUST(v->free_send[i] >= v->size.nrecv && v->free_send[i] < v->size.nrecv + v->size.nsend);
     for (int i = 0; i < v->nfree_recv; i++)
-        MUST(v->free_recv[i] >= 0 && v->free_recv[i] < v->nrecv);
+        MUST(v->free_recv[i] >= 0 && v->free_recv[i] < v->size.nrecv);
     for (int i = 0; i < PROCS; i++)
         MUST(!v->ep[i] || v->ep[i]->head - v->ep[i]->tail <= v->ep[i]->depth);
 }

@@ -261,7 +261,7 @@ static void short_of_locked_memory(void **state)
     /* Rank 0 of the channel is process 1. Every message was granted and written from where it lay. */
     assert_int_equal(s.shared->stats[0].cts, 40);
     assert_int_equal(s.shared->stats[1].writes, 40);
-    assert_int_equal(s.shared->stats[1].refused, 0);
+    assert_int_equal(s.shared->stats[1].declined, 0);
 }
 
 /* Process 0 begins an exchange and drives it no further. */
@@ -388,7 +388,7 @@ static void conforms_where_registration_fails(void **state)
     /* Room for the buffers, none for the application's. */
     struct suite s = make_suite(2, "max_mr=2", VC_WAIT_AUTO);
     run(&s);
-    assert_true(s.shared->stats[0].refused > 0);
+    assert_true(s.shared->stats[0].declined > 0);
 }
 
 int main(void)

@@ -111,7 +111,7 @@ int vc_verbs_chan_create(const struct vc_verbs_chan_cfg *cfg, struct vc_chan **o
 
 /** Counters of the process; plain, written by whoever drives the channel. */
 struct vc_verbs_stats {
-    uint64_t sends, inlined, writes, recvs, unexpected, credits_sent, cts, refused, events, arms, pings;
+    uint64_t sends, inlined, writes, recvs, unexpected, credits_sent, cts, declined, events, arms, pings;
     uint64_t connections;
     size_t locked; /**< bytes registered for buffers */
 };
