@@ -89,7 +89,7 @@ static int arm_locked(struct vc_verbs *v)
     }
     /* The bulk queue is armed only while something waits for its completions: a send slot, room in a send
      * queue, or a write. */
-    if (rc == 0 && !v->armed_bulk && v->signaled > 0 && (v->bulk_waiters > 0 || v->active) &&
+    if (rc == 0 && !v->armed_bulk && v->signaled + v->flushing > 0 && (v->bulk_waiters > 0 || v->active) &&
         (rc = ibv_req_notify_cq(v->cq_bulk, 0)) == 0) {
         v->armed_bulk = true;
         v->stats.arms++;

@@ -38,6 +38,23 @@ void vc_verbs_fail(struct vc_verbs *v, const char *fmt, ...)
     va_end(ap);
 }
 
+/*
+ * A queue pair in the error state completes all that was posted with an error, except unsignaled work
+ * requests that have succeeded. So one more is posted: when it is flushed the device has done with all slots.
+ */
+static void flush_sends(struct ep *e)
+{
+    struct ibv_send_wr wr = {.wr_id = wr_id(e->proc, e->head),
+                             .opcode = IBV_WR_RDMA_WRITE,
+                             .send_flags = IBV_SEND_SIGNALED},
+                       *bad;
+    if (e->head == e->tail || e->head - e->tail >= e->depth || ibv_post_send(e->qp, &wr, &bad) != 0)
+        return;
+    e->rec[e->head++ % e->depth] = (struct wr_rec){.slot = -1};
+    e->flushing = true;
+    e->v->flushing += (int)(e->head - e->tail);
+}
+
 void vc_ep_fail(struct ep *e, const char *fmt, ...)
 {
     va_list ap;
@@ -52,8 +69,10 @@ void vc_ep_fail(struct ep *e, const char *fmt, ...)
     for (struct peer *p = e->peers; p; p = p->next_on_ep)
         vc_chan_fail(p->c, "rank %d cannot be reached: %s", p->rank, e->why);
     /* Then the peer's next ping fails and it finds out, too. */
-    if (e->qp)
+    if (e->qp) {
         vc_rc_break(e->qp);
+        flush_sends(e);
+    }
 }
 
 void vc_qp_failed(struct vc_verbs *v, uint32_t qp_num, enum ibv_wc_status status)

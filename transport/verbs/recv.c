@@ -257,7 +257,7 @@ int vc_verbs_progress(struct vc_verbs *v)
     int work = poll_latency(v);
     if (work < 0)
         return work;
-    if (v->signaled > 0 && (v->bulk_waiters > 0 || v->active || ++v->tick % BULK_EVERY == 0)) {
+    if (v->signaled + v->flushing > 0 && (v->bulk_waiters > 0 || v->active || ++v->tick % BULK_EVERY == 0)) {
         int rc = vc_sendq_poll(v);
         if (rc < 0)
             return rc;

@@ -158,12 +158,14 @@ bool vc_ep_send_proof(struct ep *e)
 
 /* ---- completions ---- */
 
-/* A work request has completed, and so have all that were posted before it. */
+/* A work request has completed, and so have all that were posted before it. Requests of a failed connection
+ * do not end: their channels have failed. */
 static int retire_up_to(struct vc_verbs *v, struct ep *e, uint32_t number)
 {
     int done = 0;
     while ((int32_t)(number - e->tail) >= 0 && e->tail != e->head) {
         struct wr_rec *rec = &e->rec[e->tail++ % e->depth];
+        v->flushing -= e->flushing;
         if (rec->slot >= 0)
             v->free_send[v->nfree_send++] = rec->slot;
         if (rec->req) {
@@ -171,6 +173,8 @@ static int retire_up_to(struct vc_verbs *v, struct ep *e, uint32_t number)
             v->bulk_waiters--;
             if (reg)
                 vc_regcache_put(v->regs, reg);
+            if (e->state == EP_FAILED)
+                continue;
             vc_req_end(rec->req);
             done++;
         }
@@ -190,13 +194,16 @@ int vc_sendq_poll(struct vc_verbs *v)
         }
         for (int i = 0; i < n; i++) {
             struct ep *e = v->ep[wc[i].wr_id >> 32];
-            if (e->state == EP_FAILED)
+            if (e->state == EP_FAILED) {
+                work += retire_up_to(v, e, (uint32_t)wc[i].wr_id);
                 continue;
+            }
             if (wc[i].status != IBV_WC_SUCCESS) {
                 if (wc[i].status == IBV_WC_WR_FLUSH_ERR)
                     vc_verbs_read_async(v); /* flushed: an event may tell the cause */
                 vc_ep_fail(e, "%s: %s%s", v->dev.name, vc_ibv.wc_status_str(wc[i].status),
                            v->port_down ? " (its port has gone down)" : "");
+                work += retire_up_to(v, e, (uint32_t)wc[i].wr_id);
                 continue;
             }
             v->signaled--;

@@ -41,7 +41,8 @@ struct ep {
     uint32_t psn;
     /** Work requests: numbers head (next) and tail (oldest outstanding); rec[number % depth]. */
     uint32_t head, tail, depth, since_signal;
-    int signaled; /**< of them, those whose completion is to come */
+    int signaled;  /**< of them, those whose completion is to come */
+    bool flushing; /**< failed, and they are part of v->flushing */
     struct wr_rec *rec;
     /* Without a shared receive queue: buffers of its own, numbered from 0. */
     unsigned char *recv_mem; /**< a mapping */
@@ -153,6 +154,7 @@ struct vc_verbs {
     int *free_send, nfree_send;
     int *free_recv, nfree_recv; /**< to be posted again */
     int signaled;               /**< signaled work requests whose completion was not polled */
+    int flushing;               /**< work requests of failed connections that are still to be flushed */
     int bulk_waiters;           /**< requests that end with a completion on the bulk queue */
     unsigned tick;
     int completed; /**< requests, by the present call of vc_verbs_progress() */
