@@ -49,8 +49,8 @@ void vc_log(enum vc_log_level level, const char *fmt, ...)
         m = 0;
     size_t len = vc_min_size((size_t)n + (size_t)m, sizeof line - 2);
     line[len++] = '\n';
-    ssize_t put = write(STDERR_FILENO, line, len);
-    (void)put; /* nowhere left to complain */
+    ssize_t written = write(STDERR_FILENO, line, len);
+    (void)written; /* there is nowhere to report that */
     errno = saved;
 }
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What of a port is used: its address (GID) and partition (P_Key), or why it cannot be used. */
 #include "transport/topology/sysfile.h"
 #include "transport/verbs/port.h"
 
@@ -45,9 +44,9 @@ static bool read_gid(const struct vc_verbs_dev *dev, int port, int index, union 
 }
 
 /*
- * The higher the better. IPv4 before global IPv6 because both ends must have the same family and nearly every
- * host has IPv4; link-local ones leave no choice of path and depend on nothing but the MAC address, so they
- * always exist, useful or not.
+ * The higher the better. IPv4 comes before global IPv6, because both ends must have the same family and
+ * nearly every host has IPv4. Link-local ones come last: they always exist, because they are made of the MAC
+ * address, but are not routed.
  */
 static int gid_rank(const union ibv_gid *gid, int type)
 {
@@ -118,7 +117,7 @@ static int choose_gid(struct vc_verbs_dev *dev, int port, const struct ibv_port_
         return VC_OK;
     }
     if (!dev->roce) {
-        /* Inside a subnet the LID is address enough, and a shorter header. */
+        /* Inside a subnet the LID suffices, and the packet header is shorter. */
         if (dev->grh && !read_gid(dev, port, 0, &dev->gid, &dev->gid_type))
             return vc_fail(VC_ERR_SYS, "%s port %d needs a GID, and its first is empty", dev->name, port);
         if (!dev->grh && attr->lid == 0)
@@ -203,7 +202,7 @@ static int choose_pkey(struct vc_verbs_dev *dev, int port, const struct ibv_port
         dev->pkey_index = i;
         return VC_OK;
     }
-    /* RoCE knows no partitions: some drivers do not even pretend. */
+    /* RoCE has no partitions other than the default one, and some drivers have an empty table. */
     if (dev->roce && asked == 0) {
         dev->pkey = 0xffff;
         dev->pkey_index = 0;

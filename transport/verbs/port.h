@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What of a device's port is used: its address (GID) and partition (P_Key). */
+/* Choosing the address (GID) and partition (P_Key) of a port. */
 #ifndef VC_TRANSPORT_VERBS_PORT_H
 #define VC_TRANSPORT_VERBS_PORT_H
 
