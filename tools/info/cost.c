@@ -243,7 +243,9 @@ static int count_cost(const struct vc_params *params, int ranks, int ppn, struct
             err = add_rows(&j, &sel, (enum vc_coll)c, true, out);
     }
     if (err == VC_OK) {
-        const struct vc_verbs_cfg cfg = facts_verbs_cfg(params, ranks);
+        struct vc_verbs_cfg cfg;
+        vc_params_verbs_cfg(params, &cfg);
+        cfg.peers = ranks;
         out->ranks = ranks;
         out->sampled = j.nsamples;
         out->ppn = ppn < ranks ? ppn : ranks;
