@@ -2,8 +2,9 @@
 #include "pmpi/comm.h"
 
 #include "pmpi/online.h"
+#include "pmpi/pool.h"
+#include "pmpi/setup.h"
 #include "pmpi/stats.h"
-#include "pmpi/team.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -76,7 +77,7 @@ static void add_chunk(struct chunk *more)
 
 /* There are some in reserve, and more are fetched while there still are: a rank that had none would pass
  * through alone. */
-static struct vc_comm *take_struct(void)
+static struct vc_comm *alloc_state(void)
 {
     pthread_mutex_lock(&lock);
     if (!chunks)
@@ -95,7 +96,7 @@ static struct vc_comm *take_struct(void)
     return c;
 }
 
-static void give_struct(struct vc_comm *c)
+static void recycle_state(struct vc_comm *c)
 {
     pthread_mutex_lock(&lock);
     c->next_free = free_list;
@@ -110,9 +111,9 @@ static void release(struct vc_comm *c)
     if (c->phase == VC_COMM_BROKEN)
         vc_team_free(c->team);
     else
-        vc_pool_put(c->team);
+        vc_pool_keep(c->team);
     c->team = NULL;
-    give_struct(c);
+    recycle_state(c);
 }
 
 static int on_delete(MPI_Comm comm, int key, void *value, void *extra)
@@ -202,7 +203,7 @@ struct vc_comm *vc_comm_find_slow(MPI_Comm comm)
         vc_next.Comm_size(comm, &size) != MPI_SUCCESS || vc_next.Comm_rank(comm, &rank) != MPI_SUCCESS ||
         is_dying(comm))
         return NULL;
-    c = take_struct();
+    c = alloc_state();
     if (!c) {
         /* The others count this communicator's calls and will wait for this rank's vote. */
         vc_log(VC_LOG_ERROR, "out of memory: one more communicator cannot be remembered");
@@ -257,7 +258,7 @@ bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm)
         return false;
     uint64_t begun = vc_now_ns();
     const char *why = "";
-    int err = vc_team_create(comm, &c->team, &why);
+    int err = vc_setup(comm, &c->team, &why);
     if (err == VC_OK && !why)
         return false;
     uint64_t took = vc_now_ns() - begun;

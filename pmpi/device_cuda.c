@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* NVIDIA's driver, libcuda. Its types are written out here: no header of it is needed to build. */
-#include "pmpi/device_mem.h"
+#include "pmpi/device_driver.h"
 
 #include <stdint.h>
 #include <string.h>

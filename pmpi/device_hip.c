@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* AMD's runtime, libamdhip64, of ROCm 5 and later. Its types are written out here. */
-#include "pmpi/device_mem.h"
+#include "pmpi/device_driver.h"
 
 enum { KIND_DEFAULT = 4 };      /* hipMemcpyDefault: the addresses say which way */
 enum { RENUMBERED = 60000000 }; /* memory types got new numbers in version 6 */

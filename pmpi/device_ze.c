@@ -5,7 +5,7 @@
  * driver. Copies go through memory that the driver itself allocated, because not every device reads the rest
  * of the host's.
  */
-#include "pmpi/device_mem.h"
+#include "pmpi/device_driver.h"
 
 #include <pthread.h>
 #include <stdint.h>

@@ -69,8 +69,6 @@ static inline bool vc_gate_open(void)
     return VC_LIKELY(atomic_load_explicit(&vc_gate, memory_order_relaxed) == VC_GATE_OPEN);
 }
 
-/** From now on every call is watched, where it just walked in before: it may have to look for devices. */
-void vc_gate_watch(void);
 /** The gate of the MPI_ names: like that of the PMPI_ names, but never open where another tool's MPI_X may
  * have to get the call first (stack.h). */
 extern _Atomic int vc_gate_mpi;
@@ -80,6 +78,15 @@ static inline bool vc_gate_mpi_open(void)
 {
     return VC_LIKELY(atomic_load_explicit(&vc_gate_mpi, memory_order_relaxed) == VC_GATE_OPEN);
 }
+
+/** From now on calls find the gate so. */
+void vc_gate_set(enum vc_gate gate);
+/** Why the next collective ends the job: a bad setting. The gate must be WATCHED then. */
+void vc_gate_fail(const char *why);
+bool vc_gate_failed(void);
+/** Looks for drivers of devices (device_mem.h). Once there is one, every call is watched. The thread's next
+ * reduction looks where its buffers are. */
+void vc_gate_look_for_devices(void);
 
 /** The settings; valid once the gate has been opened. */
 extern struct vc_params vc_params;

@@ -64,9 +64,8 @@ static inline bool vc_dtype_of(const void *buf, MPI_Datatype type, struct vc_dty
     return true;
 }
 
-/** Elements in the signature's order, without gaps, from and to the memory they are in. VC_OK, VC_ERR_MPI, or
- * an error of vc_device_pack(); count * size is at most VC_CALL_LIMIT. */
-int vc_pack(const void *from, size_t count, const struct vc_dtype *type, void *to);
-int vc_unpack(const void *from, void *to, size_t count, const struct vc_dtype *type);
+/** MPI's own pack and unpack, of elements in the host's memory. VC_OK or VC_ERR_MPI. */
+int vc_dtype_pack(const void *from, size_t count, const struct vc_dtype *type, void *to);
+int vc_dtype_unpack(const void *from, void *to, size_t count, const struct vc_dtype *type);
 
 #endif
