@@ -11,13 +11,16 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err)
 {
     char why[256];
     snprintf(why, sizeof why, "%s", vc_error_text());
+    /* A fault-tolerant program learns of a failure from the error's class, and goes on. */
     int class = vc_ft_class(k->comm, err);
+    bool expected = class != MPI_ERR_OTHER;
+    if (err == VC_ERR_TRUNCATE && !expected)
+        class = MPI_ERR_TRUNCATE;
     if (c->phase != VC_COMM_BROKEN) {
         c->phase = VC_COMM_BROKEN;
         c->why_not = "a collective on it failed";
         vc_team_break(c->team, why);
-        /* A fault-tolerant program learns it from the error's class, and goes on. */
-        vc_log(class == MPI_ERR_OTHER ? VC_LOG_ERROR : VC_LOG_INFO,
+        vc_log(expected ? VC_LOG_INFO : VC_LOG_ERROR,
                "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll), c->rank, c->size,
                why);
     }
