@@ -51,7 +51,7 @@ static bool owns(const void *p)
     int before = hip.peek_error();
     if (hip.attributes(&a, p) == 0)
         return a.device_pointer && (a.type == hip.device_type || a.managed);
-    /* Memory that it does not know is an error, and the program may ask for the last one. */
+    /* For other memory that was an error, which the program must not find as the last one. */
     if (before == 0)
         hip.take_error();
     return false;

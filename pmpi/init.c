@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Opening and closing the door. It opens when MPI_Init returns. It closes when MPI_Finalize deletes the
- * attributes of MPI_COMM_SELF: ours was set before any of the user's, so it goes after all of theirs, whose
- * callbacks may still communicate. MPI_COMM_WORLD's own callbacks come too late or, from Open MPI 5.0.1 on,
- * never.
+ * Opens and closes the door. It opens when MPI_Init returns. It closes when MPI_Finalize deletes the
+ * attributes of MPI_COMM_SELF: vcoll's was set before any of the user's, so it is deleted after all of them,
+ * whose callbacks may still communicate. Those of MPI_COMM_WORLD are called too late or, from Open MPI 5.0.1
+ * on, never.
  */
 #include "pmpi/comm.h"
 #include "pmpi/device_mem.h"
@@ -25,9 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct vc_params vc_params;
-struct vc_wait_cfg vc_wait;
 
 /* VCOLL_CQ_MODERATION was given, which wins over a table's. */
 static bool own_moderation;
@@ -63,11 +60,11 @@ static int watch_finalize(void)
     if (vc_next.Comm_create_keyval(MPI_COMM_NULL_COPY_FN, on_finalize, &key, NULL) != MPI_SUCCESS ||
         vc_next.Comm_set_attr(MPI_COMM_SELF, key, NULL) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "the attribute on MPI_COMM_SELF could not be set");
-    vc_next.Comm_free_keyval(&key); /* goes with the attribute */
+    vc_next.Comm_free_keyval(&key); /* the MPI keeps it as long as the attribute */
     return VC_OK;
 }
 
-/* Whether the user has said it, be it the default. */
+/* Whether the user has given the setting, even if to its default. */
 static bool is_given(const struct vc_param_value *values, const char *name)
 {
     int n;
@@ -101,8 +98,8 @@ static void load_settings(void)
 }
 
 /*
- * What this process cannot do well, it must not do alone (Law 1): it is disabled, which the others learn from
- * its fingerprint.
+ * Where some calls would not come to vcoll in this process, it must not serve the others (Law 1): it is
+ * disabled, which the other ranks learn from its fingerprint.
  */
 static void step_aside(void)
 {
@@ -113,7 +110,7 @@ static void step_aside(void)
             "%.300s takes calls to the MPI past vcoll: put it before vcoll in LD_PRELOAD or when linking",
             vc_stack_file());
 #ifndef VCOLL_COUNT_CALLS
-    /* One rank may use the one name, and another the other. */
+    /* One rank may call MPI_Bcast_c where another calls MPI_Bcast. */
     else if (vc_next_symbol("Bcast_c"))
         snprintf(why, sizeof why,
                  "this MPI has calls with large counts (MPI_Bcast_c), and vcoll was built with one that has "
@@ -144,7 +141,7 @@ static void fill_wait(void)
     vc_drive_learn(vc_host_progress, vc_wait.crowded);
 }
 
-/* Everything that happens once, after MPI is up. All ranks of the world do the same collectives here. */
+/* What is done once, after MPI is up. All ranks of the world make the same exchanges here. */
 static int prepare(void)
 {
     int err = watch_finalize();
@@ -176,25 +173,25 @@ static int prepare(void)
 static void open_door(void)
 {
     int err = prepare();
-    /* Out of memory is one rank alone, and the others wait for it in what follows. */
+    /* If memory ran out, it is on this rank alone, and the others wait for it in the next exchange. */
     if (err == VC_ERR_NOMEM) {
         vc_log(VC_LOG_ERROR, "vcoll could not start, which ends the job: %s", vc_error_text());
         vc_next.Abort(MPI_COMM_WORLD, 1);
     }
     /* If this rank alone passed its collectives through, the others would wait for it: so they end the job.
      */
-    if (err != VC_OK && !vc_gate_failed()) {
+    if (err != VC_OK && !vc_gate_failure()) {
         char why[512];
         snprintf(why, sizeof why, "vcoll could not start: %s", vc_error_text());
         vc_gate_fail(why);
     }
-    bool watched = vc_gate_failed() || vc_stats_on() || vc_online_wanted() || vc_ft_on() || vc_device_on() ||
+    bool watched = vc_gate_failure() || vc_stats_on() || vc_online_wanted() || vc_ft_on() || vc_device_on() ||
                    vc_params.device_memory == VC_DEVICE_WATCH;
     vc_gate_set(vc_params.disable ? VC_GATE_CLOSED : watched ? VC_GATE_WATCHED : VC_GATE_OPEN);
 }
 
-/* Which rank this is to launchers that are not Open MPI's; 0 when none says. */
-static int told_rank(void)
+/* The rank that a launcher other than Open MPI's gives this process; 0: none does. */
+static int rank_by_launcher(void)
 {
     static const char *const names[] = {"PMI_RANK", "PMIX_RANK", "SLURM_PROCID"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -205,14 +202,14 @@ static int told_rank(void)
     return 0;
 }
 
-/* Not one call of vcoll's own goes to an MPI that it cannot use. */
+/* vcoll makes no calls to an MPI that it cannot use. */
 static void stay_out(const char *why)
 {
     struct vc_param_report report;
     memset(&report, 0, sizeof report);
     vc_params_load(&vc_params, NULL, &report);
     vc_log_setup(vc_params.log, -1);
-    if (!vc_params.disable && told_rank() == 0)
+    if (!vc_params.disable && rank_by_launcher() == 0)
         vc_log(VC_LOG_WARN, "%s: everything is passed through", why);
     vc_gate_set(VC_GATE_CLOSED);
 }
@@ -235,8 +232,8 @@ static void enter(void)
     pthread_mutex_unlock(&once);
 }
 
-/* After a tool's MPI_Init that should have come in by PMPI_Init, as MPI_Init does in a program without MPI
- * that brings a stand-in. */
+/* After a tool's MPI_Init. If it has not called PMPI_Init of vcoll, but MPI is up, the tool goes past vcoll.
+ * If MPI is not up, the program brings a stand-in for it. */
 static int back_from_tool(int rc)
 {
     int up = 0;
@@ -300,7 +297,7 @@ VC_NAMES(Finalize, (void), ())
     vc_next_init();
     /* Before the underlying function, where MPI still is whole on every rank. */
     vc_stats_report();
-    if (atomic_load_explicit(&vc_gate, memory_order_relaxed) == VC_GATE_WATCHED && !vc_gate_failed() &&
+    if (atomic_load_explicit(&vc_gate, memory_order_relaxed) == VC_GATE_WATCHED && !vc_gate_failure() &&
         vc_online_wanted())
         vc_online_save();
     return vc_next.Finalize();

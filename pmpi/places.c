@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A rank while they are being sorted. */
+/* A rank, for sorting. */
 struct item {
     const struct vc_place *at;
     int rank;
@@ -40,7 +40,7 @@ static int compare(const void *x, const void *y)
 
 static void add_rank(struct vc_cpu_claim *os, const struct vc_place *p)
 {
-    /* Bound ranks may use one CPU each and together have many; a quota binds them all together. */
+    /* Ranks that are bound to one CPU each have many together; a quota holds for all of them together. */
     for (int i = 0; i < VC_MASK_WORDS; i++)
         os->mask[i] |= p->mask[i];
     if (p->quota < os->quota)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vcoll.h. */
+/* The functions of vcoll.h. */
 #include "include/vcoll/vcoll.h"
 
 #include "pmpi/comm.h"
@@ -15,10 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_(x) #x
-#define TEXT(x)  TEXT_(x)
-
-extern __typeof__(vcoll_version) vcoll_version VC_PUBLIC;
 extern __typeof__(vcoll_native) vcoll_native VC_PUBLIC;
 extern __typeof__(vcoll_comm_describe) vcoll_comm_describe VC_PUBLIC;
 extern __typeof__(vcoll_comm_algorithm) vcoll_comm_algorithm VC_PUBLIC;
@@ -28,11 +24,6 @@ extern __typeof__(vcoll_comm_force) vcoll_comm_force VC_PUBLIC;
 extern __typeof__(vcoll_cq_moderation) vcoll_cq_moderation VC_PUBLIC;
 extern __typeof__(vcoll_table) vcoll_table VC_PUBLIC;
 extern __typeof__(vcoll_host_progress) vcoll_host_progress VC_PUBLIC;
-
-const char *vcoll_version(void)
-{
-    return TEXT(VCOLL_VERSION_MAJOR) "." TEXT(VCOLL_VERSION_MINOR) "." TEXT(VCOLL_VERSION_PATCH);
-}
 
 void *vcoll_native(const char *name)
 {

@@ -133,7 +133,7 @@ int vc_reduction_begin(struct vc_reduction *r, size_t count)
         step ? OPERAND_BYTES / step : 1; /* elements that overlap or run backwards go one by one */
     u->chunk = longest < 1 ? 1 : vc_min_size(longest, count ? count : 1);
     size_t bytes = vc_round_up(u->span + (u->chunk - 1) * step, VC_CACHELINE);
-    /* Zeroed: operators that copy whole elements read the gaps, too. */
+    /* Zeroed, because an operator that copies whole elements reads the gaps, too. */
     u->mem = calloc(1, 2 * bytes + VC_CACHELINE);
     if (!u->mem)
         return vc_fail(VC_ERR_NOMEM, "no memory for two operands of a user's operator");

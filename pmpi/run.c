@@ -20,9 +20,8 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err)
         c->phase = VC_COMM_BROKEN;
         c->why_not = "a collective on it failed";
         vc_team_break(c->team, why);
-        vc_log(expected ? VC_LOG_INFO : VC_LOG_ERROR,
-               "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll), c->rank, c->size,
-               why);
+        vc_log(expected ? VC_LOG_INFO : VC_LOG_ERROR, "%s of rank %d on a communicator of %d ranks: %s",
+               vc_coll_name(k->coll), c->rank, c->size, why);
     }
     vc_next.Comm_call_errhandler(k->comm, class);
     return class;

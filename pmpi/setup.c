@@ -14,12 +14,12 @@
 
 /* ---- what set-ups may cost ---- */
 
-/* What new teams may cost this process: so much at once, and one part in so many of the time that passes. */
+/* A process may spend so much on new teams, and besides one part in so many of the time that passes. */
 #define AT_ONCE_NS UINT64_C(1000000)
 #define TIME_PARTS 32
 
 bool vc_setup_at_once;
-static _Atomic uint64_t spent_ns, since_ns; /* by set-ups, since the first of them */
+static _Atomic uint64_t spent_ns, since_ns; /* on set-ups, since the first of them */
 
 /* Whether this process can afford a new team: its number in a vote. */
 static bool affordable(void)
@@ -339,7 +339,8 @@ int vc_setup(MPI_Comm comm, struct vc_team **out, const char **why)
         *out = old;
         return VC_OK;
     }
-    /* Another rank has none that is as old. */
+    /* Each rank offers its oldest. A rank that offers a newer one does not have this one any more, so that it
+     * will never be agreed on. */
     if (old && old->id < newest)
         vc_team_free(old);
     else if (old)

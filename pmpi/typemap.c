@@ -77,7 +77,7 @@ static void map_c_types(void)
             vc_handle_add(&type_map, (uintptr_t)known[i].handle, known[i].type);
 }
 
-/* Types of other languages: their widths are what the underlying MPI was configured with. */
+/* Types of other languages: the underlying MPI knows how wide they are. */
 enum family { INTEGER, LOGICAL, REAL, COMPLEX, TWO_INTEGER, TWO_REAL, CXX_BOOL, CXX_COMPLEX };
 
 static const struct {
@@ -106,8 +106,7 @@ static const struct {
     {CXX_COMPLEX, sizeof(long double _Complex), VC_T_CLONG_DOUBLE},
 };
 
-/* Maps the handle if its size is one the kernels know in that family: a size of 0 means the language is
- * missing. */
+/* Adds the handle if the kernels know its family in its size. A size of 0: the MPI lacks the language. */
 static void map_by_size(MPI_Datatype handle, enum family family)
 {
     int size = 0;

@@ -13,10 +13,10 @@ static struct vc_handle_map places;
 struct vc_dtype vc_dtype_double;
 _Atomic bool vc_dtype_quick;
 
-/* Packing needs a communicator, and its errors are ours to handle. */
+/* MPI_Pack needs a communicator. This one returns errors. */
 static MPI_Comm pack_comm = MPI_COMM_NULL;
 
-/* An empty pack checks a type as a send would, and reports to nobody. */
+/* An empty pack checks a type as a send would, and its error calls no handler of the user's. */
 static bool usable(MPI_Datatype type)
 {
     char none[8] = "";
@@ -87,7 +87,7 @@ void vc_types_forget(void)
 void vc_dtype_place(const void *buf, struct vc_dtype *t)
 {
     MPI_Aint lb = 0, extent = 0;
-    /* A derived type may have its first byte anywhere, and MPI_BOTTOM for a buffer. */
+    /* A derived type may have its first byte anywhere, and its buffer may be MPI_BOTTOM. */
     if (!t->predefined && vc_next.Type_get_true_extent(t->type, &lb, &extent) != MPI_SUCCESS)
         return;
     t->device = t->size ? vc_device_of((const void *)((uintptr_t)buf + (uintptr_t)lb)) : 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the ranks of MPI_COMM_WORLD told each other right after MPI_Init: settings and places. A communicator
- * is set up from this table without asking again, so that every decision is made from the same facts on all
- * its ranks, and ranks whose settings differ find out before any of those settings matters.
+ * What the ranks of MPI_COMM_WORLD told each other right after MPI_Init: settings and places. Communicators
+ * are set up from it without asking again, so that all their ranks decide by the same facts, and so that
+ * ranks find out that their settings differ before any of these matters.
  */
 #ifndef VC_PMPI_WORLD_H
 #define VC_PMPI_WORLD_H
@@ -36,7 +36,7 @@ struct vc_world {
 };
 extern struct vc_world vc_world;
 
-/** Exchanges them; collective over MPI_COMM_WORLD. VC_OK or an error of this rank. */
+/** Exchanges and keeps it; collective over MPI_COMM_WORLD. VC_OK or an error of this rank. */
 int vc_world_init(void);
 void vc_world_fini(void);
 

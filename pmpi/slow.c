@@ -1,36 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The gate, and calls that find it other than open. */
+/* Calls that find the gate not open. */
 #include "pmpi/comm.h"
 #include "pmpi/device_mem.h"
 #include "pmpi/ft.h"
 #include "pmpi/online.h"
 #include "pmpi/redop.h"
-#include "pmpi/stack.h"
 #include "pmpi/stats.h"
-
-#include <stdio.h>
-
-_Atomic int vc_gate = VC_GATE_UNKNOWN;
-_Atomic int vc_gate_mpi = VC_GATE_UNKNOWN;
-
-static char failure[1024];
-
-void vc_gate_set(enum vc_gate gate)
-{
-    bool aside = gate == VC_GATE_OPEN && vc_stack_any();
-    atomic_store_explicit(&vc_gate, (int)gate, memory_order_relaxed);
-    atomic_store_explicit(&vc_gate_mpi, (int)(aside ? VC_GATE_WATCHED : gate), memory_order_relaxed);
-}
-
-void vc_gate_fail(const char *why)
-{
-    snprintf(failure, sizeof failure, "%s", why);
-}
-
-bool vc_gate_failed(void)
-{
-    return failure[0] != '\0';
-}
 
 /* A driver of devices: calls may have its memory from now on, so each of them has to look. */
 static void found_device(void)
@@ -60,8 +35,8 @@ static enum vc_gate pass_gate(MPI_Comm comm)
         vc_next_init();
         return VC_GATE_CLOSED;
     }
-    if (gate == VC_GATE_WATCHED && failure[0]) {
-        vc_log(VC_LOG_ERROR, "%s", failure);
+    if (gate == VC_GATE_WATCHED && vc_gate_failure()) {
+        vc_log(VC_LOG_ERROR, "%s", vc_gate_failure());
         vc_next.Abort(comm != NULL && comm != MPI_COMM_NULL ? comm : MPI_COMM_WORLD, 1);
     }
     return (enum vc_gate)gate;
