@@ -96,7 +96,8 @@ static void agree_on_verdict(struct vc_learner *l, MPI_Comm comm)
     int n;
     double *scores = vc_online_scores(l->state, l->step.slot, &n);
     uint64_t begun = vc_now_ns();
-    /* When it fails, the communicator's error handler has been told, and the verdict comes up again. */
+    /* If it fails, the MPI has called the communicator's error handler, and the verdict is tried again later.
+     */
     if (vc_next.Allreduce(MPI_IN_PLACE, scores, n, MPI_DOUBLE, MPI_MAX, comm) != MPI_SUCCESS)
         return;
     double took = (double)(vc_now_ns() - begun) * 1e-9;

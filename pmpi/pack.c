@@ -22,7 +22,8 @@ struct sides {
     uintptr_t on_device, on_host;
 };
 
-/* Which bytes belong to an element is found by unpacking ones: no function of MPI tells it for every type. */
+/* Unpacks bytes of 0xff into zeros: those that MPI writes belong to elements. No function of MPI tells it for
+ * every type. */
 static int layout_init(struct layout *l, size_t count, const struct vc_dtype *type)
 {
     MPI_Aint lb = 0, extent = 0;

@@ -78,8 +78,8 @@ static int run_layout(struct vc_comm *c, struct vc_call *k, const struct vc_sele
     return err;
 }
 
-/* Whether MPI would refuse, or does not define, these buffers; `plain` elements have no address in their
- * type. */
+/* Whether MPI would complain about these buffers, or does not define what they mean. `plain`: the type has no
+ * addresses of its own, so that NULL is no buffer. */
 static inline bool bad_buffers(const struct vc_call *k, int root, bool receives, bool plain)
 {
     bool in_place = k->send == MPI_IN_PLACE;

@@ -291,7 +291,7 @@ static int fill_team(struct vc_team *t, MPI_Comm comm, const char **why)
 static int create_new(MPI_Comm comm, int size, int *world, struct vc_team **out, const char **why)
 {
     int rank = 0;
-    vc_table_builtin(); /* read once a process: no cost of this communicator */
+    vc_table_builtin(); /* parsed at the first call of the process, which is no cost of this communicator */
     uint64_t begun = vc_now_ns(), none = 0;
     vc_next.Comm_rank(comm, &rank);
     struct vc_team *t = alloc_team(comm, size, world);

@@ -14,7 +14,7 @@
 /* What a rank tells the others in one attempt. */
 struct offer {
     struct vc_seg_handle handle; /* a node's first rank */
-    uint64_t probe, nonce;       /* where in this process its vc_cma_target is, and its word */
+    uint64_t probe, nonce;       /* address of this process's vc_cma_target, and the word in it */
     int32_t fits, wanted;        /* within VCOLL_SHM_LIMIT; the node has more than one rank */
     int32_t pooled;              /* this process keeps teams of communicators that were freed */
     char why[120];               /* a node's first rank: why it could not create the segment */

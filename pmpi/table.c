@@ -10,7 +10,7 @@
 
 const struct vc_table *vc_world_table;
 static struct vc_table *loaded;
-static uint64_t file_checksum; /* that of the text which ranks exchange is another: it is shortened */
+static uint64_t file_checksum; /* the ranks exchange less than the file, whose checksum differs */
 
 enum status { NO_TABLE, HAVE_TABLE, BAD_TABLE, BAD_TABLE_STRICT };
 
