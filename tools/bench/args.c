@@ -225,8 +225,8 @@ void bench_setenv(const struct vc_measure_opts *o)
         snprintf(name, sizeof name, "VCOLL_%.*s", (int)(eq - o->set[i]), o->set[i]);
         setenv(name, eq + 1, 1);
     }
-    /* Communicators are measured once they are set up. The default, if it is given, sets them up whatever that
-     * costs. */
+    /* Communicators are measured once they are set up. The default, if it is given, sets them up whatever
+     * that costs. */
     int n;
     const struct vc_param_def *defs = vc_param_defs(&n);
     for (int i = 0; i < n; i++)
