@@ -14,7 +14,7 @@ struct vc_verbs *vc_fabric;
 
 /* What a rank tells the others of its device. */
 struct introduction {
-    struct vc_verbs_card card;
+    struct vc_verbs_address address;
     int32_t err, asked;
     char why[376];
 };
@@ -37,27 +37,11 @@ static void fill_cfg(struct vc_verbs_cfg *cfg)
     int local = 0;
     while (local < vc_world.nkin && vc_world.kin[local].rank != vc_world.rank)
         local++;
-    *cfg = (struct vc_verbs_cfg){
-        .want = {.library = p->verbs_library,
-                 .device = p->verbs_device,
-                 .port = p->verbs_port,
-                 .gid_index = p->verbs_gid_index,
-                 .pkey = p->verbs_pkey},
-        .sl = p->verbs_sl,
-        .tc = p->verbs_tc,
-        .slot = p->verbs_slot,
-        .credits = p->verbs_credits,
-        .zcopy_min = p->verbs_zcopy_min,
-        .reg_cache = p->verbs_reg_cache,
-        .timeout_s = p->verbs_timeout,
-        .latency = {p->cq_moderation.latency.count, p->cq_moderation.latency.period},
-        .bulk = {p->cq_moderation.bulk.count, p->cq_moderation.bulk.period},
-        .moderate = p->cq_moderation.given,
-        .locking = thread == MPI_THREAD_MULTIPLE,
-        .peers = vc_world.size - (shm ? vc_world.nkin : 1),
-        .procs = vc_world.size,
-        .local = local,
-    };
+    vc_params_verbs_cfg(p, cfg);
+    cfg->locking = thread == MPI_THREAD_MULTIPLE;
+    cfg->peers = vc_world.size - (shm ? vc_world.nkin : 1);
+    cfg->procs = vc_world.size;
+    cfg->local = local;
 }
 
 /* Whether the user named a device. If not, a machine without one is no reason for a warning. */
@@ -113,17 +97,17 @@ static int connect_peers(struct vc_verbs *v, const struct introduction *all)
     int err = vc_private_comm(MPI_COMM_WORLD, &comm);
     if (err == VC_OK)
         err = vc_mpi_chan_create(comm, &boot);
-    struct vc_verbs_card *cards = malloc((size_t)vc_world.size * sizeof *cards);
-    if (err == VC_OK && !cards)
+    struct vc_verbs_address *addresses = malloc((size_t)vc_world.size * sizeof *addresses);
+    if (err == VC_OK && !addresses)
         err = vc_fail(VC_ERR_NOMEM, "out of memory for %d addresses", vc_world.size);
     if (err == VC_OK) {
         for (int r = 0; r < vc_world.size; r++)
-            cards[r] = all[r].card;
-        err = vc_verbs_peers(v, cards, vc_world.size, vc_world.rank, boot);
+            addresses[r] = all[r].address;
+        err = vc_verbs_peers(v, addresses, vc_world.size, vc_world.rank, boot);
     } else if (boot) {
         boot->ops->destroy(boot);
     }
-    free(cards);
+    free(addresses);
     return err;
 }
 
@@ -141,7 +125,7 @@ int vc_fabric_init(void)
     mine.asked = user_asked();
     mine.err = vc_verbs_create(&cfg, &v);
     if (mine.err == VC_OK)
-        vc_verbs_card(v, &mine.card);
+        vc_verbs_address(v, &mine.address);
     else
         snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
     bool usable = false;

@@ -105,7 +105,7 @@ static void agree_on_verdict(struct vc_learner *l, MPI_Comm comm)
     vc_online_verdict_took(l->state, l->step.slot, took);
 }
 
-const struct vc_alg_choice *vc_online_choose(struct vc_team *t, const struct vc_call *k, bool commutative)
+const struct vc_choice *vc_online_choose(struct vc_team *t, const struct vc_call *k, bool commutative)
 {
     if (!t->learner)
         begin_learning(t, k->comm);
@@ -117,11 +117,11 @@ const struct vc_alg_choice *vc_online_choose(struct vc_team *t, const struct vc_
     if (l->step.verdict)
         agree_on_verdict(l, k->comm);
     l->stepped = true;
-    return l->step.selected ? NULL : &l->step.pick;
+    return l->step.selected ? NULL : &l->step.choice;
 }
 
 /* Where the choice refuses the shape, or has no channel, something else runs. */
-static bool ran(const struct vc_call *k, const struct vc_alg_choice *choice)
+static bool ran(const struct vc_call *k, const struct vc_choice *choice)
 {
     return choice->alg->kind == VC_ALG_NATIVE ? k->alg == NULL : k->alg == choice->alg;
 }
@@ -132,7 +132,7 @@ void vc_online_done(struct vc_team *t, const struct vc_call *k, uint64_t ns)
     if (!l || !l->stepped)
         return;
     l->stepped = false;
-    if (l->step.other && !ran(k, &l->step.pick))
+    if (l->step.other && !ran(k, &l->step.choice))
         vc_online_refused(l->state, &l->step);
     else if (l->step.trial)
         vc_online_time(l->state, &l->step, (double)ns * 1e-9);

@@ -18,7 +18,7 @@ bool vc_online_wanted(void);
  * k->alg is set. Collective: may run native reductions on the communicator. Valid until
  * the communicator's next call.
  */
-const struct vc_alg_choice *vc_online_choose(struct vc_team *t, const struct vc_call *k, bool commutative);
+const struct vc_choice *vc_online_choose(struct vc_team *t, const struct vc_call *k, bool commutative);
 
 /** After each call on such a communicator, whether or not vc_online_choose() was asked: k says what ran, `ns`
  * how long it took. */

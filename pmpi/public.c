@@ -124,7 +124,7 @@ static int fail_with_text(char *why, unsigned long len)
 /* Changes nothing unless it is VC_OK. */
 static int force(struct vc_comm *c, const char *collective, const char *choice)
 {
-    struct vc_alg_choice want;
+    struct vc_choice want;
     if (!c || !vc_comm_active(c))
         return vc_fail(VC_ERR_INVAL, "the communicator is not set up%s%s", c && c->why_not[0] ? ": " : "",
                        c ? c->why_not : "");

@@ -28,7 +28,7 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err)
 }
 
 /* Fills *out from the choice; out->alg stays NULL, and k->why says why, where native runs. */
-static int use_choice(struct vc_comm *c, struct vc_call *k, const struct vc_alg_choice *choice, size_t esize,
+static int use_choice(struct vc_comm *c, struct vc_call *k, const struct vc_choice *choice, size_t esize,
                       bool commutative, struct vc_selected *out)
 {
     k->via = VC_VIA_SHM;
@@ -60,15 +60,15 @@ static int use_choice(struct vc_comm *c, struct vc_call *k, const struct vc_alg_
     return VC_OK;
 }
 
-static const struct vc_alg_choice *find_choice(struct vc_comm *c, struct vc_call *k, bool commutative)
+static const struct vc_choice *find_choice(struct vc_comm *c, struct vc_call *k, bool commutative)
 {
-    const struct vc_alg_choice *choice =
+    const struct vc_choice *choice =
         c->phase == VC_COMM_LEARNING ? vc_online_choose(c->team, k, commutative) : NULL;
     return choice ? choice : vc_select(&c->team->sel, k->coll, k->bytes, commutative);
 }
 
 /* Whether the channel of a plan is still to be made, collectively. */
-static bool chan_is_untried(const struct vc_team *t, const struct vc_alg_choice *choice)
+static bool chan_is_untried(const struct vc_team *t, const struct vc_choice *choice)
 {
     return choice->alg->kind == VC_ALG_PLAN && !t->chan_for[choice->channel]->tried;
 }
@@ -77,7 +77,7 @@ static bool chan_is_untried(const struct vc_team *t, const struct vc_alg_choice 
 static int use_spare(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative,
                      struct vc_selected *out)
 {
-    const struct vc_alg_choice *spare = &c->team->sel.spare[k->coll];
+    const struct vc_choice *spare = &c->team->sel.spare[k->coll];
     int err = VC_OK;
     if (spare->alg && chan_is_untried(c->team, spare))
         err = vc_channels_open(c->team, k->comm, spare->channel);
@@ -96,7 +96,7 @@ int vc_select_call_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool
         return c->team ? vc_fail(VC_ERR_UNSUPPORTED, "an earlier collective on this communicator failed")
                        : VC_ERR_MPI; /* the text is that of the set-up */
     struct vc_team *t = c->team;
-    const struct vc_alg_choice *choice = find_choice(c, k, commutative);
+    const struct vc_choice *choice = find_choice(c, k, commutative);
     int err = VC_OK;
     if (VC_UNLIKELY(chan_is_untried(t, choice))) {
         unsigned selections = t->selections;

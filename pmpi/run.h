@@ -13,7 +13,7 @@ struct vc_selected {
     const struct vc_alg *alg; /**< NULL: the underlying MPI */
     struct vc_exec *exec;     /**< of a plan */
     /** Where alg is not NULL: the choice it comes from. Valid while the call runs. */
-    const struct vc_alg_choice *choice;
+    const struct vc_choice *choice;
 };
 
 /** What it works on: packed buffers. */
@@ -63,7 +63,7 @@ static inline int vc_select_call(struct vc_comm *c, struct vc_call *k, size_t es
     out->alg = NULL;
     out->exec = NULL;
     if (VC_LIKELY(c->phase == VC_COMM_ACTIVE)) {
-        const struct vc_alg_choice *choice = vc_select(&c->team->sel, k->coll, k->bytes, commutative);
+        const struct vc_choice *choice = vc_select(&c->team->sel, k->coll, k->bytes, commutative);
         const struct vc_alg *alg = choice->alg;
         if (VC_LIKELY(alg->kind == VC_ALG_NODE)) {
             k->alg = out->alg = alg;

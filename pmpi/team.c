@@ -52,12 +52,12 @@ void vc_shm_release(struct vc_seg *seg)
 static void drop_policies(struct vc_team *t)
 {
     for (int i = 0; i < VC_COLL_ACCELERATED; i++) {
-        const struct vc_alg_choice *forced = &vc_params.alg[i];
-        for (struct vc_choice *c = t->sel.rule[i];; c++) {
-            if (!forced->alg || !vc_choice_same(&c->pick, forced))
-                c->pick.policy = 0;
-            if (!forced->alg || !vc_choice_same(&c->pick_noncomm, forced))
-                c->pick_noncomm.policy = 0;
+        const struct vc_choice *forced = &vc_params.alg[i];
+        for (struct vc_select_range *c = t->sel.rule[i];; c++) {
+            if (!forced->alg || !vc_choice_same(&c->choice, forced))
+                c->choice.policy = 0;
+            if (!forced->alg || !vc_choice_same(&c->noncomm, forced))
+                c->noncomm.policy = 0;
             if (c->max_bytes == SIZE_MAX)
                 break;
         }

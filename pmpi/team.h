@@ -69,8 +69,8 @@ struct vc_team {
     /* what calls run */
     struct vc_topo_key key;
     struct vc_selection sel;
-    unsigned selections;                             /**< how often it was made */
-    struct vc_alg_choice force[VC_COLL_ACCELERATED]; /**< vcoll_comm_force(); alg NULL: none */
+    unsigned selections;                         /**< how often it was made */
+    struct vc_choice force[VC_COLL_ACCELERATED]; /**< vcoll_comm_force(); alg NULL: none */
     struct vc_plans plans;
     struct vc_learner *learner; /**< online.h's */
     /* vote.h: this rank's numbers and the result. Once a vote was abandoned, the MPI may still write there.

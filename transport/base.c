@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static _Thread_local char error_text[512];
@@ -48,9 +49,18 @@ void vc_log(enum vc_log_level level, const char *fmt, ...)
         m = 0;
     size_t len = vc_min_size((size_t)n + (size_t)m, sizeof line - 2);
     line[len++] = '\n';
-    ssize_t put = write(STDERR_FILENO, line, len);
-    (void)put; /* nowhere left to complain */
+    ssize_t written = write(STDERR_FILENO, line, len);
+    (void)written; /* there is nowhere to report that */
     errno = saved;
+}
+
+void vc_append(char *buf, size_t len, const char *fmt, ...)
+{
+    size_t used = strlen(buf);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(buf + used, len - used, fmt, ap);
+    va_end(ap);
 }
 
 uint64_t vc_hash(uint64_t h, const void *bytes, size_t len)

@@ -13,8 +13,7 @@
 
 /** Unit of ownership in shared memory, in bytes. */
 #define VC_CACHELINE 64
-/** Distance, in bytes, that keeps two writers apart although Intel's spatial prefetcher fetches pairs of
- * lines. */
+/** Distance in bytes that keeps two writers apart: some processors fetch pairs of lines. */
 #define VC_LINE_PAIR 128
 
 /** Results of internal functions: 0 is success, errors are negative. */
@@ -30,9 +29,9 @@ enum vc_err {
 };
 
 /**
- * The one error path. Records a printf-style text that says what failed, why and what to do about it, and
- * returns `err`, so that callers write `return vc_fail(VC_ERR_SYS, "...")`. The text is thread-local, up to
- * 511 bytes, and stays until the next vc_fail() of the same thread. Preserves errno. Allocates nothing.
+ * The one error path. Records a printf-style text that says what failed, why and what to do about it. Returns
+ * `err`, so that callers write `return vc_fail(VC_ERR_SYS, "...")`. The text is thread-local, has up to 511
+ * bytes, and stays until the next vc_fail() of the same thread. Preserves errno. Allocates nothing.
  */
 int vc_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -69,6 +68,9 @@ static inline void vc_cpu_relax(void)
     __asm__ __volatile__("yield" ::: "memory");
 #endif
 }
+
+/** Appends printf-style to the string in `buf` of `len` bytes; what does not fit is cut off. */
+void vc_append(char *buf, size_t len, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /** FNV-1a (Fowler, Noll, Vo), 64 bits, of bytes behind those that gave h, which is VC_HASH_START at first. */
 #define VC_HASH_START 0xcbf29ce484222325u

@@ -3,7 +3,8 @@
  * A channel moves bytes between the ranks of one communicator. This is its contract; tests/unit/conformance
  * runs the same tests over every implementation. Messages between an ordered pair of ranks match in the order
  * in which they were posted on each side; lengths of matching messages are equal (the checker proves that of
- * every plan). Channels never allocate on the data path, except rings made when a pair first meets.
+ * every plan). On the data path channels allocate only what a pair needs at its first message, and room for
+ * messages that come before their receives.
  */
 #ifndef VC_TRANSPORT_CHANNEL_H
 #define VC_TRANSPORT_CHANNEL_H
@@ -17,8 +18,8 @@ struct vc_chan;
 /** One message in flight. Memory of the caller; must stay put until `done` (or until the channel is
  * destroyed). */
 struct vc_chan_req {
-    /** Set by the channel, in isend/irecv already when nothing had to be waited for. Another thread may do
-     * that, in a call of its own on another channel over the same device: read with vc_req_done() only. */
+    /** Set by the channel, maybe already in isend or irecv; read it with vc_req_done(). Another thread may
+     * set it, in a call on another channel over the same device. */
     _Atomic bool done;
     int err;                  /**< valid once done: VC_OK or what went wrong */
     struct vc_chan_req *next; /**< the channel's */
@@ -31,8 +32,8 @@ static inline bool vc_req_done(const struct vc_chan_req *r)
     return atomic_load_explicit(&r->done, memory_order_acquire);
 }
 
-/* For channels: before a request begins, and as the last access to it. Its owner may use the memory of the
- * request and of the message for something else at once. */
+/* For channels: vc_req_begin() before a request begins, vc_req_end() as the last access to it. Its owner may
+ * then reuse the memory of request and message at once. */
 static inline void vc_req_begin(struct vc_chan_req *r)
 {
     atomic_store_explicit(&r->done, false, memory_order_relaxed);
@@ -53,21 +54,20 @@ struct vc_chan_ops {
     /** Starts receiving exactly len bytes into buf, which belongs to the channel until done. Never blocks. */
     int (*irecv)(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_chan_req *req);
     /**
-     * Moves what can be moved and completes requests. Never blocks, never calls back. Returns how many
-     * requests it completed or bytes' worth of work it did (0: nothing happened, the caller may idle), or a
-     * negative error, after which the channel is unusable.
+     * Moves what can be moved and completes requests. Never blocks, never calls back. Returns a positive
+     * number when something happened, 0 when nothing did and the caller may idle, or a negative error, after
+     * which the channel is unusable.
      */
     int (*progress)(struct vc_chan *ch);
     /** Releases everything; unfinished requests are forgotten, their buffers no longer touched. Not
      * collective. */
     void (*destroy)(struct vc_chan *ch);
-    /** Whether a sleeping rank is woken through its park word by this channel's peers. Otherwise sleeps are
-     * timed. */
+    /** Whether peers wake a sleeping rank through its park word. Otherwise its sleeps are timed. */
     bool wakes;
     /**
-     * This rank has met an error elsewhere and takes no further part: peers that wait for it, now or later,
-     * get VC_ERR_PEER with this text within about a second, as far as the channel reaches them. The channel
-     * is unusable afterwards. Takes a tenth of a second at most. NULL: the channel cannot tell anybody.
+     * This rank has met an error elsewhere and takes no further part. Peers that wait for it, now or later,
+     * get VC_ERR_PEER with this text within about a second, if the channel still reaches them. The channel is
+     * unusable afterwards. Takes a tenth of a second at most.
      */
     void (*give_up)(struct vc_chan *ch, const char *text);
 };
@@ -75,7 +75,7 @@ struct vc_chan_ops {
 struct vc_chan {
     const struct vc_chan_ops *ops;
     int rank, size; /**< of the communicator */
-    /** NULL, or what wakes a sleeper besides its park word: messages that come over a device. */
+    /** NULL, or what wakes a sleeper besides its park word: events of a device. */
     struct vc_wake_src *src;
 };
 

@@ -16,7 +16,7 @@ struct mux {
 /** What the mux keeps in vc_chan_req.priv for messages to oneself. */
 enum { P_BUF, P_LEN };
 
-static struct mux *self(struct vc_chan *ch)
+static struct mux *mux_of(struct vc_chan *ch)
 {
     return (struct mux *)(void *)ch;
 }
@@ -42,8 +42,8 @@ static int match_self(struct mux *m)
     return VC_OK;
 }
 
-static int to_self(struct mux *m, const void *buf, size_t len, struct vc_chan_req *r,
-                   struct vc_chan_req ***tail)
+static int queue_to_self(struct mux *m, const void *buf, size_t len, struct vc_chan_req *r,
+                         struct vc_chan_req ***tail)
 {
     vc_req_begin(r);
     r->err = VC_OK;
@@ -55,32 +55,32 @@ static int to_self(struct mux *m, const void *buf, size_t len, struct vc_chan_re
     return match_self(m);
 }
 
-static int no_way(int peer)
+static int no_channel(int peer)
 {
     return vc_fail(VC_ERR_INVAL, "no channel leads to rank %d", peer);
 }
 
 static int mux_isend(struct vc_chan *ch, int peer, const void *buf, size_t len, struct vc_chan_req *r)
 {
-    struct mux *m = self(ch);
+    struct mux *m = mux_of(ch);
     struct vc_chan *via = peer >= 0 && peer < ch->size ? m->via[peer] : NULL;
     if (via)
         return via->ops->isend(via, peer, buf, len, r);
-    return peer == ch->rank ? to_self(m, buf, len, r, &m->sends_tail) : no_way(peer);
+    return peer == ch->rank ? queue_to_self(m, buf, len, r, &m->sends_tail) : no_channel(peer);
 }
 
 static int mux_irecv(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_chan_req *r)
 {
-    struct mux *m = self(ch);
+    struct mux *m = mux_of(ch);
     struct vc_chan *via = peer >= 0 && peer < ch->size ? m->via[peer] : NULL;
     if (via)
         return via->ops->irecv(via, peer, buf, len, r);
-    return peer == ch->rank ? to_self(m, buf, len, r, &m->recvs_tail) : no_way(peer);
+    return peer == ch->rank ? queue_to_self(m, buf, len, r, &m->recvs_tail) : no_channel(peer);
 }
 
 static int mux_progress(struct vc_chan *ch)
 {
-    struct mux *m = self(ch);
+    struct mux *m = mux_of(ch);
     int work = 0;
     for (int i = 0; i < m->nchans; i++) {
         int rc = m->chans[i]->ops->progress(m->chans[i]);
@@ -93,7 +93,7 @@ static int mux_progress(struct vc_chan *ch)
 
 static void mux_destroy(struct vc_chan *ch)
 {
-    struct mux *m = self(ch);
+    struct mux *m = mux_of(ch);
     for (int i = 0; i < m->nchans; i++)
         m->chans[i]->ops->destroy(m->chans[i]);
     free(m->chans);
@@ -103,13 +103,12 @@ static void mux_destroy(struct vc_chan *ch)
 
 static void mux_give_up(struct vc_chan *ch, const char *text)
 {
-    struct mux *m = self(ch);
+    struct mux *m = mux_of(ch);
     for (int i = 0; i < m->nchans; i++)
-        if (m->chans[i]->ops->give_up)
-            m->chans[i]->ops->give_up(m->chans[i], text);
+        m->chans[i]->ops->give_up(m->chans[i], text);
 }
 
-/** Two tables, because waiters look at `wakes`: one channel that does not wake makes all sleeps timed. */
+/** Two tables, because `wakes` is false as soon as one of the channels does not wake sleepers. */
 #define MUX_OPS(wakes)                                                                                       \
     {                                                                                                        \
         "mux", mux_isend, mux_irecv, mux_progress, mux_destroy, wakes, mux_give_up                           \
@@ -132,13 +131,13 @@ int vc_mux_create(int size, int rank, struct vc_chan *const *via, struct vc_chan
             free(m->chans);
         }
         free(m);
-        return vc_fail(VC_ERR_NOMEM, "no memory for the channels of %d ranks", size);
+        return vc_fail(VC_ERR_NOMEM, "out of memory for the channels of %d ranks", size);
     }
     bool wakes = true;
     for (int r = 0; r < size; r++) {
         m->via[r] = via[r];
         int known = via[r] ? 0 : m->nchans;
-        /* Few distinct channels, many ranks: a linear search of the few. */
+        /* There are few distinct channels, so a linear search does. */
         while (known < m->nchans && m->chans[known] != via[r])
             known++;
         if (via[r] && known == m->nchans) {

@@ -6,8 +6,8 @@
 #include "transport/channel.h"
 
 /**
- * via[r] is the channel for rank r: NULL where there is none, then messages to r are refused, except those to
- * oneself, which the mux carries. Copies via. Takes ownership of the distinct channels, unless it fails.
+ * via[r] is the channel for rank r, or NULL: then messages to r are an error, except those to oneself, which
+ * the mux delivers itself. Copies via. Owns the distinct channels from now on, unless it fails.
  */
 int vc_mux_create(int size, int rank, struct vc_chan *const *via, struct vc_chan **out);
 

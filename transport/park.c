@@ -16,7 +16,7 @@
 
 /* ---- shared layout ---- */
 
-/* What a participant has behind the words, so that wakers do not disturb readers of nparked. */
+/* What a participant has behind the words: apart from them, because readers poll their cache line. */
 struct stamp {
     _Atomic uint64_t woken;              /* when it was woken last */
     _Atomic uint64_t pipe_dev, pipe_ino; /* which file that is; the program may have put another there */
@@ -55,7 +55,7 @@ static char *why_text(const struct vc_parking *p)
 
 /* Reads state and start time of a process's first thread, which are the process's; false when there is no
  * such process. Not /proc/<pid>/stat, which an emulator (qemu-user) makes up for the process that asks. */
-static bool read_stat(long pid, char *state, uint64_t *start)
+static bool read_process_state(long pid, char *state, uint64_t *start)
 {
     char buf[1024], path[64];
     snprintf(path, sizeof path, "/proc/%ld/task/%ld/stat", pid, pid);
@@ -86,7 +86,7 @@ struct vc_peer_id vc_peer_self(void)
 {
     struct vc_peer_id id = {getpid(), 0};
     char state;
-    if (!read_stat((long)id.pid, &state, &id.start_time))
+    if (!read_process_state((long)id.pid, &state, &id.start_time))
         id.pid = 0;
     return id;
 }
@@ -97,8 +97,8 @@ bool vc_peer_alive(const struct vc_peer_id *id)
         return true;
     char state;
     uint64_t start;
-    if (!read_stat((long)id->pid, &state, &start))
-        return access("/proc/self/stat", R_OK) != 0; /* without /proc nothing is certain */
+    if (!read_process_state((long)id->pid, &state, &start))
+        return access("/proc/self/stat", R_OK) != 0; /* without /proc it may be alive */
     if (state == '?')
         return true;
     return state != 'Z' && state != 'X' && start == id->start_time;
@@ -118,7 +118,7 @@ static int check_gave_up(const struct vc_parking *p)
     uint32_t who = atomic_load_explicit(&p->shared->gave_up, memory_order_acquire);
     if (who == 0 || who > (uint32_t)p->n || who == 1u + (uint32_t)p->me)
         return VC_OK;
-    /* Who was told of it by others passes on the first one's words. */
+    /* A rank that was itself told of the failure passes the text on as it is: it names the first rank. */
     if (strstr(why_text(p), " gave up: "))
         return vc_fail(VC_ERR_PEER, "%.*s", WHY_BYTES - 1, why_text(p));
     return vc_fail(VC_ERR_PEER, "rank %d gave up: %.*s", p->ranks ? p->ranks[who - 1] : (int)who - 1,
@@ -158,7 +158,7 @@ bool vc_wait_prepare(void)
 
 void vc_park_fence(void)
 {
-    /* The sleeper's own half, also where the kernel does not help. */
+    /* For this CPU; the call below is for the wakers'. */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&have_membarrier, memory_order_relaxed))
         membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
@@ -166,9 +166,8 @@ void vc_park_fence(void)
 
 /* ---- pipes: waking a sleeper that sleeps on descriptors ---- */
 
-/* Which file a descriptor is, so that nothing is written to or read from what the program has put in its
- * place.
- */
+/* Which file a descriptor is. A program may close any descriptor and open another file under its number, so
+ * this is compared before each use. */
 struct file_id {
     uint64_t dev, ino;
 };
@@ -196,8 +195,7 @@ static void make_pipe(void)
         wake_pipe_id = (struct file_id){st.st_dev, st.st_ino};
 }
 
-/* The pipe's reading (0) or writing end (1), -1: there were no descriptors left, or the program has closed
- * it. */
+/* The pipe's reading (0) or writing end (1). -1: no descriptors were left, or the program has closed it. */
 static int own_end(int which)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -210,12 +208,12 @@ static void publish_pipe(struct stamp *s)
     int fd = own_end(1);
     atomic_store_explicit(&s->pipe_dev, wake_pipe_id.dev, memory_order_relaxed);
     atomic_store_explicit(&s->pipe_ino, wake_pipe_id.ino, memory_order_relaxed);
-    /* Release: pairs with the acquire in poke(), which then knows the file as well. */
+    /* Release: pairs with the acquire in write_wake_pipe(), which then reads the file's id. */
     atomic_store_explicit(&s->pipe, 1u + (uint32_t)fd, memory_order_release);
 }
 
-/* Opens the pipe of another process by its magic link in /proc. -1: the process or the descriptor is gone, or
- * the descriptor is something else: that is not even opened. */
+/* Opens the pipe of another process by its link in /proc. -1: the process is gone, or the descriptor is no
+ * longer that pipe; another file is not even opened. */
 static int open_pipe_of(const struct vc_peer_id *peer, uint32_t number, const struct file_id *id)
 {
     char path[64];
@@ -223,7 +221,7 @@ static int open_pipe_of(const struct vc_peer_id *peer, uint32_t number, const st
     snprintf(path, sizeof path, "/proc/%ld/fd/%u", (long)peer->pid, number);
     if (!vc_peer_alive(peer) || stat(path, &st) != 0 || !same_file(&st, id))
         return -1;
-    /* For reading too: then no write ever meets a pipe without readers, which would be a SIGPIPE. */
+    /* For reading, too: this process is then itself a reader, and a write never raises SIGPIPE. */
     int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd >= 0 && !fd_is(fd, id)) {
         close(fd);
@@ -233,11 +231,10 @@ static int open_pipe_of(const struct vc_peer_id *peer, uint32_t number, const st
 }
 
 /*
- * Writes into the pipe of another process. The few that this process wakes stay open. Whatever is written to
- * was looked at just before: the other process may have put a file of its own where its pipe was, and this
- * one where the descriptor kept here was.
+ * Writes into the pipe of another process. The pipes of the few processes that this one wakes stay open. Each
+ * is checked before each write, because both programs may have reused the descriptor for a file of theirs.
  */
-static void poke(const struct vc_parking *p, int i)
+static void write_wake_pipe(const struct vc_parking *p, int i)
 {
     enum { KEPT = 32 };
     static struct {
@@ -263,7 +260,7 @@ static void poke(const struct vc_parking *p, int i)
     }
     if (kept[k].id.ino != 0) {
         ssize_t n = write(kept[k].fd, "", 1);
-        (void)n; /* full: it will wake */
+        (void)n; /* a full pipe wakes it, too */
     }
     pthread_mutex_unlock(&lock);
 }
@@ -277,14 +274,14 @@ void vc_wake_slow(struct vc_parking *p, int target)
         uint32_t whom = v & ~VC_PARK_PIPE, flag = v & VC_PARK_PIPE;
         if (v == 0 || i == p->me || (whom != VC_PARK_ANY && whom != 1u + (uint32_t)p->me))
             continue;
-        /* Whoever turns the word to 0, waker or sleeper, takes it off the count: exactly one of them does. */
+        /* Exactly one of wakers and sleeper turns the word to 0, and that one decrements the count. */
         if (!atomic_compare_exchange_strong_explicit(&a->word[i], &v, 0, memory_order_acq_rel,
                                                      memory_order_relaxed))
             continue;
         atomic_fetch_sub_explicit(&a->nparked, 1, memory_order_relaxed);
         atomic_store_explicit(&stamp_of(p, i)->woken, vc_now_ns(), memory_order_relaxed);
         if (flag)
-            poke(p, i);
+            write_wake_pipe(p, i);
         else
             futex(&a->word[i], FUTEX_WAKE, 1, NULL);
         atomic_fetch_add_explicit(&vc_wait_stats.wakes, 1, memory_order_relaxed);
@@ -307,8 +304,8 @@ void vc_park_announce(struct vc_parking *p, uint32_t value, bool on_pipe)
     struct vc_park_area *a = p->shared;
     if (on_pipe)
         publish_pipe(stamp_of(p, p->me));
-    /* Counted before the word says so: a waker that finds the word takes it off the count, which must not
-     * miss another sleeper meanwhile. */
+    /* Incremented before the word is set: a waker that sees the word decrements the count, which must not
+     * reach 0 while another one sleeps. */
     atomic_fetch_add_explicit(&a->nparked, 1, memory_order_relaxed);
     if (atomic_exchange_explicit(&a->word[p->me], value, memory_order_acq_rel) != 0)
         atomic_fetch_sub_explicit(&a->nparked, 1, memory_order_relaxed);
@@ -350,7 +347,7 @@ int vc_park_check(const struct vc_parking *p, int whom)
     int err = check_gave_up(p);
     if (err != VC_OK || !p->ids)
         return err;
-    /* The one waited for may itself wait for a dead one, and so never come. */
+    /* The participant waited for may itself wait for one that is dead. */
     err = whom >= 0 ? check_peer(p, whom) : VC_OK;
     for (int i = 0; i < p->n && err == VC_OK; i++)
         err = check_peer(p, i);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Park words: who sleeps, who wakes whom and how, and who is alive. For wait.c alone. */
+/* Park words: announcing a sleep, sleeping, waking, and which participants are alive. For wait.c alone. */
 #ifndef VC_TRANSPORT_PARK_H
 #define VC_TRANSPORT_PARK_H
 
@@ -8,13 +8,13 @@
 /** Announces this participant as asleep from now on; value: see struct vc_park_area. With `on_pipe` wakers
  * write into this process's pipe. */
 void vc_park_announce(struct vc_parking *p, uint32_t value, bool on_pipe);
-/** Between the announcement and the last poll: both sides' half of Dekker (see wait.h). */
+/** Between the announcement and the last poll: the fence for sleeper and wakers (see wait.h). */
 void vc_park_fence(void);
-/** vc_wait_prepare(), or for tests without the kernel's help. */
+/** vc_wait_prepare(); tests can do without membarrier. */
 bool vc_park_prepare_with(bool membarrier);
-/** Takes it back. */
+/** Takes the announcement back. */
 void vc_park_clear(struct vc_parking *p);
-/** Sleeps on the own word while it has this value. True: somebody woke us. */
+/** Sleeps on the own word while it has this value, for ns at most. True: a waker ended it. */
 bool vc_park_sleep(struct vc_parking *p, uint32_t value, uint64_t ns);
 /** The reading end of this process's pipe, -1 when there is none, or the program has closed it. */
 int vc_park_pipe(void);

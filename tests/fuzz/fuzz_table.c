@@ -68,7 +68,7 @@ static void ask(const struct vc_topo_key *key, const struct vc_table *t, const s
         struct told told = {NULL};
         struct vc_select_call call = {
             .coll = (enum vc_coll)(i / 2), .bytes = bytes, .esize = 1, .commutative = i % 2};
-        const struct vc_alg_choice *c = vc_select(sel, call.coll, bytes, call.commutative);
+        const struct vc_choice *c = vc_select(sel, call.coll, bytes, call.commutative);
         MUST(c->alg && c->alg->coll == call.coll);
         vc_select_explain(key, params, t, &call, tell, &told);
         MUST(told.taken && vc_choice_same(&told.taken->choice, c));

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What comes from other processes to the verbs channel: their cards in the table, their cards and notes on
- * the boot channel, headers and payloads of messages, immediate data. The input is a list of steps; a bad
- * peer may spoil messages and fail channels, but nothing outside the buffers is read or written, no buffer
- * gets lost, and everything can be taken down.
+ * What comes from other processes to the verbs channel: their addresses in the table, their hellos and
+ * notes on the boot channel, headers and payloads of messages, immediate data. The input is a list of steps;
+ * a bad peer may spoil messages and fail channels, but nothing outside the buffers is read or written, no
+ * buffer gets lost, and everything can be taken down.
  */
 #include "tests/fuzz/fuzz_verbs.h"
 
-#include "transport/verbs/impl.h"
+#include "transport/verbs/state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,12 +104,12 @@ static void boot_answer(int peer, bool good)
     for (int i = 0; i < boot.n; i++) {
         if (boot.recv[i].peer != peer)
             continue;
-        struct conn_card card = {
-            .qpn = 1, .psn = 2, .rkey = 3, .ok = 1, .port = {.mtu = IBV_MTU_1024, .roce = 1}};
+        struct conn_hello hello = {
+            .addr = {.port = {.mtu = IBV_MTU_1024, .roce = 1}, .qpn = 1, .psn = 2}, .rkey = 3, .ok = 1};
         struct conn_note note = {.ok = 1};
         if (good) {
-            bool is_card = boot.recv[i].len == sizeof card;
-            memcpy(boot.recv[i].buf, is_card ? (void *)&card : (void *)&note, boot.recv[i].len);
+            bool is_hello = boot.recv[i].len == sizeof hello;
+            memcpy(boot.recv[i].buf, is_hello ? (void *)&hello : (void *)&note, boot.recv[i].len);
             size_t where = number();
             if (where < boot.recv[i].len)
                 ((uint8_t *)boot.recv[i].buf)[where] = byte();
@@ -179,13 +179,13 @@ static void message(bool raw)
 
 static void invariants(void)
 {
-    MUST(v->nfree_send >= 0 && v->nfree_send <= v->nsend);
-    MUST(v->nfree_recv >= 0 && v->nfree_recv <= v->nrecv);
+    MUST(v->nfree_send >= 0 && v->nfree_send <= v->size.nsend);
+    MUST(v->nfree_recv >= 0 && v->nfree_recv <= v->size.nrecv);
     MUST(v->bulk_waiters >= 0 && v->signaled >= 0);
     for (int i = 0; i < v->nfree_send; i++)
-        MUST(v->free_send[i] >= v->nrecv && v->free_send[i] < v->nrecv + v->nsend);
+        MUST(v->free_send[i] >= v->size.nrecv && v->free_send[i] < v->size.nrecv + v->size.nsend);
     for (int i = 0; i < v->nfree_recv; i++)
-        MUST(v->free_recv[i] >= 0 && v->free_recv[i] < v->nrecv);
+        MUST(v->free_recv[i] >= 0 && v->free_recv[i] < v->size.nrecv);
     for (int i = 0; i < PROCS; i++)
         MUST(!v->ep[i] || v->ep[i]->head - v->ep[i]->tail <= v->ep[i]->depth);
 }
@@ -228,22 +228,22 @@ static void step(void)
     invariants();
 }
 
-/* The table of cards: what a sane process says, with some bytes changed. */
+/* The table of addresses: what a sane process says, with some bytes changed. */
 static bool open_channels(const struct vc_verbs *own)
 {
-    struct vc_verbs_card cards[PROCS];
+    struct vc_verbs_address all[PROCS];
     static const int procs[PROCS] = {0, 2, 1, 3};
     for (int i = 0; i < PROCS; i++)
-        vc_verbs_card(own, &cards[i]);
+        vc_verbs_address(own, &all[i]);
     for (int n = byte() % 4; n > 0; n--) {
         size_t where = byte();
-        cards[1].zcopy = 1;
-        if (where < sizeof cards[2])
-            ((uint8_t *)&cards[2])[where] = byte();
+        all[1].zcopy = 1;
+        if (where < sizeof all[2])
+            ((uint8_t *)&all[2])[where] = byte();
     }
     boot.chan = (struct vc_chan){.ops = &boot_ops, .size = PROCS};
     boot.n = 0;
-    if (vc_verbs_peers(v, cards, PROCS, 0, &boot.chan) != VC_OK)
+    if (vc_verbs_peers(v, all, PROCS, 0, &boot.chan) != VC_OK)
         return false;
     for (int i = 0; i < CHANS; i++) {
         struct vc_verbs_chan_cfg cfg = {.verbs = v, .id = (uint64_t)i + 1, .size = PROCS, .procs = procs};

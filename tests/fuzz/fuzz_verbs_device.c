@@ -126,7 +126,7 @@ static int post_send(struct ibv_qp *ib, struct ibv_send_wr *wr, struct ibv_send_
     return 0;
 }
 
-static int put(struct recvs *r, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad)
+static int post_recvs(struct recvs *r, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad)
 {
     for (; wr; wr = wr->next) {
         *bad = wr;
@@ -140,13 +140,13 @@ static int put(struct recvs *r, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad
 
 static int post_recv(struct ibv_qp *ib, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad)
 {
-    return put(&((struct qp *)(void *)ib)->recvs, wr, bad);
+    return post_recvs(&((struct qp *)(void *)ib)->recvs, wr, bad);
 }
 
 static int post_srq_recv(struct ibv_srq *srq, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad)
 {
     (void)srq;
-    return put(&d.shared, wr, bad);
+    return post_recvs(&d.shared, wr, bad);
 }
 
 static int query_port(struct ibv_context *ctx, uint8_t port, struct ibv_port_attr *a, size_t len)
@@ -318,7 +318,7 @@ static struct ibv_qp *create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr *attr
     return &q->ib;
 }
 
-/* As the kernel checks what comes of a peer's card. */
+/* Checks what comes from a peer's hello, as the kernel does. */
 static int modify_qp(struct ibv_qp *qp, struct ibv_qp_attr *a, int mask)
 {
     (void)qp;
@@ -415,7 +415,7 @@ void fuzz_device_reset(bool srq, uint32_t inlined)
     };
 }
 
-static bool take(uint32_t qpn, struct ibv_wc *wc, struct ibv_sge *into)
+static bool next_recv(uint32_t qpn, struct ibv_wc *wc, struct ibv_sge *into)
 {
     struct qp *q = qp_of(qpn);
     struct recvs *r = d.srq ? &d.shared : q ? &q->recvs : NULL;
@@ -430,11 +430,11 @@ bool fuzz_device_message(uint32_t qpn, const void *data, size_t len)
 {
     struct ibv_wc wc;
     struct ibv_sge into;
-    if (!take(qpn, &wc, &into))
+    if (!next_recv(qpn, &wc, &into))
         return false;
     wc.opcode = IBV_WC_RECV;
     wc.byte_len = (uint32_t)(len < into.length ? len : into.length);
-    /* What is left there of an earlier message is no part of this one. */
+    /* So that bytes of an earlier message are not taken for bytes of this one. */
     memset((void *)(uintptr_t)into.addr, 0xa5, into.length);
     memcpy((void *)(uintptr_t)into.addr, data, wc.byte_len);
     complete(0, &wc);
@@ -445,7 +445,7 @@ bool fuzz_device_write(uint32_t qpn, uint32_t imm)
 {
     struct ibv_wc wc;
     struct ibv_sge into;
-    if (!take(qpn, &wc, &into))
+    if (!next_recv(qpn, &wc, &into))
         return false;
     wc.opcode = IBV_WC_RECV_RDMA_WITH_IMM;
     wc.imm_data = htobe32(imm);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Moving bytes: within this process by memcpy, to and from another by the kernel, without its help. */
+/* Moving bytes: within this process by memcpy; to and from another process by the kernel, without its help.
+ */
 #include "tests/loopback/internal.h"
 
 #include <stdio.h>
@@ -50,7 +51,7 @@ int lb_copy(int pid, const struct iovec *local, int n_local, const struct iovec 
                   : process_vm_readv(pid, local, (unsigned long)n_local, remote, (unsigned long)n_remote, 0);
     if (n == (ssize_t)bytes)
         return 0;
-    /* The kernel moves at most 2 GiB at once, and stops at the first page that is not there. */
+    /* The kernel moves at most 2 GiB at once, and stops at the first page that is not mapped. */
     struct iovec l[LB_SGES], r[LB_SGES];
     memcpy(l, local, (size_t)n_local * sizeof(*l));
     memcpy(r, remote, (size_t)n_remote * sizeof(*r));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Completion queues: filled by whoever completes something, in any process; polled by their owner. */
+/* Completion queues: any process adds completions, the owner polls them. */
 #include "tests/loopback/internal.h"
 
 #include <stdlib.h>
@@ -63,7 +63,7 @@ struct ibv_cq *ibv_create_cq(struct ibv_context *context, int cqe, void *cq_cont
     return &cq->ib;
 }
 
-/* Takes the queue's own tokens out of its channel; those of others stay. */
+/* Removes the queue's own tokens from its channel; those of other queues stay. */
 static void drop_tokens(struct lb_cq *cq)
 {
     struct token t[64];
@@ -100,7 +100,7 @@ int ibv_destroy_cq(struct ibv_cq *ibcq)
     cq->s->chan_fd = -1;
     lb->cq[cq->idx] = NULL;
     pthread_mutex_unlock(&lb->lock);
-    /* Events that somebody got have to be acknowledged before the memory may go. */
+    /* Events that were read must be acknowledged before the memory is freed. */
     pthread_mutex_lock(&ibcq->mutex);
     while (ibcq->comp_events_completed != cq->events_got || ibcq->async_events_completed != cq->async_got)
         pthread_cond_wait(&ibcq->cond, &ibcq->mutex);
@@ -118,7 +118,7 @@ static void fire(struct lb_seg *seg, uint32_t idx, struct lb_shm_cq *s)
     lb_fd_write(seg, s->chan_fd, s->chan_gen, &t, sizeof(t));
 }
 
-/* A completion has come: event now, event later or none. The queue's lock is held. */
+/* A completion has come: raises an event now, later, or none. The queue's lock is held. */
 static void notify(struct lb_seg *seg, uint32_t idx, struct lb_shm_cq *s, bool solicited)
 {
     bool wanted = s->armed == 2 || (s->armed == 1 && solicited);
@@ -169,7 +169,7 @@ bool lb_cq_push(struct lb_seg *seg, uint32_t idx, const struct lb_shm_cqe *e, bo
     return ok;
 }
 
-/* Engine: fires the event that moderation holds back when its time has come; returns when that will be. */
+/* Engine: raises the event that moderation holds back once its time has come. Returns when that will be. */
 uint64_t lb_cq_timer(struct lb_cq *cq, uint64_t now)
 {
     struct lb_shm_cq *s = cq->s;
@@ -196,7 +196,7 @@ static void to_wc(const struct lb_shm_cqe *e, struct ibv_wc *wc)
     wc->status = (enum ibv_wc_status)e->status;
     wc->qp_num = e->qpn;
     wc->vendor_err = ok ? 0 : 0x80 + e->status;
-    /* The rest is undefined after an error; who reads it nevertheless shall notice. */
+    /* The rest is undefined after an error. Garbage, so that code that reads it fails. */
     wc->opcode = ok ? (enum ibv_wc_opcode)e->opcode : (enum ibv_wc_opcode)0x7a;
     wc->byte_len = ok ? e->byte_len : 0x5a5a5a5a;
     wc->imm_data = ok ? e->imm : 0x5a5a5a5a;

@@ -3,7 +3,7 @@
  */
 #include "tests/loopback/internal.h"
 
-/* What is known of a transfer while it is under way. */
+/* A transfer under way. */
 struct transfer {
     struct lb_qp *qp;
     const struct lb_send *op;
@@ -41,7 +41,7 @@ static bool is_lost(const struct lb_seg *seg)
     return false;
 }
 
-/* Whether what this queue pair sends gets to the device of that one, and is taken there. */
+/* Whether packets of this queue pair reach the device of the other one and are accepted there. */
 static bool path_ok(const struct lb_qp *qp, const struct lb_seg *seg, const struct lb_shm_qp *to)
 {
     const struct lb_shm_dev *from = &lb->seg->dev[qp->s->dev], *d = &seg->dev[to->dev];
@@ -158,8 +158,8 @@ static enum lb_outcome rdma(struct transfer *t, bool locked)
     return out;
 }
 
-/* A receive, copied out of its queue: with a shared queue its place there may be used again, by receives that
- * are completed and posted anew, before this transfer is through. */
+/* A receive, copied from its queue: the place in a shared queue may be used again before this transfer ends,
+ * when other receives complete and are posted. */
 struct recv_op {
     uint64_t wr_id;
     uint32_t n_sge;
@@ -178,7 +178,8 @@ static bool pop_recv(struct transfer *t, struct lb_shm_rq *rq, struct recv_op *o
     return true;
 }
 
-/* Takes the next receive: out of the queue at once, so that none other gets it; false: there is none. */
+/* Removes the next receive from its queue at once, so that no other transfer gets it. False: there is none.
+ */
 static bool take_recv(struct transfer *t, struct recv_op *w)
 {
     if (t->to->srq < 0)
@@ -222,7 +223,7 @@ static bool push_recv(struct transfer *t, const struct recv_op *w, enum ibv_wc_s
     return lb_cq_push(t->seg, t->to->recv_cq, &e, op->flags & IBV_SEND_SOLICITED);
 }
 
-/* Puts the payload of a send into the buffers of the receive `w`. */
+/* Copies the payload of a send into the buffers of the receive `w`. */
 static enum lb_outcome scatter(struct transfer *t, const struct recv_op *w)
 {
     struct iovec iov[LB_SGES];
@@ -251,7 +252,7 @@ static enum lb_outcome scatter(struct transfer *t, const struct recv_op *w)
     return copied(t, lb_copy(t->seg->pid, t->iov, t->n_iov, iov, n, t->bytes, true));
 }
 
-/* A transfer that takes a receive, with the target's lock held. */
+/* A transfer that consumes a receive, with the target's lock held. */
 static enum lb_outcome two_sided(struct transfer *t, uint64_t *wait_ns)
 {
     uint32_t state = lb_state(t->to);

@@ -18,7 +18,7 @@ static uint64_t dev_guid(int d)
     return htobe64(0x0200ac00fe000000ull + (uint64_t)d + 1);
 }
 
-/* Nothing is written twice: who has a list already reads its devices without a lock. */
+/* Writes each field once only, because users of an earlier list read the devices without a lock. */
 static void name_device(int d)
 {
     struct ibv_device *dev = &devices[d];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The engine: one thread of a process that has work left for later: sends that met no receive or no peer,
- * delays, events held back by moderation, faults at a set time. It is started with the first such work.
+ * The engine: a thread for work that cannot be done at once: sends that found no receive or no peer, delays,
+ * events held back by moderation, faults at a set time. It is started with the first such work.
  */
 #include "tests/loopback/internal.h"
 
@@ -14,7 +14,8 @@
 void lb_kick(struct lb_seg *seg)
 {
     __atomic_fetch_add(&seg->kick, 1, __ATOMIC_SEQ_CST);
-    /* The engine announces its sleep before FUTEX_WAIT compares `kick`, so one of both sees the other. */
+    /* The engine announces its sleep before FUTEX_WAIT compares `kick`, so either the engine sees the kick or
+     * the waker sees the sleeper. */
     if (__atomic_load_n(&seg->sleeping, __ATOMIC_SEQ_CST))
         syscall(SYS_futex, &seg->kick, FUTEX_WAKE, 1, NULL, NULL, 0);
 }

@@ -13,7 +13,7 @@ struct async_token {
     uint32_t type, idx;
 };
 
-/* Of a removed device: nobody takes it out, so the channel stays readable. */
+/* Of a removed device. It stays in the pipe, so the channel stays readable. */
 static const struct token closed = {UINT32_MAX, 0};
 
 struct ibv_comp_channel *ibv_create_comp_channel(struct ibv_context *context)
@@ -131,7 +131,7 @@ void lb_async_raise(struct lb_seg *seg, uint32_t ctx, enum ibv_event_type type, 
                 sizeof(t));
 }
 
-/* Fills *ev and counts it as taken; false when the object is gone. lb->lock is held. */
+/* Fills *ev and counts it as read; false when the object was destroyed. lb->lock is held. */
 static bool to_event(const struct async_token *t, struct ibv_async_event *ev)
 {
     ev->event_type = (enum ibv_event_type)t->type;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The fabric: a directory with a table of processes and one segment file for each of them. Who lives is told
- * by record locks on the table, because the kernel drops those when a process ends in whatever way.
+ * The fabric: a directory with a table of processes and one segment file for each of them. Each process holds
+ * a record lock on the table, which the kernel drops when the process ends: that tells which ones are alive.
  */
 #include "tests/loopback/internal.h"
 
@@ -80,7 +80,7 @@ static void remove_dir(const char *path)
     rmdir(path);
 }
 
-/* Removes what killed jobs of this user left in /dev/shm. */
+/* Removes directories that killed jobs of this user have left in /dev/shm. */
 static void sweep(void)
 {
     char prefix[64], path[400], file[440];
@@ -99,7 +99,7 @@ static void sweep(void)
         int fd = open(file, O_RDWR | O_CLOEXEC);
         if (fd < 0)
             continue;
-        /* Those who join hold the flock until they hold a record lock. */
+        /* Processes that join hold the flock until they hold a record lock. */
         if (flock(fd, LOCK_EX | LOCK_NB) == 0 && !held(fd, 0, 0))
             remove_dir(path);
         close(fd);
@@ -170,7 +170,7 @@ static int take_slot(void)
         seg->rank = lb_rank();
         lb->seg = lb->peer[i] = seg;
         s->seq = seq;
-        /* Pairs with the acquire in lb_peer_seg: who sees the pid sees the segment's file. */
+        /* Pairs with the acquire in lb_peer_seg: after the pid, the segment's file is there. */
         __atomic_store_n(&s->pid, getpid(), __ATOMIC_RELEASE);
         return 0;
     }
@@ -343,8 +343,8 @@ void lb_lock(pthread_mutex_t *m)
     }
     if (rc == EBUSY)
         rc = pthread_mutex_lock(m);
-    /* Every update of what is protected ends in one store, so a dead owner left nothing half done that
-     * matters. */
+    /* Each change of protected data takes effect by its last store, so an owner that died has left a
+     * consistent state. */
     if (rc == EOWNERDEAD)
         pthread_mutex_consistent(m);
 }
@@ -382,7 +382,7 @@ void lb_fd_write(struct lb_seg *seg, int32_t owner_fd, uint32_t gen, const void 
         return;
     if (seg == lb->seg) {
         rc = write(owner_fd, token, bytes);
-        (void)rc; /* full: whoever waits there wakes anyway */
+        (void)rc; /* a full pipe is readable, too */
         return;
     }
     const size_t n = sizeof(lb->fds) / sizeof(lb->fds[0]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What goes wrong on request. */
+/* Faults of VC_LOOPBACK and vc_loopback_inject(). */
 #include "tests/loopback/internal.h"
 
 #include <stdlib.h>
@@ -208,7 +208,7 @@ bool lb_faults_timed(void)
 int lb_fault_slow(enum lb_fn fn)
 {
     int err = 0;
-    /* What is there of a removed device can still be read and closed. */
+    /* Completions of a removed device can still be polled, and the device closed. */
     if ((__atomic_load_n(&lb_hot, __ATOMIC_RELAXED) & LB_HOT_REMOVED) && fn != LB_FN_poll_cq &&
         fn != LB_FN_close_device && fn != LB_FN_get_device_list && fn != LB_FN_get_async_event)
         return EIO;
@@ -314,7 +314,8 @@ static void fail_srqs(void)
     pthread_mutex_unlock(&lb->lock);
 }
 
-/* Another subnet manager, another address from DHCP: the old LID and the routable GIDs are nobody's. */
+/* As by another subnet manager or another address from DHCP: the old LID and routable GIDs exist no longer.
+ */
 static void move_ports(void)
 {
     for (int d = 0; d < LB_DEVS; d++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Room for queues in the own segment, first fit; its book is private. */
+/* Allocates queues in the own segment, first fit. The list of blocks is private. */
 #include "tests/loopback/internal.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Inside the loopback verbs device. README.md has the picture: every process keeps what its peers must reach
- * (queue pairs, receive queues, completion queues, keys) in a shared segment, and the sender's process does
- * all the work of a transfer, so that the target's CPU is never needed.
+ * Inside the loopback verbs device; README.md describes how it works. Each process has a shared segment with
+ * what its peers access: queue pairs, receive queues, completion queues, keys. The sender's process does all
+ * the work of a transfer, so the target's CPU takes no part.
  *
  * Order of locks: process table (lb->lock), send queue (private), one shared queue pair, then shared receive
  * queue or completion queue, then the cache of descriptors. The locks inside segments are robust.
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <sys/uio.h>
 
-/* The functions of verbs.h are what this library exports; all else is hidden. */
+/* The library exports the functions of verbs.h and hides all others. */
 #pragma GCC visibility push(default)
 #include <infiniband/verbs.h>
 #pragma GCC visibility pop
@@ -54,9 +54,8 @@ struct lb_shm_dev {
     uint8_t gid_type[LB_GIDS];
 };
 
-/* A memory region. Whoever reads or writes it counts itself into `users` and then looks at `key`; who ends it
- * clears `key` and then waits for `users` to be 0. Both are sequentially consistent, so one sees the other.
- */
+/* A memory region. A transfer increments `users` and then reads `key`. Deregistering clears `key` and then
+ * waits until `users` is 0. Both are sequentially consistent, so at least one of them sees the other. */
 struct lb_shm_mr {
     uint32_t key; /* the lkey; the rkey is one more; 0: none */
     uint32_t users;
@@ -124,7 +123,7 @@ struct lb_seg {
     uint32_t slot, seq;
     int32_t pid;
     int32_t rank;      /* -1: unknown */
-    uint32_t left;     /* the process has gone in good order; atomic */
+    uint32_t left;     /* the process has closed the fabric itself; atomic */
     uint32_t kick;     /* futex of the owner's engine */
     uint32_t sleeping; /* the engine is, or is about to be, in FUTEX_WAIT */
     int32_t async_fd[LB_CTXS];
@@ -181,7 +180,7 @@ struct lb_srq {
 
 enum lb_mark { LB_MARK_NONE, LB_MARK_WCERR, LB_MARK_QPERR, LB_MARK_RNR, LB_MARK_DROP };
 
-/* A send on its way. `sge` points to the caller's list while ibv_post_send runs, else behind the struct. */
+/* A send under way. `sge` points to the caller's list while ibv_post_send runs, else behind the struct. */
 struct lb_send {
     uint64_t wr_id, raddr, due;
     const struct ibv_sge *sge;
@@ -276,7 +275,7 @@ extern struct lb_process *lb;
 extern struct lb_limits lb_lim;
 extern struct vc_loopback_stats lb_stats;
 
-/* Counts without a locked instruction: exact for one thread at a time, and that is promised. */
+/* Counts without a locked instruction: exact while one thread at a time posts. */
 #define LB_COUNT(field, n)                                                                                   \
     __atomic_store_n(&lb_stats.field, __atomic_load_n(&lb_stats.field, __ATOMIC_RELAXED) + (n),              \
                      __ATOMIC_RELAXED)
@@ -288,13 +287,13 @@ static inline uint64_t lb_now(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* fabric.c: segments and who lives in them */
+/* fabric.c: segments, and which processes are alive */
 int lb_join(void);
 void lb_leave(bool exiting);
 void lb_lock(pthread_mutex_t *m);
 void lb_unlock(pthread_mutex_t *m);
 void lb_lock_init(pthread_mutex_t *m);
-struct lb_seg *lb_peer_seg(uint32_t slot); /* NULL: nobody there */
+struct lb_seg *lb_peer_seg(uint32_t slot); /* NULL: no process there */
 bool lb_alive(const struct lb_seg *seg);
 bool lb_any_dead(void);
 uint64_t lb_alloc(size_t bytes); /* offset in the own segment, 0: no room; under lb->lock */
@@ -366,10 +365,10 @@ static inline int lb_fault(enum lb_fn fn)
     uint32_t hot = __atomic_load_n(&lb_hot, __ATOMIC_RELAXED);
     return __builtin_expect(hot & (LB_HOT_FAIL | LB_HOT_REMOVED), 0) ? lb_fault_slow(fn) : 0;
 }
-void lb_fault_mark(struct lb_send *op); /* a send is posted: decides what shall befall it */
+void lb_fault_mark(struct lb_send *op); /* a send is posted: decides which fault it meets */
 int lb_rank(void);                      /* of this process in the job, -1: unknown */
 uint64_t lb_fault_delay(void);          /* ns that a send posted now takes at least */
-uint64_t lb_faults_run(uint64_t now);   /* engine: does what is due, returns when to come again */
+uint64_t lb_faults_run(uint64_t now);   /* engine: does what is due, returns when the next is due */
 bool lb_memlock_exceeded(uint64_t mr_bytes);
 
 /* engine.c */
@@ -387,7 +386,7 @@ bool lb_cq_push(struct lb_seg *seg, uint32_t cq, const struct lb_shm_cqe *e, boo
 void lb_cq_purge(struct lb_cq *cq, uint32_t qpn);
 uint64_t lb_cq_timer(struct lb_cq *cq, uint64_t now);
 void lb_async_raise(struct lb_seg *seg, uint32_t ctx, enum ibv_event_type type, uint32_t idx);
-void lb_channels_close(void); /* device removal: wakes whoever waits */
+void lb_channels_close(void); /* device removal: wakes all that wait */
 
 /* mr.c, pin.c */
 int lb_pin(struct lb_shm_mr *m); /* returns the descriptor that holds the pages, or -1 */
@@ -404,7 +403,6 @@ void lb_sq_flush(struct lb_qp *qp);                             /* sq_lock held 
 int lb_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr, struct ibv_send_wr **bad);
 int lb_post_recv(struct ibv_qp *ibqp, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad);
 int lb_post_srq_recv(struct ibv_srq *ibsrq, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad);
-int lb_rq_put(struct lb_seg *seg, struct lb_shm_rq *rq, const struct ibv_recv_wr *wr);
 void lb_qp_progress(struct lb_qp *qp); /* engine */
 
 enum lb_outcome { LB_DONE, LB_FAILED, LB_RNR, LB_DROPPED };
@@ -419,7 +417,7 @@ static inline uint32_t lb_state(const struct lb_shm_qp *q)
 {
     return __atomic_load_n(&q->state, __ATOMIC_ACQUIRE);
 }
-/* Tells apart what had the same number at different times; never 0. */
+/* A number that differs between objects that had the same index at different times; never 0. */
 static inline uint32_t lb_new_gen(void)
 {
     return __atomic_add_fetch(&lb->next_gen, 1, __ATOMIC_RELAXED);

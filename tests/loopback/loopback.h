@@ -24,7 +24,7 @@ struct vc_loopback_stats {
     uint64_t events;      /**< completion events returned by ibv_get_cq_event */
     uint64_t deferred;    /**< sends that could not finish inside ibv_post_send */
     uint64_t rnr;         /**< attempts that met no receive */
-    uint64_t drops;       /**< attempts that reached nobody */
+    uint64_t drops;       /**< attempts that reached no queue pair */
     uint64_t faults;      /**< injected faults that struck */
     uint64_t stale;       /**< with pin=1: accesses to regions whose memory had been replaced */
     uint64_t mr_bytes;    /**< memory registered now */

@@ -44,7 +44,7 @@ int ibv_dealloc_pd(struct ibv_pd *ibpd)
     return 0;
 }
 
-/* As pinning does: faults the pages in, and fails where there is nothing or nothing writable. */
+/* Does what pinning does: faults the pages in, and fails where nothing is mapped, or nothing writable. */
 static int populate(void *addr, size_t length, bool writable)
 {
     uintptr_t from = (uintptr_t)addr & ~(uintptr_t)4095,
@@ -58,7 +58,7 @@ static int populate(void *addr, size_t length, bool writable)
         return 0;
     if (madvise((void *)from, to - from, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) == 0)
         return 0;
-    /* Kernels before 5.14 know no such advice; later ones say EINVAL where the permissions are lacking. */
+    /* Kernels older than 5.14 do not have this advice. Newer ones return EINVAL for missing permissions. */
     static char known[1];
     return madvise((void *)((uintptr_t)known & ~(uintptr_t)4095), 4096, MADV_POPULATE_READ) == 0 ? EFAULT : 0;
 }
@@ -110,7 +110,7 @@ static struct ibv_mr *reg(struct ibv_pd *ibpd, void *addr, size_t length, uint64
     mr->ib.handle = mr->idx;
     mr->ib.lkey = (mr->idx + 1) << 8 | gen;
     mr->ib.rkey = mr->ib.lkey | 1;
-    /* Pairs with lb_mr_check: who sees the key sees the rest. */
+    /* Pairs with lb_mr_check: after the key, the rest is there. */
     __atomic_store_n(&s->key, mr->ib.lkey, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&lb->lock);
     return &mr->ib;
@@ -140,7 +140,8 @@ int ibv_dereg_mr(struct ibv_mr *ibmr)
         return err;
     struct lb_shm_mr *s = &lb->seg->mr[mr->idx];
     __atomic_store_n(&s->key, 0, __ATOMIC_SEQ_CST);
-    /* Nobody touches the memory after this; a peer that died in the middle of a transfer does not either. */
+    /* After this wait no transfer uses the memory. A peer that died in one does not use it either, but never
+     * lowers `users`. */
     uint64_t start = 0;
     while (__atomic_load_n(&s->users, __ATOMIC_SEQ_CST)) {
         uint64_t now = lb_now();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pin=1: notices regions whose memory has been replaced since they were registered, which hardware would
- * serve from the old pages. The first and the last page of a region are held by a pipe, so that the kernel
- * neither moves nor reuses them; as long as the region's addresses still lead to them, it is in order.
+ * pin=1: finds regions whose memory has been replaced since they were registered; hardware would go on using
+ * the old pages. A pipe holds the first and the last page of a region, so that the kernel neither moves nor
+ * reuses them. While the region's addresses lead to these pages, its memory is the same.
  */
 #include "tests/loopback/internal.h"
 
@@ -14,7 +14,7 @@
 #define PFN_MASK  (((uint64_t)1 << 55) - 1)
 #define PAGE_SIZE 4096u
 
-/* The frames of the two pages; false where they are not told (that needs CAP_SYS_ADMIN) or not there. */
+/* The frames of the two pages; false when they are not mapped, or without CAP_SYS_ADMIN. */
 static bool frames(int pid, const uint64_t page[2], uint64_t pfn[2])
 {
     char path[64];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The send queue. A send is carried out inside ibv_post_send when nothing is in front of it and nothing in
- * its way; else it is copied into the queue's ring and the engine goes on with it.
+ * The send queue. A send is carried out inside ibv_post_send if no earlier send waits and the peer can take
+ * it. Otherwise it is copied into the queue's ring, and the engine carries it out later.
  */
 #include "tests/loopback/internal.h"
 
@@ -41,7 +41,7 @@ void lb_sq_flush(struct lb_qp *qp)
         complete(qp, slot(qp, qp->done), IBV_WC_WR_FLUSH_ERR, 0);
 }
 
-static void fail(struct lb_qp *qp, const struct lb_send *op, enum ibv_wc_status status)
+static void fail_send(struct lb_qp *qp, const struct lb_send *op, enum ibv_wc_status status)
 {
     complete(qp, op, status, 0);
     lb_qp_error(qp);
@@ -95,7 +95,7 @@ static bool attempt(struct lb_qp *qp, struct lb_send *op)
     qp->tries = qp->rnr_tries = 0;
     qp->retry_at = 0;
     if (out != LB_DONE)
-        fail(qp, op, status);
+        fail_send(qp, op, status);
     else
         complete(qp, op, IBV_WC_SUCCESS, bytes);
     return true;
@@ -131,7 +131,7 @@ static int validate(const struct lb_qp *qp, const struct ibv_send_wr *wr)
         if (n > cap->max_inline_data || wr->opcode == IBV_WR_RDMA_READ)
             return EINVAL;
     }
-    /* Acquire: pairs with the poller that gave the slots back. */
+    /* Acquire: pairs with the release of the poller that freed the slots. */
     if (qp->posted - __atomic_load_n(&qp->reclaimed, __ATOMIC_ACQUIRE) >= cap->max_send_wr)
         return ENOMEM;
     return 0;
@@ -200,7 +200,8 @@ static void post_one(struct lb_qp *qp, const struct ibv_send_wr *wr)
         defer(qp, &op, 0);
         return;
     }
-    /* Whoever flushes the queue finds this send nowhere but here, so it is counted once it is over. */
+    /* Counts as posted during the attempt, whose completion advances `done`. It is copied into the ring only
+     * if it must be tried again. */
     qp->posted++;
     if (attempt(qp, &op))
         return;

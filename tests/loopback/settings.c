@@ -160,7 +160,7 @@ static int parse_group(char *group, struct lb_limits *l, struct lb_faults *f)
 {
     int rank = group_rank(group);
     char *save = NULL;
-    /* Groups of other ranks are read as well, so that a mistake shows everywhere. */
+    /* Groups of other ranks are parsed as well, so that every rank reports a mistake. */
     struct lb_limits others = *l;
     struct lb_faults *theirs = NULL;
     if (rank >= 0 && rank != lb_rank()) {
@@ -217,7 +217,7 @@ void lb_settings_load(void)
         struct lb_faults *f = lb_faults_new();
         lb_settings_reset(&l);
         if (f && parse(text, &l, f) != 0) {
-            /* A test whose fault does not strike would pass for nothing. */
+            /* Otherwise a test whose fault was not understood would pass. */
             fprintf(stderr, "loopback verbs device: no device because of that\n");
             l.devices = 0;
         }

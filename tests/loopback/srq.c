@@ -104,8 +104,8 @@ int ibv_destroy_srq(struct ibv_srq *ibsrq)
     return 0;
 }
 
-/* `unpolled` counts the slots in use; it goes down when completions are polled. */
-static int put(struct lb_shm_rq *rq, uint32_t *unpolled, const struct ibv_recv_wr *wr)
+/* `unpolled` counts the slots in use; polling their completions lowers it. */
+static int post_recv(struct lb_shm_rq *rq, uint32_t *unpolled, const struct ibv_recv_wr *wr)
 {
     if (wr->num_sge < 0 || (uint32_t)wr->num_sge > rq->max_sge)
         return EINVAL;
@@ -132,7 +132,7 @@ int lb_post_srq_recv(struct ibv_srq *ibsrq, struct ibv_recv_wr *wr, struct ibv_r
     lb_lock(&srq->s->lock);
     for (; wr && !rc; wr = wr->next) {
         *bad = wr;
-        rc = put(&srq->s->rq, &srq->unpolled, wr);
+        rc = post_recv(&srq->s->rq, &srq->unpolled, wr);
     }
     lb_unlock(&srq->s->lock);
     return rc;
@@ -151,7 +151,7 @@ int lb_post_recv(struct ibv_qp *ibqp, struct ibv_recv_wr *wr, struct ibv_recv_wr
         rc = EINVAL;
     for (; wr && !rc; wr = wr->next) {
         *bad = wr;
-        rc = put(&qp->s->rq, &qp->rq_unpolled, wr);
+        rc = post_recv(&qp->s->rq, &qp->rq_unpolled, wr);
         if (!rc && state == IBV_QPS_ERR) {
             struct lb_shm_cqe e = {
                 .wr_id = wr->wr_id, .status = IBV_WC_WR_FLUSH_ERR, .qpn = ibqp->qp_num, .is_recv = 1};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Names of values, and what is the same on every device. */
+/* Names of values, and functions whose result is the same for all devices. */
 #include "tests/loopback/internal.h"
 
 #define NAME(table, i)                                                                                       \

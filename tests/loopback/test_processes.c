@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The same between processes, and what is left when one is killed. */
+/* Transfers between processes, and what a killed process leaves. */
 #include "tests/loopback/test_loopback.h"
 
 #include <signal.h>
@@ -14,7 +14,7 @@ static struct addr exchange(int fd, struct addr mine)
     return theirs;
 }
 
-/* Both have come this far. */
+/* Returns once both processes have called it. */
 static void meet(int fd)
 {
     char c = 'x';
@@ -22,7 +22,7 @@ static void meet(int fd)
         _exit(4);
 }
 
-static pid_t start(int *fd, void (*child)(int fd))
+static pid_t fork_child(int *fd, void (*child)(int fd))
 {
     int sv[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
@@ -30,7 +30,8 @@ static pid_t start(int *fd, void (*child)(int fd))
     if (pid == 0) {
         close(sv[0]);
         alarm(60);
-        setenv("CMOCKA_TEST_ABORT", "1", 1); /* or a failed assertion would go on with the next test */
+        setenv("CMOCKA_TEST_ABORT", "1",
+               1); /* otherwise a failed assertion would run the next test in the child */
         child(sv[1]);
         _exit(0);
     }
@@ -39,7 +40,7 @@ static pid_t start(int *fd, void (*child)(int fd))
     return pid;
 }
 
-static void finish(pid_t pid, int fd)
+static void join_child(pid_t pid, int fd)
 {
     int status;
     close(fd);
@@ -96,7 +97,7 @@ static void test_opcodes(void **state)
     struct options o = {0};
     int fd;
     (void)state;
-    pid_t pid = start(&fd, opcodes_child);
+    pid_t pid = fork_child(&fd, opcodes_child);
     side_open(&s, NULL, &o);
     struct addr to = connect_over(&s, fd, &o);
     memset(s.buf, 's', 3000);
@@ -111,7 +112,7 @@ static void test_opcodes(void **state)
     assert_int_equal(expect_wc(s.scq, 4, IBV_WC_SUCCESS).byte_len, 100);
     assert_int_equal(s.buf[4096], 'r');
     meet(fd);
-    finish(pid, fd);
+    join_child(pid, fd);
     side_close(&s);
 }
 
@@ -137,7 +138,7 @@ static void test_idle_target(void **state)
     struct options o = {0};
     int fd;
     (void)state;
-    pid_t pid = start(&fd, idle_child);
+    pid_t pid = fork_child(&fd, idle_child);
     side_open(&s, NULL, &o);
     connect_over(&s, fd, &o);
     for (uint64_t i = 0; i < 20; i++) {
@@ -145,7 +146,7 @@ static void test_idle_target(void **state)
         expect_wc(s.scq, i, IBV_WC_SUCCESS);
     }
     meet(fd);
-    finish(pid, fd);
+    join_child(pid, fd);
     side_close(&s);
 }
 
@@ -216,11 +217,11 @@ static void test_storm(void **state)
     struct side s;
     int fd;
     (void)state;
-    pid_t pid = start(&fd, storm_child);
+    pid_t pid = fork_child(&fd, storm_child);
     storm_open(&s, fd);
     storm(&s, false);
     meet(fd);
-    finish(pid, fd);
+    join_child(pid, fd);
     side_close(&s);
 }
 
@@ -243,7 +244,7 @@ static void test_killed_peer(void **state)
         struct side s;
         struct options o = {.timeout = 10, .retry = 2}; /* 4 ms */
         int fd;
-        pid_t pid = start(&fd, killed_child);
+        pid_t pid = fork_child(&fd, killed_child);
         side_open(&s, NULL, &o);
         struct addr to = connect_over(&s, fd, &o);
         kill(pid, SIGKILL);
@@ -287,14 +288,14 @@ static void test_removed_peer(void **state)
     struct options o = {.timeout = 8, .retry = 2};
     int fd;
     (void)state;
-    pid_t pid = start(&fd, removed_child);
+    pid_t pid = fork_child(&fd, removed_child);
     side_open(&s, NULL, &o);
     connect_over(&s, fd, &o);
     meet(fd);
     assert_int_equal(post_send(&s, IBV_WR_SEND, 1, 0, 8, 0, NULL, 0), 0);
     expect_wc(s.scq, 1, IBV_WC_RETRY_EXC_ERR);
     meet(fd);
-    finish(pid, fd);
+    join_child(pid, fd);
     side_close(&s);
 }
 
@@ -319,14 +320,14 @@ static void test_remote_error(void **state)
     struct options o = {0};
     int fd;
     (void)state;
-    pid_t pid = start(&fd, passive_child);
+    pid_t pid = fork_child(&fd, passive_child);
     side_open(&s, NULL, &o);
     struct addr to = connect_over(&s, fd, &o);
     meet(fd);
     to.rkey = 12345;
     assert_int_equal(post_send(&s, IBV_WR_RDMA_WRITE, 1, 0, 8, 0, &to, 0), 0);
     expect_wc(s.scq, 1, IBV_WC_REM_ACCESS_ERR);
-    finish(pid, fd);
+    join_child(pid, fd);
     side_close(&s);
 }
 
@@ -354,12 +355,12 @@ static void test_moderated_peer(void **state)
     struct options o = {0};
     int fd;
     (void)state;
-    pid_t pid = start(&fd, moderated_child);
+    pid_t pid = fork_child(&fd, moderated_child);
     side_open(&s, NULL, &o);
     connect_over(&s, fd, &o);
     assert_int_equal(post_send(&s, IBV_WR_SEND, 1, 0, 8, 0, NULL, 0), 0);
     meet(fd);
-    finish(pid, fd);
+    join_child(pid, fd);
     side_close(&s);
 }
 
@@ -379,13 +380,13 @@ static void test_peer_left(void **state)
     struct options o = {.timeout = 8, .retry = 2};
     int fd;
     (void)state;
-    pid_t pid = start(&fd, leaving_child);
+    pid_t pid = fork_child(&fd, leaving_child);
     side_open(&s, NULL, &o);
     struct addr to = connect_over(&s, fd, &o);
     meet(fd);
     assert_int_equal(post_send(&s, IBV_WR_RDMA_WRITE, 1, 0, 8, 0, &to, 0), 0);
     expect_wc(s.scq, 1, IBV_WC_RETRY_EXC_ERR);
-    finish(pid, fd);
+    join_child(pid, fd);
     side_close(&s);
 }
 

@@ -30,26 +30,16 @@ static void need(bool ok, const char *what)
 
 static struct vc_verbs *open_verbs(const struct vc_params *p)
 {
-    struct vc_verbs_cfg cfg = {
-        .want = {.library = p->verbs_library,
-                 .device = p->verbs_device,
-                 .port = p->verbs_port,
-                 .gid_index = p->verbs_gid_index,
-                 .pkey = p->verbs_pkey},
-        .slot = p->verbs_slot,
-        .credits = p->verbs_credits,
-        .zcopy_min = p->verbs_zcopy_min,
-        .reg_cache = p->verbs_reg_cache,
-        .timeout_s = p->verbs_timeout,
-        .peers = size - 1,
-    };
+    struct vc_verbs_cfg cfg;
     struct vc_verbs *v;
-    struct vc_verbs_card mine, *all = malloc((size_t)size * sizeof *all);
+    struct vc_verbs_address mine, *all = malloc((size_t)size * sizeof *all);
     MPI_Comm dup;
     struct vc_chan *boot;
     need(all != NULL, "memory");
+    vc_params_verbs_cfg(p, &cfg);
+    cfg.peers = size - 1;
     need(vc_verbs_create(&cfg, &v) == VC_OK, "device");
-    vc_verbs_card(v, &mine);
+    vc_verbs_address(v, &mine);
     MPI_Allgather(&mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE, MPI_COMM_WORLD);
     need(vc_next.Comm_dup(MPI_COMM_WORLD, &dup) == MPI_SUCCESS, "dup");
     need(vc_mpi_chan_create(dup, &boot) == VC_OK, "boot channel");

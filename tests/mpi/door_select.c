@@ -71,18 +71,18 @@ static void leave(struct place *p)
     free(p);
 }
 
-static const struct vc_alg *pick(const struct place *p, int coll, size_t bytes, bool commutative)
+static const struct vc_alg *chosen(const struct place *p, int coll, size_t bytes, bool commutative)
 {
     return vc_select(&p->sel, (enum vc_coll)coll, bytes, commutative)->alg;
 }
 
-/* Whatever was picked can run there. */
+/* Whatever was chosen can run there. */
 static void check_all(const struct place *p)
 {
     for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++)
         for (int i = 0; i < 2 * NSIZES; i++) {
             bool comm = i % 2;
-            const struct vc_alg_choice *c = vc_select(&p->sel, (enum vc_coll)coll, sizes[i / 2], comm);
+            const struct vc_choice *c = vc_select(&p->sel, (enum vc_coll)coll, sizes[i / 2], comm);
             struct vc_shape shape = {.coll = (enum vc_coll)coll,
                                      .size = p->key.size,
                                      .bytes = SIZE_MAX / 2,
@@ -127,8 +127,8 @@ static void one_node_uses_its_memory(void **state)
     struct place *p = place(4, 4, true);
     choose(p);
     for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++) {
-        assert_int_equal(pick(p, coll, 8, true)->kind, VC_ALG_NODE);
-        assert_int_equal(pick(p, coll, 8, false)->kind, VC_ALG_NODE);
+        assert_int_equal(chosen(p, coll, 8, true)->kind, VC_ALG_NODE);
+        assert_int_equal(chosen(p, coll, 8, false)->kind, VC_ALG_NODE);
     }
     leave(p);
 }
@@ -139,12 +139,12 @@ static void several_nodes_use_both(void **state)
     struct place *p = place(8, 4, true);
     choose(p);
     for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++)
-        assert_non_null(strstr(pick(p, coll, 8, true)->name, "two_level"));
+        assert_non_null(strstr(chosen(p, coll, 8, true)->name, "two_level"));
     p->key.have_chan = false; /* nothing reaches the other node */
     choose(p);
     for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++)
         for (int i = 0; i < NSIZES; i++)
-            assert_int_equal(pick(p, coll, sizes[i], true)->kind, VC_ALG_NATIVE);
+            assert_int_equal(chosen(p, coll, sizes[i], true)->kind, VC_ALG_NATIVE);
     leave(p);
 }
 
@@ -157,12 +157,12 @@ static void forced_wins_where_it_can(void **state)
     p->params.alg[VC_BCAST].alg = shm; /* two nodes: cannot */
     choose(p);
     for (int i = 0; i < NSIZES; i++)
-        assert_ptr_equal(pick(p, VC_ALLREDUCE, sizes[i], true), ring);
-    assert_ptr_not_equal(pick(p, VC_BCAST, 8, true), shm);
+        assert_ptr_equal(chosen(p, VC_ALLREDUCE, sizes[i], true), ring);
+    assert_ptr_not_equal(chosen(p, VC_BCAST, 8, true), shm);
     check_all(p);
     p->params.alg[VC_ALLREDUCE].alg = vc_alg_find(VC_ALLREDUCE, "native");
     choose(p);
-    assert_int_equal(pick(p, VC_ALLREDUCE, 8, false)->kind, VC_ALG_NATIVE);
+    assert_int_equal(chosen(p, VC_ALLREDUCE, 8, false)->kind, VC_ALG_NATIVE);
     leave(p);
 }
 
@@ -177,11 +177,11 @@ static void single_copy_only_where_agreed(void **state)
         p->params.alg[VC_BCAST].alg = forced ? cma : NULL;
         p->key.have_cma = true;
         choose(p);
-        assert_ptr_equal(pick(p, VC_BCAST, 1 << 20, true), cma);
+        assert_ptr_equal(chosen(p, VC_BCAST, 1 << 20, true), cma);
         p->key.have_cma = false;
         choose(p);
         for (int i = 0; i < NSIZES; i++)
-            assert_ptr_not_equal(pick(p, VC_BCAST, sizes[i], true), cma);
+            assert_ptr_not_equal(chosen(p, VC_BCAST, sizes[i], true), cma);
         check_all(p);
     }
     leave(p);
@@ -199,10 +199,10 @@ static void reproducible_ignores_places(void **state)
     }
     for (int i = 0; i < 2 * NSIZES; i++)
         for (int coll = VC_REDUCE; coll <= VC_ALLREDUCE; coll++) {
-            const struct vc_alg *want = pick(a, coll, sizes[i / 2], i % 2);
+            const struct vc_alg *want = chosen(a, coll, sizes[i / 2], i % 2);
             assert_int_equal(want->kind, VC_ALG_PLAN);
-            assert_ptr_equal(want, pick(b, coll, sizes[i / 2], i % 2));
-            assert_ptr_equal(want, pick(c, coll, sizes[i / 2], i % 2));
+            assert_ptr_equal(want, chosen(b, coll, sizes[i / 2], i % 2));
+            assert_ptr_equal(want, chosen(c, coll, sizes[i / 2], i % 2));
         }
     for (int i = 0; i < 3; i++)
         leave(all[i]);

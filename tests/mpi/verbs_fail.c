@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * verbs_fail WHEN VICTIM FAULT [COLLECTIVE]: the loopback device of rank VICTIM (-1: of all) gets a fault, in
- * the syntax of VC_LOOPBACK, and every rank must get an MPI error from a collective within 10 s, and never a
- * wrong result; whoever has failed may not disturb the rest of MPI. WHEN: asleep  the ranks wait for the last
- * one in a collective; times in FAULT count from its begin busy    collectives without end meet    before
- * ranks that have not met yet exchange their first messages stay    as busy, but VICTIM ends by SIGKILL
- * (FAULT is "kill"), and the others stay alive after their errors Errors return, unless VC_TEST_FATAL is set.
- * Prints "rank R: error after N ms".
+ * the syntax of VC_LOOPBACK. Every rank must get an MPI error from a collective within 10 s and never a wrong
+ * result, and the rest of MPI must go on working. WHEN is one of
+ *
+ *     asleep   the ranks wait for the last one in a collective; times in FAULT count from its begin
+ *     busy     the ranks call one collective after another
+ *     meet     before pairs that are not connected yet exchange their first messages
+ *     stay     as busy, but VICTIM ends by SIGKILL (FAULT is "kill"), and the others stay alive after their
+ *              errors
+ *
+ * Errors return, unless VC_TEST_FATAL is set. Prints "rank R: error after N ms".
  */
 #include "law.h"
 

@@ -44,8 +44,8 @@ struct world *begin(const char *use, double share, clock_fn *clock)
     assert_non_null(w);
     for (int i = 0; i < VC_COLL_ACCELERATED; i++) {
         const struct vc_alg *alg = vc_alg_find((enum vc_coll)i, use);
-        struct vc_alg_choice c = {.alg = alg ? alg : vc_alg_find((enum vc_coll)i, "native")};
-        w->rules[i][0] = (struct vc_choice){.max_bytes = SIZE_MAX, .pick = c, .pick_noncomm = c};
+        struct vc_choice c = {.alg = alg ? alg : vc_alg_find((enum vc_coll)i, "native")};
+        w->rules[i][0] = (struct vc_select_range){.max_bytes = SIZE_MAX, .choice = c, .noncomm = c};
         w->sel.rule[i] = w->rules[i];
     }
     for (int r = 0; r < RANKS; r++)
@@ -81,7 +81,7 @@ static void verdict(struct world *w, const struct vc_online_step *step)
 
 static void same_step(const struct vc_online_step *a, const struct vc_online_step *b)
 {
-    assert_true(vc_choice_same(&a->pick, &b->pick));
+    assert_true(vc_choice_same(&a->choice, &b->choice));
     assert_int_equal(a->trial, b->trial);
     assert_int_equal(a->other, b->other);
     assert_int_equal(a->verdict, b->verdict);
@@ -97,11 +97,11 @@ void call(struct world *w, enum vc_coll coll, size_t bytes, bool commutative)
         same_step(&step[r], &step[0]);
     }
     assert_false(step->verdict && (step->trial || step->other));
-    assert_true(!step->selected || vc_choice_same(&step->pick, &w->rules[coll][0].pick));
+    assert_true(!step->selected || vc_choice_same(&step->choice, &w->rules[coll][0].choice));
     if (step->verdict)
         verdict(w, step);
-    bool refused = w->refuse && step->other && step->pick.alg->kind == VC_ALG_PLAN;
-    double t = w->clock(w, coll, &step->pick), slowest = 0;
+    bool refused = w->refuse && step->other && step->choice.alg->kind == VC_ALG_PLAN;
+    double t = w->clock(w, coll, &step->choice), slowest = 0;
     for (int r = 0; r < RANKS; r++) {
         double mine = noisy(w, t);
         slowest = mine > slowest ? mine : slowest;
@@ -117,7 +117,7 @@ void call(struct world *w, enum vc_coll coll, size_t bytes, bool commutative)
         w->others++;
         w->other_seconds += slowest;
     } else {
-        w->last = step->pick;
+        w->last = step->choice;
     }
 }
 
@@ -127,7 +127,7 @@ void calls(struct world *w, long n)
         call(w, VC_ALLREDUCE, 1000, true);
 }
 
-double by_hash(const struct world *w, enum vc_coll coll, const struct vc_alg_choice *c)
+double by_hash(const struct world *w, enum vc_coll coll, const struct vc_choice *c)
 {
     char text[VC_CHOICE_TEXT];
     uint64_t h = 1469598103934665603u ^ w->seed * 0x9e3779b97f4a7c15u ^ (uint64_t)coll;

@@ -20,11 +20,11 @@ extern const struct vc_topo_key rig_key;
 
 struct world;
 /* True seconds of a call. */
-typedef double clock_fn(const struct world *w, enum vc_coll coll, const struct vc_alg_choice *c);
+typedef double clock_fn(const struct world *w, enum vc_coll coll, const struct vc_choice *c);
 
 struct world {
     struct vc_selection sel;
-    struct vc_choice rules[VC_COLL_ACCELERATED][2];
+    struct vc_select_range rules[VC_COLL_ACCELERATED][2];
     struct vc_online *o[RANKS];
     clock_fn *clock;
     double noise;  /* relative deviation */
@@ -33,8 +33,8 @@ struct world {
     /* what was seen */
     long calls, others, verdicts;
     double other_seconds, seconds;
-    struct vc_alg_choice last; /* what ran in the last call that was no trial of something else */
-    bool refuse;               /* all plans refuse */
+    struct vc_choice last; /* what ran in the last call that was no trial of something else */
+    bool refuse;           /* all plans refuse */
     long refusals;
 };
 
@@ -49,6 +49,6 @@ void call(struct world *w, enum vc_coll coll, size_t bytes, bool commutative);
 void calls(struct world *w, long n);
 
 /** A clock: between 1 and 20 microseconds, by algorithm, parameters and seed. */
-double by_hash(const struct world *w, enum vc_coll coll, const struct vc_alg_choice *c);
+double by_hash(const struct world *w, enum vc_coll coll, const struct vc_choice *c);
 
 #endif

@@ -12,7 +12,7 @@
 
 static void taken(enum vc_coll coll, const char *text, const char *canonical)
 {
-    struct vc_alg_choice c, again;
+    struct vc_choice c, again;
     char buf[VC_CHOICE_TEXT];
     memset(&c, 0xff, sizeof c);
     if (vc_choice_parse(coll, text, &c) != VC_OK)
@@ -24,7 +24,7 @@ static void taken(enum vc_coll coll, const char *text, const char *canonical)
 
 static void refused(enum vc_coll coll, const char *text, const char *part)
 {
-    struct vc_alg_choice c, before;
+    struct vc_choice c, before;
     memset(&c, 0x5a, sizeof c);
     memcpy(&before, &c, sizeof c);
     if (vc_choice_parse(coll, text, &c) != VC_ERR_INVAL)
@@ -111,7 +111,7 @@ static void all_algorithms(void **state)
 
 static void policies(void **state)
 {
-    struct vc_alg_choice c;
+    struct vc_choice c;
     (void)state;
     assert_int_equal(vc_choice_parse(VC_BCAST, "chain", &c), VC_OK);
     assert_int_equal(c.policy, 0);

@@ -10,7 +10,7 @@
 
 /* ---- clocks ---- */
 
-static double same_for_all(const struct world *w, enum vc_coll coll, const struct vc_alg_choice *c)
+static double same_for_all(const struct world *w, enum vc_coll coll, const struct vc_choice *c)
 {
     (void)w;
     (void)coll;
@@ -18,33 +18,33 @@ static double same_for_all(const struct world *w, enum vc_coll coll, const struc
     return 3e-6;
 }
 
-static double native_is_best(const struct world *w, enum vc_coll coll, const struct vc_alg_choice *c)
+static double native_is_best(const struct world *w, enum vc_coll coll, const struct vc_choice *c)
 {
     return c->alg->kind == VC_ALG_NATIVE ? 0.9e-6 : by_hash(w, coll, c);
 }
 
 /* From the 300000th call on ten times as slow, but native is not. */
-static double changes(const struct world *w, enum vc_coll coll, const struct vc_alg_choice *c)
+static double changes(const struct world *w, enum vc_coll coll, const struct vc_choice *c)
 {
     double t = c->alg->kind == VC_ALG_NATIVE ? 5e-6 : by_hash(w, coll, c);
     return c->alg->kind == VC_ALG_NODE && w->calls >= 300000 ? 10 * t : t;
 }
 
 /* Four calls wait for a rank that comes late, four do not, and so on. */
-static double rhythm(const struct world *w, enum vc_coll coll, const struct vc_alg_choice *c)
+static double rhythm(const struct world *w, enum vc_coll coll, const struct vc_choice *c)
 {
     double t = c->alg == vc_alg_find(coll, "shm") ? 2e-6 : by_hash(w, coll, c) + 2e-6;
     return ((uint64_t)w->calls + w->seed) % 8 < 4 ? t + 100e-6 : t;
 }
 
-static double shm_is_fast(const struct world *w, enum vc_coll coll, const struct vc_alg_choice *c)
+static double shm_is_fast(const struct world *w, enum vc_coll coll, const struct vc_choice *c)
 {
     (void)w;
     return c->alg == vc_alg_find(coll, "shm") ? 1e-6 : 10e-6;
 }
 
 /* Native looks worst at first. */
-static double native_recovers(const struct world *w, enum vc_coll coll, const struct vc_alg_choice *c)
+static double native_recovers(const struct world *w, enum vc_coll coll, const struct vc_choice *c)
 {
     (void)coll;
     if (c->alg->kind == VC_ALG_NATIVE)
@@ -59,7 +59,7 @@ static double best_time(const struct world *w, enum vc_coll coll)
     const struct vc_alg *const *algs = vc_alg_list(coll);
     const struct vc_select_call asked = {.coll = coll, .bytes = 1000, .esize = 8, .commutative = true};
     for (int i = 0; algs[i]; i++) {
-        struct vc_alg_choice c = {.alg = algs[i]};
+        struct vc_choice c = {.alg = algs[i]};
         if (!vc_select_refuses(&rig_key, &asked, &c) && w->clock(w, coll, &c) < best)
             best = w->clock(w, coll, &c);
     }
@@ -68,7 +68,7 @@ static double best_time(const struct world *w, enum vc_coll coll)
 
 static double native_time(const struct world *w, enum vc_coll coll)
 {
-    struct vc_alg_choice c = {.alg = vc_alg_find(coll, "native")};
+    struct vc_choice c = {.alg = vc_alg_find(coll, "native")};
     return w->clock(w, coll, &c);
 }
 
@@ -185,7 +185,7 @@ static void moves_within_30000_calls(void **state)
         struct world *w = begin("ring", 0.008, changes);
         w->seed = w->random = seed;
         w->noise = 0.2;
-        struct vc_alg_choice ring = {.alg = vc_alg_find(VC_ALLREDUCE, "ring")};
+        struct vc_choice ring = {.alg = vc_alg_find(VC_ALLREDUCE, "ring")};
         double was = w->clock(w, VC_ALLREDUCE, &ring), best = best_time(w, VC_ALLREDUCE);
         calls(w, 30000);
         if (was > 3 * best)

@@ -15,7 +15,7 @@ struct seen {
 };
 
 static void see(void *arg, enum vc_coll coll, size_t bytes_min, size_t bytes_max, bool commutative,
-                const struct vc_alg_choice *choice, double gain, long trials)
+                const struct vc_choice *choice, double gain, long trials)
 {
     struct seen *s = arg;
     if (s->rows && coll == s->coll && commutative == s->commutative)
@@ -71,7 +71,7 @@ struct comparing {
 };
 
 static void in_table(void *arg, enum vc_coll coll, size_t bytes_min, size_t bytes_max, bool commutative,
-                     const struct vc_alg_choice *choice, double gain, long trials)
+                     const struct vc_choice *choice, double gain, long trials)
 {
     struct comparing *c = arg;
     (void)gain;

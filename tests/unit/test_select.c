@@ -55,7 +55,7 @@ static void load(const char *rows, const char *last)
         fail_msg("%s", vc_error_text());
 }
 
-static const char *pick(enum vc_coll coll, size_t bytes, bool commutative)
+static const char *choice_of(enum vc_coll coll, size_t bytes, bool commutative)
 {
     static char text[VC_CHOICE_TEXT];
     vc_select_free(&sel);
@@ -65,7 +65,7 @@ static const char *pick(enum vc_coll coll, size_t bytes, bool commutative)
 
 static const char *chosen(enum vc_coll coll, size_t bytes)
 {
-    return pick(coll, bytes, true);
+    return choice_of(coll, bytes, true);
 }
 
 static void first_match_wins(void **state)
@@ -131,8 +131,8 @@ static void every_key(void **state)
     load("{\"collective\": \"allreduce\", \"operator\": \"other\", \"algorithm\": \"rabenseifner\"}",
          "native");
     key = usual;
-    assert_string_equal(pick(VC_ALLREDUCE, 8, true), "native");
-    assert_string_equal(pick(VC_ALLREDUCE, 8, false), "rabenseifner");
+    assert_string_equal(choice_of(VC_ALLREDUCE, 8, true), "native");
+    assert_string_equal(choice_of(VC_ALLREDUCE, 8, false), "rabenseifner");
 }
 
 static void passed_over(void **state)
@@ -143,9 +143,9 @@ static void passed_over(void **state)
          "{\"collective\": \"alltoall\", \"algorithm\": \"pairwise\", \"channel\": \"verbs\"},"
          "{\"collective\": \"alltoall\", \"algorithm\": \"bruck\", \"channel\": \"mpi\"}",
          "native");
-    assert_string_equal(pick(VC_ALLREDUCE, 8, true), "ring");
-    assert_string_equal(pick(VC_ALLREDUCE, 8, false), "native"); /* needs a commutative operator */
-    assert_string_equal(chosen(VC_BCAST, 8), "native");          /* two nodes */
+    assert_string_equal(choice_of(VC_ALLREDUCE, 8, true), "ring");
+    assert_string_equal(choice_of(VC_ALLREDUCE, 8, false), "native"); /* needs a commutative operator */
+    assert_string_equal(chosen(VC_BCAST, 8), "native");               /* two nodes */
     assert_string_equal(chosen(VC_ALLTOALL, 8), "pairwise:channel=verbs");
     key.have_verbs = false;
     assert_string_equal(chosen(VC_ALLTOALL, 8), "bruck:channel=mpi");
@@ -201,8 +201,8 @@ static void settings_come_first(void **state)
     load("{\"collective\": \"allreduce\", \"bytes\": [0, 64], \"algorithm\": \"rabenseifner\"}", "native");
     assert_int_equal(vc_choice_parse(VC_ALLREDUCE, "ring:wait=event", &params.alg[VC_ALLREDUCE]), VC_OK);
     assert_int_equal(vc_choice_parse(VC_BCAST, "shm", &params.alg[VC_BCAST]), VC_OK);
-    assert_string_equal(pick(VC_ALLREDUCE, 8, true), "ring:wait=event");
-    assert_string_equal(pick(VC_ALLREDUCE, 8, false),
+    assert_string_equal(choice_of(VC_ALLREDUCE, 8, true), "ring:wait=event");
+    assert_string_equal(choice_of(VC_ALLREDUCE, 8, false),
                         "rabenseifner");                /* what it refuses, the table decides */
     assert_string_equal(chosen(VC_BCAST, 8), "native"); /* two nodes */
 }
@@ -226,7 +226,7 @@ static void spare(void **state)
 
 static void force(enum vc_coll coll, const char *text, int want, const char *part)
 {
-    struct vc_alg_choice c;
+    struct vc_choice c;
     assert_int_equal(vc_choice_parse(coll, text, &c), VC_OK);
     assert_int_equal(vc_select_force(&sel, &key, coll, &c), want);
     if (want != VC_OK && !strstr(vc_error_text(), part))
@@ -241,7 +241,7 @@ static const char *now(enum vc_coll coll, size_t bytes, bool commutative)
 
 static void forcing(void **state)
 {
-    struct vc_alg_choice any = {.alg = vc_alg_find(VC_BCAST, "native")};
+    struct vc_choice any = {.alg = vc_alg_find(VC_BCAST, "native")};
     (void)state;
     assert_int_equal(vc_select_force(&sel, &key, VC_BCAST, &any), VC_ERR_INVAL); /* nothing selected yet */
     load("{\"collective\": \"allreduce\", \"bytes\": [0, 64], \"algorithm\": \"rabenseifner\"},"
@@ -275,7 +275,7 @@ static void forcing(void **state)
 static void refusing(void **state)
 {
     struct vc_select_call call = {.coll = VC_ALLREDUCE, .bytes = 8, .esize = 8, .commutative = false};
-    struct vc_alg_choice c = {.alg = vc_alg_find(VC_ALLREDUCE, "ring")};
+    struct vc_choice c = {.alg = vc_alg_find(VC_ALLREDUCE, "ring")};
     (void)state;
     assert_string_equal(vc_select_refuses(&key, &call, &c), "commutative operators only");
     call.commutative = true;
@@ -318,7 +318,7 @@ static const char *explained(enum vc_coll coll, size_t bytes, bool commutative)
     memset(&t, 0, sizeof t);
     vc_select_explain(&key, &params, table, &call, tell, &t);
     /* What is explained is what runs. */
-    pick(coll, bytes, commutative);
+    choice_of(coll, bytes, commutative);
     assert_non_null(t.taken);
     assert_true(vc_choice_same(&t.taken->choice, vc_select(&sel, coll, bytes, commutative)));
     return t.text;

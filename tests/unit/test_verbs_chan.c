@@ -27,14 +27,23 @@ struct suite {
     bool threads;       /**< ranks are threads of one process, whose environment names the device */
     struct vc_verbs_cfg cfg;
     enum vc_wait_mode mode;
-    const char *then; /**< injected once the cards are exchanged; then what the device says is read */
+    const char
+        *then; /**< injected once the addresses are exchanged; then the events of the device are read */
     struct hs_node node;
     /* shared, written by the ranks */
     struct shared {
-        struct vc_verbs_card card[16];
+        struct vc_verbs_address address[16];
         struct vc_verbs_stats stats[16];
     } * shared;
 };
+
+static void inject(const char *fault)
+{
+    int (*fn)(const char *) = NULL;
+    void *lib = dlopen(VC_LOOPBACK_LIBRARY, RTLD_LAZY | RTLD_NOLOAD);
+    *(void **)&fn = lib ? dlsym(lib, "vc_loopback_inject") : NULL;
+    assert_true(fn && fn(fault) == 0);
+}
 
 static struct vc_verbs *make_verbs(const struct suite *s, const struct hs_rank *hr, int me)
 {
@@ -50,7 +59,7 @@ static struct vc_verbs *make_verbs(const struct suite *s, const struct hs_rank *
         fprintf(stderr, "rank %d: %s\n", me, vc_error_text());
         exit(1);
     }
-    vc_verbs_card(v, &s->shared->card[me]);
+    vc_verbs_address(v, &s->shared->address[me]);
     hs_meet(hr->start, s->n);
     int ranks[16];
     for (int i = 0; i < s->n; i++)
@@ -65,15 +74,12 @@ static struct vc_verbs *make_verbs(const struct suite *s, const struct hs_rank *
                                    .parking = (struct vc_parking *)(uintptr_t)&hr->parking};
     struct vc_chan *ch;
     if (vc_shm_chan_create(&boot, &ch) != VC_OK ||
-        vc_verbs_peers(v, s->shared->card, s->n, me, ch) != VC_OK) {
+        vc_verbs_peers(v, s->shared->address, s->n, me, ch) != VC_OK) {
         fprintf(stderr, "rank %d: %s\n", me, vc_error_text());
         exit(1);
     }
     if (s->then) {
-        int (*inject)(const char *) = NULL;
-        void *lib = dlopen(VC_LOOPBACK_LIBRARY, RTLD_LAZY | RTLD_NOLOAD);
-        *(void **)&inject = lib ? dlsym(lib, "vc_loopback_inject") : NULL;
-        assert_true(inject && inject(s->then) == 0);
+        inject(s->then);
         usleep(50000);
         hs_meet(hr->start, s->n);
     }
@@ -262,7 +268,7 @@ static void short_of_locked_memory(void **state)
     /* Rank 0 of the channel is process 1. Every message was granted and written from where it lay. */
     assert_int_equal(s.shared->stats[0].cts, 40);
     assert_int_equal(s.shared->stats[1].writes, 40);
-    assert_int_equal(s.shared->stats[1].refused, 0);
+    assert_int_equal(s.shared->stats[1].declined, 0);
 }
 
 /* Process 0 begins an exchange and drives it no further. */
@@ -299,6 +305,72 @@ static void exchange_without_end(void **state)
     (void)state;
     struct suite s = make_suite(2, "", VC_WAIT_AUTO);
     assert_int_equal(hs_fork(s.n, silent_rank, &s, 60), 0);
+    hs_node_free(&s.node);
+}
+
+/* ---- a lost connection, and others over the same device ---- */
+
+static bool drive(struct vc_chan *ch, struct vc_chan_req *r, int n)
+{
+    uint64_t begun = vc_now_ns();
+    for (int i = 0; i < n; i++)
+        while (!vc_req_done(&r[i])) {
+            if (ch->ops->progress(ch) < 0 || vc_now_ns() - begun > 20000000000u)
+                return false;
+            usleep(10);
+        }
+    return true;
+}
+
+enum { LOST_SENDS = 32, LATER_SENDS = 40 };
+
+/* Process 0 fills all its send slots with messages for process 1, and that connection fails. Messages of
+ * another communicator, for process 2, need slots as well. */
+static int bereft_rank(int me, void *arg)
+{
+    const struct suite *s = arg;
+    struct hs_rank hr;
+    static uint64_t x[LATER_SENDS];
+    static struct vc_chan_req r[LATER_SENDS];
+    hs_join(&s->node, me, &hr);
+    struct vc_verbs *v = make_verbs(s, &hr, me);
+    struct vc_chan *lost = make_chan(s, v, me, 7), *other = make_chan(s, v, me, 8);
+    hs_meet(hr.start, s->n);
+    if (me == 0) {
+        assert_int_equal(lost->ops->isend(lost, 1, x, sizeof x[0], &r[0]), VC_OK);
+        assert_int_equal(other->ops->isend(other, 0, x, sizeof x[0], &r[1]), VC_OK);
+        assert_true(drive(lost, r, 2));
+        for (int i = 0; i < 1000; i++) /* the slots of these two are free again */
+            assert_true(lost->ops->progress(lost) >= 0);
+        inject("qperr@1");
+        for (int i = 0; i < LOST_SENDS; i++)
+            lost->ops->isend(lost, 1, x, sizeof x[0], &r[i]);
+        while (lost->ops->progress(lost) >= 0)
+            usleep(10);
+        for (int i = 0; i < LATER_SENDS; i++)
+            assert_int_equal(other->ops->isend(other, 0, x, sizeof x[0], &r[i]), VC_OK);
+        assert_true(drive(other, r, LATER_SENDS));
+    } else if (me == 1) {
+        assert_int_equal(lost->ops->irecv(lost, 2, x, sizeof x[0], &r[0]), VC_OK);
+        assert_true(drive(lost, r, 1));
+    } else {
+        for (int i = 0; i < LATER_SENDS; i++)
+            assert_int_equal(other->ops->irecv(other, 2, &x[i], sizeof x[0], &r[i]), VC_OK);
+        assert_true(drive(other, r, LATER_SENDS));
+    }
+    hs_meet(hr.start, s->n);
+    lost->ops->destroy(lost);
+    other->ops->destroy(other);
+    vc_verbs_destroy(v);
+    return 0;
+}
+
+static void slots_of_a_lost_connection(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(3, "max_inline=0", VC_WAIT_AUTO);
+    s.cfg.credits = 64;
+    assert_int_equal(hs_fork(s.n, bereft_rank, &s, 60), 0);
     hs_node_free(&s.node);
 }
 
@@ -457,7 +529,7 @@ static void conforms_where_registration_fails(void **state)
     /* Room for the buffers, none for the application's. */
     struct suite s = make_suite(2, "max_mr=2", VC_WAIT_AUTO);
     run(&s);
-    assert_true(s.shared->stats[0].refused > 0);
+    assert_true(s.shared->stats[0].declined > 0);
 }
 
 int main(void)
@@ -474,6 +546,7 @@ int main(void)
         cmocka_unit_test(conforms_with_inline_as_granted),
         cmocka_unit_test(short_of_locked_memory),
         cmocka_unit_test(exchange_without_end),
+        cmocka_unit_test(slots_of_a_lost_connection),
         cmocka_unit_test(conforms_with_moderation),
         cmocka_unit_test(conforms_with_delay_and_rnr),
         cmocka_unit_test(conforms_where_registration_fails),

@@ -199,8 +199,10 @@ static int ask_yield(void)
 
 void doc_rank_try(struct doc_rank *r, const struct facts_verbs *v)
 {
-    const struct vc_verbs_cfg cfg = facts_verbs_cfg(&r->params, r->size);
+    struct vc_verbs_cfg cfg;
     struct vc_verbs_need need;
+    vc_params_verbs_cfg(&r->params, &cfg);
+    cfg.peers = r->size;
     vc_verbs_need(&cfg, &need);
     r->lock_need = need.locked;
     r->lock_any = v->lock_any;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/doctor/comm.h"
 
-#include "transport/verbs/rc.h"
+#include "transport/verbs/probe.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ enum { BYTES = 64, TIMEOUT = 14 /* about 70 ms for each of eight tries */ };
 /* What the two ends tell each other. */
 struct path_card {
     int32_t ok;
-    struct vc_rc_address at[WAYS];
+    struct vc_rc_addr addr[WAYS];
     char host[DOC_HOST], device[64];
 };
 
@@ -28,15 +28,9 @@ struct path {
     const struct doc_comm *c;
     const struct vc_params *params;
     struct doc_out out;
-    struct doc_set ends; /* ranks that stand for a node */
-    int peer[WAYS];      /* ranks */
-    /* the own end */
-    struct vc_verbs_dev dev;
-    struct ibv_pd *pd;
-    struct ibv_cq *cq[WAYS];
-    struct ibv_qp *qp[WAYS];
-    struct ibv_mr *mr;
-    char *mem;
+    struct doc_set ends;   /* ranks that stand for a node */
+    int peer[WAYS];        /* ranks */
+    struct vc_probe probe; /* the own end: a queue pair for each way */
     struct path_card mine, theirs[WAYS];
     int connected[WAYS];        /* as seen from here */
     int next[WAYS], prev[WAYS]; /* as seen from there */
@@ -63,56 +57,20 @@ static void find_ends(struct path *w)
 
 /* ---- the own end ---- */
 
-static bool make_way(struct path *w, int way)
-{
-    struct ibv_qp_init_attr attr = {
-        .cap = {.max_send_wr = 4, .max_recv_wr = 4, .max_send_sge = 1, .max_recv_sge = 1},
-        .qp_type = IBV_QPT_RC};
-    w->cq[way] = vc_ibv.create_cq(w->dev.ctx, 8, NULL, NULL, 0);
-    if (!w->cq[way])
-        return false;
-    attr.send_cq = attr.recv_cq = w->cq[way];
-    w->qp[way] = vc_ibv.create_qp(w->pd, &attr);
-    return w->qp[way] && vc_rc_init(w->qp[way], &w->dev) == 0;
-}
-
 static bool make_end(struct path *w)
 {
-    struct vc_verbs_want want = facts_verbs_cfg(w->params, w->c->size).want;
-    if (vc_verbs_dev_open(&want, &w->dev) != VC_OK)
-        return false; /* told by other checks */
-    errno = 0;
-    w->mem = aligned_alloc(4096, 4096);
-    w->pd = vc_ibv.alloc_pd(w->dev.ctx);
-    w->mr = w->mem && w->pd ? vc_ibv.reg_mr(w->pd, w->mem, 4096, IBV_ACCESS_LOCAL_WRITE) : NULL;
-    if (w->mr && make_way(w, NEXT) && make_way(w, PREV))
+    struct vc_verbs_cfg verbs;
+    /* About 70 ms for each of eight tries. */
+    struct vc_probe_cfg cfg = {
+        .verbs = &verbs, .timeout = 14, .retries = 7, .bytes = 4096, .qps = WAYS, .sends = 4, .recvs = 4};
+    vc_params_verbs_cfg(w->params, &verbs);
+    if (vc_probe_open(&cfg, &w->probe) == VC_OK)
         return true;
-    doc_say(&w->out, DOC_BROKEN, "vcoll info shows limits; is locked memory too small (ulimit -l)?",
-            "%s port %d was opened, but queue pairs or memory on it cannot be made: %s", w->dev.name,
-            w->dev.port, strerror(errno));
+    if (w->probe.dev.ctx) /* otherwise told by other checks */
+        doc_say(&w->out, DOC_BROKEN, "vcoll info shows limits; is locked memory too small (ulimit -l)?",
+                "%s port %d was opened, but queue pairs or memory on it cannot be made: %s",
+                w->probe.dev.name, w->probe.dev.port, strerror(errno));
     return false;
-}
-
-static void free_end(struct path *w)
-{
-    for (int way = 0; way < WAYS; way++) {
-        if (w->qp[way])
-            vc_ibv.destroy_qp(w->qp[way]);
-        if (w->cq[way])
-            vc_ibv.destroy_cq(w->cq[way]);
-        w->qp[way] = NULL;
-        w->cq[way] = NULL;
-    }
-    if (w->mr)
-        vc_ibv.dereg_mr(w->mr);
-    if (w->pd)
-        vc_ibv.dealloc_pd(w->pd);
-    free(w->mem);
-    vc_verbs_dev_close(&w->dev);
-    w->mr = NULL;
-    w->pd = NULL;
-    w->mem = NULL;
-    memset(&w->dev, 0, sizeof w->dev);
 }
 
 static void fill_card(struct path *w, bool ok)
@@ -124,8 +82,8 @@ static void fill_card(struct path *w, bool ok)
     if (!ok)
         return;
     for (int way = 0; way < WAYS; way++)
-        vc_rc_address(&w->dev, w->qp[way], (uint32_t)vc_now_ns(), &m->at[way]);
-    snprintf(m->device, sizeof m->device, "%s", w->dev.name);
+        m->addr[way] = vc_probe_addr(&w->probe, way);
+    snprintf(m->device, sizeof m->device, "%s", w->probe.dev.name);
 }
 
 /* ---- both ends ---- */
@@ -171,31 +129,21 @@ static void report_way(struct path *w)
 
 static void connect_way(struct path *w, int way)
 {
-    /* The own queue pair to the next node meets that of the next node to the one before it, and the other way
-     * round. */
-    const struct vc_rc_address *mine = &w->mine.at[way],
-                               *theirs = &w->theirs[way].at[way == NEXT ? PREV : NEXT];
-    if (!w->mine.ok || !w->theirs[way].ok || theirs->roce != mine->roce)
+    const struct vc_rc_addr *peer = &w->theirs[way].addr[way == NEXT ? PREV : NEXT];
+    if (!w->mine.ok || !w->theirs[way].ok || peer->port.roce != w->mine.addr[way].port.roce)
         return; /* told by check device */
-    errno = 0;
-    w->connected[way] = vc_rc_connect(w->qp[way], &w->dev, mine, theirs, w->params->verbs_sl,
-                                      w->params->verbs_tc, TIMEOUT) == 0;
-    if (!w->connected[way])
-        note_failure(w, way, "the queue pair cannot be connected", strerror(errno));
-}
-
-static bool post_receive(struct path *w)
-{
-    struct ibv_sge in = {(uintptr_t)w->mem, BYTES, w->mr->lkey};
-    struct ibv_recv_wr recv = {.sg_list = &in, .num_sge = 1}, *bad;
-    return ibv_post_recv(w->qp[PREV], &recv, &bad) == 0;
+    int rc = vc_probe_connect(&w->probe, way, peer);
+    w->connected[way] = rc == 0;
+    if (rc != 0)
+        note_failure(w, way, "the queue pair cannot be connected", strerror(rc));
 }
 
 /* Whether the one completion of a way is still to come. */
 static bool still_waits(struct path *w, int way)
 {
     struct ibv_wc wc;
-    int n = ibv_poll_cq(w->cq[way], 1, &wc);
+    const struct vc_probe_qp *end = &w->probe.end[way];
+    int n = ibv_poll_cq(way == NEXT ? end->send_cq : end->recv_cq, 1, &wc);
     if (n == 0 || (n > 0 && wc.status == IBV_WC_SUCCESS))
         return n == 0;
     note_failure(w, way, n < 0 ? "ibv_poll_cq failed" : "the message failed",
@@ -205,7 +153,7 @@ static bool still_waits(struct path *w, int way)
 
 static void exchange_messages(struct path *w)
 {
-    struct ibv_sge from = {(uintptr_t)w->mem + 1024, BYTES, w->mr ? w->mr->lkey : 0};
+    struct ibv_sge from = {(uintptr_t)w->probe.mem + 1024, BYTES, w->probe.mr ? w->probe.mr->lkey : 0};
     struct ibv_send_wr send = {.sg_list = &from,
                                .num_sge = 1,
                                .opcode = IBV_WR_SEND,
@@ -214,7 +162,7 @@ static void exchange_messages(struct path *w)
     bool waits[WAYS];
     waits[NEXT] = w->connected[NEXT] && w->next[PREV];
     waits[PREV] = w->connected[PREV] && w->prev[NEXT];
-    if (waits[NEXT] && ibv_post_send(w->qp[NEXT], &send, &bad) != 0) {
+    if (waits[NEXT] && ibv_post_send(w->probe.end[NEXT].qp, &send, &bad) != 0) {
         note_failure(w, NEXT, "ibv_post_send failed", "");
         waits[NEXT] = false;
     }
@@ -247,7 +195,7 @@ static void try_round(struct path *w, int shift)
     for (int way = 0; way < WAYS; way++)
         connect_way(w, way);
     /* A receive is there before anybody hears that one may send. */
-    if (w->connected[PREV] && !post_receive(w)) {
+    if (w->connected[PREV] && vc_probe_recv(&w->probe, PREV, 0, 0, BYTES) != 0) {
         note_failure(w, PREV, "ibv_post_recv failed", "");
         w->connected[PREV] = false;
     }
@@ -258,7 +206,7 @@ static void try_round(struct path *w, int shift)
     if (!exchange_words(w, &w->mine_says, &w->next_says, &w->prev_says, sizeof w->mine_says))
         return;
     report_way(w);
-    free_end(w);
+    vc_probe_close(&w->probe);
 }
 
 /* The same on all ranks, another one each time: where rank 0's nonce comes from. */

@@ -45,8 +45,6 @@ struct facts_table {
     int n;
 };
 
-/** The configuration of the verbs channel in a job of so many ranks. */
-struct vc_verbs_cfg facts_verbs_cfg(const struct vc_params *params, int ranks);
 /** Loads the library, and opens and closes devices. */
 void facts_verbs(const struct vc_params *params, struct facts_verbs *out);
 /** Finds and parses the table as rank 0 of a job would. */

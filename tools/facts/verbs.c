@@ -56,26 +56,11 @@ static void read_lock_limit(struct facts_verbs *v)
     v->lock_limit = v->lock_any ? 0 : (unsigned long long)lim.rlim_cur;
 }
 
-struct vc_verbs_cfg facts_verbs_cfg(const struct vc_params *params, int ranks)
-{
-    return (struct vc_verbs_cfg){
-        .want = {.library = params->verbs_library,
-                 .device = params->verbs_device,
-                 .port = params->verbs_port,
-                 .gid_index = params->verbs_gid_index,
-                 .pkey = params->verbs_pkey},
-        .slot = params->verbs_slot,
-        .credits = params->verbs_credits,
-        .zcopy_min = params->verbs_zcopy_min,
-        .reg_cache = params->verbs_reg_cache,
-        .timeout_s = params->verbs_timeout,
-        .peers = ranks,
-    };
-}
-
 void facts_verbs(const struct vc_params *params, struct facts_verbs *v)
 {
-    const struct vc_verbs_cfg cfg = facts_verbs_cfg(params, FACTS_RANKS);
+    struct vc_verbs_cfg cfg;
+    vc_params_verbs_cfg(params, &cfg);
+    cfg.peers = FACTS_RANKS;
     memset(v, 0, sizeof *v);
     snprintf(v->library, sizeof v->library, "%s", params->verbs_library);
     v->wanted = (params->channels & VC_CHAN_VERBS) != 0;

@@ -66,7 +66,7 @@ static void add_sample(struct job *j, int rank)
 
 /* All; or ranks of every role (roots, leaders, those after the last power of two) and some from everywhere.
  */
-static void pick_samples(struct job *j)
+static void choose_samples(struct job *j)
 {
     if (j->ranks <= SAMPLES) {
         for (int r = 0; r < j->ranks; r++)
@@ -134,7 +134,7 @@ static bool worth_looking(const struct job *j, enum vc_coll coll, int rank, int 
 }
 
 /* Peers may differ inside a range of sizes (few elements leave ranks without a share), so both ends count. */
-static int count_row(struct job *j, const struct vc_alg_choice *pick, struct cost_row *row)
+static int count_row(struct job *j, const struct vc_choice *choice, struct cost_row *row)
 {
     bool rooted = vc_coll_rooted(row->coll);
     size_t large = row->to != SIZE_MAX ? row->to : row->from > (1 << 19) ? 2 * row->from : 1 << 20;
@@ -148,20 +148,21 @@ static int count_row(struct job *j, const struct vc_alg_choice *pick, struct cos
             .bytes = vc_coll_sized(row->coll) ? vc_round_up(size[k / 2] ? size[k / 2] : 1, ESIZE) : 0,
             .esize = vc_coll_reduces(row->coll) ? ESIZE : 1,
             .commutative = !row->noncommutative,
-            .radix = pick->radix,
-            .segment = pick->segment,
-            .leaders = pick->leaders,
+            .radix = choice->radix,
+            .segment = choice->segment,
+            .leaders = choice->leaders,
             .hier = &j->hier,
         };
         if ((!rooted && shape.root) || (!vc_coll_sized(row->coll) && k >= 2) ||
-            vc_alg_refuses(pick->alg, &shape))
+            vc_alg_refuses(choice->alg, &shape))
             continue;
         unsigned bits = MET_NOW;
         if (!shape.root)
             bits |= MET_ALL | (row->coll == VC_ALLTOALL ? 0u : MET_LOG);
         for (int s = 0; s < j->nsamples; s++) {
-            int err = worth_looking(j, row->coll, j->sample[s], k) ? mark_peers(j, pick->alg, &shape, s, bits)
-                                                                   : VC_OK;
+            int err = worth_looking(j, row->coll, j->sample[s], k)
+                          ? mark_peers(j, choice->alg, &shape, s, bits)
+                          : VC_OK;
             if (err != VC_OK)
                 return err;
         }
@@ -174,7 +175,7 @@ static int count_row(struct job *j, const struct vc_alg_choice *pick, struct cos
 
 /* ---- all rules ---- */
 
-static bool same(const struct vc_alg_choice *a, const struct vc_alg_choice *b)
+static bool same(const struct vc_choice *a, const struct vc_choice *b)
 {
     return a->alg == b->alg && a->radix == b->radix && a->segment == b->segment && a->leaders == b->leaders;
 }
@@ -183,25 +184,25 @@ static int add_rows(struct job *j, const struct vc_selection *sel, enum vc_coll 
                     struct cost *out)
 {
     size_t from = 0;
-    const struct vc_alg_choice *before = NULL;
-    for (const struct vc_choice *c = sel->rule[coll];; c++) {
-        const struct vc_alg_choice *pick = noncommutative ? &c->pick_noncomm : &c->pick;
-        bool shown = !(noncommutative && same(pick, &c->pick));
-        if (shown && before && same(before, pick)) {
+    const struct vc_choice *before = NULL;
+    for (const struct vc_select_range *c = sel->rule[coll];; c++) {
+        const struct vc_choice *choice = noncommutative ? &c->noncomm : &c->choice;
+        bool shown = !(noncommutative && same(choice, &c->choice));
+        if (shown && before && same(before, choice)) {
             out->row[out->nrows - 1].to = c->max_bytes;
         } else if (shown && out->nrows < COST_ROWS) {
             struct cost_row *row = &out->row[out->nrows++];
             *row = (struct cost_row){.coll = coll,
-                                     .alg = pick->alg,
+                                     .alg = choice->alg,
                                      .from = from,
                                      .to = c->max_bytes,
                                      .noncommutative = noncommutative,
-                                     .queue_pairs = pick->alg->kind == VC_ALG_NATIVE ? -1 : 0};
-            int err = pick->alg->kind == VC_ALG_PLAN ? count_row(j, pick, row) : VC_OK;
+                                     .queue_pairs = choice->alg->kind == VC_ALG_NATIVE ? -1 : 0};
+            int err = choice->alg->kind == VC_ALG_PLAN ? count_row(j, choice, row) : VC_OK;
             if (err != VC_OK)
                 return err;
         }
-        before = shown ? pick : NULL;
+        before = shown ? choice : NULL;
         if (c->max_bytes == SIZE_MAX)
             return VC_OK;
         from = c->max_bytes + 1;
@@ -215,7 +216,7 @@ static int count_cost(const struct vc_params *params, int ranks, int ppn, struct
     memset(out, 0, sizeof *out);
     int err = make_hier(&j);
     if (err == VC_OK) {
-        pick_samples(&j);
+        choose_samples(&j);
         j.met = calloc((size_t)j.nsamples, (size_t)ranks);
         err = j.met ? VC_OK : VC_ERR_NOMEM;
     }
@@ -242,7 +243,9 @@ static int count_cost(const struct vc_params *params, int ranks, int ppn, struct
             err = add_rows(&j, &sel, (enum vc_coll)c, true, out);
     }
     if (err == VC_OK) {
-        const struct vc_verbs_cfg cfg = facts_verbs_cfg(params, ranks);
+        struct vc_verbs_cfg cfg;
+        vc_params_verbs_cfg(params, &cfg);
+        cfg.peers = ranks;
         out->ranks = ranks;
         out->sampled = j.nsamples;
         out->ppn = ppn < ranks ? ppn : ranks;

@@ -25,11 +25,11 @@ struct answer {
     int n;
     bool failed; /* memory */
     /* What runs in the end, and why that is not what the rows say. */
-    struct vc_alg_choice runs;
+    struct vc_choice runs;
     char instead[256];
 };
 
-static void look(void *arg, const struct vc_table *of, const struct vc_row *row, const char *why_not)
+static void note_row(void *arg, const struct vc_table *of, const struct vc_row *row, const char *why_not)
 {
     struct answer *a = arg;
     struct looked *more = realloc(a->looked, ((size_t)a->n + 1) * sizeof *more);
@@ -54,11 +54,11 @@ static const struct looked *taken(const struct answer *a)
     return last && !last->why_not[0] ? last : NULL;
 }
 
-static void decide(struct answer *a)
+static void decide_choice(struct answer *a)
 {
     const struct explain_request *r = a->r;
     const struct looked *t = taken(a);
-    const struct vc_alg_choice native = {.alg = vc_alg_find(r->call.coll, "native")};
+    const struct vc_choice native = {.alg = vc_alg_find(r->call.coll, "native")};
     struct vc_selection sel;
     memset(&sel, 0, sizeof sel);
     a->runs = t && t->row.choice.alg ? t->row.choice : native;
@@ -152,7 +152,7 @@ static void print_rows(const struct answer *a)
 
 static void print_result(const struct answer *a)
 {
-    const struct vc_alg_choice *c = &a->runs;
+    const struct vc_choice *c = &a->runs;
     char text[VC_CHOICE_TEXT];
     if (a->instead[0])
         printf("\n%s.\n", a->instead);
@@ -228,8 +228,8 @@ static int print_json(const struct answer *a, const json_t *point)
 int explain_call(const struct explain_request *r, const struct vc_topo_key *key)
 {
     struct answer a = {.r = r, .key = key};
-    vc_select_explain(key, &r->params, r->file.rows, &r->call, look, &a);
-    decide(&a);
+    vc_select_explain(key, &r->params, r->file.rows, &r->call, note_row, &a);
+    decide_choice(&a);
     const json_t *point = vc_measured_nearest(r->file.json, key, r->call.coll, r->call.bytes);
     int code = EXIT_SUCCESS;
     if (a.failed) {

@@ -252,7 +252,7 @@ static int put_segment(struct compare *c, int place, struct table_difference *op
 
 static int compare_calls(struct compare *c, int place, const struct vc_selection sel[2], enum vc_coll coll)
 {
-    const struct vc_choice *a = sel[0].rule[coll], *b = sel[1].rule[coll];
+    const struct vc_select_range *a = sel[0].rule[coll], *b = sel[1].rule[coll];
     struct table_difference open[3]; /* by operators: any, others, commutative ones */
     bool is_open[3] = {false, false, false}, more = true;
     int err = VC_OK;
@@ -262,14 +262,14 @@ static int compare_calls(struct compare *c, int place, const struct vc_selection
         const struct table_difference other = {.coll = coll,
                                                .commutative = VC_NO,
                                                .bytes = {from, more ? to : UINT64_MAX},
-                                               .choice = {a->pick_noncomm, b->pick_noncomm}};
+                                               .choice = {a->noncomm, b->noncomm}};
         struct table_difference d[3] = {other, other, other};
-        d[VC_YES].choice[0] = d[VC_ANY].choice[0] = a->pick;
-        d[VC_YES].choice[1] = d[VC_ANY].choice[1] = b->pick;
+        d[VC_YES].choice[0] = d[VC_ANY].choice[0] = a->choice;
+        d[VC_YES].choice[1] = d[VC_ANY].choice[1] = b->choice;
         d[VC_YES].commutative = VC_YES;
         d[VC_ANY].commutative = VC_ANY;
-        bool together = !vc_coll_reduces(coll) || (vc_choice_same(&a->pick, &a->pick_noncomm) &&
-                                                   vc_choice_same(&b->pick, &b->pick_noncomm));
+        bool together = !vc_coll_reduces(coll) ||
+                        (vc_choice_same(&a->choice, &a->noncomm) && vc_choice_same(&b->choice, &b->noncomm));
         for (int i = 0; i < 3 && err == VC_OK; i++)
             err = put_segment(c, place, &open[i], &is_open[i], together == (i == VC_ANY) ? &d[i] : NULL);
         from = (uint64_t)to + 1;
@@ -308,7 +308,7 @@ static int compare_place(struct compare *c, int place)
 /* ---- telling ---- */
 
 /* The communicators from the first to the last one; what is usual goes without saying. */
-static void where(const struct compare *c, const struct difference *f, struct vc_row_keys *k)
+static void name_places(const struct compare *c, const struct difference *f, struct vc_row_keys *k)
 {
     const struct vc_topo_key *at = &c->at[f->first];
     const struct vc_key_info *i;
@@ -376,7 +376,7 @@ int table_compare(const struct vc_table_doc file[2],
     if (c.nfound > 0)
         qsort(c.found, (size_t)c.nfound, sizeof *c.found, by_call);
     for (int i = 0; i < c.nfound && err == VC_OK; i++)
-        where(&c, &c.found[i], &c.found[i].d.where);
+        name_places(&c, &c.found[i], &c.found[i].d.where);
     for (int i = 0; i < c.nfound && err == VC_OK; i++)
         if (!is_told(&c, i))
             tell(arg, &c.found[i].d);

@@ -13,7 +13,7 @@ struct table_difference {
     enum vc_coll coll;
     enum vc_tri commutative;
     struct vc_range bytes;
-    struct vc_alg_choice choice[2];
+    struct vc_choice choice[2];
     /* Of devices: */
     const struct vc_device_row *row[2]; /**< NULL: that table has no row there */
 };

@@ -103,7 +103,7 @@ static const char doc[] =
     "Settings count: VCOLL_ALG, VCOLL_COLLS, VCOLL_CHANNELS, VCOLL_REPRODUCIBLE.\n"
     "Exit status: 0; 1 a broken table or setting; 2 wrong words.";
 
-static int number(const char *arg, const char *option, int lo, struct argp_state *state)
+static int parse_number(const char *arg, const char *option, int lo, struct argp_state *state)
 {
     char *end;
     errno = 0;
@@ -114,7 +114,7 @@ static int number(const char *arg, const char *option, int lo, struct argp_state
 }
 
 /* The index of a word, after an error that names the nearest when it is none of them. */
-static int word(const char *arg, const char *option, const char *const *words, struct argp_state *state)
+static int parse_word(const char *arg, const char *option, const char *const *words, struct argp_state *state)
 {
     char list[160] = "";
     const char *nearest = words[0];
@@ -133,10 +133,10 @@ static int word(const char *arg, const char *option, const char *const *words, s
 static bool yes_no(const char *arg, const char *option, struct argp_state *state)
 {
     static const char *const words[] = {"yes", "no", NULL};
-    return !arg || word(arg, option, words, state) == 0;
+    return !arg || parse_word(arg, option, words, state) == 0;
 }
 
-static size_t size(const char *arg, const char *option, struct argp_state *state)
+static size_t parse_size(const char *arg, const char *option, struct argp_state *state)
 {
     size_t n = 0;
     if (!vc_parse_bytes(arg, &n))
@@ -157,10 +157,10 @@ static int parse_value(const struct vc_key_info *i, const char *arg, struct argp
 {
     const char *option = option_name(i);
     if (i->kind == VC_KEY_RANGE)
-        return number(arg, option, i->least, state);
+        return parse_number(arg, option, i->least, state);
     if (i->kind == VC_KEY_WORDS)
-        return word(arg, option, i->words, state);
-    return i->words ? word(arg, option, i->words, state) == 0 : yes_no(arg, option, state);
+        return parse_word(arg, option, i->words, state);
+    return i->words ? parse_word(arg, option, i->words, state) == 0 : yes_no(arg, option, state);
 }
 
 static error_t parse_place(int key, const char *arg, struct argp_state *state)
@@ -185,7 +185,7 @@ static void check_words(struct explain_request *r, struct argp_state *state)
     if (state->arg_num == 0)
         argp_error(state, "no collective is named");
     r->table = state->arg_num == 2 ? r->arg[0] : NULL;
-    r->call.coll = (enum vc_coll)word(r->arg[state->arg_num - 1], "collective", colls, state);
+    r->call.coll = (enum vc_coll)parse_word(r->arg[state->arg_num - 1], "collective", colls, state);
     bool reduction = vc_coll_reduces(r->call.coll);
     if (!reduction && (!r->call.commutative || r->call.esize))
         argp_error(state, "%s has no operator: --operator and --esize belong to reductions",
@@ -207,16 +207,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct explain_request *r = state->input;
     switch (key) {
     case KEY_BYTES:
-        r->call.bytes = size(arg, "--bytes", state);
+        r->call.bytes = parse_size(arg, "--bytes", state);
         r->sized = true;
         return 0;
     case KEY_ESIZE:
-        r->call.esize = size(arg, "--esize", state);
+        r->call.esize = parse_size(arg, "--esize", state);
         if (r->call.esize == 0)
             argp_error(state, "--esize 0: elements have a byte at least");
         return 0;
     case KEY_OPERATOR:
-        r->call.commutative = word(arg, "--operator", classes, state) == 0;
+        r->call.commutative = parse_word(arg, "--operator", classes, state) == 0;
         return 0;
     case KEY_JSON:
         r->json = true;

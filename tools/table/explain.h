@@ -27,6 +27,6 @@ void explain_question(const struct explain_request *r, const struct vc_topo_key 
 json_t *explain_question_json(const struct explain_request *r, const struct vc_topo_key *key);
 /** What the candidates took at a point of "measured" (NULL: there is none). */
 void explain_measured(const struct explain_request *r, const struct vc_topo_key *key,
-                      const struct vc_alg_choice *runs, const json_t *point);
+                      const struct vc_choice *runs, const json_t *point);
 
 #endif

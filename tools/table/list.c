@@ -12,7 +12,7 @@ bool table_same_choice(const struct vc_row *a, const struct vc_row *b)
     return a->builtin == b->builtin && (a->builtin || vc_choice_same(&a->choice, &b->choice));
 }
 
-static int push(struct table_rules *list, const struct table_rule *r)
+static int append_rule(struct table_rules *list, const struct table_rule *r)
 {
     if (list->n == list->cap) {
         int cap = list->cap ? 2 * list->cap : 64;
@@ -41,7 +41,7 @@ int table_rules_add(struct table_rules *list, const struct vc_table_doc *d, cons
         const struct table_rule r = {
             .row = *row, .json = json_array_get(rules, (size_t)row->index), .origin = d->path};
         if (row->index != last && !(skip && skip[i]))
-            err = push(list, &r);
+            err = append_rule(list, &r);
     }
     return err;
 }
@@ -54,7 +54,7 @@ static int split(struct table_rules *list, int j, struct vc_range by)
     struct table_rule half = list->rule[j];
     bool below = by.min <= half.row.bytes.min; /* the part in common is the lower one */
     uint64_t border = below ? by.max : by.min - 1;
-    int err = push(list, &half);
+    int err = append_rule(list, &half);
     if (err != VC_OK)
         return err;
     memmove(&list->rule[j + 1], &list->rule[j], (size_t)(list->n - 1 - j) * sizeof *list->rule);

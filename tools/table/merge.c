@@ -333,7 +333,7 @@ static void merge_provenance(struct merge *m)
                                   command, "sources", sources));
 }
 
-/* The model is that of the machine that was measured last; so is whatever else there may be. */
+/* The model is the last table's; other members are the first table's that has them. */
 static void merge_rest(struct merge *m)
 {
     int models = 0;
@@ -369,8 +369,8 @@ static int merge_tables(struct merge *m)
 
 /* ---- the whole ---- */
 
-/* What is written must be what will be read, and say of each point what was chosen for it. */
-static int check(const char *text, const struct merge_points *points)
+/* The text must be a valid table, and each point must get what was chosen for it. */
+static int check_text(const char *text, const struct merge_points *points)
 {
     struct vc_table *t = NULL;
     int err = vc_table_parse(text, strlen(text), "the merged table", &t);
@@ -413,7 +413,8 @@ static int merge(struct merge *m)
         err = merge_tables(m);
     char *text = err == VC_OK ? vc_table_text(m->out) : NULL;
     if (err == VC_OK)
-        err = text ? check(text, &m->points) : vc_fail(VC_ERR_NOMEM, "out of memory for the text of a table");
+        err = text ? check_text(text, &m->points)
+                   : vc_fail(VC_ERR_NOMEM, "out of memory for the text of a table");
     if (err == VC_OK)
         err = vc_table_save(text, m->r->output, m->r->force);
     free(text);

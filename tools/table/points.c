@@ -47,7 +47,7 @@ static struct point *collect(const struct vc_table_doc *file, int nfiles, json_t
         json_array_foreach(json_object_get(file[f].json, "measured"), i, o)
         {
             struct point *p = &all[*n];
-            struct vc_alg_choice choice;
+            struct vc_choice choice;
             *p = (struct point){.json = o,
                                 .under = text_of(o, "moderation"),
                                 .origin = file[f].path,
@@ -100,7 +100,7 @@ static int by_call_and_weight(const void *x, const void *y)
 
 static void print_side(const struct point *p)
 {
-    struct vc_alg_choice choice;
+    struct vc_choice choice;
     char time[32];
     vc_choice_parse(p->m.coll, p->m.choice, &choice);
     const json_t *c = vc_measured_candidate(p->json, p->m.coll, &choice);
@@ -109,7 +109,7 @@ static void print_side(const struct point *p)
            p->m.rounds);
 }
 
-static void tell(struct merge_points *out, const struct point *kept, const struct point *other)
+static void tell_conflict(struct merge_points *out, const struct point *kept, const struct point *other)
 {
     char place[96], size[32];
     const struct vc_topo_key *at = &kept->m.at;
@@ -148,7 +148,7 @@ static void unite(const struct point *all, int n, struct merge_points *out)
             if (chosen == p && p->usual)
                 out->chosen[out->n++] = p->m;
             if (kept != p || chosen != p)
-                tell(out, kept != p ? kept : chosen, p);
+                tell_conflict(out, kept != p ? kept : chosen, p);
         }
     }
 }

@@ -75,7 +75,7 @@ static void print_place(const struct explain_request *r, const struct vc_topo_ke
 }
 
 void explain_measured(const struct explain_request *r, const struct vc_topo_key *key,
-                      const struct vc_alg_choice *runs, const json_t *point)
+                      const struct vc_choice *runs, const json_t *point)
 {
     const json_t *list = json_object_get(point, "candidates");
     const char *chosen = json_string_value(json_object_get(point, "chosen"));
@@ -125,25 +125,25 @@ static void find_source(void *arg, const struct vc_table *of, const struct vc_ro
 
 struct range_row {
     struct vc_range bytes;
-    struct vc_alg_choice pick;
+    struct vc_choice choice;
     struct source source;
     struct vc_evidence its, native; /* at the same size where both are known */
 };
 
 static void fill_row(struct range_row *row, const struct explain_request *r, const struct vc_topo_key *key,
-                     struct vc_range bytes, const struct vc_alg_choice *pick)
+                     struct vc_range bytes, const struct vc_choice *choice)
 {
     struct vc_row_keys keys;
-    const struct vc_alg_choice native = {.alg = vc_alg_find(r->call.coll, "native")};
+    const struct vc_choice native = {.alg = vc_alg_find(r->call.coll, "native")};
     struct vc_select_call call = r->call;
     /* What holds for the size, whatever the number of elements. */
     call.bytes = (size_t)bytes.min;
     call.esize = 1;
     vc_row_keys_exactly(&keys, key);
-    *row = (struct range_row){.bytes = bytes, .pick = *pick, .source = {.r = r}};
+    *row = (struct range_row){.bytes = bytes, .choice = *choice, .source = {.r = r}};
     snprintf(row->source.text, sizeof row->source.text, "default");
     vc_select_explain(key, &r->params, r->file.rows, &call, find_source, &row->source);
-    row->its = vc_measured_evidence(r->file.json, r->call.coll, &keys, bytes, pick);
+    row->its = vc_measured_evidence(r->file.json, r->call.coll, &keys, bytes, choice);
     if (row->its.rounds)
         row->native = vc_measured_evidence(r->file.json, r->call.coll, &keys,
                                            (struct vc_range){row->its.bytes, row->its.bytes}, &native);
@@ -153,7 +153,7 @@ static void print_range(const struct range_row *row)
 {
     char bytes[64], choice[VC_CHOICE_TEXT], time[2][32], at[32];
     printf("  %-18s  %-44s  %-24s", table_bytes_text(row->bytes, bytes, sizeof bytes),
-           vc_choice_format(&row->pick, choice, sizeof choice), row->source.text);
+           vc_choice_format(&row->choice, choice, sizeof choice), row->source.text);
     if (row->its.rounds)
         printf("  %s at %s, native %s", table_time_text(row->its.median, time[0], sizeof time[0]),
                table_size_text(row->its.bytes, at, sizeof at),
@@ -166,7 +166,7 @@ static json_t *range_json(const struct range_row *row)
     char choice[VC_CHOICE_TEXT];
     return json_pack("{s:[I,o], s:s, s:s, s:o, s:o}", "bytes", (json_int_t)row->bytes.min,
                      table_bound_json(row->bytes.max), "choice",
-                     vc_choice_format(&row->pick, choice, sizeof choice), "by", row->source.text, "median",
+                     vc_choice_format(&row->choice, choice, sizeof choice), "by", row->source.text, "median",
                      table_seconds_json(row->its.rounds ? row->its.median : NAN), "native",
                      table_seconds_json(row->native.rounds ? row->native.median : NAN));
 }
@@ -188,11 +188,10 @@ int explain_sizes(const struct explain_request *r, const struct vc_topo_key *key
         printf("\n  %-18s  %-44s  %-24s  %s\n", "bytes", "runs", "by", "measured");
     }
     uint64_t from = 0;
-    for (const struct vc_choice *c = sel.rule[r->call.coll];; c++) {
+    for (const struct vc_select_range *c = sel.rule[r->call.coll];; c++) {
         struct range_row row;
         uint64_t to = c->max_bytes == SIZE_MAX ? UINT64_MAX : c->max_bytes;
-        fill_row(&row, r, key, (struct vc_range){from, to},
-                 r->call.commutative ? &c->pick : &c->pick_noncomm);
+        fill_row(&row, r, key, (struct vc_range){from, to}, r->call.commutative ? &c->choice : &c->noncomm);
         if (r->json)
             json_array_append_new(ranges, range_json(&row));
         else

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `vcoll tune validate`: is this a table, what does it cover, and what in it is worth a second look? */
-#include "coll/info.h"
 #include "tools/table/tool.h"
 
 #include "tools/vcoll/tools.h"
@@ -67,53 +66,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {options, parse, "TABLE...", doc, NULL, NULL, NULL};
 
-/* ---- what rows do not take ---- */
-
-static bool is_pow2(uint64_t n)
-{
-    return n && !(n & (n - 1));
-}
-
-/* Whether the restriction passes some call on that the row matches (and not all of them: those rows are
- * errors). */
-static bool passes(enum vc_restriction bit, const struct vc_row *r)
-{
-    const struct vc_row_keys *k = &r->keys;
-    bool reduction = vc_coll_reduces(r->coll);
-    switch (bit) {
-    case VC_NEEDS_COMMUTATIVE:
-        return reduction && r->commutative == VC_ANY;
-    case VC_NEEDS_POW2_SIZE:
-        return k->ranks.min != k->ranks.max || !is_pow2(k->ranks.min);
-    case VC_NEEDS_EVEN_SIZE:
-        return k->ranks.min != k->ranks.max;
-    case VC_NEEDS_ONE_NODE:
-        return k->nodes.max > 1;
-    case VC_NEEDS_UNIFORM_NODES:
-        return k->nodes.max > 1 && !(k->ranks.min == k->ranks.max && k->nodes.min == k->nodes.max &&
-                                     k->ppn.min == k->ppn.max && k->nodes.min * k->ppn.min == k->ranks.min);
-    case VC_NEEDS_MIN_COUNT:
-        return reduction && r->bytes.min < (k->ranks.max == UINT64_MAX ? UINT64_MAX : 8 * k->ranks.max);
-    case VC_NEEDS_BLOCK_NODES:
-    case VC_NEEDS_BLOCK_OR_COMM:
-    case VC_PLACEMENT_FREE:
-        break;
-    }
-    return false;
-}
-
-/* The restrictions (enum vc_restriction) for which the algorithm refuses some of the calls that match, as far
- * as the keys tell. */
-static unsigned passes_on(const struct vc_row *r)
-{
-    unsigned rest = r->builtin ? 0 : r->choice.alg->restrictions & ~(unsigned)VC_PLACEMENT_FREE, bits = 0;
-    for (; rest; rest &= rest - 1) {
-        enum vc_restriction bit = (enum vc_restriction)(rest & -rest);
-        bits |= passes(bit, r) ? (unsigned)bit : 0;
-    }
-    return bits;
-}
-
 /* ---- warnings ---- */
 
 struct check {
@@ -135,7 +87,7 @@ static void warn(struct check *c, const char *fmt, ...)
 
 static void warn_passed_over(struct check *c, const struct vc_row *r)
 {
-    for (unsigned rest = passes_on(r); rest; rest &= rest - 1) {
+    for (unsigned rest = vc_row_passes_on(r); rest; rest &= rest - 1) {
         enum vc_restriction bit = (enum vc_restriction)(rest & -rest);
         warn(c, "rules[%d]: %s %s does not take all calls that match (%s); %s the others", r->index,
              vc_coll_name(r->coll), r->choice.alg->name, vc_restriction_text(bit),
@@ -166,7 +118,7 @@ static void warn_rounds(struct check *c)
     json_array_foreach(points, i, p)
     {
         struct vc_measured point;
-        struct vc_alg_choice choice;
+        struct vc_choice choice;
         if (!vc_measured_from_json(p, &point) ||
             vc_choice_parse(point.coll, point.choice, &choice) != VC_OK) {
             warn(c, "measured[%zu]: not a point as `vcoll tune run' writes them; it is not looked at", i);
@@ -223,7 +175,7 @@ static json_t *coverage(const struct vc_table *t)
     return all;
 }
 
-static json_t *describe(const struct vc_table_doc *f, const struct vc_params *params)
+static json_t *table_facts(const struct vc_table_doc *f, const struct vc_params *params)
 {
     char sum[48];
     struct check c = {.f = f, .params = params, .warnings = json_array()};
@@ -278,7 +230,7 @@ static int validate(const struct request *r)
         struct vc_table_doc f;
         json_t *d;
         if (vc_table_doc_open(r->file[i], &f) == VC_OK) {
-            d = describe(&f, &params);
+            d = table_facts(&f, &params);
             if (!r->json)
                 print_text(d);
         } else {

@@ -157,7 +157,7 @@ static void check_waits(struct argp_state *st, const char *list)
     for (const char *s = list; *s || s == list;) {
         size_t n = strcspn(s, ",");
         char word[64], text[VC_CHOICE_TEXT] = "";
-        struct vc_alg_choice c;
+        struct vc_choice c;
         snprintf(word, sizeof word, "%.*s", (int)n, s);
         vc_search_with_policy("dissemination", word, text, sizeof text);
         if (n == 0 || n >= sizeof word / 2 || vc_choice_parse(VC_BARRIER, text, &c) != VC_OK)

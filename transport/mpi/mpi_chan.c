@@ -5,20 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** MPI counts are ints: longer messages travel in parts. MPI keeps the order of a pair's parts as of its
- * messages. */
+/** Longer messages travel in parts, because MPI counts are ints. MPI keeps the order of parts as it keeps
+ * that of messages. */
 #define PART_MAX ((size_t)1 << 30)
 #define CHAN_TAG 1
-/** A rank that gives up sends its reason to everybody with this tag. No receive is posted for it: who has
- * waited for a while in vain looks whether there is one. */
+/** A rank that gives up sends its reason to all ranks with this tag. No receive is posted for it: a rank that
+ * has waited for a while probes for one. */
 #define NOTE_TAG   2
 #define NOTE_BYTES 256
-/** How often it looks: every so many polls without success, when this much time has passed. */
-#define POLLS_PER_LOOK 16
-#define LOOK_NS        10000000u
-/** How long it takes at most to hand notes to the MPI. */
+/** When it probes: in one of so many polls without success, if this much time has passed since the last. */
+#define POLLS_PER_PROBE 16
+#define PROBE_NS        10000000u
+/** Longest time that handing notes to the MPI may take. */
 #define NOTES_NS 100000000u
-/** Notes that wait for the MPI at once. */
+/** Notes that are sent at the same time. */
 #define NOTES_OPEN 64
 /** Before the first growth. */
 #define SLOTS_MIN 32
@@ -39,9 +39,9 @@ struct mpi_chan {
     size_t part_max;
     int failed;
     unsigned idle_polls;
-    uint64_t looked;       /**< for notes, in ns */
+    uint64_t probed;       /**< when it was probed for notes, in ns */
     char note[NOTE_BYTES]; /**< what was told, or what this rank tells; "": nothing */
-    bool told;             /**< the MPI may still read the note */
+    bool told;             /**< notes were sent; the MPI may still read the text */
     int n, cap;            /**< slots in use are 0..n-1 */
     MPI_Request *reqs;
     struct slot *slots;
@@ -49,7 +49,7 @@ struct mpi_chan {
     MPI_Status *statuses;
 };
 
-static struct mpi_chan *self(struct vc_chan *ch)
+static struct mpi_chan *mpi_of(struct vc_chan *ch)
 {
     return (struct mpi_chan *)(void *)ch;
 }
@@ -84,7 +84,7 @@ static int reserve(struct mpi_chan *c, size_t more)
     if (statuses)
         c->statuses = statuses;
     if (!reqs || !slots || !ready || !statuses)
-        return vc_fail(VC_ERR_NOMEM, "no memory for %zu requests of the mpi channel", cap);
+        return vc_fail(VC_ERR_NOMEM, "out of memory for %zu requests of the mpi channel", cap);
     c->cap = (int)cap;
     return VC_OK;
 }
@@ -95,9 +95,9 @@ static int failed_before(const struct mpi_chan *c)
                       : vc_fail(c->failed, "the mpi channel has failed before");
 }
 
-static int start(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_chan_req *r, bool recv)
+static int start_parts(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_chan_req *r, bool recv)
 {
-    struct mpi_chan *c = self(ch);
+    struct mpi_chan *c = mpi_of(ch);
     if (c->failed)
         return failed_before(c);
     if (peer < 0 || peer >= ch->size)
@@ -125,15 +125,15 @@ static int start(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_
 
 static int mpi_isend(struct vc_chan *ch, int peer, const void *buf, size_t len, struct vc_chan_req *r)
 {
-    return start(ch, peer, (void *)(uintptr_t)buf, len, r, false);
+    return start_parts(ch, peer, (void *)(uintptr_t)buf, len, r, false);
 }
 
 static int mpi_irecv(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_chan_req *r)
 {
-    return start(ch, peer, buf, len, r, true);
+    return start_parts(ch, peer, buf, len, r, true);
 }
 
-static int finish(struct mpi_chan *c, int i, const MPI_Status *status)
+static int end_part(struct mpi_chan *c, int i, const MPI_Status *status)
 {
     struct slot *s = &c->slots[i];
     if (s->recv) {
@@ -151,25 +151,25 @@ static int finish(struct mpi_chan *c, int i, const MPI_Status *status)
     return VC_OK;
 }
 
-/** Nothing moves: VC_OK, or VC_ERR_PEER because somebody has given up. */
-static int look_for_note(struct mpi_chan *c)
+/** After a poll without success. VC_OK, or VC_ERR_PEER because a rank has given up. */
+static int probe_note(struct mpi_chan *c)
 {
     MPI_Status status;
     int there = 0, len = 0;
     char text[NOTE_BYTES] = "";
-    if (++c->idle_polls % POLLS_PER_LOOK != 0)
+    if (++c->idle_polls % POLLS_PER_PROBE != 0)
         return VC_OK;
     uint64_t now = vc_now_ns();
-    if (now - c->looked < LOOK_NS)
+    if (now - c->probed < PROBE_NS)
         return VC_OK;
-    c->looked = now;
+    c->probed = now;
     if (vc_next.Iprobe(MPI_ANY_SOURCE, NOTE_TAG, c->comm, &there, &status) != MPI_SUCCESS || !there ||
         vc_next.Recv(text, NOTE_BYTES, MPI_CHAR, status.MPI_SOURCE, NOTE_TAG, c->comm, &status) !=
             MPI_SUCCESS)
         return VC_OK;
     vc_next.Get_count(&status, MPI_CHAR, &len);
     text[len > 0 && len < NOTE_BYTES ? len : NOTE_BYTES - 1] = '\0';
-    /* Who was told of it by others passes on the first one's words. */
+    /* A rank that was itself told of the failure passes the text on as it is: it names the first rank. */
     if (strstr(text, " gave up: "))
         snprintf(c->note, sizeof c->note, "%s", text);
     else
@@ -180,11 +180,11 @@ static int look_for_note(struct mpi_chan *c)
 
 static int mpi_progress(struct vc_chan *ch)
 {
-    struct mpi_chan *c = self(ch);
+    struct mpi_chan *c = mpi_of(ch);
     if (c->failed)
         return failed_before(c);
     if (c->n == 0)
-        return look_for_note(c);
+        return probe_note(c);
     int done = 0;
     int rc = vc_next.Testsome(c->n, c->reqs, &done, c->ready, c->statuses);
     if (rc == MPI_ERR_IN_STATUS)
@@ -194,9 +194,9 @@ static int mpi_progress(struct vc_chan *ch)
     if (rc != MPI_SUCCESS)
         return mpi_fail(c, "MPI_Testsome", rc);
     if (done == 0 || done == MPI_UNDEFINED)
-        return look_for_note(c);
+        return probe_note(c);
     for (int k = 0; k < done; k++) {
-        int err = finish(c, c->ready[k], &c->statuses[k]);
+        int err = end_part(c, c->ready[k], &c->statuses[k]);
         if (err != VC_OK)
             return err;
     }
@@ -214,7 +214,7 @@ static int mpi_progress(struct vc_chan *ch)
 
 static void mpi_destroy(struct vc_chan *ch)
 {
-    struct mpi_chan *c = self(ch);
+    struct mpi_chan *c = mpi_of(ch);
     uint64_t until = vc_now_ns() + 200000000u;
     for (int i = 0; i < c->n; i++) {
         if (c->reqs[i] == MPI_REQUEST_NULL)
@@ -223,8 +223,8 @@ static void mpi_destroy(struct vc_chan *ch)
             vc_next.Request_free(&c->reqs[i]);
             continue;
         }
-        /* A receive that has matched already cannot be cancelled and may take its peer's help to end: do not
-         * wait for long for a peer that may be gone. */
+        /* A receive that has matched cannot be cancelled. To end it may need its peer, which may be gone, so
+         * the wait is short. */
         int flag = 0;
         vc_next.Cancel(&c->reqs[i]);
         while (vc_next.Test(&c->reqs[i], &flag, MPI_STATUS_IGNORE) == MPI_SUCCESS && !flag &&
@@ -235,7 +235,7 @@ static void mpi_destroy(struct vc_chan *ch)
     free(c->slots);
     free(c->ready);
     free(c->statuses);
-    /* Notes that are still under way must not arrive in a later communicator, so this one stays. */
+    /* The communicator stays, because notes that are still under way must not arrive in a later one. */
     if (c->told)
         return;
     if (c->comm != MPI_COMM_NULL)
@@ -243,14 +243,14 @@ static void mpi_destroy(struct vc_chan *ch)
     free(c);
 }
 
-/** Short messages leave at once, whatever their receivers do; so they hold no memory of this process. */
+/** Notes are short, so the MPI sends them at once, whatever their receivers do. */
 static void mpi_give_up(struct vc_chan *ch, const char *text)
 {
-    struct mpi_chan *c = self(ch);
+    struct mpi_chan *c = mpi_of(ch);
     MPI_Request open[NOTES_OPEN];
     int nopen = 0, sent = 0;
     uint64_t until = vc_now_ns() + NOTES_NS;
-    /* Who was told by a note need not tell: all of them were. */
+    /* After a note of another rank there is nothing to tell, because all ranks got it. */
     if (c->told || c->failed == VC_ERR_PEER)
         return;
     c->failed = VC_ERR_PEER;
@@ -283,7 +283,7 @@ static const struct vc_chan_ops mpi_ops = {
 
 void vc_mpi_chan_split(struct vc_chan *ch, size_t bytes)
 {
-    self(ch)->part_max = bytes;
+    mpi_of(ch)->part_max = bytes;
 }
 
 int vc_mpi_chan_create(MPI_Comm comm, struct vc_chan **out)
@@ -293,7 +293,7 @@ int vc_mpi_chan_create(MPI_Comm comm, struct vc_chan **out)
     struct mpi_chan *c = calloc(1, sizeof *c);
     if (!c) {
         vc_next.Comm_free(&comm);
-        return vc_fail(VC_ERR_NOMEM, "no memory for the mpi channel");
+        return vc_fail(VC_ERR_NOMEM, "out of memory for the mpi channel");
     }
     c->base.ops = &mpi_ops;
     c->comm = comm;

@@ -18,8 +18,8 @@ static const void *object_of(const void *addr)
 }
 
 /**
- * The next definition after our own object. Where that is not libmpi's (our code sits in the program and no
- * later object has it, or the loader was asked for the symbols in an unusual order), libmpi is asked by name.
+ * The next definition behind our own object. If there is none, or it is our own (our code may be linked into
+ * the program, and a loader may search in another order), libmpi is asked by name.
  */
 void *vc_next_find(const char *symbol)
 {
@@ -29,8 +29,7 @@ void *vc_next_find(const char *symbol)
     if (sym && object_of(sym) != own)
         return sym;
     for (size_t i = 0; i < sizeof libs / sizeof *libs; i++) {
-        /* Only what is loaded anyway; the reference is kept on purpose, the functions are used until the end.
-         */
+        /* Only if it is loaded already. The handle is never closed, because the functions stay in use. */
         void *lib = dlopen(libs[i], RTLD_LAZY | RTLD_NOLOAD);
         sym = lib ? dlsym(lib, symbol) : NULL;
         if (sym && object_of(sym) != own)
@@ -50,8 +49,8 @@ void *vc_next_symbol(const char *name)
 static char unfit[256];
 
 /*
- * Stands in for a function that the MPI does not have. A program that calls it would not have started, or
- * would have ended here, without vcoll as well.
+ * Takes the place of a function that the MPI does not have. Without vcoll a program that calls it would not
+ * start, or would end at this call.
  */
 static int missing(void)
 {
@@ -102,8 +101,8 @@ bool vc_next_has(const void *symbol, const char *other)
 }
 
 /*
- * Other families have other handles: an MPI_Comm of MPICH is an int, and MPI_COMM_WORLD no address.
- * Descendants of Open MPI go by names of their own, but have its objects.
+ * MPIs of another family have other handles: an MPI_Comm of MPICH is an int. Descendants of Open MPI have
+ * names of their own, but its objects.
  */
 static void judge_family(void)
 {
@@ -111,7 +110,7 @@ static void judge_family(void)
     void *sym = vc_next_symbol("Get_library_version");
     const void *base;
     int len = 0;
-    /* The object may lie in a library behind that of the functions. */
+    /* The object may be in a library that the functions' library needs. */
     if (!sym || see_from(sym, "ompi_mpi_comm_world", &base))
         return;
     if (vc_next.Get_library_version(text, &len) != MPI_SUCCESS)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-/* Both directions may move less than asked: the kernel caps one call at 2 GiB and stops at a page it cannot
+/* One call may copy less than asked: the kernel copies at most 2 GiB, and stops at a page that it cannot
  * reach. */
 
 static int cma_fail(const char *what, pid_t pid, size_t len)

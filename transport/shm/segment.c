@@ -18,8 +18,8 @@
 #endif
 
 #define SEG_MAGIC 0x6c6c6f63762d6d73ull
-/** One fallocate call; a signal undoes at most this much, so that a profiling timer cannot starve a large
- * segment. */
+/** Bytes of one fallocate call. A signal undoes one call, so with larger ones a profiling timer could keep a
+ * large segment from ever being made. */
 #define FALLOC_CHUNK ((size_t)8 << 20)
 
 /** First page of every segment, before the caller's memory. */
@@ -41,7 +41,7 @@ static size_t object_bytes(uint64_t len)
     return page + vc_round_up((size_t)len, page);
 }
 
-/** Never 0. Need not be secret: it tells one segment from another. */
+/** Never 0. Tells one segment from another, and need not be secret. */
 static uint64_t make_nonce(void)
 {
     uint64_t v = 0;
@@ -57,10 +57,11 @@ static int sys_fail(const char *what, size_t bytes)
                    "%s failed for a shared memory segment of %zu KiB: %s", what, bytes >> 10, strerror(e));
 }
 
-/** Commits all memory of the object now, where running out is an error code. Returns 0 or an errno value. */
+/** Commits all memory of the object. Running out is an error code here, and would be a SIGBUS later. 0, or an
+ * errno value. */
 static int reserve(int fd, size_t bytes)
 {
-    /* Beyond RLIMIT_FSIZE the kernel would not only refuse but send SIGXFSZ, which kills. */
+    /* Beyond RLIMIT_FSIZE the kernel would also send SIGXFSZ, which kills. */
     struct rlimit lim;
     if (getrlimit(RLIMIT_FSIZE, &lim) == 0 && lim.rlim_cur != RLIM_INFINITY && bytes > lim.rlim_cur)
         return EFBIG;
@@ -108,7 +109,7 @@ static int reserve_fail(int e, size_t bytes, enum vc_seg_backing backing)
 
 static int open_memfd(size_t bytes)
 {
-    /* Kernels from 6.3 on want to hear about executability; older ones do not know the flag. */
+    /* Linux 6.3 and newer warn when nothing is said about execution. Older kernels refuse the flag. */
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     int fd = memfd_create("vcoll", flags | MFD_NOEXEC_SEAL);
     if (fd < 0 && errno == EINVAL)
@@ -136,7 +137,7 @@ static int map_object(int fd, size_t bytes, void **map)
     return *map != MAP_FAILED ? VC_OK : sys_fail("mmap", bytes);
 }
 
-static void none(struct vc_seg *seg)
+static void clear_segment(struct vc_seg *seg)
 {
     memset(seg, 0, sizeof *seg);
     seg->fd = -1;
@@ -161,7 +162,7 @@ static int create_as(size_t len, size_t bytes, enum vc_seg_backing backing, stru
         close(fd);
         return err;
     }
-    /* Nobody may shrink it below somebody's mapping. Not essential, so failure is fine. */
+    /* A smaller object would make accesses to its mappings fail. Does no harm where it cannot be sealed. */
     if (backing == VC_SEG_MEMFD)
         (void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 
@@ -185,7 +186,7 @@ static int create_as(size_t len, size_t bytes, enum vc_seg_backing backing, stru
 
 int vc_seg_create(size_t len, enum vc_seg_backing backing, struct vc_seg *seg, struct vc_seg_handle *handle)
 {
-    none(seg);
+    clear_segment(seg);
     memset(handle, 0, sizeof *handle);
     size_t bytes = object_bytes(len);
     if (bytes == 0)
@@ -193,7 +194,7 @@ int vc_seg_create(size_t len, enum vc_seg_backing backing, struct vc_seg *seg, s
     if (backing != VC_SEG_AUTO)
         return create_as(len, bytes, backing, seg, handle);
     int err = create_as(len, bytes, VC_SEG_MEMFD, seg, handle);
-    /* Without memory for a memfd there is none for /dev/shm either; everything else is worth a try. */
+    /* Without memory for a memfd there is none for /dev/shm either. After other errors that is tried. */
     if (err == VC_OK || err == VC_ERR_NOMEM)
         return err;
     return create_as(len, bytes, VC_SEG_SHM, seg, handle);
@@ -201,7 +202,7 @@ int vc_seg_create(size_t len, enum vc_seg_backing backing, struct vc_seg *seg, s
 
 int vc_seg_attach(const struct vc_seg_handle *handle, struct vc_seg *seg)
 {
-    none(seg);
+    clear_segment(seg);
     size_t bytes = object_bytes(handle->len);
     if (bytes == 0)
         return vc_fail(VC_ERR_INVAL, "the handle of a shared memory segment is not valid");
@@ -220,7 +221,8 @@ int vc_seg_attach(const struct vc_seg_handle *handle, struct vc_seg *seg)
         return vc_fail(VC_ERR_SYS, "cannot open the shared memory of process %ld at %s: %s",
                        (long)handle->pid, path, strerror(errno));
 
-    /* The size first: touching a mapping beyond the end of another, smaller object would be a SIGBUS. */
+    /* The size is checked first: if this is another, smaller object, reading its mapping would be a SIGBUS.
+     */
     struct stat st;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != bytes) {
         close(fd);
@@ -263,7 +265,7 @@ void vc_seg_detach(struct vc_seg *seg)
         vc_seg_settle(seg);
         munmap((char *)seg->base - page_size(), object_bytes(seg->len));
     }
-    none(seg);
+    clear_segment(seg);
 }
 
 /** "xxxxxxxx-xxxx-..." into 16 bytes. */
@@ -298,7 +300,7 @@ void vc_os_id_get(struct vc_os_id *id)
         close(fd);
     }
     if (!known) {
-        /* Unknown must not look like "the same" on two machines: then this process shares with nobody. */
+        /* Two machines whose ids are unknown must not look the same: this process shares with none. */
         uint64_t a = make_nonce(), b = make_nonce();
         memcpy(id->boot_id, &a, sizeof a);
         memcpy(id->boot_id + sizeof a, &b, sizeof b);

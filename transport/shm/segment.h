@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Shared memory segments between processes of one operating system, made so that nothing is left behind when
- * all of them are killed: a memfd reached through /proc/<pid>/fd, or, where that is not permitted, a POSIX
- * shared memory object that is unlinked as soon as everybody has attached. Sized with posix_fallocate, so
- * that too small a /dev/shm or memory cgroup is an error here and not a SIGBUS later.
+ * Shared memory segments between processes of one operating system. Nothing is left behind when all of them
+ * are killed: a segment is a memfd, which others open through /proc/<pid>/fd; where that is not permitted, it
+ * is a POSIX shared memory object, which is unlinked once all have attached. All memory is committed with
+ * posix_fallocate, so when /dev/shm or a memory cgroup is too small, creating fails, and no later access
+ * raises SIGBUS.
  */
 #ifndef VC_TRANSPORT_SHM_SEGMENT_H
 #define VC_TRANSPORT_SHM_SEGMENT_H
@@ -33,17 +34,17 @@ struct vc_seg_handle {
 int vc_seg_create(size_t len, enum vc_seg_backing backing, struct vc_seg *seg, struct vc_seg_handle *handle);
 /** Maps a peer's segment and proves by its nonce that it is really the same memory. */
 int vc_seg_attach(const struct vc_seg_handle *handle, struct vc_seg *seg);
-/** Creator, once every peer has attached or given up: drops name and descriptor. The mapping stays. */
+/** Creator, after every peer has attached or failed to: drops name and descriptor. The mapping stays. */
 void vc_seg_settle(struct vc_seg *seg);
 /** Unmaps; a creator that has not settled settles first. Safe on a zeroed struct. */
 void vc_seg_detach(struct vc_seg *seg);
 
-/** A fingerprint of "the same running operating system and the same /dev/shm": boot_id and device number. */
+/** Equal for processes of the same running operating system with the same /dev/shm and process ids. */
 struct vc_os_id {
     unsigned char boot_id[16];
     uint64_t shm_dev;
-    uint64_t pid_ns; /**< inode of the pid namespace: /proc/<pid> of a peer means something only where it is
-                        equal */
+    uint64_t
+        pid_ns; /**< inode of the pid namespace: only where it is equal /proc/<pid> is the same process */
 };
 void vc_os_id_get(struct vc_os_id *id);
 

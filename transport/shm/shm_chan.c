@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One ring per ordered pair of ranks, in shared memory:
+ * One ring for each ordered pair of ranks, in shared memory:
  *
  *     control block (VC_LINE_PAIR)   written by the receiver: cells consumed, single copies finished
  *     ncells cells                   written by the sender: sequence number, length, bytes
  *
- * So every line pair has one writer, and the data path needs no atomic read-modify-write. Three orderings
- * carry it:
- *   - sender's release store of cell.seq, receiver's acquire load of it: the cell's bytes are there;
- *   - receiver's release store of consumed, sender's acquire load of it: the receiver has read the cell, so
- * that the sender may overwrite it;
- *   - receiver's release store of copied, sender's acquire load of it: the receiver has read the sender's
- * buffer (single copy), so that the sender may give it back. A receiver reads nothing but the sequence number
- * of the next cell: a short message costs it one cache line.
+ * Every line pair has one writer, so the data path needs no atomic read-modify-write. Three pairs of a
+ * release store and an acquire load order it:
+ *
+ *     cell.seq   sender stores, receiver loads: the cell's bytes are there
+ *     consumed   receiver stores, sender loads: the receiver has read the cell, which may be overwritten
+ *     copied     receiver stores, sender loads: the receiver has read the sender's buffer (single copy)
+ *
+ * A receiver polls nothing but the sequence number of the next cell, so a short message costs it one cache
+ * line.
  */
 #include "transport/shm/shm_chan.h"
 
@@ -39,11 +40,11 @@ _Static_assert(sizeof(struct ring) == VC_LINE_PAIR, "the receiver's lines must n
 _Static_assert(sizeof(struct cell) + 48 == VC_CACHELINE, "48 bytes of payload travel in the flag's line");
 
 #define CELL_MIN VC_CACHELINE
-/** Two lines more than a power of two, so that the flags of a ring's cells do not compete for one cache set.
- */
+/** Two lines more than a power of two, because the sequence numbers of all cells would otherwise lie in the
+ * same cache set. */
 #define CELL_MAX ((size_t)8192 + VC_LINE_PAIR)
-/** Bytes that one progress call moves by single copy per peer, so that others (and the host MPI) get their
- * turn. */
+/** Bytes that one progress call copies from one peer in a single copy: then other peers and the host MPI have
+ * their turn. */
 #define COPY_SLICE ((size_t)1 << 20)
 
 struct layout {
@@ -85,10 +86,10 @@ struct queue {
 /** Everything about one other rank of the node; private. */
 struct peer {
     struct ring *out, *in;
-    uint64_t put, freed; /**< out: cells published; cells known to be free again */
-    uint64_t got;        /**< in: cells taken */
-    uint64_t tickets;    /**< out: single copies offered */
-    uint64_t copies;     /**< in: single copies finished */
+    uint64_t published, freed; /**< out: cells published; of them, those known to be consumed */
+    uint64_t consumed;         /**< in: cells read */
+    uint64_t tickets;          /**< out: single copies offered */
+    uint64_t copies;           /**< in: single copies finished */
     struct queue sends, offered, recvs;
     int active; /**< position in the list of peers with pending work, or -1 */
 };
@@ -107,7 +108,7 @@ struct shm_chan {
     struct peer *peers; /**< [n]; the own entry's queues match messages to oneself */
 };
 
-static struct shm_chan *self(struct vc_chan *ch)
+static struct shm_chan *shm_of(struct vc_chan *ch)
 {
     return (struct shm_chan *)(void *)ch;
 }
@@ -118,7 +119,7 @@ static void queue_init(struct queue *q)
     q->tail = &q->head;
 }
 
-static void queue_put(struct queue *q, struct vc_chan_req *r)
+static void queue_push(struct queue *q, struct vc_chan_req *r)
 {
     r->next = NULL;
     *q->tail = r;
@@ -181,11 +182,11 @@ static void deactivate(struct shm_chan *c, int i)
 
 static bool have_room(const struct shm_chan *c, struct peer *p)
 {
-    if (p->put - p->freed < c->lay.ncells)
+    if (p->published - p->freed < c->lay.ncells)
         return true;
-    /* Pairs with the receiver's store in take(): what it read from the cells, it has read. */
+    /* Pairs with the receiver's store in receive_cells(): it has read these cells. */
     p->freed = atomic_load_explicit(&p->out->consumed, memory_order_acquire);
-    return p->put - p->freed < c->lay.ncells;
+    return p->published - p->freed < c->lay.ncells;
 }
 
 static void publish(struct shm_chan *c, int i, struct cell *cell, enum cell_kind kind, size_t len,
@@ -194,24 +195,24 @@ static void publish(struct shm_chan *c, int i, struct cell *cell, enum cell_kind
     struct peer *p = &c->peers[i];
     cell->kind_len = (uint32_t)kind << 31 | (uint32_t)len;
     cell->total = total;
-    /* Pairs with the load in take(). */
-    atomic_store_explicit(&cell->seq, (uint32_t)++p->put, memory_order_release);
+    /* Pairs with the load in receive_cells(). */
+    atomic_store_explicit(&cell->seq, (uint32_t)++p->published, memory_order_release);
     vc_wake_one(c->parking, i);
 }
 
-/** Puts as much of the message into the ring as fits. True when no more of it has to be put. */
-static bool put(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
+/** Writes as much of the message into the ring as fits. True: all of it, or it goes in a single copy. */
+static bool send_cells(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
 {
     struct peer *p = &c->peers[i];
     size_t len = r->priv[P_LEN], at = r->priv[P_AT];
     if (c->cma_pids && len >= c->cma_min && len > 0) {
         if (!have_room(c, p))
             return false;
-        struct cell *cell = cell_at(c, p->out, p->put);
+        struct cell *cell = cell_at(c, p->out, p->published);
         memcpy(cell->data, &r->priv[P_BUF], sizeof(uint64_t));
         r->priv[P_TICKET] = ++p->tickets;
         publish(c, i, cell, CELL_SINGLE_COPY, sizeof(uint64_t), len);
-        queue_put(&p->offered, r);
+        queue_push(&p->offered, r);
         ++*work;
         return true;
     }
@@ -221,7 +222,7 @@ static bool put(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
             r->priv[P_AT] = at;
             return false;
         }
-        struct cell *cell = cell_at(c, p->out, p->put);
+        struct cell *cell = cell_at(c, p->out, p->published);
         size_t part = vc_min_size(len - at, most);
         if (part)
             memcpy(cell->data, req_buf(r) + at, part);
@@ -238,9 +239,9 @@ static void push_sends(struct shm_chan *c, int i, int *work)
     struct peer *p = &c->peers[i];
     while (p->sends.head) {
         struct vc_chan_req *r = p->sends.head, *next = r->next;
-        if (!put(c, i, r, work))
+        if (!send_cells(c, i, r, work))
             return;
-        p->sends.head = next; /* put() may have moved r to another queue, which took its link */
+        p->sends.head = next; /* not r->next: send_cells() may have moved r to another queue */
         if (!next)
             p->sends.tail = &p->sends.head;
     }
@@ -250,7 +251,7 @@ static void finish_offered(struct peer *p, int *work)
 {
     if (!p->offered.head)
         return;
-    /* Pairs with the store in copy_some(): what the receiver read of our buffers, it has read. */
+    /* Pairs with the store in copy_some(): the receiver has read these buffers. */
     uint64_t copied = atomic_load_explicit(&p->out->copied, memory_order_acquire);
     while (p->offered.head && p->offered.head->priv[P_TICKET] <= copied) {
         struct vc_chan_req *r = p->offered.head;
@@ -290,18 +291,18 @@ static int copy_some(struct shm_chan *c, int i, struct vc_chan_req *r, int *work
     return 1;
 }
 
-/** Takes what the ring holds for the message. 1: it is complete, 0: more has to come, negative: failed. */
-static int take(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
+/** Reads what the ring holds of the message. 1: it is complete, 0: more has to come, negative: failed. */
+static int receive_cells(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
 {
     struct peer *p = &c->peers[i];
     if (r->priv[P_COPYING])
         return copy_some(c, i, r, work);
     size_t len = r->priv[P_LEN], at = r->priv[P_AT];
-    /* At most one ring's worth at a time, lest a fast sender keep us from the other peers. */
+    /* At most one ring's worth in a call, because a fast sender would keep this rank from its other peers. */
     for (uint32_t k = 0; k < c->lay.ncells; k++) {
-        struct cell *cell = cell_at(c, p->in, p->got);
+        struct cell *cell = cell_at(c, p->in, p->consumed);
         /* Pairs with the store in publish(). */
-        if (atomic_load_explicit(&cell->seq, memory_order_acquire) != (uint32_t)(p->got + 1))
+        if (atomic_load_explicit(&cell->seq, memory_order_acquire) != (uint32_t)(p->consumed + 1))
             break;
         size_t part = cell->kind_len & 0x7fffffffu;
         bool single = cell->kind_len >> 31 != CELL_DATA;
@@ -314,7 +315,7 @@ static int take(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
         at += part;
         ++*work;
         /* Pairs with the load in have_room(). */
-        atomic_store_explicit(&p->in->consumed, ++p->got, memory_order_release);
+        atomic_store_explicit(&p->in->consumed, ++p->consumed, memory_order_release);
         vc_wake_one(c->parking, i);
         if (single) {
             r->priv[P_COPYING] = 1;
@@ -334,7 +335,7 @@ static int pull_recvs(struct shm_chan *c, int i, int *work)
     struct peer *p = &c->peers[i];
     while (p->recvs.head) {
         struct vc_chan_req *r = p->recvs.head;
-        int rc = take(c, i, r, work);
+        int rc = receive_cells(c, i, r, work);
         if (rc <= 0)
             return rc;
         queue_pop(&p->recvs);
@@ -364,7 +365,7 @@ static int match_self(struct shm_chan *c)
 
 /* ---- the vtable ---- */
 
-static int fail(struct shm_chan *c, int err)
+static int shm_fail(struct shm_chan *c, int err)
 {
     if (c->failed == VC_OK)
         c->failed = err;
@@ -388,7 +389,7 @@ static int not_here(int rank)
 
 static int shm_isend(struct vc_chan *ch, int rank, const void *buf, size_t len, struct vc_chan_req *r)
 {
-    struct shm_chan *c = self(ch);
+    struct shm_chan *c = shm_of(ch);
     int i = peer_index(c, rank);
     if (i < 0)
         return not_here(rank);
@@ -397,13 +398,13 @@ static int shm_isend(struct vc_chan *ch, int rank, const void *buf, size_t len, 
     struct peer *p = &c->peers[i];
     req_init(r, buf, len);
     if (i == c->me) {
-        queue_put(&p->sends, r);
+        queue_push(&p->sends, r);
         int err = match_self(c);
-        return err == VC_OK ? VC_OK : fail(c, err);
+        return err == VC_OK ? VC_OK : shm_fail(c, err);
     }
     int work = 0;
-    if (p->sends.head || !put(c, i, r, &work))
-        queue_put(&p->sends, r);
+    if (p->sends.head || !send_cells(c, i, r, &work))
+        queue_push(&p->sends, r);
     if (!vc_req_done(r))
         activate(c, i);
     return VC_OK;
@@ -411,7 +412,7 @@ static int shm_isend(struct vc_chan *ch, int rank, const void *buf, size_t len, 
 
 static int shm_irecv(struct vc_chan *ch, int rank, void *buf, size_t len, struct vc_chan_req *r)
 {
-    struct shm_chan *c = self(ch);
+    struct shm_chan *c = shm_of(ch);
     int i = peer_index(c, rank);
     if (i < 0)
         return not_here(rank);
@@ -420,37 +421,37 @@ static int shm_irecv(struct vc_chan *ch, int rank, void *buf, size_t len, struct
     struct peer *p = &c->peers[i];
     req_init(r, buf, len);
     if (i == c->me) {
-        queue_put(&p->recvs, r);
+        queue_push(&p->recvs, r);
         int err = match_self(c);
-        return err == VC_OK ? VC_OK : fail(c, err);
+        return err == VC_OK ? VC_OK : shm_fail(c, err);
     }
     if (!p->recvs.head) {
-        int work = 0, rc = take(c, i, r, &work);
+        int work = 0, rc = receive_cells(c, i, r, &work);
         if (rc < 0)
-            return fail(c, rc);
+            return shm_fail(c, rc);
         if (rc > 0) {
             vc_req_end(r);
             return VC_OK;
         }
     }
-    queue_put(&p->recvs, r);
+    queue_push(&p->recvs, r);
     activate(c, i);
     return VC_OK;
 }
 
 static int shm_progress(struct vc_chan *ch)
 {
-    struct shm_chan *c = self(ch);
+    struct shm_chan *c = shm_of(ch);
     if (c->failed)
         return unusable(c);
     int work = 0;
-    /* Downwards, because a peer that leaves the list is replaced by the last one, which had its turn. */
+    /* Downwards: the place of a peer that leaves the list is taken by the last one, which had its turn. */
     for (int k = c->nactive - 1; k >= 0; k--) {
         int i = c->active[k];
         struct peer *p = &c->peers[i];
         int err = pull_recvs(c, i, &work);
         if (err != VC_OK)
-            return fail(c, err);
+            return shm_fail(c, err);
         push_sends(c, i, &work);
         finish_offered(p, &work);
         if (idle(p))
@@ -461,7 +462,7 @@ static int shm_progress(struct vc_chan *ch)
 
 static void shm_destroy(struct vc_chan *ch)
 {
-    struct shm_chan *c = self(ch);
+    struct shm_chan *c = shm_of(ch);
     free(c->index);
     free(c->active);
     free(c->peers);
@@ -469,13 +470,13 @@ static void shm_destroy(struct vc_chan *ch)
     free(c);
 }
 
-/* Who waits for a message sleeps on the park words or looks at them every half second. */
+/* Ranks that wait sleep on the park words, or look at them every half second. */
 static void shm_give_up(struct vc_chan *ch, const char *text)
 {
-    struct shm_chan *c = self(ch);
+    struct shm_chan *c = shm_of(ch);
     if (c->parking)
         vc_park_give_up(c->parking, text);
-    fail(c, VC_ERR_PEER);
+    shm_fail(c, VC_ERR_PEER);
 }
 
 static const struct vc_chan_ops shm_ops = {

@@ -11,8 +11,8 @@
 
 /**
  * Bytes of zeroed shared memory that n ranks of a node need, a multiple of VC_LINE_PAIR (none for one rank).
- * Cells shrink with n so that it stays under `budget`, down to a minimum that works: 384 bytes per ordered
- * pair.
+ * The more ranks, the smaller the cells, so that it stays under `budget`; but at least 384 bytes for each
+ * ordered pair.
  */
 size_t vc_shm_chan_bytes(int n, size_t budget);
 
@@ -28,14 +28,14 @@ struct vc_shm_chan_cfg {
 };
 
 /**
- * Copies ranks and cma_pids; mem and parking must outlive the channel. Messages to oneself are legal. Nobody
- * may free its mem or a buffer of a single copy while a peer still receives.
+ * Copies ranks and cma_pids; mem and parking must outlive the channel. Messages to oneself are legal. While a
+ * peer receives, mem and the buffer of a single copy must stay.
  */
 int vc_shm_chan_create(const struct vc_shm_chan_cfg *cfg, struct vc_chan **out);
 
 /**
- * Single copy (cross memory attach). Reads len bytes at `remote` in process `pid` into `local`. VC_OK or
- * VC_ERR_SYS.
+ * Single copy (cross memory attach): reads len bytes at `remote` in process `pid` into `local`, or writes
+ * them. VC_OK or VC_ERR_SYS.
  */
 int vc_cma_read(pid_t pid, void *local, uint64_t remote, size_t len);
 int vc_cma_write(pid_t pid, const void *local, uint64_t remote, size_t len);

@@ -69,7 +69,7 @@ static struct nlmsghdr *begin_ethtool(struct vc_ethtool_nl *s, void *buf, uint8_
     return m;
 }
 
-static void take_values(struct vc_ethtool_nl *s, const struct nlmsghdr *m, void *arg)
+static void parse_values(struct vc_ethtool_nl *s, const struct nlmsghdr *m, void *arg)
 {
     struct vc_coalesce *c = arg;
     const struct nlattr *a, *h;
@@ -100,7 +100,7 @@ static int read_values(struct vc_ethtool_nl *s, struct vc_coalesce *out)
     struct nlmsghdr *m = begin_ethtool(s, buf, ETHTOOL_MSG_COALESCE_GET);
     struct vc_nl_refusal no;
     *out = (struct vc_coalesce){0};
-    if (vc_nl_exchange(s, m, ETHTOOL_MSG_COALESCE_GET_REPLY, take_values, out, &no)) {
+    if (vc_nl_exchange(s, m, ETHTOOL_MSG_COALESCE_GET_REPLY, parse_values, out, &no)) {
         if (out->has)
             return VC_OK;
         no.error = EOPNOTSUPP;
@@ -198,7 +198,7 @@ int vc_coalesce_get(const struct vc_netlink *nl, const char *netdev, struct vc_c
     return rc;
 }
 
-static bool live(const struct vc_coalesce_saved *saved)
+static bool is_active(const struct vc_coalesce_saved *saved)
 {
     return saved->active && saved->owner == getpid();
 }
@@ -226,7 +226,8 @@ int vc_coalesce_save(const struct vc_netlink *nl, const char *netdev, struct vc_
     return rc;
 }
 
-/* Refused before the kernel is asked: it would say EINVAL without the name, and nothing could be verified. */
+/* Checked here, because the kernel would return EINVAL without a name, and reading back could not verify it.
+ */
 static int check_wanted(const char *netdev, const struct vc_coalesce *want, const struct vc_coalesce *there)
 {
     char missing[256], have[256];
@@ -246,22 +247,22 @@ static int check_wanted(const char *netdev, const struct vc_coalesce *want, cons
                    vc_coalesce_text(there, have, sizeof have));
 }
 
-static int set_in(struct vc_ethtool_nl *s, const struct vc_coalesce *want, struct vc_coalesce_saved *saved,
-                  struct vc_coalesce *now)
+static int set_values(struct vc_ethtool_nl *s, const struct vc_coalesce *want,
+                      struct vc_coalesce_saved *saved, struct vc_coalesce *now)
 {
     int rc = read_values(s, now);
     if (rc == VC_OK)
         rc = check_wanted(s->netdev, want, now);
     if (rc != VC_OK)
         return rc;
-    /* Before the change, so that an exit right after it finds something to put back. */
-    bool ours = saved && !live(saved);
+    /* Before the change, so that an exit right after it can restore the values. */
+    bool ours = saved && !is_active(saved);
     if (ours)
         remember(s, now, saved);
     struct vc_coalesce before = *now, change = difference(want, now);
     rc = write_values(s, &change, now);
     if (rc != VC_OK) {
-        /* A driver may refuse after having taken half of it: inactive only if nothing moved. */
+        /* A driver may refuse after it has set some values: inactive only if none has changed. */
         int e = errno;
         struct vc_coalesce after = {0};
         char text[512];
@@ -279,13 +280,13 @@ int vc_coalesce_set(const struct vc_netlink *nl, const char *netdev, const struc
 {
     struct vc_ethtool_nl s;
     struct vc_coalesce there;
-    if (saved && netdev && live(saved) && strcmp(saved->netdev, netdev) != 0)
+    if (saved && netdev && is_active(saved) && strcmp(saved->netdev, netdev) != 0)
         return vc_fail(VC_ERR_INVAL, "coalescing of %s: the saved values given are those of %s", netdev,
                        saved->netdev);
     int rc = vc_ethtool_nl_open(&s, nl, netdev, 0);
     if (rc != VC_OK)
         return rc;
-    rc = set_in(&s, want, saved, &there);
+    rc = set_values(&s, want, saved, &there);
     if (rc >= 0 && now)
         *now = there;
     vc_ethtool_nl_close(&s);
@@ -294,7 +295,7 @@ int vc_coalesce_set(const struct vc_netlink *nl, const char *netdev, const struc
 
 /* ---- restore ---- */
 
-static int restore_in(struct vc_ethtool_nl *s, const struct vc_coalesce *before)
+static int restore_values(struct vc_ethtool_nl *s, const struct vc_coalesce *before)
 {
     struct vc_coalesce now, change;
     int rc = read_values(s, &now);
@@ -303,7 +304,7 @@ static int restore_in(struct vc_ethtool_nl *s, const struct vc_coalesce *before)
     change = difference(before, &now);
     rc = write_values(s, &change, &now);
     if (rc == VC_ERR_INVAL && (errno == EINVAL || errno == ERANGE)) {
-        /* igbvf reports 1 after 0 was set, and refuses to be set to 1. Reading back tells if this was it. */
+        /* igbvf reports 1 after 0 was set, and refuses 1. Then 0 is set, and reading back verifies it. */
         struct vc_coalesce again = change;
         bool one = false;
         for (int f = VC_COALESCE_RX_USECS; f <= VC_COALESCE_TX_USECS; f += 2) {
@@ -318,7 +319,7 @@ static int restore_in(struct vc_ethtool_nl *s, const struct vc_coalesce *before)
     if (rc != VC_OK)
         return rc;
     change = difference(before, &now);
-    /* A driver that adapts moves these by itself. */
+    /* With adaptive moderation the driver changes these by itself. */
     if (vc_coalesce_has(before, VC_COALESCE_ADAPTIVE_RX) && before->value[VC_COALESCE_ADAPTIVE_RX])
         change.has &= ~(1u << VC_COALESCE_RX_USECS | 1u << VC_COALESCE_RX_FRAMES);
     if (vc_coalesce_has(before, VC_COALESCE_ADAPTIVE_TX) && before->value[VC_COALESCE_ADAPTIVE_TX])
@@ -332,13 +333,13 @@ static int restore_in(struct vc_ethtool_nl *s, const struct vc_coalesce *before)
 
 int vc_coalesce_restore(const struct vc_netlink *nl, struct vc_coalesce_saved *saved)
 {
-    if (!live(saved))
+    if (!is_active(saved))
         return VC_OK;
     struct vc_ethtool_nl s;
     int rc = vc_ethtool_nl_open(&s, nl, saved->netdev, saved->ifindex);
     if (rc != VC_OK)
         return rc;
-    rc = restore_in(&s, &saved->before);
+    rc = restore_values(&s, &saved->before);
     if (rc == VC_OK)
         saved->active = false;
     vc_ethtool_nl_close(&s);
@@ -372,13 +373,13 @@ static void of_function(const char *root, const char *dev, int port, char *name,
 
 int vc_rdma_netdev(const char *root, const char *rdma_dev, int port, char *name, size_t len)
 {
-    enum { GIDS = 1024 }; /* none has more */
+    enum { GIDS = 1024 }; /* no device has more */
     char found[VC_NETDEV_NAME] = "";
     name[0] = '\0';
     if (!rdma_dev[0] || strchr(rdma_dev, '/') || !vc_sys_exists(root, CLASS "/%s/ports/%d", rdma_dev, port))
         return vc_fail(VC_ERR_INVAL, "there is no RDMA device \"%.64s\" with a port %d", rdma_dev, port);
-    /* The files of unused GIDs are there, but cannot be read. By number: a directory lists them in no order.
-     */
+    /* Files of unused GIDs exist, but cannot be read. They are read by number, because a directory lists them
+     * in no order. */
     for (int i = 0; i < GIDS && !found[0]; i++) {
         if (!vc_sys_read(root, found, sizeof found, CLASS "/%s/ports/%d/gid_attrs/ndevs/%d", rdma_dev, port,
                          i) &&

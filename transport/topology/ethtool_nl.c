@@ -18,10 +18,10 @@ enum {
 };
 
 /*
- * More than mnl_nlmsg_ok(), which takes lengths of 2 GiB and more for negative ones. With the padding inside,
- * what libmnl's iterators read is inside too.
+ * mnl_nlmsg_ok() takes lengths of 2 GiB and more for negative ones, so this checks more. The padding must be
+ * inside, because libmnl's iterators read it.
  */
-static bool whole(const struct nlmsghdr *m, int left)
+static bool is_whole(const struct nlmsghdr *m, int left)
 {
     return mnl_nlmsg_ok(m, left) && m->nlmsg_len <= (uint32_t)left &&
            MNL_ALIGN(m->nlmsg_len) <= (uint32_t)left;
@@ -29,7 +29,7 @@ static bool whole(const struct nlmsghdr *m, int left)
 
 /* ---- one exchange with the kernel ---- */
 
-/* The real way: the kernel answers inside sendto(), so everything is there to be read when that returns. */
+/* The kernel answers inside sendto(), so the whole answer can be read when that returns. */
 static ssize_t kernel_talk(void *ctx, const void *req, size_t req_len, void *reply, size_t cap)
 {
     struct mnl_socket *sock = ctx;
@@ -49,7 +49,7 @@ static ssize_t kernel_talk(void *ctx, const void *req, size_t req_len, void *rep
             return -errno;
         used += MNL_ALIGN((size_t)n);
         int left = (int)n;
-        for (const struct nlmsghdr *m = (const struct nlmsghdr *)at; whole(m, left);
+        for (const struct nlmsghdr *m = (const struct nlmsghdr *)at; is_whole(m, left);
              m = mnl_nlmsg_next(m, &left))
             if (m->nlmsg_seq == seq && m->nlmsg_type == NLMSG_ERROR)
                 return (ssize_t)used;
@@ -60,7 +60,7 @@ static void read_extack(const struct nlmsghdr *m, struct vc_nl_refusal *r)
 {
     const struct nlmsgerr *e = mnl_nlmsg_get_payload(m);
     size_t payload = mnl_nlmsg_get_payload_len(m), skip = sizeof *e;
-    /* The request is sent back, unless the kernel cut it to its header. */
+    /* The kernel sends the request back, or its header alone. */
     if (!(m->nlmsg_flags & NLM_F_CAPPED)) {
         if (e->msg.nlmsg_len < sizeof e->msg || e->msg.nlmsg_len > payload)
             return;
@@ -79,7 +79,7 @@ static void read_extack(const struct nlmsghdr *m, struct vc_nl_refusal *r)
     }
 }
 
-bool vc_nl_exchange(struct vc_ethtool_nl *s, struct nlmsghdr *req, int cmd, vc_nl_take take, void *arg,
+bool vc_nl_exchange(struct vc_ethtool_nl *s, struct nlmsghdr *req, int cmd, vc_nl_parse parse, void *arg,
                     struct vc_nl_refusal *refused)
 {
     _Alignas(8) char reply[REPLY_BYTES];
@@ -90,7 +90,7 @@ bool vc_nl_exchange(struct vc_ethtool_nl *s, struct nlmsghdr *req, int cmd, vc_n
         return false;
     }
     int left = n < REPLY_BYTES ? (int)n : REPLY_BYTES;
-    for (const struct nlmsghdr *m = (const struct nlmsghdr *)reply; whole(m, left);
+    for (const struct nlmsghdr *m = (const struct nlmsghdr *)reply; is_whole(m, left);
          m = mnl_nlmsg_next(m, &left)) {
         size_t payload = mnl_nlmsg_get_payload_len(m);
         if (m->nlmsg_seq != req->nlmsg_seq)
@@ -106,8 +106,8 @@ bool vc_nl_exchange(struct vc_ethtool_nl *s, struct nlmsghdr *req, int cmd, vc_n
             return false;
         }
         const struct genlmsghdr *g = mnl_nlmsg_get_payload(m);
-        if (m->nlmsg_type == req->nlmsg_type && payload >= sizeof *g && g->cmd == cmd && take)
-            take(s, m, arg);
+        if (m->nlmsg_type == req->nlmsg_type && payload >= sizeof *g && g->cmd == cmd && parse)
+            parse(s, m, arg);
     }
     return false; /* no acknowledgement */
 }
@@ -127,7 +127,7 @@ struct nlmsghdr *vc_nl_begin(struct vc_ethtool_nl *s, void *buf, uint16_t type, 
 
 /* ---- the session: socket, family, interface ---- */
 
-static void take_family(struct vc_ethtool_nl *s, const struct nlmsghdr *m, void *arg)
+static void parse_family(struct vc_ethtool_nl *s, const struct nlmsghdr *m, void *arg)
 {
     (void)arg;
     const struct nlattr *a;
@@ -170,7 +170,7 @@ int vc_ethtool_nl_open(struct vc_ethtool_nl *s, const struct vc_netlink *nl, con
         s->sock = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC);
         if (!s->sock)
             return no_family(netdev, errno);
-        /* Never hang on a kernel that does not answer. Both options are comforts: fine without. */
+        /* So that a kernel that does not answer does no harm. Both options may fail. */
         struct timeval limit = {.tv_sec = 10};
         setsockopt(mnl_socket_get_fd(s->sock), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         int on = 1;
@@ -186,7 +186,7 @@ int vc_ethtool_nl_open(struct vc_ethtool_nl *s, const struct vc_netlink *nl, con
     struct nlmsghdr *m = vc_nl_begin(s, buf, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1);
     mnl_attr_put_strz(m, CTRL_ATTR_FAMILY_NAME, ETHTOOL_GENL_NAME);
     struct vc_nl_refusal no;
-    bool ok = vc_nl_exchange(s, m, CTRL_CMD_NEWFAMILY, take_family, NULL, &no);
+    bool ok = vc_nl_exchange(s, m, CTRL_CMD_NEWFAMILY, parse_family, NULL, &no);
     if (ok && s->family >= NLMSG_MIN_TYPE)
         return VC_OK;
     int rc = no_family(netdev, ok ? EBADMSG : no.error);

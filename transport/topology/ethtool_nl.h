@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The kernel's ethtool netlink family: requests, and what comes back. Used by coalesce.c alone. The answers
- * are taken apart with every length checked.
+ * The kernel's ethtool netlink family: requests and answers, for coalesce.c alone. Answers are parsed with
+ * every length checked.
  */
 #ifndef VC_TRANSPORT_TOPOLOGY_ETHTOOL_NL_H
 #define VC_TRANSPORT_TOPOLOGY_ETHTOOL_NL_H
@@ -17,8 +17,8 @@
 
 /**
  * A way to the kernel. `talk` gets one netlink request with its header and writes all messages of the answer,
- * up to and with the acknowledgement, to `reply` (aligned for any type). Returns their bytes, or -errno. What
- * it returns is trusted in nothing.
+ * up to and with the acknowledgement, to `reply` (aligned for any type). Returns their bytes, or -errno. The
+ * answer is not trusted.
  */
 struct vc_netlink {
     ssize_t (*talk)(void *ctx, const void *req, size_t req_len, void *reply, size_t cap);
@@ -59,14 +59,14 @@ struct vc_nl_refusal {
 };
 
 /** An answer's payload begins with a whole struct genlmsghdr. */
-typedef void (*vc_nl_take)(struct vc_ethtool_nl *s, const struct nlmsghdr *m, void *arg);
+typedef void (*vc_nl_parse)(struct vc_ethtool_nl *s, const struct nlmsghdr *m, void *arg);
 
 /**
- * Sends a request and gives `take` (NULL: none is expected) each answer with generic command `cmd`. False
+ * Sends a request and gives `parse` (NULL: none is expected) each answer with generic command `cmd`. False
  * when refused, when the way failed (`error` is its errno) and when the answer is not complete (EBADMSG);
  * records no error text.
  */
-bool vc_nl_exchange(struct vc_ethtool_nl *s, struct nlmsghdr *req, int cmd, vc_nl_take take, void *arg,
+bool vc_nl_exchange(struct vc_ethtool_nl *s, struct nlmsghdr *req, int cmd, vc_nl_parse parse, void *arg,
                     struct vc_nl_refusal *refused);
 
 #endif

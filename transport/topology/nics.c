@@ -95,7 +95,7 @@ static int optional_number(const char *root, const char *bdf, const char *file)
     return vc_sys_number(root, &v, PCI "/%s/%s", bdf, file) && v >= 0 && v <= INT_MAX ? (int)v : -1;
 }
 
-static void first_name(const char *root, const char *bdf, const char *class, char *buf, size_t len)
+static void first_entry(const char *root, const char *bdf, const char *class, char *buf, size_t len)
 {
     struct vc_sys_names names;
     buf[0] = '\0';
@@ -103,7 +103,7 @@ static void first_name(const char *root, const char *bdf, const char *class, cha
         snprintf(buf, len, "%.*s", (int)len - 1, names.name[0]);
 }
 
-static bool describe(const char *root, bool guest, const char *bdf, struct vc_nic *n)
+static bool read_nic(const char *root, bool guest, const char *bdf, struct vc_nic *n)
 {
     long long class, vendor, device;
     if (!vc_sys_number(root, &class, PCI "/%s/class", bdf) ||
@@ -137,8 +137,8 @@ static bool describe(const char *root, bool guest, const char *bdf, struct vc_ni
     if (vc_sys_link_name(root, group, sizeof group, PCI "/%s/iommu_group", bdf))
         n->iommu_group = atoi(group);
     vc_sys_link_name(root, n->driver, sizeof n->driver, PCI "/%s/driver", bdf);
-    first_name(root, bdf, "net", n->netdev, sizeof n->netdev);
-    if (!n->netdev[0]) { /* virtio hangs the interface one level lower */
+    first_entry(root, bdf, "net", n->netdev, sizeof n->netdev);
+    if (!n->netdev[0]) { /* of a virtio device the interface stands one directory lower */
         struct vc_sys_names names;
         vc_sys_list(root, &names, PCI "/%s", bdf);
         for (int i = 0; i < names.n && !n->netdev[0]; i++) {
@@ -146,10 +146,10 @@ static bool describe(const char *root, bool guest, const char *bdf, struct vc_ni
             if (strncmp(names.name[i], "virtio", 6) != 0)
                 continue;
             snprintf(sub, sizeof sub, "%s/net", names.name[i]);
-            first_name(root, bdf, sub, n->netdev, sizeof n->netdev);
+            first_entry(root, bdf, sub, n->netdev, sizeof n->netdev);
         }
     }
-    first_name(root, bdf, "infiniband", n->rdma, sizeof n->rdma);
+    first_entry(root, bdf, "infiniband", n->rdma, sizeof n->rdma);
     return true;
 }
 
@@ -167,7 +167,7 @@ int vc_nics_scan(const char *root, bool guest, struct vc_nic *nics, int max)
         return 0;
     int n = 0;
     for (struct dirent *e; n < max && (e = readdir(d)) != NULL;)
-        if (e->d_name[0] != '.' && describe(root, guest, e->d_name, &nics[n]))
+        if (e->d_name[0] != '.' && read_nic(root, guest, e->d_name, &nics[n]))
             n++;
     closedir(d);
     qsort(nics, (size_t)n, sizeof *nics, by_address);

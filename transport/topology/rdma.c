@@ -8,7 +8,7 @@
 
 #define CLASS "/sys/class/infiniband"
 
-static void describe_port(const char *root, const char *dev, const char *number, struct vc_rdma_port *p)
+static void read_port(const char *root, const char *dev, const char *number, struct vc_rdma_port *p)
 {
     char text[64];
     p->number = atoi(number);
@@ -47,7 +47,7 @@ char *vc_rdma_model(const char *root, const char *dev, char *name, size_t len)
     return name;
 }
 
-static void describe(const char *root, const char *name, struct vc_rdma_dev *d)
+static void read_device(const char *root, const char *name, struct vc_rdma_dev *d)
 {
     memset(d, 0, sizeof *d);
     snprintf(d->name, sizeof d->name, "%s", name);
@@ -62,7 +62,7 @@ static void describe(const char *root, const char *name, struct vc_rdma_dev *d)
     struct vc_sys_names ports;
     vc_sys_list(root, &ports, CLASS "/%s/ports", name);
     for (int i = 0; i < ports.n && d->nports < VC_RDMA_PORTS; i++)
-        describe_port(root, name, ports.name[i], &d->port[d->nports++]);
+        read_port(root, name, ports.name[i], &d->port[d->nports++]);
 }
 
 int vc_rdma_scan(const char *root, struct vc_rdma_dev *devs, int max)
@@ -71,6 +71,6 @@ int vc_rdma_scan(const char *root, struct vc_rdma_dev *devs, int max)
     vc_sys_list(root, &names, CLASS);
     int n = names.n < max ? names.n : max;
     for (int i = 0; i < n; i++)
-        describe(root, names.name[i], &devs[i]);
+        read_device(root, names.name[i], &devs[i]);
     return n;
 }

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The channel of a communicator. */
-#include "transport/verbs/impl.h"
+/* The channel of a communicator: the operations of struct vc_chan_ops. */
+#include "transport/verbs/abort.h"
+#include "transport/verbs/fail.h"
+#include "transport/verbs/recv.h"
+#include "transport/verbs/recvq.h"
+#include "transport/verbs/send.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static struct chan *self(struct vc_chan *ch)
+static struct chan *chan_of(struct vc_chan *ch)
 {
     return (struct chan *)(void *)ch;
 }
 
-static int refuse(const struct chan *c, int peer)
+static int no_such_peer(const struct chan *c, int peer)
 {
     if (peer == c->base.rank)
         return vc_fail(VC_ERR_INVAL, "the verbs channel carries no messages to oneself");
@@ -22,13 +26,13 @@ static bool reaches(const struct chan *c, int peer)
     return peer >= 0 && peer < c->base.size && peer != c->base.rank;
 }
 
-/* Both ends come to the same answer: it takes nothing but the length and the receiver's card. */
+/* Depends on the length and the receiver's address alone, so that both ends come to the same answer. */
 static bool by_rendezvous(const struct chan *c, size_t len, int receiver)
 {
-    return len >= c->v->cfg.zcopy_min && len > 0 && c->v->cards[c->procs[receiver]].zcopy;
+    return len >= c->v->cfg.zcopy_min && len > 0 && c->v->addresses[c->procs[receiver]].zcopy;
 }
 
-static void init(struct vc_chan_req *r, const void *buf, size_t len)
+static void req_init(struct vc_chan_req *r, const void *buf, size_t len)
 {
     vc_req_begin(r);
     r->err = VC_OK;
@@ -42,7 +46,7 @@ static int broken(struct chan *c)
 {
     if (c->v->failed)
         vc_chan_fail(c, "%s", c->v->why);
-    /* Also over a device that has failed: one whose removal was noticed early still carries messages. */
+    /* Also after a failure of the device: one that is about to be removed may still carry messages. */
     vc_chan_abort(c);
     return c->v->failed ? vc_fail(c->v->failed, "%s", c->v->why) : vc_fail(c->failed, "%s", c->why);
 }
@@ -54,7 +58,7 @@ static int send_locked(struct chan *c, int peer, const void *buf, size_t len, st
         return VC_ERR_NOMEM;
     if (c->failed || c->v->failed)
         return broken(c);
-    init(r, buf, len);
+    req_init(r, buf, len);
     if (by_rendezvous(c, len, peer)) {
         req_push(&p->wait_head, &p->wait_tail, r);
     } else {
@@ -70,17 +74,17 @@ static int send_locked(struct chan *c, int peer, const void *buf, size_t len, st
 
 static int verbs_isend(struct vc_chan *ch, int peer, const void *buf, size_t len, struct vc_chan_req *r)
 {
-    struct chan *c = self(ch);
+    struct chan *c = chan_of(ch);
     if (!reaches(c, peer))
-        return refuse(c, peer);
+        return no_such_peer(c, peer);
     verbs_lock(c->v);
     int err = send_locked(c, peer, buf, len, r);
     verbs_unlock(c->v);
     return err;
 }
 
-/* Grants the sender the buffer, if it can be registered; otherwise says so. */
-static int grant(struct peer *p, struct vc_chan_req *r)
+/* Grants the sender the buffer. False: it cannot be registered, or all grants are in use. */
+static bool grant_buffer(struct peer *p, struct vc_chan_req *r)
 {
     struct vc_verbs *v = p->c->v;
     struct vc_reg *reg = NULL;
@@ -94,7 +98,7 @@ static int grant(struct peer *p, struct vc_chan_req *r)
         r->priv[P_ADDR] = r->priv[P_BUF];
         r->priv[P_RKEY_GRANT] = (uint64_t)reg->rkey << 32 | (uint32_t)v->grants[i].gen << 24 | (uint32_t)i;
     }
-    return reg ? VC_OK : VC_ERR_UNSUPPORTED;
+    return reg != NULL;
 }
 
 static void owe_cts(struct peer *p, struct vc_chan_req *r)
@@ -114,21 +118,15 @@ static int recv_locked(struct chan *c, int peer, void *buf, size_t len, struct v
         return VC_ERR_NOMEM;
     if (c->failed || c->v->failed)
         return broken(c);
-    init(r, buf, len);
+    req_init(r, buf, len);
     p->recvs++;
     bool rendezvous = by_rendezvous(c, len, c->base.rank);
-    int stream = STREAM_EAGER;
-    if (rendezvous) {
-        if (grant(p, r) != VC_OK)
-            stream = STREAM_REFUSED;
-        else
-            stream = STREAMS;
-    }
-    if (stream < STREAMS) {
+    if (!rendezvous || !grant_buffer(p, r)) {
+        int stream = rendezvous ? STREAM_DECLINED : STREAM_EAGER;
         bool first = p->recv_head[stream] == NULL;
         req_push(&p->recv_head[stream], &p->recv_tail[stream], r);
         if (first && p->unexp_head[stream])
-            vc_peer_take_early(p, stream);
+            vc_peer_match_unexpected(p, stream);
     }
     if (rendezvous) {
         owe_cts(p, r);
@@ -139,9 +137,9 @@ static int recv_locked(struct chan *c, int peer, void *buf, size_t len, struct v
 
 static int verbs_irecv(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_chan_req *r)
 {
-    struct chan *c = self(ch);
+    struct chan *c = chan_of(ch);
     if (!reaches(c, peer))
-        return refuse(c, peer);
+        return no_such_peer(c, peer);
     verbs_lock(c->v);
     int err = recv_locked(c, peer, buf, len, r);
     verbs_unlock(c->v);
@@ -150,7 +148,7 @@ static int verbs_irecv(struct vc_chan *ch, int peer, void *buf, size_t len, stru
 
 static int verbs_progress(struct vc_chan *ch)
 {
-    struct chan *c = self(ch);
+    struct chan *c = chan_of(ch);
     verbs_lock(c->v);
     int rc = vc_verbs_progress(c->v);
     if (c->failed || c->v->failed)
@@ -161,7 +159,7 @@ static int verbs_progress(struct vc_chan *ch)
 
 static void verbs_give_up(struct vc_chan *ch, const char *text)
 {
-    struct chan *c = self(ch);
+    struct chan *c = chan_of(ch);
     verbs_lock(c->v);
     vc_chan_fail(c, "%s", text);
     vc_chan_abort(c);
@@ -170,7 +168,7 @@ static void verbs_give_up(struct vc_chan *ch, const char *text)
 
 /* ---- life ---- */
 
-/* Nothing that is on its way may touch the requests or the memory of this channel any more. */
+/* Afterwards nothing that is under way touches requests or memory of this channel. */
 static void forget_peer(struct peer *p)
 {
     struct vc_verbs *v = p->c->v;
@@ -178,7 +176,7 @@ static void forget_peer(struct peer *p)
     for (uint32_t n = e->tail; n != e->head; n++) {
         struct wr_rec *rec = &e->rec[n % e->depth];
         if (rec->req && rec->peer == p) {
-            /* The registration stays as long as the device may read through it: to the end of the process. */
+            /* The device may still read through the registration, so it is never put back. */
             rec->req = NULL;
             v->bulk_waiters--;
         }
@@ -213,7 +211,7 @@ static void forget_peer(struct peer *p)
 
 static void verbs_destroy(struct vc_chan *ch)
 {
-    struct chan *c = self(ch);
+    struct chan *c = chan_of(ch);
     struct vc_verbs *v = c->v;
     verbs_lock(v);
     for (struct chan **at = &v->chans; *at; at = &(*at)->next)

@@ -1,198 +1,90 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Connections. Both processes of a pair find at their first message for each other that there is none, and
- * exchange queue pair numbers over the boot channel: a card each way, then, when the own queue pair can
- * receive, a note. Until that note has come nothing is sent, because what reaches a queue pair that is not
- * ready is only repeated after a timeout. One exchange per pair, so the boot channel's order is all it takes.
- * Later notes tell of failures.
+ * Both processes of a pair find at their first message for each other that there is no connection. Each makes
+ * a queue pair and sends its address over the boot channel (hello). When it has the peer's hello it connects
+ * and sends a note. A message that reaches a queue pair which cannot receive yet would only be repeated after
+ * a timeout, so neither sends before the peer's note has come. There is one exchange for each pair, so the
+ * order of the boot channel suffices to tell its messages apart. Later notes tell of failures.
  */
-#include "transport/verbs/impl.h"
+#include "transport/verbs/conn.h"
+
+#include "transport/verbs/async.h"
+#include "transport/verbs/fail.h"
+#include "transport/verbs/recvq.h"
+#include "transport/verbs/send.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-/* Whatever the user's timeout, at least this many powers of two of 4.096 us a try. */
+/* Shortest time of a try, whatever timeout the user has set: 4.096 us * 2^10, about 4 ms. */
 #define TIMEOUT_MIN 10
-/* Not the largest, 7: Linux's rxe takes that for "for ever", as all do with the retries of RNR. */
+/* 7 would be the largest, but rxe takes it for "without end". */
 #define RETRIES 6
+/* Inline data saves the device a read of memory, but makes every work request larger. */
+#define INLINE_BYTES 192
 
-enum { BOOT_CARD_OUT, BOOT_CARD_IN, BOOT_NOTE_OUT, BOOT_NOTE_IN };
-
-static int at_most(int n, int limit)
-{
-    return n < limit ? n : limit;
-}
-
-int vc_ep_post_recv(struct ep *e, int slot)
-{
-    struct vc_verbs *v = e->v;
-    struct ibv_sge sge = {(uintptr_t)recv_slot(v, e, slot), (uint32_t)v->slot_bytes, e->recv_mr->lkey};
-    struct ibv_recv_wr wr = {.wr_id = wr_id(e->proc, (uint32_t)slot), .sg_list = &sge, .num_sge = 1}, *bad;
-    return ibv_post_recv(e->qp, &wr, &bad);
-}
+enum { BOOT_HELLO_OUT, BOOT_HELLO_IN, BOOT_NOTE_OUT, BOOT_NOTE_IN };
 
 static bool create_qp(struct vc_verbs *v, struct ep *e)
 {
-    /* What comes inline saves the device a read of memory, but makes every work request larger. */
-    static const uint32_t inline_bytes[] = {192, 128, 64, 32, 0};
-    int depth = at_most(QP_WR, v->dev.attr.max_qp_wr);
+    int depth = QP_WR < v->dev.attr.max_qp_wr ? QP_WR : v->dev.attr.max_qp_wr;
     struct ibv_qp_init_attr attr = {
         .send_cq = v->cq_bulk,
         .recv_cq = v->cq_latency,
         .srq = v->srq,
         .cap = {.max_send_wr = (uint32_t)depth,
-                .max_recv_wr = v->srq ? 0 : (uint32_t)v->recv_depth,
+                .max_recv_wr = v->srq ? 0 : (uint32_t)v->size.recv_depth,
                 .max_send_sge = 2,
-                .max_recv_sge = v->srq ? 0 : 1},
-        .qp_type = IBV_QPT_RC,
-        .sq_sig_all = 0,
+                .max_recv_sge = v->srq ? 0 : 1,
+                .max_inline_data = INLINE_BYTES},
     };
-    for (size_t i = 0; i < sizeof inline_bytes / sizeof inline_bytes[0]; i++) {
-        struct ibv_qp_init_attr asked = attr; /* the library writes into it what it gives */
-        asked.cap.max_inline_data = inline_bytes[i];
-        e->qp = vc_ibv.create_qp(v->pd, &asked);
-        if (e->qp) {
-            e->depth = (uint32_t)depth;
-            /* Devices without inline grant 0 to whatever is asked for. */
-            uint32_t given = asked.cap.max_inline_data;
-            e->inline_max = given < inline_bytes[i] ? given : inline_bytes[i];
-            return true;
-        }
-    }
-    return false;
+    e->qp = vc_rc_create(v->pd, &attr);
+    e->depth = (uint32_t)depth;
+    e->inline_max = attr.cap.max_inline_data;
+    return e->qp != NULL;
 }
 
-/* A mapping of its own, registered; where locked memory is used up by the application's buffers, these give
- * way. 0 or errno. */
-static int make_receive_buffers(struct vc_verbs *v, struct ep *e)
+static int connect_qp(struct vc_verbs *v, struct ep *e)
 {
-    e->recv_bytes = vc_round_up((size_t)e->recv_slots * v->slot_bytes, 4096);
-    e->recv_mem = mmap(NULL, e->recv_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (e->recv_mem == MAP_FAILED) {
-        e->recv_mem = NULL;
-        return ENOMEM;
-    }
-    e->recv_mr = vc_ibv.reg_mr(v->pd, e->recv_mem, e->recv_bytes, IBV_ACCESS_LOCAL_WRITE);
-    if (!e->recv_mr && errno == ENOMEM && v->regs && vc_regcache_shrink(v->regs))
-        e->recv_mr = vc_ibv.reg_mr(v->pd, e->recv_mem, e->recv_bytes, IBV_ACCESS_LOCAL_WRITE);
-    if (!e->recv_mr)
-        return errno;
-    madvise(e->recv_mem, e->recv_bytes, MADV_DONTFORK);
-    v->stats.locked += e->recv_bytes;
-    return 0;
+    struct vc_rc_path path = {.sl = v->cfg.sl, .tc = v->cfg.tc, .timeout = TIMEOUT_MIN, .retries = RETRIES};
+    /* The device gives up after the last of RETRIES + 1 tries. */
+    while (path.timeout < 31 &&
+           ((uint64_t)4096 << path.timeout) * (RETRIES + 1) < (uint64_t)v->cfg.timeout_s * 1000000000u)
+        path.timeout++;
+    return vc_rc_connect(e->qp, &v->dev, &path, e->psn, &e->hello_in.addr);
 }
 
-/* Without a shared receive queue the connection gets buffers of its own; together no more than the completion
- * queue holds. */
-static int fill_receive_queue(struct vc_verbs *v, struct ep *e)
-{
-    e->recv_slots = at_most(v->recv_depth, v->latency_cqe - v->recv_slots);
-    if (e->recv_slots <= 0)
-        return ENOSPC;
-    int rc = make_receive_buffers(v, e);
-    if (rc != 0)
-        return rc;
-    v->recv_slots += e->recv_slots;
-    for (int slot = 0; slot < e->recv_slots; slot++) {
-        rc = vc_ep_post_recv(e, slot);
-        if (rc != 0) /* the device repeats what finds no buffer, as long as there are some */
-            return slot > 0 ? 0 : rc;
-        v->posted++;
-    }
-    return 0;
-}
-
-static int to_init(struct vc_verbs *v, struct ep *e)
-{
-    struct ibv_qp_attr attr = {
-        .qp_state = IBV_QPS_INIT,
-        .pkey_index = (uint16_t)v->dev.pkey_index,
-        .port_num = (uint8_t)v->dev.port,
-        .qp_access_flags = IBV_ACCESS_REMOTE_WRITE,
-    };
-    return vc_ibv.modify_qp(e->qp, &attr,
-                            IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS);
-}
-
-static int to_rtr(struct vc_verbs *v, struct ep *e)
-{
-    const struct vc_verbs_card *c = &e->card_in.port;
-    struct ibv_qp_attr attr = {
-        .qp_state = IBV_QPS_RTR,
-        .path_mtu = c->mtu < (uint8_t)v->dev.mtu ? (enum ibv_mtu)c->mtu : v->dev.mtu,
-        .dest_qp_num = e->card_in.qpn,
-        .rq_psn = e->card_in.psn,
-        .max_dest_rd_atomic = 1,
-        .min_rnr_timer = 12, /* 0.64 ms: only met when receivers are far behind */
-        .ah_attr = {.dlid = c->lid, .sl = (uint8_t)v->cfg.sl, .port_num = (uint8_t)v->dev.port},
-    };
-    /* InfiniBand needs the global header only from one subnet to another; RoCE has nothing else. */
-    bool other_subnet = c->has_gid && v->dev.gid_index >= 0 && memcmp(c->gid, v->dev.gid.raw, 8) != 0;
-    if (v->dev.roce || v->dev.grh || other_subnet) {
-        attr.ah_attr.is_global = 1;
-        memcpy(attr.ah_attr.grh.dgid.raw, c->gid, sizeof c->gid);
-        attr.ah_attr.grh.sgid_index = (uint8_t)v->dev.gid_index;
-        attr.ah_attr.grh.hop_limit = 64;
-        attr.ah_attr.grh.traffic_class = (uint8_t)v->cfg.tc;
-    }
-    return vc_ibv.modify_qp(e->qp, &attr,
-                            IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
-                                IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
-}
-
-static int to_rts(struct vc_verbs *v, struct ep *e)
-{
-    uint8_t exponent = TIMEOUT_MIN;
-    /* A try takes 4.096 us * 2^exponent; the device gives up after the last of RETRIES + 1. */
-    while (exponent < 31 &&
-           ((uint64_t)4096 << exponent) * (RETRIES + 1) < (uint64_t)v->cfg.timeout_s * 1000000000u)
-        exponent++;
-    struct ibv_qp_attr attr = {
-        .qp_state = IBV_QPS_RTS,
-        .timeout = exponent,
-        .retry_cnt = RETRIES,
-        .rnr_retry = 7, /* for ever: the peer is there, it only is slow */
-        .sq_psn = e->psn,
-        .max_rd_atomic = 1,
-    };
-    return vc_ibv.modify_qp(e->qp, &attr,
-                            IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
-                                IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC);
-}
-
-/* The own half; what fails is told to the peer, so that both ends know. */
+/* Makes the own queue pair, and the hello that tells its address or why there is none. */
 static void make_half(struct vc_verbs *v, struct ep *e)
 {
-    struct conn_card *c = &e->card_out;
+    struct conn_hello *h = &e->hello_out;
     const char *what = "ibv_create_qp";
     errno = 0;
     if (create_qp(v, e)) {
         what = "ibv_modify_qp to INIT";
         e->rec = malloc(e->depth * sizeof *e->rec);
-        int rc = e->rec ? to_init(v, e) : ENOMEM;
+        int rc = e->rec ? vc_rc_init(e->qp, &v->dev, IBV_ACCESS_REMOTE_WRITE) : ENOMEM;
         if (rc == 0 && !v->srq) {
             what = "posting receive buffers";
-            rc = fill_receive_queue(v, e);
+            rc = vc_recvq_make(e);
         }
         if (rc == 0) {
             e->psn = (uint32_t)(vc_now_ns() ^ (uint64_t)e->proc << 12) & 0xffffff;
-            *c = (struct conn_card){.qpn = e->qp->qp_num,
-                                    .psn = e->psn,
-                                    .rkey = v->mailbox->rkey,
-                                    .ok = 1,
-                                    .mailbox = (uintptr_t)v->mailbox->addr};
-            vc_verbs_card(v, &c->port);
+            *h = (struct conn_hello){.addr = {.qpn = e->qp->qp_num, .psn = e->psn},
+                                     .rkey = v->mailbox->rkey,
+                                     .ok = 1,
+                                     .mailbox = (uintptr_t)v->mailbox->addr};
+            vc_rc_port_of(&v->dev, &h->addr.port);
             return;
         }
-        errno = vc_ibv_errno(rc);
+        errno = rc;
     }
-    snprintf(c->why, sizeof c->why, "%s failed: %s", what, strerror(errno));
+    snprintf(h->why, sizeof h->why, "%s failed: %s", what, strerror(errno));
 }
 
-static void connected(struct ep *e)
+static void become_ready(struct ep *e)
 {
     e->state = EP_READY;
     e->v->stats.connections++;
@@ -209,21 +101,21 @@ static struct ep *new_ep(struct vc_verbs *v, int proc)
     }
     e->v = v;
     e->proc = proc;
-    v->ep[proc] = e; /* from now on for good: the boot channel knows its memory */
+    v->ep[proc] = e; /* stays to the end, also after a failure: the boot channel writes into it */
     return e;
 }
 
-static int listen_for_note(struct ep *e)
+static int post_note_recv(struct ep *e)
 {
     struct vc_chan *b = e->v->boot;
     return b->ops->irecv(b, e->proc, &e->note_in, sizeof e->note_in, &e->boot[BOOT_NOTE_IN]);
 }
 
-static int send_card(struct ep *e)
+static int send_hello(struct ep *e)
 {
     struct vc_chan *b = e->v->boot;
-    e->refused = !e->card_out.ok;
-    return b->ops->isend(b, e->proc, &e->card_out, sizeof e->card_out, &e->boot[BOOT_CARD_OUT]);
+    e->rejected = !e->hello_out.ok;
+    return b->ops->isend(b, e->proc, &e->hello_out, sizeof e->hello_out, &e->boot[BOOT_HELLO_OUT]);
 }
 
 static int send_note(struct ep *e, const struct conn_note *note)
@@ -242,14 +134,14 @@ struct ep *vc_ep_get(struct vc_verbs *v, int proc)
     e = new_ep(v, proc);
     if (!e)
         return NULL;
-    vc_verbs_read_async(v); /* the port may have another address than when this process started */
+    vc_verbs_read_async(v); /* the port may have another address by now */
     make_half(v, e);
     struct vc_chan *b = v->boot;
-    int err = b->ops->irecv(b, proc, &e->card_in, sizeof e->card_in, &e->boot[BOOT_CARD_IN]);
+    int err = b->ops->irecv(b, proc, &e->hello_in, sizeof e->hello_in, &e->boot[BOOT_HELLO_IN]);
     if (err == VC_OK)
-        err = listen_for_note(e);
+        err = post_note_recv(e);
     if (err == VC_OK)
-        err = send_card(e);
+        err = send_hello(e);
     e->state = err == VC_OK ? EP_CONNECTING : EP_FAILED;
     if (err != VC_OK) {
         snprintf(e->why, sizeof e->why, "%s", vc_error_text());
@@ -260,40 +152,38 @@ struct ep *vc_ep_get(struct vc_verbs *v, int proc)
     return e;
 }
 
-/* The peer's card is there. */
-static void answer(struct vc_verbs *v, struct ep *e)
+/* The peer's hello has come. */
+static void on_hello(struct vc_verbs *v, struct ep *e)
 {
     e->answered = true;
     e->t_answer = vc_now_ns();
-    if (!e->card_out.ok || !e->card_in.ok) {
-        e->card_in.why[sizeof e->card_in.why - 1] = '\0';
-        vc_ep_fail(e, "no connection on %s: %s%s", v->dev.name, e->card_out.ok ? "at the other end " : "",
-                   e->card_out.ok ? e->card_in.why : e->card_out.why);
+    if (!e->hello_out.ok || !e->hello_in.ok) {
+        e->hello_in.why[sizeof e->hello_in.why - 1] = '\0';
+        vc_ep_fail(e, "no connection on %s: %s%s", v->dev.name, e->hello_out.ok ? "at the other end " : "",
+                   e->hello_out.ok ? e->hello_in.why : e->hello_out.why);
         return;
     }
-    e->mailbox = e->card_in.mailbox;
-    e->mailbox_rkey = e->card_in.rkey;
-    int rc = to_rtr(v, e);
-    if (rc == 0)
-        rc = to_rts(v, e);
+    e->mailbox = e->hello_in.mailbox;
+    e->mailbox_rkey = e->hello_in.rkey;
+    int rc = connect_qp(v, e);
     if (rc != 0) {
-        vc_ep_fail(e, "%s: the queue pair could not be connected: %s", v->dev.name, vc_ibv_strerror(rc));
+        vc_ep_fail(e, "%s: the queue pair could not be connected: %s", v->dev.name, strerror(rc));
         return;
     }
     if (send_note(e, &(struct conn_note){.ok = 1}) != VC_OK)
         vc_ep_fail(e, "the exchange of addresses failed: %s", vc_error_text());
 }
 
-/* All of the exchange is through. */
-static void finish(struct ep *e)
+/* Both hellos and both notes have arrived. */
+static void finish_exchange(struct ep *e)
 {
     e->note_in.why[sizeof e->note_in.why - 1] = '\0';
     if (!e->note_in.ok)
         vc_ep_fail(e, "the other end gave up: %s", e->note_in.why);
-    else if (listen_for_note(e) != VC_OK)
+    else if (post_note_recv(e) != VC_OK)
         vc_ep_fail(e, "the exchange of addresses failed: %s", vc_error_text());
     else
-        connected(e);
+        become_ready(e);
 }
 
 int vc_ep_progress(struct vc_verbs *v)
@@ -302,15 +192,15 @@ int vc_ep_progress(struct vc_verbs *v)
     if (rc < 0)
         return rc;
     for (struct ep **at = &v->connecting, *e; (e = *at) != NULL;) {
-        if (e->state == EP_CONNECTING && !e->answered && vc_req_done(&e->boot[BOOT_CARD_IN]))
-            answer(v, e);
+        if (e->state == EP_CONNECTING && !e->answered && vc_req_done(&e->boot[BOOT_HELLO_IN]))
+            on_hello(v, e);
         bool done = e->state == EP_FAILED ||
                     (e->announced && vc_req_done(&e->boot[BOOT_NOTE_IN]) &&
-                     vc_req_done(&e->boot[BOOT_NOTE_OUT]) && vc_req_done(&e->boot[BOOT_CARD_OUT]));
+                     vc_req_done(&e->boot[BOOT_NOTE_OUT]) && vc_req_done(&e->boot[BOOT_HELLO_OUT]));
         if (done) {
             *at = e->next_connecting;
             if (e->state == EP_CONNECTING)
-                finish(e);
+                finish_exchange(e);
             rc++;
         } else {
             at = &e->next_connecting;
@@ -321,7 +211,7 @@ int vc_ep_progress(struct vc_verbs *v)
 
 /* ---- failures ---- */
 
-static void take_note(struct ep *e)
+static void on_note(struct ep *e)
 {
     struct conn_note *note = &e->note_in;
     note->why[sizeof note->why - 1] = '\0';
@@ -334,32 +224,32 @@ static void take_note(struct ep *e)
             vc_chan_gave_up(c, (int)note->rank, note->why, strlen(note->why));
 }
 
-void vc_ep_listen(struct vc_verbs *v)
+void vc_ep_poll_notes(struct vc_verbs *v)
 {
     if (!v->boot || v->boot->ops->progress(v->boot) < 0)
-        return; /* the device may still do */
+        return; /* the device may still work */
     for (int i = 0; i < v->nprocs; i++) {
         struct ep *e = v->ep[i];
         if (e && e->state == EP_READY && vc_req_done(&e->boot[BOOT_NOTE_IN])) {
-            take_note(e);
-            listen_for_note(e);
+            on_note(e);
+            post_note_recv(e);
         }
     }
 }
 
 /*
- * A process that was not met yet may wait for the card now or begin to at any time; it would do so for ever,
- * because this rank comes to no more collectives of that communicator.
+ * A process without a connection may wait for this one's hello, now or later. It would wait without end,
+ * because this rank takes part in no more collectives of that communicator.
  */
-static void refuse(struct vc_verbs *v, int proc, const char *why)
+static void reject_connection(struct vc_verbs *v, int proc, const char *why)
 {
     struct ep *e = new_ep(v, proc);
     if (!e)
         return;
     e->state = EP_FAILED;
     snprintf(e->why, sizeof e->why, "%s", why);
-    snprintf(e->card_out.why, sizeof e->card_out.why, "%s", why);
-    send_card(e);
+    snprintf(e->hello_out.why, sizeof e->hello_out.why, "%s", why);
+    send_hello(e);
 }
 
 void vc_ep_tell(struct vc_verbs *v, int proc, uint64_t id, int rank, const char *why)
@@ -368,15 +258,15 @@ void vc_ep_tell(struct vc_verbs *v, int proc, uint64_t id, int rank, const char 
     if (!v->boot)
         return;
     if (!e) {
-        refuse(v, proc, why);
+        reject_connection(v, proc, why);
         return;
     }
-    if (e->refused)
+    if (e->rejected)
         return;
     if (e->announced && !vc_req_done(&e->boot[BOOT_NOTE_OUT]))
         v->boot->ops->progress(v->boot);
     if (e->announced && !vc_req_done(&e->boot[BOOT_NOTE_OUT]))
-        return; /* one is on its way */
+        return; /* an earlier note is still under way */
     bool first = !e->announced;
     struct conn_note note = {.id = id, .rank = (uint32_t)rank};
     snprintf(note.why, sizeof note.why, "%s", why);
@@ -389,10 +279,7 @@ void vc_ep_free(struct ep *e)
 {
     if (e->qp)
         vc_ibv.destroy_qp(e->qp);
-    if (e->recv_mr)
-        vc_ibv.dereg_mr(e->recv_mr);
-    if (e->recv_mem)
-        munmap(e->recv_mem, e->recv_bytes);
+    vc_recvq_free(e);
     free(e->rec);
     free(e);
 }

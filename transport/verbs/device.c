@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which device and port: all are looked at, the best is kept open. */
+/* Tries all devices and ports, and keeps the best one open. */
 #include "transport/verbs/device.h"
 
 #include "transport/topology/rdma.h"
 #include "transport/topology/sysfile.h"
-#include "transport/verbs/device_impl.h"
+#include "transport/verbs/port.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ struct scan {
 
 /* ---- one device ---- */
 
-/* Drivers whose devices are programs on CPUs: of this system, or of the hypervisor. */
+/* Drivers whose devices are programs on CPUs, of this system or of the hypervisor. */
 static bool is_software(const struct scan *s, const char *name)
 {
     static const char *const drivers[] = {"rdma_rxe", "siw", "vmw_pvrdma"};
@@ -41,11 +41,12 @@ static bool is_software(const struct scan *s, const char *name)
     for (size_t k = 0; k < sizeof drivers / sizeof drivers[0]; k++)
         if (strcmp(d->driver, drivers[k]) == 0)
             return true;
-    /* Only rxe has that file. Older kernels let it hang below the adapter, whose driver then stands there. */
+    /* Only rxe has this file. Older kernels put rxe below the network adapter, whose driver sysfs then shows.
+     */
     return vc_sys_exists(NULL, "/sys/class/infiniband/%s/parent", name);
 }
 
-/* A device without the extended query, or that knows nothing of moderation, leaves both zero. */
+/* Both stay 0 without the extended query, and on devices without moderation. */
 static void read_moderation(struct vc_verbs_dev *dev)
 {
     struct ibv_device_attr_ex ex;
@@ -58,7 +59,7 @@ static void read_moderation(struct vc_verbs_dev *dev)
     dev->cq_mod_period = ex.cq_mod_caps.max_cq_period;
 }
 
-/* "5.10.0-28-amd64": whether the kernel copies pinned pages at a fork. */
+/* Whether fork() copies pinned pages at once; of a release such as "5.10.0-28-amd64". */
 static bool kernel_copies(void)
 {
     struct utsname u;
@@ -67,7 +68,7 @@ static bool kernel_copies(void)
            (major > 5 || (major == 5 && minor >= 12));
 }
 
-static void look_at_fork(struct vc_verbs_dev *dev)
+static void read_fork_support(struct vc_verbs_dev *dev)
 {
     if (vc_ibv.is_fork_initialized) {
         enum ibv_fork_status status = vc_ibv.is_fork_initialized();
@@ -75,7 +76,7 @@ static void look_at_fork(struct vc_verbs_dev *dev)
         dev->fork_breaks = status == IBV_FORK_DISABLED;
         return;
     }
-    /* What this library was told, only the variables show that it reads itself. */
+    /* Older libraries cannot be asked. The variables that they read themselves are what can be seen. */
     dev->fork_safe = false;
     dev->fork_breaks = !kernel_copies() && !getenv("RDMAV_FORK_SAFE") && !getenv("IBV_FORK_SAFE");
 }
@@ -103,14 +104,14 @@ static int open_device(const struct scan *s, struct ibv_device *device, struct v
         return vc_fail(VC_ERR_SYS, "%s cannot be queried: %s", dev->name, strerror(rc));
     }
     read_moderation(dev);
-    look_at_fork(dev);
+    read_fork_support(dev);
     return VC_OK;
 }
 
 /* ---- all of them ---- */
 
-static struct vc_verbs_candidate *note(struct scan *s, const struct vc_verbs_dev *dev, int port, int err,
-                                       unsigned rate)
+static struct vc_verbs_candidate *add_candidate(struct scan *s, const struct vc_verbs_dev *dev, int port,
+                                                int err, unsigned rate)
 {
     if (s->n == s->max)
         return NULL;
@@ -138,12 +139,12 @@ static bool better(const struct scan *s, const struct vc_verbs_dev *dev, unsigne
     return strverscmp(dev->name, s->best.name) < 0;
 }
 
-static void look_at(struct scan *s, struct ibv_device *device)
+static void try_device(struct scan *s, struct ibv_device *device)
 {
     struct vc_verbs_dev dev;
     int err = open_device(s, device, &dev);
     if (err != VC_OK) {
-        note(s, &dev, 0, err, 0);
+        add_candidate(s, &dev, 0, err, 0);
         return;
     }
     int ports = dev.attr.phys_port_cnt, first = s->want->port ? s->want->port : 1;
@@ -151,14 +152,14 @@ static void look_at(struct scan *s, struct ibv_device *device)
     if (last > ports || ports == 0) {
         err = vc_fail(VC_ERR_INVAL, "VCOLL_VERBS_PORT=%d: %s has %d port%s", s->want->port, dev.name, ports,
                       ports == 1 ? "" : "s");
-        note(s, &dev, 0, err, 0);
+        add_candidate(s, &dev, 0, err, 0);
         last = 0;
     }
     for (int port = first; port <= last; port++) {
         struct vc_verbs_dev here = dev;
         unsigned rate = 0;
-        err = vc_verbs_port_take(s->want, &here, port, &rate);
-        note(s, &here, port, err, rate);
+        err = vc_verbs_port_choose(s->want, &here, port, &rate);
+        add_candidate(s, &here, port, err, rate);
         if (err != VC_OK || !better(s, &here, rate))
             continue;
         if (s->best.ctx && s->best.ctx != dev.ctx)
@@ -174,12 +175,12 @@ static int no_such_device(const struct scan *s)
 {
     char names[300] = "";
     for (int i = 0; i < s->ndevices && strlen(names) < sizeof names - 80; i++)
-        vc_verbs_append(names, sizeof names, "%s%s", i ? ", " : "", vc_ibv.get_device_name(s->devices[i]));
+        vc_append(names, sizeof names, "%s%s", i ? ", " : "", vc_ibv.get_device_name(s->devices[i]));
     return vc_fail(VC_ERR_INVAL, "VCOLL_VERBS_DEVICE=%s: no such RDMA device; found: %s", s->want->device,
                    names);
 }
 
-/* Looks at all that `want` admits. VC_OK when there was something to look at. */
+/* Tries all devices that `want` admits. VC_OK: there was one, usable or not. */
 static int scan(struct scan *s, const struct vc_verbs_want *want, struct vc_verbs_candidate *list, int max)
 {
     memset(s, 0, sizeof *s);
@@ -212,7 +213,7 @@ static int scan(struct scan *s, const struct vc_verbs_want *want, struct vc_verb
         if (named && strcmp(vc_ibv.get_device_name(s->devices[i]), want->device) != 0)
             continue;
         found = true;
-        look_at(s, s->devices[i]);
+        try_device(s, s->devices[i]);
     }
     free(s->sysfs);
     err = found ? VC_OK : no_such_device(s);
@@ -222,7 +223,7 @@ static int scan(struct scan *s, const struct vc_verbs_want *want, struct vc_verb
 
 /* ---- what was wrong ---- */
 
-/* "; usable: mlx5_1 port 1", when the device or port that was asked for is not but others are. */
+/* Appends "; usable: mlx5_1 port 1" when others can be used than what was asked for. */
 static void add_usable(const struct vc_verbs_want *want, struct vc_verbs_candidate *list, char *text,
                        size_t len)
 {
@@ -234,11 +235,11 @@ static void add_usable(const struct vc_verbs_want *want, struct vc_verbs_candida
     int shown = 0;
     for (int i = 0; i < s.n && shown < 6; i++)
         if (list[i].err == VC_OK)
-            vc_verbs_append(text, len, "%s%s port %d", shown++ ? ", " : "; usable: ", list[i].device,
-                            list[i].port);
+            vc_append(text, len, "%s%s port %d", shown++ ? ", " : "; usable: ", list[i].device, list[i].port);
 }
 
-/* All that was looked at in one line; what several begin with ("VCOLL_VERBS_PORT=2: ") stands there once. */
+/* Why none can be used, in one line. A setting that several texts begin with ("VCOLL_VERBS_PORT=2: ") stands
+ * there once. */
 static int none_usable(const struct scan *s)
 {
     char text[480];
@@ -256,12 +257,12 @@ static int none_usable(const struct scan *s)
         if (same && strncmp(why, s->list[0].why, same) == 0)
             why += same;
         if (strlen(text) + strlen(why) + 8 < sizeof text)
-            vc_verbs_append(text, sizeof text, "; %s", why);
+            vc_append(text, sizeof text, "; %s", why);
     }
     bool chosen = (s->want->device && s->want->device[0]) || s->want->port;
     if (chosen && !asked)
         add_usable(s->want, s->list, text, sizeof text);
-    /* Devices that no setting could make carry messages of ours are as good as none. */
+    /* If vcoll supports none of these devices, whatever the settings, that is the same as having none. */
     return vc_fail(asked ? VC_ERR_INVAL : foreign ? VC_ERR_UNSUPPORTED : VC_ERR_SYS, "%s", text);
 }
 

@@ -10,7 +10,7 @@ struct vc_verbs_want {
     const char *library; /**< VCOLL_VERBS_LIBRARY */
     const char *device;  /**< VCOLL_VERBS_DEVICE, "" or NULL: the best */
     int port;            /**< VCOLL_VERBS_PORT, 0: the first active one */
-    int gid_index;       /**< VCOLL_VERBS_GID_INDEX, -1: RoCE v2 with a routable address where there is one */
+    int gid_index;       /**< VCOLL_VERBS_GID_INDEX, -1: RoCE v2 with a routable address, if there is one */
     int pkey;            /**< VCOLL_VERBS_PKEY, 0: the first of full membership */
 };
 
@@ -20,8 +20,7 @@ struct vc_verbs_dev {
     char name[64];
     int port;
     bool roce; /**< Ethernet link layer: addressed by GID alone */
-    /** Implemented by a driver in this OS (rxe, siw) or a hypervisor: it needs the CPUs that polling burns.
-     */
+    /** The device is a program on CPUs, of this OS (rxe, siw) or a hypervisor: polling takes its time. */
     bool software;
     uint16_t lid;
     int gid_index; /**< -1: none (InfiniBand without global routing) */
@@ -44,8 +43,8 @@ struct vc_verbs_dev {
 };
 
 /**
- * Opens what `want` says, or else the best: an active port before all; hardware before software; InfiniBand
- * and RoCE by the rate of their port; then the name. VC_OK, or: VC_ERR_UNSUPPORTED (no library, no device at
+ * Opens the device and port that `want` names, or the best: one with an active port; hardware before
+ * software; then the rate of the port; then the name. VC_OK, or: VC_ERR_UNSUPPORTED (no library, no device at
  * all, or none but iWARP and vendors' own transports), VC_ERR_INVAL (something asked for does not exist),
  * VC_ERR_SYS (it exists and cannot be used: no active port, no GID on RoCE, no P_Key). The text is one line
  * that says what was found and what would be valid.

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * libibverbs, opened at run time: vcoll starts on machines without it, and tests put another library in its
- * place. All calls of exported functions go through vc_ibv; the inline functions of <infiniband/verbs.h> that
- * work on an open context (ibv_poll_cq, ibv_post_send, ibv_post_recv, ibv_post_srq_recv, ibv_req_notify_cq,
- * ibv_modify_cq) are used as they are. Not so ibv_query_port, ibv_reg_mr and ibv_query_device_ex: those are
- * macros and inline functions that end in exported ones.
+ * libibverbs, opened at run time, because vcoll must start on machines without it, and tests use another
+ * library. All calls of exported functions go through vc_ibv. The inline functions of <infiniband/verbs.h>
+ * that work on an open context (ibv_poll_cq, ibv_post_send, ibv_post_recv, ibv_post_srq_recv,
+ * ibv_req_notify_cq, ibv_modify_cq) are called directly. ibv_query_port, ibv_reg_mr and ibv_query_device_ex
+ * are not among them: these macros and inline functions call exported ones.
  */
 #ifndef VC_TRANSPORT_VERBS_LIB_H
 #define VC_TRANSPORT_VERBS_LIB_H

@@ -1,21 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whether messages get from here to there: first by what the two ports say of themselves, then by a message.
- * An active port with an address proves nothing: partitions, networks and filters lie between.
+ * Whether messages get from one process to another: first the addresses of the two ports are compared, then a
+ * message is sent. Active ports with matching addresses prove nothing, because partitions, networks and
+ * filters lie between them.
  */
-#include "transport/verbs/impl.h"
+#include "transport/verbs/path.h"
+
+#include "transport/verbs/async.h"
+#include "transport/verbs/conn.h"
+#include "transport/verbs/fail.h"
+#include "transport/verbs/recv.h"
+#include "transport/verbs/sendq.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* The device repeats a message that is not acknowledged; a path that needs more than that is none. */
+/* The device repeats a message that is not acknowledged. A path that needs longer than this cannot be used.
+ */
 #define PROOF_NS 2000000000u
-/* For the exchange of queue pair numbers, which goes over the underlying MPI between ranks that are all here:
- * long enough for a crowded machine. */
+/* For the exchange of queue pair numbers over the underlying MPI. All ranks take part in it at this time, so
+ * this is long enough even on a crowded machine. */
 #define MEET_NS 10000000000u
 
-/* ---- cards ---- */
+/* ---- addresses ---- */
 
 static bool is_v4(const uint8_t *gid)
 {
@@ -23,22 +31,21 @@ static bool is_v4(const uint8_t *gid)
     return memcmp(gid, mapped, sizeof mapped) == 0;
 }
 
-static const char *gid_kind(const struct vc_verbs_card *c)
+static const char *gid_kind(const struct vc_rc_port *c)
 {
     return !c->roce ? "InfiniBand" : c->gid_type != IBV_GID_TYPE_ROCE_V2 ? "RoCE v1" : "RoCE v2";
 }
 
-static const char *gid_text(const struct vc_verbs_card *c, char *buf, size_t len)
+static const char *gid_text(const struct vc_rc_port *c, char *buf, size_t len)
 {
     union ibv_gid gid;
     memcpy(gid.raw, c->gid, sizeof gid.raw);
     return vc_verbs_gid_text(&gid, buf, len);
 }
 
-/* GIDs without a fabric between them, or VC_OK. */
-static int gids_match(const struct vc_verbs_card *cards, int a, int b)
+static int gids_match(const struct vc_verbs_address *all, int a, int b)
 {
-    const struct vc_verbs_card *x = &cards[a], *y = &cards[b];
+    const struct vc_rc_port *x = &all[a].port, *y = &all[b].port;
     char at[40], bt[40];
     if (x->gid_type != y->gid_type)
         return vc_fail(VC_ERR_INVAL,
@@ -53,10 +60,10 @@ static int gids_match(const struct vc_verbs_card *cards, int a, int b)
     return VC_OK;
 }
 
-static int subnets_match(const struct vc_verbs_card *cards, int a, int b)
+static int subnets_match(const struct vc_verbs_address *all, int a, int b)
 {
     static const uint8_t unknown[8];
-    const struct vc_verbs_card *x = &cards[a], *y = &cards[b];
+    const struct vc_rc_port *x = &all[a].port, *y = &all[b].port;
     bool routed = x->has_gid && y->has_gid;
     if (routed || memcmp(x->subnet, y->subnet, sizeof x->subnet) == 0 ||
         memcmp(x->subnet, unknown, sizeof unknown) == 0 || memcmp(y->subnet, unknown, sizeof unknown) == 0)
@@ -70,20 +77,20 @@ static int subnets_match(const struct vc_verbs_card *cards, int a, int b)
                    y->subnet[4], y->subnet[5], y->subnet[6], y->subnet[7]);
 }
 
-int vc_cards_match(const struct vc_verbs_card *cards, int a, int b)
+int vc_addresses_match(const struct vc_verbs_address *all, int a, int b)
 {
-    const struct vc_verbs_card *x = &cards[a], *y = &cards[b];
+    const struct vc_rc_port *x = &all[a].port, *y = &all[b].port;
     if (x->roce != y->roce)
         return vc_fail(VC_ERR_INVAL, "process %d has a device on %s and process %d one on %s", a,
                        x->roce ? "Ethernet" : "InfiniBand", b, y->roce ? "Ethernet" : "InfiniBand");
-    if (x->slot_bytes != y->slot_bytes)
+    if (all[a].slot_bytes != all[b].slot_bytes)
         return vc_fail(VC_ERR_INVAL, "processes %d and %d have buffers of different sizes", a, b);
     if (((x->pkey ^ y->pkey) & 0x7fff) != 0)
         return vc_fail(VC_ERR_INVAL,
                        "processes %d and %d are in different partitions, P_Keys 0x%04x and 0x%04x: set "
                        "VCOLL_VERBS_PKEY to one that both ports have",
                        a, b, x->pkey, y->pkey);
-    return x->roce ? gids_match(cards, a, b) : subnets_match(cards, a, b);
+    return x->roce ? gids_match(all, a, b) : subnets_match(all, a, b);
 }
 
 /* ---- messages ---- */
@@ -91,7 +98,7 @@ int vc_cards_match(const struct vc_verbs_card *cards, int a, int b)
 static int no_message(const struct ep *e, const char *what)
 {
     const struct vc_verbs *v = e->v;
-    const struct vc_verbs_card *c = &e->card_in.port;
+    const struct vc_rc_port *c = &e->hello_in.addr.port;
     char from[40], to[40];
     if (c->roce)
         return vc_fail(VC_ERR_PEER,
@@ -107,18 +114,18 @@ static int no_message(const struct ep *e, const char *what)
         v->me, e->proc, v->dev.name, v->dev.lid, c->lid, v->dev.pkey, what);
 }
 
-/* The other end need not find out by waiting. */
-static void tell(struct ep *e)
+/* So that the peer need not wait for the same failure. */
+static void tell_peer(struct ep *e)
 {
     char why[sizeof e->why];
-    if (e->told || e->t_proof != 0) /* it waits for its own message's acknowledgement */
+    if (e->told || e->t_proof != 0) /* the peer sent a message as well, and finds out by itself */
         return;
     e->told = true;
     snprintf(why, sizeof why, "%s", e->why);
     vc_ep_tell(e->v, e->proc, NOTE_ALL, e->v->me, why);
 }
 
-/* One step for one process: VC_OK proven, 1 not yet, or an error. */
+/* One step for one process. VC_OK: proven, 1: not yet; or an error. */
 static int prove_one(struct vc_verbs *v, int proc, uint64_t begun)
 {
     struct ep *e = vc_ep_get(v, proc);
@@ -142,7 +149,7 @@ static int prove_one(struct vc_verbs *v, int proc, uint64_t begun)
     return 1;
 }
 
-/* One step for all. Returns how many are not proven yet; *first: the text of the first error. */
+/* One step for all. Returns how many are not decided yet; *first: the text of the first error. */
 static int prove_step(struct vc_verbs *v, const int *procs, int n, uint64_t begun, int *err, char *first,
                       size_t len)
 {
@@ -155,7 +162,7 @@ static int prove_step(struct vc_verbs *v, const int *procs, int n, uint64_t begu
             snprintf(first, len, "%s", vc_error_text());
         }
         if (rc < 0 && v->ep[procs[i]])
-            tell(v->ep[procs[i]]);
+            tell_peer(v->ep[procs[i]]);
     }
     return left;
 }
@@ -168,13 +175,14 @@ int vc_verbs_prove(struct vc_verbs *v, const int *procs, int n)
     do {
         verbs_lock(v);
         vc_verbs_read_async(v);
-        vc_ep_listen(v);
+        vc_ep_poll_notes(v);
         work = vc_verbs_progress(v);
         if (work >= 0) {
-            int rc = vc_verbs_poll_bulk(v);
+            int rc = vc_sendq_poll(v);
             work = rc < 0 ? rc : work + rc;
         }
-        /* With others gone on to the vote, their connections would stay half made: all are seen to an end. */
+        /* After an error the other paths are still tried to the end: their peers do the same, and a
+         * connection left half made could never be used. */
         left = work < 0 ? 0 : prove_step(v, procs, n, begun, &err, first, sizeof first);
         verbs_unlock(v);
         if (work < 0 && err == VC_OK)

@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What of a port is used: its address (GID) and partition (P_Key), or why it cannot be used. */
 #include "transport/topology/sysfile.h"
-#include "transport/verbs/device_impl.h"
+#include "transport/verbs/port.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #define PKEY_FULL 0x8000 /* the membership bit */
-
-void vc_verbs_append(char *buf, size_t len, const char *fmt, ...)
-{
-    size_t used = strlen(buf);
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(buf + used, len - used, fmt, ap);
-    va_end(ap);
-}
 
 const char *vc_verbs_gid_text(const union ibv_gid *gid, char *buf, size_t len)
 {
@@ -55,9 +44,9 @@ static bool read_gid(const struct vc_verbs_dev *dev, int port, int index, union 
 }
 
 /*
- * The higher the better. IPv4 before global IPv6 because both ends must have the same family and nearly every
- * host has IPv4; link-local ones leave no choice of path and depend on nothing but the MAC address, so they
- * always exist, useful or not.
+ * The higher the better. IPv4 comes before global IPv6, because both ends must have the same family and
+ * nearly every host has IPv4. Link-local ones come last: they always exist, because they are made of the MAC
+ * address, but are not routed.
  */
 static int gid_rank(const union ibv_gid *gid, int type)
 {
@@ -82,10 +71,10 @@ static int list_gids(const struct vc_verbs_dev *dev, int port, int table, int ty
         if (!read_gid(dev, port, i, &gid, &t) || t != type)
             continue;
         if (++n == 7)
-            vc_verbs_append(buf, len, ", ...");
+            vc_append(buf, len, ", ...");
         else
-            vc_verbs_append(buf, len, "%s%d (%s)", n > 1 ? ", " : "", i,
-                            vc_verbs_gid_text(&gid, text, sizeof text));
+            vc_append(buf, len, "%s%d (%s)", n > 1 ? ", " : "", i,
+                      vc_verbs_gid_text(&gid, text, sizeof text));
     }
     return n;
 }
@@ -109,7 +98,7 @@ static int no_such_gid(const struct vc_verbs_dev *dev, int port, int table, int 
                    dev->name, port);
 }
 
-static int take_gid(struct vc_verbs_dev *dev, int port, const struct ibv_port_attr *attr, int asked)
+static int choose_gid(struct vc_verbs_dev *dev, int port, const struct ibv_port_attr *attr, int asked)
 {
     dev->gid_index = -1;
     dev->gid_type = IBV_GID_TYPE_IB;
@@ -128,7 +117,7 @@ static int take_gid(struct vc_verbs_dev *dev, int port, const struct ibv_port_at
         return VC_OK;
     }
     if (!dev->roce) {
-        /* Inside a subnet the LID is address enough, and a shorter header. */
+        /* Inside a subnet the LID suffices, and the packet header is shorter. */
         if (dev->grh && !read_gid(dev, port, 0, &dev->gid, &dev->gid_type))
             return vc_fail(VC_ERR_SYS, "%s port %d needs a GID, and its first is empty", dev->name, port);
         if (!dev->grh && attr->lid == 0)
@@ -178,9 +167,9 @@ static int no_such_pkey(const struct vc_verbs_dev *dev, int port, int table, int
         limited |= (k & PKEY_FULL) == 0 && (k | PKEY_FULL) == asked;
         full |= (k & PKEY_FULL) != 0;
         if (++n == 17)
-            vc_verbs_append(list, sizeof list, ", ...");
+            vc_append(list, sizeof list, ", ...");
         else
-            vc_verbs_append(list, sizeof list, "%s0x%04x", n > 1 ? ", " : "", k);
+            vc_append(list, sizeof list, "%s0x%04x", n > 1 ? ", " : "", k);
     }
     if (!list[0])
         snprintf(list, sizeof list, "empty");
@@ -203,7 +192,7 @@ static int no_such_pkey(const struct vc_verbs_dev *dev, int port, int table, int
                    dev->name, port, list);
 }
 
-static int take_pkey(struct vc_verbs_dev *dev, int port, const struct ibv_port_attr *attr, int asked)
+static int choose_pkey(struct vc_verbs_dev *dev, int port, const struct ibv_port_attr *attr, int asked)
 {
     for (int i = 0; i < attr->pkey_tbl_len; i++) {
         uint16_t k;
@@ -213,7 +202,7 @@ static int take_pkey(struct vc_verbs_dev *dev, int port, const struct ibv_port_a
         dev->pkey_index = i;
         return VC_OK;
     }
-    /* RoCE knows no partitions: some drivers do not even pretend. */
+    /* RoCE has no partitions other than the default one, and some drivers have an empty table. */
     if (dev->roce && asked == 0) {
         dev->pkey = 0xffff;
         dev->pkey_index = 0;
@@ -257,7 +246,7 @@ static int not_active(const struct vc_verbs_dev *dev, int port, enum ibv_port_st
     }
 }
 
-int vc_verbs_port_take(const struct vc_verbs_want *want, struct vc_verbs_dev *dev, int port, unsigned *rate)
+int vc_verbs_port_choose(const struct vc_verbs_want *want, struct vc_verbs_dev *dev, int port, unsigned *rate)
 {
     struct ibv_port_attr attr;
     int rc = vc_ibv_query_port(dev->ctx, port, &attr);
@@ -273,6 +262,6 @@ int vc_verbs_port_take(const struct vc_verbs_want *want, struct vc_verbs_dev *de
     dev->grh = !dev->roce && (attr.flags & IBV_QPF_GRH_REQUIRED) != 0;
     if (attr.state != IBV_PORT_ACTIVE && attr.state != IBV_PORT_ACTIVE_DEFER)
         return not_active(dev, port, attr.state);
-    int err = take_gid(dev, port, &attr, want->gid_index);
-    return err == VC_OK ? take_pkey(dev, port, &attr, want->pkey) : err;
+    int err = choose_gid(dev, port, &attr, want->gid_index);
+    return err == VC_OK ? choose_pkey(dev, port, &attr, want->pkey) : err;
 }

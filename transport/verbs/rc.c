@@ -3,58 +3,106 @@
 
 #include <string.h>
 
-void vc_rc_address(const struct vc_verbs_dev *dev, const struct ibv_qp *qp, uint32_t psn,
-                   struct vc_rc_address *out)
+void vc_rc_port_of(const struct vc_verbs_dev *dev, struct vc_rc_port *out)
 {
     memset(out, 0, sizeof *out);
-    out->qpn = qp->qp_num;
-    out->psn = psn & 0xffffff;
+    memcpy(out->gid, dev->gid.raw, sizeof out->gid);
+    memcpy(out->subnet, dev->subnet, sizeof out->subnet);
     out->lid = dev->lid;
+    out->pkey = dev->pkey;
     out->mtu = (uint8_t)dev->mtu;
     out->roce = dev->roce;
     out->has_gid = dev->gid_index >= 0;
-    memcpy(out->gid, dev->gid.raw, sizeof out->gid);
+    out->gid_type = (uint8_t)dev->gid_type;
 }
 
-int vc_rc_init(struct ibv_qp *qp, const struct vc_verbs_dev *dev)
+struct ibv_qp *vc_rc_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr)
 {
-    struct ibv_qp_attr attr = {
-        .qp_state = IBV_QPS_INIT, .pkey_index = (uint16_t)dev->pkey_index, .port_num = (uint8_t)dev->port};
-    return vc_ibv.modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS);
+    static const uint32_t smaller[] = {128, 64, 32, 0};
+    uint32_t wanted = attr->cap.max_inline_data;
+    attr->qp_type = IBV_QPT_RC;
+    for (size_t i = 0;;) {
+        struct ibv_qp_init_attr asked = *attr; /* the library writes into it what it grants */
+        asked.cap.max_inline_data = wanted;
+        struct ibv_qp *qp = vc_ibv.create_qp(pd, &asked);
+        if (qp) {
+            /* Devices without inline grant 0, whatever is asked for; others grant more than that. */
+            uint32_t granted = asked.cap.max_inline_data;
+            attr->cap.max_inline_data = granted < wanted ? granted : wanted;
+            return qp;
+        }
+        if (wanted == 0)
+            return NULL;
+        while (smaller[i] >= wanted)
+            i++;
+        wanted = smaller[i];
+    }
 }
 
-int vc_rc_connect(struct ibv_qp *qp, const struct vc_verbs_dev *dev, const struct vc_rc_address *mine,
-                  const struct vc_rc_address *peer, int sl, int tc, int timeout)
+static int modify(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask)
 {
+    return vc_ibv_errno(vc_ibv.modify_qp(qp, attr, mask | IBV_QP_STATE));
+}
+
+int vc_rc_init(struct ibv_qp *qp, const struct vc_verbs_dev *dev, unsigned access)
+{
+    struct ibv_qp_attr attr = {.qp_state = IBV_QPS_INIT,
+                               .pkey_index = (uint16_t)dev->pkey_index,
+                               .port_num = (uint8_t)dev->port,
+                               .qp_access_flags = access};
+    return modify(qp, &attr, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS);
+}
+
+static int to_rtr(struct ibv_qp *qp, const struct vc_verbs_dev *dev, const struct vc_rc_path *path,
+                  const struct vc_rc_addr *peer)
+{
+    const struct vc_rc_port *p = &peer->port;
     struct ibv_qp_attr attr = {
         .qp_state = IBV_QPS_RTR,
-        .path_mtu = peer->mtu < mine->mtu ? (enum ibv_mtu)peer->mtu : dev->mtu,
+        .path_mtu = p->mtu < (uint8_t)dev->mtu ? (enum ibv_mtu)p->mtu : dev->mtu,
         .dest_qp_num = peer->qpn,
         .rq_psn = peer->psn,
         .max_dest_rd_atomic = 1,
-        .min_rnr_timer = 12,
-        .ah_attr = {.dlid = peer->lid, .sl = (uint8_t)sl, .port_num = (uint8_t)dev->port},
+        .min_rnr_timer = 12, /* 0.64 ms: a receiver without a buffer is far behind */
+        .ah_attr = {.dlid = p->lid, .sl = (uint8_t)path->sl, .port_num = (uint8_t)dev->port},
     };
-    /* InfiniBand needs the global header only from one subnet to another; RoCE has nothing else. */
-    bool other_subnet = peer->has_gid && dev->gid_index >= 0 && memcmp(peer->gid, dev->gid.raw, 8) != 0;
+    /* RoCE always has the global routing header. InfiniBand needs it where the port says so and between
+     * subnets. */
+    bool other_subnet = p->has_gid && dev->gid_index >= 0 && memcmp(p->gid, dev->gid.raw, 8) != 0;
     if (dev->roce || dev->grh || other_subnet) {
         attr.ah_attr.is_global = 1;
-        memcpy(attr.ah_attr.grh.dgid.raw, peer->gid, sizeof peer->gid);
+        memcpy(attr.ah_attr.grh.dgid.raw, p->gid, sizeof p->gid);
         attr.ah_attr.grh.sgid_index = (uint8_t)dev->gid_index;
         attr.ah_attr.grh.hop_limit = 64;
-        attr.ah_attr.grh.traffic_class = (uint8_t)tc;
+        attr.ah_attr.grh.traffic_class = (uint8_t)path->tc;
     }
-    int err = vc_ibv.modify_qp(qp, &attr,
-                               IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
-                                   IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
-    struct ibv_qp_attr rts = {.qp_state = IBV_QPS_RTS,
-                              .timeout = (uint8_t)timeout,
-                              .retry_cnt = 7,
-                              .rnr_retry = 7,
-                              .sq_psn = mine->psn,
-                              .max_rd_atomic = 1};
-    return err ? err
-               : vc_ibv.modify_qp(qp, &rts,
-                                  IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
-                                      IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC);
+    return modify(qp, &attr,
+                  IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |
+                      IBV_QP_MIN_RNR_TIMER);
+}
+
+static int to_rts(struct ibv_qp *qp, const struct vc_rc_path *path, uint32_t psn)
+{
+    struct ibv_qp_attr attr = {.qp_state = IBV_QPS_RTS,
+                               .timeout = path->timeout,
+                               .retry_cnt = path->retries,
+                               .rnr_retry = 7, /* without end: the receiver is there and only slow */
+                               .sq_psn = psn,
+                               .max_rd_atomic = 1};
+    return modify(qp, &attr,
+                  IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN |
+                      IBV_QP_MAX_QP_RD_ATOMIC);
+}
+
+int vc_rc_connect(struct ibv_qp *qp, const struct vc_verbs_dev *dev, const struct vc_rc_path *path,
+                  uint32_t psn, const struct vc_rc_addr *peer)
+{
+    int rc = to_rtr(qp, dev, path, peer);
+    return rc != 0 ? rc : to_rts(qp, path, psn);
+}
+
+void vc_rc_break(struct ibv_qp *qp)
+{
+    struct ibv_qp_attr attr = {.qp_state = IBV_QPS_ERR};
+    modify(qp, &attr, 0);
 }

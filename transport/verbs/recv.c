@@ -1,78 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What comes in: completions of receives, and whom they are for. */
-#include "transport/verbs/impl.h"
+#include "transport/verbs/recv.h"
+
+#include "transport/verbs/conn.h"
+#include "transport/verbs/fail.h"
+#include "transport/verbs/recvq.h"
+#include "transport/verbs/send.h"
+#include "transport/verbs/sendq.h"
 
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* How often the bulk queue is polled when nobody waits for it. */
+/* The bulk queue is polled in one of so many turns while nothing waits for its completions. */
 #define BULK_EVERY 32
 
-/* ---- buffers ---- */
-
-static int repost_shared(struct vc_verbs *v)
-{
-    enum { BATCH = 16 };
-    struct ibv_recv_wr wr[BATCH], *bad;
-    struct ibv_sge sge[BATCH];
-    while (v->nfree_recv > 0) {
-        int n = v->nfree_recv < BATCH ? v->nfree_recv : BATCH;
-        for (int i = 0; i < n; i++) {
-            int slot = v->free_recv[v->nfree_recv - 1 - i];
-            sge[i] = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)v->slot_bytes, v->mr->lkey};
-            wr[i] = (struct ibv_recv_wr){.wr_id = wr_id(0, (uint32_t)slot),
-                                         .next = i + 1 < n ? &wr[i + 1] : NULL,
-                                         .sg_list = &sge[i],
-                                         .num_sge = 1};
-        }
-        int rc = ibv_post_srq_recv(v->srq, wr, &bad);
-        if (rc != 0) {
-            vc_verbs_fail(v, "%s: ibv_post_srq_recv failed: %s", v->dev.name, vc_ibv_strerror(rc));
-            return VC_ERR_SYS;
-        }
-        v->nfree_recv -= n;
-        v->posted += n;
-    }
-    return VC_OK;
-}
-
-int vc_verbs_repost(struct vc_verbs *v)
-{
-    return v->srq ? repost_shared(v) : VC_OK;
-}
-
-/* A receive buffer is free again. With receive queues per connection it goes back to where it came from. */
-static void free_slot(struct vc_verbs *v, struct ep *e, int slot)
-{
-    if (v->srq) {
-        v->free_recv[v->nfree_recv++] = slot;
-        return;
-    }
-    int rc = e->state == EP_FAILED ? 0 : vc_ep_post_recv(e, slot);
-    if (rc != 0)
-        vc_ep_fail(e, "%s: ibv_post_recv failed: %s", v->dev.name, vc_ibv_strerror(rc));
-    else
-        v->posted++;
-}
-
-void vc_piece_free(struct vc_verbs *v, struct piece *q)
-{
-    if (q->slot >= 0)
-        free_slot(v, q->from, q->slot);
-    free(q);
-}
-
-/* ---- pieces that come early ---- */
+/* ---- matching ---- */
 
 /*
- * Keeps a piece for which nobody has asked yet, in its buffer while there are enough of them. Only programs
- * whose ranks drift apart come here, and the sender's credits bound how often; so it may allocate.
+ * Keeps a message until its request comes: in its buffer (*kept: it must not be released) while more than
+ * half of the buffers are posted, otherwise in a copy. Allocates, which only happens when ranks drift apart,
+ * and at most as often as the sender has credits. NULL: no memory.
  */
-static struct piece *keep(struct vc_verbs *v, struct ep *e, int slot, const unsigned char *data, uint32_t len,
-                          bool *kept)
+static struct piece *keep_piece(struct vc_verbs *v, struct ep *e, int slot, const unsigned char *data,
+                                uint32_t len, bool *kept)
 {
-    bool hold = v->srq && v->posted > v->nrecv / 2;
+    bool hold = v->srq && v->posted > v->size.nrecv / 2;
     struct piece *q = malloc(sizeof *q + (hold ? 0 : len));
     if (!q)
         return NULL;
@@ -107,7 +59,7 @@ static bool deliver(struct peer *p, int stream, const unsigned char *data, size_
 {
     struct vc_chan_req *r = p->recv_head[stream];
     size_t off = r->priv[P_OFF], all = r->priv[P_LEN];
-    if (len > all - off || (len < all - off && len + sizeof(struct msg_hdr) != p->c->v->slot_bytes)) {
+    if (len > all - off || (len < all - off && len + sizeof(struct msg_hdr) != p->c->v->size.slot_bytes)) {
         vc_chan_fail(p->c, "rank %d sent a message of another length than the %zu bytes that rank %d expects",
                      p->rank, all, p->c->base.rank);
         return false;
@@ -124,21 +76,19 @@ static bool deliver(struct peer *p, int stream, const unsigned char *data, size_
     return true;
 }
 
-bool vc_peer_take_early(struct peer *p, int stream)
+void vc_peer_match_unexpected(struct peer *p, int stream)
 {
     struct piece *q;
-    bool done = false;
     while (p->recv_head[stream] && (q = p->unexp_head[stream]) != NULL && !p->c->failed) {
         p->unexp_head[stream] = q->next;
-        done = deliver(p, stream, q->data, q->len);
+        deliver(p, stream, q->data, q->len);
         vc_piece_free(p->c->v, q);
     }
-    return done;
 }
 
 /* ---- dispatch ---- */
 
-/* The channel used last stands first: programs work on one communicator for a while. */
+/* Moves the channel found to the front: programs use one communicator for a while. */
 static struct chan *find_chan(struct vc_verbs *v, uint64_t id)
 {
     struct chan **at = &v->chans, *c;
@@ -176,12 +126,12 @@ struct peer *vc_peer_get(struct chan *c, int rank)
 static void on_data(struct peer *p, const struct msg_hdr *h, int slot, uint32_t len, bool *kept)
 {
     const unsigned char *data = (const unsigned char *)(h + 1);
-    int stream = h->flags & MSG_REFUSED ? STREAM_REFUSED : STREAM_EAGER;
+    int stream = h->flags & MSG_DECLINED ? STREAM_DECLINED : STREAM_EAGER;
     if (p->recv_head[stream] && !p->unexp_head[stream]) {
         p->c->v->completed += deliver(p, stream, data, len);
         return;
     }
-    struct piece *q = keep(p->c->v, p->ep, slot, data, len, kept);
+    struct piece *q = keep_piece(p->c->v, p->ep, slot, data, len, kept);
     if (q)
         piece_push(&p->unexp_head[stream], &p->unexp_tail[stream], q);
     else
@@ -191,7 +141,7 @@ static void on_data(struct peer *p, const struct msg_hdr *h, int slot, uint32_t 
 static void on_cts(struct peer *p, const struct msg_hdr *h, int slot, uint32_t len, bool *kept)
 {
     struct piece *q = len == sizeof(struct msg_cts)
-                          ? keep(p->c->v, p->ep, slot, (const unsigned char *)(h + 1), len, kept)
+                          ? keep_piece(p->c->v, p->ep, slot, (const unsigned char *)(h + 1), len, kept)
                           : NULL;
     if (!q) {
         vc_chan_fail(p->c, "a grant of rank %d could not be taken", p->rank);
@@ -209,7 +159,7 @@ static void on_message(struct vc_verbs *v, const struct ibv_wc *wc, const unsign
     uint32_t len = wc->byte_len - (uint32_t)sizeof *h;
     struct chan *c = wc->byte_len >= sizeof *h ? find_chan(v, h->id) : NULL;
     if (!c || h->rank >= (uint32_t)c->base.size || h->rank == (uint32_t)c->base.rank)
-        return; /* of a communicator that is gone here: credits, nothing else */
+        return; /* of a communicator that this process has freed: nothing but credits comes then */
     struct peer *p = peer_of(c, (int)h->rank);
     if (!p)
         return;
@@ -281,7 +231,7 @@ static int poll_latency(struct vc_verbs *v)
         bool kept = false;
         v->posted--;
         if (wc[i].status != IBV_WC_SUCCESS) {
-            /* A receive is flushed when its queue pair fails; which one it was, its sends say too. */
+            /* Receives are flushed when their queue pair fails. That is known from its sends, too. */
             if (v->srq)
                 v->free_recv[v->nfree_recv++] = slot;
             if (wc[i].status != IBV_WC_WR_FLUSH_ERR)
@@ -294,7 +244,7 @@ static int poll_latency(struct vc_verbs *v)
         else
             on_message(v, &wc[i], recv_slot(v, e, slot), slot, &kept);
         if (!kept)
-            free_slot(v, e, slot);
+            vc_recvq_release(v, e, slot);
     }
     return n;
 }
@@ -307,8 +257,8 @@ int vc_verbs_progress(struct vc_verbs *v)
     int work = poll_latency(v);
     if (work < 0)
         return work;
-    if (v->signaled > 0 && (v->bulk_waiters > 0 || v->active || ++v->tick % BULK_EVERY == 0)) {
-        int rc = vc_verbs_poll_bulk(v);
+    if (v->signaled + v->flushing > 0 && (v->bulk_waiters > 0 || v->active || ++v->tick % BULK_EVERY == 0)) {
+        int rc = vc_sendq_poll(v);
         if (rc < 0)
             return rc;
         work += rc;
@@ -320,14 +270,14 @@ int vc_verbs_progress(struct vc_verbs *v)
         work += rc;
     }
     struct peer *p = v->active;
-    v->active = NULL; /* who has something left puts itself on the list again */
+    v->active = NULL; /* a peer that has something left puts itself on the list again */
     while (p) {
         struct peer *next = p->next_active;
         p->active = false;
         vc_peer_push(p);
         p = next;
     }
-    if (v->nfree_recv >= v->nrecv / 4)
-        vc_verbs_repost(v);
+    if (v->nfree_recv >= v->size.nrecv / 4)
+        vc_recvq_repost(v);
     return work;
 }

@@ -18,12 +18,12 @@
 struct entry {
     struct vc_reg reg; /* first, because users hold a pointer to it */
     int pins;
-    bool stale;                  /* its memory changed while it was held: goes with the last put */
+    bool stale;                  /* its memory changed while it was held: released with the last put */
     struct entry *newer, *older; /* by last use, of those in the index; `older` also links the free ones */
 };
 
-/* Sorted by start. Ranges may overlap; `reach` is the largest end up to here, which bounds searches
- * downwards. */
+/* Sorted by start. Ranges may overlap. `reach` is the largest end of this and all slots before it, where a
+ * search downwards can stop. */
 struct slot {
     uintptr_t start, end, reach;
     struct entry *e;
@@ -32,15 +32,14 @@ struct slot {
 struct refusal {
     struct vc_memrange range;
     bool whole; /* could not be registered as a whole; else no part of it can */
-    int left;   /* times it is still refused without a look */
+    int left;   /* times it is still refused without trying */
 };
 
 struct vc_regcache {
     struct vc_regcache_cfg cfg;
     struct vc_memwatch *watch;
     size_t page;
-    /* A page that a fork leaves zeroed in the child: 1 tells that this is the process that created the cache.
-     */
+    /* A page that is zero in a forked child: 1 means that this process created the cache. */
     volatile char *here;
 
     pthread_mutex_t lock; /* of all that follows */
@@ -112,7 +111,7 @@ static void insert(struct vc_regcache *rc, struct entry *e)
     lru_push(rc, e);
 }
 
-/* Nobody finds slot i any more; who holds it keeps it. */
+/* Takes slot i out of the index. Its entry is released now, or with the last put. */
 static void retire(struct vc_regcache *rc, int i)
 {
     struct entry *e = rc->index[i].e;
@@ -135,7 +134,7 @@ static void invalidate(struct vc_regcache *rc, struct vc_memrange r)
         }
 }
 
-/* Everything is dropped before the watch ends, for nobody tells of changes from then on. */
+/* All entries are dropped before the watch ends, because changes are not noticed afterwards. */
 static void switch_off(struct vc_regcache *rc)
 {
     while (rc->n)
@@ -144,8 +143,8 @@ static void switch_off(struct vc_regcache *rc)
     rc->off = true;
 }
 
-/* Takes over what has changed since the last time. */
-static void absorb(struct vc_regcache *rc)
+/* Drops the entries of all memory that has changed since the last call. */
+static void apply_changes(struct vc_regcache *rc)
 {
     struct vc_memrange changed;
     while (vc_memwatch_next(rc->watch, &changed)) {
@@ -206,9 +205,9 @@ static void remember_refusal(struct vc_regcache *rc, struct vc_memrange r, bool 
     rc->next_refusal = (rc->next_refusal + 1) % REFUSED_RANGES;
 }
 
-/* Watching comes before registering: a change after the pages were pinned is always seen. One that comes
- * between the look into the log and the insertion is found in the log by the next get, which then finds the
- * entry too. */
+/* Watching begins before registering, so a change after the pages were pinned is always seen. A change
+ * between reading the log and inserting the entry is in the log when the next get reads it, which drops the
+ * entry. */
 static int make_entry(struct vc_regcache *rc, struct vc_memrange r, bool remote, struct entry **out)
 {
     size_t len = r.end - r.start;
@@ -231,7 +230,7 @@ static int make_entry(struct vc_regcache *rc, struct vc_memrange r, bool remote,
     while (err == VC_ERR_NOMEM && evict(rc))
         err = rc->cfg.reg(rc->cfg.ctx, (void *)r.start, len, &reg);
     if (err) {
-        /* Memory comes back, when others put what they hold or the limit is raised. */
+        /* Locked memory may be free again soon, so that range is tried earlier. */
         remember_refusal(rc, r, true, err == VC_ERR_NOMEM ? REFUSED_MEMORY : REFUSED_TIMES);
         return VC_ERR_UNSUPPORTED; /* the text is the callback's */
     }
@@ -253,7 +252,7 @@ static int get_locked(struct vc_regcache *rc, struct vc_memrange r, bool remote,
     int err = rc->off ? VC_OK : vc_memwatch_settle(rc->watch);
     if (err)
         return err;
-    absorb(rc);
+    apply_changes(rc);
     if (rc->off)
         return vc_fail(VC_ERR_UNSUPPORTED,
                        "the registration cache is off: buffers changed more often than they "
@@ -330,7 +329,7 @@ void vc_regcache_reap(struct vc_regcache *rc)
 {
     if (!vc_memwatch_pending(rc->watch) || !*rc->here || pthread_mutex_trylock(&rc->lock))
         return;
-    absorb(rc);
+    apply_changes(rc);
     pthread_mutex_unlock(&rc->lock);
 }
 

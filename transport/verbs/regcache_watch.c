@@ -26,13 +26,13 @@
 #define FEATURES                                                                                             \
     (UFFD_FEATURE_EVENT_UNMAP | UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE |                       \
      UFFD_FEATURE_PAGEFAULT_FLAG_WP)
-/* Ranges the log holds (a power of two). When it is full everything counts as changed. */
+/* Ranges that the log holds (a power of two). When it is full, all memory counts as changed. */
 #define LOG       1024u
 #define SETTLE_NS 1000000u
 
 struct vc_memwatch {
     int fd; /* the userfaultfd */
-    int ep; /* epoll of it, because poll would keep a file alive that somebody closes under its feet */
+    int ep; /* epoll of it: poll would keep the file alive when the program closes it */
     size_t page;
     bool running, stopped, abandoned;
     pthread_t thread;
@@ -41,14 +41,14 @@ struct vc_memwatch {
 
     _Atomic bool stopping;
     _Atomic bool reading;        /* an event may have been read that is not in the log yet */
-    _Atomic bool lost, broken;   /* the log was full; somebody closed our file */
+    _Atomic bool lost, broken;   /* the log was full; the program has closed the file */
     _Atomic uint32_t head, tail; /* written by the watcher; by the taker */
     struct vc_memrange log[LOG];
 };
 
-/* The watches whose files a forked child has to close. Held across fork and across closing, so that a child
- * has a copy exactly when the handler sees it. The watcher never takes it, so its holder may unmap watched
- * memory. */
+/* Protects the list of watches, whose files a forked child has to close. Held across fork, opening and
+ * closing, so that the handler closes exactly the copies that the child has. The watcher never takes it, so
+ * its holder may unmap watched memory. */
 static pthread_mutex_t fork_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vc_memwatch *watches;
 
@@ -92,8 +92,8 @@ static void record(struct vc_memwatch *w, uintptr_t start, uintptr_t end)
 
 enum { QUIET, CHANGING, NOT_OURS };
 
-/* Whether anything watched is being changed just now; whether the file is still what we opened. */
-static int ask(struct vc_memwatch *w)
+/* Whether watched memory is being changed just now, and whether the descriptor is still this file. */
+static int change_state(struct vc_memwatch *w)
 {
     struct uffdio_zeropage nothing = {.mode = 0}; /* a length of zero is refused with EINVAL */
     if (ioctl(w->fd, UFFDIO_ZEROPAGE, &nothing) == 0)
@@ -101,12 +101,12 @@ static int ask(struct vc_memwatch *w)
     return errno == EINVAL ? QUIET : errno == EAGAIN ? CHANGING : NOT_OURS;
 }
 
-/* Reads what there is. */
-static void drain(struct vc_memwatch *w)
+/* Reads the events that there are, and logs them. */
+static void log_events(struct vc_memwatch *w)
 {
     struct uffd_msg msg[16];
-    /* The thread that waits for an event goes on as soon as it is read, and has to find this raised: the
-     * kernel's queue lock, taken by both, orders it; seq_cst keeps the store before the system call. */
+    /* The thread that waits goes on as soon as its event is read, and must then see this raised. Both take
+     * the kernel's queue lock, which orders them; seq_cst keeps the store before the system call. */
     atomic_store(&w->reading, true);
     ssize_t n = read(w->fd, msg, sizeof msg);
     for (ssize_t i = 0; i < n / (ssize_t)sizeof msg[0]; i++) {
@@ -117,11 +117,11 @@ static void drain(struct vc_memwatch *w)
             record(w, msg[i].arg.remove.start, msg[i].arg.remove.end);
         }
     }
-    /* Release: whoever sees it lowered (vc_memwatch_settle) sees the log. */
+    /* Release: pairs with the acquire in vc_memwatch_settle(), after which the log has these events. */
     atomic_store_explicit(&w->reading, false, memory_order_release);
 }
 
-/* No lock, no allocation and nothing thread-local of ours in here: see the header. */
+/* Takes no lock, allocates nothing and uses no thread-local variable of vcoll: see the header. */
 static void *watcher(void *arg)
 {
     struct vc_memwatch *w = arg;
@@ -131,15 +131,15 @@ static void *watcher(void *arg)
         int n = epoll_wait(w->ep, &e, 1, -1);
         if (n < 0 && errno == EINTR)
             continue; /* a debugger */
-        if (n < 0 || ask(w) == NOT_OURS || !(e.events & EPOLLIN)) {
-            atomic_store(&w->broken, true); /* somebody has closed or changed our files */
+        if (n < 0 || change_state(w) == NOT_OURS || !(e.events & EPOLLIN)) {
+            atomic_store(&w->broken, true); /* the program has closed or replaced the files */
             break;
         }
-        drain(w);
+        log_events(w);
     }
-    /* Closing frees all mappings and everybody who waits. Here and not in vc_memwatch_stop(): this thread's
-     * exit drops pages of its own stack, which may be part of a watched mapping. */
-    if (ask(w) != NOT_OURS)
+    /* Closing ends the watch of all mappings and lets all threads go on that wait. It is done here and not in
+     * vc_memwatch_stop(), because the exit of this thread drops pages of its stack, which may be watched. */
+    if (change_state(w) != NOT_OURS)
         close(w->fd);
     return NULL;
 }
@@ -150,9 +150,9 @@ static int add_mapping(struct vc_memwatch *w, uintptr_t from, uintptr_t to)
     return ioctl(w->fd, UFFDIO_REGISTER, &r);
 }
 
-static int start(struct vc_memwatch *w)
+static int start_watcher(struct vc_memwatch *w)
 {
-    /* Not accessible, so that it is never part of another mapping. */
+    /* Without access rights, so that the kernel never merges it with another mapping. */
     w->bell = mmap(NULL, w->page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (w->bell == MAP_FAILED)
         return vc_fail(VC_ERR_NOMEM, "no memory for watching memory: %s", strerror(errno));
@@ -161,7 +161,8 @@ static int start(struct vc_memwatch *w)
         munmap(w->bell, w->page);
         return vc_fail(VC_ERR_UNSUPPORTED, "cannot watch memory: %s", strerror(errno));
     }
-    /* Signals are the application's: its threads take them, and its mask is not touched to achieve that. */
+    /* Signals go to threads of the application. The mask is set by attribute: this thread's own stays as it
+     * is. */
     sigset_t all;
     pthread_attr_t attr;
     sigfillset(&all);
@@ -200,7 +201,7 @@ static int open_uffd(struct vc_memwatch *w)
     return VC_OK;
 }
 
-/* Whether this kernel does on one page what everything here relies on. */
+/* Tries on one page whether this kernel does what the watch relies on. */
 static int try_out(struct vc_memwatch *w)
 {
     void *p = mmap(NULL, w->page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -208,8 +209,8 @@ static int try_out(struct vc_memwatch *w)
         return vc_fail(VC_ERR_NOMEM, "no memory to try out userfaultfd: %s", strerror(errno));
     struct uffdio_range all = {(uintptr_t)p, w->page};
     bool ok = !add_mapping(w, (uintptr_t)p, (uintptr_t)p + w->page);
-    /* Nobody reads events yet, so it must not be watched when it is unmapped. */
-    ok = ok && !ioctl(w->fd, UFFDIO_UNREGISTER, &all) && ask(w) == QUIET;
+    /* No thread reads events yet, so unmapping a watched page would wait for ever. */
+    ok = ok && !ioctl(w->fd, UFFDIO_UNREGISTER, &all) && change_state(w) == QUIET;
     int err = errno;
     if (!ok) {
         close(w->fd);
@@ -256,13 +257,14 @@ int vc_memwatch_create(struct vc_memwatch **out)
     return VC_OK;
 }
 
-/* The next line of /proc/self/maps, without what does not fit (the end of the path). */
+/* Reading /proc/self/maps by lines. */
 struct maps {
     int fd;
     size_t at, len;
     char buf[4096];
 };
 
+/* The end of a line that does not fit, which is a part of a path, is cut off. */
 static bool next_line(struct maps *m, char *line, size_t size)
 {
     size_t have = 0;
@@ -287,8 +289,8 @@ static bool next_line(struct maps *m, char *line, size_t size)
     }
 }
 
-/* "a-b rw-p offset 00:00 0": private, anonymous, readable and writable. What has a file behind it can lose
- * pages by what others do to the file, and no event tells of it. */
+/* "a-b rw-p offset 00:00 0" is private, anonymous, readable and writable. A mapping of a file can lose pages
+ * when another process changes the file, and no event tells of it. */
 static void parse_attributes(const char *attributes, bool *anonymous, bool *accessible)
 {
     char perms[5] = "";
@@ -302,7 +304,7 @@ int vc_memwatch_add(struct vc_memwatch *w, struct vc_memrange range, struct vc_m
 {
     *refused = range;
     if (!w->running) {
-        int err = start(w);
+        int err = start_watcher(w);
         if (err)
             return err;
     }
@@ -329,7 +331,8 @@ int vc_memwatch_add(struct vc_memwatch *w, struct vc_memrange range, struct vc_m
             why = "it is not readable and writable";
         else if (add_mapping(w, from, to) < 0)
             why = strerror(errno);
-        /* Files are mapped as a whole; the rest of an anonymous mapping may change its mind any time. */
+        /* Of a mapped file all of the mapping is refused; of an anonymous one, whose rights may change, only
+         * this range. */
         *refused = anonymous ? (struct vc_memrange){covered, to < range.end ? to : range.end}
                              : (struct vc_memrange){from, to};
         covered = to;
@@ -349,10 +352,10 @@ int vc_memwatch_settle(struct vc_memwatch *w)
     if (!w->running)
         return VC_OK;
     for (uint64_t deadline = 0;;) {
-        int now = ask(w);
+        int now = change_state(w);
         if (now == NOT_OURS || atomic_load(&w->broken))
             return vc_fail(VC_ERR_UNSUPPORTED,
-                           "memory is not watched any more: somebody closed a file of vcoll's");
+                           "memory is not watched any more: the program has closed a file of vcoll's");
         /* Acquire: pairs with the release that lowers it, which comes after the log is written. */
         if (now == QUIET && !atomic_load_explicit(&w->reading, memory_order_acquire))
             return VC_OK;
@@ -369,7 +372,7 @@ bool vc_memwatch_next(struct vc_memwatch *w, struct vc_memrange *changed)
 {
     uint32_t tail = atomic_load_explicit(&w->tail, memory_order_relaxed);
     if (atomic_load_explicit(&w->lost, memory_order_relaxed) && atomic_exchange(&w->lost, false)) {
-        /* What is still in the log is part of everything; later losses raise the flag again. */
+        /* All memory counts as changed, so entries that are still in the log do no harm. */
         *changed = (struct vc_memrange){0, UINTPTR_MAX};
         return true;
     }
@@ -403,9 +406,9 @@ void vc_memwatch_stop(struct vc_memwatch *w)
     if (!w->running) {
         close(w->fd);
         close(w->ep);
-    } else if (ask(w) == NOT_OURS) {
-        /* Somebody closed our files, and who has their numbers now must not suffer. The watcher may never
-         * wake up: it keeps `w`. */
+    } else if (change_state(w) == NOT_OURS) {
+        /* The program has closed the files, and may use their numbers for files of its own, which stay open.
+         * The watcher may never wake up, so `w` stays, too. */
         pthread_detach(w->thread);
         w->abandoned = true;
     } else {

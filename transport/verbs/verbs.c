@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a process has once: device, queues, buffers. */
-#include "transport/verbs/impl.h"
+#include "transport/verbs/verbs.h"
+
+#include "transport/verbs/conn.h"
+#include "transport/verbs/event.h"
+#include "transport/verbs/path.h"
+#include "transport/verbs/recvq.h"
+#include "transport/verbs/sendq.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,10 +20,11 @@
 #define MAILBOX_BYTES ((size_t)4096)
 #define GRANTS        256
 #define BULK_CQE      1024
-/* Without a shared receive queue, whose size bounds it: some 2 MiB of a device's completions. */
+/* Most entries of the latency queue without a shared receive queue: some 2 MiB. */
 #define LATENCY_CQE 32768
 
-/* Connections that are likely: two for each step of an exchange whose partners lie 1, 2, 4, ... apart. */
+/* How many processes one probably sends to: two for each step of an exchange whose partners lie 1, 2, 4, ...
+ * apart, and two more. */
 static int likely_peers(int peers)
 {
     int steps = 0;
@@ -26,53 +34,58 @@ static int likely_peers(int peers)
     return peers < likely ? (peers > 0 ? peers : 1) : likely;
 }
 
-void vc_verbs_need(const struct vc_verbs_cfg *cfg, struct vc_verbs_need *out)
+/* What the settings ask for, within what the device allows. */
+static void choose_sizes(const struct vc_verbs_cfg *cfg, const struct ibv_device_attr *a, struct sizes *s)
 {
     int likely = likely_peers(cfg->peers);
-    memset(out, 0, sizeof *out);
-    int nrecv = likely * (cfg->credits + 4), nsend = 16 + 8 * likely;
-    out->slots = nrecv + nsend;
-    out->locked =
-        vc_round_up((size_t)out->slots * vc_round_up(cfg->slot, VC_CACHELINE), 4096) + MAILBOX_BYTES;
-    out->per_peer = sizeof(struct ep) + QP_WR * sizeof(struct wr_rec) + sizeof(struct peer);
-    out->per_process =
-        sizeof(struct vc_verbs_card) + sizeof(struct ep *) + sizeof(struct peer *) + sizeof(int);
-    out->cqe_latency = nrecv + 16;
-    out->cqe_bulk = BULK_CQE;
-    out->qp_wr = QP_WR;
-}
-
-/* Sizes that the device allows. */
-static void fit(struct vc_verbs *v)
-{
-    const struct ibv_device_attr *a = &v->dev.attr;
-    int likely = likely_peers(v->cfg.peers);
-    v->slot_bytes = vc_round_up(v->cfg.slot, VC_CACHELINE);
-    v->nrecv = likely * (v->cfg.credits + 4);
-    v->nsend = 16 + 8 * likely;
     int most = a->max_cqe > 16 ? a->max_cqe - 8 : 8;
     if (a->max_srq > 0 && a->max_srq_wr > 0 && a->max_srq_wr < most)
         most = a->max_srq_wr;
-    if (v->nrecv > most)
-        v->nrecv = most;
-    v->bulk_cqe = a->max_cqe < BULK_CQE ? a->max_cqe : BULK_CQE;
-    v->latency_cqe = v->nrecv + 8;
+    memset(s, 0, sizeof *s);
+    s->slot_bytes = vc_round_up(cfg->slot, VC_CACHELINE);
+    s->nrecv = likely * (cfg->credits + 4);
+    if (s->nrecv > most)
+        s->nrecv = most;
+    s->nsend = 16 + 8 * likely;
+    s->bulk_cqe = a->max_cqe < BULK_CQE ? a->max_cqe : BULK_CQE;
+    s->latency_cqe = s->nrecv + 8;
 }
 
 /* Without a shared receive queue every connection has buffers of its own, made with it. The queue must hold
  * the completions of all of them, so that a device of small queues gives each connection fewer. */
-static void fit_without_srq(struct vc_verbs *v)
+static void choose_sizes_without_srq(const struct vc_verbs_cfg *cfg, const struct ibv_device_attr *a,
+                                     struct sizes *s)
 {
-    const struct ibv_device_attr *a = &v->dev.attr;
-    int reached = v->cfg.procs > 1 ? v->cfg.procs - 1 : v->cfg.peers > 0 ? v->cfg.peers : 1;
+    int reached = cfg->procs > 1 ? cfg->procs - 1 : cfg->peers > 0 ? cfg->peers : 1;
     int most = a->max_cqe < LATENCY_CQE ? a->max_cqe : LATENCY_CQE;
     int each = (most - 8) / reached;
-    v->nrecv = 0;
-    v->recv_depth = v->cfg.credits + 4 < a->max_qp_wr ? v->cfg.credits + 4 : a->max_qp_wr;
-    if (v->recv_depth > each)
-        v->recv_depth = each > 0 ? each : 1;
-    int64_t all = (int64_t)reached * v->recv_depth + 8;
-    v->latency_cqe = all < most ? (int)all : most;
+    s->nrecv = 0;
+    s->recv_depth = cfg->credits + 4 < a->max_qp_wr ? cfg->credits + 4 : a->max_qp_wr;
+    if (s->recv_depth > each)
+        s->recv_depth = each > 0 ? each : 1;
+    int64_t all = (int64_t)reached * s->recv_depth + 8;
+    s->latency_cqe = all < most ? (int)all : most;
+}
+
+static size_t slots_bytes(const struct sizes *s)
+{
+    return vc_round_up((size_t)(s->nrecv + s->nsend) * s->slot_bytes, 4096);
+}
+
+void vc_verbs_need(const struct vc_verbs_cfg *cfg, struct vc_verbs_need *out)
+{
+    const struct ibv_device_attr ample = {.max_cqe = INT_MAX};
+    struct sizes s;
+    choose_sizes(cfg, &ample, &s);
+    memset(out, 0, sizeof *out);
+    out->slots = s.nrecv + s.nsend;
+    out->locked = slots_bytes(&s) + MAILBOX_BYTES;
+    out->per_peer = sizeof(struct ep) + QP_WR * sizeof(struct wr_rec) + sizeof(struct peer);
+    out->per_process =
+        sizeof(struct vc_verbs_address) + sizeof(struct ep *) + sizeof(struct peer *) + sizeof(int);
+    out->cqe_latency = s.latency_cqe;
+    out->cqe_bulk = s.bulk_cqe;
+    out->qp_wr = QP_WR;
 }
 
 static int too_little_memory(const struct vc_verbs *v, size_t bytes)
@@ -93,38 +106,37 @@ static int too_little_memory(const struct vc_verbs *v, size_t bytes)
 
 static int make_buffers(struct vc_verbs *v)
 {
-    int n = v->nrecv + v->nsend;
-    size_t slots = vc_round_up((size_t)n * v->slot_bytes, 4096);
-    v->mem_bytes = slots + MAILBOX_BYTES;
-    v->mailbox = NULL;
-    /* Not malloc: pages of their own, so that fork() never shares one of them with other data. */
-    v->mem = mmap(NULL, v->mem_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const struct sizes *s = &v->size;
+    int n = s->nrecv + s->nsend;
+    size_t slots = slots_bytes(s), bytes = slots + MAILBOX_BYTES;
+    /* A mapping and not malloc(), so that no page also holds other data, which a child of fork() may need. */
+    v->mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (v->mem == MAP_FAILED) {
         v->mem = NULL;
-        return vc_fail(VC_ERR_NOMEM, "no memory for %zu KiB of message buffers", v->mem_bytes >> 10);
+        return vc_fail(VC_ERR_NOMEM, "no memory for %zu KiB of message buffers", bytes >> 10);
     }
     errno = 0;
     v->mr = vc_ibv.reg_mr(v->pd, v->mem, slots, IBV_ACCESS_LOCAL_WRITE);
-    /* Peers may write into the mailbox, where nobody reads, and into nothing else. */
+    /* Peers may write into the mailbox, which nobody reads, and into no slot. */
     v->mailbox = v->mr ? vc_ibv.reg_mr(v->pd, v->mem + slots, MAILBOX_BYTES,
                                        IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE)
                        : NULL;
     if (!v->mailbox)
-        return too_little_memory(v, v->mem_bytes);
-    /* Nobody needs these pages in a child, and a child that writes them must not move them from under the
-     * device on kernels that copy on write without looking. */
-    madvise(v->mem, v->mem_bytes, MADV_DONTFORK);
-    v->stats.locked = v->mem_bytes;
-    v->free_send = malloc((size_t)v->nsend * sizeof *v->free_send);
-    v->free_recv = malloc(((size_t)v->nrecv + 1) * sizeof *v->free_recv);
+        return too_little_memory(v, bytes);
+    /* No child needs these pages. On kernels older than 5.12 a child that had them could make this process
+     * write to a copy, while the device uses the original. */
+    madvise(v->mem, bytes, MADV_DONTFORK);
+    v->stats.locked = bytes;
+    v->free_send = malloc((size_t)s->nsend * sizeof *v->free_send);
+    v->free_recv = malloc(((size_t)s->nrecv + 1) * sizeof *v->free_recv);
     v->grants = calloc(GRANTS, sizeof *v->grants);
     if (!v->free_send || !v->free_recv || !v->grants)
         return vc_fail(VC_ERR_NOMEM, "out of memory for %d message buffers", n);
-    while (v->nfree_recv < v->nrecv) {
-        v->free_recv[v->nfree_recv] = v->nrecv - 1 - v->nfree_recv;
+    while (v->nfree_recv < s->nrecv) {
+        v->free_recv[v->nfree_recv] = s->nrecv - 1 - v->nfree_recv;
         v->nfree_recv++;
     }
-    while (v->nfree_send < v->nsend) {
+    while (v->nfree_send < s->nsend) {
         v->free_send[v->nfree_send] = n - 1 - v->nfree_send;
         v->nfree_send++;
     }
@@ -139,14 +151,14 @@ static int sys_fail(const struct vc_verbs *v, const char *what)
     return vc_fail(VC_ERR_SYS, "%s: %s failed: %s", v->dev.name, what, strerror(errno));
 }
 
-/* Where there is none, or it cannot be made, connections do without. */
+/* Devices without shared receive queues, or that cannot make one, are no error. */
 static void make_srq(struct vc_verbs *v)
 {
-    struct ibv_srq_init_attr attr = {.attr = {.max_wr = (uint32_t)v->nrecv, .max_sge = 1}};
+    struct ibv_srq_init_attr attr = {.attr = {.max_wr = (uint32_t)v->size.nrecv, .max_sge = 1}};
     if (v->dev.attr.max_srq > 0)
         v->srq = vc_ibv.create_srq(v->pd, &attr);
     if (!v->srq)
-        fit_without_srq(v);
+        choose_sizes_without_srq(&v->cfg, &v->dev.attr, &v->size);
 }
 
 static int make_queues(struct vc_verbs *v)
@@ -164,8 +176,8 @@ static int make_queues(struct vc_verbs *v)
         fcntl(ctx->async_fd, F_SETFL, async | O_NONBLOCK) != 0)
         return sys_fail(v, "fcntl");
     make_srq(v);
-    v->cq_latency = vc_ibv.create_cq(ctx, v->latency_cqe, NULL, v->events, vector);
-    v->cq_bulk = v->cq_latency ? vc_ibv.create_cq(ctx, v->bulk_cqe, NULL, v->events, vector) : NULL;
+    v->cq_latency = vc_ibv.create_cq(ctx, v->size.latency_cqe, NULL, v->events, vector);
+    v->cq_bulk = v->cq_latency ? vc_ibv.create_cq(ctx, v->size.bulk_cqe, NULL, v->events, vector) : NULL;
     if (!v->cq_bulk)
         return sys_fail(v, "ibv_create_cq");
     return vc_verbs_moderate(v);
@@ -176,8 +188,8 @@ static int make_queues(struct vc_verbs *v)
 static int reg_user(void *ctx, void *addr, size_t len, struct vc_reg *out)
 {
     struct vc_verbs *v = ctx;
-    /* Writing is also allowed for what is only sent: the pages of the registration may belong to others, too,
-     * and without it some kernels would pin a shared copy of them. */
+    /* Local writes are also allowed for buffers that are only sent: some kernels would otherwise pin a copy
+     * that is shared with other mappings of the page. */
     int access = IBV_ACCESS_LOCAL_WRITE | (out->remote ? IBV_ACCESS_REMOTE_WRITE : 0);
     struct ibv_mr *mr = vc_ibv.reg_mr(v->pd, addr, len, access);
     if (!mr)
@@ -195,7 +207,7 @@ static void dereg_user(void *ctx, struct vc_reg *reg)
     vc_ibv.dereg_mr(reg->mr);
 }
 
-/* Without one, large messages are copied through buffers: no error. */
+/* Without a cache large messages are copied through slots, which is no error. */
 static void make_cache(struct vc_verbs *v)
 {
     struct vc_regcache_cfg cfg = {
@@ -218,11 +230,11 @@ static void make_cache(struct vc_verbs *v)
 /* ---- life ---- */
 
 /*
- * On old kernels the first write after a fork(), be it in system() or popen(), moves the page from under the
- * device: queues, doorbells and buffers alike. Only the program or its MPI may switch the help of libibverbs
- * on, because that changes what children see.
+ * On old kernels the first write to a page after a fork(), which system() and popen() call too, goes to a
+ * copy, while the device goes on using the original: of queues, doorbells and buffers alike. libibverbs can
+ * prevent that, but only the program or its MPI may switch it on, because children then miss those pages.
  */
-static int allows_fork(const struct vc_verbs *v)
+static int check_fork_support(const struct vc_verbs *v)
 {
     if (!v->dev.fork_breaks)
         return VC_OK;
@@ -249,13 +261,13 @@ int vc_verbs_create(const struct vc_verbs_cfg *cfg, struct vc_verbs **out)
         free(v);
         return err;
     }
-    fit(v);
-    if ((err = allows_fork(v)) == VC_OK && (err = make_queues(v)) == VC_OK &&
+    choose_sizes(&v->cfg, &v->dev.attr, &v->size);
+    if ((err = check_fork_support(v)) == VC_OK && (err = make_queues(v)) == VC_OK &&
         (err = make_buffers(v)) == VC_OK) {
         vc_verbs_src_init(v);
         make_cache(v);
         if (v->srq)
-            err = vc_verbs_repost(v);
+            err = vc_recvq_repost(v);
     }
     if (err != VC_OK) {
         vc_verbs_destroy(v);
@@ -265,19 +277,12 @@ int vc_verbs_create(const struct vc_verbs_cfg *cfg, struct vc_verbs **out)
     return VC_OK;
 }
 
-void vc_verbs_card(const struct vc_verbs *v, struct vc_verbs_card *card)
+void vc_verbs_address(const struct vc_verbs *v, struct vc_verbs_address *out)
 {
-    memset(card, 0, sizeof *card);
-    memcpy(card->gid, v->dev.gid.raw, sizeof card->gid);
-    memcpy(card->subnet, v->dev.subnet, sizeof card->subnet);
-    card->pkey = v->dev.pkey;
-    card->gid_type = (uint8_t)v->dev.gid_type;
-    card->slot_bytes = (uint32_t)v->slot_bytes;
-    card->lid = v->dev.lid;
-    card->mtu = (uint8_t)v->dev.mtu;
-    card->roce = v->dev.roce;
-    card->has_gid = v->dev.gid_index >= 0;
-    card->zcopy = v->regs != NULL;
+    memset(out, 0, sizeof *out);
+    vc_rc_port_of(&v->dev, &out->port);
+    out->slot_bytes = (uint32_t)v->size.slot_bytes;
+    out->zcopy = v->regs != NULL;
 }
 
 const struct vc_verbs_dev *vc_verbs_dev(const struct vc_verbs *v)
@@ -290,25 +295,26 @@ const struct vc_verbs_stats *vc_verbs_stats(const struct vc_verbs *v)
     return &v->stats;
 }
 
-int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_card *cards, int n, int me, struct vc_chan *boot)
+int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_address *all, int n, int me,
+                   struct vc_chan *boot)
 {
     v->boot = boot;
     v->nprocs = n;
     v->me = me;
-    v->cards = malloc((size_t)n * sizeof *v->cards);
+    v->addresses = malloc((size_t)n * sizeof *v->addresses);
     v->ep = calloc((size_t)n, sizeof *v->ep);
-    if (!v->cards || !v->ep)
+    if (!v->addresses || !v->ep)
         return vc_fail(VC_ERR_NOMEM, "out of memory for the addresses of %d processes", n);
-    memcpy(v->cards, cards, (size_t)n * sizeof *v->cards);
+    memcpy(v->addresses, all, (size_t)n * sizeof *v->addresses);
     for (int i = 0; i < n; i++) {
-        int err = vc_cards_match(cards, i, me);
+        int err = vc_addresses_match(all, i, me);
         if (err != VC_OK)
             return err;
     }
     return VC_OK;
 }
 
-/* What is on its way must have left before the queue pair goes, or the device drops it. */
+/* Destroying a queue pair drops messages that have not left yet. */
 static void drain(struct vc_verbs *v)
 {
     uint64_t until = vc_now_ns() + 500000000u;
@@ -318,7 +324,7 @@ static void drain(struct vc_verbs *v)
     for (int i = 0; i < v->nprocs && !v->failed; i++)
         while (v->ep[i] && v->ep[i]->state == EP_READY && v->ep[i]->head != v->ep[i]->tail &&
                vc_now_ns() < until)
-            if (vc_verbs_poll_bulk(v) == 0)
+            if (vc_sendq_poll(v) == 0)
                 usleep(50);
 }
 
@@ -328,7 +334,7 @@ void vc_verbs_destroy(struct vc_verbs *v)
         return;
     drain(v);
     if (v->boot)
-        v->boot->ops->destroy(v->boot); /* first: it may know the memory of connections */
+        v->boot->ops->destroy(v->boot); /* first: its requests lie in the connections */
     for (int i = 0; i < v->nprocs; i++)
         if (v->ep && v->ep[i])
             vc_ep_free(v->ep[i]);
@@ -349,7 +355,7 @@ void vc_verbs_destroy(struct vc_verbs *v)
     if (v->mr)
         vc_ibv.dereg_mr(v->mr);
     if (v->mem)
-        munmap(v->mem, v->mem_bytes);
+        munmap(v->mem, slots_bytes(&v->size) + MAILBOX_BYTES);
     if (v->pd)
         vc_ibv.dealloc_pd(v->pd);
     vc_verbs_dev_close(&v->dev);
@@ -357,7 +363,7 @@ void vc_verbs_destroy(struct vc_verbs *v)
     free(v->free_send);
     free(v->free_recv);
     free(v->grants);
-    free(v->cards);
+    free(v->addresses);
     free(v->ep);
     free(v);
 }

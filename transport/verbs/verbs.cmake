@@ -4,19 +4,23 @@
 pkg_check_modules(IBVERBS REQUIRED libibverbs)
 target_include_directories(vcoll_core SYSTEM PUBLIC ${IBVERBS_INCLUDE_DIRS})
 target_sources(vcoll_core PRIVATE
-  verbs/device.c
-  verbs/lib.c
-  verbs/port.c
-)
-target_sources(vcoll_core PRIVATE
+  verbs/abort.c
+  verbs/async.c
   verbs/chan.c
   verbs/conn.c
+  verbs/device.c
   verbs/event.c
+  verbs/fail.c
+  verbs/lib.c
   verbs/path.c
+  verbs/port.c
+  verbs/probe.c
   verbs/rc.c
   verbs/recv.c
+  verbs/recvq.c
   verbs/regcache.c
   verbs/regcache_watch.c
   verbs/send.c
+  verbs/sendq.c
   verbs/verbs.c
 )

@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The verbs channel. A process has one `vc_verbs`: device, protection domain, buffers, two completion queues
- * and a reliable connection (RC queue pair) to each process that it has had a message for. Communicators'
- * channels share it.
+ * and a reliable connection (RC queue pair) to each process that it has had a message for. The channels of
+ * all communicators share it.
  *
- * Messages travel in two ways, chosen from what both ends know alike:
- *  - eager: cut into pieces of a slot, sent into the peer's pre-posted buffers and copied out there. A sender
- *    has `credits` pieces per communicator and peer that the receiver has not consumed; they come back on the
- *    headers of messages the other way or, when half are due, in a message of their own.
- *  - rendezvous, from zcopy_min bytes on where the receiver has a registration cache: it grants (CTS) its
- *    registered buffer as soon as the receive is posted, and the sender writes there (RDMA write), straight
- *    from the user's buffer or, where that cannot be registered, through slots; the last piece wakes the
- *    receiver (write with immediate). A receiver that finds its buffer cannot be registered answers so, and
- *    the message goes eager.
+ * Messages travel in two ways. Length and addresses decide, which both ends know:
+ *  - eager: the message is cut into pieces of a slot, which are sent into the peer's posted buffers and
+ * copied out there. A sender may have `credits` pieces under way for each communicator and peer. Credits come
+ * back in the headers of messages the other way or, when half of them are due, in a message of their own.
+ *  - rendezvous, from zcopy_min bytes on where the receiver has a registration cache: as soon as the receive
+ * is posted, the receiver registers the buffer and grants it to the sender (CTS, clear to send). The sender
+ *    writes there (RDMA write), from the user's buffer or, where that cannot be registered, through slots.
+ * The last piece is a write with immediate, which tells the receiver. If the receiver cannot register the
+ *    buffer, it declines, and the message travels in pieces.
  *
- * Only the last piece of a message and what a sleeper may wait for is sent solicited, and sleepers arm their
- * queues for solicited events only: moderation by count that works with every device.
+ * Sends are solicited when a sleeping receiver must wake up: the last piece of a message, and control
+ * messages. Sleepers arm their queue for solicited events only, so other pieces raise no event. That saves
+ * events on devices without moderation, too.
  *
- * Two completion queues: `latency` gets receives, `bulk` gets the sender's own completions, which hardly
- * anybody waits for.
+ * There are two completion queues: `latency` gets receives, `bulk` gets completions of sends, for which a
+ * rank seldom waits.
  */
 #ifndef VC_TRANSPORT_VERBS_VERBS_H
 #define VC_TRANSPORT_VERBS_VERBS_H
 
 #include "transport/channel.h"
-#include "transport/verbs/device.h"
+#include "transport/verbs/rc.h"
 
 struct vc_verbs;
 
@@ -37,10 +38,10 @@ struct vc_verbs_cfg {
     struct vc_verbs_want want;
     int sl, tc;       /**< VCOLL_VERBS_SL, _TC */
     size_t slot;      /**< VCOLL_VERBS_SLOT: bytes of a buffer, header included */
-    int credits;      /**< VCOLL_VERBS_CREDITS: pieces on their way per communicator and peer */
+    int credits;      /**< VCOLL_VERBS_CREDITS: pieces under way for each communicator and peer */
     size_t zcopy_min; /**< VCOLL_VERBS_ZCOPY_MIN */
     bool reg_cache;   /**< VCOLL_VERBS_REG_CACHE */
-    int timeout_s;    /**< VCOLL_VERBS_TIMEOUT: a peer that does not answer for so long is lost */
+    int timeout_s;    /**< VCOLL_VERBS_TIMEOUT: a peer that does not answer within it is lost */
     struct vc_cq_mod latency, bulk; /**< VCOLL_CQ_MODERATION */
     bool moderate;                  /**< whether that was given */
     bool locking;                   /**< several threads may call at once */
@@ -50,12 +51,10 @@ struct vc_verbs_cfg {
 };
 
 /** What a process tells the others about itself, once. Plain bytes, the same layout everywhere. */
-struct vc_verbs_card {
-    uint8_t gid[16];
-    uint8_t subnet[8]; /**< InfiniBand: the prefix of the port's first GID; zero: unknown */
+struct vc_verbs_address {
+    struct vc_rc_port port;
     uint32_t slot_bytes;
-    uint16_t lid, pkey;
-    uint8_t mtu, roce, has_gid, zcopy, gid_type;
+    uint8_t zcopy; /**< it receives large messages by rendezvous */
     uint8_t pad[3];
 };
 
@@ -64,27 +63,26 @@ struct vc_verbs_card {
  * VC_ERR_NOMEM / VC_ERR_SYS, whose text says how much locked memory is needed and how to get it.
  */
 int vc_verbs_create(const struct vc_verbs_cfg *cfg, struct vc_verbs **out);
-void vc_verbs_card(const struct vc_verbs *v, struct vc_verbs_card *card);
+void vc_verbs_address(const struct vc_verbs *v, struct vc_verbs_address *out);
 const struct vc_verbs_dev *vc_verbs_dev(const struct vc_verbs *v);
 
 /**
- * All processes' cards, and the channel over which pairs exchange queue pair numbers when they first meet
- * (its ranks are the indices of `cards`). Copies the cards and takes the channel over. VC_OK, or
- * VC_ERR_NOMEM, or VC_ERR_INVAL when the cards show that one cannot be reached from here: another link layer,
- * partition, kind or family of GIDs, or subnet.
+ * The addresses of all processes, and the channel over which pairs exchange queue pair numbers when they
+ * first have a message for each other (its ranks are the indices of `all`). Copies the addresses and takes
+ * the channel over. VC_OK, or VC_ERR_NOMEM, or VC_ERR_INVAL when the addresses show that a process cannot be
+ * reached from here: another link layer, partition, kind or family of GIDs, or subnet.
  */
-int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_card *cards, int n, int me,
+int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_address *all, int n, int me,
                    struct vc_chan *boot);
 
 /**
  * Proves the paths to processes: connects to each and sends a message of a whole slot. All of them must call
- * this for each other at about the same time, after a barrier. Blocks, two seconds for a message that is not
- * acknowledged, up to ten where the connection does not come about. VC_OK, also for paths that were proven
- * before; otherwise the first error, whose text names the pair and the likely cause. The connection has then
- * failed.
+ * this for each other at about the same time, after a barrier. Blocks until all paths are decided: at most
+ * two seconds for a message, and ten for a connection. VC_OK, also for paths that were proven before;
+ * otherwise the first error, whose text names the pair and the likely cause. The connection has then failed.
  */
 int vc_verbs_prove(struct vc_verbs *v, const int *procs, int n);
-/** Whether a message has got through to a process. */
+/** Whether the path to a process was proven and its connection has not failed since. */
 bool vc_verbs_proven(struct vc_verbs *v, int proc);
 
 /**
@@ -101,7 +99,7 @@ void vc_verbs_destroy(struct vc_verbs *v);
 /**
  * A communicator's channel. procs[r] is the index of rank r's process; id is the same on all its ranks and
  * belongs to no other communicator that shares two processes with it. v must outlive the channel. No
- * messages to oneself: the mux carries those. Nobody may send on it before all its ranks have made it.
+ * messages to oneself: the mux delivers those. A rank may send on it only after all ranks have made it.
  */
 struct vc_verbs_chan_cfg {
     struct vc_verbs *verbs;
@@ -111,9 +109,9 @@ struct vc_verbs_chan_cfg {
 };
 int vc_verbs_chan_create(const struct vc_verbs_chan_cfg *cfg, struct vc_chan **out);
 
-/** Counters of the process; plain, written by whoever drives the channel. */
+/** Counters of the process. Not atomic: written under the lock by the thread that drives the channel. */
 struct vc_verbs_stats {
-    uint64_t sends, inlined, writes, recvs, unexpected, credits_sent, cts, refused, events, arms, pings;
+    uint64_t sends, inlined, writes, recvs, unexpected, credits_sent, cts, declined, events, arms, pings;
     uint64_t connections;
     size_t locked; /**< bytes registered for buffers */
 };

@@ -21,7 +21,7 @@ struct vc_online_row {
     enum vc_coll coll;
     bool commutative;
     size_t min, max;
-    struct vc_alg_choice choice;
+    struct vc_choice choice;
     double gain;
     long trials;
 };
@@ -63,7 +63,7 @@ struct adding {
 };
 
 static void add_row(void *arg, enum vc_coll coll, size_t bytes_min, size_t bytes_max, bool commutative,
-                    const struct vc_alg_choice *choice, double gain, long trials)
+                    const struct vc_choice *choice, double gain, long trials)
 {
     const struct adding *to = arg;
     struct vc_online_book *b = to->book;

@@ -35,7 +35,7 @@ enum {
 #define CALL ((int64_t)1000000) /* credit of one call of the incumbent */
 
 struct online_cand {
-    struct vc_alg_choice choice;
+    struct vc_choice choice;
     bool alive; /* still in the race */
     bool gone;  /* cannot run here */
     int bursts; /* in this round */
@@ -96,8 +96,8 @@ size_t vc_online_class_min(int size_class);
 size_t vc_online_class_max(int size_class);
 
 /** Candidates of a call of so many bytes. Returns their number, 1 where there is nothing to choose. */
-int vc_online_candidates(const struct vc_topo_key *key, const struct vc_alg_choice *selected,
-                         const struct vc_select_call *call, struct vc_alg_choice out[CANDS]);
+int vc_online_candidates(const struct vc_topo_key *key, const struct vc_choice *selected,
+                         const struct vc_select_call *call, struct vc_choice out[CANDS]);
 
 /** Starts the search of a slot, again or for the first time. */
 void vc_online_search(struct online_slot *s);

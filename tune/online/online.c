@@ -58,7 +58,7 @@ void vc_online_free(struct vc_online *o)
 
 /* ---- candidates ---- */
 
-static bool listed(const struct vc_alg_choice *list, int n, const struct vc_alg_choice *c)
+static bool listed(const struct vc_choice *list, int n, const struct vc_choice *c)
 {
     for (int i = 0; i < n; i++)
         if (vc_choice_same(&list[i], c))
@@ -69,13 +69,13 @@ static bool listed(const struct vc_alg_choice *list, int n, const struct vc_alg_
 struct adding {
     const struct vc_topo_key *key;
     const struct vc_select_call *call;
-    struct vc_alg_choice *out;
+    struct vc_choice *out;
     int n;
 };
 
-static void add(struct adding *a, struct vc_alg_choice c)
+static void add_candidate(struct adding *a, struct vc_choice c)
 {
-    /* How to wait, and over what, is not what is asked here: as selected. */
+    /* Channel and way to wait are not compared here: they stay as selected. */
     if (c.alg->kind != VC_ALG_NATIVE)
         c.policy = a->out[0].policy;
     if (c.alg->kind == VC_ALG_PLAN)
@@ -84,30 +84,29 @@ static void add(struct adding *a, struct vc_alg_choice c)
         a->out[a->n++] = c;
 }
 
-int vc_online_candidates(const struct vc_topo_key *key, const struct vc_alg_choice *selected,
-                         const struct vc_select_call *call, struct vc_alg_choice out[CANDS])
+int vc_online_candidates(const struct vc_topo_key *key, const struct vc_choice *selected,
+                         const struct vc_select_call *call, struct vc_choice out[CANDS])
 {
     struct adding a = {.key = key, .call = call, .out = out, .n = 1};
     out[0] = *selected;
     const struct vc_alg *const *algs = vc_alg_list(call->coll);
     for (int i = 0; algs[i]; i++)
-        add(&a, (struct vc_alg_choice){.alg = algs[i]});
+        add_candidate(&a, (struct vc_choice){.alg = algs[i]});
     /* Variants where there is room. */
     for (int i = 0; algs[i]; i++) {
         if (algs[i]->params & VC_PARAM_RADIX)
-            add(&a, (struct vc_alg_choice){.alg = algs[i], .radix = 4});
+            add_candidate(&a, (struct vc_choice){.alg = algs[i], .radix = 4});
         if ((algs[i]->params & VC_PARAM_LEADERS) && key->max_ppn > 2)
-            add(&a, (struct vc_alg_choice){.alg = algs[i], .leaders = 2});
+            add_candidate(&a, (struct vc_choice){.alg = algs[i], .leaders = 2});
         if ((algs[i]->params & VC_PARAM_SEGMENT) && call->bytes >= (size_t)128 << 10)
-            add(&a, (struct vc_alg_choice){.alg = algs[i], .segment = (size_t)64 << 10});
+            add_candidate(&a, (struct vc_choice){.alg = algs[i], .segment = (size_t)64 << 10});
     }
     return a.n;
 }
 
 /* ---- slots ---- */
 
-static struct online_slot *make_slot(const struct vc_alg_choice *cands, int n,
-                                     const struct vc_select_call *call)
+static struct online_slot *make_slot(const struct vc_choice *cands, int n, const struct vc_select_call *call)
 {
     struct online_slot *s = calloc(1, sizeof *s);
     if (!s)
@@ -136,8 +135,8 @@ static void open_slot(struct vc_online *o, int at, const struct vc_select_call *
     int64_t earned = (int64_t)o->calls[at] * o->rate;
     if (o->rate == 0 || o->calls[at] < WARM_UP || earned < (MEASURED + 2) * CALL)
         return;
-    struct vc_alg_choice cands[CANDS];
-    int n = o->nslots < SLOTS ? vc_online_candidates(o->key, &step->pick, call, cands) : 0;
+    struct vc_choice cands[CANDS];
+    int n = o->nslots < SLOTS ? vc_online_candidates(o->key, &step->choice, call, cands) : 0;
     if (n < 2) {
         o->state[at] = SLOT_CLOSED;
         return;
@@ -250,7 +249,7 @@ void vc_online_next(struct vc_online *o, enum vc_coll coll, size_t bytes, bool c
 {
     int at = key_of(coll, commutative, class_of(bytes));
     *step = (struct vc_online_step){
-        .pick = *vc_select(o->sel, coll, bytes, commutative), .selected = true, .slot = at, .cand = -1};
+        .choice = *vc_select(o->sel, coll, bytes, commutative), .selected = true, .slot = at, .cand = -1};
     struct online_slot *s = o->slot[at];
     switch ((enum slot_state)o->state[at]) {
     case SLOT_CLOSED:
@@ -280,7 +279,7 @@ void vc_online_next(struct vc_online *o, enum vc_coll coll, size_t bytes, bool c
         step->verdict = true;
     }
     if (run != 0) {
-        step->pick = s->cand[run].choice;
+        step->choice = s->cand[run].choice;
         step->selected = false;
     }
 }
@@ -347,8 +346,7 @@ void vc_online_verdict_took(struct vc_online *o, int slot, double seconds)
 
 void vc_online_each(const struct vc_online *o,
                     void (*row)(void *arg, enum vc_coll coll, size_t bytes_min, size_t bytes_max,
-                                bool commutative, const struct vc_alg_choice *choice, double gain,
-                                long trials),
+                                bool commutative, const struct vc_choice *choice, double gain, long trials),
                     void *arg)
 {
     for (int i = 0; i < KEYS; i++) {
@@ -356,7 +354,7 @@ void vc_online_each(const struct vc_online *o,
         if (!s || !s->decided || o->state[i] != SLOT_LIVE)
             continue;
         size_t min = vc_online_class_min(s->size_class), max = vc_online_class_max(s->size_class);
-        const struct vc_alg_choice *choice = &s->cand[s->now].choice;
+        const struct vc_choice *choice = &s->cand[s->now].choice;
         if (s->now == 0) {
             choice = vc_select(o->sel, s->coll, min, s->commutative);
             if (choice != vc_select(o->sel, s->coll, max, s->commutative))

@@ -15,19 +15,19 @@ struct vc_online;
 
 /** What the next call of a collective and size runs, and what the caller has to do. */
 struct vc_online_step {
-    struct vc_alg_choice pick;
+    struct vc_choice choice;
     bool trial; /**< a measured call: its time goes to vc_online_time() */
     bool other; /**< runs something else than what is in use: counts against the share */
     bool
         verdict; /**< before the call: reduce vc_online_scores() with MAX and hand it to vc_online_decide() */
-    bool selected; /**< pick is what the selection says */
+    bool selected; /**< the choice is what the selection says */
     int slot;      /**< of the collective and size class */
-    int cand;      /**< within the slot: whom a trial is for, -1 */
+    int cand;      /**< the candidate of the slot that is tried; -1: none */
     int sample;    /**< the trial's place among the candidate's */
 };
 
 /** share: part of the calls that may be trials (0..1). Candidates are made from the registry for this
- * communicator, native and the selection's pick always among them. Key and selection are borrowed and must
+ * communicator, native and the selection's choice always among them. Key and selection are borrowed and must
  * outlive it. VC_OK or VC_ERR_NOMEM. */
 int vc_online_create(const struct vc_topo_key *key, const struct vc_selection *sel, double share,
                      struct vc_online **out);
@@ -41,7 +41,7 @@ void vc_online_next(struct vc_online *o, enum vc_coll coll, size_t bytes, bool c
                     struct vc_online_step *step);
 /** Seconds that a trial took on this rank. */
 void vc_online_time(struct vc_online *o, const struct vc_online_step *step, double seconds);
-/** The step's pick could not run this call, for reasons that are equal on all ranks: it is not tried again.
+/** The step's choice could not run this call, for reasons that are equal on all ranks: it is not tried again.
  */
 void vc_online_refused(struct vc_online *o, const struct vc_online_step *step);
 
@@ -57,8 +57,7 @@ void vc_online_verdict_took(struct vc_online *o, int slot, double seconds);
  * and that keep it, are left out. */
 void vc_online_each(const struct vc_online *o,
                     void (*row)(void *arg, enum vc_coll coll, size_t bytes_min, size_t bytes_max,
-                                bool commutative, const struct vc_alg_choice *choice, double gain,
-                                long trials),
+                                bool commutative, const struct vc_choice *choice, double gain, long trials),
                     void *arg);
 
 /* ---- what was found, as a table ---- */

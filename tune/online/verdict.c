@@ -295,7 +295,7 @@ static void race(struct online_slot *s)
         next_round(s);
 }
 
-static void check(struct online_slot *s)
+static void check_drift(struct online_slot *s)
 {
     struct online_cand *c = &s->cand[s->control];
     if (!c->alive) {
@@ -322,7 +322,7 @@ void vc_online_verdict(struct online_slot *s, const double *scores)
     s->due = false;
     read_scores(s, scores);
     if (s->settled)
-        check(s);
+        check_drift(s);
     else
         race(s);
 }

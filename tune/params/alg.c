@@ -26,7 +26,7 @@ static int no_such_coll(const char *name)
     return vc_fail(VC_ERR_INVAL, "no collective \"%s\", did you mean %s? Valid: %s", name, nearest, list);
 }
 
-static int parse_item(char *item, struct vc_alg_choice *all, unsigned *colls_seen)
+static int parse_item(char *item, struct vc_choice *all, unsigned *colls_seen)
 {
     char *choice = strchr(item, '=');
     if (!choice)
@@ -43,7 +43,7 @@ static int parse_item(char *item, struct vc_alg_choice *all, unsigned *colls_see
 
 int vc_param_parse_alg(struct vc_params *p, const char *text)
 {
-    struct vc_alg_choice all[VC_COLL_ACCELERATED];
+    struct vc_choice all[VC_COLL_ACCELERATED];
     memset(all, 0, sizeof all);
     unsigned seen = 0;
     char item[256];

@@ -69,7 +69,7 @@ const char *vc_choice_nearest(enum vc_coll coll, const char *word, char *list, s
 /* What is being parsed. */
 struct parsing {
     const char *coll;
-    struct vc_alg_choice c;
+    struct vc_choice c;
     unsigned seen; /* options */
     int wait;      /* enum vc_wait_mode */
     uint32_t spin;
@@ -163,7 +163,7 @@ static int parse_options(struct parsing *p, char *opts)
     return VC_OK;
 }
 
-int vc_choice_parse(enum vc_coll coll, const char *text, struct vc_alg_choice *out)
+int vc_choice_parse(enum vc_coll coll, const char *text, struct vc_choice *out)
 {
     struct parsing p = {.coll = vc_coll_name(coll)};
     char copy[2 * VC_CHOICE_TEXT]; /* leading zeros and the like are legal */
@@ -192,7 +192,7 @@ int vc_choice_parse(enum vc_coll coll, const char *text, struct vc_alg_choice *o
     return err;
 }
 
-char *vc_choice_format(const struct vc_alg_choice *c, char *buf, size_t len)
+char *vc_choice_format(const struct vc_choice *c, char *buf, size_t len)
 {
     snprintf(buf, len, "%s", c->alg ? c->alg->name : "auto");
     if (!c->alg)
@@ -215,7 +215,7 @@ char *vc_choice_format(const struct vc_alg_choice *c, char *buf, size_t len)
     return buf;
 }
 
-bool vc_choice_same(const struct vc_alg_choice *a, const struct vc_alg_choice *b)
+bool vc_choice_same(const struct vc_choice *a, const struct vc_choice *b)
 {
     return a->alg == b->alg && a->radix == b->radix && a->segment == b->segment && a->leaders == b->leaders &&
            a->policy == b->policy && a->channel == b->channel;

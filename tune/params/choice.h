@@ -27,7 +27,7 @@ typedef uint32_t vc_policy;
 #define VC_POLICY_SPIN_DEFAULT 0xffffffu
 
 /** How a call runs: from VCOLL_ALG, a row of a table, or vcoll_comm_force(). */
-struct vc_alg_choice {
+struct vc_choice {
     const struct vc_alg *alg; /**< NULL: not forced */
     size_t segment;           /**< bytes; 0 here and below: default */
     int radix;
@@ -69,10 +69,10 @@ static inline uint32_t vc_policy_spin(vc_policy p)
  * Parses the choice of a collective. VC_OK, or VC_ERR_INVAL with the nearest valid word in the text; *out is
  * then unchanged. "auto" gives alg NULL.
  */
-int vc_choice_parse(enum vc_coll coll, const char *text, struct vc_alg_choice *out);
+int vc_choice_parse(enum vc_coll coll, const char *text, struct vc_choice *out);
 /** The canonical text: parsing it gives the same choice again. alg NULL: "auto". Returns buf. */
-char *vc_choice_format(const struct vc_alg_choice *c, char *buf, size_t len);
-bool vc_choice_same(const struct vc_alg_choice *a, const struct vc_alg_choice *b);
+char *vc_choice_format(const struct vc_choice *c, char *buf, size_t len);
+bool vc_choice_same(const struct vc_choice *a, const struct vc_choice *b);
 
 /** "radix", ..., "spin". Static storage. */
 const char *vc_choice_option_name(enum vc_choice_option o);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where the values come from: files, then the environment; and the names nobody knows. */
+/* Reads values from files, then from the environment; tells of names that no setting has. */
 #include "tune/params/internal.h"
 
 #include <ctype.h>
@@ -17,7 +17,7 @@
 enum { DEFS_MAX = 64 };
 
 /* The value that wins for each definition, so far. */
-struct pick {
+struct source {
     enum vc_param_origin origin;
     char *text;     /* owned; NULL: default */
     char place[96]; /* "VCOLL_WAIT" or "/etc/vcoll.conf:3: WAIT" */
@@ -26,7 +26,7 @@ struct pick {
 struct loading {
     const struct vc_param_def *defs;
     int n;
-    struct pick pick[DEFS_MAX];
+    struct source source[DEFS_MAX];
     struct vc_param_report *report;
     bool unknown;
     char first_unknown[256];
@@ -43,7 +43,7 @@ static void set_error(struct vc_param_report *r, const char *fmt, ...)
     va_end(ap);
 }
 
-static int find(const struct loading *l, const char *name, size_t len)
+static int find_def(const struct loading *l, const char *name, size_t len)
 {
     for (int i = 0; i < l->n; i++)
         if (strlen(l->defs[i].name) == len && memcmp(l->defs[i].name, name, len) == 0)
@@ -52,8 +52,8 @@ static int find(const struct loading *l, const char *name, size_t len)
 }
 
 /* Adds a whole line, or nothing: what does not fit is not worth half a sentence. */
-static void warn(struct loading *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void warn(struct loading *l, const char *fmt, ...)
+static void add_warning(struct loading *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void add_warning(struct loading *l, const char *fmt, ...)
 {
     char *w = l->report->warnings, line[256];
     size_t room = sizeof l->report->warnings, used = strlen(w);
@@ -77,13 +77,13 @@ static void warn_unknown(struct loading *l, const char *where, const char *name,
         snprintf(l->first_unknown, sizeof l->first_unknown, "%sunknown setting %s%s, did you mean %s%s?",
                  where, PREFIX, word, PREFIX, nearest);
     l->unknown = true;
-    warn(l, "%sunknown setting %s%s, did you mean %s%s?\n", where, PREFIX, word, PREFIX, nearest);
+    add_warning(l, "%sunknown setting %s%s, did you mean %s%s?\n", where, PREFIX, word, PREFIX, nearest);
 }
 
-static void take(struct loading *l, enum vc_param_origin origin, const char *where, const char *name,
-                 size_t name_len, const char *value)
+static void set_source(struct loading *l, enum vc_param_origin origin, const char *where, const char *name,
+                       size_t name_len, const char *value)
 {
-    int i = find(l, name, name_len);
+    int i = find_def(l, name, name_len);
     if (i < 0) {
         warn_unknown(l, where, name, name_len);
         return;
@@ -95,10 +95,10 @@ static void take(struct loading *l, enum vc_param_origin origin, const char *whe
         set_error(l->report, "out of memory while reading the settings");
         return;
     }
-    free(l->pick[i].text);
-    l->pick[i].text = copy;
-    l->pick[i].origin = origin;
-    snprintf(l->pick[i].place, sizeof l->pick[i].place, "%s%s%s", where, PREFIX, l->defs[i].name);
+    free(l->source[i].text);
+    l->source[i].text = copy;
+    l->source[i].origin = origin;
+    snprintf(l->source[i].place, sizeof l->source[i].place, "%s%s%s", where, PREFIX, l->defs[i].name);
 }
 
 static char *trim(char *s)
@@ -139,7 +139,7 @@ static void read_file(struct loading *l, enum vc_param_origin origin, const char
         char *name = trim(s), *value = trim(eq + 1);
         if (strncmp(name, PREFIX, PREFIX_LEN) == 0)
             name += PREFIX_LEN;
-        take(l, origin, where, name, strlen(name), value);
+        set_source(l, origin, where, name, strlen(name), value);
     }
     if (ferror(f))
         set_error(l->report, "%s: %s", path, strerror(errno));
@@ -150,10 +150,10 @@ static void read_file(struct loading *l, enum vc_param_origin origin, const char
 /* Whether a setting of the environment is one that a process with its user's rights alone may have. */
 static bool is_trusted(struct loading *l, const char *name, size_t len)
 {
-    int i = find(l, name, len);
+    int i = find_def(l, name, len);
     if (i < 0 || !vc_param_names_file(&l->defs[i]))
         return true;
-    warn(
+    add_warning(
         l,
         "%s%s is ignored: this program has rights that its user has not (AT_SECURE), so no variable may name "
         "a file\n",
@@ -185,22 +185,22 @@ int vc_params_load_secure(bool secure, const char *system_file, const char *user
         const char *eq = strchr(*e, '=');
         if (eq && strncmp(*e, PREFIX, PREFIX_LEN) == 0 &&
             (!secure || is_trusted(&l, *e + PREFIX_LEN, (size_t)(eq - *e) - PREFIX_LEN)))
-            take(&l, VC_FROM_ENV, "", *e + PREFIX_LEN, (size_t)(eq - *e) - PREFIX_LEN, eq + 1);
+            set_source(&l, VC_FROM_ENV, "", *e + PREFIX_LEN, (size_t)(eq - *e) - PREFIX_LEN, eq + 1);
     }
 
     for (int i = 0; i < l.n; i++) {
-        struct pick *pick = &l.pick[i];
-        if (pick->text && l.defs[i].parse(p, pick->text) != VC_OK) {
-            set_error(l.report, "%s=%.80s: %s", pick->place, pick->text, vc_error_text());
-            pick->origin = VC_FROM_DEFAULT;
+        struct source *source = &l.source[i];
+        if (source->text && l.defs[i].parse(p, source->text) != VC_OK) {
+            set_error(l.report, "%s=%.80s: %s", source->place, source->text, vc_error_text());
+            source->origin = VC_FROM_DEFAULT;
         }
         if (values) {
             char text[VC_PARAM_TEXT_MAX];
             l.defs[i].format(p, text, sizeof text);
-            values[i].origin = pick->origin;
+            values[i].origin = source->origin;
             snprintf(values[i].text, sizeof values[i].text, "%.*s", (int)sizeof values[i].text - 1, text);
         }
-        free(pick->text);
+        free(source->text);
     }
     if (p->strict && l.unknown)
         set_error(l.report, "%s (VCOLL_STRICT=1 makes this an error)", l.first_unknown);

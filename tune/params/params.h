@@ -42,7 +42,7 @@ struct vc_params {
     bool disable;   /**< VCOLL_DISABLE */
     bool strict;    /**< VCOLL_STRICT */
     unsigned colls; /**< VCOLL_COLLS: bit per enum vc_coll that is taken over (accelerated) */
-    struct vc_alg_choice alg[VC_COLL_ACCELERATED]; /**< VCOLL_ALG, "allreduce=ring,bcast=chain:segment=64k" */
+    struct vc_choice alg[VC_COLL_ACCELERATED]; /**< VCOLL_ALG, "allreduce=ring,bcast=chain:segment=64k" */
     unsigned channels;        /**< VCOLL_CHANNELS, of enum vc_chan_mask, default shm,verbs,mpi */
     enum vc_wait_mode wait;   /**< VCOLL_WAIT */
     uint64_t spin_us;         /**< VCOLL_SPIN_US */
@@ -133,6 +133,13 @@ int vc_params_load_secure(bool secure, const char *system_file, const char *user
 /** VCOLL_CQ_MODERATION alone; VC_OK, or VC_ERR_INVAL with what is valid. */
 int vc_param_parse_cq_moderation(struct vc_params *p, const char *text);
 
+struct vc_verbs_cfg;
+/**
+ * The settings that the verbs channel takes from the user. What depends on the job is zero: locking, peers,
+ * procs, local.
+ */
+void vc_params_verbs_cfg(const struct vc_params *p, struct vc_verbs_cfg *cfg);
+
 /** Whether the setting names a file or a library. */
 bool vc_param_names_file(const struct vc_param_def *def);
 
@@ -155,8 +162,5 @@ bool vc_parse_bytes(const char *text, size_t *out);
 
 /** Shortest spelling of a size: 65536 is "64k". Always fits in 24 bytes. */
 void vc_format_bytes(size_t bytes, char *buf, size_t len);
-
-/** Appends printf-style; what does not fit is cut off. */
-void vc_append(char *buf, size_t len, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,15 +66,6 @@ void vc_format_bytes(size_t bytes, char *buf, size_t len)
         i++;
     }
     snprintf(buf, len, "%zu%s", bytes, unit[i]);
-}
-
-void vc_append(char *buf, size_t len, const char *fmt, ...)
-{
-    size_t used = strlen(buf);
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(buf + used, len - used, fmt, ap);
-    va_end(ap);
 }
 
 bool vc_next_item(const char **cursor, char *item, size_t len)

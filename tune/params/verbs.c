@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Parameters of the verbs channel whose syntax is their own: GID index, P_Key, completion moderation. */
+#include "transport/verbs/verbs.h"
 #include "tune/params/internal.h"
 
 #include <stdio.h>
@@ -102,4 +103,26 @@ void vc_param_format_cq_moderation(const struct vc_params *p, char *buf, size_t 
     else
         snprintf(buf, len, "latency=%u:%u,bulk=%u:%u", m->latency.count, m->latency.period, m->bulk.count,
                  m->bulk.period);
+}
+
+void vc_params_verbs_cfg(const struct vc_params *p, struct vc_verbs_cfg *cfg)
+{
+    const struct vc_param_moderation *m = &p->cq_moderation;
+    *cfg = (struct vc_verbs_cfg){
+        .want = {.library = p->verbs_library,
+                 .device = p->verbs_device,
+                 .port = p->verbs_port,
+                 .gid_index = p->verbs_gid_index,
+                 .pkey = p->verbs_pkey},
+        .sl = p->verbs_sl,
+        .tc = p->verbs_tc,
+        .slot = p->verbs_slot,
+        .credits = p->verbs_credits,
+        .zcopy_min = p->verbs_zcopy_min,
+        .reg_cache = p->verbs_reg_cache,
+        .timeout_s = p->verbs_timeout,
+        .latency = {m->latency.count, m->latency.period},
+        .bulk = {m->bulk.count, m->bulk.period},
+        .moderate = m->given,
+    };
 }

@@ -3,7 +3,7 @@
 #include "tune/search/guard.h"
 #include "tune/search/internal.h"
 
-#include "transport/verbs/device.h"
+#include "transport/verbs/verbs.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,15 +42,12 @@ static void find_netdev(void)
 {
     static struct vc_params p;
     struct vc_param_report report;
+    struct vc_verbs_cfg cfg;
     struct vc_verbs_dev dev;
     if (vc_params_load(&p, NULL, &report) != VC_OK || p.disable || !(p.channels & VC_CHAN_VERBS))
         return;
-    struct vc_verbs_want want = {.library = p.verbs_library,
-                                 .device = p.verbs_device,
-                                 .port = p.verbs_port,
-                                 .gid_index = p.verbs_gid_index,
-                                 .pkey = p.verbs_pkey};
-    if (vc_verbs_dev_open(&want, &dev) != VC_OK)
+    vc_params_verbs_cfg(&p, &cfg);
+    if (vc_verbs_dev_open(&cfg.want, &dev) != VC_OK)
         return;
     if (vc_rdma_netdev(NULL, dev.name, dev.port, netdev, sizeof netdev) != VC_OK)
         netdev[0] = '\0';

@@ -11,15 +11,14 @@ double vc_measured_number(const json_t *o, const char *name)
     return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
-const json_t *vc_measured_candidate(const json_t *point, enum vc_coll coll,
-                                    const struct vc_alg_choice *choice)
+const json_t *vc_measured_candidate(const json_t *point, enum vc_coll coll, const struct vc_choice *choice)
 {
     size_t i;
     const json_t *c;
     json_array_foreach(json_object_get(point, "candidates"), i, c)
     {
         const char *text = json_string_value(json_object_get(c, "choice"));
-        struct vc_alg_choice other;
+        struct vc_choice other;
         memset(&other, 0, sizeof other);
         if (text && vc_choice_parse(coll, text, &other) == VC_OK && vc_choice_same(&other, choice))
             return c;
@@ -86,7 +85,7 @@ const json_t *vc_measured_nearest(const json_t *table, const struct vc_topo_key 
 
 struct vc_evidence vc_measured_evidence(const json_t *table, enum vc_coll coll,
                                         const struct vc_row_keys *keys, struct vc_range bytes,
-                                        const struct vc_alg_choice *choice)
+                                        const struct vc_choice *choice)
 {
     struct vc_evidence best = {.median = NAN};
     size_t i;

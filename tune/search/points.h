@@ -35,8 +35,7 @@ bool vc_measured_same(const struct vc_measured *a, const struct vc_measured *b);
 /** One number of an object, NAN when it is not there. */
 double vc_measured_number(const json_t *o, const char *name);
 /** The candidate of a point that is this choice, or NULL. Borrowed, as below. */
-const json_t *vc_measured_candidate(const json_t *point, enum vc_coll coll,
-                                    const struct vc_alg_choice *choice);
+const json_t *vc_measured_candidate(const json_t *point, enum vc_coll coll, const struct vc_choice *choice);
 /** Whether the point was measured as the table is used: under the moderation that was found, or under the one
  * that the table chooses. Others tell about the device, not about the choice. */
 bool vc_measured_usual(const json_t *table, const json_t *point);
@@ -53,7 +52,7 @@ struct vc_evidence {
 /** Of the usual points where keys and bytes hold, the one that has most rounds of the choice. */
 struct vc_evidence vc_measured_evidence(const json_t *table, enum vc_coll coll,
                                         const struct vc_row_keys *keys, struct vc_range bytes,
-                                        const struct vc_alg_choice *choice);
+                                        const struct vc_choice *choice);
 
 /* ---- rules (rules.c) ---- */
 

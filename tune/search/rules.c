@@ -138,7 +138,7 @@ static bool sized(const struct list *l, int first, int last, json_t *row)
 static json_t *make_row(const struct vc_measured *all, int n, const struct list *l, int first, int last)
 {
     const struct vc_measured *head = l->point[first];
-    struct vc_alg_choice c;
+    struct vc_choice c;
     json_t *row = keys_of(all, n, head), *points = json_array();
     double logs = 0, low = INFINITY;
     int rounds = 0;
@@ -242,7 +242,7 @@ const char *vc_rules_choice(const struct vc_table *t, const struct vc_measured *
 bool vc_rules_obey(const struct vc_table *t, const struct vc_measured *p)
 {
     const struct vc_row *row = row_of(t, p);
-    struct vc_alg_choice want;
+    struct vc_choice want;
     return row && !row->builtin && vc_choice_parse(p->coll, p->choice, &want) == VC_OK &&
            vc_choice_same(&row->choice, &want);
 }

@@ -15,12 +15,12 @@
 
 struct list {
     char choice[VC_ENTRANTS][VC_CHOICE_TEXT];
-    struct vc_alg_choice parsed[VC_ENTRANTS];
+    struct vc_choice parsed[VC_ENTRANTS];
     int n;
 };
 
 static struct vc_shape shape_of(const struct vc_search_comm *c, enum vc_coll coll, size_t bytes,
-                                const struct vc_alg_choice *choice)
+                                const struct vc_choice *choice)
 {
     bool reduces = vc_coll_reduces(coll);
     return (struct vc_shape){
@@ -70,7 +70,7 @@ static bool same_plan(const struct vc_alg *alg, const struct vc_shape *x, const 
 /* Parameters that change nothing (a segment longer than the message, the default said aloud) make no
  * candidate. */
 static bool same_effect(const struct vc_search_comm *c, enum vc_coll coll, size_t bytes,
-                        const struct vc_alg_choice *a, const struct vc_alg_choice *b)
+                        const struct vc_choice *a, const struct vc_choice *b)
 {
     struct vc_shape x = shape_of(c, coll, bytes, a), y = shape_of(c, coll, bytes, b);
     int step = c->w.size > PLAN_RANKS ? c->w.size / PLAN_RANKS : 1;
@@ -83,7 +83,7 @@ static bool same_effect(const struct vc_search_comm *c, enum vc_coll coll, size_
 }
 
 static void add(struct list *l, const struct vc_search_comm *c, enum vc_coll coll, size_t bytes,
-                const struct vc_alg_choice *choice)
+                const struct vc_choice *choice)
 {
     struct vc_shape shape = shape_of(c, coll, bytes, choice);
     if (l->n == VC_ENTRANTS || vc_alg_refuses(choice->alg, &shape))
@@ -105,17 +105,17 @@ static void add_params(struct list *l, const struct vc_search_comm *c, enum vc_c
     static const int radix[] = {2, 3, 4, 8}, leaders[] = {1, 2, 4, 0};
     static const size_t segment[] = {4 << 10, 16 << 10, 64 << 10, 256 << 10};
     for (size_t i = 0; i < sizeof radix / sizeof radix[0]; i++) {
-        struct vc_alg_choice x = {.alg = alg, .radix = radix[i]};
+        struct vc_choice x = {.alg = alg, .radix = radix[i]};
         if ((alg->params & VC_PARAM_RADIX) && radix[i] <= c->w.size)
             add(l, c, coll, bytes, &x);
     }
     for (size_t i = 0; i < sizeof segment / sizeof segment[0]; i++) {
-        struct vc_alg_choice x = {.alg = alg, .segment = segment[i]};
+        struct vc_choice x = {.alg = alg, .segment = segment[i]};
         if ((alg->params & VC_PARAM_SEGMENT) && segment[i] < bytes)
             add(l, c, coll, bytes, &x);
     }
     for (size_t i = 0; i < sizeof leaders / sizeof leaders[0]; i++) {
-        struct vc_alg_choice x = {.alg = alg, .leaders = leaders[i] ? leaders[i] : c->at.max_ppn};
+        struct vc_choice x = {.alg = alg, .leaders = leaders[i] ? leaders[i] : c->at.max_ppn};
         if ((alg->params & VC_PARAM_LEADERS) && x.leaders <= c->at.max_ppn)
             add(l, c, coll, bytes, &x);
     }
@@ -127,14 +127,14 @@ static void collect(struct list *l, const struct vc_search_comm *c, enum vc_coll
     const struct vc_alg *const *list = vc_alg_list(coll);
     bool verbs = c->at.nnodes > 1 && c->at.have_verbs;
     for (int i = 0; list[i]; i++) {
-        struct vc_alg_choice base = {.alg = list[i]};
+        struct vc_choice base = {.alg = list[i]};
         add(l, c, coll, bytes, &base);
     }
     for (int i = 0; list[i]; i++)
         if (list[i]->kind == VC_ALG_PLAN)
             add_params(l, c, coll, bytes, list[i]);
     for (int i = 0; list[i] && verbs; i++) {
-        struct vc_alg_choice other = {.alg = list[i], .channel = VC_CHANNEL_MPI};
+        struct vc_choice other = {.alg = list[i], .channel = VC_CHANNEL_MPI};
         if (list[i]->kind == VC_ALG_PLAN)
             add(l, c, coll, bytes, &other);
     }
@@ -178,7 +178,7 @@ int vc_search_candidates(const struct vc_search_comm *c, enum vc_coll coll, size
 double vc_search_predict_one(const struct vc_search_comm *c, const struct vc_point *p,
                              const struct vc_model *m, const char *text)
 {
-    struct vc_alg_choice choice;
+    struct vc_choice choice;
     if (vc_choice_parse(p->coll, text, &choice) != VC_OK || !choice.alg || choice.alg->kind == VC_ALG_NATIVE)
         return NAN;
     /* The model knows what lies between nodes as one way, that which is taken by default. */

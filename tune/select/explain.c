@@ -11,7 +11,7 @@ enum { WHY = 200 };
 
 static const char handed_on[] = "the row hands the call to the built-in rules";
 
-/* An asker, and the call it asks for. */
+/* A call, and who is told of each row. */
 struct asking {
     const struct vc_topo_key *key;
     const struct vc_select_call *call;
@@ -48,7 +48,7 @@ static const char *why_not(const struct asking *a, const struct vc_row *r, char 
 }
 
 /* True when a row was taken. */
-static bool walk(const struct asking *a, const struct vc_table *t)
+static bool walk_rows(const struct asking *a, const struct vc_table *t)
 {
     char buf[WHY];
     for (int i = 0; i < t->nrows; i++) {
@@ -69,9 +69,9 @@ void vc_select_explain(const struct vc_topo_key *key, const struct vc_params *pa
                        void *arg)
 {
     static const struct vc_table forced_by = {.origin = "VCOLL_ALG"};
-    static _Thread_local struct vc_row r; /* askers keep rows */
+    static _Thread_local struct vc_row r; /* callers keep rows */
     const struct asking a = {key, call, row, arg};
-    const struct vc_alg_choice *forced = &params->alg[call->coll];
+    const struct vc_choice *forced = &params->alg[call->coll];
     if (forced->alg) {
         char buf[WHY];
         r = (struct vc_row){.coll = call->coll, .bytes = {0, UINT64_MAX}, .choice = *forced, .index = -1};
@@ -81,6 +81,6 @@ void vc_select_explain(const struct vc_topo_key *key, const struct vc_params *pa
         if (!why)
             return;
     }
-    if (!table || !walk(&a, table))
-        walk(&a, vc_table_builtin());
+    if (!table || !walk_rows(&a, table))
+        walk_rows(&a, vc_table_builtin());
 }

@@ -15,7 +15,7 @@
 /* ---- what can run ---- */
 
 /* NULL, or what the algorithm needs of the communicator and has not. */
-static const char *lacks(const struct vc_topo_key *key, enum vc_coll coll, const struct vc_alg_choice *c)
+static const char *lacks(const struct vc_topo_key *key, enum vc_coll coll, const struct vc_choice *c)
 {
     if (c->alg->coll != coll)
         return "it is of another collective";
@@ -36,7 +36,7 @@ static const char *lacks(const struct vc_topo_key *key, enum vc_coll coll, const
 
 /* As vc_select_refuses(); *steps is how long the plan would be where that is why, else 0. */
 static const char *refuses(const struct vc_topo_key *key, const struct vc_select_call *call,
-                           const struct vc_alg_choice *choice, long *steps)
+                           const struct vc_choice *choice, long *steps)
 {
     *steps = 0;
     const struct vc_hier even = {
@@ -65,7 +65,7 @@ static const char *refuses(const struct vc_topo_key *key, const struct vc_select
 }
 
 const char *vc_select_refuses(const struct vc_topo_key *key, const struct vc_select_call *call,
-                              const struct vc_alg_choice *choice)
+                              const struct vc_choice *choice)
 {
     static _Thread_local char text[96];
     long steps;
@@ -85,14 +85,14 @@ static struct vc_select_call any_size(enum vc_coll coll, bool commutative)
 
 /* NULL, or why the algorithm cannot run on this communicator whatever the size of the call. */
 static const char *unusable(const struct vc_topo_key *key, enum vc_coll coll, bool commutative,
-                            const struct vc_alg_choice *c)
+                            const struct vc_choice *c)
 {
     const struct vc_select_call call = any_size(coll, commutative);
     return vc_select_refuses(key, &call, c);
 }
 
 /* How long the plan of a forced algorithm would be where that keeps it from running; else 0. */
-static long too_long(const struct vc_topo_key *key, enum vc_coll coll, const struct vc_alg_choice *c)
+static long too_long(const struct vc_topo_key *key, enum vc_coll coll, const struct vc_choice *c)
 {
     const struct vc_select_call call = any_size(coll, true);
     long steps = 0;
@@ -145,7 +145,7 @@ static bool collect(struct rows *rows, const struct vc_table *t, const struct vc
     return true;
 }
 
-static const struct vc_alg_choice *find(const struct rows *rows, size_t bytes, bool commutative)
+static const struct vc_choice *find_choice(const struct rows *rows, size_t bytes, bool commutative)
 {
     for (int i = 0; i < rows->n; i++) {
         const struct row *r = &rows->row[i];
@@ -176,25 +176,25 @@ static size_t next_border(const struct rows *rows, size_t at)
 
 /* Resolved rules, while they are being found. */
 struct block {
-    struct vc_choice *c;
+    struct vc_select_range *c;
     int n, room;
 };
 
-static bool same(const struct vc_choice *a, const struct vc_choice *b)
+static bool same_range(const struct vc_select_range *a, const struct vc_select_range *b)
 {
-    return vc_choice_same(&a->pick, &b->pick) && vc_choice_same(&a->pick_noncomm, &b->pick_noncomm);
+    return vc_choice_same(&a->choice, &b->choice) && vc_choice_same(&a->noncomm, &b->noncomm);
 }
 
 /* Appends, or extends the last one where that says the same; `first`: of the collective. */
-static bool put(struct block *b, int first, const struct vc_choice *c)
+static bool append_range(struct block *b, int first, const struct vc_select_range *c)
 {
-    if (b->n > first && same(&b->c[b->n - 1], c)) {
+    if (b->n > first && same_range(&b->c[b->n - 1], c)) {
         b->c[b->n - 1].max_bytes = c->max_bytes;
         return true;
     }
     if (b->n == b->room) {
         int room = b->room ? 2 * b->room : 32;
-        struct vc_choice *bigger = realloc(b->c, (size_t)room * sizeof *bigger);
+        struct vc_select_range *bigger = realloc(b->c, (size_t)room * sizeof *bigger);
         if (!bigger)
             return false;
         b->c = bigger;
@@ -205,19 +205,19 @@ static bool put(struct block *b, int first, const struct vc_choice *c)
 }
 
 static bool resolve(struct block *b, const struct rows *rows, enum vc_coll coll,
-                    const struct vc_alg_choice *forced, const struct vc_alg_choice *forced_noncomm)
+                    const struct vc_choice *forced, const struct vc_choice *forced_noncomm)
 {
-    const struct vc_alg_choice native = {.alg = vc_alg_find(coll, "native")};
+    const struct vc_choice native = {.alg = vc_alg_find(coll, "native")};
     int first = b->n;
     for (size_t at = 0;;) {
-        struct vc_choice c = {.max_bytes = next_border(rows, at), .pick = native, .pick_noncomm = native};
-        const struct vc_alg_choice *yes = forced ? forced : find(rows, at, true);
-        const struct vc_alg_choice *no = forced_noncomm ? forced_noncomm : find(rows, at, false);
+        struct vc_select_range c = {.max_bytes = next_border(rows, at), .choice = native, .noncomm = native};
+        const struct vc_choice *yes = forced ? forced : find_choice(rows, at, true);
+        const struct vc_choice *no = forced_noncomm ? forced_noncomm : find_choice(rows, at, false);
         if (yes)
-            c.pick = *yes;
+            c.choice = *yes;
         if (no)
-            c.pick_noncomm = *no;
-        if (!put(b, first, &c))
+            c.noncomm = *no;
+        if (!append_range(b, first, &c))
             return false;
         if (c.max_bytes == SIZE_MAX)
             return true;
@@ -225,7 +225,7 @@ static bool resolve(struct block *b, const struct rows *rows, enum vc_coll coll,
     }
 }
 
-static bool pick_spare(struct vc_alg_choice *spare, const struct vc_table *t, const struct vc_topo_key *key,
+static bool find_spare(struct vc_choice *spare, const struct vc_table *t, const struct vc_topo_key *key,
                        enum vc_coll coll)
 {
     for (int i = 0; t && i < t->nrows; i++) {
@@ -244,14 +244,14 @@ static bool resolve_coll(struct vc_selection *sel, struct block *b, struct rows 
                          const struct vc_topo_key *key, const struct vc_params *params,
                          const struct vc_table *table, enum vc_coll coll)
 {
-    const struct vc_alg_choice *forced = params->alg[coll].alg ? &params->alg[coll] : NULL;
+    const struct vc_choice *forced = params->alg[coll].alg ? &params->alg[coll] : NULL;
     const char *why = forced ? unusable(key, coll, true, forced) : NULL;
     bool noncomm = forced && !unusable(key, coll, false, forced);
     if (why && (sel->too_long[coll] = too_long(key, coll, forced)) == 0)
         vc_log(VC_LOG_INFO, "VCOLL_ALG: %s=%s cannot run on a communicator of %d ranks on %d nodes (%s)",
                vc_coll_name(coll), forced->alg->name, key->size, key->nnodes, why);
-    if (!pick_spare(&sel->spare[coll], table, key, coll))
-        pick_spare(&sel->spare[coll], vc_table_builtin(), key, coll);
+    if (!find_spare(&sel->spare[coll], table, key, coll))
+        find_spare(&sel->spare[coll], vc_table_builtin(), key, coll);
     rows->n = 0;
     bool more = !table || collect(rows, table, key, coll);
     rows->builtin = rows->n;
@@ -281,10 +281,10 @@ int vc_select_init(struct vc_selection *sel, const struct vc_topo_key *key, cons
         free(b.c);
         return vc_fail(VC_ERR_NOMEM, "out of memory for the rules of a communicator");
     }
-    struct vc_choice *fits = realloc(b.c, (size_t)b.n * sizeof *fits);
+    struct vc_select_range *fits = realloc(b.c, (size_t)b.n * sizeof *fits);
     sel->mem = fits ? fits : b.c;
     for (int c = 0; c < VC_COLL_ACCELERATED; c++)
-        sel->rule[c] = (struct vc_choice *)sel->mem + first[c];
+        sel->rule[c] = (struct vc_select_range *)sel->mem + first[c];
     return VC_OK;
 }
 
@@ -299,20 +299,20 @@ void vc_select_free(struct vc_selection *sel)
 /* ---- forcing ---- */
 
 /* Where the resolved rules of a collective begin: each one's end with an open size. */
-static struct vc_choice *resolved(const struct vc_selection *sel, enum vc_coll coll)
+static struct vc_select_range *resolved(const struct vc_selection *sel, enum vc_coll coll)
 {
-    struct vc_choice *c = sel->mem;
+    struct vc_select_range *c = sel->mem;
     for (unsigned i = 0; i < (unsigned)coll; c++)
         i += c->max_bytes == SIZE_MAX;
     return c;
 }
 
 int vc_select_force(struct vc_selection *sel, const struct vc_topo_key *key, enum vc_coll coll,
-                    const struct vc_alg_choice *choice)
+                    const struct vc_choice *choice)
 {
     if (!sel->mem)
         return vc_fail(VC_ERR_INVAL, "nothing has been selected for this communicator yet");
-    struct vc_choice *found = resolved(sel, coll), *forced = NULL;
+    struct vc_select_range *found = resolved(sel, coll), *forced = NULL;
     if (choice && choice->alg) {
         const char *why = unusable(key, coll, true, choice);
         bool noncomm = !unusable(key, coll, false, choice);
@@ -320,11 +320,10 @@ int vc_select_force(struct vc_selection *sel, const struct vc_topo_key *key, enu
             return vc_fail(VC_ERR_INVAL, "%s=%s cannot run on %d ranks of %d nodes: %s", vc_coll_name(coll),
                            choice->alg->name, key->size, key->nnodes, why);
         struct block b = {.c = NULL};
-        for (const struct vc_choice *f = found;; f++) {
-            struct vc_choice c = {.max_bytes = f->max_bytes,
-                                  .pick = *choice,
-                                  .pick_noncomm = noncomm ? *choice : f->pick_noncomm};
-            if (!put(&b, 0, &c)) {
+        for (const struct vc_select_range *f = found;; f++) {
+            struct vc_select_range c = {
+                .max_bytes = f->max_bytes, .choice = *choice, .noncomm = noncomm ? *choice : f->noncomm};
+            if (!append_range(&b, 0, &c)) {
                 free(b.c);
                 return vc_fail(VC_ERR_NOMEM, "out of memory for a forced algorithm");
             }

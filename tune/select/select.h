@@ -10,18 +10,18 @@
 #include "tune/table/table.h"
 
 /** One resolved rule: calls of at most max_bytes. */
-struct vc_choice {
-    size_t max_bytes;                  /**< of vc_shape.bytes; SIZE_MAX in the last */
-    struct vc_alg_choice pick;         /**< for commutative operators and all non-reductions */
-    struct vc_alg_choice pick_noncomm; /**< for the others */
+struct vc_select_range {
+    size_t max_bytes;         /**< of vc_shape.bytes; SIZE_MAX in the last */
+    struct vc_choice choice;  /**< for commutative operators and all non-reductions */
+    struct vc_choice noncomm; /**< for the others */
 };
 
 struct vc_selection {
-    struct vc_choice *rule[VC_COLL_ACCELERATED]; /**< all in one allocation, but for forced ones */
+    struct vc_select_range *rule[VC_COLL_ACCELERATED]; /**< all in one allocation, but for forced ones */
     void *mem, *forced[VC_COLL_ACCELERATED];
-    /** A plan that refuses no shape, for calls that what was picked refuses (too few elements); alg NULL:
+    /** A plan that refuses no shape, for calls that what was chosen refuses (too few elements); alg NULL:
      * native. */
-    struct vc_alg_choice spare[VC_COLL_ACCELERATED];
+    struct vc_choice spare[VC_COLL_ACCELERATED];
     /** Where what VCOLL_ALG forces is left to the rules because its plan would be too long: its steps. */
     long too_long[VC_COLL_ACCELERATED];
 };
@@ -36,18 +36,18 @@ void vc_select_free(struct vc_selection *sel);
 /** All sizes of a collective get this choice; NULL, or alg NULL: back to what vc_select_init() found. Where
  * it cannot run, nothing changes and the result is VC_ERR_INVAL with the reason. */
 int vc_select_force(struct vc_selection *sel, const struct vc_topo_key *key, enum vc_coll coll,
-                    const struct vc_alg_choice *choice);
+                    const struct vc_choice *choice);
 
-/** A call for which somebody asks why. */
+/** A call, as far as selection looks at it. */
 struct vc_select_call {
     enum vc_coll coll;
     size_t bytes, esize;
     bool commutative;
 };
 /** NULL, or why the choice cannot run the call on this communicator. Valid until this thread asks again.
- * (What runs when a picked algorithm refuses a call for its few elements is the `spare`.) */
+ * (What runs when a chosen algorithm refuses a call for its few elements is the `spare`.) */
 const char *vc_select_refuses(const struct vc_topo_key *key, const struct vc_select_call *call,
-                              const struct vc_alg_choice *choice);
+                              const struct vc_choice *choice);
 
 /** Walks the rows of the call's collective in order, of the table and then of the built-in rules, up to and
  * with the one that is taken: `row` gets each with why it does not hold (valid during the call; NULL: it is
@@ -60,13 +60,13 @@ void vc_select_explain(const struct vc_topo_key *key, const struct vc_params *pa
                                    const char *why_not),
                        void *arg);
 
-static inline const struct vc_alg_choice *vc_select(const struct vc_selection *sel, enum vc_coll coll,
-                                                    size_t bytes, bool commutative)
+static inline const struct vc_choice *vc_select(const struct vc_selection *sel, enum vc_coll coll,
+                                                size_t bytes, bool commutative)
 {
-    const struct vc_choice *c = sel->rule[coll];
+    const struct vc_select_range *c = sel->rule[coll];
     while (bytes > c->max_bytes)
         c++;
-    return commutative ? &c->pick : &c->pick_noncomm;
+    return commutative ? &c->choice : &c->noncomm;
 }
 
 #endif

@@ -34,29 +34,48 @@ static bool has_uniform(const struct vc_row_keys *k)
     return false;
 }
 
-static bool possible(enum vc_restriction bit, const struct vc_row *r)
+/* Of the calls that the row matches, how many its algorithm takes, as far as the keys tell. */
+enum taken { TAKES_NONE, TAKES_SOME, TAKES_ALL };
+
+static enum taken none_or(bool none, bool all)
+{
+    return none ? TAKES_NONE : all ? TAKES_ALL : TAKES_SOME;
+}
+
+static enum taken takes(enum vc_restriction bit, const struct vc_row *r)
 {
     const struct vc_row_keys *k = &r->keys;
-    bool reduction = vc_coll_reduces(r->coll);
+    bool reduction = vc_coll_reduces(r->coll), one_size = k->ranks.min == k->ranks.max;
     switch (bit) {
     case VC_NEEDS_COMMUTATIVE:
-        return !reduction || r->commutative != VC_NO;
+        return none_or(reduction && r->commutative == VC_NO, !reduction || r->commutative == VC_YES);
     case VC_NEEDS_POW2_SIZE:
-        return has_power_of_two(k->ranks);
+        return none_or(!has_power_of_two(k->ranks), one_size);
     case VC_NEEDS_EVEN_SIZE:
-        return k->ranks.max > k->ranks.min || k->ranks.min % 2 == 0;
+        return none_or(one_size && k->ranks.min % 2, one_size);
     case VC_NEEDS_ONE_NODE:
-        return k->nodes.min <= 1;
+        return none_or(k->nodes.min > 1, k->nodes.max == 1);
     case VC_NEEDS_UNIFORM_NODES:
-        return has_uniform(k);
-    case VC_NEEDS_MIN_COUNT:
-        return !reduction || r->bytes.max >= k->ranks.min;
+        return none_or(!has_uniform(k), k->nodes.max == 1 || (one_size && k->nodes.min == k->nodes.max &&
+                                                              k->ppn.min == k->ppn.max));
+    case VC_NEEDS_MIN_COUNT: /* of elements of up to eight bytes */
+        return none_or(reduction && r->bytes.max < k->ranks.min,
+                       !reduction || (k->ranks.max < UINT64_MAX / 8 && r->bytes.min >= 8 * k->ranks.max));
     case VC_NEEDS_BLOCK_NODES:
     case VC_NEEDS_BLOCK_OR_COMM:
     case VC_PLACEMENT_FREE:
         break;
     }
-    return true;
+    return TAKES_ALL;
+}
+
+unsigned vc_row_passes_on(const struct vc_row *r)
+{
+    unsigned bits = 0;
+    for (unsigned rest = r->builtin ? 0 : r->choice.alg->restrictions; rest; rest &= rest - 1)
+        if (takes((enum vc_restriction)(rest & -rest), r) == TAKES_SOME)
+            bits |= rest & -rest;
+    return bits;
 }
 
 const char *vc_row_impossible(const struct vc_row *r)
@@ -78,7 +97,7 @@ const char *vc_row_impossible(const struct vc_row *r)
         return "several ranks must share a node, and \"ppn\" is 1";
     for (unsigned rest = alg->restrictions; rest; rest &= rest - 1) {
         enum vc_restriction bit = (enum vc_restriction)(rest & -rest);
-        if (!possible(bit, r))
+        if (takes(bit, r) == TAKES_NONE)
             return vc_restriction_text(bit);
     }
     return NULL;
@@ -112,7 +131,8 @@ bool vc_row_overlaps(const struct vc_row *a, const struct vc_row *b)
            vc_row_keys_same(&a->keys, &b->keys);
 }
 
-static int told(struct vc_tab *t, const char *list, int at, const char *cause, int other, const char *then)
+static int fail_row(struct vc_tab *t, const char *list, int at, const char *cause, int other,
+                    const char *then)
 {
     vc_tab_into(t, list);
     vc_tab_into_element(t, (size_t)at);
@@ -120,7 +140,7 @@ static int told(struct vc_tab *t, const char *list, int at, const char *cause, i
 }
 
 /* An earlier row that hides this one, or -1; *overlap: one whose sizes overlap in part, or -1. */
-static int look_back(const struct vc_row *const *rows, int at, int *overlap)
+static int find_earlier(const struct vc_row *const *rows, int at, int *overlap)
 {
     *overlap = -1;
     for (int i = 0; i < at; i++) {
@@ -141,8 +161,8 @@ struct finding {
     int overlap;
 };
 
-static void look(const struct vc_table *table, enum vc_coll coll, const struct vc_row **mine,
-                 struct finding *of)
+static void check_collective(const struct vc_table *table, enum vc_coll coll, const struct vc_row **mine,
+                             struct finding *of)
 {
     int n = 0;
     for (int i = 0; i < table->nrows; i++)
@@ -150,7 +170,7 @@ static void look(const struct vc_table *table, enum vc_coll coll, const struct v
             mine[n++] = &table->row[i];
     for (int i = 0; i < n; i++) {
         struct finding *f = &of[mine[i]->index];
-        int overlap, by = look_back(mine, i, &overlap);
+        int overlap, by = find_earlier(mine, i, &overlap);
         f->alive += by < 0;
         if (by >= 0 && !f->hidden)
             f->hidden = by + 1;
@@ -170,14 +190,14 @@ int vc_tab_check_rules(struct vc_tab *t, const struct vc_table *table)
         return vc_fail(VC_ERR_NOMEM, "out of memory for checking a table");
     }
     for (int c = 0; c < VC_COLL_ACCELERATED; c++)
-        look(table, (enum vc_coll)c, mine, of);
+        check_collective(table, (enum vc_coll)c, mine, of);
     /* The last row is required, so it is none too many even where others leave it nothing. */
     for (int i = 0; err == VC_OK && i < n; i++) {
         if (of[i].overlap)
-            err = told(t, "rules", i, "\"bytes\" overlaps in part with that of", of[i].overlap - 1,
-                       ", whose other keys are the same; let one end before the other begins");
+            err = fail_row(t, "rules", i, "\"bytes\" overlaps in part with that of", of[i].overlap - 1,
+                           ", whose other keys are the same; let one end before the other begins");
         else if (i < n - 1 && of[i].alive == 0)
-            err = told(t, "rules", i, hidden, of[i].hidden - 1, way_out);
+            err = fail_row(t, "rules", i, hidden, of[i].hidden - 1, way_out);
     }
     free(mine);
     free(of);
@@ -189,6 +209,6 @@ int vc_tab_check_devices(struct vc_tab *t, const struct vc_table *table)
     for (int i = 0; i < table->ndevices; i++)
         for (int j = 0; j < i; j++)
             if (vc_row_keys_cover(&table->device[j].keys, &table->device[i].keys))
-                return told(t, "devices", i, hidden, j, way_out);
+                return fail_row(t, "devices", i, hidden, j, way_out);
     return VC_OK;
 }

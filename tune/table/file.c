@@ -64,7 +64,7 @@ static int read_open(int fd, const char *path, char **text, size_t *len)
 
 int vc_table_read(const char *path, char **text, size_t *len)
 {
-    /* Without O_NONBLOCK, opening a pipe that nobody writes would hang. */
+    /* Without O_NONBLOCK, opening a pipe without a writer would hang. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return vc_fail(VC_ERR_SYS, "%s: %s", path, strerror(errno));

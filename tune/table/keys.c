@@ -93,7 +93,7 @@ static unsigned bits_of(const struct vc_row_keys *k, const struct vc_key_info *i
     return *(const unsigned *)vc_row_of(k, i);
 }
 
-static bool any(const struct vc_row_keys *k, const struct vc_key_info *i)
+static bool asks_nothing(const struct vc_row_keys *k, const struct vc_key_info *i)
 {
     const void *asks = vc_row_of(k, i);
     if (i->kind == VC_KEY_RANGE)
@@ -101,19 +101,20 @@ static bool any(const struct vc_row_keys *k, const struct vc_key_info *i)
     return i->kind == VC_KEY_TEXT ? !*(const char *)asks : !bits_of(k, i);
 }
 
-static bool covers(const struct vc_row_keys *a, const struct vc_row_keys *b, const struct vc_key_info *i)
+static bool key_covers(const struct vc_row_keys *a, const struct vc_row_keys *b, const struct vc_key_info *i)
 {
     const void *x = vc_row_of(a, i), *y = vc_row_of(b, i);
     if (i->kind == VC_KEY_RANGE)
         return vc_range_covers(*(const struct vc_range *)x, *(const struct vc_range *)y);
-    if (any(a, i))
+    if (asks_nothing(a, i))
         return true;
-    return i->kind == VC_KEY_TEXT ? i->text_same(x, y) : !any(b, i) && !(bits_of(b, i) & ~bits_of(a, i));
+    return i->kind == VC_KEY_TEXT ? i->text_same(x, y)
+                                  : !asks_nothing(b, i) && !(bits_of(b, i) & ~bits_of(a, i));
 }
 
 /* What both ask for, into out. False: nothing. */
-static bool both(const struct vc_row_keys *a, const struct vc_row_keys *b, const struct vc_key_info *i,
-                 struct vc_row_keys *out)
+static bool key_both(const struct vc_row_keys *a, const struct vc_row_keys *b, const struct vc_key_info *i,
+                     struct vc_row_keys *out)
 {
     const void *x = vc_row_of(a, i), *y = vc_row_of(b, i);
     if (i->kind == VC_KEY_RANGE) {
@@ -123,19 +124,22 @@ static bool both(const struct vc_row_keys *a, const struct vc_row_keys *b, const
         return vc_range_meets(*r, *s);
     }
     if (i->kind == VC_KEY_TEXT) {
-        memcpy(vc_row_at(out, i), any(a, i) ? y : x, VC_TABLE_DEVICE);
-        return any(a, i) || any(b, i) || i->text_same(x, y);
+        memcpy(vc_row_at(out, i), asks_nothing(a, i) ? y : x, VC_TABLE_DEVICE);
+        return asks_nothing(a, i) || asks_nothing(b, i) || i->text_same(x, y);
     }
-    unsigned bits = any(a, i) ? bits_of(b, i) : any(b, i) ? bits_of(a, i) : bits_of(a, i) & bits_of(b, i);
+    unsigned bits = asks_nothing(a, i)   ? bits_of(b, i)
+                    : asks_nothing(b, i) ? bits_of(a, i)
+                                         : bits_of(a, i) & bits_of(b, i);
     *(unsigned *)vc_row_at(out, i) = bits;
-    return bits || (any(a, i) && any(b, i));
+    return bits || (asks_nothing(a, i) && asks_nothing(b, i));
 }
 
-static bool matches(const struct vc_row_keys *k, const struct vc_topo_key *key, const struct vc_key_info *i)
+static bool key_matches(const struct vc_row_keys *k, const struct vc_topo_key *key,
+                        const struct vc_key_info *i)
 {
     if (i->kind == VC_KEY_RANGE)
         return vc_range_has(*(const struct vc_range *)vc_row_of(k, i), (uint64_t)vc_topo_value(key, i));
-    if (any(k, i))
+    if (asks_nothing(k, i))
         return true;
     if (i->kind == VC_KEY_TEXT)
         return i->text_same(vc_row_of(k, i), vc_topo_of(key, i));
@@ -146,7 +150,7 @@ bool vc_row_keys_placed(const struct vc_row_keys *k)
 {
     const struct vc_key_info *i;
     for (int n = 0; (i = vc_key_next(&n));)
-        if (i->placed && !any(k, i))
+        if (i->placed && !asks_nothing(k, i))
             return true;
     return false;
 }
@@ -160,7 +164,7 @@ bool vc_row_keys_cover(const struct vc_row_keys *a, const struct vc_row_keys *b)
 {
     const struct vc_key_info *i;
     for (int n = 0; (i = vc_key_next(&n));)
-        if (!covers(a, b, i))
+        if (!key_covers(a, b, i))
             return false;
     return true;
 }
@@ -171,7 +175,7 @@ bool vc_row_keys_both(const struct vc_row_keys *a, const struct vc_row_keys *b, 
     const char *why;
     vc_row_keys_any(out);
     for (int n = 0; (i = vc_key_next(&n));)
-        if (!both(a, b, i, out))
+        if (!key_both(a, b, i, out))
             return false;
     return !vc_row_keys_empty(out, &why);
 }
@@ -180,7 +184,7 @@ static const struct vc_key_info *first_mismatch(const struct vc_row_keys *k, con
 {
     const struct vc_key_info *i;
     for (int n = 0; (i = vc_key_next(&n));)
-        if (!matches(k, key, i))
+        if (!key_matches(k, key, i))
             return i;
     return NULL;
 }
@@ -277,7 +281,7 @@ void vc_row_keys_to_json(const struct vc_row_keys *k, json_t *row)
     for (int n = 0; (i = vc_key_next(&n));) {
         const void *asks = vc_row_of(k, i);
         json_t *v;
-        if (any(k, i))
+        if (asks_nothing(k, i))
             continue;
         if (i->kind == VC_KEY_RANGE)
             v = range_json(*(const struct vc_range *)asks);

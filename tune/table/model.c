@@ -176,7 +176,7 @@ int vc_tab_model(struct vc_tab *t, json_t *model, struct vc_table *out)
 /* ---- writing ---- */
 
 /* Sets a member, which takes the value over; false without memory. */
-static bool put(json_t *obj, const char *key, json_t *value)
+static bool set_member(json_t *obj, const char *key, json_t *value)
 {
     return json_object_set_new(obj, key, value) == 0;
 }
@@ -188,7 +188,7 @@ static bool write_fields(json_t *obj, const struct field *f, int n, const void *
         const void *number = (const char *)of + f[i].offset;
         double v = *(const double *)number;
         if (isfinite(v))
-            good &= put(obj, f[i].name, json_real(v));
+            good &= set_member(obj, f[i].name, json_real(v));
     }
     return good;
 }
@@ -202,9 +202,9 @@ static bool write_links(json_t *links, const struct vc_model *m)
         for (int i = 0; i < l->npoints; i++)
             good &= json_array_append_new(points, json_pack("[ff]", l->point[i].bytes, l->point[i].gap)) == 0;
         good &= points && link && write_fields(link, link_fields, LINK_FIELDS, l);
-        good &= put(link, "points", points);
+        good &= set_member(link, "points", points);
         if (l->known)
-            good &= put(links, ways[w], link);
+            good &= set_member(links, ways[w], link);
         else
             json_decref(link);
     }
@@ -215,13 +215,14 @@ json_t *vc_model_to_json(const struct vc_model *m)
 {
     json_t *obj = json_object(), *links = json_object(), *node = json_object();
     bool good = obj && node && write_links(links, m);
-    good &= obj && put(obj, "link", links);
+    good &= obj && set_member(obj, "link", links);
     if (good && m->node.known)
         good &= write_fields(node, node_fields, NODE_FIELDS, &m->node) &&
-                write_fields(node, cma_fields, CMA_FIELDS, &m->node) && put(obj, "node", json_incref(node));
+                write_fields(node, cma_fields, CMA_FIELDS, &m->node) &&
+                set_member(obj, "node", json_incref(node));
     json_decref(node);
     good = good && write_fields(obj, scalars, SCALARS, m) &&
-           put(obj, "device_needs_cpu", json_boolean(m->device_needs_cpu));
+           set_member(obj, "device_needs_cpu", json_boolean(m->device_needs_cpu));
     if (good)
         return obj;
     json_decref(obj);

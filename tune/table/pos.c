@@ -125,7 +125,7 @@ static bool enter_element(struct scan *s, size_t index)
 }
 
 /* As far along the path as the text goes: of what is missing, the place it is missing from. */
-static const char *find(const struct vc_tab *t, bool name)
+static const char *find_in_text(const struct vc_tab *t, bool name)
 {
     struct scan s = {t->text, t->text + t->len};
     const char *key_at = t->text;
@@ -149,7 +149,7 @@ int vc_tab_fail_at(const struct vc_tab *t, int line, int column, const char *tex
     return vc_fail(VC_ERR_INVAL, "%s:%d:%d: %s", t->origin, line, column, text);
 }
 
-static void place(const struct vc_tab *t, const char *at, int *line, int *column)
+static void line_and_column(const struct vc_tab *t, const char *at, int *line, int *column)
 {
     *line = *column = 1;
     for (const char *c = t->text; c < at; c++) {
@@ -162,11 +162,11 @@ static void place(const struct vc_tab *t, const char *at, int *line, int *column
     }
 }
 
-static int fail(const struct vc_tab *t, bool name, const char *fmt, va_list ap)
+static int fail_with(const struct vc_tab *t, bool name, const char *fmt, va_list ap)
 {
     char text[512];
     int line, column;
-    place(t, find(t, name), &line, &column);
+    line_and_column(t, find_in_text(t, name), &line, &column);
     vsnprintf(text, sizeof text, fmt, ap);
     return vc_tab_fail_at(t, line, column, text);
 }
@@ -177,7 +177,7 @@ int vc_tab_no_nul(const struct vc_tab *t)
     int line, column;
     if (!nul)
         return VC_OK;
-    place(t, nul, &line, &column);
+    line_and_column(t, nul, &line, &column);
     return vc_tab_fail_at(t, line, column, "a NUL byte: a table is text (JSON in UTF-8)");
 }
 
@@ -185,7 +185,7 @@ int vc_tab_fail(const struct vc_tab *t, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    int err = fail(t, false, fmt, ap);
+    int err = fail_with(t, false, fmt, ap);
     va_end(ap);
     return err;
 }
@@ -195,7 +195,7 @@ int vc_tab_fail_key(struct vc_tab *t, const char *key, const char *fmt, ...)
     va_list ap;
     va_start(ap, fmt);
     vc_tab_into(t, key);
-    int err = fail(t, true, fmt, ap);
+    int err = fail_with(t, true, fmt, ap);
     vc_tab_out(t);
     va_end(ap);
     return err;

@@ -53,7 +53,7 @@ static int read_operator(struct vc_tab *t, json_t *obj, struct rule *r)
 }
 
 /* Parameters of the algorithm, whichever collective it is for. */
-static int read_options(struct vc_tab *t, json_t *obj, struct vc_alg_choice *c)
+static int read_options(struct vc_tab *t, json_t *obj, struct vc_choice *c)
 {
     json_int_t radix = 0, leaders = 0, spin = -1;
     int channel = -1, wait = -1, err;
@@ -98,7 +98,7 @@ static int read_rule(struct vc_tab *t, json_t *obj, struct rule *r)
     return VC_OK;
 }
 
-/* Whether the algorithm takes what the row says of it. */
+/* Fails if the row has a parameter that the algorithm does not take. */
 static int check_options(struct vc_tab *t, json_t *obj, const struct vc_alg *alg)
 {
     unsigned takes = alg ? vc_choice_options(alg) : 0;
@@ -134,7 +134,7 @@ static int find_algorithm(struct vc_tab *t, json_t *obj, const struct rule *r, e
 
 /* ---- rows of the table ---- */
 
-static int append(struct vc_table *out, int *room, const struct vc_row *row)
+static int append_row(struct vc_table *out, int *room, const struct vc_row *row)
 {
     if (out->nrows == *room) {
         int more = *room ? 2 * *room : 64;
@@ -149,8 +149,8 @@ static int append(struct vc_table *out, int *room, const struct vc_row *row)
 }
 
 /* The row for one collective; *why_not: no call of this one can match and use it. */
-static int add(struct vc_tab *t, json_t *obj, const struct rule *r, unsigned coll, struct vc_table *out,
-               int *room, const char **why_not)
+static int add_row(struct vc_tab *t, json_t *obj, const struct rule *r, unsigned coll, struct vc_table *out,
+                   int *room, const char **why_not)
 {
     struct vc_row row = r->row;
     row.coll = (enum vc_coll)coll;
@@ -163,7 +163,7 @@ static int add(struct vc_tab *t, json_t *obj, const struct rule *r, unsigned col
     const char *why = vc_row_impossible(&row);
     if (why && !*why_not)
         *why_not = why;
-    return why ? VC_OK : append(out, room, &row);
+    return why ? VC_OK : append_row(out, room, &row);
 }
 
 /* Tells which algorithms of the row's first collective its keys leave. */
@@ -188,7 +188,7 @@ static int add_all(struct vc_tab *t, json_t *obj, const struct rule *r, struct v
     const char *why_not = NULL;
     int before = out->nrows;
     for (unsigned c = 0; c < VC_COLL_ACCELERATED; c++) {
-        int err = r->colls >> c & 1 ? add(t, obj, r, c, out, room, &why_not) : VC_OK;
+        int err = r->colls >> c & 1 ? add_row(t, obj, r, c, out, room, &why_not) : VC_OK;
         if (err != VC_OK)
             return err;
     }
@@ -227,7 +227,7 @@ int vc_tab_rules(struct vc_tab *t, json_t *rules, struct vc_table *out)
     return vc_tab_check_rules(t, out);
 }
 
-void vc_choice_to_json(const struct vc_alg_choice *c, json_t *row)
+void vc_choice_to_json(const struct vc_choice *c, json_t *row)
 {
     json_object_set_new(row, "algorithm", json_string(c->alg->name));
     if (c->radix)

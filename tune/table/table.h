@@ -7,37 +7,21 @@
  *
  * {
  *   "vcoll_table": 1,
- *   "checksum": "fnv1a64:0123456789abcdef",      optional; over vc_table_canonical()
- *   "provenance": {...},                         free
- *   "model": {...},                              tune/model/model.h
+ *   "checksum": "fnv1a64:0123456789abcdef",  optional; over vc_table_canonical()
+ *   "provenance": {...},                     free
+ *   "model": {...},                          tune/model/model.h
  *   "rules": [
- *     {"collective": "allreduce",                or a list; keys that are absent match everything
- *      "ranks": 4, "nodes": [2, null], "ppn": [1, 8],       number or [min, max], null: open
- *      "bytes": ["0", "64k"],                    both ends included; numbers or sizes
- *      "operator": "commutative" | "other",
- *      "platform": "native" | "software" | "passthrough" | "sriov-vf",
- *      "device": "rxe",                          model of the RDMA device, as `vcoll info` names it
- *      "network": "verbs" | "mpi",               what messages between nodes go over
- *      "crowded": true,                          more ranks than CPUs on some node
- *      "bulk_slots": false,                      whether the node's memory has them
- *      "algorithm": "two_level", "radix": 4, "segment": "64k", "leaders": 2,
- *      "channel": "verbs" | "mpi", "wait": "hybrid", "spin_us": 40,
- *      "measured": {...}},                       free
- *     {"algorithm": "builtin"}                   required last row: no keys; "native" or "builtin"
+ *     {keys (vc_key_info[]), how a call runs (vc_choice_to_json()), "measured": {...} (free)}, ...
+ *     {"algorithm": "builtin"}               the last row is required and has no keys; "native" or "builtin"
  *   ],
- *   "devices": [
- *     {"nodes":, "ranks":, "ppn":, "platform":, "device":, "crowded":
- *      "cq_moderation": {"latency": [count, usecs], "bulk": [count, usecs]},
- *      "coalescing": {"rx-usecs": 0, "adaptive-rx": false}, "measured": {...}}
- *   ],
- *   "measured": [...], "moderation": [...]       tune/search/search.h; not looked at at run time
+ *   "devices": [{keys, "cq_moderation": {"latency": [count, usecs], "bulk": [count, usecs]},
+ *                "coalescing": {"rx-usecs": 0, "adaptive-rx": false}, "measured": {...}}, ...],
+ *   "measured": [...], "moderation": [...]   tune/search/search.h; calls do not look at them
  * }
  *
- * First match wins. A row whose algorithm cannot run on the communicator, or refuses the operator, is passed
- * over. "builtin" hands the call to the built-in rules. Errors of a table: broken JSON, duplicate keys,
- * unknown keys and names, wrong types, empty ranges, an algorithm that no call the row matches could use, a
- * row that can never match because an earlier one (that never passes) covers it, rows of otherwise equal keys
- * whose byte ranges overlap in part, no default row, a wrong checksum, more than VC_TABLE_MAX bytes.
+ * The first row that matches decides. A row is passed over if its algorithm cannot run on the communicator or
+ * refuses the operator. "builtin" leaves the call to the built-in rules. docs/tables.md lists what is a
+ * mistake.
  */
 #ifndef VC_TUNE_TABLE_TABLE_H
 #define VC_TUNE_TABLE_TABLE_H
@@ -59,7 +43,7 @@ struct vc_row {
     struct vc_range bytes;
     enum vc_tri commutative;
     bool builtin; /**< the built-in rules decide; choice.alg is NULL */
-    struct vc_alg_choice choice;
+    struct vc_choice choice;
     int index;   /**< place in "rules", from 0 */
     bool placed; /**< the row looks at where ranks are: reductions with VCOLL_REPRODUCIBLE skip it */
 };
@@ -120,6 +104,9 @@ const struct vc_device_row *vc_table_device(const struct vc_table *t, const stru
 bool vc_row_hides(const struct vc_row *a, const struct vc_row *b);
 /** The same keys, and sizes that overlap in part: a table has no such rows. */
 bool vc_row_overlaps(const struct vc_row *a, const struct vc_row *b);
+/** The restrictions (enum vc_restriction) for which the row's algorithm refuses some of the calls that match,
+ * as far as the keys tell: it passes them on. */
+unsigned vc_row_passes_on(const struct vc_row *r);
 /** NULL, or why no call that the row matches can run its algorithm. Static storage. */
 const char *vc_row_impossible(const struct vc_row *r);
 
@@ -132,7 +119,7 @@ const char *vc_row_impossible(const struct vc_row *r);
 struct json_t *vc_model_to_json(const struct vc_model *m);
 
 /** Puts "algorithm" and what is said besides it into a row of "rules". The algorithm is not NULL. */
-void vc_choice_to_json(const struct vc_alg_choice *c, struct json_t *row);
+void vc_choice_to_json(const struct vc_choice *c, struct json_t *row);
 
 /* ---- tables as documents: rows, and the JSON they were written in, which has the measurements beside ----
  */
@@ -153,7 +140,7 @@ void vc_table_doc_close(struct vc_table_doc *d);
 /** Puts the checksum in, and writes the table: members on lines of their own, lists with one element a line.
  * malloc()ed; NULL without memory. */
 char *vc_table_text(struct json_t *table);
-/** Writes a text beside `path` and puts it in place in one step, so that nobody ever reads half a table;
+/** Writes a text beside `path` and puts it in place in one step, so that no process ever reads half a table;
  * without `force` only where there is none. VC_OK, VC_ERR_SYS, VC_ERR_NOMEM; after an error `path` is what it
  * was. */
 int vc_table_save(const char *text, const char *path, bool force);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* The same that vc_table_parse() accepts as JSON, so that the two never disagree. */
-static json_t *load(const char *text, size_t len)
+static json_t *parse_text(const char *text, size_t len)
 {
     json_t *root = len <= VC_TABLE_MAX ? json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (root && !json_is_object(root)) {
@@ -16,7 +16,7 @@ static json_t *load(const char *text, size_t len)
     return root;
 }
 
-static char *dump(const json_t *root)
+static char *sorted_text(const json_t *root)
 {
     return json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
 }
@@ -33,14 +33,14 @@ char *vc_table_strip(const char *text, size_t len)
 {
     static const char *const not_looked_at[] = {"$schema",  "checksum",   "provenance", "model",
                                                 "measured", "moderation", NULL};
-    json_t *root = load(text, len);
+    json_t *root = parse_text(text, len);
     if (!root)
         return NULL;
     for (int i = 0; not_looked_at[i]; i++)
         json_object_del(root, not_looked_at[i]);
     strip_rows(json_object_get(root, "rules"));
     strip_rows(json_object_get(root, "devices"));
-    char *stripped = dump(root);
+    char *stripped = sorted_text(root);
     json_decref(root);
     return stripped;
 }
@@ -51,14 +51,14 @@ char *vc_tab_canonical(json_t *root)
     if (!copy)
         return NULL;
     json_object_del(copy, "checksum");
-    char *text = dump(copy);
+    char *text = sorted_text(copy);
     json_decref(copy);
     return text;
 }
 
 char *vc_table_canonical(const char *text, size_t len)
 {
-    json_t *root = load(text, len);
+    json_t *root = parse_text(text, len);
     char *canonical = root ? vc_tab_canonical(root) : NULL;
     json_decref(root);
     return canonical;

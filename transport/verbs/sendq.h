@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The send queue of a connection: work requests are gathered in a batch and posted with one doorbell. */
+#ifndef VC_TRANSPORT_VERBS_SENDQ_H
+#define VC_TRANSPORT_VERBS_SENDQ_H
+
+#include "transport/verbs/state.h"
+
+/** Work requests handed over with one doorbell. */
+#define BATCH 8
+/** How many work requests may go unsignaled. A completion frees their entries, which the next ones need. */
+#define SIGNAL_EVERY(depth) ((depth) / 4 + 1)
+
+struct batch {
+    struct ep *e;
+    int n;
+    struct ibv_send_wr wr[BATCH];
+    struct ibv_sge sge[BATCH][2];
+    struct msg_hdr hdr[BATCH];
+    struct msg_cts cts[BATCH];
+    struct vc_chan_req *ended; /**< requests whose last bytes are in the batch, by `next` */
+};
+
+/** Whether one more work request may be posted, even a signaled one. */
+static inline bool ep_room(const struct ep *e)
+{
+    return e->head - e->tail < e->depth && e->v->signaled < e->v->size.bulk_cqe - 1;
+}
+
+static inline bool fits_inline(const struct ep *e, size_t len)
+{
+    return len + sizeof(struct msg_hdr) <= e->inline_max;
+}
+
+/** A header, which takes the consumed pieces along that the peer does not know of yet. */
+static inline struct msg_hdr header(struct peer *p, enum msg_type type, unsigned flags)
+{
+    uint16_t owed = p->owed;
+    p->owed = 0;
+    return (struct msg_hdr){p->c->id, (uint32_t)p->c->base.rank, owed, (uint8_t)type, (uint8_t)flags};
+}
+
+void vc_batch_begin(struct batch *b, struct ep *e);
+/** Hands the batch over, and ends the requests whose last bytes are in it. False: the connection has failed.
+ */
+bool vc_batch_post(struct batch *b);
+
+/*
+ * Each adds one work request, for which there is room, and posts a full batch first. NULL: that failed. The
+ * caller may add flags to what is returned.
+ */
+/** An empty one, which the caller fills. `slot` (or -1) is free again, and `req` (or NULL) done, when it has
+ * completed; a `req` needs its peer. */
+struct ibv_send_wr *vc_batch_next(struct batch *b, int slot, struct peer *p, struct vc_chan_req *req,
+                                  bool signaled);
+/** A message inline. It must fit, and `data` must stay until the batch is posted. */
+struct ibv_send_wr *vc_batch_inline(struct batch *b, const struct msg_hdr *hdr, const void *data, size_t len);
+/** A message through a send slot, of which there must be a free one; signaled: the slot is needed soon. */
+struct ibv_send_wr *vc_batch_slot(struct batch *b, const struct msg_hdr *hdr, const void *data, size_t len,
+                                  bool signaled);
+/** A CTS, inline or through a slot. */
+struct ibv_send_wr *vc_batch_cts(struct batch *b, const struct msg_hdr *hdr, const struct msg_cts *cts);
+/** The request's last bytes are in the batch: it is done once the batch is posted, because the device reads
+ * inline data then. */
+void vc_batch_ends(struct batch *b, struct vc_chan_req *r);
+
+/** Posts a signaled write of no bytes, whose completion says that the peer's device answers. False: no room.
+ */
+bool vc_ep_ping(struct ep *e);
+/** Sends a message of a whole slot that is for no communicator. False: no room yet, or the connection has
+ * failed. */
+bool vc_ep_send_proof(struct ep *e);
+
+/** Polls the bulk queue. Returns how much came, or a negative error. */
+int vc_sendq_poll(struct vc_verbs *v);
+
+#endif
