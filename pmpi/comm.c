@@ -2,8 +2,9 @@
 #include "pmpi/comm.h"
 
 #include "pmpi/online.h"
+#include "pmpi/pool.h"
+#include "pmpi/setup.h"
 #include "pmpi/stats.h"
-#include "pmpi/team.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ struct chunk {
 
 _Atomic(struct vc_comm *) vc_comm_cache[VC_COMM_SLOTS];
 
-/* Guards the lists below. Never held across an MPI call: callbacks come in with locks of the MPI's own. */
+/* Guards the lists below. Never held across an MPI call: on_delete() takes it, and is called with locks of
+ * the MPI's own held. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct chunk first_chunk;
 static struct chunk *chunks;
@@ -27,14 +29,16 @@ static int nfree;
 static int keyval = MPI_KEYVAL_INVALID;
 
 /*
- * MPI deletes attributes in the reverse order of their setting, so ours often goes before the user's, and a
- * delete callback of the user's may still use the communicator. State made then would outlive the
- * communicator, and would be taken for that of a later one with the same handle. So from the beginning of
- * MPI_Comm_free to its end there is no state for the handle, and its collectives are the MPI's own: on all
- * ranks alike, whatever the order in which they set their attributes.
+ * The communicators that this thread is freeing.
  *
- * Callbacks run in the thread that frees. Another thread that uses the same handle means a new communicator:
- * the old one may be gone some time before MPI_Comm_free returns.
+ * MPI deletes attributes in the reverse order of their setting, so vcoll's often goes before the user's, and
+ * a delete callback of the user's may still use the communicator. If that made state anew, the state would
+ * outlive the communicator, and would be taken for that of a later one with the same handle. So from the
+ * beginning of MPI_Comm_free to its end there is no state for the handle, and its collectives are the MPI's
+ * own: on all ranks alike, whatever the order in which they set their attributes.
+ *
+ * Callbacks run in the thread that frees. If another thread uses the same handle, it means a new
+ * communicator: the MPI may reuse the handle some time before MPI_Comm_free returns.
  */
 struct dying {
     MPI_Comm comm;
@@ -45,8 +49,8 @@ struct dying {
 static _Thread_local struct dying *dying;
 
 /*
- * A communicator that is freed past MPI_Comm_free (by a tool that has found its own way to the MPI) is seen
- * when its attribute is deleted. It gets another one, which lives as long as the communicator does.
+ * A tool may free a communicator by a function of the MPI that vcoll does not wrap. Then on_delete() is the
+ * first to know, and sets this attribute, which stays until the communicator is gone.
  */
 static int doomed_keyval = MPI_KEYVAL_INVALID;
 static _Atomic bool any_doomed;
@@ -58,7 +62,7 @@ static bool is_dying(MPI_Comm comm)
             return true;
     void *value;
     int found = 0;
-    /* Relaxed: whoever uses a communicator in a callback is in the thread of the callback. */
+    /* Relaxed: a callback that uses the communicator runs in the thread that set the flag. */
     return atomic_load_explicit(&any_doomed, memory_order_relaxed) &&
            vc_next.Comm_get_attr(comm, doomed_keyval, &value, &found) == MPI_SUCCESS && found;
 }
@@ -74,9 +78,9 @@ static void add_chunk(struct chunk *more)
     }
 }
 
-/* There are some in reserve, and more are fetched while there still are: a rank that had none would pass
- * through alone. */
-static struct vc_comm *take_struct(void)
+/* More are allocated while there is a reserve, because a rank that had none would pass through alone. NULL:
+ * no memory, and no reserve. */
+static struct vc_comm *alloc_state(void)
 {
     pthread_mutex_lock(&lock);
     if (!chunks)
@@ -95,7 +99,7 @@ static struct vc_comm *take_struct(void)
     return c;
 }
 
-static void give_struct(struct vc_comm *c)
+static void recycle_state(struct vc_comm *c)
 {
     pthread_mutex_lock(&lock);
     c->next_free = free_list;
@@ -110,9 +114,9 @@ static void release(struct vc_comm *c)
     if (c->phase == VC_COMM_BROKEN)
         vc_team_free(c->team);
     else
-        vc_pool_put(c->team);
+        vc_pool_keep(c->team);
     c->team = NULL;
-    give_struct(c);
+    recycle_state(c);
 }
 
 static int on_delete(MPI_Comm comm, int key, void *value, void *extra)
@@ -122,10 +126,11 @@ static int on_delete(MPI_Comm comm, int key, void *value, void *extra)
     (void)extra;
     for (struct dying *d = dying; d; d = d->outer)
         if (d->state == c) {
-            d->attr_gone = true; /* vc_comm_end() has the rest */
+            d->attr_gone = true; /* vc_comm_end() does the rest */
             return MPI_SUCCESS;
         }
-    /* Otherwise the teardown was first: the struct is nobody's, or somebody else's by now. */
+    /* If the handles differ, the teardown has released the struct, which may be another communicator's now.
+     */
     if (atomic_load_explicit(&c->handle, memory_order_acquire) == comm) {
         release(c);
         atomic_store_explicit(&any_doomed, true, memory_order_relaxed);
@@ -143,7 +148,7 @@ int vc_comm_keyval_init(void)
     return VC_OK;
 }
 
-/* The communicator was not freed after all: everything is as before. */
+/* The MPI has not freed the communicator: its state is found again. */
 static void revive(const struct dying *d)
 {
     struct vc_comm *c = d->state;
@@ -156,9 +161,9 @@ static void revive(const struct dying *d)
 int vc_comm_end(MPI_Comm *comm, int (*end)(MPI_Comm *))
 {
     if (!comm || *comm == NULL || *comm == MPI_COMM_NULL || *comm == MPI_COMM_WORLD || *comm == MPI_COMM_SELF)
-        return end(comm); /* an error */
+        return end(comm); /* an error, which the MPI reports */
     struct dying d = {.comm = *comm, .state = vc_comm_peek(*comm), .outer = dying};
-    /* The fast path compares handles. */
+    /* Then vc_comm_find() does not find it: it compares handles. */
     if (d.state)
         atomic_store_explicit(&d.state->handle, NULL, memory_order_release);
     dying = &d;
@@ -202,7 +207,7 @@ struct vc_comm *vc_comm_find_slow(MPI_Comm comm)
         vc_next.Comm_size(comm, &size) != MPI_SUCCESS || vc_next.Comm_rank(comm, &rank) != MPI_SUCCESS ||
         is_dying(comm))
         return NULL;
-    c = take_struct();
+    c = alloc_state();
     if (!c) {
         /* The others count this communicator's calls and will wait for this rank's vote. */
         vc_log(VC_LOG_ERROR, "out of memory: one more communicator cannot be remembered");
@@ -239,11 +244,12 @@ void vc_comm_teardown(void)
     atomic_store_explicit(&any_doomed, false, memory_order_relaxed);
 }
 
-/* At the call that the setting says; while it costs too much, again at four times that many, and so on. */
+/* At the call that the setting says; if set-ups cost too much then, again at 4 times that many, 16 times, ...
+ */
 static bool due(int calls)
 {
     int after = vc_params.setup_after, times = calls / after;
-    /* Reproducible results must not change from one call to the next either. */
+    /* Results must not change from one call to the next, so the first call sets up. */
     if (vc_params.reproducible)
         return true;
     return calls % after == 0 && (times & (times - 1)) == 0 && __builtin_ctz((unsigned)times) % 2 == 0;
@@ -257,13 +263,13 @@ bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm)
         return false;
     uint64_t begun = vc_now_ns();
     const char *why = "";
-    int err = vc_team_create(comm, &c->team, &why);
+    int err = vc_setup(comm, &c->team, &why);
     if (err == VC_OK && !why)
         return false;
     uint64_t took = vc_now_ns() - begun;
     c->setup_seconds = (double)took * 1e-9;
     c->why_not = err != VC_OK ? "its set-up failed" : why;
-    /* A rank that failed alone is loud about it in its collective; the others cannot know. */
+    /* An error is this rank's alone, so the others cannot know: its collective reports it. */
     c->phase = err != VC_OK         ? VC_COMM_BROKEN
                : !c->team           ? VC_COMM_PASSES
                : vc_online_wanted() ? VC_COMM_LEARNING

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What vcoll knows of a communicator. The state hangs on the communicator as an attribute and is found
- * through a small direct-mapped cache of handles. State structs are type-stable: once allocated they are
- * recycled but never freed, and each says which handle it belongs to at the moment, so that a stale cache
- * entry is recognized by one comparison. Whoever frees the communicator takes the handle out first, because
- * MPIs reuse handles.
+ * The state of a communicator. It hangs on the communicator as an attribute and is found through a small
+ * direct-mapped cache of handles. The structs are type-stable: once allocated they are recycled but never
+ * freed, and each says which handle it belongs to at the moment, so that one comparison recognizes a stale
+ * cache entry. Before a communicator is freed, the handle is taken out of its struct, because MPIs reuse
+ * handles.
  */
 #ifndef VC_PMPI_COMM_H
 #define VC_PMPI_COMM_H
@@ -14,7 +14,7 @@
 enum vc_phase {
     VC_COMM_NEW,      /**< not set up yet */
     VC_COMM_ACTIVE,   /**< team is there */
-    VC_COMM_LEARNING, /**< active, and every call goes by online.h: none takes the fast path */
+    VC_COMM_LEARNING, /**< active, and online.h times every call: none takes the fast path */
     VC_COMM_PASSES,   /**< passes through for good; why_not says why */
     VC_COMM_BROKEN,   /**< a collective failed in the middle; every later one fails */
 };
@@ -64,7 +64,7 @@ static inline struct vc_comm *vc_comm_find(MPI_Comm comm)
     return vc_comm_find_slow(comm);
 }
 
-/** Like vc_comm_find(), but makes nothing: NULL where vcoll has not met the communicator. */
+/** Like vc_comm_find(), but makes no state: NULL where there is none yet. */
 struct vc_comm *vc_comm_peek(MPI_Comm comm);
 
 /**

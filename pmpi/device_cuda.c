@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* NVIDIA's driver, libcuda. Its types are written out here: no header of it is needed to build. */
-#include "pmpi/device_mem.h"
+#include "pmpi/device_driver.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -60,8 +60,8 @@ static bool open_cuda(void *library)
     return vc_device_symbols(library, symbols, sizeof symbols / sizeof symbols[0]);
 }
 
-/* The plural form takes any pointer without an error. Managed memory counts: its pages may be on the device,
- * and the kernel reads none of those for another process. */
+/* cuPointerGetAttributes takes any pointer without an error, cuPointerGetAttribute does not. Managed memory
+ * counts, because its pages may be on the device, where the kernel cannot read them for another process. */
 static bool owns(const void *p)
 {
     unsigned type = 0, managed = 0;
@@ -95,8 +95,8 @@ static int copy_current(const struct vc_device_copy *c)
     return err == 0 && c->up ? cu.synchronize((void *)(uintptr_t)1) : err;
 }
 
-/* In the memory's own context: the calling thread need not have one. Pools have none; then it is that of the
- * thread, or the primary one of the device. */
+/* In the context of the memory, because the calling thread may have none. Memory of pools has no context:
+ * then in that of the thread, or in the primary one of the device. */
 static int copy(const struct vc_device_copy *c)
 {
     void *context = NULL, *current = NULL;

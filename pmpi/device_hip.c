@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* AMD's runtime, libamdhip64, of ROCm 5 and later. Its types are written out here. */
-#include "pmpi/device_mem.h"
+#include "pmpi/device_driver.h"
 
 enum { KIND_DEFAULT = 4 };      /* hipMemcpyDefault: the addresses say which way */
 enum { RENUMBERED = 60000000 }; /* memory types got new numbers in version 6 */
@@ -51,7 +51,7 @@ static bool owns(const void *p)
     int before = hip.peek_error();
     if (hip.attributes(&a, p) == 0)
         return a.device_pointer && (a.type == hip.device_type || a.managed);
-    /* Memory that it does not know is an error, and the program may ask for the last one. */
+    /* For other memory that was an error, which the program must not find as the last one. */
     if (before == 0)
         hip.take_error();
     return false;

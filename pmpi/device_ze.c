@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Level Zero, by its loader. Its types are written out here. Memory is looked up, and copied, in a context of
- * vcoll's own: the program's cannot be found, and implementations know an allocation in all contexts of their
- * driver. Copies go through memory that the driver itself allocated, because not every device reads the rest
- * of the host's.
+ * vcoll's own: the program's context cannot be found, and implementations know an allocation in all contexts
+ * of their driver. Copies go through host memory that the driver allocated, because not every device can read
+ * other host memory.
  */
-#include "pmpi/device_mem.h"
+#include "pmpi/device_driver.h"
 
 #include <pthread.h>
 #include <stdint.h>
@@ -94,7 +94,7 @@ static bool open_ze(void *library)
     return vc_device_symbols(library, symbols, sizeof symbols / sizeof symbols[0]);
 }
 
-static void start(void)
+static void create_contexts(void)
 {
     void *found[DRIVERS];
     uint32_t n = DRIVERS;
@@ -106,10 +106,10 @@ static void start(void)
             ndrivers++;
 }
 
-/* The driver that owns the memory, or -1. */
-static int find(const void *p, void **device)
+/* The index of the driver that owns the memory, or -1. */
+static int find_owner(const void *p, void **device)
 {
-    start();
+    create_contexts();
     for (uint32_t i = 0; i < ndrivers; i++) {
         struct mem_properties a = {.stype = STYPE_MEM_PROPERTIES};
         *device = NULL;
@@ -124,7 +124,7 @@ static bool owns(const void *p)
 {
     void *device;
     pthread_mutex_lock(&lock);
-    bool ours = find(p, &device) >= 0;
+    bool ours = find_owner(p, &device) >= 0;
     pthread_mutex_unlock(&lock);
     return ours;
 }
@@ -204,7 +204,7 @@ static int copy(const struct vc_device_copy *c)
 {
     void *device, *list = NULL;
     pthread_mutex_lock(&lock);
-    int d = find(c->device, &device);
+    int d = find_owner(c->device, &device);
     int err = d < 0 ? ERROR_UNKNOWN : list_for(d, device, &list);
     if (err == 0)
         err = copy_rows(list, driver[d].bounce, c);

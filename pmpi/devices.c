@@ -5,44 +5,49 @@
 #include "pmpi/table.h"
 #include "pmpi/world.h"
 #include "transport/topology/rdma.h"
+#include "tune/select/select.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what there is ---- */
+struct vc_devices vc_devices = {.platform = -1};
+
+/* ---- keys of tables ---- */
 
 enum { FACTS = 1 + VC_TABLE_DEVICE };
 
-/* Where ranks differ, the least value is not also the greatest. */
+/* One reduction finds the least of each number and of its negative, and so whether all ranks have the same.
+ */
 int vc_devices_agree(void)
 {
-    struct vc_world *w = &vc_world;
+    struct vc_devices *d = &vc_devices;
+    const struct vc_world *w = &vc_world;
     int mine[2 * FACTS], all[2 * FACTS];
     struct vc_platform p;
-    w->platform = -1;
-    w->device[0] = '\0';
-    if (w->prints) /* some ranks do not come here */
+    d->platform = -1;
+    d->rdma[0] = '\0';
+    if (w->prints) /* some ranks are disabled and do not come here */
         return VC_OK;
     vc_platform_detect(NULL, NULL, &p);
-    w->platform = (int)p.class;
+    d->platform = (int)p.class;
     if (vc_fabric)
-        vc_rdma_model(NULL, vc_verbs_dev(vc_fabric)->name, w->device, sizeof w->device);
+        vc_rdma_model(NULL, vc_verbs_dev(vc_fabric)->name, d->rdma, sizeof d->rdma);
     if (w->size == 1)
         return VC_OK;
     memset(mine, 0, sizeof mine);
-    mine[0] = w->platform;
-    for (int i = 0; w->device[i]; i++)
-        mine[1 + i] = (unsigned char)w->device[i];
+    mine[0] = d->platform;
+    for (int i = 0; d->rdma[i]; i++)
+        mine[1 + i] = (unsigned char)d->rdma[i];
     for (int i = 0; i < FACTS; i++)
         mine[FACTS + i] = -mine[i];
     if (vc_next.Allreduce(mine, all, 2 * FACTS, MPI_INT, MPI_MIN, MPI_COMM_WORLD) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed right after MPI_Init");
     if (all[0] != -all[FACTS])
-        w->platform = -1;
+        d->platform = -1;
     for (int i = 1; i < FACTS; i++)
         if (all[i] != -all[FACTS + i])
-            w->device[0] = '\0';
+            d->rdma[0] = '\0';
     return VC_OK;
 }
 
@@ -56,8 +61,8 @@ static void world_key(struct vc_topo_key *key)
     key->max_ppn = 1;
     key->have_bulk = vc_params.shm_bulk > 0;
     key->have_verbs = vc_fabric != NULL;
-    key->platform = w->platform;
-    memcpy(key->device, w->device, sizeof key->device);
+    key->platform = vc_devices.platform;
+    memcpy(key->device, vc_devices.rdma, sizeof key->device);
     for (int os = 0; os < w->nos; os++) {
         int ranks = w->os_ranks[os], ppn;
         ppn = !shm                                                       ? 1
@@ -72,7 +77,7 @@ static void world_key(struct vc_topo_key *key)
 
 /* ---- completion queues ---- */
 
-static void moderate(const struct vc_param_moderation *m)
+static void use_moderation(const struct vc_param_moderation *m)
 {
     struct vc_cq_mod latency = {m->latency.count, m->latency.period}, bulk = {m->bulk.count, m->bulk.period};
     int err = vc_verbs_set_moderation(vc_fabric, &latency, &bulk);
@@ -86,8 +91,8 @@ static void moderate(const struct vc_param_moderation *m)
 
 static struct vc_coalesce_saved saved;
 
-/* Whether some wanted value is not there. */
-static bool differs(const struct vc_coalesce *have, const struct vc_coalesce *want)
+/* Whether some wanted value is not the one that the interface has. */
+static bool is_missing(const struct vc_coalesce *have, const struct vc_coalesce *want)
 {
     for (int i = 0; i < VC_COALESCE_FIELDS; i++)
         if (vc_coalesce_has(want, (enum vc_coalesce_field)i) &&
@@ -96,7 +101,7 @@ static bool differs(const struct vc_coalesce *have, const struct vc_coalesce *wa
     return false;
 }
 
-static void suggest(const char *netdev, const struct vc_coalesce *want)
+static void suggest_coalescing(const char *netdev, const struct vc_coalesce *want)
 {
     struct vc_coalesce have;
     char is[256], should[256];
@@ -104,14 +109,14 @@ static void suggest(const char *netdev, const struct vc_coalesce *want)
         vc_log(VC_LOG_DEBUG, "coalescing of the table: %s", vc_error_text());
         return;
     }
-    if (differs(&have, want))
+    if (is_missing(&have, want))
         vc_log(VC_LOG_INFO,
                "the tuning table suggests for %s: %s; there is: %s (VCOLL_COALESCING=apply sets it while the "
                "program runs)",
                netdev, vc_coalesce_text(want, should, sizeof should), vc_coalesce_text(&have, is, sizeof is));
 }
 
-static void apply(const char *netdev, const struct vc_coalesce *want)
+static void apply_coalescing(const char *netdev, const struct vc_coalesce *want)
 {
     struct vc_coalesce now;
     char text[256];
@@ -122,8 +127,8 @@ static void apply(const char *netdev, const struct vc_coalesce *want)
         vc_log(VC_LOG_INFO, "coalescing of %s is now: %s", netdev, vc_coalesce_text(&now, text, sizeof text));
 }
 
-/* One rank of each operating system looks after its interface. */
-static void coalesce(const struct vc_coalesce *want)
+/* By the first rank of each operating system. */
+static void use_coalescing(const struct vc_coalesce *want)
 {
     const struct vc_verbs_dev *dev = vc_verbs_dev(vc_fabric);
     char netdev[VC_NETDEV_NAME];
@@ -134,9 +139,9 @@ static void coalesce(const struct vc_coalesce *want)
     if (vc_rdma_netdev(NULL, dev->name, dev->port, netdev, sizeof netdev) != VC_OK)
         vc_log(sets ? VC_LOG_WARN : VC_LOG_DEBUG, "coalescing of the tuning table: %s", vc_error_text());
     else if (sets)
-        apply(netdev, want);
+        apply_coalescing(netdev, want);
     else
-        suggest(netdev, want);
+        suggest_coalescing(netdev, want);
 }
 
 void vc_devices_restore(void)
@@ -151,7 +156,7 @@ static void __attribute__((destructor)) at_exit(void)
     vc_devices_restore();
 }
 
-/* ---- the row ---- */
+/* ---- the table's row ---- */
 
 void vc_devices_apply(bool own_moderation)
 {
@@ -163,6 +168,6 @@ void vc_devices_apply(bool own_moderation)
     if (!row)
         return;
     if (row->cq.given && !own_moderation)
-        moderate(&row->cq);
-    coalesce(&row->coalesce);
+        use_moderation(&row->cq);
+    use_coalescing(&row->coalesce);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The front door from the inside: what front.c hands to run.c, the gate that every call tests, and what is
- * known of this process and its MPI_COMM_WORLD.
+ * The header of the room: the call that front.c hands to the run files, the gate that every call tests, and
+ * the settings of this process.
  */
 #ifndef VC_PMPI_DOOR_H
 #define VC_PMPI_DOOR_H
@@ -16,8 +16,8 @@
 #define VC_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define VC_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-/** Calls of more bytes than this (of one rank's larger buffer) are the underlying MPI's: MPI_Pack counts in
- * int. */
+/** Calls of more bytes than this (of one rank's larger buffer) pass through, because MPI_Pack counts in int.
+ */
 #define VC_CALL_LIMIT ((size_t)1 << 30)
 
 /** Why a call was passed through. The order is that of the names in stats. */
@@ -48,55 +48,64 @@ struct vc_call {
     MPI_Datatype stype, rtype;
     MPI_Op op;
     MPI_Comm comm;
-    /* what came of it, for the statistics */
+    /* what ran it, for the statistics */
     enum vc_pass why;
     unsigned via;
-    size_t bytes; /**< as in struct vc_shape; 0 when it was not found out */
+    size_t bytes; /**< as in struct vc_shape; 0 where the call passed through before they were computed */
     const struct vc_alg *alg;
 };
 
 /**
- * Where a call goes. UNKNOWN: nobody has called yet. CLOSED: to the underlying MPI (before MPI_Init, after
- * the teardown, VCOLL_DISABLE). OPEN: in. WATCHED: in, with statistics, or to the error that a bad setting
- * is.
+ * Where a call goes. UNKNOWN: before MPI_Init. CLOSED: to the underlying MPI, after the teardown or under
+ * VCOLL_DISABLE. OPEN: straight to the function that runs it. WATCHED: to vc_call_slow(), because of
+ * statistics, online tuning, fault tolerance, drivers of devices, or a bad setting, which ends the job.
  */
 enum vc_gate { VC_GATE_UNKNOWN, VC_GATE_CLOSED, VC_GATE_OPEN, VC_GATE_WATCHED };
 extern _Atomic int vc_gate;
 
-/** Relaxed: threads that make MPI calls were started, or told to, after MPI_Init had returned. */
+/** Relaxed: a thread that makes MPI calls was started, or synchronized with, after MPI_Init had returned. */
 static inline bool vc_gate_open(void)
 {
     return VC_LIKELY(atomic_load_explicit(&vc_gate, memory_order_relaxed) == VC_GATE_OPEN);
 }
 
-/** From now on every call is watched, where it just walked in before: it may have to look for devices. */
-void vc_gate_watch(void);
 /** The gate of the MPI_ names: like that of the PMPI_ names, but never open where another tool's MPI_X may
  * have to get the call first (stack.h). */
 extern _Atomic int vc_gate_mpi;
 
-/** As above. */
+/** As vc_gate_open(). */
 static inline bool vc_gate_mpi_open(void)
 {
     return VC_LIKELY(atomic_load_explicit(&vc_gate_mpi, memory_order_relaxed) == VC_GATE_OPEN);
 }
+
+/** Sets both gates. */
+void vc_gate_set(enum vc_gate gate);
+/** The next collective ends the job, for this reason. The gate must be WATCHED then. */
+void vc_gate_fail(const char *why);
+/** That reason; NULL: none. */
+const char *vc_gate_failure(void);
+/** Looks for drivers of devices (device_mem.h). Once there is one, every call is watched. The thread's next
+ * reduction looks where its buffers are. */
+void vc_gate_look_for_devices(void);
 
 /** The settings; valid once the gate has been opened. */
 extern struct vc_params vc_params;
 /** How this process waits; valid likewise. */
 extern struct vc_wait_cfg vc_wait;
 
-/** Everything but an open gate: passes through, or runs `fn` and records it. */
+/** A call that finds the gate not open: passes through, or runs `fn` and records it. */
 int vc_call_slow(struct vc_call *k, int (*fn)(struct vc_call *));
 
-/** A call that passes through whatever its communicator is: begin returns 0 where nothing is recorded. */
+/** Around a call that passes through whatever its communicator is: begin returns 0 where nothing is recorded,
+ * and then there is no end. */
 uint64_t vc_other_begin(void);
 void vc_other_end(enum vc_coll coll, enum vc_pass why, uint64_t begun, size_t bytes);
 
 /** The underlying MPI's collective with the arguments of the call. */
 int vc_native(const struct vc_call *k);
 
-/** In run.c and run_reduce.c: each runs the call or passes it through. They differ in the arguments that they
+/** In run_move.c and run_reduce.c: each runs the call or passes it through. They differ in the arguments that they
  * look at: none, a message from the root, a reduction for the root or for all ranks, blocks of all ranks. */
 int vc_run_barrier(struct vc_call *k);
 int vc_run_bcast(struct vc_call *k);

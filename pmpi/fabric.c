@@ -2,7 +2,7 @@
 #include "pmpi/fabric.h"
 
 #include "pmpi/gather.h"
-#include "pmpi/team.h"
+#include "pmpi/private_comm.h"
 #include "pmpi/world.h"
 
 #include <stdatomic.h>
@@ -12,15 +12,15 @@
 
 struct vc_verbs *vc_fabric;
 
-/* What a rank tells the others. */
+/* What a rank tells the others of its device. */
 struct introduction {
     struct vc_verbs_address address;
     int32_t err, asked;
     char why[376];
 };
 
-/* Whether some pair of ranks has no better way; the same on all ranks. */
-static bool needed(void)
+/* Whether some pair of ranks cannot use shared memory; the same on all ranks. */
+static bool is_needed(void)
 {
     unsigned c = vc_params.channels;
     if (!(c & VC_CHAN_VERBS) || vc_world.size < 2 || vc_world.prints)
@@ -44,15 +44,15 @@ static void fill_cfg(struct vc_verbs_cfg *cfg)
     cfg->local = local;
 }
 
-/* Nothing was asked for and nothing is there: not worth a word. */
-static bool asked_for(void)
+/* Whether the user named a device. If not, a machine without one is no reason for a warning. */
+static bool user_asked(void)
 {
     const struct vc_params *p = &vc_params;
     return strcmp(p->verbs_library, "libibverbs.so.1") != 0 || p->verbs_device[0] || p->verbs_port ||
            p->verbs_gid_index >= 0 || p->verbs_pkey;
 }
 
-/* The first rank that cannot, and what all ranks make of it. */
+/* What all ranks conclude alike; the first rank that has no usable device is named. */
 static int judge(const struct introduction *all)
 {
     bool some = false;
@@ -77,25 +77,24 @@ static int judge(const struct introduction *all)
     return VC_OK;
 }
 
-static int private_world(MPI_Comm *out)
+/* Collective. *usable: all ranks have a device. An error is the same on all ranks, or the MPI's. */
+static int exchange(const struct introduction *mine, struct introduction *all, bool *usable)
 {
-    MPI_Group group;
-    if (vc_next.Comm_group(MPI_COMM_WORLD, &group) != MPI_SUCCESS)
-        return vc_fail(VC_ERR_MPI, "MPI_Comm_group failed");
-    int rc = vc_next.Comm_create(MPI_COMM_WORLD, group, out);
-    vc_next.Group_free(&group);
-    if (rc != MPI_SUCCESS || *out == MPI_COMM_NULL)
-        return vc_fail(VC_ERR_MPI, "MPI_Comm_create failed");
-    vc_next.Comm_set_errhandler(*out, MPI_ERRORS_RETURN);
-    return VC_OK;
+    int err = vc_gather_world(mine, all, sizeof *mine, false);
+    if (err == VC_OK)
+        err = judge(all);
+    *usable = err == VC_OK;
+    for (int r = 0; err == VC_OK && r < vc_world.size; r++)
+        *usable &= all[r].err == VC_OK;
+    return err;
 }
 
-/* Everybody has a device. */
-static int meet(struct vc_verbs *v, const struct introduction *all)
+/* All ranks have a device: tells it their addresses. */
+static int connect_peers(struct vc_verbs *v, const struct introduction *all)
 {
     MPI_Comm comm = MPI_COMM_NULL;
     struct vc_chan *boot = NULL;
-    int err = private_world(&comm);
+    int err = vc_private_comm(MPI_COMM_WORLD, &comm);
     if (err == VC_OK)
         err = vc_mpi_chan_create(comm, &boot);
     struct vc_verbs_address *addresses = malloc((size_t)vc_world.size * sizeof *addresses);
@@ -114,7 +113,7 @@ static int meet(struct vc_verbs *v, const struct introduction *all)
 
 int vc_fabric_init(void)
 {
-    if (!needed())
+    if (!is_needed())
         return VC_OK;
     struct introduction mine, *all = malloc((size_t)vc_world.size * sizeof *all);
     struct vc_verbs *v = NULL;
@@ -123,31 +122,20 @@ int vc_fabric_init(void)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", vc_world.size);
     struct vc_verbs_cfg cfg;
     fill_cfg(&cfg);
-    mine.asked = asked_for();
+    mine.asked = user_asked();
     mine.err = vc_verbs_create(&cfg, &v);
     if (mine.err == VC_OK)
         vc_verbs_address(v, &mine.address);
     else
         snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
     bool usable = false;
-    int err = vc_gather_world(&mine, all, sizeof mine, false);
-    if (err == VC_OK) {
-        err = judge(all);
-        usable = err == VC_OK;
-        for (int r = 0; r < vc_world.size; r++)
-            usable &= all[r].err == VC_OK;
-    }
+    int err = exchange(&mine, all, &usable);
     if (usable) {
-        /* What can still fail on one rank alone is told once more. */
-        mine.err = meet(v, all);
+        /* This may fail on one rank alone, so the ranks exchange once more. */
+        mine.err = connect_peers(v, all);
         if (mine.err != VC_OK)
             snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
-        err = vc_gather_world(&mine, all, sizeof mine, false);
-        if (err == VC_OK)
-            err = judge(all);
-        usable = err == VC_OK;
-        for (int r = 0; r < vc_world.size; r++)
-            usable &= all[r].err == VC_OK;
+        err = exchange(&mine, all, &usable);
     }
     free(all);
     if (!usable) {
@@ -168,9 +156,9 @@ void vc_fabric_fini(void)
 
 enum { ALL_PAIRS = 8, PARTNERS_MAX = 64 };
 
-/* World ranks of the first ranks of other nodes that this rank, itself a first one, exchanges a message with:
- * a symmetric relation. */
-static int partners(int rank, const int *world, const struct vc_hier *h, int *out)
+/* If this rank is the first of its node: world ranks of the first ranks of other nodes that it exchanges a
+ * message with. A symmetric relation. */
+static int find_partners(int rank, const int *world, const struct vc_hier *h, int *out)
 {
     int k = h->nnodes, me = h->node_of[rank], n = 0;
     if (h->local_of[rank] != 0)
@@ -183,8 +171,8 @@ static int partners(int rank, const int *world, const struct vc_hier *h, int *ou
     return n;
 }
 
-/* One line: by the first rank of the first communicator that this happens to. More only for those who ask. */
-static void complain(int rank, const char *why)
+/* A warning for the first communicator that this happens to, by its first rank. */
+static void warn_unusable(int rank, const char *why)
 {
     static atomic_flag told = ATOMIC_FLAG_INIT;
     bool first = !atomic_flag_test_and_set(&told);
@@ -194,8 +182,8 @@ static void complain(int rank, const char *why)
            why);
 }
 
-/* Collective: the first rank that failed, if any, tells why. */
-static int vote(MPI_Comm comm, int size, int rank, int err)
+/* Collective. VC_OK: no rank failed. Otherwise VC_ERR_UNSUPPORTED with the reason of the first that did. */
+static int agree_on_paths(MPI_Comm comm, int size, int rank, int err)
 {
     char why[400] = "";
     int mine = err == VC_OK ? size : rank, first = size;
@@ -208,7 +196,7 @@ static int vote(MPI_Comm comm, int size, int rank, int err)
     if (vc_next.Bcast(why, (int)sizeof why, MPI_CHAR, first, comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Bcast failed while a channel was made");
     why[sizeof why - 1] = '\0';
-    complain(rank, why);
+    warn_unusable(rank, why);
     return vc_fail(VC_ERR_UNSUPPORTED, "%s", why);
 }
 
@@ -216,10 +204,10 @@ int vc_fabric_channel(MPI_Comm comm, int size, int rank, const int *world, const
                       struct vc_chan **out)
 {
     static _Atomic uint32_t made;
-    int with[PARTNERS_MAX], n = partners(rank, world, hier, with);
+    int with[PARTNERS_MAX], n = find_partners(rank, world, hier, with);
     uint64_t mine[2] = {0, 0}, all[2] = {0, 0};
     *out = NULL;
-    /* Who is first in the communicator numbers it: unique, because that rank counts them all. */
+    /* The first rank of the communicator numbers the channel. Unique: it gives its own number and counts. */
     if (rank == 0)
         mine[0] = (uint64_t)(uint32_t)vc_world.rank << 32 |
                   atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
@@ -228,7 +216,7 @@ int vc_fabric_channel(MPI_Comm comm, int size, int rank, const int *world, const
     if (vc_next.Allreduce(mine, all, 2, MPI_UINT64_T, MPI_MAX, comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed while a channel was made");
     if (all[1] != 0) {
-        int err = vote(comm, size, rank, vc_verbs_prove(vc_fabric, with, n));
+        int err = agree_on_paths(comm, size, rank, vc_verbs_prove(vc_fabric, with, n));
         if (err != VC_OK)
             return err;
     }

@@ -14,8 +14,8 @@
 extern struct vc_verbs *vc_fabric;
 
 /**
- * Opens the device where there is somebody to reach with it; collective over MPI_COMM_WORLD, after
- * vc_world_init(). VC_OK also when it comes to nothing, agreed. An error, the same on all ranks:
+ * Opens the device, if there are ranks that shared memory does not reach; collective over MPI_COMM_WORLD,
+ * after vc_world_init(). VC_OK also where verbs cannot be used, agreed. An error, the same on all ranks:
  * VCOLL_CHANNELS leaves nothing but verbs, and they cannot be used.
  */
 int vc_fabric_init(void);
@@ -23,11 +23,11 @@ int vc_fabric_init(void);
 void vc_fabric_fini(void);
 
 /**
- * A channel over it for a communicator; collective, world[r] is the world rank of rank r. Before it is agreed
- * a message really goes between the first ranks of the nodes: of all pairs where there are at most eight
- * nodes, else of those that lie 1, 2, 4, ... apart. Pairs that were proven before are not asked again.
- * VC_ERR_UNSUPPORTED, on all ranks alike and after one line: some message did not arrive. Other errors are
- * this rank's alone.
+ * A channel over it for a communicator; collective, world[r] is the world rank of rank r. Before it is
+ * agreed, the first ranks of the nodes exchange messages: of all pairs of nodes where there are at most
+ * eight, else of those that lie 1, 2, 4, ... apart. Pairs that have exchanged one before do not again.
+ * VC_ERR_UNSUPPORTED, on all ranks alike and with a line logged: some message did not arrive. Other errors
+ * are this rank's alone.
  */
 int vc_fabric_channel(MPI_Comm comm, int size, int rank, const int *world, const struct vc_hier *hier,
                       struct vc_chan **out);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The ends of communicators. */
+/* MPI_Comm_free and MPI_Comm_disconnect. */
 #include "pmpi/comm.h"
 #include "pmpi/symbols.h"
 
-/* Before MPI_Init, after the teardown, and where vcoll keeps out, there is no state, and a handle may not
- * even be a pointer. */
+/* Before MPI_Init, after the teardown, and under an MPI that vcoll cannot use, there is no state, and a
+ * handle may not be a pointer. */
 static bool has_state(void)
 {
     int gate = atomic_load_explicit(&vc_gate, memory_order_relaxed);

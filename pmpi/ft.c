@@ -10,7 +10,7 @@ _Static_assert(MPI_ERR_PROC_FAILED == 75 && MPI_ERR_REVOKED == 77, "the values b
 #endif
 enum { CLASS_PROC_FAILED = 75, CLASS_REVOKED = 77 };
 
-/* How long the MPI may take to hear of a death that vcoll has noticed by itself. */
+/* So long the MPI may take to hear of a death that vcoll has noticed. */
 #define HEAR_NS 1000000000u
 
 static bool on;
@@ -20,7 +20,7 @@ static struct {
 } ft;
 
 /* memcpy: ISO C has no conversion between object and function pointers. */
-static bool find(const char *symbol, void *fn)
+static bool find_function(const char *symbol, void *fn)
 {
     void *sym = vc_next_find(symbol);
     memcpy(fn, &sym, sizeof sym);
@@ -29,10 +29,10 @@ static bool find(const char *symbol, void *fn)
 
 void vc_ft_init(void)
 {
-    /* Set by mpirun's --with-ft and by parameter files alike. */
+    /* A variable of Open MPI, which mpirun's --with-ft and parameter files set. */
     const bool *enabled = vc_next_find("ompi_ftmpi_enabled");
-    on = enabled && *enabled && find("PMPIX_Comm_is_revoked", &ft.is_revoked) &&
-         find("PMPIX_Comm_get_failed", &ft.get_failed);
+    on = enabled && *enabled && find_function("PMPIX_Comm_is_revoked", &ft.is_revoked) &&
+         find_function("PMPIX_Comm_get_failed", &ft.get_failed);
     if (on)
         vc_log(VC_LOG_INFO, "this job is fault-tolerant: revoked communicators and dead members are watched");
 }

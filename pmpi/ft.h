@@ -15,7 +15,7 @@ void vc_ft_init(void);
 /** Whether it is. Equal on all ranks of a job. */
 bool vc_ft_on(void);
 
-/** Whether somebody has revoked the communicator, as far as this rank has heard. False in other jobs. */
+/** Whether a rank has revoked the communicator, as far as this one has heard. False in other jobs. */
 bool vc_ft_revoked(MPI_Comm comm);
 
 /**

@@ -11,24 +11,24 @@
 
 /*
  * The messages go on MPI_COMM_WORLD itself, because making a communicator would itself be an exchange. The
- * program cannot get hold of them: a rank's MPI_Init returns when all of its own have come, and what the
- * program sends to a rank that is still here comes behind what that rank waits for.
+ * program cannot receive them: a rank's MPI_Init returns when all messages for it have come, and MPI delivers
+ * what the program sends to a rank that is still here after the message that the rank waits for.
  */
 #define TAG 31001
 
 #define SECOND UINT64_C(1000000000)
 
 /*
- * A rank without vcoll does not come here, and no rank can know that beforehand: `mpirun -x LD_PRELOAD=...`
- * counts for one application context only. MPI_Init returns about the same time everywhere, so waiting long
- * means just that.
+ * A rank without vcoll does not come here, and the others cannot know that beforehand: `mpirun -x
+ * LD_PRELOAD=...` counts for one application context only. MPI_Init returns at about the same time on all
+ * ranks, so that a rank that waits long waits for one without vcoll.
  */
 struct watch {
     uint64_t begun;
     bool warned;
 };
 
-static void look(struct watch *w)
+static void watch_turn(struct watch *w)
 {
     const uint64_t warn_after = 10, give_up_after = 120;
     uint64_t waited = vc_now_ns() - w->begun;
@@ -48,36 +48,36 @@ static void look(struct watch *w)
     }
 }
 
-static int failed(void)
+static int fail_message(void)
 {
     return vc_fail(VC_ERR_MPI, "a message between the ranks failed right after MPI_Init");
 }
 
-static int finish(MPI_Request *req, bool receives, struct watch *w)
+static int wait_watched(MPI_Request *req, bool receives, struct watch *w)
 {
     int done = 0;
     if (!w)
-        return vc_next.Wait(req, MPI_STATUS_IGNORE) == MPI_SUCCESS ? VC_OK : failed();
+        return vc_next.Wait(req, MPI_STATUS_IGNORE) == MPI_SUCCESS ? VC_OK : fail_message();
     for (;;) {
         int err = receives ? vc_host_test(req, &done) : vc_next.Test(req, &done, MPI_STATUS_IGNORE);
         if (err != MPI_SUCCESS)
-            return failed();
+            return fail_message();
         if (done)
             return VC_OK;
-        look(w);
+        watch_turn(w);
     }
 }
 
-static int swap(const char *out, int to, char *in, int from, size_t len, struct watch *w)
+static int exchange(const char *out, int to, char *in, int from, size_t len, struct watch *w)
 {
     MPI_Request send, recv;
     if (len > INT_MAX)
         return vc_fail(VC_ERR_UNSUPPORTED, "too many ranks: what they tell each other takes %zu bytes", len);
     if (vc_next.Irecv(in, (int)len, MPI_BYTE, from, TAG, MPI_COMM_WORLD, &recv) != MPI_SUCCESS ||
         vc_next.Isend(out, (int)len, MPI_BYTE, to, TAG, MPI_COMM_WORLD, &send) != MPI_SUCCESS)
-        return failed();
-    int err = finish(&recv, true, w);
-    return err == VC_OK ? finish(&send, false, w) : err;
+        return fail_message();
+    int err = wait_watched(&recv, true, w);
+    return err == VC_OK ? wait_watched(&send, false, w) : err;
 }
 
 int vc_gather_world(const void *mine, void *all, size_t bytes, bool watched)
@@ -87,15 +87,16 @@ int vc_gather_world(const void *mine, void *all, size_t bytes, bool watched)
     vc_next.Comm_rank(MPI_COMM_WORLD, &rank);
     size_t n = (size_t)size, me = (size_t)rank;
     struct watch watch = {.begun = vc_now_ns()};
-    /* Bruck's: in a circle that begins with the own block, what is held doubles each round. */
+    /* Bruck's algorithm: the blocks form a circle that begins with the own one, and each round doubles how
+     * many this rank has. */
     char *circle = malloc(n * bytes);
     if (!circle)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", size);
     memcpy(circle, mine, bytes);
     for (size_t have = 1; err == VC_OK && have < n;) {
         size_t more = have <= n - have ? have : n - have;
-        err = swap(circle, (int)((me + n - have) % n), circle + have * bytes, (int)((me + have) % n),
-                   more * bytes, watched ? &watch : NULL);
+        err = exchange(circle, (int)((me + n - have) % n), circle + have * bytes, (int)((me + have) % n),
+                       more * bytes, watched ? &watch : NULL);
         have += more;
     }
     memcpy((char *)all + me * bytes, circle, (n - me) * bytes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The exchange that MPI_Init makes: everybody's words to everybody, in few messages. */
+/* The exchange right after MPI_Init: some bytes of each rank to all ranks, in few messages. */
 #ifndef VC_PMPI_GATHER_H
 #define VC_PMPI_GATHER_H
 
@@ -8,8 +8,9 @@
 
 /**
  * `bytes` of each rank of MPI_COMM_WORLD to all[rank * bytes] of all; collective. Each rank sends and
- * receives ceil(log2 size) messages, which no collective of the underlying MPI promises. `watched`: says
- * after ten seconds what keeps it, and ends the job after two minutes. VC_OK or an error of this rank.
+ * receives ceil(log2 size) messages, which no collective of the underlying MPI promises. `watched`: if other
+ * ranks do not come, logs a warning after ten seconds and ends the job after two minutes. VC_OK or an error
+ * of this rank.
  */
 int vc_gather_world(const void *mine, void *all, size_t bytes, bool watched);
 

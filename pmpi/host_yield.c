@@ -2,8 +2,8 @@
 #include "pmpi/host_yield.h"
 
 #include "pmpi/world.h"
-
 #include "transport/topology/cpus.h"
+
 #include <dlfcn.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -11,13 +11,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Kept waiting for so many parts in a thousand of the time that it could run: others use this rank's CPU. */
+/* If this rank has waited for a CPU for so many parts in a thousand of the time that it could run, others use
+ * its CPU. */
 #define KEPT_PERMILLE 50
 
 static struct {
-    bool ours;   /* the switch is ours to turn: neither the user nor the MPI has */
+    bool ours;   /* vcoll may turn the switch: neither the user nor the MPI has */
     bool shares; /* as decided last */
-    bool doubt;  /* the masks say so, but nothing has shown it */
+    bool doubt;  /* by the masks it shares CPUs, but it has not been kept waiting */
     unsigned stolen;
     uint64_t ran, kept;
 } state;
@@ -26,8 +27,8 @@ static int (*_Atomic next_yield)(void);
 
 extern __typeof__(sched_yield) sched_yield __attribute__((visibility("default")));
 
-/* Stands in for the C library's, because in this way alone the MPI says that its progress found nothing
- * (transport/mpi/progress.c). All other calls go on to whoever is next. */
+/* Replaces the C library's: Open MPI calls it when its progress has found nothing, and tells that in no other
+ * way (transport/mpi/progress.c). All other calls go on to the next function of that name. */
 int sched_yield(void)
 {
     if (vc_host_sees_yield())
@@ -49,7 +50,7 @@ static unsigned stolen_now(void)
     return (unsigned)atomic_load_explicit(&vc_wait_stats.stolen, memory_order_relaxed);
 }
 
-static void tell(void)
+static void set_switch(void)
 {
     bool want = vc_params.host_yield == VC_HOST_YIELD_ON ||
                 (vc_params.host_yield == VC_HOST_YIELD_AUTO && state.shares);
@@ -60,7 +61,7 @@ static void tell(void)
                              : "this rank has a CPU of its own: the MPI does not yield any more");
 }
 
-static bool user_has_told(void)
+static bool user_has_set(void)
 {
     return vc_params.host_yield == VC_HOST_YIELD_AUTO && getenv("OMPI_MCA_mpi_yield_when_idle") != NULL;
 }
@@ -70,10 +71,10 @@ void vc_host_yield_init(void)
     const struct vc_world *w = &vc_world;
     state.shares = w->os_crowded[w->os_of[w->rank]] || vc_cpus_shared(w->claims, w->nclaims, w->claim, 0);
     state.ours = vc_params.host_yield != VC_HOST_YIELD_OFF && vc_host_can_yield() && !vc_host_yields() &&
-                 !user_has_told();
+                 !user_has_set();
     vc_cpus_delay(NULL, &state.ran, &state.kept);
     find_next_yield();
-    tell();
+    set_switch();
 }
 
 bool vc_host_shares(void)
@@ -81,8 +82,7 @@ bool vc_host_shares(void)
     return state.shares;
 }
 
-/* Whether others have kept this rank waiting since this was asked last. True where the kernel does not say.
- */
+/* Whether this rank had to wait for a CPU since this was asked last. True where the kernel does not say. */
 static bool was_kept_waiting(void)
 {
     uint64_t ran, kept;
@@ -95,7 +95,8 @@ static bool was_kept_waiting(void)
     return yes;
 }
 
-/* Nobody tells of other ranks' masks: those that had this rank's mask are taken to have moved with it. */
+/* This rank's mask or quota has changed. Other ranks do not tell theirs again: those that had this rank's
+ * mask are taken to have moved with it. */
 static void move_claims(const uint64_t *mask, double quota)
 {
     struct vc_cpu_claim *mine = &vc_world.claims[vc_world.claim];
@@ -116,7 +117,7 @@ void vc_host_yield_again(void)
     uint64_t mask[VC_MASK_WORDS];
     unsigned stolen = stolen_now();
     double quota = vc_cpus_quota(NULL);
-    /* Of stolen time only whether it is much counts, and it comes and goes. */
+    /* Stolen time comes and goes: it counts from a quarter on, and until it is under a tenth. */
     bool more = stolen > 250, had = state.stolen > 0;
     if (had && stolen > 100)
         more = true;
@@ -126,8 +127,9 @@ void vc_host_yield_again(void)
     move_claims(mask, quota);
     state.stolen = more ? (stolen > 251 ? stolen : 251) : 0;
     bool shares = vc_cpus_shared(vc_world.claims, vc_world.nclaims, vc_world.claim, state.stolen);
-    /* A smaller mask may be the program's own binding, a CPU for each rank: believed when it shows. */
+    /* A smaller mask may be the program's own binding, which gives each rank a CPU: so it takes more than the
+     * mask to say that CPUs are shared. */
     state.doubt = shares && !state.shares && !more && !was_kept_waiting();
     state.shares = shares && !state.doubt;
-    tell();
+    set_switch();
 }

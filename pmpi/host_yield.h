@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Telling the MPI underneath that CPUs are shared (VCOLL_HOST_YIELD). It yields in its own waits only when it
- * has counted more ranks than slots by itself, which it does not in containers, under affinity masks and
- * quotas, or with several hosts' ranks on one machine.
+ * Tells the MPI underneath where ranks share CPUs (VCOLL_HOST_YIELD), so that its waits yield. By itself it
+ * finds that out by counting ranks and slots, which says nothing of containers, of affinity masks and quotas,
+ * or of several hosts' ranks on one machine.
  */
 #ifndef VC_PMPI_HOST_YIELD_H
 #define VC_PMPI_HOST_YIELD_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Opening and closing the door. It opens when MPI_Init returns. It closes when MPI_Finalize deletes the
- * attributes of MPI_COMM_SELF: ours was set before any of the user's, so it goes after all of theirs, whose
- * callbacks may still communicate. MPI_COMM_WORLD's own callbacks come too late or, from Open MPI 5.0.1 on,
- * never.
+ * Opens and closes the door. It opens when MPI_Init returns. It closes when MPI_Finalize deletes the
+ * attributes of MPI_COMM_SELF: vcoll's was set before any of the user's, so it is deleted after all of them,
+ * whose callbacks may still communicate. Those of MPI_COMM_WORLD are called too late or, from Open MPI 5.0.1
+ * on, never.
  */
 #include "pmpi/comm.h"
 #include "pmpi/device_mem.h"
@@ -13,11 +13,10 @@
 #include "pmpi/host_yield.h"
 #include "pmpi/online.h"
 #include "pmpi/preload.h"
-#include "pmpi/redop.h"
+#include "pmpi/setup.h"
 #include "pmpi/stats.h"
 #include "pmpi/symbols.h"
 #include "pmpi/table.h"
-#include "pmpi/team.h"
 #include "pmpi/typemap.h"
 #include "pmpi/types.h"
 #include "pmpi/world.h"
@@ -27,35 +26,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Atomic int vc_gate = VC_GATE_UNKNOWN;
-_Atomic int vc_gate_mpi = VC_GATE_UNKNOWN;
-struct vc_params vc_params;
-struct vc_wait_cfg vc_wait;
-
-/* A bad setting: the first collective reports it and ends the job. */
-static char bad_setting[sizeof((struct vc_param_report *)0)->error];
 /* VCOLL_CQ_MODERATION was given, which wins over a table's. */
 static bool own_moderation;
 
 /* A tool behind vcoll has taken MPI_Init straight to the MPI. */
 static bool passed_by;
-
-static void set_gate(enum vc_gate gate)
-{
-    bool aside = gate == VC_GATE_OPEN && vc_stack_any();
-    atomic_store_explicit(&vc_gate, (int)gate, memory_order_relaxed);
-    atomic_store_explicit(&vc_gate_mpi, (int)(aside ? VC_GATE_WATCHED : gate), memory_order_relaxed);
-}
-
-void vc_gate_watch(void)
-{
-    _Atomic int *const gate[] = {&vc_gate, &vc_gate_mpi};
-    for (size_t i = 0; i < sizeof gate / sizeof gate[0]; i++) {
-        int open = VC_GATE_OPEN;
-        atomic_compare_exchange_strong_explicit(gate[i], &open, VC_GATE_WATCHED, memory_order_relaxed,
-                                                memory_order_relaxed);
-    }
-}
 
 /* ---- closing ---- */
 
@@ -65,7 +40,7 @@ static int on_finalize(MPI_Comm self, int key, void *value, void *extra)
     (void)key;
     (void)value;
     (void)extra;
-    set_gate(VC_GATE_CLOSED);
+    vc_gate_set(VC_GATE_CLOSED);
     vc_comm_teardown();
     vc_devices_restore();
     vc_fabric_fini();
@@ -85,11 +60,11 @@ static int watch_finalize(void)
     if (vc_next.Comm_create_keyval(MPI_COMM_NULL_COPY_FN, on_finalize, &key, NULL) != MPI_SUCCESS ||
         vc_next.Comm_set_attr(MPI_COMM_SELF, key, NULL) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "the attribute on MPI_COMM_SELF could not be set");
-    vc_next.Comm_free_keyval(&key); /* goes with the attribute */
+    vc_next.Comm_free_keyval(&key); /* the MPI keeps it as long as the attribute */
     return VC_OK;
 }
 
-/* Whether the user has said it, be it the default. */
+/* Whether the user has given the setting, even if to its default. */
 static bool is_given(const struct vc_param_value *values, const char *name)
 {
     int n;
@@ -114,7 +89,7 @@ static void load_settings(void)
     vc_next.Comm_rank(MPI_COMM_WORLD, &rank);
     vc_log_setup(vc_params.log, rank);
     if (err != VC_OK)
-        snprintf(bad_setting, sizeof bad_setting, "%s", report.error[0] ? report.error : vc_error_text());
+        vc_gate_fail(report.error[0] ? report.error : vc_error_text());
     if (rank != 0)
         return;
     char *save = NULL;
@@ -123,8 +98,8 @@ static void load_settings(void)
 }
 
 /*
- * What this process cannot do well, it must not do alone (Law 1): it is disabled, which the others learn from
- * its fingerprint.
+ * Where some calls would not come to vcoll in this process, it must not serve the others (Law 1): it is
+ * disabled, which the other ranks learn from its fingerprint.
  */
 static void step_aside(void)
 {
@@ -135,7 +110,7 @@ static void step_aside(void)
             "%.300s takes calls to the MPI past vcoll: put it before vcoll in LD_PRELOAD or when linking",
             vc_stack_file());
 #ifndef VCOLL_COUNT_CALLS
-    /* One rank may use the one name, and another the other. */
+    /* One rank may call MPI_Bcast_c where another calls MPI_Bcast. */
     else if (vc_next_symbol("Bcast_c"))
         snprintf(why, sizeof why,
                  "this MPI has calls with large counts (MPI_Bcast_c), and vcoll was built with one that has "
@@ -166,7 +141,7 @@ static void fill_wait(void)
     vc_drive_learn(vc_host_progress, vc_wait.crowded);
 }
 
-/* Everything that happens once, after MPI is up. All ranks of the world do the same collectives here. */
+/* What is done once, after MPI is up. All ranks of the world make the same exchanges here. */
 static int prepare(void)
 {
     int err = watch_finalize();
@@ -189,7 +164,7 @@ static int prepare(void)
         return err;
     vc_devices_apply(own_moderation);
     vc_typemap_init();
-    vc_device_look();
+    vc_gate_look_for_devices();
     if (vc_stats_init() != VC_OK)
         vc_log(VC_LOG_WARN, "%s", vc_error_text());
     return VC_OK;
@@ -198,26 +173,25 @@ static int prepare(void)
 static void open_door(void)
 {
     int err = prepare();
-    /* Out of memory is one rank alone, and the others wait for it in what follows. */
+    /* If memory ran out, it is on this rank alone, and the others wait for it in the next exchange. */
     if (err == VC_ERR_NOMEM) {
         vc_log(VC_LOG_ERROR, "vcoll could not start, which ends the job: %s", vc_error_text());
         vc_next.Abort(MPI_COMM_WORLD, 1);
     }
-    /* A rank that fails alone must not pass through while others do not: then its collectives end the
-     * job. */
-    if (err != VC_OK && !bad_setting[0])
-        snprintf(bad_setting, sizeof bad_setting, "vcoll could not start: %s", vc_error_text());
-    if (vc_params.disable)
-        set_gate(VC_GATE_CLOSED);
-    else
-        set_gate(bad_setting[0] || vc_stats_on() || vc_online_wanted() || vc_ft_on() || vc_device_on() ||
-                         vc_params.device_memory == VC_DEVICE_WATCH
-                     ? VC_GATE_WATCHED
-                     : VC_GATE_OPEN);
+    /* If this rank alone passed its collectives through, the others would wait for it: so they end the job.
+     */
+    if (err != VC_OK && !vc_gate_failure()) {
+        char why[512];
+        snprintf(why, sizeof why, "vcoll could not start: %s", vc_error_text());
+        vc_gate_fail(why);
+    }
+    bool watched = vc_gate_failure() || vc_stats_on() || vc_online_wanted() || vc_ft_on() || vc_device_on() ||
+                   vc_params.device_memory == VC_DEVICE_WATCH;
+    vc_gate_set(vc_params.disable ? VC_GATE_CLOSED : watched ? VC_GATE_WATCHED : VC_GATE_OPEN);
 }
 
-/* Which rank this is to launchers that are not Open MPI's; 0 when none says. */
-static int told_rank(void)
+/* The rank that a launcher other than Open MPI's gives this process; 0: none does. */
+static int rank_by_launcher(void)
 {
     static const char *const names[] = {"PMI_RANK", "PMIX_RANK", "SLURM_PROCID"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -228,16 +202,16 @@ static int told_rank(void)
     return 0;
 }
 
-/* Not one call of vcoll's own goes to an MPI that it cannot use. */
+/* vcoll makes no calls to an MPI that it cannot use. */
 static void stay_out(const char *why)
 {
     struct vc_param_report report;
     memset(&report, 0, sizeof report);
     vc_params_load(&vc_params, NULL, &report);
     vc_log_setup(vc_params.log, -1);
-    if (!vc_params.disable && told_rank() == 0)
+    if (!vc_params.disable && rank_by_launcher() == 0)
         vc_log(VC_LOG_WARN, "%s: everything is passed through", why);
-    set_gate(VC_GATE_CLOSED);
+    vc_gate_set(VC_GATE_CLOSED);
 }
 
 /* MPI is up. */
@@ -258,8 +232,8 @@ static void enter(void)
     pthread_mutex_unlock(&once);
 }
 
-/* After a tool's MPI_Init that should have come in by PMPI_Init, as MPI_Init does in a program without MPI
- * that brings a stand-in. */
+/* After a tool's MPI_Init. If it has not called PMPI_Init of vcoll, but MPI is up, the tool goes past vcoll.
+ * If MPI is not up, the program brings a stand-in for it. */
 static int back_from_tool(int rc)
 {
     int up = 0;
@@ -323,76 +297,8 @@ VC_NAMES(Finalize, (void), ())
     vc_next_init();
     /* Before the underlying function, where MPI still is whole on every rank. */
     vc_stats_report();
-    if (atomic_load_explicit(&vc_gate, memory_order_relaxed) == VC_GATE_WATCHED && !bad_setting[0] &&
+    if (atomic_load_explicit(&vc_gate, memory_order_relaxed) == VC_GATE_WATCHED && !vc_gate_failure() &&
         vc_online_wanted())
         vc_online_save();
     return vc_next.Finalize();
-}
-
-/* ---- calls that do not just walk in ---- */
-
-/* Which way now; does not return when a bad setting ends the job. */
-static enum vc_gate look(MPI_Comm comm)
-{
-    int gate = atomic_load_explicit(&vc_gate, memory_order_relaxed);
-    if (gate == VC_GATE_UNKNOWN) {
-        /* A collective before MPI_Init: the MPI has its own word on that. */
-        vc_next_init();
-        return VC_GATE_CLOSED;
-    }
-    if (gate == VC_GATE_WATCHED && bad_setting[0]) {
-        vc_log(VC_LOG_ERROR, "%s", bad_setting);
-        vc_next.Abort(comm != NULL && comm != MPI_COMM_NULL ? comm : MPI_COMM_WORLD, 1);
-    }
-    return (enum vc_gate)gate;
-}
-
-static void learn(struct vc_call *k, int rc, uint64_t took)
-{
-    /* Otherwise the communicator may not even be one. */
-    bool known = rc == MPI_SUCCESS && (vc_params.colls & 1u << k->coll);
-    struct vc_comm *c = known ? vc_comm_find(k->comm) : NULL;
-    if (c && c->phase == VC_COMM_LEARNING)
-        vc_online_done(c, k, took);
-}
-
-/* The MPI has its own word on a revoked communicator. Asked only of those that vcoll serves, since the others
- * are passed through anyway. */
-static bool is_revoked(MPI_Comm comm)
-{
-    struct vc_comm *c = vc_comm_find(comm);
-    return c && c->team && vc_ft_revoked(comm);
-}
-
-int vc_call_slow(struct vc_call *k, int (*fn)(struct vc_call *))
-{
-    if (look(k->comm) == VC_GATE_CLOSED)
-        return vc_native(k);
-    if (vc_ft_on() && is_revoked(k->comm))
-        return vc_native(k);
-    if (vc_params.device_memory == VC_DEVICE_WATCH)
-        vc_device_look();
-    if (vc_device_on())
-        vc_redop_forget();
-    if (!vc_stats_on() && !vc_online_wanted())
-        return fn(k);
-    uint64_t begun = vc_now_ns();
-    int rc = fn(k);
-    uint64_t took = vc_now_ns() - begun;
-    if (vc_stats_on())
-        vc_stats_call(k, took);
-    if (vc_online_wanted())
-        learn(k, rc, took);
-    return rc;
-}
-
-uint64_t vc_other_begin(void)
-{
-    return look(MPI_COMM_WORLD) == VC_GATE_WATCHED && vc_stats_on() ? vc_now_ns() : 0;
-}
-
-void vc_other_end(enum vc_coll coll, enum vc_pass why, uint64_t begun, size_t bytes)
-{
-    struct vc_call k = {.coll = coll, .bytes = bytes, .why = why};
-    vc_stats_call(&k, vc_now_ns() - begun);
 }

@@ -8,21 +8,21 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* team->online */
-struct learner {
+/* team->learner */
+struct vc_learner {
     struct vc_online *state;
     struct vc_online_step step;
     bool stepped; /* step is that of the call under way */
     const struct vc_team *team;
-    struct learner *next, **link; /* in the list of those that will be saved */
+    struct vc_learner *next, **link; /* in the list of those that will be saved */
 };
 
-/* Some rank had no memory: the communicator runs what is selected. */
-static struct learner no_learner;
+/* Stands for: some rank had no memory, so the communicator runs what is selected. */
+static struct vc_learner no_learner;
 
 /* Communicators are used and freed by several threads. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct learner *learners;
+static struct vc_learner *learners;
 static struct vc_online_book found; /* on communicators that are gone */
 static bool saved;
 
@@ -38,9 +38,9 @@ static bool saves(void)
 
 /* ---- beginning ---- */
 
-static struct learner *make(const struct vc_team *t)
+static struct vc_learner *make_learner(const struct vc_team *t)
 {
-    struct learner *l = calloc(1, sizeof *l);
+    struct vc_learner *l = calloc(1, sizeof *l);
     if (!l || vc_online_create(&t->key, &t->sel, (double)vc_params.tune_share / 1000, &l->state) != VC_OK) {
         free(l);
         return NULL;
@@ -49,13 +49,13 @@ static struct learner *make(const struct vc_team *t)
     return l;
 }
 
-static void drop(struct learner *l)
+static void free_learner(struct vc_learner *l)
 {
     vc_online_free(l->state);
     free(l);
 }
 
-static void enlist(struct learner *l)
+static void enlist(struct vc_learner *l)
 {
     pthread_mutex_lock(&lock);
     l->next = learners;
@@ -67,36 +67,37 @@ static void enlist(struct learner *l)
 }
 
 /* Collective: either all ranks learn, or none. */
-static void begin(struct vc_team *t, MPI_Comm comm)
+static void begin_learning(struct vc_team *t, MPI_Comm comm)
 {
-    struct learner *l = make(t);
+    struct vc_learner *l = make_learner(t);
     int ok = l != NULL, all = 0;
     if (vc_next.Allreduce(&ok, &all, 1, MPI_INT, MPI_MIN, comm) != MPI_SUCCESS)
         all = 0;
     if (l && !all) {
-        drop(l);
+        free_learner(l);
         l = NULL;
     }
     if (l && saves())
         enlist(l);
-    t->online = l ? l : &no_learner;
+    t->learner = l ? l : &no_learner;
 }
 
 /* ---- calls ---- */
 
-/* An algorithm that was forced is what the user wants to see, and reproducible results do not change with
- * the algorithm. */
-static bool fixed(const struct vc_team *t, enum vc_coll coll)
+/* Nothing is tried where the user has forced an algorithm, or wants results that do not change from call to
+ * call. */
+static bool is_fixed(const struct vc_team *t, enum vc_coll coll)
 {
-    return vc_params.alg[coll].alg || t->sel.forced[coll] || (t->key.reproducible && (vc_coll_reduces(coll)));
+    return vc_params.alg[coll].alg || t->sel.forced[coll] || (t->key.reproducible && vc_coll_reduces(coll));
 }
 
-static void agree(struct learner *l, MPI_Comm comm)
+static void agree_on_verdict(struct vc_learner *l, MPI_Comm comm)
 {
     int n;
     double *scores = vc_online_scores(l->state, l->step.slot, &n);
     uint64_t begun = vc_now_ns();
-    /* When it fails, the communicator's error handler has been told, and the verdict comes up again. */
+    /* If it fails, the MPI has called the communicator's error handler, and the verdict is tried again later.
+     */
     if (vc_next.Allreduce(MPI_IN_PLACE, scores, n, MPI_DOUBLE, MPI_MAX, comm) != MPI_SUCCESS)
         return;
     double took = (double)(vc_now_ns() - begun) * 1e-9;
@@ -104,31 +105,30 @@ static void agree(struct learner *l, MPI_Comm comm)
     vc_online_verdict_took(l->state, l->step.slot, took);
 }
 
-const struct vc_choice *vc_online_choose(struct vc_comm *c, struct vc_call *k, bool commutative)
+const struct vc_choice *vc_online_choose(struct vc_team *t, const struct vc_call *k, bool commutative)
 {
-    struct vc_team *t = c->team;
-    if (!t->online)
-        begin(t, k->comm);
-    struct learner *l = t->online;
+    if (!t->learner)
+        begin_learning(t, k->comm);
+    struct vc_learner *l = t->learner;
     l->stepped = false;
-    if (!l->state || fixed(t, k->coll))
+    if (!l->state || is_fixed(t, k->coll))
         return NULL;
     vc_online_next(l->state, k->coll, k->bytes, commutative, &l->step);
     if (l->step.verdict)
-        agree(l, k->comm);
+        agree_on_verdict(l, k->comm);
     l->stepped = true;
     return l->step.selected ? NULL : &l->step.choice;
 }
 
-/* Where the pick refuses the shape, or has no channel, something else runs. */
-static bool ran(const struct vc_call *k, const struct vc_choice *pick)
+/* Where the choice refuses the shape, or has no channel, something else runs. */
+static bool ran(const struct vc_call *k, const struct vc_choice *choice)
 {
-    return pick->alg->kind == VC_ALG_NATIVE ? k->alg == NULL : k->alg == pick->alg;
+    return choice->alg->kind == VC_ALG_NATIVE ? k->alg == NULL : k->alg == choice->alg;
 }
 
-void vc_online_done(struct vc_comm *c, struct vc_call *k, uint64_t ns)
+void vc_online_done(struct vc_team *t, const struct vc_call *k, uint64_t ns)
 {
-    struct learner *l = c->team ? c->team->online : NULL;
+    struct vc_learner *l = t ? t->learner : NULL;
     if (!l || !l->stepped)
         return;
     l->stepped = false;
@@ -142,8 +142,8 @@ void vc_online_done(struct vc_comm *c, struct vc_call *k, uint64_t ns)
 
 void vc_online_release(struct vc_team *t)
 {
-    struct learner *l = t->online;
-    t->online = NULL;
+    struct vc_learner *l = t->learner;
+    t->learner = NULL;
     if (!l || l == &no_learner)
         return;
     pthread_mutex_lock(&lock);
@@ -155,7 +155,7 @@ void vc_online_release(struct vc_team *t)
             vc_online_book_add(&found, &t->key, l->state);
     }
     pthread_mutex_unlock(&lock);
-    drop(l);
+    free_learner(l);
 }
 
 void vc_online_save(void)
@@ -164,7 +164,7 @@ void vc_online_save(void)
         return;
     pthread_mutex_lock(&lock);
     if (!saved) {
-        for (const struct learner *l = learners; l; l = l->next)
+        for (const struct vc_learner *l = learners; l; l = l->next)
             vc_online_book_add(&found, &l->team->key, l->state);
         if (found.n == 0)
             vc_log(VC_LOG_INFO, "VCOLL_TUNE_SAVE: too few calls for a verdict, nothing is written");

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether the loader takes this entry, by whatever name and path, for the object at `base`. */
+/* Whether this entry, by whatever name and path, is the object that is loaded at `base`. */
 static bool is_object(const char *entry, const void *base)
 {
     struct link_map *map = NULL;

@@ -4,8 +4,8 @@
 #define VC_PMPI_PRELOAD_H
 
 /**
- * Takes this library out of LD_PRELOAD, and leaves what else stands there, so that programs started from here
- * on do not load it. Once MPI is up: what starts an MPI program (a shell, a debugger) must hand it on. Not
+ * Takes this library out of LD_PRELOAD, and leaves the other entries, so that programs started from now on do
+ * not load it. Not before MPI is up: a shell or debugger that starts the MPI program must hand it on. Not
  * thread-safe against setenv.
  */
 void vc_preload_forget(void);

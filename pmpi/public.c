@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vcoll.h. */
+/* The functions of vcoll.h. */
 #include "include/vcoll/vcoll.h"
 
 #include "pmpi/comm.h"
+#include "pmpi/devices.h"
 #include "pmpi/fabric.h"
 #include "pmpi/symbols.h"
 #include "pmpi/table.h"
 #include "pmpi/team.h"
-#include "pmpi/world.h"
 #include "tune/params/params.h"
 #include "tune/table/table.h"
 
@@ -15,10 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_(x) #x
-#define TEXT(x)  TEXT_(x)
-
-extern __typeof__(vcoll_version) vcoll_version VC_PUBLIC;
 extern __typeof__(vcoll_native) vcoll_native VC_PUBLIC;
 extern __typeof__(vcoll_comm_describe) vcoll_comm_describe VC_PUBLIC;
 extern __typeof__(vcoll_comm_algorithm) vcoll_comm_algorithm VC_PUBLIC;
@@ -29,28 +25,23 @@ extern __typeof__(vcoll_cq_moderation) vcoll_cq_moderation VC_PUBLIC;
 extern __typeof__(vcoll_table) vcoll_table VC_PUBLIC;
 extern __typeof__(vcoll_host_progress) vcoll_host_progress VC_PUBLIC;
 
-const char *vcoll_version(void)
-{
-    return TEXT(VCOLL_VERSION_MAJOR) "." TEXT(VCOLL_VERSION_MINOR) "." TEXT(VCOLL_VERSION_PATCH);
-}
-
 void *vcoll_native(const char *name)
 {
     vc_next_init();
     return name ? vc_next_symbol(name) : NULL;
 }
 
-/* Only while the door is open there is anything to know. */
-static bool open_now(void)
+/* There is state only while the door is open. */
+static bool is_open(void)
 {
     int gate = atomic_load_explicit(&vc_gate, memory_order_relaxed);
     return gate == VC_GATE_OPEN || gate == VC_GATE_WATCHED;
 }
 
-static struct vc_comm *known(const void *comm)
+static struct vc_comm *find_comm(const void *comm)
 {
     MPI_Comm handle;
-    if (!comm || !open_now())
+    if (!comm || !is_open())
         return NULL;
     memcpy(&handle, comm, sizeof handle);
     return vc_comm_peek(handle);
@@ -58,7 +49,7 @@ static struct vc_comm *known(const void *comm)
 
 int vcoll_comm_describe(const void *comm, struct vcoll_comm_info *info)
 {
-    const struct vc_comm *c = known(comm);
+    const struct vc_comm *c = find_comm(comm);
     if (!c || !info)
         return -1;
     const struct vc_team *t = c->team;
@@ -70,9 +61,7 @@ int vcoll_comm_describe(const void *comm, struct vcoll_comm_info *info)
     if (t) {
         info->nodes = t->hier.nnodes;
         info->ranks_here = t->nlocal;
-        info->shm_bytes = t->seg.len;
-        for (int i = 0; i < VC_LANES; i++)
-            info->shm_bytes += t->lane[i].seg.len;
+        info->shm_bytes = vc_team_shm(t);
         info->heap_bytes += vc_team_heap(t);
     }
     return 0;
@@ -81,7 +70,7 @@ int vcoll_comm_describe(const void *comm, struct vcoll_comm_info *info)
 const char *vcoll_comm_algorithm(const void *comm, const char *collective, unsigned long long bytes)
 {
     int coll = collective ? vc_coll_by_name(collective) : -1;
-    const struct vc_comm *c = known(comm);
+    const struct vc_comm *c = find_comm(comm);
     if (coll < 0 || !c)
         return "";
     if (coll >= VC_COLL_ACCELERATED || !vc_comm_active(c) || !(vc_params.colls & 1u << coll) ||
@@ -92,7 +81,7 @@ const char *vcoll_comm_algorithm(const void *comm, const char *collective, unsig
 
 int vcoll_comm_key(const void *comm, struct vcoll_comm_key *key)
 {
-    const struct vc_comm *c = known(comm);
+    const struct vc_comm *c = find_comm(comm);
     if (!c || !key || !vc_comm_active(c))
         return -1;
     const struct vc_topo_key *k = &c->team->key;
@@ -104,14 +93,14 @@ int vcoll_comm_key(const void *comm, struct vcoll_comm_key *key)
         .bulk_slots = k->have_bulk,
         .network = k->have_verbs ? "verbs" : "mpi",
         .platform = k->platform < 0 ? "mixed" : vc_platform_class_name((enum vc_platform_class)k->platform),
-        .device = vc_world.device,
+        .device = vc_devices.rdma,
     };
     return 0;
 }
 
 int vcoll_comm_keys(const void *comm, char *json, unsigned long len)
 {
-    const struct vc_comm *c = known(comm);
+    const struct vc_comm *c = find_comm(comm);
     if (!c || !vc_comm_active(c))
         return -1;
     json_t *o = json_object();
@@ -125,7 +114,7 @@ int vcoll_comm_keys(const void *comm, char *json, unsigned long len)
 }
 
 /* -1, with the text of the last error. */
-static int refuse(char *why, unsigned long len)
+static int fail_with_text(char *why, unsigned long len)
 {
     if (why && len > 0)
         snprintf(why, len, "%s", vc_error_text());
@@ -156,7 +145,7 @@ static int force(struct vc_comm *c, const char *collective, const char *choice)
 int vcoll_comm_force(const void *comm, const char *collective, const char *choice, char *why,
                      unsigned long why_len)
 {
-    return force(known(comm), collective, choice) == VC_OK ? 0 : refuse(why, why_len);
+    return force(find_comm(comm), collective, choice) == VC_OK ? 0 : fail_with_text(why, why_len);
 }
 
 static int moderate(const char *setting)
@@ -165,7 +154,7 @@ static int moderate(const char *setting)
     struct vc_params p = vc_params;
     int n, err = VC_ERR_INVAL;
     const struct vc_param_def *defs = vc_param_defs(&n);
-    if (!open_now() || !vc_fabric)
+    if (!is_open() || !vc_fabric)
         return vc_fail(VC_ERR_UNSUPPORTED, "no messages go over verbs");
     for (int i = 0; setting && i < n; i++)
         if (strcmp(defs[i].name, name) == 0)
@@ -181,13 +170,13 @@ static int moderate(const char *setting)
 
 int vcoll_cq_moderation(const char *setting, char *why, unsigned long why_len)
 {
-    return moderate(setting) == VC_OK ? 0 : refuse(why, why_len);
+    return moderate(setting) == VC_OK ? 0 : fail_with_text(why, why_len);
 }
 
 const char *vcoll_table(unsigned long long *checksum)
 {
     uint64_t sum = 0;
-    const char *name = open_now() ? vc_table_in_use(&sum) : "";
+    const char *name = is_open() ? vc_table_in_use(&sum) : "";
     if (checksum)
         *checksum = sum;
     return name;

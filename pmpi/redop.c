@@ -22,7 +22,7 @@ static bool init_predefined(struct vc_reduction *r, enum vc_op op)
     return true;
 }
 
-/* A pair's members: the gaps of pairs lie behind either of them. */
+/* The value of a pair; its index comes second. Gaps may lie behind either. */
 static size_t first_member(MPI_Datatype type)
 {
     if (type == MPI_SHORT_INT)
@@ -53,7 +53,7 @@ static void reduce_local(struct vc_user_op *u, const void *in, void *inout, size
         u->failed = true;
 }
 
-/* Plain elements in buffers that are aligned as the user's would be. */
+/* Elements without gaps, in buffers that are aligned as the operator may expect. */
 static void reduce_plain(struct vc_user_op *u, const char *a, const char *b, char *out, size_t count)
 {
     if (out != b)
@@ -67,11 +67,12 @@ static void reduce_plain(struct vc_user_op *u, const char *a, const char *b, cha
     }
 }
 
-static void put(struct vc_user_op *u, const char *from, char *to, size_t n)
+/* Into the layout that the operator expects. */
+static void unpack_operand(struct vc_user_op *u, const char *from, char *to, size_t n)
 {
     if (u->type.dense)
         memcpy(to, from, n * u->type.size);
-    else if (vc_unpack(from, to, n, &u->type) != VC_OK)
+    else if (vc_dtype_unpack(from, to, n, &u->type) != VC_OK)
         u->failed = true;
 }
 
@@ -85,13 +86,13 @@ static void reduce_user(const void *a, const void *b, void *out, size_t count, v
     }
     for (size_t at = 0; at < count; at += u->chunk) {
         size_t n = vc_min_size(u->chunk, count - at);
-        put(u, (const char *)a + at * size, u->left, n);
-        put(u, (const char *)b + at * size, u->right, n);
+        unpack_operand(u, (const char *)a + at * size, u->left, n);
+        unpack_operand(u, (const char *)b + at * size, u->right, n);
         reduce_local(u, u->left, u->right, n);
         char *to = (char *)out + at * size;
         if (u->type.dense)
             memcpy(to, u->right, n * size);
-        else if (vc_pack(u->right, n, &u->type, to) != VC_OK)
+        else if (vc_dtype_pack(u->right, n, &u->type, to) != VC_OK)
             u->failed = true;
     }
 }
@@ -132,7 +133,7 @@ int vc_reduction_begin(struct vc_reduction *r, size_t count)
         step ? OPERAND_BYTES / step : 1; /* elements that overlap or run backwards go one by one */
     u->chunk = longest < 1 ? 1 : vc_min_size(longest, count ? count : 1);
     size_t bytes = vc_round_up(u->span + (u->chunk - 1) * step, VC_CACHELINE);
-    /* Zeroed: operators that copy whole elements read the gaps, too. */
+    /* Zeroed, because an operator that copies whole elements reads the gaps, too. */
     u->mem = calloc(1, 2 * bytes + VC_CACHELINE);
     if (!u->mem)
         return vc_fail(VC_ERR_NOMEM, "no memory for two operands of a user's operator");

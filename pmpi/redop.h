@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Operators as the kernels want them. Predefined ones on predefined types have kernels; a user's run through
- * MPI_Reduce_local, which also knows the calling convention of Fortran, one that takes elements in their own
- * layout: where that is not plain bytes, the kernel unpacks its operands and packs the result.
+ * Operators as functions that the engine can call. A predefined operator on a predefined type has a kernel of
+ * its own. A user's operator runs through MPI_Reduce_local, which also calls those of Fortran programs; it
+ * takes elements in their own layout, so that where a type has gaps, the operands are unpacked for it and its
+ * result is packed.
  */
 #ifndef VC_PMPI_REDOP_H
 #define VC_PMPI_REDOP_H
@@ -39,8 +40,9 @@ struct vc_reduction {
  */
 bool vc_reduction_init(struct vc_reduction *r, MPI_Op op, MPI_Datatype type);
 
-/** The last predefined pair without gaps that this thread used; predefined handles stay what they are. None
- * where there are devices: then every call has to look where its buffers are. */
+/** The last operator and type without gaps, both predefined, that this thread used: the meaning of predefined
+ * handles does not change. None where there are devices: then every call has to look where its buffers are.
+ */
 struct vc_redop_memo {
     MPI_Op op; /**< NULL: none yet */
     MPI_Datatype type;
@@ -48,24 +50,24 @@ struct vc_redop_memo {
 };
 extern __thread struct vc_redop_memo vc_redop_last __attribute__((tls_model("initial-exec")));
 
-/** The kernel for a pair that vc_reduction_init() has met just before, or NULL. Valid until the thread's next
- * call. */
+/** The kernel, if operator and type are those of the thread's last vc_reduction_init(), or NULL. Valid until
+ * its next call. */
 static inline const struct vc_redop *vc_redop_again(MPI_Op op, MPI_Datatype type)
 {
     return VC_LIKELY(op == vc_redop_last.op && type == vc_redop_last.type && op) ? &vc_redop_last.redop
                                                                                  : NULL;
 }
 
-/** The thread's next call looks its pair up. */
+/** The thread's next call looks operator and type up. */
 static inline void vc_redop_forget(void)
 {
     vc_redop_last.op = NULL;
 }
 
-/** Before a user's operator is run: memory for `count` elements. VC_OK or VC_ERR_NOMEM. Nothing for others.
- */
+/** Before a user's operator runs: allocates operands for `count` elements. VC_OK or VC_ERR_NOMEM. Does
+ * nothing for a predefined operator. */
 int vc_reduction_begin(struct vc_reduction *r, size_t count);
-/** Releases that; VC_ERR_MPI when the operator failed, otherwise `err`. */
+/** Frees them. VC_ERR_MPI when the operator failed, otherwise `err`. */
 int vc_reduction_end(struct vc_reduction *r, int err);
 
 /** Copies elements of a padded type without touching the gaps of the target. */

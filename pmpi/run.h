@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the six have in common: getting in, choosing, running, failing. Inline, for the sake of 8-byte calls.
- */
+/* What the six have in common: to enter, to select, to run, to fail. Inline, because of calls of 8 bytes. */
 #ifndef VC_PMPI_RUN_H
 #define VC_PMPI_RUN_H
 
@@ -9,14 +8,15 @@
 #include "pmpi/team.h"
 #include "pmpi/types.h"
 
-/** How a call will be run. */
-struct vc_how {
-    const struct vc_alg *alg;     /**< NULL: natively */
-    struct vc_exec *exec;         /**< plans */
-    const struct vc_choice *pick; /**< where alg is not NULL: what was chosen; valid while the call runs */
+/** What runs a call. */
+struct vc_selected {
+    const struct vc_alg *alg; /**< NULL: the underlying MPI */
+    struct vc_exec *exec;     /**< of a plan */
+    /** Where alg is not NULL: the choice it comes from. Valid while the call runs. */
+    const struct vc_choice *choice;
 };
 
-/** What is run, in packed buffers. */
+/** What it works on: packed buffers. */
 struct vc_work {
     const void *send;
     void *recv;
@@ -31,14 +31,13 @@ static inline int vc_pass(struct vc_call *k, enum vc_pass why)
     return vc_native(k);
 }
 
-/** A failure in the middle of a collective: said once, then an MPI error at every call. */
+/** A failure in the middle of a collective: logged once, then an MPI error at every call. The MPI's error. */
 int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err);
 
 /** The rest of vc_enter(): everything but an active communicator. */
 struct vc_comm *vc_enter_slow(struct vc_call *k, struct vc_comm *c);
 
-/** The communicator's state, or NULL where the call passes through before its arguments matter (k->why is
- * set). */
+/** The communicator's state. NULL: the call passes through whatever its arguments are (k->why is set). */
 static inline struct vc_comm *vc_enter(struct vc_call *k)
 {
     if (VC_UNLIKELY(!(vc_params.colls & 1u << k->coll))) {
@@ -49,25 +48,26 @@ static inline struct vc_comm *vc_enter(struct vc_call *k)
     return VC_LIKELY(c && c->phase == VC_COMM_ACTIVE) ? c : vc_enter_slow(k, c);
 }
 
-/** The slow part of vc_choose(): everything but node algorithms. */
-int vc_choose_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative, struct vc_how *how);
+/** The rest of vc_select_call(): everything but node algorithms. */
+int vc_select_call_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative,
+                        struct vc_selected *out);
 
 /**
- * Decides how the call of k->bytes (not 0) runs. Looks only at what is equal on all ranks; may set the
- * communicator up or make its channel, collectively. how->alg is NULL for native, then k->why says why. VC_OK
+ * Finds what runs the call of k->bytes (not 0). Looks only at what is equal on all ranks; may set the
+ * communicator up or make its channel, collectively. out->alg is NULL for native, then k->why says why. VC_OK
  * or an error.
  */
-static inline int vc_choose(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative,
-                            struct vc_how *how)
+static inline int vc_select_call(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative,
+                                 struct vc_selected *out)
 {
-    how->alg = NULL;
-    how->exec = NULL;
+    out->alg = NULL;
+    out->exec = NULL;
     if (VC_LIKELY(c->phase == VC_COMM_ACTIVE)) {
-        const struct vc_choice *pick = vc_select(&c->team->sel, k->coll, k->bytes, commutative);
-        const struct vc_alg *alg = pick->alg;
+        const struct vc_choice *choice = vc_select(&c->team->sel, k->coll, k->bytes, commutative);
+        const struct vc_alg *alg = choice->alg;
         if (VC_LIKELY(alg->kind == VC_ALG_NODE)) {
-            k->alg = how->alg = alg;
-            how->pick = pick;
+            k->alg = out->alg = alg;
+            out->choice = choice;
             k->via = VC_VIA_SHM;
             return VC_OK;
         }
@@ -76,21 +76,21 @@ static inline int vc_choose(struct vc_comm *c, struct vc_call *k, size_t esize, 
             return VC_OK;
         }
     }
-    return vc_choose_slow(c, k, esize, commutative, how);
+    return vc_select_call_slow(c, k, esize, commutative, out);
 }
 
 /** Runs it. VC_OK or an error. */
-static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struct vc_how *how,
+static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struct vc_selected *sel,
                          const struct vc_work *w)
 {
     struct vc_team *t = c->team;
-    if (VC_UNLIKELY(how->pick->policy != t->policy))
-        vc_team_policy(t, how->pick->policy);
-    if (VC_LIKELY(how->alg->kind == VC_ALG_NODE)) {
+    if (VC_UNLIKELY(sel->choice->policy != t->policy))
+        vc_team_policy(t, sel->choice->policy);
+    if (VC_LIKELY(sel->alg->kind == VC_ALG_NODE)) {
         /* One node: its ranks are the communicator's, in the same order. */
         struct vc_node_call call = {
             .kind = vc_coll_info[k->coll].node,
-            .alg = (enum vc_node_alg)how->alg->node_alg,
+            .alg = (enum vc_node_alg)sel->alg->node_alg,
             .root = k->root,
             .parts = 1,
             .src = w->send,
@@ -101,8 +101,8 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
         };
         return vc_node_run(t->node, &call);
     }
-    int err = vc_exec_start(how->exec, w->send, w->recv, w->op);
-    return err == VC_OK ? vc_exec_wait(how->exec, &t->wait, t->seg.base ? &t->parking : NULL) : err;
+    int err = vc_exec_start(sel->exec, w->send, w->recv, w->op);
+    return err == VC_OK ? vc_exec_wait(sel->exec, &t->wait, t->seg.base ? &t->parking : NULL) : err;
 }
 
 /** Ends a call that was run. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reduce and allreduce. */
+#include "pmpi/pack.h"
 #include "pmpi/redop.h"
 #include "pmpi/run.h"
 
@@ -32,7 +33,7 @@ static int stage_in(const struct vc_reduction *r, const struct sides *s, size_t 
     if (!r->padded)
         return vc_pack(s->from, count, &s->in, to);
     memset(to, 0, bytes);
-    return vc_device_fetch(s->from, to, count, &s->in);
+    return vc_fetch(s->from, to, count, &s->in);
 }
 
 static int stage_out(const struct vc_reduction *r, const struct sides *s, const void *from, void *to,
@@ -41,15 +42,15 @@ static int stage_out(const struct vc_reduction *r, const struct sides *s, const 
     if (!r->padded)
         return vc_unpack(from, to, count, &s->out);
     if (s->out.device)
-        return vc_device_store(from, to, count, &s->out);
+        return vc_store(from, to, count, &s->out);
     vc_reduction_copy(r, from, to, count);
     return VC_OK;
 }
 
 /* The rare layouts: packed elements of a user's operator, pairs whose gaps must survive, memory of devices.
  */
-static int run_layout(struct vc_comm *c, struct vc_call *k, const struct vc_how *how, struct vc_reduction *r,
-                      const struct sides *s)
+static int run_layout(struct vc_comm *c, struct vc_call *k, const struct vc_selected *sel,
+                      struct vc_reduction *r, const struct sides *s)
 {
     struct vc_team *t = c->team;
     size_t count = (size_t)k->rcount;
@@ -69,7 +70,7 @@ static int run_layout(struct vc_comm *c, struct vc_call *k, const struct vc_how 
         err = stage_in(r, s, count, mem, k->bytes);
     }
     if (err == VC_OK)
-        err = vc_run(c, k, how, &w);
+        err = vc_run(c, k, sel, &w);
     err = vc_reduction_end(r, err);
     if (err == VC_OK && staged)
         err = stage_out(r, s, w.recv, k->recv, count);
@@ -77,8 +78,8 @@ static int run_layout(struct vc_comm *c, struct vc_call *k, const struct vc_how 
     return err;
 }
 
-/* Whether MPI would refuse, or does not define, these buffers; `plain` elements have no address in their
- * type. */
+/* Whether MPI would complain about these buffers, or does not define what they mean. `plain`: the type has no
+ * addresses of its own, so that NULL is no buffer. */
 static inline bool bad_buffers(const struct vc_call *k, int root, bool receives, bool plain)
 {
     bool in_place = k->send == MPI_IN_PLACE;
@@ -101,9 +102,9 @@ static inline bool size_reduction(struct vc_call *k, size_t esize)
 
 static inline int run_plain(struct vc_comm *c, struct vc_call *k, const struct vc_redop *op, bool receives)
 {
-    struct vc_how how;
-    int err = vc_choose(c, k, op->esize, op->commutative, &how);
-    if (err == VC_OK && !how.alg)
+    struct vc_selected sel;
+    int err = vc_select_call(c, k, op->esize, op->commutative, &sel);
+    if (err == VC_OK && !sel.alg)
         return vc_native(k);
     struct vc_work w = {
         .send = k->send == MPI_IN_PLACE ? k->recv : k->send,
@@ -111,7 +112,7 @@ static inline int run_plain(struct vc_comm *c, struct vc_call *k, const struct v
         .bytes = k->bytes,
         .op = op,
     };
-    return vc_leave(c, k, err == VC_OK ? vc_run(c, k, &how, &w) : err);
+    return vc_leave(c, k, err == VC_OK ? vc_run(c, k, &sel, &w) : err);
 }
 
 /* A pair that this thread did not use last, a user's operator, or a layout with gaps. */
@@ -127,11 +128,11 @@ static int run_any(struct vc_comm *c, struct vc_call *k, int root, bool receives
     sides_of(k, &r.type, receives, &s);
     if (!r.user && !r.padded && !s.in.device && !s.out.device)
         return run_plain(c, k, &r.op, receives);
-    struct vc_how how;
-    int err = vc_choose(c, k, r.op.esize, r.op.commutative, &how);
-    if (err == VC_OK && !how.alg)
+    struct vc_selected sel;
+    int err = vc_select_call(c, k, r.op.esize, r.op.commutative, &sel);
+    if (err == VC_OK && !sel.alg)
         return vc_native(k);
-    return vc_leave(c, k, err == VC_OK ? run_layout(c, k, &how, &r, &s) : err);
+    return vc_leave(c, k, err == VC_OK ? run_layout(c, k, &sel, &r, &s) : err);
 }
 
 /* `root` is -1 where all receive. */

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Shared memory for every node of a communicator, agreed by all its ranks: a vote whether everybody has the
- * memory to take part, one exchange of offers, then everybody tries what was offered, then one vote. Failures
- * that the offers already show cost no last vote.
- */
-#include "pmpi/team.h"
+#include "pmpi/share.h"
+
+#include "pmpi/pool.h"
+#include "pmpi/vote.h"
 #include "pmpi/world.h"
 #include "transport/shm/shm_chan.h"
 
@@ -16,62 +14,35 @@
 /* What a rank tells the others in one attempt. */
 struct offer {
     struct vc_seg_handle handle; /* a node's first rank */
-    uint64_t probe, nonce;       /* where in this process its vc_cma_target is, and its word */
+    uint64_t probe, nonce;       /* address of this process's vc_cma_target, and the word in it */
     int32_t fits, wanted;        /* within VCOLL_SHM_LIMIT; the node has more than one rank */
-    int32_t pooled;              /* this process keeps memory of communicators that were freed */
+    int32_t pooled;              /* this process keeps teams of communicators that were freed */
     char why[120];               /* a node's first rank: why it could not create the segment */
 };
 
-/* Bytes of shared memory this process has mapped, for VCOLL_SHM_LIMIT. */
-static _Atomic uint64_t mapped;
-
-static bool reserve_now(size_t bytes)
-{
-    uint64_t before = atomic_fetch_add_explicit(&mapped, bytes, memory_order_relaxed);
-    if (before + bytes <= vc_params.shm_limit)
-        return true;
-    atomic_fetch_sub_explicit(&mapped, bytes, memory_order_relaxed);
-    return false;
-}
-
-/* What is kept for later gives way to what is needed now. */
+/* Teams that are kept for later give way. */
 static bool reserve(size_t bytes)
 {
-    if (reserve_now(bytes))
+    if (vc_shm_reserve(bytes))
         return true;
     vc_pool_drain();
-    return reserve_now(bytes);
+    return vc_shm_reserve(bytes);
 }
 
-static void unreserve(size_t bytes)
-{
-    atomic_fetch_sub_explicit(&mapped, bytes, memory_order_relaxed);
-}
-
-void vc_share_release(struct vc_seg *seg)
-{
-    if (!seg->base)
-        return;
-    unreserve(seg->len);
-    vc_seg_detach(seg);
-    memset(seg, 0, sizeof *seg);
-    seg->fd = -1;
-}
-
-/* One line a job, by rank 0 of the world: everybody knows of the failure. More only for those who ask. */
+/* All ranks know of the failure: one line a job, by rank 0 of the world, is a warning. */
 static void complain(int rank, const char *what, const char *why)
 {
     static atomic_flag told = ATOMIC_FLAG_INIT;
     bool first = vc_world.rank == 0 && !atomic_flag_test_and_set(&told);
     vc_log(first ? VC_LOG_WARN : VC_LOG_INFO,
            "shared memory cannot be used as wanted (rank %d could not %s%s%s); all ranks of the communicator "
-           "do with "
-           "less",
+           "do with less",
            rank, what, why[0] ? ": " : "", why);
 }
 
 /* Single copy from and to the next rank of the node, in a ring, so that every border between two sandboxes is
- * crossed. Both directions: they are two system calls, which may be forbidden apart. */
+ * crossed. Both directions, because reading and writing are two system calls, and a sandbox may forbid one.
+ */
 static bool probe_cma(const struct vc_team *t, const struct offer *offers)
 {
     int next = (t->local + 1) % t->nlocal;
@@ -79,7 +50,7 @@ static bool probe_cma(const struct vc_team *t, const struct offer *offers)
     struct vc_cma_target seen = {0, 0};
     uint64_t there = o->probe + offsetof(struct vc_cma_target, written);
     pid_t pid = t->pids[next];
-    /* Reading comes first: only the right process has the word, and nothing is written into another. */
+    /* Reading comes first: only the right process has the word, so nothing is written into a wrong one. */
     if (pid == 0 || vc_cma_read(pid, &seen, o->probe, sizeof seen) != VC_OK || seen.word != o->nonce)
         return false;
     return vc_cma_write(pid, &o->nonce, there, sizeof o->nonce) == VC_OK &&
@@ -102,12 +73,6 @@ static int find_failure(const struct vc_team *t, const struct offer *offers, enu
     return -1;
 }
 
-static void none(struct vc_seg *seg)
-{
-    memset(seg, 0, sizeof *seg);
-    seg->fd = -1;
-}
-
 /* This rank's part of the exchange: reserves, and a node's first rank creates. */
 static void make_offer(struct vc_team *t, const struct vc_share *how, struct vc_seg *seg, struct offer *mine)
 {
@@ -122,7 +87,7 @@ static void make_offer(struct vc_team *t, const struct vc_share *how, struct vc_
     mine->probe = (uintptr_t)&t->target;
     mine->nonce = t->target.word;
     if (mine->fits && t->local == 0 && vc_seg_create(how->bytes, how->backing, seg, &mine->handle) != VC_OK) {
-        none(seg);
+        vc_shm_none(seg);
         mine->handle.backing = 0;
         snprintf(mine->why, sizeof mine->why, "%s", vc_error_text());
     }
@@ -137,15 +102,15 @@ static int attach(const struct vc_team *t, const struct offer *lead, struct vc_s
     return vc_seg_attach(&lead->handle, seg);
 }
 
-/* Everybody tries what was offered, and all hear of it. */
-static enum vc_shared settle(struct vc_team *t, MPI_Comm comm, const struct vc_share *how,
-                             const struct offer *offers, struct vc_seg *seg, bool *cma)
+/* Each rank tries what was offered, and a vote tells all ranks whether it worked everywhere. */
+static enum vc_shared try_offers(struct vc_team *t, MPI_Comm comm, const struct vc_share *how,
+                                 const struct offer *offers, struct vc_seg *seg, bool *cma)
 {
     /* vote[0]: the lowest rank that could not attach; vote[1]: whether single copy works. */
     int vote[2] = {t->size, how->try_cma}, out[2] = {0, 0};
     bool wanted = t->nlocal > 1;
     if (wanted && t->local != 0 && attach(t, &offers[t->ranks[0]], seg) != VC_OK) {
-        none(seg);
+        vc_shm_none(seg);
         vote[0] = t->rank;
     }
     /* Not after a failure: the probe would replace its text. */
@@ -164,16 +129,16 @@ static enum vc_shared settle(struct vc_team *t, MPI_Comm comm, const struct vc_s
     return VC_SHARED;
 }
 
-/* *again: it failed while memory was kept that has been given back by all ranks meanwhile. */
+/* *again: it failed while some rank kept teams, and may work once all ranks have freed theirs. */
 static enum vc_shared attempt(struct vc_team *t, MPI_Comm comm, const struct vc_share *how,
                               struct vc_seg *seg, bool *cma, bool *again)
 {
     struct offer mine, *offers = malloc((size_t)t->size * sizeof *offers);
-    none(seg);
+    vc_shm_none(seg);
     *cma = *again = false;
     if (!offers)
         vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", t->size);
-    int all = vc_team_all(t, comm, offers != NULL);
+    int all = vc_vote_all(t, comm, offers != NULL);
     if (all <= 0) {
         free(offers);
         return all < 0 ? VC_SHARE_MPI : VC_SHARE_NOMEM;
@@ -195,12 +160,12 @@ static enum vc_shared attempt(struct vc_team *t, MPI_Comm comm, const struct vc_
                    how->bytes >> 10);
     }
     if (result == VC_SHARED)
-        result = settle(t, comm, how, offers, seg, cma);
+        result = try_offers(t, comm, how, offers, seg, cma);
     if (result != VC_SHARED) {
         vc_seg_detach(seg);
-        none(seg);
+        vc_shm_none(seg);
         if (mine.wanted && mine.fits)
-            unreserve(how->bytes);
+            vc_shm_unreserve(how->bytes);
     }
     free(offers);
     return result;

@@ -17,11 +17,11 @@ static bool is_own(const void *sym)
 }
 
 /*
- * `pmpi` is the PMPI function that vcoll itself calls. An object that has MPI_X and not PMPI_X is a tool: its
- * PMPI_X comes in here. One with both is the MPI, or a tool that hears of the call under the name PMPI_X, and
- * would go on to the MPI without coming back.
+ * The tool's MPI_name, or NULL. `pmpi` is the PMPI function that vcoll itself calls. An object that has MPI_X
+ * and not PMPI_X is a tool: when it calls PMPI_X, that comes in here. An object with both is the MPI, or a
+ * tool that gets vcoll's own calls of PMPI_X, and whose MPI_X would go to the MPI without coming back here.
  */
-static void *tool(const char *name, const void *pmpi)
+static void *find_tool(const char *name, const void *pmpi)
 {
     char symbol[64];
     int n = snprintf(symbol, sizeof symbol, "PMPI_%s", name);
@@ -39,7 +39,7 @@ static void resolve(void)
     /* memcpy: ISO C has no conversion between object and function pointers. */
 #define VC_SYMBOL(name)                                                                                      \
     memcpy(&sym, &vc_next.name, sizeof sym);                                                                 \
-    sym = tool(#name, sym);                                                                                  \
+    sym = find_tool(#name, sym);                                                                             \
     memcpy(&stack.name, &sym, sizeof sym);                                                                   \
     any |= sym != NULL;
 #include "vc_symbols.inc"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Other tools of the profiling interface that stand behind vcoll: linked before the MPI, or preloaded later.
- */
+/* Other tools of the profiling interface behind vcoll in the loader's search order: preloaded after it, or
+ * linked between it and the MPI. */
 #ifndef VC_PMPI_STACK_H
 #define VC_PMPI_STACK_H
 
@@ -16,7 +16,7 @@ struct vc_stack {
 /** Found at the first call. Thread-safe; callable before MPI_Init. */
 const struct vc_stack *vc_stack(void);
 
-/** Whether there is any. */
+/** Whether there is such a tool. */
 bool vc_stack_any(void);
 
 /** The file that has MPI_Init or MPI_Init_thread behind vcoll, "" without one. */

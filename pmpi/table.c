@@ -10,11 +10,11 @@
 
 const struct vc_table *vc_world_table;
 static struct vc_table *loaded;
-static uint64_t file_checksum; /* the text that ranks exchange has another one */
+static uint64_t file_checksum; /* the ranks exchange less than the file, whose checksum differs */
 
 enum status { NO_TABLE, HAVE_TABLE, BAD_TABLE, BAD_TABLE_STRICT };
 
-/* What rank 0 tells before the text. */
+/* What rank 0 sends before the text of the table. */
 struct notice {
     int32_t status, nrows, ndevices;
     uint64_t length;         /* of the text, without a NUL */
@@ -25,8 +25,8 @@ struct notice {
 
 /* ---- rank 0 ---- */
 
-/* Parses what is sent as everybody will. */
-static int count(const char *text, struct notice *n)
+/* Parses the text as all ranks will, and notes what they must find. */
+static int count_rows(const char *text, struct notice *n)
 {
     struct vc_table *t = NULL;
     int err = vc_table_parse(text, n->length, n->origin, &t);
@@ -40,7 +40,7 @@ static int count(const char *text, struct notice *n)
 }
 
 /* VC_OK with *text NULL: there is no table. */
-static int load(struct notice *n, char **text)
+static int load_text(struct notice *n, char **text)
 {
     char *file = NULL;
     size_t len = 0;
@@ -59,7 +59,7 @@ static int load(struct notice *n, char **text)
     free(file);
     if (err == VC_OK) {
         n->length = strlen(*text);
-        err = count(*text, n);
+        err = count_rows(*text, n);
     }
     if (err != VC_OK) {
         free(*text);
@@ -68,9 +68,9 @@ static int load(struct notice *n, char **text)
     return err;
 }
 
-static void prepare(struct notice *n, char **text)
+static void fill_notice(struct notice *n, char **text)
 {
-    if (load(n, text) != VC_OK) {
+    if (load_text(n, text) != VC_OK) {
         n->status = vc_params.strict ? BAD_TABLE_STRICT : BAD_TABLE;
         snprintf(n->why, sizeof n->why, "%s", vc_error_text());
     } else {
@@ -78,17 +78,17 @@ static void prepare(struct notice *n, char **text)
     }
 }
 
-/* ---- everybody ---- */
+/* ---- all ranks ---- */
 
-static int tell(void *buf, size_t bytes)
+static int broadcast(void *buf, size_t bytes)
 {
     if (vc_world.size > 1 && vc_next.Bcast(buf, (int)bytes, MPI_BYTE, 0, MPI_COMM_WORLD) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Bcast failed right after MPI_Init");
     return VC_OK;
 }
 
-/* The first rank that has not read the same, or INT_MAX. */
-static int agree(bool same, int *odd)
+/* *odd: the first rank that has not read the same, or INT_MAX. */
+static int find_odd(bool same, int *odd)
 {
     int mine = same ? INT_MAX : vc_world.rank;
     *odd = mine;
@@ -98,8 +98,8 @@ static int agree(bool same, int *odd)
     return VC_OK;
 }
 
-/* A rank without memory still takes part, so that the others learn of it. */
-static int receive(const struct notice *n, char *text)
+/* text NULL: this rank has no memory, and takes part all the same, so that the others learn of it. */
+static int receive_text(const struct notice *n, char *text)
 {
     static char sink[1 << 16];
     struct vc_table *t = NULL;
@@ -107,13 +107,13 @@ static int receive(const struct notice *n, char *text)
     bool keeps = text != NULL;
     for (uint64_t at = 0; err == VC_OK && at < n->length; at += sizeof sink) {
         uint64_t left = n->length - at, piece = left < sizeof sink ? left : sizeof sink;
-        err = tell(keeps ? text + at : sink, (size_t)piece);
+        err = broadcast(keeps ? text + at : sink, (size_t)piece);
     }
     if (err != VC_OK)
         return err;
     bool same = keeps && vc_table_parse(text, n->length, n->origin, &t) == VC_OK && t->checksum == n->sent &&
                 t->nrows == n->nrows && t->ndevices == n->ndevices;
-    err = agree(same, &odd);
+    err = find_odd(same, &odd);
     if (err == VC_OK && odd == INT_MAX) {
         loaded = t;
         vc_world_table = t;
@@ -141,12 +141,12 @@ int vc_table_init(void)
     char *text = NULL;
     memset(&n, 0, sizeof n);
     if (vc_world.rank == 0)
-        prepare(&n, &text);
-    int err = tell(&n, sizeof n);
+        fill_notice(&n, &text);
+    int err = broadcast(&n, sizeof n);
     if (err == VC_OK && n.status == HAVE_TABLE) {
         if (vc_world.rank != 0 && (text = malloc(n.length + 1)) != NULL)
             text[n.length] = '\0';
-        err = receive(&n, text);
+        err = receive_text(&n, text);
     } else if (err == VC_OK && n.status == BAD_TABLE_STRICT) {
         err = vc_fail(VC_ERR_INVAL, "%s", n.why);
     } else if (err == VC_OK && n.status == BAD_TABLE && vc_world.rank == 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The tuning table of the job. Rank 0 of the world finds, reads and checks it; the others get its text and
- * parse the same rows from it, so that VCOLL_TABLE and files may differ between ranks and choices do not.
+ * parse the same rows from it. So choices are equal on all ranks where VCOLL_TABLE and files are not.
  */
 #ifndef VC_PMPI_TABLE_H
 #define VC_PMPI_TABLE_H
@@ -13,8 +13,8 @@
 extern const struct vc_table *vc_world_table;
 
 /**
- * Collective over MPI_COMM_WORLD, after vc_world_init(). VC_OK also when a table is not usable: rank 0 says
- * why, once, and the built-in rules run on all ranks. Under VCOLL_STRICT=1 of rank 0 that is VC_ERR_INVAL, on
+ * Collective over MPI_COMM_WORLD, after vc_world_init(). VC_OK also where the table cannot be used: rank 0
+ * logs why, and the built-in rules run on all ranks. Where rank 0 has VCOLL_STRICT=1 that is VC_ERR_INVAL, on
  * all ranks with the same text.
  */
 int vc_table_init(void);

@@ -1,51 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Two small hash tables keyed by handle: written once by vc_typemap_init(), only read afterwards, so that
- * look-ups need no synchronization.
- */
 #include "pmpi/typemap.h"
 
+#include "pmpi/handles.h"
 #include "transport/mpi/next.h"
 
-#include <stdint.h>
-
-/* Open addressing with linear probing; MAP_SLOTS is at least three times what the fuller map holds. */
-enum { MAP_BITS = 8, MAP_SLOTS = 1 << MAP_BITS };
-
-struct map {
-    struct slot {
-        uintptr_t key;
-        int value; /* plus one, so that zero is an empty slot */
-    } slots[MAP_SLOTS];
-};
-
-static struct map type_map;
-static struct map op_map;
-
-/* The slot that holds `key`, or the empty one where it belongs. */
-static inline struct slot *map_slot(struct map *map, uintptr_t key)
-{
-    /* Handles are addresses of objects of one size: multiplication spreads them over the upper bits. */
-    unsigned at = (unsigned)((uint64_t)key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - MAP_BITS));
-
-    while (map->slots[at].value != 0 && map->slots[at].key != key)
-        at = (at + 1) % MAP_SLOTS;
-    return &map->slots[at];
-}
-
-static void map_put(struct map *map, uintptr_t key, int value)
-{
-    *map_slot(map, key) = (struct slot){.key = key, .value = value + 1};
-}
+static struct vc_handle_map type_map, op_map;
 
 int vc_type_lookup(MPI_Datatype type)
 {
-    return map_slot(&type_map, (uintptr_t)type)->value - 1;
+    return vc_handle_find(&type_map, (uintptr_t)type);
 }
 
 int vc_op_lookup(MPI_Op op)
 {
-    return map_slot(&op_map, (uintptr_t)op)->value - 1;
+    return vc_handle_find(&op_map, (uintptr_t)op);
 }
 
 /* Types of C, their widths known to the compiler. Several names may be one handle. */
@@ -104,13 +72,12 @@ static void map_c_types(void)
         {MPI_SHORT_INT, VC_T_SHORT_INT},
         {MPI_LONG_DOUBLE_INT, VC_T_LONG_DOUBLE_INT},
     };
-
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (known[i].handle != MPI_DATATYPE_NULL)
-            map_put(&type_map, (uintptr_t)known[i].handle, known[i].type);
+            vc_handle_add(&type_map, (uintptr_t)known[i].handle, known[i].type);
 }
 
-/* Types of other languages: their widths are what the underlying MPI was configured with. */
+/* Types of other languages: the underlying MPI knows how wide they are. */
 enum family { INTEGER, LOGICAL, REAL, COMPLEX, TWO_INTEGER, TWO_REAL, CXX_BOOL, CXX_COMPLEX };
 
 static const struct {
@@ -139,17 +106,15 @@ static const struct {
     {CXX_COMPLEX, sizeof(long double _Complex), VC_T_CLONG_DOUBLE},
 };
 
-/* Maps the handle if its size is one the kernels know in that family: a size of 0 means the language is
- * missing. */
+/* Adds the handle if the kernels know its family in its size. A size of 0: the MPI lacks the language. */
 static void map_by_size(MPI_Datatype handle, enum family family)
 {
     int size = 0;
-
     if (handle == MPI_DATATYPE_NULL || vc_next.Type_size(handle, &size) != MPI_SUCCESS || size <= 0)
         return;
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         if (formats[i].family == family && formats[i].size == (size_t)size) {
-            map_put(&type_map, (uintptr_t)handle, formats[i].type);
+            vc_handle_add(&type_map, (uintptr_t)handle, formats[i].type);
             return;
         }
 }
@@ -211,7 +176,6 @@ static void map_other_types(void)
         {MPI_COMPLEX16, COMPLEX},
 #endif
     };
-
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         map_by_size(known[i].handle, known[i].family);
 }
@@ -227,15 +191,13 @@ static void map_ops(void)
         {MPI_LOR, VC_OP_LOR},   {MPI_BOR, VC_OP_BOR},       {MPI_LXOR, VC_OP_LXOR},
         {MPI_BXOR, VC_OP_BXOR}, {MPI_MAXLOC, VC_OP_MAXLOC}, {MPI_MINLOC, VC_OP_MINLOC},
     };
-
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        map_put(&op_map, (uintptr_t)known[i].handle, known[i].op);
+        vc_handle_add(&op_map, (uintptr_t)known[i].handle, known[i].op);
 }
 
 void vc_typemap_init(void)
 {
     static bool done;
-
     if (done)
         return;
     map_c_types();

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * MPI's predefined datatypes and operators in the words of the reduction kernels. A pair of them can be
- * reduced by vcoll exactly where vc_redop_init() has a kernel for it: what MPI forbids, such as a logical
- * operator on a Fortran INTEGER, has none, and goes to the underlying MPI, which answers with its own error.
+ * The numbers by which the reduction kernels know MPI's predefined datatypes and operators. vcoll reduces a
+ * pair of them where vc_redop_init() has a kernel for it. MPI forbids some pairs, such as a logical operator
+ * on a Fortran INTEGER: these have no kernel, so that the underlying MPI gets the call and reports its own
+ * error.
  *
- * Mapped are the types whose meaning is known to the last bit. The rest passes through: derived types,
- * MPI_CHAR, MPI_CHARACTER, MPI_WCHAR and MPI_PACKED (no operator is defined for them), MPI_REAL16 and
- * MPI_COMPLEX32 (which format they have is the Fortran compiler's choice), and the types of an MPI without
- * Fortran.
+ * Only types whose format is known have a number. Reductions of others pass through: of derived types, of
+ * MPI_CHAR, MPI_CHARACTER, MPI_WCHAR and MPI_PACKED (no operator is defined for them), of MPI_REAL16 and
+ * MPI_COMPLEX32 (the Fortran compiler chooses their format), and of Fortran types where the MPI has none.
  */
 #ifndef VC_PMPI_TYPEMAP_H
 #define VC_PMPI_TYPEMAP_H

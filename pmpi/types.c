@@ -1,27 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/types.h"
 
+#include "pmpi/handles.h"
+
 #include <limits.h>
 #include <string.h>
 
-/* Written once by vc_types_init(), then only read. At least twice as many slots as there are types. */
-enum { SLOT_BITS = 8, SLOTS = 1 << SLOT_BITS };
-static struct vc_dtype table[SLOTS];
+/* The predefined types, and where each is in that list. Written once by vc_types_init(), then only read. */
+static struct vc_dtype known[VC_HANDLE_SLOTS / 2];
+static int nknown;
+static struct vc_handle_map places;
 struct vc_dtype vc_dtype_double;
 _Atomic bool vc_dtype_quick;
 
-/* Packing needs a communicator, and its errors are ours to handle. */
+/* MPI_Pack needs a communicator. This one returns errors. */
 static MPI_Comm pack_comm = MPI_COMM_NULL;
 
-static struct vc_dtype *slot_of(MPI_Datatype type)
-{
-    unsigned at = (unsigned)((uint64_t)(uintptr_t)type * UINT64_C(0x9e3779b97f4a7c15) >> (64 - SLOT_BITS));
-    while (table[at].type && table[at].type != type)
-        at = (at + 1) % SLOTS;
-    return &table[at];
-}
-
-/* An empty pack checks a type as a send would, and reports to nobody. */
+/* An empty pack checks a type as a send would, and its error calls no handler of the user's. */
 static bool usable(MPI_Datatype type)
 {
     char none[8] = "";
@@ -30,7 +25,7 @@ static bool usable(MPI_Datatype type)
            vc_next.Pack(none, 0, type, none, (int)sizeof none, &at, pack_comm) == MPI_SUCCESS;
 }
 
-static bool measure(MPI_Datatype type, struct vc_dtype *out)
+static bool ask_mpi(MPI_Datatype type, struct vc_dtype *out)
 {
     MPI_Count size;
     MPI_Aint lb, extent;
@@ -45,14 +40,17 @@ static bool measure(MPI_Datatype type, struct vc_dtype *out)
     return true;
 }
 
-static void add(MPI_Datatype type)
+static void add_predefined(MPI_Datatype type)
 {
     struct vc_dtype t;
-    if (type == NULL || type == MPI_DATATYPE_NULL || !measure(type, &t) || t.size == 0)
-        return; /* an MPI without Fortran, or without that width */
+    /* Several names may be one handle; an MPI without Fortran, or without that width, has a null handle. */
+    if (nknown == VC_HANDLE_SLOTS / 2 || type == NULL || type == MPI_DATATYPE_NULL ||
+        vc_handle_find(&places, (uintptr_t)type) >= 0 || !ask_mpi(type, &t) || t.size == 0)
+        return;
     t.predefined = true;
     t.dense = (ptrdiff_t)t.size == t.extent;
-    *slot_of(type) = t;
+    vc_handle_add(&places, (uintptr_t)type, nknown);
+    known[nknown++] = t;
 }
 
 int vc_types_init(void)
@@ -62,10 +60,10 @@ int vc_types_init(void)
         return vc_fail(VC_ERR_MPI, "MPI_Comm_dup of MPI_COMM_SELF failed");
     }
     vc_next.Comm_set_errhandler(pack_comm, MPI_ERRORS_RETURN);
-#define VC_PREDEFINED(name) add(name);
+#define VC_PREDEFINED(name) add_predefined(name);
 #include "pmpi/types.list"
 #undef VC_PREDEFINED
-    vc_dtype_double = *slot_of(MPI_DOUBLE);
+    vc_dtype_get_slow(MPI_DOUBLE, &vc_dtype_double);
     atomic_store_explicit(&vc_dtype_quick, vc_dtype_double.size != 0, memory_order_relaxed);
     return VC_OK;
 }
@@ -76,7 +74,8 @@ void vc_types_fini(void)
         vc_next.Comm_free(&pack_comm);
     pack_comm = MPI_COMM_NULL;
     vc_types_forget();
-    memset(table, 0, sizeof table);
+    memset(&places, 0, sizeof places);
+    nknown = 0;
     memset(&vc_dtype_double, 0, sizeof vc_dtype_double);
 }
 
@@ -88,7 +87,7 @@ void vc_types_forget(void)
 void vc_dtype_place(const void *buf, struct vc_dtype *t)
 {
     MPI_Aint lb = 0, extent = 0;
-    /* A derived type may have its first byte anywhere, and MPI_BOTTOM for a buffer. */
+    /* A derived type may have its first byte anywhere, and its buffer may be MPI_BOTTOM. */
     if (!t->predefined && vc_next.Type_get_true_extent(t->type, &lb, &extent) != MPI_SUCCESS)
         return;
     t->device = t->size ? vc_device_of((const void *)((uintptr_t)buf + (uintptr_t)lb)) : 0;
@@ -97,32 +96,25 @@ void vc_dtype_place(const void *buf, struct vc_dtype *t)
 
 bool vc_dtype_get_slow(MPI_Datatype type, struct vc_dtype *out)
 {
-    if (type) {
-        const struct vc_dtype *t = slot_of(type);
-        if (t->type) {
-            *out = *t;
-            return true;
-        }
-    }
-    return measure(type, out);
+    int at = vc_handle_find(&places, (uintptr_t)type);
+    if (at < 0)
+        return ask_mpi(type, out);
+    *out = known[at];
+    return true;
 }
 
-int vc_pack(const void *from, size_t count, const struct vc_dtype *type, void *to)
+int vc_dtype_pack(const void *from, size_t count, const struct vc_dtype *type, void *to)
 {
     int at = 0;
-    if (VC_UNLIKELY(type->device))
-        return vc_device_pack(from, count, type, to);
     if (count > INT_MAX || vc_next.Pack(from, (int)count, type->type, to, (int)(count * type->size), &at,
                                         pack_comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Pack of %zu elements of %zu bytes failed", count, type->size);
     return VC_OK;
 }
 
-int vc_unpack(const void *from, void *to, size_t count, const struct vc_dtype *type)
+int vc_dtype_unpack(const void *from, void *to, size_t count, const struct vc_dtype *type)
 {
     int at = 0;
-    if (VC_UNLIKELY(type->device))
-        return vc_device_unpack(from, to, count, type);
     if (count > INT_MAX || vc_next.Unpack(from, (int)(count * type->size), &at, to, (int)count, type->type,
                                           pack_comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Unpack of %zu elements of %zu bytes failed", count, type->size);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Datatypes as data movement sees them. Only predefined types without gaps are taken as plain bytes: nothing
- * cheap proves that of a derived type (size, extent and true extent are equal for a type that permutes its
- * blocks, too), and a cache keyed by handle would be wrong as soon as the handle is reused. Everything else
- * is packed.
+ * Datatypes as data movement needs them. Only predefined types without gaps are taken as plain bytes; all
+ * others are packed. Nothing cheap proves that a derived type has no gaps (size, extent and true extent are
+ * equal for a type that permutes its blocks, too), and a cache keyed by handle would be wrong as soon as the
+ * handle is reused.
  */
 #ifndef VC_PMPI_TYPES_H
 #define VC_PMPI_TYPES_H
@@ -17,7 +17,7 @@ struct vc_dtype {
     size_t size; /**< bytes of its signature */
     ptrdiff_t extent;
     bool predefined;
-    bool dense;           /**< predefined and without gaps; after vc_dtype_of() also: in the host's memory */
+    bool dense;           /**< predefined and without gaps; after vc_dtype_of() and in the host's memory */
     unsigned char device; /**< whose memory the elements are in, as vc_device_of() says; 0: the host's */
 };
 
@@ -28,7 +28,7 @@ void vc_types_fini(void);
 /** The rest of vc_dtype_get(). */
 bool vc_dtype_get_slow(MPI_Datatype type, struct vc_dtype *out);
 
-/** One of the most used types, found without a look-up. */
+/** The type that is used most, found without a look-up. */
 extern struct vc_dtype vc_dtype_double;
 
 /** Describes a type. False: no type that may be used in communication (null, not committed, not available).
@@ -42,12 +42,12 @@ static inline bool vc_dtype_get(MPI_Datatype type, struct vc_dtype *out)
     return vc_dtype_get_slow(type, out);
 }
 
-/** Whether MPI_DOUBLE needs no look at the buffer, because there are no devices. */
+/** MPI_DOUBLE needs no look at the buffer, because there are no devices. */
 extern _Atomic bool vc_dtype_quick;
-/** No more of that: there are devices. */
+/** There are devices from now on. */
 void vc_types_forget(void);
 
-/** Adds whose memory the buffer is in. */
+/** Finds out whose memory the buffer is in: device and dense of *t. */
 void vc_dtype_place(const void *buf, struct vc_dtype *t);
 
 /** Describes one side of a call: the type and where the elements are. False as vc_dtype_get(). */
@@ -64,9 +64,8 @@ static inline bool vc_dtype_of(const void *buf, MPI_Datatype type, struct vc_dty
     return true;
 }
 
-/** Elements in the signature's order, without gaps, from and to the memory they are in. VC_OK, VC_ERR_MPI, or
- * an error of vc_device_pack(); count * size is at most VC_CALL_LIMIT. */
-int vc_pack(const void *from, size_t count, const struct vc_dtype *type, void *to);
-int vc_unpack(const void *from, void *to, size_t count, const struct vc_dtype *type);
+/** MPI's own pack and unpack, of elements in the host's memory. VC_OK or VC_ERR_MPI. */
+int vc_dtype_pack(const void *from, size_t count, const struct vc_dtype *type, void *to);
+int vc_dtype_unpack(const void *from, void *to, size_t count, const struct vc_dtype *type);
 
 #endif

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Votes: what may differ between ranks (memory, descriptors, permissions, what is kept) is agreed before it
- * decides anything. A vote is one small reduction of the underlying MPI and needs no memory of the heap.
- */
-#include "pmpi/team.h"
-#include "pmpi/world.h"
+#include "pmpi/vote.h"
 
 #include <string.h>
 
-/* VC_OK, or what was heard of the others. */
-static int listen(struct vc_team *t, struct vc_waiter *w)
+/* One turn of waiting. VC_OK, or the error that another rank has told through a channel or shared memory. */
+static int wait_turn(struct vc_team *t, struct vc_waiter *w)
 {
-    for (int i = 0; i < VC_LANES; i++) {
-        struct vc_chan *ch = t->lane[i].chan;
+    for (int i = 0; i < VC_NETS; i++) {
+        struct vc_chan *ch = t->chan[i].chan;
         int rc = ch ? ch->ops->progress(ch) : 0;
         if (rc < 0)
             return rc;
@@ -26,7 +21,7 @@ static int vote_in_use(struct vc_team *t, MPI_Comm comm, uint64_t *v, int n)
     struct vc_waiter w;
     MPI_Request req;
     int done = 0, err = VC_OK;
-    wait.mode = VC_WAIT_POLL; /* nobody wakes this wait */
+    wait.mode = VC_WAIT_POLL; /* the reduction wakes no sleeper */
     memcpy(t->vote[0], v, (size_t)n * sizeof *v);
     if (vc_next.Iallreduce(t->vote[0], t->vote[1], n, MPI_UINT64_T, MPI_MIN, comm, &req) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Iallreduce failed in a vote of a communicator's ranks");
@@ -35,7 +30,7 @@ static int vote_in_use(struct vc_team *t, MPI_Comm comm, uint64_t *v, int n)
         if (vc_next.Test(&req, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
             err = vc_fail(VC_ERR_MPI, "MPI_Iallreduce failed in a vote of a communicator's ranks");
         else if (!done)
-            err = listen(t, &w);
+            err = wait_turn(t, &w);
     vc_wait_end(&w);
     if (!done) /* the MPI may still write the result */
         t->abandoned = true;
@@ -46,7 +41,7 @@ static int vote_in_use(struct vc_team *t, MPI_Comm comm, uint64_t *v, int n)
 int vc_vote(struct vc_team *t, MPI_Comm comm, uint64_t *v, int n)
 {
     uint64_t mine[VC_VOTE_MAX];
-    /* Ranks may have failed on it before, so that one of them may never come. */
+    /* A rank that has failed on it before does not come to vote. */
     if (t && t->ready)
         return vote_in_use(t, comm, v, n);
     memcpy(mine, v, (size_t)n * sizeof *v);
@@ -66,7 +61,7 @@ void vc_vote_lost(bool mine)
             vc_error_text());
 }
 
-int vc_team_all(struct vc_team *t, MPI_Comm comm, bool ok)
+int vc_vote_all(struct vc_team *t, MPI_Comm comm, bool ok)
 {
     uint64_t v = ok ? VC_VOTE_YES : (uint64_t)t->rank;
     int err = vc_vote(t, comm, &v, 1);

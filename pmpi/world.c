@@ -12,30 +12,30 @@ struct vc_world vc_world;
 
 /* What a rank tells the others. The first fields never move, so that libraries of different versions
  * understand that they differ. */
-struct card {
+struct facts {
     uint64_t print;
     struct vc_place at;
     struct vc_peer_id peer;
     int32_t stats;
 };
 
-static void fill_card(struct card *c)
+static void fill_facts(struct facts *f)
 {
-    memset(c, 0, sizeof *c);
-    c->print = vc_params.disable ? 0 : vc_params_fingerprint(&vc_params);
-    /* Who is disabled does not come to the sums either. */
-    c->stats = vc_params.disable ? VC_STATS_OFF : (int32_t)vc_params.stats;
-    vc_os_id_get(&c->at.os);
-    c->at.host = vc_hash(VC_HASH_START, vc_params.host_id, strlen(vc_params.host_id));
-    c->peer = vc_peer_self();
-    c->at.quota = vc_cpus_quota(NULL);
-    vc_cpus_mask(c->at.mask);
+    memset(f, 0, sizeof *f);
+    f->print = vc_params.disable ? 0 : vc_params_fingerprint(&vc_params);
+    /* A rank where vcoll is disabled takes no part in adding up statistics. */
+    f->stats = vc_params.disable ? VC_STATS_OFF : (int32_t)vc_params.stats;
+    vc_os_id_get(&f->at.os);
+    f->at.host = vc_hash(VC_HASH_START, vc_params.host_id, strlen(vc_params.host_id));
+    f->peer = vc_peer_self();
+    f->at.quota = vc_cpus_quota(NULL);
+    vc_cpus_mask(f->at.mask);
     const char *n = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
-    c->at.local_size = n ? atoi(n) : 0;
+    f->at.local_size = n ? atoi(n) : 0;
 }
 
-/* Numbers the operating systems, counts their ranks and CPUs. */
-static int find_places(struct vc_world *w, const struct card *cards)
+/* Which ranks share an operating system. */
+static int find_places(struct vc_world *w, const struct facts *of)
 {
     size_t n = (size_t)w->size;
     const struct vc_place **at = malloc(n * sizeof *at);
@@ -48,7 +48,7 @@ static int find_places(struct vc_world *w, const struct card *cards)
                   : vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", w->size);
     if (err == VC_OK) {
         for (size_t r = 0; r < n; r++)
-            at[r] = &cards[r].at;
+            at[r] = &of[r].at;
         err = vc_places_find(at, w->size, &out);
         w->nos = out.nos;
     }
@@ -56,32 +56,33 @@ static int find_places(struct vc_world *w, const struct card *cards)
     return err;
 }
 
-/* What the ranks of this kernel may use of it, in whatever containers they are. */
-static int find_claims(struct vc_world *w, const struct card *cards)
+/* Which CPUs the ranks of this kernel may use, in whatever containers they are. */
+static int find_claims(struct vc_world *w, const struct facts *of)
 {
-    const struct card *me = &cards[w->rank];
+    const struct facts *me = &of[w->rank];
     w->claims = calloc((unsigned)w->size, sizeof *w->claims);
     if (!w->claims)
         return VC_ERR_NOMEM;
     for (int r = 0; r < w->size; r++) {
-        const struct card *c = &cards[r];
-        if (memcmp(c->at.os.boot_id, me->at.os.boot_id, sizeof me->at.os.boot_id) != 0 ||
-            c->at.host != me->at.host)
+        const struct facts *f = &of[r];
+        if (memcmp(f->at.os.boot_id, me->at.os.boot_id, sizeof me->at.os.boot_id) != 0 ||
+            f->at.host != me->at.host)
             continue;
         struct vc_cpu_claim *claim = &w->claims[w->nclaims];
         if (r == w->rank)
             w->claim = w->nclaims;
-        memcpy(claim->mask, c->at.mask, sizeof claim->mask);
-        claim->quota = c->at.quota;
+        memcpy(claim->mask, f->at.mask, sizeof claim->mask);
+        claim->quota = f->at.quota;
         claim->os = w->os_of[r];
+        claim->procs = 1;
         w->nclaims++;
     }
     return VC_OK;
 }
 
-static int find_kin(struct vc_world *w, const struct card *cards)
+static int find_kin(struct vc_world *w, const struct facts *of)
 {
-    const struct card *me = &cards[w->rank];
+    const struct facts *me = &of[w->rank];
     int mine = w->os_of[w->rank];
     w->nkin = w->os_ranks[mine];
     w->kin = calloc((size_t)w->nkin, sizeof *w->kin);
@@ -91,17 +92,17 @@ static int find_kin(struct vc_world *w, const struct card *cards)
     for (int r = 0; r < w->size; r++) {
         if (w->os_of[r] != mine)
             continue;
-        bool same_ns = cards[r].at.os.pid_ns == me->at.os.pid_ns && me->at.os.pid_ns != 0;
+        bool same_ns = of[r].at.os.pid_ns == me->at.os.pid_ns && me->at.os.pid_ns != 0;
         w->kin[n].rank = r;
         if (same_ns)
-            w->kin[n].id = cards[r].peer;
+            w->kin[n].id = of[r].peer;
         n++;
     }
     return VC_OK;
 }
 
 /* Whether the ranks of each operating system share a pid namespace. */
-static int find_pid_namespaces(struct vc_world *w, const struct card *cards)
+static int find_pid_namespaces(struct vc_world *w, const struct facts *of)
 {
     uint64_t *ns = calloc((size_t)w->nos, sizeof *ns); /* of each one's lowest rank */
     w->os_one_pid_ns = malloc((size_t)w->nos * sizeof *w->os_one_pid_ns);
@@ -109,44 +110,43 @@ static int find_pid_namespaces(struct vc_world *w, const struct card *cards)
         int os = w->os_of[r];
         bool lowest = os == seen; /* they are numbered by their lowest rank */
         if (lowest)
-            ns[seen++] = cards[r].at.os.pid_ns;
-        bool same = cards[r].at.os.pid_ns == ns[os] && ns[os] != 0;
+            ns[seen++] = of[r].at.os.pid_ns;
+        bool same = of[r].at.os.pid_ns == ns[os] && ns[os] != 0;
         w->os_one_pid_ns[os] = same && (lowest || w->os_one_pid_ns[os]);
     }
     free(ns);
     return ns && w->os_one_pid_ns ? VC_OK : VC_ERR_NOMEM;
 }
 
-static int digest(struct vc_world *w, const struct card *cards)
+static int draw_conclusions(struct vc_world *w, const struct facts *of)
 {
-    int err = find_places(w, cards);
+    int err = find_places(w, of);
     if (err != VC_OK)
         return err;
-    if (find_pid_namespaces(w, cards) != VC_OK || find_kin(w, cards) != VC_OK ||
-        find_claims(w, cards) != VC_OK)
+    if (find_pid_namespaces(w, of) != VC_OK || find_kin(w, of) != VC_OK || find_claims(w, of) != VC_OK)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", w->size);
 
     int odd = 0;
     w->stats_agreed = true;
     for (int r = 0; r < w->size; r++) {
-        if (!odd && cards[r].print != cards[0].print)
+        if (!odd && of[r].print != of[0].print)
             odd = r;
-        w->stats_agreed &= cards[r].stats == cards[0].stats;
+        w->stats_agreed &= of[r].stats == of[0].stats;
     }
     if (!odd)
         return VC_OK;
     if (w->rank == 0)
-        vc_log(VC_LOG_WARN,
-               "rank %d was started with other VCOLL_ settings, or another version of vcoll, than rank 0: "
-               "communicators "
-               "of ranks that differ pass through. Only settings that `vcoll info --params` calls local may "
-               "differ",
-               odd);
+        vc_log(
+            VC_LOG_WARN,
+            "rank %d was started with other VCOLL_ settings, or another version of vcoll, than rank 0: "
+            "communicators of ranks that differ pass through. Only settings that `vcoll info --params` calls "
+            "local may differ",
+            odd);
     w->prints = malloc((size_t)w->size * sizeof *w->prints);
     if (!w->prints)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", w->size);
     for (int r = 0; r < w->size; r++)
-        w->prints[r] = cards[r].print;
+        w->prints[r] = of[r].print;
     return VC_OK;
 }
 
@@ -155,13 +155,13 @@ int vc_world_init(void)
     struct vc_world *w = &vc_world;
     vc_next.Comm_size(MPI_COMM_WORLD, &w->size);
     vc_next.Comm_rank(MPI_COMM_WORLD, &w->rank);
-    struct card mine, *all = malloc((size_t)w->size * sizeof *all);
+    struct facts mine, *all = malloc((size_t)w->size * sizeof *all);
     if (!all)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", w->size);
-    fill_card(&mine);
+    fill_facts(&mine);
     int err = vc_gather_world(&mine, all, sizeof mine, true);
     if (err == VC_OK)
-        err = digest(w, all);
+        err = draw_conclusions(w, all);
     free(all);
     return err;
 }

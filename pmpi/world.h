@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the ranks of MPI_COMM_WORLD told each other right after MPI_Init: settings and places. A communicator
- * is set up from this table without asking again, so that every decision is made from the same facts on all
- * its ranks, and ranks whose settings differ find out before any of those settings matters.
+ * What the ranks of MPI_COMM_WORLD told each other right after MPI_Init: settings and places. Communicators
+ * are set up from it without asking again, so that all their ranks decide by the same facts, and so that
+ * ranks find out that their settings differ before any of these matters.
  */
 #ifndef VC_PMPI_WORLD_H
 #define VC_PMPI_WORLD_H
@@ -10,7 +10,6 @@
 #include "pmpi/door.h"
 #include "transport/topology/sharing.h"
 #include "transport/wait.h"
-#include "tune/table/table.h"
 
 #include <sys/types.h>
 
@@ -34,13 +33,10 @@ struct vc_world {
     struct vc_cpu_claim
         *claims;        /**< [nclaims] of the ranks of this kernel, ascending by rank, oneself included */
     int nclaims, claim; /**< claim: the own one */
-    /* devices.c */
-    int platform;                 /**< enum vc_platform_class, -1: ranks differ */
-    char device[VC_TABLE_DEVICE]; /**< model of the RDMA device that is used; "": none, or ranks differ */
 };
 extern struct vc_world vc_world;
 
-/** Exchanges the cards; collective over MPI_COMM_WORLD. VC_OK or an error of this rank. */
+/** Exchanges and keeps it; collective over MPI_COMM_WORLD. VC_OK or an error of this rank. */
 int vc_world_init(void);
 void vc_world_fini(void);
 

@@ -25,6 +25,7 @@ enum vc_err {
     VC_ERR_UNSUPPORTED = -4, /**< the request is valid but cannot be done here */
     VC_ERR_INVAL = -5,       /**< a value given by the user is not valid */
     VC_ERR_MPI = -6,         /**< the underlying MPI reported an error */
+    VC_ERR_TRUNCATE = -7,    /**< ranks gave different lengths for one message */
 };
 
 /**

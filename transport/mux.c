@@ -26,7 +26,7 @@ static int match_self(struct mux *m)
     while (m->sends && m->recvs) {
         struct vc_chan_req *s = m->sends, *r = m->recvs;
         if (s->priv[P_LEN] != r->priv[P_LEN])
-            return vc_fail(VC_ERR_INVAL, "rank %d sends itself %llu bytes where it expects %llu",
+            return vc_fail(VC_ERR_TRUNCATE, "rank %d sends itself %llu bytes where it expects %llu",
                            m->base.rank, (unsigned long long)s->priv[P_LEN],
                            (unsigned long long)r->priv[P_LEN]);
         if (s->priv[P_LEN])

@@ -13,11 +13,12 @@ static int rank_of(const struct vc_node *nd, int r)
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs)
 {
     if (c->kind != VC_PHASE_BCAST)
-        return vc_fail(VC_ERR_INVAL,
+        return vc_fail(VC_ERR_TRUNCATE,
                        "rank %d comes with %zu bytes where rank %d comes with %zu: the counts differ",
                        rank_of(nd, r), (size_t)theirs, rank_of(nd, nd->me), c->len);
     bool root = nd->me == c->root;
-    return vc_fail(VC_ERR_INVAL, "rank %d broadcasts %zu bytes where rank %d expects %zu: the counts differ",
+    return vc_fail(VC_ERR_TRUNCATE,
+                   "rank %d broadcasts %zu bytes where rank %d expects %zu: the counts differ",
                    rank_of(nd, c->root), root ? c->len : (size_t)theirs, rank_of(nd, root ? r : nd->me),
                    root ? (size_t)theirs : c->len);
 }

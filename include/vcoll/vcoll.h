@@ -46,7 +46,7 @@ int vcoll_comm_describe(const void *comm, struct vcoll_comm_info *info);
  * unknown. */
 const char *vcoll_comm_algorithm(const void *comm, const char *collective, unsigned long long bytes);
 
-/** Where a communicator stands for the tuning tables: what their rows ask (docs/tables.md). */
+/** The keys by which rows of tuning tables choose communicators (docs/tables.md). */
 struct vcoll_comm_key {
     int ranks, nodes, ppn;   /**< ppn: most ranks of one node */
     int crowded, bulk_slots; /**< 0 or 1 */
@@ -59,26 +59,27 @@ struct vcoll_comm_key {
 int vcoll_comm_key(const void *comm, struct vcoll_comm_key *key);
 
 /**
- * The same, and all other keys that rows of tables may ask for, as a JSON object like those of a table's
- * "measured": {"ranks": 4, "nodes": 1, ...}. Local. Returns 0, or -1 when the communicator is not set up
- * (yet) or the text does not fit into `len` bytes.
+ * All keys of a communicator, those of struct vcoll_comm_key included, as a JSON object like those of a
+ * table's "measured": {"ranks": 4, "nodes": 1, ...}. Local. Returns 0, or -1 when the communicator is not set
+ * up (yet) or the text does not fit into `len` bytes.
  */
 int vcoll_comm_keys(const void *comm, char *json, unsigned long len);
 
 /**
  * From the next call on all calls of the collective on this communicator run as `choice` says, e.g.
- * "two_level_multi:leaders=2:wait=hybrid:spin=40" (docs/tables.md), "native", or "auto": back to what table
- * and rules say. All ranks of the communicator must do the same between the same collectives, as for
- * anything collective, though nothing is communicated here. For tuners and benchmarks. A call that the choice
- * refuses (too few elements) runs natively. Returns 0, or -1 with a text in why: the communicator is not set
- * up, the choice is not valid, or it cannot run here at all; then nothing has changed. `why` may be NULL.
+ * "two_level_multi:leaders=2:wait=hybrid:spin=40" (docs/tables.md), "native", or "auto", which returns to
+ * what table and rules say. Nothing is communicated, but all ranks of the communicator must do the same
+ * between the same collectives. For tuners and benchmarks. A call for which the algorithm is not made (too
+ * few elements) runs natively. Returns 0, or -1 with a text in why: the communicator is not set up, the
+ * choice is not valid, or it cannot run here at all; then nothing has changed. `why` may be NULL.
  */
 int vcoll_comm_force(const void *comm, const char *collective, const char *choice, char *why,
                      unsigned long why_len);
 
 /**
- * Moderation of this process' completion queues, in the syntax of VCOLL_CQ_MODERATION ("off" leaves them as
- * they are). Returns 0, or -1 with a text in why: no verbs, a device that has none, a value out of range.
+ * Sets the moderation of this process's completion queues, in the syntax of VCOLL_CQ_MODERATION ("off" leaves
+ * them as they are). Returns 0, or -1 with a text in why: no verbs, a device that has none, a value out of
+ * range.
  */
 int vcoll_cq_moderation(const char *setting, char *why, unsigned long why_len);
 

@@ -38,6 +38,10 @@ struct vc_loopback_stats {
  */
 VC_LOOPBACK_API int vc_loopback_inject(const char *settings);
 
+/** From now on each ibv_post_send() of this process begins with fn(arg), before it reads anything of its work
+ * requests. NULL: no more. Not concurrent with ibv_post_send(). */
+VC_LOOPBACK_API void vc_loopback_on_post(void (*fn)(void *arg), void *arg);
+
 /** Fills *out. Thread-safe. */
 VC_LOOPBACK_API void vc_loopback_stats(struct vc_loopback_stats *out);
 

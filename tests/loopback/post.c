@@ -209,9 +209,20 @@ static void post_one(struct lb_qp *qp, const struct ibv_send_wr *wr)
     defer(qp, &op, qp->retry_at);
 }
 
+static void (*on_post)(void *arg);
+static void *on_post_arg;
+
+void vc_loopback_on_post(void (*fn)(void *arg), void *arg)
+{
+    on_post = fn;
+    on_post_arg = arg;
+}
+
 int lb_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr, struct ibv_send_wr **bad)
 {
     struct lb_qp *qp = (struct lb_qp *)ibqp;
+    if (on_post)
+        on_post(on_post_arg);
     LB_COUNT(doorbells, 1);
     *bad = wr;
     int rc = lb_fault(LB_FN_post_send);

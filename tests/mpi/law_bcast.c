@@ -29,7 +29,8 @@ static int mismatch(int theirs, int others, int first_odd)
         x[i] = rank ? -1 : i;
     LAW_CHECK(MPI_Barrier(comm) == MPI_SUCCESS, "before");
     double begun = MPI_Wtime();
-    int err = MPI_Bcast(x, n, MPI_INT, 0, comm), bad = 0;
+    int err = MPI_Bcast(x, n, MPI_INT, 0, comm), class = MPI_SUCCESS, bad = 0;
+    MPI_Error_class(err, &class);
     for (int i = 0; rank && i < room; i++)
         bad += x[i] != -1 && x[i] != i;
     for (int i = n; rank && i < room; i++)
@@ -38,6 +39,9 @@ static int mismatch(int theirs, int others, int first_odd)
         bad += x[i] != i;
     LAW_CHECK(bad == 0, "root's %d, others' %d: %d wrong elements", theirs, others, bad);
     LAW_CHECK(!odd || n == 0 || err != MPI_SUCCESS, "root's %d, others' %d: no error", theirs, others);
+    /* As of a receive that is too small. A count of 0 has no message that could be. */
+    LAW_CHECK(!odd || n == 0 || theirs == 0 || class == MPI_ERR_TRUNCATE,
+              "root's %d, others' %d: an error of class %d", theirs, others, class);
     /* Whoever knows of nothing yet is told. */
     int after = MPI_Barrier(comm);
     LAW_CHECK(after != MPI_SUCCESS, "root's %d, others' %d: the communicator works", theirs, others);

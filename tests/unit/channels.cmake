@@ -54,3 +54,8 @@ endforeach()
 # What MPI_Init exchanges, and what comes of it.
 vc_unit_test(test_gather test_gather.c ${PROJECT_SOURCE_DIR}/pmpi/gather.c)
 vc_unit_test(test_places test_places.c ${PROJECT_SOURCE_DIR}/pmpi/places.c)
+
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+add_test(NAME unit.circles COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/test_circles.py
+  ${CMAKE_NM} $<TARGET_OBJECTS:vcoll> COMMAND_EXPAND_LISTS)
+set_tests_properties(unit.circles PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CODE 77)

@@ -122,6 +122,14 @@ static void test_containers(void **state)
         place[r] = a_place(1 + r / 2, 1, 0, 2);
     find(4);
     assert_false(crowded[0] || crowded[1]);
+    /* Two containers confined to two CPUs with three ranks, and one that has more CPUs besides. */
+    for (int r = 0; r < 4; r++)
+        place[r] = a_place(1, 1 + (r + 1) / 2, 0, 2);
+    place[3] = a_place(1, 3, 1, 7);
+    place[2].os.shm_dev = 2;
+    find(4);
+    assert_true(crowded[0] && crowded[1]);
+    assert_false(crowded[2]);
     /* Another quota of one container is its own affair. */
     for (int r = 0; r < 4; r++)
         place[r] = a_place(1, 1 + r / 2, 0, 4);
@@ -129,6 +137,55 @@ static void test_containers(void **state)
     find(4);
     assert_true(crowded[0]);
     assert_false(crowded[1]);
+}
+
+/* Processes by themselves: the same rule, as each of them asks it. */
+static bool shares(int n, int me, unsigned stolen)
+{
+    struct vc_cpu_claim claim[8];
+    for (int i = 0; i < n; i++) {
+        claim[i] = (struct vc_cpu_claim){.quota = place[i].quota, .os = (int)place[i].os.shm_dev, .procs = 1};
+        memcpy(claim[i].mask, place[i].mask, sizeof claim[i].mask);
+    }
+    return vc_cpus_shared(claim, n, me, stolen);
+}
+
+static void test_processes(void **state)
+{
+    (void)state;
+    /* Two on one CPU and two that have one each: only the first two share, though there are CPUs enough. */
+    for (int r = 0; r < 4; r++)
+        place[r] = a_place(1, 1, r < 2 ? 0 : r, 1);
+    for (int r = 0; r < 4; r++)
+        assert_int_equal(shares(4, r, 0), r < 2);
+    /* One that may use all CPUs keeps away from the two that are confined to one. */
+    place[2] = a_place(1, 1, 0, 4);
+    assert_false(shares(4, 2, 0));
+    assert_true(shares(4, 0, 0));
+    /* By way of masks that overlap: four on three CPUs. No mask by itself has too many. */
+    place[0] = a_place(1, 1, 0, 2);
+    place[1] = a_place(1, 1, 1, 2);
+    place[2] = a_place(1, 1, 0, 2);
+    place[3] = a_place(1, 1, 1, 2);
+    for (int r = 0; r < 4; r++)
+        assert_true(shares(4, r, 0));
+    /* Others' crowd is none of a process elsewhere. */
+    place[4] = a_place(1, 1, 8, 1);
+    assert_false(shares(5, 4, 0));
+    /* A quota is that of the operating system: least of all, and not that of another container. */
+    for (int r = 0; r < 4; r++)
+        place[r] = a_place(1, 1 + r / 2, r, 1);
+    place[1].quota = 1.5;
+    assert_true(shares(4, 0, 0));
+    assert_false(shares(4, 2, 0));
+    /* What the hypervisor steals makes CPUs fewer, once it is more than a quarter. */
+    place[1].quota = 1e9;
+    assert_false(shares(4, 0, 250));
+    assert_true(shares(4, 0, 300));
+    /* Masks that could not be read say nothing. */
+    place[1] = a_place(1, 1, 0, 0);
+    assert_false(shares(4, 0, 0));
+    assert_false(shares(4, 1, 0));
 }
 
 /* As many kernels as ranks, and a rank in each of two thousand turns. */
@@ -154,10 +211,8 @@ static void test_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_crowded),
-        cmocka_unit_test(test_containers),
-        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_crowded), cmocka_unit_test(test_containers),
+        cmocka_unit_test(test_processes), cmocka_unit_test(test_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The verbs channel over the loopback device: the conformance suite in many shapes, and what only it
  * promises. */
+#include "tests/loopback/loopback.h"
 #include "tests/unit/conformance/conformance.h"
 #include "tests/unit/conformance/harness.h"
 #include "transport/mux.h"
@@ -454,6 +455,74 @@ static void threads_sleeping(void **state)
     run_threads("delay_us=20,rnr=31", VC_WAIT_EVENT);
 }
 
+/* ---- a request is done when its bytes have been handed over, and not before ---- */
+
+enum { EARLY_SENDS = 8 };
+
+struct early {
+    void (*stats)(struct vc_loopback_stats *out);
+    struct vc_chan_req r[EARLY_SENDS];
+    bool seen; /* some were handed over together */
+    bool bad;  /* more were done than had been handed over */
+};
+
+/* The work requests of this call have not been read yet. */
+static void count_done(void *arg)
+{
+    struct early *e = arg;
+    struct vc_loopback_stats now;
+    uint64_t done = 0;
+    e->stats(&now);
+    for (int i = 0; i < EARLY_SENDS; i++)
+        done += vc_req_done(&e->r[i]);
+    e->seen |= done == 0;
+    e->bad |= done > now.sends;
+}
+
+/* Messages of a pair that is not connected yet wait, and are then posted in one batch. */
+static int early_rank(int me, void *arg)
+{
+    const struct suite *s = arg;
+    struct hs_rank hr;
+    static struct early e;
+    static uint64_t x[EARLY_SENDS];
+    void (*on_post)(void (*)(void *), void *) = NULL;
+    hs_join(&s->node, me, &hr);
+    struct vc_verbs *v = make_verbs(s, &hr, me);
+    struct vc_chan *ch = make_chan(s, v, me, 7);
+    void *lib = dlopen(VC_LOOPBACK_LIBRARY, RTLD_LAZY | RTLD_NOLOAD);
+    assert_non_null(lib);
+    *(void **)&on_post = dlsym(lib, "vc_loopback_on_post");
+    *(void **)&e.stats = dlsym(lib, "vc_loopback_stats");
+    hs_meet(hr.start, s->n);
+    if (me == 0)
+        on_post(count_done, &e);
+    for (int i = 0; i < EARLY_SENDS; i++)
+        assert_int_equal(me == 0 ? ch->ops->isend(ch, 0, &x[i], sizeof x[i], &e.r[i])
+                                 : ch->ops->irecv(ch, 1, &x[i], sizeof x[i], &e.r[i]),
+                         VC_OK);
+    for (int i = 0; i < EARLY_SENDS; i++)
+        while (!vc_req_done(&e.r[i]))
+            assert_true(ch->ops->progress(ch) >= 0);
+    on_post(NULL, NULL);
+    struct vc_loopback_stats all;
+    e.stats(&all);
+    if (me == 0)
+        assert_true(e.seen && !e.bad && all.sends > all.doorbells && vc_verbs_stats(v)->inlined > 0);
+    hs_meet(hr.start, s->n);
+    ch->ops->destroy(ch);
+    vc_verbs_destroy(v);
+    return 0;
+}
+
+static void done_when_handed_over(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(2, "", VC_WAIT_POLL);
+    assert_int_equal(hs_fork(s.n, early_rank, &s, 60), 0);
+    hs_node_free(&s.node);
+}
+
 static void conforms_where_registration_fails(void **state)
 {
     (void)state;
@@ -483,6 +552,7 @@ int main(void)
         cmocka_unit_test(conforms_where_registration_fails),
         cmocka_unit_test(threads_polling),
         cmocka_unit_test(threads_sleeping),
+        cmocka_unit_test(done_when_handed_over),
     };
     cmocka_set_test_filter(getenv("VC_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,8 @@
 #include "coll/info.h"
 #include "include/vcoll/vcoll.h"
 
+#include "tune/params/params.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -223,7 +225,11 @@ void bench_setenv(const struct vc_measure_opts *o)
         snprintf(name, sizeof name, "VCOLL_%.*s", (int)(eq - o->set[i]), o->set[i]);
         setenv(name, eq + 1, 1);
     }
-    /* What is measured is measured on communicators that are set up. Given, it means at that call, whatever
+    /* Communicators are measured once they are set up. The default, if it is given, sets them up whatever
      * that costs. */
-    setenv("VCOLL_SETUP_AFTER", "3", 0);
+    int n;
+    const struct vc_param_def *defs = vc_param_defs(&n);
+    for (int i = 0; i < n; i++)
+        if (strcmp(defs[i].name, "SETUP_AFTER") == 0)
+            setenv("VCOLL_SETUP_AFTER", defs[i].deflt, 0);
 }

@@ -141,7 +141,7 @@ static int end_part(struct mpi_chan *c, int i, const MPI_Status *status)
         vc_next.Get_count(status, MPI_BYTE, &got);
         if (got != s->count) {
             c->failed = VC_ERR_MPI;
-            return vc_fail(VC_ERR_MPI, "rank %d sent a message of %d bytes where rank %d expects %d",
+            return vc_fail(VC_ERR_TRUNCATE, "rank %d sent a message of %d bytes where rank %d expects %d",
                            status->MPI_SOURCE, got, c->base.rank, s->count);
         }
     }

@@ -269,7 +269,7 @@ static int mismatch(const struct shm_chan *c, int i, uint64_t sent, uint64_t exp
     for (int k = 0; k < c->base.size; k++)
         if (c->index[k] == i)
             rank = k;
-    return vc_fail(VC_ERR_INVAL, "rank %d sent a message of %llu bytes where rank %d expects %llu", rank,
+    return vc_fail(VC_ERR_TRUNCATE, "rank %d sent a message of %llu bytes where rank %d expects %llu", rank,
                    (unsigned long long)sent, c->base.rank, (unsigned long long)expected);
 }
 

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What front.c and others.c state each collective with. Both files are compiled twice: by themselves, for the
+ * calls whose counts are int, and by counts.c, for those with large counts (MPI_X_c).
+ */
+#ifndef VC_PMPI_CALLS_H
+#define VC_PMPI_CALLS_H
+
+#include "pmpi/symbols.h"
+
+#include <limits.h>
+
+#ifdef VC_LARGE_COUNTS
+typedef MPI_Count vc_count;
+typedef MPI_Aint vc_displ;
+#define VC_NAME(name) name##_c
+#else
+typedef int vc_count, vc_displ;
+#define VC_NAME(name) name
+#endif
+/** VC_NAMES() of VC_NAME(name): macros are expanded on the way from one to the other. */
+#define VC_NAMES_OF(name, params, args) VC_NAMES(name, params, args)
+
+/** Whether a count is one that struct vc_call can hold. */
+static inline bool vc_fits(MPI_Count count)
+{
+    return count >= 0 && count <= INT_MAX;
+}
+
+/** In place, the count of the sending side means nothing. */
+static inline bool vc_both_fit(const void *sendbuf, MPI_Count sendcount, MPI_Count recvcount)
+{
+    return vc_fits(recvcount) && (sendbuf == MPI_IN_PLACE || vc_fits(sendcount));
+}
+
+/** What `count` elements are; 0 for what MPI will refuse. */
+static inline size_t vc_bytes_of(MPI_Count count, MPI_Datatype type)
+{
+    MPI_Count size;
+    if (count <= 0 || type == NULL || type == MPI_DATATYPE_NULL ||
+        vc_next.Type_size_x(type, &size) != MPI_SUCCESS || size < 0)
+        return 0;
+    return (size_t)count * (size_t)size;
+}
+
+/** The same for an array of counts, one for each rank that the call sends to; 0 for what MPI will refuse. */
+static inline size_t vc_bytes_of_all(const vc_count *counts, MPI_Datatype type, MPI_Comm comm)
+{
+    int size, inter;
+    size_t sum = 0;
+    if (!counts || comm == NULL || comm == MPI_COMM_NULL ||
+        vc_next.Comm_test_inter(comm, &inter) != MPI_SUCCESS ||
+        (inter ? vc_next.Comm_remote_size : vc_next.Comm_size)(comm, &size) != MPI_SUCCESS)
+        return 0;
+    for (int i = 0; i < size; i++)
+        sum += counts[i] > 0 ? (size_t)counts[i] : 0;
+    return sum * vc_bytes_of(1, type);
+}
+
+/** Returns from the underlying function's call, which is counted when statistics are on: otherwise one test
+ * and a jump. */
+#define VC_PASS(coll, why, bytes, call)                                                                      \
+    do {                                                                                                     \
+        if (vc_gate_open())                                                                                  \
+            return vc_next.call;                                                                             \
+        uint64_t begun = vc_other_begin();                                                                   \
+        int rc = vc_next.call;                                                                               \
+        if (begun)                                                                                           \
+            vc_other_end(coll, why, begun, rc == MPI_SUCCESS ? (bytes) : 0);                                 \
+        return rc;                                                                                           \
+    } while (0)
+
+/** The whole of a collective that is never accelerated; `bytes` are those that this rank sends, where its
+ * arguments say so without asking other ranks. */
+#define VC_OTHER(name, coll, bytes, params, args)                                                            \
+    VC_NAMES_OF(VC_NAME(name), params, args)                                                                 \
+    {                                                                                                        \
+        VC_PASS(coll, VC_PASS_NEVER, bytes, VC_NAME(name) args);                                             \
+    }
+
+/**
+ * The whole of one of the six: what is behind `args` fills a struct vc_call that `run` gets.
+ *
+ * With large counts, a call whose counts do not all fit (`fit`) is more than VC_CALL_LIMIT bytes (`bytes`),
+ * or of elements without size: it is the underlying MPI's on every rank, by either name.
+ *
+ * With int counts, one test of a gate is all there is before `run`, by either name; what is rare is a
+ * function of its own, so that the compiler saves no registers for it.
+ */
+#ifdef VC_LARGE_COUNTS
+#define VC_SIX(name, run, fit, bytes, params, args, ...)                                                     \
+    VC_NAMES_OF(VC_NAME(name), params, args)                                                                 \
+    {                                                                                                        \
+        struct vc_call k = {__VA_ARGS__};                                                                    \
+        if (!(fit))                                                                                          \
+            VC_PASS(k.coll, VC_PASS_LARGE, bytes, VC_NAME(name) args);                                       \
+        return vc_gate_open() ? run(&k) : vc_call_slow(&k, run);                                             \
+    }
+#else
+#define VC_SIX(name, run, fit, bytes, params, args, ...)                                                     \
+    VC_EXPORT(name)                                                                                          \
+    int PMPI_##name params                                                                                   \
+    {                                                                                                        \
+        struct vc_call k = {__VA_ARGS__};                                                                    \
+        return vc_gate_open() ? run(&k) : vc_call_slow(&k, run);                                             \
+    }                                                                                                        \
+    static __attribute__((noinline)) int rare_##name params                                                  \
+    {                                                                                                        \
+        struct vc_call k = {__VA_ARGS__};                                                                    \
+        __typeof__(&PMPI_##name) tool = vc_stack()->name;                                                    \
+        return tool ? tool args : vc_call_slow(&k, run);                                                     \
+    }                                                                                                        \
+    int MPI_##name params                                                                                    \
+    {                                                                                                        \
+        if (VC_UNLIKELY(!vc_gate_mpi_open()))                                                                \
+            return rare_##name args;                                                                         \
+        struct vc_call k = {__VA_ARGS__};                                                                    \
+        return run(&k);                                                                                      \
+    }
+#endif
+
+#endif

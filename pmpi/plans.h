@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The plans of a communicator, made when a call first needs them, and kept for the next call of that shape.
+ */
+#ifndef VC_PMPI_PLANS_H
+#define VC_PMPI_PLANS_H
+
+#include "coll/engine.h"
+#include "tune/params/params.h"
+
+#define VC_PLANS_KEPT 16 /**< per communicator */
+
+/** What a plan is made for: all that a shape adds to its communicator. */
+struct vc_plan_key {
+    const struct vc_alg *alg;
+    size_t bytes, esize, segment;
+    int root, radix, leaders;
+    enum vc_choice_channel channel;
+    bool commutative;
+};
+
+struct vc_plan_slot {
+    struct vc_plan_key key;
+    struct vc_exec *exec; /**< NULL: the algorithm refuses this shape, native runs it */
+    size_t tmp_bytes;
+    unsigned via;       /**< of enum vc_via */
+    uint64_t last_used; /**< 0: the slot is free */
+};
+
+struct vc_plans {
+    struct vc_plan_slot slot[VC_PLANS_KEPT];
+    uint64_t clock;
+    size_t tmp; /**< bytes of scratch that they have together */
+};
+
+struct vc_team;
+
+/**
+ * The plan for a call. VC_OK and *out, whose exec is NULL where the algorithm refuses the shape (agreed:
+ * shapes are). The channel that key->channel names has been made. Valid until the next call.
+ */
+int vc_plans_get(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
+                 struct vc_plan_slot **out);
+
+/** Forgets the plans used longest ago until the scratch of the others is at most `tmp` bytes. */
+void vc_plans_trim(struct vc_plans *p, size_t tmp);
+/** Forgets all. */
+void vc_plans_free(struct vc_plans *p);
+
+#endif
