@@ -26,16 +26,14 @@ VC_SIX(Allreduce, vc_run_allreduce, vc_fits(count), vc_bytes_of(count, datatype)
        (sendbuf, recvbuf, count, datatype, op, comm), .coll = VC_ALLREDUCE, .send = sendbuf, .recv = recvbuf,
        .rcount = (int)count, .rtype = datatype, .op = op, .comm = comm)
 
-VC_SIX(Allgather, vc_run_blocks, vc_both_fit(sendbuf, sendcount, recvcount),
-       vc_bytes_of(recvcount, recvtype),
+VC_SIX(Allgather, vc_run_blocks, vc_both_fit(sendbuf, sendcount, recvcount), vc_bytes_of(recvcount, recvtype),
        (const void *sendbuf, vc_count sendcount, MPI_Datatype sendtype, void *recvbuf, vc_count recvcount,
         MPI_Datatype recvtype, MPI_Comm comm),
        (sendbuf, sendcount, sendtype, recvbuf, recvcount, recvtype, comm), .coll = VC_ALLGATHER,
        .send = sendbuf, .recv = recvbuf, .scount = (int)sendcount, .rcount = (int)recvcount,
        .stype = sendtype, .rtype = recvtype, .comm = comm)
 
-VC_SIX(Alltoall, vc_run_blocks, vc_both_fit(sendbuf, sendcount, recvcount),
-       vc_bytes_of(recvcount, recvtype),
+VC_SIX(Alltoall, vc_run_blocks, vc_both_fit(sendbuf, sendcount, recvcount), vc_bytes_of(recvcount, recvtype),
        (const void *sendbuf, vc_count sendcount, MPI_Datatype sendtype, void *recvbuf, vc_count recvcount,
         MPI_Datatype recvtype, MPI_Comm comm),
        (sendbuf, sendcount, sendtype, recvbuf, recvcount, recvtype, comm), .coll = VC_ALLTOALL,

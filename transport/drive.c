@@ -4,11 +4,10 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-/* Beyond what an idle turn takes, and a part of that: a message costs more than this, the scatter of idle
- * turns less.
- */
+/* A turn that takes longer than an idle one by a part of that and MARGIN_NS had an effect: messages cost
+ * more, and idle turns scatter less. */
 #define MARGIN_NS 60u
-/* With others running between the calls the scatter is larger, and messages that come are more. */
+/* If other processes run between the calls, idle turns scatter more, and more messages come in one turn. */
 #define YIELDING_TIMES 2
 #define COLD_MARGIN_NS 500u
 #define COLD_TIMES     10u
@@ -16,7 +15,7 @@
 /* Parts of a nanosecond, so that it can move slowly. */
 #define PARTS 64
 
-/* What is cheap in a turn shows within so long, be there ever so many messages. */
+/* Among the turns of so long there is an idle one, however many messages come. */
 #define WINDOW_NS 100000000u
 
 /* Relaxed throughout: guesses that all threads improve, which order nothing. idle is in PARTS. */
@@ -29,28 +28,29 @@ uint64_t vc_drive_idle_ns(void)
     return atomic_load_explicit(&idle_parts, memory_order_relaxed) / PARTS;
 }
 
-static uint64_t get(const _Atomic uint64_t *v)
+static uint64_t load_ns(const _Atomic uint64_t *v)
 {
     return atomic_load_explicit(v, memory_order_relaxed);
 }
 
-static void set(_Atomic uint64_t *v, uint64_t to)
+static void store_ns(_Atomic uint64_t *v, uint64_t to)
 {
     atomic_store_explicit(v, to, memory_order_relaxed);
 }
 
-/* The most that an idle turn may be taken to cost: a third above the cheapest one of late. Many small
- * messages, each of which passes as idle, must not make themselves the measure. An idle call that has become
- * dearer for good (connections were made) is found to be one when the windows are over. */
+/* The most that an idle turn is taken to cost: a third above the cheapest turn of this window and the one
+ * before. Without this bound many small messages, each of which is taken for an idle turn, would raise the
+ * measure. If idle calls have become dearer for good (connections were made), that shows after two windows.
+ */
 static uint64_t most_idle(uint64_t ns, uint64_t now)
 {
-    uint64_t cheapest = get(&cheapest_now), before = get(&cheapest_before);
-    if (now >= get(&window_end)) {
-        set(&cheapest_before, before = cheapest);
-        set(&cheapest_now, cheapest = ns);
-        set(&window_end, now + WINDOW_NS);
+    uint64_t cheapest = load_ns(&cheapest_now), before = load_ns(&cheapest_before);
+    if (now >= load_ns(&window_end)) {
+        store_ns(&cheapest_before, before = cheapest);
+        store_ns(&cheapest_now, cheapest = ns);
+        store_ns(&window_end, now + WINDOW_NS);
     } else if (ns < cheapest) {
-        set(&cheapest_now, cheapest = ns);
+        store_ns(&cheapest_now, cheapest = ns);
     }
     if (before < cheapest)
         cheapest = before;
@@ -61,7 +61,7 @@ static uint64_t most_idle(uint64_t ns, uint64_t now)
  * by next to nothing, whatever they took. */
 static void learn(uint64_t ns, bool came, uint64_t now)
 {
-    uint64_t idle = get(&idle_parts), turn = ns * PARTS, most = most_idle(ns, now) * PARTS;
+    uint64_t idle = load_ns(&idle_parts), turn = ns * PARTS, most = most_idle(ns, now) * PARTS;
     if (idle == 0)
         idle = turn;
     else if (turn < idle)
@@ -72,7 +72,7 @@ static void learn(uint64_t ns, bool came, uint64_t now)
         idle += (turn - idle) / 64;
     if (idle > most)
         idle = most;
-    set(&idle_parts, idle < PARTS ? PARTS : idle);
+    store_ns(&idle_parts, idle < PARTS ? PARTS : idle);
 }
 
 /* The mean of the cold turns that pass as idle; a few times what a warm one takes, whatever comes in the
@@ -126,5 +126,6 @@ void vc_drive_learn(vc_progress_fn *progress, bool yielding)
             sched_yield();
         vc_drive(&t, progress, &now);
     }
-    atomic_store_explicit(&cold_ns, 0, memory_order_relaxed); /* it was not so cold */
+    /* These calls found the caches warm: what a cold turn takes is not known yet. */
+    atomic_store_explicit(&cold_ns, 0, memory_order_relaxed);
 }

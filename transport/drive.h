@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whether the host MPI's progress did something. Where its function cannot tell, time does: an idle call
- * always takes about as long, that time is learnt, and what takes longer did something. Learnt by the
+ * Whether the host MPI's progress did something. If its function does not say so, its time is judged: an idle
+ * call always takes about as long, that time is learnt, and what takes longer did something. Learnt by the
  * process, used by its waits.
  */
 #ifndef VC_TRANSPORT_DRIVE_H

@@ -34,22 +34,22 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 #define SLEEP_PART    800
 #define LONG_SLICE_NS 1000000u
 
-/* After a sleep the host MPI is driven until nothing has come for this long; for longer once something came,
- * and longer still where gaps between what comes are, but not for ever. */
+/* After a sleep the host MPI is driven until nothing has come for GLANCE_NS. Once something came it is
+ * LINGER_NS, or twice the usual gap between messages if that is longer, but LINGER_MAX_NS at most. */
 #define GLANCE_NS     3000u
 #define LINGER_NS     50000u
 #define LINGER_MAX_NS 1000000u
 /* The same in yields, where ranks share CPUs. */
 #define GLANCE_YIELDS 8
 #define LINGER_YIELDS 64
-/* A yield that took longer let somebody else fill the caches. */
+/* If a yield took longer, another process has run, and the caches hold its data. */
 #define LONG_YIELD_NS 20000u
-/* It is as good as some more that nothing came of: whatever was sent has had the time to come, and to go to
- * and fro between this rank and one that computes is dear. */
+/* Such a yield counts as several short ones without result: messages that were on their way have had the time
+ * to arrive, and switching between this rank and one that computes costs both. */
 #define LONG_YIELD_COUNTS (GLANCE_YIELDS / 2)
 /* So many signs one after another make sure that something comes. */
 #define SURE 3
-/* More weak ones in a row than these are no signs: where something is sure to come, and elsewhere. */
+/* Of weak signs in a row only so many count: MANY_WEAK after SURE strong signs, FEW_WEAK otherwise. */
 #define MANY_WEAK 100
 #define FEW_WEAK  4
 
@@ -90,8 +90,8 @@ void vc_wait_unpark(struct vc_waiter *w)
 /* ---- escalation ---- */
 
 #define LOOK_AROUND_NS 500000000u
-/* With more than this stolen the hypervisor has other guests to run, and a spinning vCPU is held against this
- * one. */
+/* If more than this part of the time is stolen, the hypervisor has other guests to run, and time in which
+ * this guest spins is time that it does not get later. */
 #define STEAL_PERMILLE 50
 
 static void look_at_steal(bool first)
@@ -184,9 +184,10 @@ static void drive_on(struct vc_waiter *w, uint64_t now)
 }
 
 /*
- * Something came through the host: somebody's messages need this rank, and there will be more of them. Where
- * they come further apart, the linger becomes as long as that. A sign can be an interrupt or a cold cache: it
- * is a reason to look a little longer; a second one is half a reason to sleep shorter.
+ * Something came through the host: another rank's messages need this rank, and more of them will follow. The
+ * linger follows the gaps between them. A single sign may be an interrupt or a cold cache, so it only makes
+ * this rank drive the host a little longer; a second one in a row halves the silence that sleeps are measured
+ * by, and SURE of them end it.
  */
 static void note_came(struct vc_waiter *w, uint64_t now)
 {
@@ -228,7 +229,8 @@ static bool drive(struct vc_waiter *w, uint64_t *now)
     return true;
 }
 
-/* Nothing has come for long enough. Where ranks share CPUs yields are counted, whose time is the others'. */
+/* Nothing has come for long enough. Where ranks share CPUs, yields are counted and not time, because the time
+ * of a yield belongs to other ranks. */
 static bool is_quiet(const struct vc_waiter *w, uint64_t now)
 {
     if (w->cfg->crowded) {
@@ -265,7 +267,7 @@ static int idle_driving(struct vc_waiter *w, int whom)
         w->quiet_calls++;
         if (is_quiet(w, now)) {
             w->driving = false;
-            /* Signs of one sleep after another add up; one without ends them. */
+            /* Signs add up over sleeps, until a sleep after which there was none. */
             if (w->t_came < w->t_slept && (w->signs < SURE || now - w->t_came > LINGER_MAX_NS))
                 w->signs = 0;
             atomic_store_explicit(&host_driven, now, memory_order_relaxed);
@@ -282,7 +284,7 @@ static uint64_t thread_cpu_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* What a sleep that nothing came of costs, from one to the next in the same wait. */
+/* The CPU time of a sleep after which nothing came: between the ends of two such sleeps of one wait. */
 static void learn_sleep_cost(struct vc_waiter *w)
 {
     uint64_t cpu = thread_cpu_ns();
@@ -385,7 +387,7 @@ static void sleep_on_fds(struct vc_waiter *w)
     after_sleep(w, n > 0);
 }
 
-static void look(struct vc_waiter *w, uint64_t now)
+static void drive_and_escalate(struct vc_waiter *w, uint64_t now)
 {
     if (!drive(w, &now) && now >= w->t_stage) {
         w->stage = w->parking || w->src ? STAGE_ANNOUNCED : STAGE_TIMED;
@@ -460,7 +462,7 @@ int vc_wait_idle(struct vc_waiter *w, int whom)
         w->turn = (struct vc_turn){.cold = true};
         start_burning(w, now, burn_budget(w));
         if (w->t_stage == now)
-            look(w, now);
+            drive_and_escalate(w, now);
     }
     if (w->driving)
         return idle_driving(w, whom);
@@ -469,13 +471,13 @@ int vc_wait_idle(struct vc_waiter *w, int whom)
         vc_cpu_relax();
         if (n % PAUSES_PER_LOOK != 0)
             return VC_OK;
-        look(w, now = vc_now_ns());
+        drive_and_escalate(w, now = vc_now_ns());
         return check_liveness(w, whom, now);
     case STAGE_YIELD:
         yield();
         if (n % YIELDS_PER_LOOK != 0)
             return VC_OK;
-        look(w, now = vc_now_ns());
+        drive_and_escalate(w, now = vc_now_ns());
         return check_liveness(w, whom, now);
     case STAGE_TIMED: {
         struct timespec ts = {0, (long)vc_min_size(slice_of(w, vc_now_ns()), 999999999u)};

@@ -8,8 +8,8 @@
 /** Open MPI's own progress function, or NULL. */
 static void (*direct)(void);
 static int (*add_callback)(int (*callback)(void)), (*remove_callback)(int (*callback)(void));
-/** Its switch: whether a progress call in which nothing came yields the CPU. Returns what it was. NULL: none.
- */
+/** Sets whether a call of opal_progress in which nothing came yields the CPU; returns the setting before.
+ * NULL: this MPI has no such function. */
 static bool (*set_yield)(bool on);
 /** How the switch stands while the program runs, and how it stood before. */
 static _Atomic bool yields;
@@ -42,7 +42,8 @@ static _Atomic unsigned busy; /* calls in a row that found the sum positive with
 static _Atomic unsigned full; /* and with 1 taken off */
 static _Atomic unsigned calls;
 static _Atomic int drivers; /* threads that have the switch on */
-/* A call has told of messages that were known to come: what comes over sockets is not in the sum. */
+/* A call has found something while messages were on their way. Messages over sockets are not in the sum, so
+ * where all messages come in that way, this stays false. */
 static _Atomic bool told;
 static _Atomic bool untellable;
 /* By the thread that has set `adding`. Release and acquire: a thread that sees it finds the callback in Open
@@ -54,7 +55,7 @@ static atomic_flag adding = ATOMIC_FLAG_INIT;
  * network. */
 static MPI_Comm probe_comm = MPI_COMM_NULL;
 static MPI_Request probe_req = MPI_REQUEST_NULL;
-/** One thread at a time may test one request; the others need not wait, somebody is driving. */
+/** One thread at a time may test one request. The others go on without: the MPI is being driven. */
 static atomic_flag probing = ATOMIC_FLAG_INIT;
 
 /* A function of the library that the MPI library is made of. */
@@ -246,7 +247,7 @@ void vc_host_is_uncertain(void)
 
 int vc_host_test(MPI_Request *req, int *done)
 {
-    /* Several calls, because nobody sees what the one inside of MPI_Test finds. */
+    /* Several calls for one of MPI_Test, because what MPI_Test's own call of progress finds is not seen. */
     for (int i = 0; i < 16 && direct && set_yield && !atomic_load_explicit(&told, memory_order_relaxed);
          i++) {
         drive_and_watch();
