@@ -46,7 +46,7 @@ static inline size_t vc_bytes_of(MPI_Count count, MPI_Datatype type)
 /** The same for an array of counts, one for each rank that the call sends to; 0 for what MPI will refuse. */
 static inline size_t vc_bytes_of_all(const vc_count *counts, MPI_Datatype type, MPI_Comm comm)
 {
-    int size, inter;
+    int size = 0, inter;
     size_t sum = 0;
     if (!counts || comm == NULL || comm == MPI_COMM_NULL ||
         vc_next.Comm_test_inter(comm, &inter) != MPI_SUCCESS ||

@@ -14,6 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Here, below all that counts in it. */
+struct vc_wait_stats vc_wait_stats;
+
 /* ---- shared layout ---- */
 
 /* What a participant has behind the words: apart from them, because readers poll their cache line. */

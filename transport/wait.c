@@ -8,8 +8,6 @@
 #include <poll.h>
 #include <sched.h>
 
-struct vc_wait_stats vc_wait_stats;
-
 enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 
 /* How often the clock is read and the host MPI driven: every so many pauses or yields. */

@@ -10,6 +10,7 @@ target_link_libraries(vcoll_launch PUBLIC vcoll_flags PkgConfig::JANSSON)
 add_executable(vcoll-bench
   bench/bench.c
   bench/extra.c
+  bench/figures.c
   bench/floor.c
   bench/json.c
   bench/point.c

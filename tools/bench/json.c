@@ -5,13 +5,6 @@
 
 #include <string.h>
 
-const char *const bench_impl_name[VC_IMPLS] = {"native", "vcoll"};
-const char *const bench_measure_name[VC_MEASURES] = {"start", "b2b"};
-const char *const bench_measure_words[VC_MEASURES] = {"from a common start", "back to back"};
-const char *const bench_pace_name[BENCH_PACES] = {"polled", "event", "exchange_polled", "exchange_event"};
-const char *const bench_pace_words[BENCH_PACES] = {"one way, polled", "one way, event", "exchange, polled",
-                                                   "exchange, event"};
-
 static json_t *num(double v)
 {
     return vc_measure_json_number(v);

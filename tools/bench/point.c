@@ -25,12 +25,6 @@ static void run_wire(struct vc_rounds *r, int pace, int round)
     x->block[pace][round] = bench_verbs_block(r->w, x->v, (enum bench_pace)pace, r->block_time, WIRE_TRIPS);
 }
 
-struct bench_stat bench_stat(double *v, int n)
-{
-    return (struct bench_stat){vc_measure_quantile(v, n, 0.5), vc_measure_quantile(v, n, 0.99),
-                               vc_measure_quantile(v, n, 0), n};
-}
-
 /* vcoll over raw verbs. */
 static void compare_wire(const struct vc_measure_world *w, struct bench_point *p,
                          const struct vc_entrant *vcoll, const struct wire *x)

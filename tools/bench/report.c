@@ -12,39 +12,6 @@
 
 /* ---- averages ---- */
 
-const struct bench_range bench_ranges[BENCH_RANGES] = {
-    {"8 B..1 KiB", 8, 1024},
-    {"8 B..4 KiB", 8, 4096},
-    {"16 KiB..1 MiB", 16384, 1048576},
-};
-
-void bench_average(const struct bench_report *r, int coll, enum vc_measure m, const struct bench_range *range,
-                   double *geometric, double *arithmetic)
-{
-    struct vc_measure_mean mean = {0};
-    double sum = 0;
-    for (int c = 0; coll < 0 && c < VC_COLL_ACCELERATED; c++) {
-        double g, a;
-        bench_average(r, c, m, range, &g, &a);
-        if (isnan(g))
-            continue;
-        vc_measure_mean_add(&mean, g);
-        sum += a;
-    }
-    for (int i = 0; coll >= 0 && i < r->npoint; i++) {
-        const struct bench_point *p = &r->point[i];
-        /* A barrier is a small message: it counts in the ranges that begin at 8 bytes. */
-        size_t bytes = vc_coll_sized(p->coll) ? p->bytes : 8;
-        double ratio = p->ratio[m].median;
-        if ((int)p->coll != coll || bytes < range->low || bytes > range->high || !(ratio > 0))
-            continue;
-        vc_measure_mean_add(&mean, ratio);
-        sum += ratio;
-    }
-    *geometric = vc_measure_mean(&mean);
-    *arithmetic = mean.n > 0 ? sum / mean.n : NAN;
-}
-
 /* ---- head ---- */
 
 /* Microseconds in eight columns. */

@@ -16,6 +16,7 @@ add_library(vcoll_doctor_parts OBJECT
   doctor/opts.c
   doctor/path.c
   doctor/print.c
+  doctor/run.c
   doctor/set.c
   doctor/wire.c
   facts/place.c

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The frame of the page, and the tables of its sections. Colours of plots follow light and dark. */
+/* The frame of the page and its sections in order. Colours of plots follow light and dark. */
 #include "tools/report/report.h"
-
-#include <stdarg.h>
-#include <string.h>
 
 static const char style[] =
     ":root{--ink:#1b1f24;--soft:#57606a;--paper:#fff;--line:#d0d7de;--card:#f6f8fa;--good:#00694d;--bad:#"
@@ -59,69 +56,6 @@ static const char style[] =
     "@media "
     "print{body{max-width:none;padding:0;font-size:10.5pt}nav{display:none}h2,h3{break-after:avoid}tr{break-"
     "inside:avoid}.scroll{overflow:visible}}\n";
-
-void rep_heading(FILE *f, const char *text)
-{
-    fputs("<h3>", f);
-    html_text(f, text);
-    fputs("</h3>\n", f);
-}
-
-/* ---- tables ---- */
-
-void rep_table_begin(FILE *f, const char *caption, const char *headings)
-{
-    fputs("<div class=\"scroll\"><table><caption>", f);
-    html_text(f, caption);
-    fputs("</caption><thead><tr>", f);
-    while (*headings) {
-        const char *end = strchrnul(headings, '|');
-        fputs("<th scope=\"col\">", f);
-        html_textf(f, "%.*s", (int)(end - headings), headings);
-        fputs("</th>", f);
-        headings = *end ? end + 1 : end;
-    }
-    fputs("</tr></thead><tbody>\n", f);
-}
-
-void rep_table_end(FILE *f)
-{
-    fputs("</tbody></table></div>\n", f);
-}
-
-static void write_cells(FILE *f, const char *cells, va_list ap)
-{
-    for (; *cells; cells++) {
-        const char *class = *cells == 'n'   ? " class=\"n\""
-                            : *cells == 'g' ? " class=\"n good\""
-                            : *cells == 'b' ? " class=\"n bad\""
-                            : *cells == 'w' ? " class=\"why\""
-                                            : "";
-        fprintf(f, "<td%s>%s", class, *cells == 'k' ? "<code>" : "");
-        html_text(f, va_arg(ap, const char *));
-        fputs(*cells == 'k' ? "</code></td>" : "</td>", f);
-    }
-}
-
-void rep_cells(FILE *f, const char *cells, ...)
-{
-    va_list ap;
-    va_start(ap, cells);
-    write_cells(f, cells, ap);
-    va_end(ap);
-}
-
-void rep_row(FILE *f, const char *class, const char *cells, ...)
-{
-    va_list ap;
-    fprintf(f, "<tr%s%s%s>", class ? " class=\"" : "", class ? class : "", class ? "\"" : "");
-    va_start(ap, cells);
-    write_cells(f, cells, ap);
-    va_end(ap);
-    fputs("</tr>\n", f);
-}
-
-/* ---- the page ---- */
 
 void rep_page(struct report *r)
 {

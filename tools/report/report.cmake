@@ -12,6 +12,7 @@ target_sources(vcoll-tool PRIVATE
   report/moderation.c
   report/page.c
   report/report.c
+  report/rows.c
   report/rules.c
   report/sum.c
 )

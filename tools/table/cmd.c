@@ -67,25 +67,6 @@ static const char doc[] =
 
 static const struct argp argp = {.parser = vc_tool_parse_first, .args_doc = "VERB [WORDS...]", .doc = doc};
 
-int vc_tool_start_tune(const char *mode, char **argv)
-{
-    /* One word more than argv has: the mode. */
-    size_t n = 0;
-    while (argv[n])
-        n++;
-    char **words = malloc((n + 2) * sizeof *words);
-    if (!words) {
-        fprintf(stderr, "vcoll tune: out of memory\n");
-        return EXIT_FAILURE;
-    }
-    words[0] = (char *)"vcoll tune";
-    words[1] = (char *)mode;
-    memcpy(words + 2, argv + 1, n * sizeof *words); /* with the NULL */
-    int code = vc_tool_start("vcoll-tune", "vcoll tune", words);
-    free(words);
-    return code;
-}
-
 static int unknown(const char *word)
 {
     const char *nearest = verbs[0].name;

@@ -49,24 +49,6 @@ static const char doc[] = "MPI collectives for virtualized clusters."
 /* The C library's argp looks this name up; all else of the project is hidden. */
 __attribute__((visibility("default"))) const char *argp_program_version = "vcoll " VC_VERSION;
 
-error_t vc_tool_parse_first(int key, char *arg, struct argp_state *state)
-{
-    int *first = state->input;
-    switch (key) {
-    case ARGP_KEY_ARG:
-        /* What follows belongs to it. */
-        (void)arg;
-        *first = state->next - 1;
-        state->next = state->argc;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_state_help(state, stderr, ARGP_HELP_USAGE | ARGP_HELP_LONG | ARGP_HELP_DOC);
-        exit(VC_EXIT_USAGE);
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 static const struct argp argp = {.parser = vc_tool_parse_first, .args_doc = "COMMAND [WORDS...]", .doc = doc};
 
 static int unknown(const char *word)
@@ -81,28 +63,6 @@ static int unknown(const char *word)
             "`vcoll --help' explains the commands.\n",
             word, nearest);
     return VC_EXIT_USAGE;
-}
-
-/* Beside this program in a build tree, in libexec when installed. */
-int vc_tool_start(const char *program, const char *shown, char **argv)
-{
-    static const char *const place[] = {"", VC_LIBEXEC_FROM_BIN "/"};
-    char dir[PATH_MAX], path[2 * PATH_MAX];
-    if (!facts_program_dir(dir, sizeof dir)) {
-        fprintf(stderr, "vcoll: cannot find its own program: %s\n", strerror(errno));
-        return EXIT_FAILURE;
-    }
-    fflush(NULL);
-    for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
-        snprintf(path, sizeof path, "%s/%s%s", dir, place[i], program);
-        execv(path, argv);
-        if (errno != ENOENT && errno != ENOTDIR) {
-            fprintf(stderr, "%s: cannot start %s: %s\n", shown, path, strerror(errno));
-            return VC_EXIT_CANNOT_RUN;
-        }
-    }
-    fprintf(stderr, "%s: %s is neither in %s nor in %s/%s\n", shown, program, dir, dir, VC_LIBEXEC_FROM_BIN);
-    return VC_EXIT_NOT_FOUND;
 }
 
 int vc_tool_bench(int argc, char **argv)

@@ -19,15 +19,17 @@ void vc_rc_port_of(const struct vc_verbs_dev *dev, struct vc_rc_port *out)
 struct ibv_qp *vc_rc_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr)
 {
     static const uint32_t smaller[] = {128, 64, 32, 0};
-    uint32_t wanted = attr->cap.max_inline_data;
+    const struct ibv_qp_cap asked = attr->cap;
+    uint32_t wanted = asked.max_inline_data;
     attr->qp_type = IBV_QPT_RC;
     for (size_t i = 0;;) {
-        struct ibv_qp_init_attr asked = *attr; /* the library writes into it what it grants */
-        asked.cap.max_inline_data = wanted;
-        struct ibv_qp *qp = vc_ibv.create_qp(pd, &asked);
+        attr->cap.max_inline_data = wanted;
+        struct ibv_qp *qp = vc_ibv.create_qp(pd, attr);
+        /* Devices without inline grant 0, whatever is asked for; others grant more than that. The library
+         * writes all that it grants into *attr. */
+        uint32_t granted = attr->cap.max_inline_data;
+        attr->cap = asked;
         if (qp) {
-            /* Devices without inline grant 0, whatever is asked for; others grant more than that. */
-            uint32_t granted = asked.cap.max_inline_data;
             attr->cap.max_inline_data = granted < wanted ? granted : wanted;
             return qp;
         }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What "measured" of a table says about a call and about a choice. */
+/* Points out of tables: what "measured" says about a call and about a choice. */
+#include "coll/info.h"
 #include "tune/search/points.h"
 
+#include "tune/table/table.h"
 #include <math.h>
 #include <string.h>
 
@@ -9,6 +11,35 @@ double vc_measured_number(const json_t *o, const char *name)
 {
     const json_t *v = json_object_get(o, name);
     return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+bool vc_measured_from_json(const json_t *o, struct vc_measured *p)
+{
+    const char *name = json_string_value(json_object_get(o, "collective"));
+    const char *choice = json_string_value(json_object_get(o, "chosen"));
+    const char *why = json_string_value(json_object_get(o, "why"));
+    const json_t *bytes = json_object_get(o, "bytes"), *cand;
+    int coll = name ? vc_coll_by_name(name) : -1;
+    size_t i;
+    *p = (struct vc_measured){.ratio = NAN, .ratio_low = NAN};
+    if (coll < 0 || coll >= VC_COLL_ACCELERATED || !json_is_integer(bytes) || json_integer_value(bytes) < 0 ||
+        !vc_topo_from_json(o, VC_MEASURED_RANKS_MAX, &p->at) || !choice || strlen(choice) >= sizeof p->choice)
+        return false;
+    p->coll = (enum vc_coll)coll;
+    p->bytes = (size_t)json_integer_value(bytes);
+    memcpy(p->choice, choice, strlen(choice) + 1);
+    snprintf(p->why, sizeof p->why, "%s", why ? why : "");
+    json_array_foreach(json_object_get(o, "candidates"), i, cand)
+    {
+        const char *text = json_string_value(json_object_get(cand, "choice"));
+        if (!text || strcmp(text, choice) != 0)
+            continue;
+        p->rounds = (int)json_integer_value(json_object_get(cand, "rounds"));
+        p->ratio = vc_measured_number(json_object_get(cand, "ratio"), "median");
+        p->ratio_low = vc_measured_number(json_object_get(cand, "ratio"), "low");
+        break;
+    }
+    return true;
 }
 
 const json_t *vc_measured_candidate(const json_t *point, enum vc_coll coll, const struct vc_choice *choice)

@@ -31,6 +31,15 @@ enum column {
 };
 #define MOST_ROUNDS 64
 
+void vc_search_identity(const struct vc_search_job *j, char *buf, size_t len)
+{
+    const struct vc_measure_opts *b = &j->o->m;
+    int n = snprintf(buf, len, "version=%s ranks=%d hosts=%s objective=%s", vcoll_version(), j->w->size,
+                     j->hosts, vc_objective_name(j->objective));
+    for (int i = 0; i < b->nset && n < (int)len; i++)
+        n += snprintf(buf + n, len - (size_t)n, " setting:%s", b->set[i]);
+}
+
 static double number(const char *s)
 {
     char *end;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Points out of tables, and rules out of points. */
+/* Rules out of points. */
 #include "coll/info.h"
 #include "tune/search/points.h"
 
@@ -12,35 +12,6 @@
 #define BEYOND 2
 
 /* ---- points ---- */
-
-bool vc_measured_from_json(const json_t *o, struct vc_measured *p)
-{
-    const char *name = json_string_value(json_object_get(o, "collective"));
-    const char *choice = json_string_value(json_object_get(o, "chosen"));
-    const char *why = json_string_value(json_object_get(o, "why"));
-    const json_t *bytes = json_object_get(o, "bytes"), *cand;
-    int coll = name ? vc_coll_by_name(name) : -1;
-    size_t i;
-    *p = (struct vc_measured){.ratio = NAN, .ratio_low = NAN};
-    if (coll < 0 || coll >= VC_COLL_ACCELERATED || !json_is_integer(bytes) || json_integer_value(bytes) < 0 ||
-        !vc_topo_from_json(o, VC_MEASURED_RANKS_MAX, &p->at) || !choice || strlen(choice) >= sizeof p->choice)
-        return false;
-    p->coll = (enum vc_coll)coll;
-    p->bytes = (size_t)json_integer_value(bytes);
-    memcpy(p->choice, choice, strlen(choice) + 1);
-    snprintf(p->why, sizeof p->why, "%s", why ? why : "");
-    json_array_foreach(json_object_get(o, "candidates"), i, cand)
-    {
-        const char *text = json_string_value(json_object_get(cand, "choice"));
-        if (!text || strcmp(text, choice) != 0)
-            continue;
-        p->rounds = (int)json_integer_value(json_object_get(cand, "rounds"));
-        p->ratio = vc_measured_number(json_object_get(cand, "ratio"), "median");
-        p->ratio_low = vc_measured_number(json_object_get(cand, "ratio"), "low");
-        break;
-    }
-    return true;
-}
 
 /* Whether they are on equal communicators, or on such that differ in numbers of ranks and nodes alone. */
 static bool same_place(const struct vc_topo_key *a, const struct vc_topo_key *b, bool numbers)
