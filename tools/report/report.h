@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * `vcoll report`: a tuned table as one HTML page. load.c reads, sum.c averages and judges, page.c has the frame,
- * rows.c headings and tables, each other file is a section. Formats of what is read: tune/search/search.h.
- * Times in seconds, sizes in bytes, NAN: not known. Strings are borrowed from the JSON of the table and may
- * hold anything: they go to the page escaped only (html_text() and what calls it).
+ * `vcoll report`: a tuned table as one HTML page. load.c reads, sum.c averages and judges, page.c has the
+ * frame, rows.c headings and tables, each other file is a section. Formats of what is read:
+ * tune/search/search.h. Times in seconds, sizes in bytes, NAN: not known. Strings are borrowed from the JSON
+ * of the table and may hold anything: they go to the page escaped only (html_text() and what calls it).
  */
 #ifndef VC_TOOLS_REPORT_REPORT_H
 #define VC_TOOLS_REPORT_REPORT_H
