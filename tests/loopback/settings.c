@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct lb_limits lb_lim;
 static char last[2048];
@@ -245,7 +246,10 @@ int vc_loopback_inject(const char *settings)
     struct lb_limits l = lb_lim;
     int rc = parse(settings, &l, f);
     if (!rc) {
-        lb_lim = l;
+        /* Threads read the limits without a lock: they are written only if they change, not with every fault.
+         */
+        if (memcmp(&lb_lim, &l, sizeof l) != 0)
+            lb_lim = l;
         lb_faults_commit(f, false);
         if (lb && lb_faults_timed()) {
             lb_engine_start();
