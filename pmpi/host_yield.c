@@ -37,7 +37,9 @@ int sched_yield(void)
     return next ? next() : (int)syscall(SYS_sched_yield);
 }
 
-static void find_next_yield(void)
+/* At load, because a tool's sched_yield() behind vcoll is the next one in programs without MPI, too, and
+ * while vcoll is disabled. Before that, in constructors of other libraries, there is the kernel. */
+__attribute__((constructor)) static void find_next_yield(void)
 {
     void *sym = dlsym(RTLD_NEXT, "sched_yield");
     int (*next)(void) = NULL;
@@ -73,7 +75,6 @@ void vc_host_yield_init(void)
     state.ours = vc_params.host_yield != VC_HOST_YIELD_OFF && vc_host_can_yield() && !vc_host_yields() &&
                  !user_has_set();
     vc_cpus_delay(NULL, &state.ran, &state.kept);
-    find_next_yield();
     set_switch();
 }
 

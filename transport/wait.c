@@ -232,8 +232,6 @@ static bool drive(struct vc_waiter *w, uint64_t *now)
 static bool is_quiet(const struct vc_waiter *w, uint64_t now)
 {
     if (w->cfg->crowded) {
-        /* A yield that comes back at once took nothing from anybody, and the sender may be waiting for
-         * another CPU. */
         if (w->signs == SURE)
             return w->quiet_calls >= LINGER_YIELDS;
         return w->quiet_calls >= (w->signs + w->weak > 0 ? 2 * GLANCE_YIELDS : GLANCE_YIELDS);

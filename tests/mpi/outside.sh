@@ -47,6 +47,11 @@ none)
     silent "a shell" sh -c 'echo "$0" a; ls /nowhere; exit 7'
     VCOLL_STATS=text VCOLL_STRICT=1 VCOLL_NONSENSE=1 silent "settings" sh -c 'echo a'
     silent "python" python3 -c 'import os, threading; print(len(os.sched_getaffinity(0)), threading.active_count())'
+    # vcoll's sched_yield() hands calls on to a tool's behind it.
+    for order in "$dir/libyield_count.so" "$V:$dir/libyield_count.so"; do
+        LD_PRELOAD=$order python3 -c 'import os; [os.sched_yield() for _ in range(3)]' 2>"$scratch/err" </dev/null
+        grep -qx 'yields: 3' "$scratch/err" || fail "sched_yield with LD_PRELOAD=$order: $(cat "$scratch/err")"
+    done
     # A program that brings MPI_ names of its own, and no MPI.
     silent "a stand-in" "$dir/other_stub_program"
     silent "a stand-in, threads" "$dir/other_stub_program" thread

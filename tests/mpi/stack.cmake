@@ -63,6 +63,8 @@ if(NOT VCOLL_SANITIZE) # a sanitized library cannot be put into programs that ar
   target_link_libraries(other_program PRIVATE other_mpi)
   add_executable(other_stub_program other_program.c)
   target_link_libraries(other_stub_program PRIVATE other_stub)
+  add_library(yield_count SHARED yield_count.c)
+  set_target_properties(yield_count PROPERTIES C_VISIBILITY_PRESET default)
   add_executable(children children.c)
   target_link_libraries(children PRIVATE vcoll_flags)
   foreach(_what mpich none children)

@@ -29,8 +29,9 @@ static bool yielded;
  */
 #define SUSPICION 500
 
-/* Of the thread that drives. */
-static _Thread_local struct {
+/* Of the thread that drives. Initial-exec: every sched_yield() of the program reads it, those of an allocator
+ * that holds its own lock included, and another model may allocate at a thread's first access. */
+static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     bool watching; /* it is in opal_progress() on vcoll's behalf */
     bool idle;     /* which has called sched_yield() */
     int off;       /* what vcoll's callback takes off the sum in this call */
