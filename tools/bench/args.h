@@ -25,8 +25,6 @@ void bench_args_all(struct vc_measure_opts *o);
 
 /** Puts the settings of --alg, --set and the like into the environment, before MPI_Init. */
 void bench_setenv(const struct vc_measure_opts *o);
-/** True when a launcher started this process. */
-bool bench_under_launcher(void);
 /** Replaces this process by mpirun of itself; returns only on failure, with the exit code. */
 int bench_launch(const struct vc_measure_opts *o);
 /** The words that start this program, with o->argv, under mpirun; NULL after a message. They last to the

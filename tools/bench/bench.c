@@ -4,6 +4,7 @@
 #include "tools/bench/args.h"
 #include "tools/bench/verbs.h"
 #include "include/vcoll/vcoll.h"
+#include "tools/vcoll/launch.h"
 
 #include <errno.h>
 #include <math.h>
@@ -145,7 +146,7 @@ int main(int argc, char **argv)
     int rc = 1;
     bench_parse(&opts, argc, argv);
     bench_setenv(&opts.m);
-    if (!bench_under_launcher())
+    if (!launch_is_rank())
         return bench_launch(&opts.m);
     MPI_Init(NULL, NULL);
     bool open = vc_measure_open(&w, fn, &opts.m);

@@ -10,11 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-bool bench_under_launcher(void)
-{
-    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
-}
-
 static int read_int(const char *format, int cpu)
 {
     char path[128];
@@ -132,12 +127,7 @@ char **bench_launch_words(const struct vc_measure_opts *o)
         fprintf(stderr, "%s: out of memory\n", o->program);
         return NULL;
     }
-    /* mpirun refuses to start things as root without being told twice; what it starts here is this very
-     * program. */
-    if (geteuid() == 0) {
-        setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
-        setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
-    }
+    launch_allow_root();
     return w.word;
 }
 

@@ -5,6 +5,7 @@
 #include "tools/doctor/print.h"
 
 #include "transport/topology/cpus.h"
+#include "tools/vcoll/launch.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -124,8 +125,8 @@ static void examine_job(struct doctor *d, const char *mine)
 /* Ranks have a terminal of mpirun's making, which says nothing of where mpirun's own output goes. */
 static struct terminal look_of(const struct doc_opts *o)
 {
-    return doc_under_launcher() ? (struct terminal){o->terminal > 0, o->terminal > 0 ? o->terminal : 100}
-                                : terminal_look();
+    return launch_is_rank() ? (struct terminal){o->terminal > 0, o->terminal > 0 ? o->terminal : 100}
+                            : terminal_look();
 }
 
 /* Prints, and returns the exit code. */
@@ -263,7 +264,7 @@ int main(int argc, char **argv)
             doc_print_list(&look);
         return fflush(stdout) == 0 ? DOC_EXIT_WELL : DOC_EXIT_TROUBLE;
     }
-    if (d.opts.ranks && !doc_under_launcher())
+    if (d.opts.ranks && !launch_is_rank())
         return doc_launch(&d.opts);
     vc_log_setup(VC_LOG_ERROR, -1);
     vc_params_load(&d.me.params, NULL, &d.me.report);

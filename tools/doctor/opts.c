@@ -5,6 +5,7 @@
 #include "tools/print/terminal.h"
 #include "tools/vcoll/launch.h"
 #include "transport/topology/cpus.h"
+#include "tools/vcoll/tools.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -25,7 +26,7 @@ enum {
     KEY_MPIRUN,
     KEY_TERMINAL
 };
-enum { RANKS_MAX = 1 << 20, CANNOT_RUN = 126, NOT_FOUND = 127 };
+enum { RANKS_MAX = 1 << 20 };
 
 static const struct argp_option options[] = {
     {0, 'n', "RANKS", 0, "start so many ranks with mpirun; ignored under mpirun", 0},
@@ -146,11 +147,6 @@ void doc_parse(struct doc_opts *o, int argc, char **argv)
         exit(DOC_EXIT_USAGE);
 }
 
-bool doc_under_launcher(void)
-{
-    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
-}
-
 /* More ranks than CPUs are refused unless one insists; both launchers, that of Open MPI 4 and that of 5, look
  * at variables, where their options differ. And an exit code that is not 0 is no failure worth their words
  * here. */
@@ -162,10 +158,7 @@ static void prepare(int ranks)
     }
     setenv("OMPI_MCA_orte_execute_quiet", "1", 0);
     setenv("PRTE_MCA_prte_execute_quiet", "1", 0);
-    if (geteuid() == 0) {
-        setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
-        setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
-    }
+    launch_allow_root();
 }
 
 int doc_launch(const struct doc_opts *o)
@@ -198,7 +191,7 @@ int doc_launch(const struct doc_opts *o)
         errno = ENOMEM;
     else
         execvp("mpirun", w.word);
-    int code = errno == ENOENT ? NOT_FOUND : CANNOT_RUN;
+    int code = errno == ENOENT ? VC_EXIT_NOT_FOUND : VC_EXIT_CANNOT_RUN;
     fprintf(stderr, "vcoll doctor: cannot start mpirun: %s\n", strerror(errno));
     words_free(&w);
     return code;

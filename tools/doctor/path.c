@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum { NEXT, PREV, WAYS }; /* the queue pair that sends, and the one that receives */
-enum { BYTES = 64, TIMEOUT = 14 /* about 70 ms for each of eight tries */ };
+enum { BYTES = 64 };
 
 /* What the two ends tell each other. */
 struct path_card {

@@ -23,8 +23,6 @@ struct doc_opts {
 
 /** Wrong words end the program. */
 void doc_parse(struct doc_opts *o, int argc, char **argv);
-/** Whether this process was started by mpirun, or something like it. */
-bool doc_under_launcher(void);
 /** Becomes mpirun of this program. Returns an exit code, after a message, when that cannot be. */
 int doc_launch(const struct doc_opts *o);
 

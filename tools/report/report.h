@@ -132,6 +132,9 @@ void rep_warnings(struct report *r);
 
 /** The whole page of what was loaded, to r->f. */
 void rep_page(struct report *r);
+
+/* ---- rows.c ---- */
+
 /** A heading within a section. */
 void rep_heading(FILE *f, const char *text);
 /** <thead> of headings, which are separated by '|'. */

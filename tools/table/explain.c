@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* `vcoll tune explain`: the command line, and what is asked. The answer is printed by table_answer.c. */
+/* `vcoll tune explain`: the command line, and what is asked. The answer is printed by answer.c, measurements
+ * near it by near.c. */
 #include "tools/table/explain.h"
 
 #include "coll/info.h"

@@ -2,6 +2,7 @@
 /* vcoll-tune: one of its modes. See docs/tuning.md. */
 #include "tools/bench/args.h"
 #include "tools/tune/tune.h"
+#include "tools/vcoll/launch.h"
 
 #include <string.h>
 
@@ -65,7 +66,7 @@ int main(int argc, char **argv)
     opts.m.argc = argc;
     opts.m.argv = argv;
     bench_setenv(&opts.m);
-    if (bench_under_launcher())
+    if (launch_is_rank())
         return measure(&opts, mode);
     /* What can be told to be wrong is told before anything starts. */
     if (opts.mode == VC_SEARCH_RUN && !opts.dry_run && vc_search_refuses(&opts))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The words that mpirun is started with. */
+/* Starting mpirun: its words, and what it looks at in the environment. */
 #ifndef VC_TOOLS_VCOLL_LAUNCH_H
 #define VC_TOOLS_VCOLL_LAUNCH_H
 
@@ -16,5 +16,11 @@ void words_add(struct words *w, const char *word);
  * its own node inherit all variables anyway. */
 void words_add_settings(struct words *w);
 void words_free(struct words *w);
+
+/** Whether a launcher started this process. */
+bool launch_is_rank(void);
+/** mpirun refuses to start things as root without being told twice; what the tools start is their own
+ * program. */
+void launch_allow_root(void);
 
 #endif

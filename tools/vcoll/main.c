@@ -2,16 +2,11 @@
 /* `vcoll`: finds the subcommand and hands it its words. */
 #include "tools/vcoll/tools.h"
 
-#include "include/vcoll/vcoll.h"
-#include "tools/facts/facts.h"
 #include "tune/params/params.h"
 #include <argp.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct command {
     const char *name;

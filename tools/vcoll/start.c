@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The command itself: its first word, and the programs that serve the others. */
+/* Reading the first word of a command line; becoming another program of vcoll. */
 #include "tools/vcoll/tools.h"
-#include "include/vcoll/vcoll.h"
+
 #include "tools/facts/facts.h"
-#include "tune/params/params.h"
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>

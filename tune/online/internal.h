@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Inside of online tuning: online.c steps from call to call, online_verdict.c takes verdicts.
+ * Inside of online tuning: online.c steps from call to call, verdict.c takes verdicts.
  *
  * A slot earns credit with every call (the share) and pays with it for every call that runs something else
  * than what is in use. A call costs as much credit as it takes longer than the one in use, as far as a

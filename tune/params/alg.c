@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* VCOLL_ALG: "collective=choice" (tune/select/choice.h), comma-separated, or "auto". */
+/* VCOLL_ALG: "collective=choice" (tune/params/choice.h), comma-separated, or "auto". */
 #include "tune/params/choice.h"
 #include "tune/params/internal.h"
 

@@ -110,7 +110,7 @@ bool vc_search_merge(struct vc_point *last, struct vc_point *first);
 /** The best candidate by score of those with rounds that are not taken, native not counted; -1: none. */
 int vc_search_next_best(const struct vc_point *p, const bool *taken);
 
-/* ---- run.c: rank 0 ---- */
+/* ---- results.c, visit.c: rank 0 ---- */
 
 bool vc_search_interrupted(void);
 /** Measures a point, keeps it, writes it down. False: the run is over (time, a signal, or a failure). */
@@ -140,6 +140,9 @@ int vc_again_load(struct vc_search_job *j);
 int vc_again_run(struct vc_search_job *j);
 /** Lists and measures the comparisons. 0, or -1 after a message. */
 int vc_guide_run(struct vc_search_job *j);
+
+/* ---- compose.c: all ranks ---- */
+
 /** Ways to run calls: as the left sides do, as the MPI underneath does, composed of other calls. On all
  * ranks, once a run. NULL: the library cannot name the underlying functions. */
 enum { VC_GUIDE_LEFT, VC_GUIDE_UNDERNEATH, VC_GUIDE_COMPOSED };
