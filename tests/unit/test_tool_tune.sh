@@ -388,6 +388,36 @@ py "points of another version" <<'END'
 assert sum(p["chosen"] == "of another version" for p in j["measured"]) == 3 and len(j["measured"]) == 7
 END
 
+# A node alone: what lies between nodes does not matter to it, and its rules do not ask for it. One choice must do for both.
+node='"collective": "allreduce", "bytes": 1024, "ranks": 4, "nodes": 1, "ppn": 4, "platform": "native", "crowded": false, "bulk_slots": true'
+for device in rxe mlx5; do
+    choice=ring rounds=12 network=verbs
+    [ $device = rxe ] || choice=recursive_doubling rounds=20 network=mpi
+    tuned $device.json 2026-01-01 "{$node, \"device\": \"$device\", \"network\": \"$network\", \"chosen\": \"$choice\", \"candidates\":
+        [{\"choice\": \"$choice\", \"rounds\": $rounds, \"start\": {\"median\": 1e-5}}]}"
+done
+for words in "rxe.json mlx5.json" "mlx5.json rxe.json"; do
+    # shellcheck disable=SC2086
+    expect 0 merge $words -o node.json --force
+    out_has "conflict: allreduce, 4 ranks on 1 node, 1k: rxe.json says ring .*; kept mlx5.json, measured with more rounds" merge
+    out_has "2 measured points, 1 conflict" merge
+    cp "$dir/node.json" "$dir/out"
+    py "a merged table" <<'END'
+assert [r["algorithm"] for r in j["rules"]] == ["recursive_doubling", "builtin"], j["rules"]
+assert sorted(p["device"] for p in j["measured"]) == ["mlx5", "rxe"]
+END
+done
+# Rows of a tuned table that do not say what its points say were written by hand, and stay.
+tuned own.json 2026-01-01 "{$node, \"device\": \"\", \"network\": \"mpi\", \"chosen\": \"ring\", \"candidates\":
+    [{\"choice\": \"ring\", \"rounds\": 12, \"start\": {\"median\": 1e-5}}]}"
+sed 's/"algorithm": *"ring"/"algorithm": "two_level"/' "$dir/own.json" | sed '/"checksum"/d' >"$dir/edited.json"
+expect 0 merge edited.json none.json -o node.json --force
+out_has "conflict: allreduce, .*: edited.json says two_level.*, measured points says ring; kept measured points$" "merge of an edited row"
+cp "$dir/node.json" "$dir/out"
+py "a merged table" <<'END'
+assert [r["algorithm"] for r in j["rules"]] == ["ring", "two_level", "builtin"], j["rules"]
+END
+
 # ---- merge: rows that were written by hand, or whose points are not there ----
 expect 0 merge a.json b.json -o m.json --force
 no_err merge

@@ -143,7 +143,10 @@ json_t *table_rules_json(const struct table_rules *list, bool measured)
     for (int i = 0; good && i < list->n; i++) {
         const struct table_rule *r = &list->rule[i];
         json_t *o = body(r, measured);
-        good = o != NULL;
+        if (!o) {
+            good = false;
+            break;
+        }
         if (open && json_equal(o, open) && r->row.coll > list->rule[i - 1].row.coll) {
             json_decref(o);
         } else {
@@ -156,5 +159,8 @@ json_t *table_rules_json(const struct table_rules *list, bool measured)
     }
     if (open)
         json_array_append_new(all, rule_json(open, colls));
-    return all;
+    if (good)
+        return all;
+    json_decref(all);
+    return NULL;
 }

@@ -87,15 +87,12 @@ struct merge {
     int conflicts; /* between what does not come from points */
 };
 
-static const char *text_of(const json_t *o, const char *name)
-{
-    const char *text = json_string_value(json_object_get(o, name));
-    return text ? text : "";
-}
-
 /* ---- rules ---- */
 
-/* Whether the row was made of points that its table still has. It is made anew then. */
+/* Where rows are from that are made anew. */
+static const char from_points[] = "measured points";
+
+/* Whether the row says what a point of its table says. It is made anew of the points then. */
 static bool is_measured(const struct vc_table_doc *d, const struct vc_row *row)
 {
     const json_t *json = json_array_get(json_object_get(d->json, "rules"), (size_t)row->index), *o;
@@ -105,8 +102,10 @@ static bool is_measured(const struct vc_table_doc *d, const struct vc_row *row)
     json_array_foreach(json_object_get(d->json, "measured"), i, o)
     {
         struct vc_measured p;
-        if (vc_measured_from_json(o, &p) && p.coll == row->coll && vc_range_has(row->bytes, p.bytes) &&
-            vc_row_keys_match(&row->keys, &p.at))
+        struct vc_choice chosen;
+        if (vc_measured_from_json(o, &p) && vc_measured_usual(d->json, o) && p.coll == row->coll &&
+            vc_range_has(row->bytes, p.bytes) && vc_row_keys_match(&row->keys, &p.at) &&
+            vc_choice_parse(p.coll, p.choice, &chosen) == VC_OK && vc_choice_same(&chosen, &row->choice))
             return true;
     }
     return false;
@@ -149,9 +148,10 @@ static void tell_rows(struct merge *m, const struct table_rules *list)
             printf("conflict: ");
             print_call(&a->row,
                        (struct vc_range){x.min > y.min ? x.min : y.min, x.max < y.max ? x.max : y.max});
-            printf(": %s says %s, %s says %s; kept %s, the later table\n", b->origin,
+            printf(": %s says %s, %s says %s; kept %s%s\n", b->origin,
                    table_choice_text(&b->row, choice[0], sizeof choice[0]), a->origin,
-                   table_choice_text(&a->row, choice[1], sizeof choice[1]), a->origin);
+                   table_choice_text(&a->row, choice[1], sizeof choice[1]), a->origin,
+                   a->origin == from_points ? "" : ", the later table");
         }
 }
 
@@ -176,7 +176,7 @@ static json_t *default_row(struct merge *m)
     const char *before = NULL;
     for (int i = 0; i < m->r->nfiles; i++) {
         last = table_default_row(&m->file[i]);
-        const char *name = text_of(last, "algorithm");
+        const char *name = merge_text(last, "algorithm");
         if (before && strcmp(before, name) != 0) {
             m->conflicts++;
             printf("conflict: default row: before %s it was %s, there it is %s; kept %s, the later table\n",
@@ -193,7 +193,7 @@ static int measured_rules(const struct merge_points *p, struct vc_table_doc *out
     json_t *rules = vc_rules_of_points(p->chosen, p->n);
     json_t *table = rules ? json_pack("{s:i, s:o}", "vcoll_table", VC_TABLE_VERSION, "rules", rules) : NULL;
     char *text = table ? vc_table_text(table) : NULL;
-    int err = text ? vc_table_doc_parse(text, strlen(text), "measured points", out)
+    int err = text ? vc_table_doc_parse(text, strlen(text), from_points, out)
                    : vc_fail(VC_ERR_NOMEM, "out of memory for the rules of %d points", p->n);
     json_decref(table);
     free(text);
@@ -216,8 +216,9 @@ static int merge_rules(struct merge *m)
     if (err == VC_OK) {
         table_rules_prune(&list, tell_dropped, m);
         json_t *rules = table_rules_json(&list, true);
-        json_array_append_new(rules, default_row(m));
-        json_object_set_new(m->out, "rules", rules);
+        if (!rules || json_array_append_new(rules, default_row(m)) != 0 ||
+            json_object_set_new(m->out, "rules", rules) != 0)
+            err = vc_fail(VC_ERR_NOMEM, "out of memory for the merged rules");
     }
     table_rules_free(&list);
     vc_table_doc_close(&made);
@@ -247,9 +248,9 @@ static int merge_devices(struct merge *m)
     for (int f = 0; f < m->r->nfiles; f++)
         most += (size_t)m->file[f].rows->ndevices;
     const struct vc_device_row **kept = malloc(most * sizeof *kept);
-    json_t *all = json_array();
     if (!kept)
         return vc_fail(VC_ERR_NOMEM, "out of memory for %zu rows of devices", most);
+    json_t *all = json_array();
     for (int f = m->r->nfiles - 1; f >= 0; f--) {
         const struct vc_table_doc *d = &m->file[f];
         for (int i = 0, by; i < d->rows->ndevices; i++) {
@@ -284,7 +285,7 @@ static void merge_moderation(struct merge *m)
                 const json_t *other = json_array_get(all, place);
                 int same = 0;
                 for (int k = 0; k < 3; k++)
-                    same += strcmp(text_of(entry, identity[k]), text_of(other, identity[k])) == 0;
+                    same += strcmp(merge_text(entry, identity[k]), merge_text(other, identity[k])) == 0;
                 if (same == 3)
                     break;
             }

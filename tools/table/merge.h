@@ -7,7 +7,8 @@
 
 /** Zeroed: none. */
 struct merge_points {
-    json_t *measured; /**< all of them: one for each call and moderation, and entries that are no points */
+    json_t *measured; /**< all of them: one for each call, kind of communicator and moderation, and entries
+                         that are no points */
     struct vc_measured *chosen; /**< what rules are made of: one for each call. Those whose communicator has
                                    more keys come first, because the first row that holds decides */
     int n;                      /**< of `chosen` */
@@ -22,5 +23,7 @@ struct merge_points {
  */
 int merge_points(const struct vc_table_doc *file, int nfiles, struct merge_points *out);
 void merge_points_free(struct merge_points *p);
+/** A member that is a string; "" where there is none. */
+const char *merge_text(const json_t *o, const char *name);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The measured points of several tables, united: each call keeps the point that was measured best. */
 #include "tools/table/merge.h"
 
 #include "transport/base.h"
@@ -14,7 +15,7 @@ struct point {
     bool usual;         /* it tells about the choice; others about the device */
 };
 
-static const char *text_of(const json_t *o, const char *name)
+const char *merge_text(const json_t *o, const char *name)
 {
     const char *text = json_string_value(json_object_get(o, name));
     return text ? text : "";
@@ -28,10 +29,10 @@ static const char *date_of(const json_t *table)
     size_t i;
     json_array_foreach(json_object_get(origin, "sources"), i, s)
     {
-        const char *date = text_of(json_object_get(s, "provenance"), "date");
+        const char *date = merge_text(json_object_get(s, "provenance"), "date");
         newest = strcmp(date, newest) > 0 ? date : newest;
     }
-    return *newest ? newest : text_of(origin, "date");
+    return *newest ? newest : merge_text(origin, "date");
 }
 
 /* The points of all tables; *n is their number. Entries that are no points are kept as they are. */
@@ -49,7 +50,7 @@ static struct point *collect(const struct vc_table_doc *file, int nfiles, json_t
             struct point *p = &all[*n];
             struct vc_choice choice;
             *p = (struct point){.json = o,
-                                .under = text_of(o, "moderation"),
+                                .under = merge_text(o, "moderation"),
                                 .origin = file[f].path,
                                 .date = date_of(file[f].json),
                                 .usual = vc_measured_usual(file[f].json, o)};
@@ -69,8 +70,8 @@ static int unknown(const struct vc_topo_key *key)
     const struct vc_key_info *i;
     int n = 0;
     for (int k = 0; (i = vc_key_next(&k));)
-        n += (i->kind == VC_KEY_TEXT && !*(const char *)vc_topo_of(key, i)) ||
-             (i->kind == VC_KEY_WORDS && vc_topo_value(key, i) < 0);
+        n += vc_key_matters(i, key) && ((i->kind == VC_KEY_TEXT && !*(const char *)vc_topo_of(key, i)) ||
+                                        (i->kind == VC_KEY_WORDS && vc_topo_value(key, i) < 0));
     return n;
 }
 
@@ -80,7 +81,7 @@ static int by_call(const struct point *a, const struct point *b)
     if (order == 0)
         order = unknown(&a->m.at) - unknown(&b->m.at);
     if (order == 0)
-        order = vc_topo_order(&a->m.at, &b->m.at, true);
+        order = vc_measured_order(&a->m.at, &b->m.at, true);
     return order ? order : (a->m.bytes > b->m.bytes) - (a->m.bytes < b->m.bytes);
 }
 
@@ -128,11 +129,24 @@ static void tell_conflict(struct merge_points *out, const struct point *kept, co
                                                   : "as good as the other");
 }
 
-/* The first of n points of a call that is like the one at `at`, or itself. */
-static const struct point *first_like(const struct point *call, int at, bool same_moderation)
+/* Measured on the same kind of communicator, under the same moderation. */
+static bool measured_alike(const struct point *a, const struct point *b)
+{
+    return vc_measured_same(&a->m, &b->m) && strcmp(a->under, b->under) == 0;
+}
+
+/* Points of one call for which one rule must do. */
+static bool ruled_alike(const struct point *a, const struct point *b)
+{
+    return a->usual && b->usual;
+}
+
+/* The first point of a call that is like the one at `at`, or itself. */
+static const struct point *first_like(const struct point *call, int at,
+                                      bool (*alike)(const struct point *a, const struct point *b))
 {
     for (int i = 0; i < at; i++)
-        if (same_moderation ? strcmp(call[i].under, call[at].under) == 0 : call[i].usual && call[at].usual)
+        if (alike(&call[i], &call[at]))
             return &call[i];
     return &call[at];
 }
@@ -141,8 +155,8 @@ static void unite(const struct point *all, int n, struct merge_points *out)
 {
     for (int from = 0, to; from < n; from = to) {
         for (to = from; to < n && by_call(&all[from], &all[to]) == 0; to++) {
-            const struct point *p = &all[to], *kept = first_like(all + from, to - from, true);
-            const struct point *chosen = first_like(all + from, to - from, false);
+            const struct point *p = &all[to], *kept = first_like(all + from, to - from, measured_alike);
+            const struct point *chosen = first_like(all + from, to - from, ruled_alike);
             if (kept == p)
                 json_array_append(out->measured, (json_t *)p->json);
             if (chosen == p && p->usual)

@@ -29,6 +29,9 @@ enum { VC_MEASURED_RANKS_MAX = 1 << 20 }; /**< more ranks than that are a mistak
 bool vc_measured_from_json(const json_t *o, struct vc_measured *p);
 /** Whether two points are of the same call on the same kind of communicator. */
 bool vc_measured_same(const struct vc_measured *a, const struct vc_measured *b);
+/** vc_topo_order() of communicators as rules tell them apart: without what lies between nodes where there is
+ * one. */
+int vc_measured_order(const struct vc_topo_key *a, const struct vc_topo_key *b, bool numbers);
 
 /* ---- what "measured" of a table says (measured.c) ---- */
 

@@ -13,15 +13,31 @@
 
 /* ---- points ---- */
 
+int vc_measured_order(const struct vc_topo_key *a, const struct vc_topo_key *b, bool numbers)
+{
+    const struct vc_key_info *i;
+    struct vc_topo_key x = *a;
+    if ((a->nnodes == 1) != (b->nnodes == 1))
+        return a->nnodes == 1 ? -1 : 1;
+    for (int k = 0; (i = vc_key_next(&k));)
+        if (vc_key_matters(i, a))
+            continue;
+        else if (i->kind == VC_KEY_TEXT)
+            memcpy(vc_topo_at(&x, i), vc_topo_of(b, i), VC_TABLE_DEVICE);
+        else
+            vc_topo_put(&x, i, vc_topo_value(b, i));
+    return vc_topo_order(&x, b, numbers);
+}
+
 /* Whether they are on equal communicators, or on such that differ in numbers of ranks and nodes alone. */
 static bool same_place(const struct vc_topo_key *a, const struct vc_topo_key *b, bool numbers)
 {
-    return vc_topo_order(a, b, numbers) == 0 && (a->nnodes == 1) == (b->nnodes == 1);
+    return vc_measured_order(a, b, numbers) == 0;
 }
 
 bool vc_measured_same(const struct vc_measured *a, const struct vc_measured *b)
 {
-    return a->coll == b->coll && a->bytes == b->bytes && same_place(&a->at, &b->at, true);
+    return a->coll == b->coll && a->bytes == b->bytes && vc_topo_order(&a->at, &b->at, true) == 0;
 }
 
 /* ---- rules ---- */
@@ -78,13 +94,13 @@ static json_t *keys_of(const struct vc_measured *all, int n, const struct vc_mea
             json_object_set_new(row, "ranks", json_integer(p->at.size));
     }
     for (int k = 0; (i = vc_key_next(&k));) {
-        /* What lies between nodes does not matter to one. */
-        if (i->kind == VC_KEY_TEXT && !one_node && *(const char *)vc_topo_of(&p->at, i))
+        if (!vc_key_matters(i, &p->at))
+            continue;
+        if (i->kind == VC_KEY_TEXT && *(const char *)vc_topo_of(&p->at, i))
             json_object_set_new(row, i->name, json_string(vc_topo_of(&p->at, i)));
         else if (i->kind == VC_KEY_FLAG && !i->words)
             json_object_set_new(row, i->name, json_boolean(vc_topo_value(&p->at, i)));
-        else if ((i->kind == VC_KEY_FLAG && !one_node) ||
-                 (i->kind == VC_KEY_WORDS && vc_topo_value(&p->at, i) >= 0))
+        else if (i->kind == VC_KEY_FLAG || (i->kind == VC_KEY_WORDS && vc_topo_value(&p->at, i) >= 0))
             json_object_set_new(row, i->name, json_string(vc_key_word(i, vc_topo_value(&p->at, i))));
     }
     return row;

@@ -65,7 +65,7 @@ const struct vc_key_info vc_key_info[] = {
         .holds = "all machines are of that class (`vcoll info`)"},
     {.name = "device", .kind = VC_KEY_TEXT,
         .row = offsetof(struct vc_row_keys, device), .topo = offsetof(struct vc_topo_key, device),
-        .placed = true, .device = true, .text_is = "a model as `vcoll info` names it, e.g. \"rxe\"",
+        .placed = true, .device = true, .between = true, .text_is = "a model as `vcoll info` names it, e.g. \"rxe\"",
         .text_same = vc_device_same,
         .listed = {"device "}, .said = {"device ", "no RDMA device"}, .far = 1e4,
         .option = "model of the RDMA device, none for none", .machine = true,
@@ -75,7 +75,7 @@ const struct vc_key_info vc_key_info[] = {
                  "are the same"},
     {.name = "network", .kind = VC_KEY_FLAG,
         .topo = offsetof(struct vc_topo_key, have_verbs),
-        .placed = true, .words = vc_channel_words + VC_CHANNEL_VERBS,
+        .placed = true, .between = true, .words = vc_channel_words + VC_CHANNEL_VERBS,
         .listed = {"over the MPI", "over verbs"}, .said = {"between nodes the MPI", "between nodes verbs"}, .far = 5e4,
         .option = "what messages between nodes go over: verbs or mpi",
         .describes = "What messages between nodes go over.",
@@ -129,14 +129,6 @@ void vc_key_names(bool device, const char *const *more, const char **list)
             *list++ = vc_key_info[i].name;
     while ((*list++ = *more++))
         ;
-}
-
-int vc_key_words(const struct vc_key_info *i)
-{
-    int n = 0;
-    while (i->words[n])
-        n++;
-    return n;
 }
 
 int vc_topo_value(const struct vc_topo_key *key, const struct vc_key_info *i)

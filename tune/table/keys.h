@@ -77,12 +77,13 @@ enum vc_key_kind {
 struct vc_key_info {
     const char *name;
     enum vc_key_kind kind;
-    size_t row;  /**< RANGE, TEXT: offset in struct vc_row_keys */
-    size_t topo; /**< offset in struct vc_topo_key */
-    bool placed; /**< tells where ranks are: reductions with VCOLL_REPRODUCIBLE skip rows that have it */
-    bool device; /**< rows of "devices" may have it, too */
-    int least;   /**< RANGE: of communicators that are taken over */
-    bool usual;  /**< FLAG: what goes without saying in reports */
+    size_t row;   /**< RANGE, TEXT: offset in struct vc_row_keys */
+    size_t topo;  /**< offset in struct vc_topo_key */
+    bool placed;  /**< tells where ranks are: reductions with VCOLL_REPRODUCIBLE skip rows that have it */
+    bool device;  /**< rows of "devices" may have it, too */
+    int least;    /**< RANGE: of communicators that are taken over */
+    bool between; /**< about what lies between nodes, which does not matter to a communicator of one node */
+    bool usual;   /**< FLAG: what goes without saying in reports */
     const char *const *words; /**< WORDS; FLAG: for true and false, where it is not JSON's true and false */
     const char *text_is;      /**< TEXT: what is expected */
     bool (*text_same)(const char *a, const char *b); /**< TEXT: whether both name the same */
@@ -111,8 +112,11 @@ const struct vc_key_info *vc_key_next(int *index);
 const struct vc_key_info *vc_key_find(const char *name);
 /** The names that rules, or rows of devices, may have, then those of `more`, then NULL. `list` has room. */
 void vc_key_names(bool device, const char *const *more, const char **list);
-/** How many words it has. */
-int vc_key_words(const struct vc_key_info *i);
+/** Whether what the communicator has of the key can make a difference to it. */
+static inline bool vc_key_matters(const struct vc_key_info *i, const struct vc_topo_key *key)
+{
+    return !i->between || key->nnodes > 1;
+}
 
 /** What the row asks for, as its kind says. */
 static inline const void *vc_row_of(const struct vc_row_keys *k, const struct vc_key_info *i)
