@@ -181,7 +181,7 @@ static void open_door(void)
     /* If this rank alone passed its collectives through, the others would wait for it: so they end the job.
      */
     if (err != VC_OK && !vc_gate_failure()) {
-        char why[512];
+        char why[768]; /* room for the whole of an error text behind the first words */
         snprintf(why, sizeof why, "vcoll could not start: %s", vc_error_text());
         vc_gate_fail(why);
     }

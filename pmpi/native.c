@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The underlying MPI's function for each of the six, with the arguments of a call. */
 #include "pmpi/door.h"
 
 int vc_native(const struct vc_call *k)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the checker says. */
+/* The texts of the checker: names of steps, and the first failure. */
 #include "coll/check/internal.h"
 
 #include <stdarg.h>

@@ -64,7 +64,7 @@ int vc_host_progress_init(void);
  * switch. */
 int vc_host_progress_init_with(bool direct);
 void vc_host_progress_fini(void);
-/** 1: something came. 0: nothing did. -1: unknown. */
+/** Drives the MPI once; a vc_progress_fn (drive.h). */
 int vc_host_progress(void);
 
 /** Of a sched_yield() of this thread: true, once, if the MPI says in that way that its progress, driven by

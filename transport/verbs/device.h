@@ -14,7 +14,8 @@ struct vc_verbs_want {
     int pkey;            /**< VCOLL_VERBS_PKEY, 0: the first of full membership */
 };
 
-/** An open device and what was chosen on it. Read-only after opening. */
+/** An open device and what was chosen on it. The channel replaces what was chosen when the port's address
+ * changes. */
 struct vc_verbs_dev {
     struct ibv_context *ctx;
     char name[64];

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Whether messages get from one process to another, by the addresses of their ports. */
 #ifndef VC_TRANSPORT_VERBS_PATH_H
 #define VC_TRANSPORT_VERBS_PATH_H
 

@@ -13,7 +13,7 @@ static int post_recv(struct ep *e, int slot)
     struct vc_verbs *v = e->v;
     struct ibv_sge sge = {(uintptr_t)recv_slot(v, e, slot), (uint32_t)v->size.slot_bytes, e->recv_mr->lkey};
     struct ibv_recv_wr wr = {.wr_id = wr_id(e->proc, (uint32_t)slot), .sg_list = &sge, .num_sge = 1}, *bad;
-    return ibv_post_recv(e->qp, &wr, &bad);
+    return vc_ibv_errno(ibv_post_recv(e->qp, &wr, &bad));
 }
 
 /* Where the registration cache has used up the locked memory, it gives some back. 0, or an errno value. */

@@ -148,8 +148,11 @@ static void push_writes(struct peer *p, struct batch *b)
         }
         struct ibv_send_wr *wr =
             vc_batch_next(b, slot, p, last && reg ? r : NULL, last || (!reg && v->nfree_send == 0));
-        if (!wr)
+        if (!wr) {
+            if (slot >= 0)
+                v->free_send[v->nfree_send++] = slot;
             return;
+        }
         int i = (int)(wr - b->wr);
         b->sge[i][0] = (struct ibv_sge){reg ? (uintptr_t)req_buf(r) + off : (uintptr_t)slot_mem(v, slot),
                                         (uint32_t)n, reg ? reg->lkey : v->mr->lkey};

@@ -90,8 +90,10 @@ struct ibv_send_wr *vc_batch_slot(struct batch *b, const struct msg_hdr *hdr, co
     struct vc_verbs *v = b->e->v;
     int slot = v->free_send[--v->nfree_send];
     struct ibv_send_wr *wr = vc_batch_next(b, slot, NULL, NULL, signaled);
-    if (!wr)
+    if (!wr) {
+        v->free_send[v->nfree_send++] = slot;
         return NULL;
+    }
     unsigned char *m = slot_mem(v, slot);
     memcpy(m, hdr, sizeof *hdr);
     if (len)

@@ -20,10 +20,13 @@ struct batch {
     struct vc_chan_req *ended; /**< requests whose last bytes are in the batch, by `next` */
 };
 
-/** Whether one more work request may be posted, even a signaled one. */
+/** Whether one more work request may be posted, even a signaled one. Not on a connection that has failed
+ * meanwhile: it would be counted with those that are flushed. Their completions need the queue's room, too.
+ */
 static inline bool ep_room(const struct ep *e)
 {
-    return e->head - e->tail < e->depth && e->v->signaled < e->v->size.bulk_cqe - 1;
+    return e->state == EP_READY && e->head - e->tail < e->depth &&
+           e->v->signaled + e->v->flushing < e->v->size.bulk_cqe - 1;
 }
 
 static inline bool fits_inline(const struct ep *e, size_t len)
