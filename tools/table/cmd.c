@@ -20,10 +20,7 @@ static int check(int argc, char **argv)
     return vc_tool_start_tune("check", argv);
 }
 
-static const struct verb {
-    const char *name, *shown;
-    int (*run)(int argc, char **argv);
-} verbs[] = {
+static const struct vc_tool_verb verbs[] = {
     {"run", "vcoll tune run", run},
     {"check", "vcoll tune check", check},
     {"validate", "vcoll tune validate", table_validate},
@@ -67,20 +64,6 @@ static const char doc[] =
 
 static const struct argp argp = {.parser = vc_tool_parse_first, .args_doc = "VERB [WORDS...]", .doc = doc};
 
-static int unknown(const char *word)
-{
-    const char *nearest = verbs[0].name;
-    for (int i = 1; i < NVERBS; i++)
-        if (vc_word_distance(word, verbs[i].name) < vc_word_distance(word, nearest))
-            nearest = verbs[i].name;
-    fprintf(stderr,
-            "vcoll tune: no verb \"%s\", did you mean %s?\n"
-            "Usage: vcoll tune run|check|validate|explain|dump|merge|diff [WORDS...]\n"
-            "`vcoll tune --help' explains the verbs.\n",
-            word, nearest);
-    return VC_EXIT_USAGE;
-}
-
 int vc_tool_tune(int argc, char **argv)
 {
     int first = 0;
@@ -93,5 +76,5 @@ int vc_tool_tune(int argc, char **argv)
         argv[first] = (char *)verbs[i].shown;
         return verbs[i].run(argc - first, argv + first);
     }
-    return unknown(argv[first]);
+    return vc_tool_unknown("vcoll tune", "verb", "", verbs, NVERBS, argv[first]);
 }

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 enum { KEY_FORCE = 256, FILES = 64 };
 
@@ -319,9 +318,6 @@ static void add_sources(json_t *sources, const struct vc_table_doc *f)
 static void merge_provenance(struct merge *m)
 {
     char date[32], command[1024];
-    time_t now = time(NULL);
-    struct tm tm;
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
     int used = snprintf(command, sizeof command, "%s", who);
     json_t *sources = json_array();
     for (int i = 0; i < m->r->nfiles; i++) {
@@ -330,8 +326,8 @@ static void merge_provenance(struct merge *m)
             used += snprintf(command + used, sizeof command - (size_t)used, " %s", m->file[i].path);
     }
     json_object_set_new(m->out, "provenance",
-                        json_pack("{s:s, s:s, s:s, s:o}", "vcoll", VC_VERSION, "date", date, "command",
-                                  command, "sources", sources));
+                        json_pack("{s:s, s:s, s:s, s:o}", "vcoll", VC_VERSION, "date", vc_table_date(date),
+                                  "command", command, "sources", sources));
 }
 
 /* The model is the last table's; other members are the first table's that has them. */

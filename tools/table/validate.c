@@ -52,7 +52,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         r->json = true;
         return 0;
     case ARGP_KEY_ARG:
-        (void)arg;
         r->file[r->nfiles++] = arg;
         return 0;
     case ARGP_KEY_END:

@@ -8,12 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct command {
-    const char *name;
-    int (*run)(int argc, char **argv);
-} commands[] = {
-    {"info", vc_tool_info}, {"run", vc_tool_run},       {"bench", vc_tool_bench},
-    {"tune", vc_tool_tune}, {"report", vc_tool_report}, {"doctor", vc_tool_doctor},
+static const struct vc_tool_verb commands[] = {
+    {"info", NULL, vc_tool_info}, {"run", NULL, vc_tool_run},       {"bench", NULL, vc_tool_bench},
+    {"tune", NULL, vc_tool_tune}, {"report", NULL, vc_tool_report}, {"doctor", NULL, vc_tool_doctor},
 };
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -46,20 +43,6 @@ __attribute__((visibility("default"))) const char *argp_program_version = "vcoll
 
 static const struct argp argp = {.parser = vc_tool_parse_first, .args_doc = "COMMAND [WORDS...]", .doc = doc};
 
-static int unknown(const char *word)
-{
-    const char *nearest = commands[0].name;
-    for (int i = 1; i < NCOMMANDS; i++)
-        if (vc_word_distance(word, commands[i].name) < vc_word_distance(word, nearest))
-            nearest = commands[i].name;
-    fprintf(stderr,
-            "vcoll: no command \"%s\", did you mean %s?\n"
-            "Usage: vcoll [--help] [--version] info|run|bench|tune|report|doctor [WORDS...]\n"
-            "`vcoll --help' explains the commands.\n",
-            word, nearest);
-    return VC_EXIT_USAGE;
-}
-
 int vc_tool_bench(int argc, char **argv)
 {
     (void)argc;
@@ -83,5 +66,5 @@ int main(int argc, char **argv)
     for (int i = 0; i < NCOMMANDS; i++)
         if (strcmp(argv[first], commands[i].name) == 0)
             return commands[i].run(argc - first, argv + first);
-    return unknown(argv[first]);
+    return vc_tool_unknown("vcoll", "command", "[--help] [--version] ", commands, NCOMMANDS, argv[first]);
 }

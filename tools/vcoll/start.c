@@ -3,6 +3,7 @@
 #include "tools/vcoll/tools.h"
 
 #include "tools/facts/facts.h"
+#include "tune/params/params.h"
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>
@@ -10,6 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+int vc_tool_unknown(const char *self, const char *kind, const char *options, const struct vc_tool_verb *verb,
+                    int n, const char *word)
+{
+    const char *nearest = verb[0].name;
+    for (int i = 1; i < n; i++)
+        if (vc_word_distance(word, verb[i].name) < vc_word_distance(word, nearest))
+            nearest = verb[i].name;
+    fprintf(stderr, "%s: no %s \"%s\", did you mean %s?\nUsage: %s %s", self, kind, word, nearest, self,
+            options);
+    for (int i = 0; i < n; i++)
+        fprintf(stderr, "%s%s", i ? "|" : "", verb[i].name);
+    fprintf(stderr, " [WORDS...]\n`%s --help' explains the %ss.\n", self, kind);
+    return VC_EXIT_USAGE;
+}
 
 error_t vc_tool_parse_first(int key, char *arg, struct argp_state *state)
 {

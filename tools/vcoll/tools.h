@@ -18,6 +18,16 @@ int vc_tool_report(int argc, char **argv);
 /** Becomes vcoll-doctor, a program of its own because ranks run it under mpirun. */
 int vc_tool_doctor(int argc, char **argv);
 
+/** A word that says what to do. */
+struct vc_tool_verb {
+    const char *name, *shown; /**< `shown`: argv[0] of its messages; NULL: it sets its own */
+    int (*run)(int argc, char **argv);
+};
+/** Says that there is no such word, which of n is nearest, and how `self` is used: `kind` is what the words
+ * are, `options` stands before them, with a blank behind. Returns VC_EXIT_USAGE. */
+int vc_tool_unknown(const char *self, const char *kind, const char *options, const struct vc_tool_verb *verb,
+                    int n, const char *word);
+
 /** Parser of a command line of options, a word that says what to do, and what belongs to that. The input is
  * an int that gets the place of the word; without one the help is printed and the program ends. */
 error_t vc_tool_parse_first(int key, char *arg, struct argp_state *state);

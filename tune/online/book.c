@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TEXT_(x) #x
@@ -119,14 +118,10 @@ static json_t *row_json(const struct vc_online_row *r)
 
 static json_t *provenance(void)
 {
-    char date[32] = "", host[256] = "";
-    time_t now = time(NULL);
-    struct tm tm;
-    if (gmtime_r(&now, &tm))
-        strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    char date[32], host[256] = "";
     gethostname(host, sizeof host - 1);
-    return json_pack("{s:s, s:s, s:s, s:[s]}", "vcoll", VERSION, "date", date, "command", "VCOLL_TUNE=online",
-                     "hosts", host);
+    return json_pack("{s:s, s:s, s:s, s:[s]}", "vcoll", VERSION, "date", vc_table_date(date), "command",
+                     "VCOLL_TUNE=online", "hosts", host);
 }
 
 char *vc_online_book_text(const struct vc_online_book *b)

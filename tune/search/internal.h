@@ -155,8 +155,6 @@ int vc_search_state_open(struct vc_search_job *j);
 /** A finished point, on disk when this returns. */
 void vc_search_state_add(struct vc_search_job *j, const struct vc_search_result *r);
 void vc_search_state_close(struct vc_search_job *j);
-/** "2026-11-27T03:50:00Z": now. Returns buf. */
-const char *vc_search_date(char buf[32]);
 /** What must be equal for samples of different runs to be of one table, as "name=value" words, for the
  * header. */
 void vc_search_identity(const struct vc_search_job *j, char *buf, size_t len);

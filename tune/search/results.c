@@ -12,7 +12,7 @@
 
 static volatile sig_atomic_t caught;
 
-static void note(int sig)
+static void remember_signal(int sig)
 {
     /* SIGUSR1 is what the launching process asks with (tools/tune/launch.c): that it was interrupted itself.
      */
@@ -23,7 +23,7 @@ void vc_search_signals_catch(void)
 {
     static const int sigs[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
     /* Nothing of MPI's must fail because a person is impatient. */
-    struct sigaction act = {.sa_handler = note, .sa_flags = SA_RESTART};
+    struct sigaction act = {.sa_handler = remember_signal, .sa_flags = SA_RESTART};
     sigemptyset(&act.sa_mask);
     for (size_t i = 0; i < sizeof sigs / sizeof sigs[0]; i++)
         sigaction(sigs[i], &act, NULL);

@@ -15,20 +15,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char columns[] =
     "collective,bytes,ranks,nodes,ppn,crowded,setting,race,choice,round,measure,seconds,cpu,"
     "dropped,predicted,seed,date,samples\n";
-
-const char *vc_search_date(char buf[32])
-{
-    time_t now = time(NULL);
-    struct tm tm;
-    strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-    return buf;
-}
 
 static bool exists(const char *name)
 {
@@ -59,7 +50,7 @@ static void head(const struct vc_search_job *j, FILE *f)
     char identity[4096], date[32];
     vc_search_identity(j, identity, sizeof identity);
     fprintf(f, "# vcoll tune samples 1\n# identity %s\n# mpi %s\n# begun %s\n# command vcoll tune", identity,
-            vc_measure_mpi_name(), vc_search_date(date));
+            vc_measure_mpi_name(), vc_table_date(date));
     for (int i = 1; i < j->o->m.argc; i++)
         fprintf(f, " %s", j->o->m.argv[i]);
     fprintf(f, "\n%s", columns);
@@ -139,7 +130,7 @@ void vc_search_state_add(struct vc_search_job *j, const struct vc_search_result 
     }
     snprintf(l.point, sizeof l.point, "%s,%zu,%d,%d,%d,%d,%s", vc_coll_name(p->coll), p->bytes, at->size,
              at->nnodes, at->max_ppn, at->crowded, r->setting);
-    snprintf(l.tail, sizeof l.tail, "%llu,%s", (unsigned long long)j->o->m.seed, vc_search_date(date));
+    snprintf(l.tail, sizeof l.tail, "%llu,%s", (unsigned long long)j->o->m.seed, vc_table_date(date));
     for (int i = 0; i < p->ncand; i++) {
         l.k = &p->cand[i];
         write_candidate(f, &l);

@@ -140,7 +140,7 @@ static json_t *provenance(const struct vc_search_job *j)
         json_array_append_new(list, json_string(h));
     json_t *o = json_pack(
         "{s:s, s:s, s:s, s:o, s:o, s:i, s:I, s:s, s:f, s:f, s:i, s:i, s:i, s:s, s:b}", "vcoll",
-        vcoll_version(), "mpi", vc_measure_mpi_name(), "date", vc_search_date(date), "command", words(j),
+        vcoll_version(), "mpi", vc_measure_mpi_name(), "date", vc_table_date(date), "command", words(j),
         "hosts", list, "cpus", j->w->cpus, "seed", (json_int_t)j->o->m.seed, "objective",
         vc_objective_name(j->objective), "budget_seconds", j->o->budget, "took_seconds", j->took,
         "points_measured", j->points_tried, "points_exhaustive", j->points_exhaustive, "points_taken_over",

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- reading ---- */
@@ -49,6 +50,14 @@ void vc_table_doc_close(struct vc_table_doc *d)
 }
 
 /* ---- as text ---- */
+
+const char *vc_table_date(char buf[32])
+{
+    time_t now = time(NULL);
+    struct tm tm;
+    strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+    return buf;
+}
 
 static bool write_value(FILE *out, const json_t *v)
 {

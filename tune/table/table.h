@@ -137,6 +137,8 @@ int vc_table_doc_open(const char *path, struct vc_table_doc *out);
 /** Leaves an empty one. */
 void vc_table_doc_close(struct vc_table_doc *d);
 
+/** Now, as tables have it: ISO 8601, UTC. Returns buf. */
+const char *vc_table_date(char buf[32]);
 /** Puts the checksum in, and writes the table: members on lines of their own, lists with one element a line.
  * malloc()ed; NULL without memory. */
 char *vc_table_text(struct json_t *table);
