@@ -33,6 +33,13 @@ enum vc_node_alg {
  * VC_SLICE_LEAST bytes. Small vectors are reduced by one: n reads instead of n * n. */
 #define VC_FLAT_RANKS  16
 #define VC_SLICE_LEAST 4096
+/** The same where ranks share CPUs. Meeting twice means that each of them is scheduled twice as often, which
+ * costs more than reading more lines. */
+#define VC_FLAT_RANKS_CROWDED 64
+static inline int vc_flat_ranks(bool own_cpus)
+{
+    return own_cpus ? VC_FLAT_RANKS : VC_FLAT_RANKS_CROWDED;
+}
 /** Rooted reductions of more than VC_FLAT_BYTES bytes among more ranks go by slices as well, where ranks have
  * CPUs of their own. */
 #define VC_ROOT_RANKS 4

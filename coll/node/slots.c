@@ -134,7 +134,8 @@ static int take_slots(struct vc_node *nd, struct vc_node_call *c)
     struct vc_node_state *st = &c->st;
     size_t n = (size_t)nd->n, grain = vc_grain(c);
     bool all_get_all = c->kind == VC_PHASE_ALLREDUCE || c->kind == VC_PHASE_BARRIER;
-    bool two_stages = nd->n > VC_FLAT_RANKS || (nd->n > 2 ? (n - 1) * c->len : c->len) > VC_FLAT_BYTES;
+    bool large = nd->n > vc_flat_ranks(nd->own_cpus);
+    bool two_stages = large || (nd->n > 2 ? (n - 1) * c->len : c->len) > VC_FLAT_BYTES;
     /* The ring whose slots carry all in one chunk, if there is one. */
     size_t slice = vc_phase_sliced(c->kind) ? vc_slice(c->len, grain, c->parts, 1) : 0; /* the largest */
     size_t per_slot = vc_phase_info[c->kind].src == VC_EXTENT_EACH   ? n * c->len
