@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/node_rig.h"
+
+#include "tests/unit/conformance/harness.h"
 #include "transport/shm/shm_chan.h"
 
 #include <sched.h>
@@ -74,7 +76,7 @@ static int run_by_progress(struct vc_node *nd, struct vc_node_call *c)
         if (!(cond)) {                                                                                       \
             fprintf(stderr, "rank %d round %d kind %d len %zu root %d: %s\n", me, t, (int)c.kind, c.len,     \
                     c.root, #cond);                                                                          \
-            exit(1);                                                                                         \
+            return 1;                                                                                        \
         }                                                                                                    \
     } while (0)
 
@@ -100,7 +102,7 @@ void place_ranks(char *base, int n, size_t bulk, const struct vc_levels *levels,
     }
 }
 
-static void rank_main(const struct job *job, void *mem, int me)
+static int run_rank(const struct job *job, void *mem, int me)
 {
     struct vc_park_area *area = mem;
     struct vc_peer_id *ids = NULL;
@@ -131,7 +133,7 @@ static void rank_main(const struct job *job, void *mem, int me)
                               .cma_min = 30000};
     struct vc_node *nd;
     if (vc_node_create(&cfg, &nd) != VC_OK)
-        exit(2);
+        return 2;
     size_t n = (size_t)job->n, cap = job->max_len * n + 64;
     uint32_t *send = malloc(cap), *recv = malloc(cap), *expect = malloc(cap);
     unsigned seed = job->seed, own = job->seed * 31 + (unsigned)me;
@@ -254,7 +256,7 @@ static void rank_main(const struct job *job, void *mem, int me)
     free(send);
     free(recv);
     free(expect);
-    exit(0);
+    return 0;
 }
 
 bool run_ranks(const struct job *job)
@@ -268,7 +270,7 @@ bool run_ranks(const struct job *job)
         pid[i] = fork();
         if (pid[i] == 0) {
             alarm(60);
-            rank_main(job, mem, i);
+            exit(run_rank(job, mem, i));
         }
     }
     bool good = true;
@@ -282,5 +284,28 @@ bool run_ranks(const struct job *job)
         }
     }
     munmap(mem, len);
+    return good;
+}
+
+struct threads {
+    const struct job *job;
+    void *mem;
+};
+
+static int run_thread(int me, void *arg)
+{
+    const struct threads *t = arg;
+    return run_rank(t->job, t->mem, me);
+}
+
+bool run_ranks_as_threads(const struct job *job)
+{
+    size_t len = vc_park_bytes(job->n) + 4096 + node_bytes(job->n, job->bulk, job->levels);
+    struct threads t = {job, aligned_alloc(4096, vc_round_up(len, 4096))};
+    if (!t.mem)
+        return false;
+    memset(t.mem, 0, len);
+    bool good = hs_threads(job->n, run_thread, &t) == 0;
+    free(t.mem);
     return good;
 }

@@ -31,5 +31,8 @@ void place_ranks(char *base, int n, size_t bulk, const struct vc_levels *levels,
 
 /** Runs the ranks. True: all went well. */
 bool run_ranks(const struct job *job);
+/** The same with ranks as threads of this process, where a thread sanitizer sees all accesses. A rank that
+ * fails leaves the others waiting. */
+bool run_ranks_as_threads(const struct job *job);
 
 #endif
