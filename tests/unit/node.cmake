@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-foreach(test test_node test_node_tree test_node_threads)
+foreach(test test_node test_node_tree test_node_threads test_node_failures)
   vc_unit_test(${test} ${test}.c node_rig.c node_levels.c)
   target_link_libraries(${test} PRIVATE vc_conformance)
 endforeach()
