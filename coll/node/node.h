@@ -43,6 +43,8 @@ static inline int vc_flat_ranks(bool own_cpus)
 /** Rooted reductions of more than VC_FLAT_BYTES bytes among more ranks go by slices as well, where ranks have
  * CPUs of their own. */
 #define VC_ROOT_RANKS 4
+/** Over trees: allgathers of at most so many bytes in all, see coll/node/tree.h. */
+#define VC_NODE_PADDED 16384
 /** Reductions by single copy go by blocks that stay in a core's own cache. Those of two ranks use three
  * buffers as one. */
 #define VC_CMA_BLOCK      65536

@@ -160,7 +160,7 @@ int vc_tree_create(struct vc_node *nd, const struct vc_node_cfg *cfg)
         if (err != VC_OK)
             return err;
     }
-    tree->scratch = calloc(1, tree->last > 0 ? 2 * VC_TREE_BLOCK : VC_TREE_PADDED);
+    tree->scratch = calloc(1, tree->last > 0 ? 2 * VC_TREE_BLOCK : VC_NODE_PADDED);
     return tree->scratch ? VC_OK
                          : vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", nd->n);
 }
@@ -194,7 +194,7 @@ bool vc_tree_takes(const struct vc_node *nd, const struct vc_node_call *c)
     case VC_PHASE_ALLREDUCE:
         return !tree->keep_flat && (tree->ordered || !c->op || c->op->commutative);
     case VC_PHASE_ALLGATHER:
-        return tree->padded_blocks <= 2 * (size_t)nd->n && c->len <= VC_TREE_PADDED / tree->padded_blocks;
+        return tree->padded_blocks <= 2 * (size_t)nd->n && c->len <= VC_NODE_PADDED / tree->padded_blocks;
     default:
         return false;
     }

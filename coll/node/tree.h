@@ -89,9 +89,6 @@ void vc_tree_plan(struct vc_tree *tree, const struct vc_node_call *c, int me);
 /* tree_run.c: as vc_node_progress(). */
 int vc_tree_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
-/* Padded allgathers are of at most so many bytes in all. */
-#define VC_TREE_PADDED 16384
-
 /* The rank that has on tier t what comes from rank r, or goes to it, while it is on its way: r, its group's
  * leader, the leader of that one's group, and so on. */
 static inline int vc_tree_ancestor(const struct vc_tree *tree, int r, int t)
