@@ -8,6 +8,7 @@
 #define VC_COLL_NODE_H
 
 #include "coll/kernels/kernels.h"
+#include "coll/levels.h"
 #include "coll/plan.h"
 #include "transport/wait.h"
 
@@ -48,6 +49,8 @@ struct vc_node_cfg {
     bool own_cpus;         /**< each rank has a CPU of its own; the same on all ranks, unlike wait->crowded */
     const pid_t *cma_pids; /**< [n], copied; NULL: single copy was not agreed */
     size_t cma_min;        /**< from this many bytes on AUTO takes the single copy */
+    const struct vc_levels
+        *levels; /**< which ranks are near each other, outlives the node; NULL: not known */
 };
 
 /** Bytes of shared memory for n ranks. */
