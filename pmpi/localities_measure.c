@@ -22,21 +22,22 @@ static bool can_measure(void)
         snprintf(refusal, sizeof refusal, "rank %d is alone on its node", w->rank);
         return false;
     }
-    for (int i = 0; i < w->nkin; i++) {
-        if (w->kin[i].locality.unit[VC_UNIT_CORE] < 0) {
-            snprintf(refusal, sizeof refusal,
-                     "rank %d is not bound to a core (mpirun --bind-to core binds each rank)",
-                     w->kin[i].rank);
-            return false;
-        }
-        for (int k = 0; k < i; k++)
-            if (w->kin[k].locality.unit[VC_UNIT_CORE] == w->kin[i].locality.unit[VC_UNIT_CORE]) {
-                snprintf(refusal, sizeof refusal, "ranks %d and %d share a core", w->kin[k].rank,
-                         w->kin[i].rank);
-                return false;
-            }
-    }
-    return true;
+    struct vc_locality *of = malloc((size_t)w->nkin * sizeof *of);
+    int bad = -1, other = -1;
+    for (int i = 0; of && i < w->nkin; i++)
+        of[i] = w->kin[i].locality;
+    if (of)
+        bad = vc_locality_coreless(of, w->nkin, &other);
+    free(of);
+    if (!of)
+        snprintf(refusal, sizeof refusal, "out of memory");
+    else if (bad >= 0 && other < 0)
+        snprintf(refusal, sizeof refusal,
+                 "rank %d is not bound to a core (mpirun --bind-to core binds each rank)", w->kin[bad].rank);
+    else if (bad >= 0)
+        snprintf(refusal, sizeof refusal, "ranks %d and %d share a core", w->kin[other].rank,
+                 w->kin[bad].rank);
+    return of && bad < 0;
 }
 
 /* The least of all ranks' words. */
@@ -48,22 +49,17 @@ static int agree(int mine, int *all)
     return VC_OK;
 }
 
-/* Memory of times, and of what the first rank makes of them. */
-struct results {
-    int depth;
-    int group_of[]; /* [depth * nkin] */
-};
-
-static struct results *results_of(const struct vc_seg *seg)
+/* Memory of times, and behind it where all stand, which the first rank makes of them. */
+static struct vc_locality *results_of(const struct vc_seg *seg)
 {
-    return (struct results *)((char *)seg->base + vc_round_up(vc_latency_bytes(vc_world.nkin), VC_LINE_PAIR));
+    return (struct vc_locality *)((char *)seg->base +
+                                  vc_round_up(vc_latency_bytes(vc_world.nkin), VC_LINE_PAIR));
 }
 
 static size_t shared_bytes(void)
 {
-    size_t n = (size_t)vc_world.nkin;
-    return vc_round_up(vc_latency_bytes(vc_world.nkin), VC_LINE_PAIR) + sizeof(struct results) +
-           VC_CLUSTER_LEVELS * n * sizeof(int);
+    return vc_round_up(vc_latency_bytes(vc_world.nkin), VC_LINE_PAIR) +
+           (size_t)vc_world.nkin * sizeof(struct vc_locality);
 }
 
 /* The own index in kin. */
@@ -103,31 +99,22 @@ static bool find_groups(const struct vc_seg *seg)
 {
     struct vc_clusters c;
     int n = vc_world.nkin, *mem = malloc((size_t)VC_CLUSTER_LEVELS * (size_t)n * sizeof *mem);
-    struct results *r = results_of(seg);
     bool ok = mem && vc_cluster(vc_latency_times(seg->base, n), n, mem, &c) == VC_OK;
-    r->depth = ok ? c.depth : 0;
-    for (int k = 0; ok && k < c.depth; k++) {
-        memcpy(r->group_of + (size_t)k * (size_t)n, c.level[k].group_of, (size_t)n * sizeof(int));
-        vc_log(VC_LOG_INFO,
-               "measured: %d groups of ranks, a round trip takes %.0f ns within and %.0f ns to the "
-               "next group",
-               c.level[k].ngroups, c.level[k].within, c.level[k].next);
-    }
+    if (ok)
+        vc_clusters_locate(&c, n, results_of(seg));
+    for (int k = 0; ok && k < c.depth; k++)
+        vc_log(
+            VC_LOG_INFO,
+            "measured: %d groups of ranks, a round trip takes %.0f ns within and %.0f ns to the next group",
+            c.level[k].ngroups, c.level[k].within, c.level[k].next);
     free(mem);
     return ok;
 }
 
-/* Of one level nobody knows the kind: it is a cache's. Of three the finest is one of cores. */
 static void keep_groups(const struct vc_seg *seg)
 {
-    const struct results *r = results_of(seg);
-    int n = vc_world.nkin, finest = r->depth == VC_UNITS ? VC_UNIT_CORE : VC_UNIT_CACHE;
-    for (int i = 0; i < n; i++) {
-        struct vc_locality *at = &vc_world.kin[i].locality;
-        vc_locality_none(at);
-        for (int k = 0; k < r->depth; k++)
-            at->unit[finest + k] = r->group_of[(size_t)k * (size_t)n + (size_t)i];
-    }
+    for (int i = 0; i < vc_world.nkin; i++)
+        vc_world.kin[i].locality = results_of(seg)[i];
 }
 
 bool vc_localities_measure(const char **why, int *err)

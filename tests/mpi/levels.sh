@@ -81,7 +81,7 @@ table() {
 vcoll=$3
 if [ -x "$vcoll" ] && "$vcoll" info --platform --json >"$scratch/info" && command -v jq >/dev/null; then
     # shellcheck disable=SC2046
-    set -- "$(jq -r .levels.processor "$scratch/info")" "$(jq -r .levels.online "$scratch/info")" \
+    set -- "$(jq -r .levels.processor "$scratch/info")" "$(jq -r .levels.cpus "$scratch/info")" \
         "$(jq -r .platform.class "$scratch/info")" '"0-1023"'
     table "$@" >"$scratch/table.json"
     tells '4 ranks, flat (by the tuning table)' 4 VCOLL_TABLE="$scratch/table.json" "$verify" 50

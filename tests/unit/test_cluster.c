@@ -202,6 +202,13 @@ static void test_halves(void **state)
     assert_int_equal(vc_cluster(rtt, 16, mem, &c), VC_OK);
     assert_int_equal(c.depth, 1);
     assert_int_equal(c.level[0].ngroups, 4);
+    struct vc_locality of[16];
+    vc_clusters_locate(&c, 16, of);
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(of[i].unit[VC_UNIT_CORE], -1);
+        assert_int_equal(of[i].unit[VC_UNIT_CACHE], i / 4);
+        assert_int_equal(of[i].unit[VC_UNIT_NUMA], -1);
+    }
 }
 
 /* ---- measuring ---- */

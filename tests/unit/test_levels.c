@@ -240,6 +240,20 @@ static void test_map(void **state)
     expect(at, -1, -1, -1);
 }
 
+static void test_coreless(void **state)
+{
+    (void)state;
+    struct vc_locality of[4] = {{{4, 0, 0}}, {{2, 0, 0}}, {{0, -1, -1}}, {{1, 1, 1}}};
+    int other = 7;
+    assert_int_equal(vc_locality_coreless(of, 4, &other), -1);
+    of[3].unit[VC_UNIT_CORE] = 2;
+    assert_int_equal(vc_locality_coreless(of, 4, &other), 3);
+    assert_int_equal(other, 1);
+    of[1].unit[VC_UNIT_CORE] = -1;
+    assert_int_equal(vc_locality_coreless(of, 4, &other), 1);
+    assert_int_equal(other, -1);
+}
+
 /* ---- levels ---- */
 
 enum { RANKS = 64 };
@@ -356,9 +370,9 @@ static void test_shuffled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lists),  TREE_TEST(test_sysfs),           TREE_TEST(test_odd_sysfs),
-        TREE_TEST(test_processor),     cmocka_unit_test(test_deal),     cmocka_unit_test(test_map),
-        cmocka_unit_test(test_levels), cmocka_unit_test(test_shuffled),
+        cmocka_unit_test(test_lists),    TREE_TEST(test_sysfs),         TREE_TEST(test_odd_sysfs),
+        TREE_TEST(test_processor),       cmocka_unit_test(test_deal),   cmocka_unit_test(test_map),
+        cmocka_unit_test(test_coreless), cmocka_unit_test(test_levels), cmocka_unit_test(test_shuffled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

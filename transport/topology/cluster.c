@@ -265,3 +265,14 @@ int vc_cluster(const float *rtt, int n, int *mem, struct vc_clusters *out)
     free(w.merger);
     return err;
 }
+
+void vc_clusters_locate(const struct vc_clusters *c, int n, struct vc_locality *out)
+{
+    int finest = c->depth == VC_UNITS ? VC_UNIT_CORE : VC_UNIT_CACHE;
+    _Static_assert((int)VC_CLUSTER_LEVELS == (int)VC_UNITS, "a kind for each level");
+    for (int i = 0; i < n; i++) {
+        vc_locality_none(&out[i]);
+        for (int k = 0; k < c->depth; k++)
+            out[i].unit[finest + k] = c->level[k].group_of[i];
+    }
+}

@@ -6,6 +6,8 @@
 #ifndef VC_TRANSPORT_TOPOLOGY_CLUSTER_H
 #define VC_TRANSPORT_TOPOLOGY_CLUSTER_H
 
+#include "transport/topology/levels.h"
+
 enum { VC_CLUSTER_LEVELS = 3 };
 
 /** Groups count as apart when a round trip between them takes this many times one within, at least. */
@@ -32,5 +34,9 @@ struct vc_clusters {
  * VC_ERR_NOMEM. The same input gives the same result.
  */
 int vc_cluster(const float *rtt, int n, int *mem, struct vc_clusters *out);
+
+/** out[n]: where the processes stand by these groups. Times do not say of what kind a level is: the coarsest
+ * two are called caches and NUMA nodes, a single one caches, and the finest of three cores. */
+void vc_clusters_locate(const struct vc_clusters *c, int n, struct vc_locality *out);
 
 #endif

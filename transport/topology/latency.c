@@ -4,6 +4,7 @@
 #include "transport/base.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -97,6 +98,7 @@ static bool await_flag(const struct clock *c, const _Atomic uint64_t *flag, uint
             atomic_store_explicit(&c->shared->stop, 1, memory_order_relaxed);
         if (atomic_load_explicit(&c->shared->stop, memory_order_relaxed))
             return false;
+        sched_yield(); /* something else runs here as well: the time is spoilt, but others are to come */
     }
     return true;
 }

@@ -20,6 +20,21 @@ void vc_locality_none(struct vc_locality *out)
         out->unit[k] = -1;
 }
 
+int vc_locality_coreless(const struct vc_locality *of, int n, int *other)
+{
+    *other = -1;
+    for (int i = 0; i < n; i++) {
+        int core = of[i].unit[VC_UNIT_CORE], same = 0;
+        while (core >= 0 && of[same].unit[VC_UNIT_CORE] != core)
+            same++;
+        if (core >= 0 && same == i)
+            continue;
+        *other = core < 0 ? -1 : same;
+        return i;
+    }
+    return -1;
+}
+
 static bool is_within(const uint64_t *mask, const uint64_t *set)
 {
     for (int i = 0; i < VC_MASK_WORDS; i++)

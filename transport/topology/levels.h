@@ -33,6 +33,10 @@ struct vc_locality {
 /** Nothing is known. */
 void vc_locality_none(struct vc_locality *out);
 
+/** The first of n processes that has no core of its own, which times between them would need; *other: one
+ * before it that has the same core, or -1: it is bound to none. -1: there is no such process. */
+int vc_locality_coreless(const struct vc_locality *of, int n, int *other);
+
 /** As the kernel says: a core's hardware threads, the CPUs that share the last cache, a NUMA node. Units are
  * named by their lowest CPU, NUMA nodes by their number. An empty mask: nothing is known. */
 void vc_locality_read(const char *root, const uint64_t mask[VC_MASK_WORDS], struct vc_locality *out);
