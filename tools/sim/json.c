@@ -11,6 +11,12 @@ static json_t *number_or_null(double v)
     return isfinite(v) ? json_real(v) : json_null();
 }
 
+/* Three decimals. */
+static double rounded(double v)
+{
+    return round(v * 1e3) / 1e3;
+}
+
 static json_t *describe_levels(const struct sim_node *n)
 {
     json_t *all = json_array();
@@ -27,12 +33,13 @@ static json_t *describe_figures(const struct sim_report *r)
     json_t *lines = json_object();
     for (int k = 0; k < SIM_KINDS; k++)
         if (sim_has_kind(&r->node, k))
-            json_object_set_new(
-                lines, sim_kind_name(k),
-                json_pack("{s:f, s:s, s:o, s:s}", "ns", n->line[k] * 1e9, "source",
-                          sim_origin_text(f->line_origin[k]), "gb_per_s",
-                          n->carry[k] > 0 ? json_real(VC_CACHELINE * 1e-9 / n->carry[k]) : json_null(),
-                          "link_source", sim_origin_text(f->link_origin[k])));
+            json_object_set_new(lines, sim_kind_name(k),
+                                json_pack("{s:f, s:s, s:o, s:s}", "ns", rounded(n->line[k] * 1e9), "source",
+                                          sim_origin_text(f->line_origin[k]), "gb_per_s",
+                                          n->carry[k] > 0
+                                              ? json_real(rounded(VC_CACHELINE * 1e-9 / n->carry[k]))
+                                              : json_null(),
+                                          "link_source", sim_origin_text(f->link_origin[k])));
     return json_pack("{s:s, s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o}", "source",
                      sim_origin_text(f->origin), "changed", f->changed, "base", n->base, "flag", n->flag,
                      "copy", n->copy, "reduce", n->reduce, "cma_base", n->cma_base, "cma_copy", n->cma_copy,

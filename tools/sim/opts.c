@@ -159,7 +159,8 @@ static void each_word(struct argp_state *st, struct sim_opts *o, const char *lis
 static void fill_defaults(struct sim_opts *o)
 {
     static const size_t sizes[] = {8, 1024, 16384, 65536, 1 << 20};
-    for (int c = 0; o->ncoll < VC_COLL_ACCELERATED && c < VC_COLL_ACCELERATED; c++)
+    bool all = o->ncoll == 0;
+    for (int c = 0; all && c < VC_COLL_ACCELERATED; c++)
         o->coll[o->ncoll++] = (enum vc_coll)c;
     if (o->nsizes > 0)
         return;

@@ -105,12 +105,18 @@ static double bytes_served(const struct vc_model_phase *p, const struct vc_model
 
 /* As long as the ways that all ranks have in common are occupied. */
 static double carrying(const struct vc_model_node *n, const struct vc_model_phase *p,
-                       const struct vc_mpart *part)
+                       const struct vc_mpart *part, const struct vc_model_work *w)
 {
-    double lines[VC_MODEL_TIERS], longest = 0;
+    const struct vc_model_phase *own = &part->phase;
+    double lines[VC_MODEL_TIERS], longest = 0, part_of = 1;
     vc_mpart_lines(p, part, lines);
+    /* What all read comes into each cache once: all of it, or the results of slices. */
+    if (bytes_served(own, w) > 0) {
+        double once = (double)caches_of(p, part) / own->ranks;
+        part_of = own->kind == VC_PHASE_ALLREDUCE && w->meetings > 1 ? (1 + once) / 2 : once;
+    }
     for (int t = 0; t < p->tiers; t++)
-        longest = fmax(longest, lines[t] * n->carry[p->near[t]] / vc_mgroups(p, t));
+        longest = fmax(longest, part_of * lines[t] * n->carry[p->near[t]] / vc_mgroups(p, t));
     return longest;
 }
 
@@ -126,7 +132,7 @@ static double part_seconds(const struct vc_model_node *n, const struct vc_model_
     double work = n->copy * w.copied + n->reduce * w.reduced + n->cma_base * w.cma_calls +
                   n->cma_copy * w.cma_copied + further * bytes_read(own, &w);
     double serving = n->copy * bytes_served(own, &w) * (caches_of(p, part) - 1);
-    double one = fmax(fmax(work, serving), carrying(n, p, part)) + w.flags * line;
+    double one = fmax(fmax(work, serving), carrying(n, p, part, &w)) + w.flags * line;
     int together = ranks_of_cpu(p);
     if (together == 1)
         return one;
