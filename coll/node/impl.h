@@ -241,6 +241,8 @@ struct vc_cma_address {
 
 /* ring.c: fills in the sizes of a ring; returns the bytes that each rank's part takes. */
 size_t vc_ring_layout(struct vc_node_ring *ring, size_t cap, uint64_t depth);
+/* Makes a part of it one in which nothing was published. */
+void vc_ring_clear(const struct vc_node_ring *ring, char *part);
 
 /*
  * lengths.c: ranks that call a broadcast with different lengths, or different collectives. Each looks at what
@@ -270,6 +272,8 @@ int vc_group_create(struct vc_node *whole, const int *member, int n, int me, int
                     size_t bulk, struct vc_node **out);
 /* Bytes of shared memory of one member. */
 size_t vc_group_bytes(bool has_slots, size_t bulk);
+/* Makes them new, see vc_node_tree_prepare(). */
+void vc_group_prepare(char *mem, bool has_slots, size_t bulk);
 
 /* cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);

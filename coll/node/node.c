@@ -63,6 +63,19 @@ size_t vc_group_bytes(bool has_slots, size_t bulk)
     return has_slots ? vc_node_bytes(1, bulk) : RINGS * sizeof(struct vc_ring_part);
 }
 
+void vc_group_prepare(char *mem, bool has_slots, size_t bulk)
+{
+    struct vc_node nd = {0};
+    const struct vc_node_ring *ring[RINGS] = {&nd.tiny, &nd.small, &nd.bulk};
+    size_t at[RINGS];
+    node_layout(&nd, bulk, at);
+    for (size_t i = 0; i < RINGS; i++)
+        if (has_slots)
+            vc_ring_clear(ring[i], mem + at[i]);
+        else
+            memset(mem + i * sizeof(struct vc_ring_part), 0, sizeof(struct vc_ring_part));
+}
+
 static struct vc_node *alloc_node(int n)
 {
     struct vc_node *nd = calloc(1, sizeof *nd + RINGS * (size_t)n * sizeof nd->parts[0]);

@@ -76,9 +76,18 @@ struct vc_node_cfg {
 size_t vc_node_bytes(int n, size_t bulk);
 /** Bytes of shared memory that n ranks have in common, a multiple of VC_LINE_PAIR. */
 size_t vc_node_common_bytes(int n);
-/** Bytes that rank r of n needs besides for the groups that it is in, a multiple of VC_LINE_PAIR. 0 for
- * levels that are NULL or of depth 0. */
+/** Bytes that rank r of n needs besides, behind vc_node_bytes(), for the groups that it is in; a multiple of
+ * VC_LINE_PAIR. 0 for levels that are NULL or of depth 0. */
 size_t vc_node_tree_bytes(const struct vc_levels *levels, int n, int r, size_t bulk);
+/** Makes these, new or used before, as a node needs them: before any rank creates the node. */
+void vc_node_tree_prepare(char *mem, const struct vc_levels *levels, int n, int r, size_t bulk);
+/** The levels that a node of n ranks is to have: those that are known, but NULL where few ranks meet sooner
+ * all at once, unless `asked` for. */
+static inline const struct vc_levels *vc_node_levels(const struct vc_levels *known, int n, bool own_cpus,
+                                                     bool asked)
+{
+    return known->depth > 0 && (asked || n > vc_flat_ranks(own_cpus)) ? known : NULL;
+}
 int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out);
 void vc_node_destroy(struct vc_node *nd);
 

@@ -18,7 +18,14 @@ static int add_track(struct vc_tree *tree, struct vc_node *node, enum vc_node_ph
                      int supplier)
 {
     struct vc_track *t = &tree->track[tree->ntracks];
-    *t = (struct vc_track){.node = node, .supplier = supplier, .call = {.kind = kind, .root = root}};
+    /* Field by field: the state of the call, most of it, is set when it begins. */
+    t->node = node;
+    t->supplier = supplier;
+    t->skips = t->active = t->fed = false;
+    t->blocks = 0;
+    t->call.kind = kind;
+    t->call.alg = VC_NODE_SLOTS;
+    t->call.root = root;
     t->call.parts = 1;
     return tree->ntracks++;
 }
