@@ -74,14 +74,14 @@ struct vc_node {
     bool own_cpus;
     pid_t *cma_pids;
     size_t cma_min;
-    char *cma_scratch; /* VC_CMA_PAIR_BLOCK bytes */
+    char *cma_scratch;    /* VC_CMA_PAIR_BLOCK bytes */
     struct vc_tree *tree; /* of a node with levels */
     /* Of a group of a tree: the node's local indexes of its members, the node, and the only member that has
      * slots (-1: all have). A node that is no group: NULL, itself, -1. */
     const int *member;
     struct vc_node *whole;
     int writer;
-    char *parts[];     /* the rings' tables of n parts each */
+    char *parts[]; /* the rings' tables of n parts each */
 };
 
 static inline struct vc_ring_part *vc_ring_part(const struct vc_node_ring *ring, int r)

@@ -50,6 +50,13 @@ static inline int vc_flat_ranks(bool own_cpus)
 #define VC_CMA_BLOCK      65536
 #define VC_CMA_BUFFERS    3
 #define VC_CMA_PAIR_BLOCK (VC_CMA_BUFFERS * VC_CMA_BLOCK)
+/** How many operands a rank of n > 2 reads before it reduces them, each as long as this many and the result
+ * have room in VC_CMA_PAIR_BLOCK; at least two, of VC_CMA_BLOCK bytes. */
+static inline int vc_cma_operands(int n, size_t esize)
+{
+    int few = n < 8 ? n : 8;
+    return esize > 4096 || few < VC_CMA_BUFFERS - 1 ? VC_CMA_BUFFERS - 1 : few;
+}
 
 struct vc_node;
 

@@ -180,8 +180,7 @@ int vc_tree_create(struct vc_node *nd, const struct vc_node_cfg *cfg)
             return err;
     }
     tree->scratch = calloc(1, tree->last > 0 ? 2 * VC_TREE_BLOCK : VC_NODE_PADDED);
-    return tree->scratch ? VC_OK
-                         : vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", nd->n);
+    return tree->scratch ? VC_OK : vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", nd->n);
 }
 
 void vc_tree_destroy(struct vc_tree *tree)

@@ -140,8 +140,7 @@ static void plan_allgather(struct vc_tree *tree, const struct vc_node_call *c)
         struct vc_tier *tier = &tree->tier[t];
         bool top = t == tree->top;
         if (tier->n > 1) {
-            int track =
-                add_track(tree, tier->up, top ? VC_PHASE_ALLGATHER : VC_PHASE_GATHER, 0, supplier);
+            int track = add_track(tree, tier->up, top ? VC_PHASE_ALLGATHER : VC_PHASE_GATHER, 0, supplier);
             give_memory(tree, track, src, top ? all : tier->me == 0 ? mine : (struct memory){0});
             tree->track[track].call.len = len;
             supplier = track;

@@ -118,10 +118,10 @@ struct vc_model_phase {
     enum vc_node_phase kind;
     int ranks, parts;
     size_t len;
-    bool cma;   /**< by single copy: bcast, allreduce, allgather, alltoall */
-    bool waits; /**< the role: a rank that gets data (vc_phase_gets()), not one that only gives some */
-    bool crowded;              /**< ranks share CPUs */
-    int tiers;                 /**< of the node's tree; up to 1: it is flat */
+    bool cma;     /**< by single copy: bcast, allreduce, allgather, alltoall */
+    bool waits;   /**< the role: a rank that gets data (vc_phase_gets()), not one that only gives some */
+    bool crowded; /**< ranks share CPUs */
+    int tiers;    /**< of the node's tree; up to 1: it is flat */
     int group[VC_MODEL_TIERS]; /**< members of a group on each tier */
 };
 struct vc_model_work vc_model_node_work(const struct vc_model_phase *phase);

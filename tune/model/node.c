@@ -90,8 +90,8 @@ bool vc_model_node_fit(const struct vc_model_sample *s, int n, struct vc_model_n
     /* What a single copy takes beyond the parts that are fitted by now. */
     for (int i = 0; i < n; i++) {
         struct vc_model_work w = vc_model_node_work(&s[i].phase);
-        double rest = s[i].seconds - node->base - node->flag * w.flags -
-                      node->copy * w.copied - node->reduce * w.reduced;
+        double rest = s[i].seconds - node->base - node->flag * w.flags - node->copy * w.copied -
+                      node->reduce * w.reduced;
         double row[UNKNOWNS] = {w.cma_calls, w.cma_copied, 0, 0};
         if (s[i].phase.cma && rest > 0 && isfinite(rest))
             add_row(&cma, row, rest);

@@ -59,6 +59,7 @@ static struct vc_model_work allreduce_work(const struct vc_model_phase *p)
 static struct vc_model_work cma_work(const struct vc_model_phase *p)
 {
     double q = p->ranks, len = (double)p->len;
+    double block = (double)VC_CMA_PAIR_BLOCK / (vc_cma_operands(p->ranks, 1) + 1);
     switch (p->kind) {
     case VC_PHASE_BCAST: /* root and reader of a pair share the work */
         return (struct vc_model_work){
@@ -71,7 +72,7 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
                                           .cma_copied = 0.6 * len};
         return (struct vc_model_work){.meetings = 2,
                                       .reduced = (q - 1) / q * len,
-                                      .cma_calls = q * ceil(len / q / VC_CMA_BLOCK),
+                                      .cma_calls = q * ceil(len / q / block),
                                       .cma_copied = len};
     case VC_PHASE_ALLREDUCE:
         if (p->ranks == 2) /* half is read, and written across again */
@@ -81,7 +82,7 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
                                           .cma_copied = len};
         return (struct vc_model_work){.meetings = 3,
                                       .reduced = (q - 1) / q * len,
-                                      .cma_calls = (q - 1) * (1 + ceil(len / q / VC_CMA_BLOCK)),
+                                      .cma_calls = (q - 1) * (1 + ceil(len / q / block)),
                                       .cma_copied = 2 * (q - 1) / q * len};
     default: /* allgather, alltoall */
         return (struct vc_model_work){
@@ -257,7 +258,8 @@ void vc_model_node_lines(const struct vc_model_phase *p, double lines[VC_MODEL_T
     struct part part[2 * VC_MODEL_TIERS];
     memset(lines, 0, VC_MODEL_TIERS * sizeof *lines);
     if (!on_tree(p)) {
-        /* Of any two ranks, what is the lowest tier on which they are in one group, or below members of one? */
+        /* Of any two ranks, what is the lowest tier on which they are in one group, or below members of one?
+         */
         double all = p->cma ? 0 : flat_lines(p), inside = 1, before = 0;
         for (int t = 0; t < (p->tiers > 1 ? p->tiers : 1); t++) {
             inside *= p->tiers > 1 ? p->group[t] : p->ranks;
