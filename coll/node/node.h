@@ -31,6 +31,13 @@ enum vc_node_alg {
 /** On nodes of more ranks one rank reduces small vectors and publishes the result: n reads instead of n * n.
  */
 #define VC_FLAT_RANKS 16
+/** The same where ranks share CPUs. Meeting twice means that each of them is scheduled twice as often, which
+ * costs more than reading more lines. */
+#define VC_FLAT_RANKS_CROWDED 64
+static inline int vc_flat_ranks(bool own_cpus)
+{
+    return own_cpus ? VC_FLAT_RANKS : VC_FLAT_RANKS_CROWDED;
+}
 /** Reductions by single copy go by blocks that stay in a core's own cache. Those of two ranks use three
  * buffers as one. */
 #define VC_CMA_BLOCK      65536
