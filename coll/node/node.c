@@ -51,6 +51,7 @@ static void place_parts(struct vc_node *nd, const struct vc_node_cfg *cfg)
         ring[i]->part = nd->parts + (size_t)i * (size_t)cfg->n;
         for (int r = 0; r < cfg->n; r++)
             ring[i]->part[r] = cfg->mem[r] + at[i];
+        ring[i]->own = ring[i]->part[cfg->me];
     }
     nd->cpu = cfg->common;
 }
@@ -129,12 +130,10 @@ int vc_node_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     return nd->me == c->root ? vc_root_check(nd, c, *whom) : vc_bcast_check(nd, c);
 }
 
-int vc_node_run(struct vc_node *nd, struct vc_node_call *c)
+int vc_node_run_on(struct vc_node *nd, struct vc_node_call *c, int begun)
 {
-    int whom = VC_WAIT_ANY, rc = vc_node_small(nd, c);
-    if (rc > 0)
-        return VC_OK;
-    if (rc < 0 && (rc = vc_node_start(nd, c)) != VC_OK)
+    int whom = VC_WAIT_ANY, rc = VC_OK;
+    if (begun < 0 && (rc = vc_node_start(nd, c)) != VC_OK)
         return rc;
     rc = vc_node_progress(nd, c, &whom);
     if (rc != 0)
