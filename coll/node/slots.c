@@ -90,7 +90,7 @@ static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *
     if (each)
         memcpy(to + off, from + off, len);
     else
-        vc_copy_result(to + off, from + off, len, result_len(nd, c));
+        vc_copy_own(to + off, from + off, len, result_len(nd, c));
 }
 
 /* Whether this rank has a block of its own to be copied. */
@@ -188,18 +188,18 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
     switch (pieces_of(c)) {
     case OF_OWN_SLICE:
         slice_piece(c, nd->me, k, &piece, &len);
-        memcpy(to, from + piece, len);
+        vc_copy(to, from + piece, len, VC_COPY_GIVE);
         break;
     case FOR_EACH_RANK:
         len = chunk_len(c, k);
         for (int r = 0; r < nd->n; r++)
             if (r != nd->me)
-                memcpy(to + (size_t)r * len, from + (size_t)r * c->len + off, len);
+                vc_copy(to + (size_t)r * len, from + (size_t)r * c->len + off, len, VC_COPY_GIVE);
         break;
     case OF_EVERY_SLICE:
         for (int p = 0; p < c->parts; p++) {
             slice_piece(c, p, k, &piece, &len);
-            memcpy(to + (size_t)p * st->chunk, from + piece, len);
+            vc_copy(to + (size_t)p * st->chunk, from + piece, len, VC_COPY_GIVE);
         }
         break;
     case WHOLE:
@@ -207,10 +207,10 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
         if (st->stages == 2) { /* its own slice this rank reads from src */
             size_t lo, hi;
             own_slice(nd, c, len, &lo, &hi);
-            memcpy(to, from + off, lo);
-            memcpy(to + hi, from + off + hi, len - hi);
+            vc_copy(to, from + off, lo, VC_COPY_GIVE);
+            vc_copy(to + hi, from + off + hi, len - hi, VC_COPY_GIVE);
         } else {
-            memcpy(to, from + off, len);
+            vc_copy(to, from + off, len, VC_COPY_GIVE);
         }
         break;
     }
@@ -305,7 +305,7 @@ static bool publish_slice(struct vc_node *nd, struct vc_node_call *c, int k, int
     if (!reduce_chunk(nd, c, k, lo, hi - lo, out, &st->red_next, whom))
         return false;
     if (out == in_dst && hi > lo)
-        memcpy(to, in_dst, hi - lo);
+        vc_copy(to, in_dst, hi - lo, VC_COPY_GIVE);
     vc_publish(nd, st->ring, g);
     return true;
 }

@@ -5,6 +5,7 @@
  * would have, and the operation goes on there. Each rank of an operation does so for itself.
  */
 #include "coll/node/impl.h"
+#include "transport/copy/copy.h"
 
 /* Polls per peer before the generic path and its wait policy take over. */
 #define POLLS         400
@@ -35,6 +36,15 @@ static inline void copy(void *to, const void *from, size_t len)
         memcpy(to, from, 8);
     else if (len)
         memcpy(to, from, len);
+}
+
+/* The same into a slot, whose lines other cores hold. */
+static inline void give(void *slot, const void *from, size_t len)
+{
+    if (len == 8)
+        memcpy(slot, from, 8);
+    else
+        vc_copy(slot, from, len, VC_COPY_GIVE);
 }
 
 static inline void publish_as(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, uint64_t flag,
@@ -135,13 +145,13 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
     switch (c->kind) {
     case VC_PHASE_BARRIER:
     case VC_PHASE_ALLREDUCE:
-        copy(slot, c->src, len);
+        give(slot, c->src, len);
         publish(nd, ring, g, len);
         rc = reduce_all(nd, c, ring, g);
         break;
     case VC_PHASE_REDUCE:
         if (!vc_root_reads_src(nd, c)) {
-            copy(slot, c->src, len);
+            give(slot, c->src, len);
             publish(nd, ring, g, len);
         }
         if (nd->me == c->root)
@@ -149,7 +159,7 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
         break;
     case VC_PHASE_BCAST:
         if (nd->me == c->root) {
-            copy(slot, c->dst, len);
+            give(slot, c->dst, len);
             publish_as(nd, ring, g, vc_bcast_flag(g, len), len);
         } else if (arrives_as(nd, ring, c->root, g, vc_bcast_flag(g, len))) {
             copy(c->dst, vc_payload(ring, c->root, g), len);
@@ -158,14 +168,14 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
         }
         break;
     case VC_PHASE_ALLGATHER:
-        copy(slot, c->src, len);
+        give(slot, c->src, len);
         publish(nd, ring, g, len);
         if ((char *)c->dst + own != c->src)
             copy((char *)c->dst + own, c->src, len);
         rc = gather_all(nd, c, ring, g);
         break;
     default: /* alltoall */
-        copy(slot, c->src, len * (size_t)nd->n);
+        give(slot, c->src, len * (size_t)nd->n);
         publish(nd, ring, g, len * (size_t)nd->n);
         if (c->dst != c->src)
             copy((char *)c->dst + own, (const char *)c->src + own, len);

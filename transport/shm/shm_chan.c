@@ -17,6 +17,8 @@
  */
 #include "transport/shm/shm_chan.h"
 
+#include "transport/copy/copy.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -225,7 +227,7 @@ static bool send_cells(struct shm_chan *c, int i, struct vc_chan_req *r, int *wo
         struct cell *cell = cell_at(c, p->out, p->published);
         size_t part = vc_min_size(len - at, most);
         if (part)
-            memcpy(cell->data, req_buf(r) + at, part);
+            vc_copy(cell->data, req_buf(r) + at, part, VC_COPY_GIVE);
         publish(c, i, cell, CELL_DATA, part, len);
         at += part;
         ++*work;
@@ -311,7 +313,7 @@ static int receive_cells(struct shm_chan *c, int i, struct vc_chan_req *r, int *
         if (single)
             memcpy(&r->priv[P_REMOTE], cell->data, sizeof(uint64_t));
         else if (part)
-            memcpy(req_buf(r) + at, cell->data, part);
+            vc_copy(req_buf(r) + at, cell->data, part, VC_COPY_TAKE);
         at += part;
         ++*work;
         /* Pairs with the load in have_room(). */
