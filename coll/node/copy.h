@@ -20,7 +20,7 @@ static inline void vc_copy_own(void *to, const void *from, size_t len, size_t to
     if (total >= VC_STREAM_BYTES)
         vc_copy_stream(to, from, len);
     else
-        memcpy(to, from, len);
+        vc_copy(to, from, len, VC_COPY_OWN);
 }
 
 #endif

@@ -19,6 +19,7 @@
 #define VC_COLL_NODE_IMPL_H
 
 #include "coll/node/node.h"
+#include "transport/copy/copy.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -39,6 +40,9 @@
 #define VC_SAY_WORD  8191u
 #define VC_SAY_CMA   8190u
 #define VC_SAY_OTHER 8189u /* the message goes by other means: vc_node_pass() */
+
+/* Lengths of operations that race for the best way to fill slots: one race for each doubling. */
+#define VC_RACES 12
 
 /* Begins each rank's part of a ring; only that rank writes it. Its slots follow. */
 struct vc_ring_part {
@@ -68,7 +72,13 @@ struct vc_node {
     bool own_cpus;
     pid_t *cma_pids;
     size_t cma_min;
-    char *cma_scratch; /* VC_CMA_PAIR_BLOCK bytes */
+    char *cma_scratch;                     /* VC_CMA_PAIR_BLOCK bytes */
+    struct vc_copy_race race[3][VC_RACES]; /* allreduce, allgather, alltoall */
+    /* The operation under way: how slots are filled (NULL: vc_copy() decides); whether it is measured, and
+     * what it took so far. */
+    vc_copy_fn give;
+    bool measured;
+    uint64_t took;
 };
 
 static inline struct vc_ring_part *vc_ring_part(const struct vc_node_ring *ring, int r)
@@ -167,15 +177,19 @@ static inline bool vc_shares_cpu(const struct vc_node *nd, int r)
     return atomic_load_explicit(&nd->cpu[r], memory_order_relaxed) == nd->own_cpu;
 }
 
-/*
- * Whether the root of a reduction reads its own operand from src and publishes nothing, since nobody else
- * ever reads that. It cannot where dst is src and would be written before the operand is read, nor in place
- * with operators of users, which may not write over their left operand.
- */
+/* Whether a rank that reduces all operands can read its own from src. It cannot where dst is src and would be
+ * written before the operand is read, nor in place with operators of users, which may not write over their
+ * left operand. */
+static inline bool vc_can_read_src(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return c->src != c->dst || (nd->me + 2 >= nd->n && c->op && !c->op->ctx);
+}
+
+/* Whether the root of a reduction reads its own operand from src and publishes nothing, since nobody else
+ * ever reads that. */
 static inline bool vc_root_reads_src(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return c->kind == VC_PHASE_REDUCE && nd->me == c->root &&
-           (c->src != c->dst || (nd->me + 2 >= nd->n && c->op && !c->op->ctx));
+    return c->kind == VC_PHASE_REDUCE && nd->me == c->root && vc_can_read_src(nd, c);
 }
 
 /*

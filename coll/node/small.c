@@ -34,8 +34,8 @@ static inline void copy(void *to, const void *from, size_t len)
 {
     if (len == 8)
         memcpy(to, from, 8);
-    else if (len)
-        memcpy(to, from, len);
+    else
+        vc_copy(to, from, len, VC_COPY_TAKE);
 }
 
 /* The same into a slot, whose lines other cores hold. */
@@ -99,7 +99,7 @@ static inline int reduce_all(struct vc_node *nd, struct vc_node_call *c, struct 
                              uint64_t g)
 {
     size_t count = c->len ? c->len / c->op->esize : 0;
-    const char *acc = NULL, *own = vc_root_reads_src(nd, c) ? c->src : vc_payload(ring, nd->me, g);
+    const char *acc = NULL, *own = vc_can_read_src(nd, c) ? c->src : vc_payload(ring, nd->me, g);
     for (int r = nd->n - 1; r >= 0; r--) {
         if (r != nd->me && !arrives(nd, ring, r, g))
             return hand_over(c, ring, g, nd->n - 1 - r);

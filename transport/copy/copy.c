@@ -4,9 +4,8 @@
 #include "transport/base.h"
 #include "transport/copy/variants.h"
 
+#include <float.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 const char *const vc_copy_words[VC_COPY_KINDS + 1] = {"auto",  "memcpy", "rep_movsb", "vector",
                                                       "claim", "stream", NULL};
@@ -25,7 +24,7 @@ _Static_assert(VC_COPY_LEAST == 1 << CLASS_FIRST, "the first class begins where 
 /* A way that took that many times as long as the best one twice is tried no more. */
 #define HOPELESS 2
 /* The usual way is kept unless another takes at most this part of its time. */
-#define BETTER 0.9F
+#define BETTER 0.95F
 
 #define NEVER UINT32_MAX
 
@@ -121,11 +120,18 @@ static enum vc_copy_kind fastest(const struct choice *c)
     return best;
 }
 
+/* Streaming stores to a slot may be fast, and still slow where the reader is near and would have found the
+ * lines in a cache that both share. Where it is, changes. */
+static bool may_try(unsigned kind, bool slot)
+{
+    return vc_copy_find((enum vc_copy_kind)kind) && !(slot && kind == VC_COPY_STREAM);
+}
+
 static void begin_trial(struct choice *c)
 {
     c->in = 0;
     for (unsigned k = VC_COPY_MEMCPY; k < VC_COPY_KINDS; k++)
-        if (vc_copy_find((enum vc_copy_kind)k))
+        if (may_try(k, c < choices[VC_COPY_RESULT]))
             c->in |= 1u << k;
     c->todo = c->in;
     c->round = 0;
@@ -146,7 +152,6 @@ static void try_one(struct choice *c, void *to, const void *from, size_t n)
 {
     unsigned k = draw(c);
     vc_copy_fn fn = vc_copy_find((enum vc_copy_kind)k);
-    vc_copy_drain();
     uint64_t begin = vc_now_ns();
     fn(to, from, n);
     vc_copy_drain();
@@ -201,14 +206,73 @@ void vc_copy_long(void *to, const void *from, size_t n, enum vc_copy_role role)
     run_chosen(c, to, from, n);
 }
 
+/* ---- races ---- */
+
+/* Calls by each way, and calls from race to race. */
+#define LAPS        8
+#define RACE_PERIOD 16384
+
+static vc_copy_fn find_or_memcpy(enum vc_copy_kind kind)
+{
+    vc_copy_fn fn = vc_copy_find(kind);
+    return fn ? fn : vc_copy_find(VC_COPY_MEMCPY);
+}
+
+static void finish_race(struct vc_copy_race *r)
+{
+    unsigned best = VC_COPY_MEMCPY;
+    for (unsigned k = best + 1; k < VC_COPY_KINDS; k++)
+        if (may_try(k, true) && r->least[k] < r->least[best] * (best == VC_COPY_MEMCPY ? BETTER : 1))
+            best = k;
+    r->kind = (uint8_t)best;
+    r->left = RACE_PERIOD;
+    r->call = 1;
+}
+
+vc_copy_fn vc_copy_race_next(struct vc_copy_race *r, bool *measure)
+{
+    *measure = false;
+    int kind = atomic_load_explicit(&forced, memory_order_relaxed);
+    if (kind != VC_COPY_AUTO)
+        return find_or_memcpy((enum vc_copy_kind)kind);
+    if (r->call == 0) {
+        r->call = 1;
+        r->kind = VC_COPY_MEMCPY;
+        r->left = WARM_UP;
+    }
+    if (r->left > 0) {
+        r->left--;
+        return find_or_memcpy((enum vc_copy_kind)r->kind);
+    }
+    /* In turn, the same on all ranks. */
+    unsigned turn = r->call++ - 1u;
+    if (turn == 0)
+        for (int k = 0; k < VC_COPY_KINDS; k++)
+            r->least[k] = FLT_MAX;
+    if (turn == LAPS * VC_COPY_KINDS) {
+        finish_race(r);
+        return find_or_memcpy((enum vc_copy_kind)r->kind);
+    }
+    unsigned k = turn % VC_COPY_KINDS;
+    *measure = may_try(k, true);
+    r->kind = (uint8_t)(*measure ? k : VC_COPY_MEMCPY);
+    return find_or_memcpy((enum vc_copy_kind)r->kind);
+}
+
+void vc_copy_race_took(struct vc_copy_race *r, uint64_t ns)
+{
+    if ((float)ns < r->least[r->kind])
+        r->least[r->kind] = (float)ns;
+}
+
+/* ---- */
+
 void vc_copy_stream(void *to, const void *from, size_t n)
 {
     static _Atomic(vc_copy_fn) stream;
     vc_copy_fn fn = atomic_load_explicit(&stream, memory_order_relaxed);
     if (!fn) {
-        fn = vc_copy_find(VC_COPY_STREAM);
-        if (!fn)
-            fn = vc_copy_find(VC_COPY_MEMCPY);
+        fn = find_or_memcpy(VC_COPY_STREAM);
         atomic_store_explicit(&stream, fn, memory_order_relaxed);
     }
     fn(to, from, n);

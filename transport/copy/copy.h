@@ -12,14 +12,17 @@
 #ifndef VC_TRANSPORT_COPY_H
 #define VC_TRANSPORT_COPY_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 /** Who holds the lines of source and destination. */
 enum vc_copy_role {
     VC_COPY_GIVE,   /**< to shared memory that another core has read and will read */
     VC_COPY_TAKE,   /**< from shared memory that another core has just written */
-    VC_COPY_RESULT, /**< the same, a part of a result that is larger than a core's cache */
+    VC_COPY_OWN,    /**< in memory of this rank alone */
+    VC_COPY_RESULT, /**< as VC_COPY_TAKE, to a part of a result that is larger than a core's cache */
     VC_COPY_ROLES
 };
 
@@ -51,6 +54,36 @@ static inline void vc_copy(void *to, const void *from, size_t n, enum vc_copy_ro
 
 /** Copies past the caches where the CPU can: lines are written without being read first. */
 void vc_copy_stream(void *to, const void *from, size_t n);
+
+/*
+ * What a copy to another core costs shows in part at the other core, which reads it. Where all ranks do the
+ * same at the same time, as in an allreduce, the whole operation is measured instead: a race is run by the
+ * calls of an operation, each rank's calls go the same way in turn, and each rank keeps the way by which its
+ * fastest call was fastest. Zeroed memory is a race that has not begun.
+ */
+struct vc_copy_race {
+    uint32_t left; /* calls until the next one that is measured */
+    uint16_t call; /* of the race that is being run, counted from 1; 0: it has not begun */
+    uint8_t kind;  /* of the call under way */
+    float least[VC_COPY_KINDS];
+};
+
+typedef void (*vc_copy_fn)(void *to, const void *from, size_t n);
+
+/** The way for the copies of the next call; never NULL. *measure: vc_copy_race_took() is to be called at its
+ * end. */
+vc_copy_fn vc_copy_race_next(struct vc_copy_race *r, bool *measure);
+/** What the call took this rank, without its waiting. */
+void vc_copy_race_took(struct vc_copy_race *r, uint64_t ns);
+
+/** Waits until earlier stores are where other cores see them: time that a measurement would not see
+ * otherwise. */
+static inline void vc_copy_drain(void)
+{
+#ifdef __x86_64__
+    __builtin_ia32_mfence();
+#endif
+}
 
 /** From now on all copies go this way (memcpy() where the CPU does not have it), or by trial. Forgets what
  * was measured. Not while copies are under way. */

@@ -3,6 +3,8 @@
 
 #include "transport/base.h"
 
+#include <stdatomic.h>
+
 static void copy_memcpy(void *to, const void *from, size_t n)
 {
     memcpy(to, from, n);
@@ -88,8 +90,15 @@ const struct vc_copy_variant *vc_copy_variant(unsigned index)
 
 vc_copy_fn vc_copy_find(enum vc_copy_kind kind)
 {
+    /* Relaxed: all threads find the same functions, which are constant. */
+    static _Atomic(vc_copy_fn) found[VC_COPY_KINDS];
+    vc_copy_fn fn = atomic_load_explicit(&found[kind], memory_order_relaxed);
+    if (fn)
+        return fn;
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++)
-        if (variants[i].kind == kind && runs(variants[i].isa))
+        if (variants[i].kind == kind && runs(variants[i].isa)) {
+            atomic_store_explicit(&found[kind], variants[i].fn, memory_order_relaxed);
             return variants[i].fn;
+        }
     return NULL;
 }

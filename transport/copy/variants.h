@@ -5,8 +5,6 @@
 
 #include "transport/copy/copy.h"
 
-typedef void (*vc_copy_fn)(void *to, const void *from, size_t n);
-
 struct vc_copy_variant {
     enum vc_copy_kind kind;
     const char *isa; /**< "avx512", "avx2", "baseline" */
@@ -18,13 +16,5 @@ const struct vc_copy_variant *vc_copy_variant(unsigned index);
 
 /** The widest of a kind, or NULL. */
 vc_copy_fn vc_copy_find(enum vc_copy_kind kind);
-
-/** Waits until earlier stores are in the cache, where other cores see them. */
-static inline void vc_copy_drain(void)
-{
-#ifdef __x86_64__
-    __builtin_ia32_mfence();
-#endif
-}
 
 #endif
