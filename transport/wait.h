@@ -126,7 +126,8 @@ struct vc_waiter {
     struct vc_wake_src *src;    /**< NULL: nor through a descriptor; without both, sleeps are timed only */
     struct vc_wake_src *watch;  /**< NULL, or what is checked while waiting, whatever is waited for */
     uint32_t polls;
-    uint32_t quiet_calls; /**< of the host's progress since something came, while driving */
+    uint32_t yields, least_yields; /**< since burning began; so many come before a sleep */
+    uint32_t quiet_calls;          /**< of the host's progress since something came, while driving */
     uint8_t stage;
     bool announced, armed, fenced;
     bool driving; /**< the host MPI is driven between polls: something may come through it */
