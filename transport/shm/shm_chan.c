@@ -18,6 +18,7 @@
 #include "transport/shm/shm_chan.h"
 
 #include "transport/copy/copy.h"
+#include "transport/reduce.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,8 @@ _Static_assert(sizeof(struct cell) + 48 == VC_CACHELINE, "48 bytes of payload tr
 /** Bytes that one progress call copies from one peer in a single copy: then other peers and the host MPI have
  * their turn. */
 #define COPY_SLICE ((size_t)1 << 20)
+/** Bytes of a single copy that are reduced at a time, while they are in this core's cache. */
+#define REDUCE_BLOCK ((size_t)64 << 10)
 
 struct layout {
     size_t cell, ring;
@@ -78,7 +81,7 @@ size_t vc_shm_chan_bytes(int n, size_t budget)
 }
 
 /** What the channel keeps in vc_chan_req.priv. */
-enum { P_BUF, P_LEN, P_AT, P_REMOTE, P_COPYING };
+enum { P_BUF, P_LEN, P_AT, P_REMOTE, P_COPYING, P_OP, P_SCRATCH };
 #define P_TICKET P_REMOTE /**< sender: the single copy's number */
 
 struct queue {
@@ -149,6 +152,18 @@ static void req_init(struct vc_chan_req *r, const void *buf, size_t len)
     r->priv[P_LEN] = len;
     r->priv[P_AT] = 0;
     r->priv[P_COPYING] = 0;
+    r->priv[P_OP] = 0;
+}
+
+/** NULL: the message is received as it is. */
+static const struct vc_chan_op *req_op(const struct vc_chan_req *r)
+{
+    return (const struct vc_chan_op *)(uintptr_t)r->priv[P_OP];
+}
+
+static unsigned char *req_scratch(const struct vc_chan_req *r)
+{
+    return (unsigned char *)(uintptr_t)r->priv[P_SCRATCH];
 }
 
 static struct cell *cell_at(const struct shm_chan *c, struct ring *ring, uint64_t i)
@@ -275,12 +290,32 @@ static int mismatch(const struct shm_chan *c, int i, uint64_t sent, uint64_t exp
                    (unsigned long long)sent, c->base.rank, (unsigned long long)expected);
 }
 
+/** Copies `len` bytes of the sender's buffer, from `at` on, and reduces them if asked to. */
+static int copy_piece(struct shm_chan *c, int i, struct vc_chan_req *r, size_t at, size_t len)
+{
+    const struct vc_chan_op *op = req_op(r);
+    uint64_t from = r->priv[P_REMOTE] + at;
+    if (!op)
+        return vc_cma_read(c->cma_pids[i], req_buf(r) + at, from, len);
+    size_t block = REDUCE_BLOCK / op->esize * op->esize;
+    for (size_t done = 0, n; done < len; done += n) {
+        n = vc_min_size(block, len - done);
+        int err = vc_cma_read(c->cma_pids[i], req_scratch(r), from + done, n);
+        if (err != VC_OK)
+            return err;
+        vc_chan_reduce(op, req_buf(r) + at + done, req_scratch(r), n / op->esize);
+    }
+    return VC_OK;
+}
+
 /** Moves a slice of a single copy. 1: the message is complete, 0: more to do, negative: failed. */
 static int copy_some(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
 {
     struct peer *p = &c->peers[i];
-    size_t at = r->priv[P_AT], part = vc_min_size(r->priv[P_LEN] - at, COPY_SLICE);
-    int err = vc_cma_read(c->cma_pids[i], req_buf(r) + at, r->priv[P_REMOTE] + at, part);
+    const struct vc_chan_op *op = req_op(r);
+    size_t slice = op ? COPY_SLICE / op->esize * op->esize : COPY_SLICE;
+    size_t at = r->priv[P_AT], part = vc_min_size(r->priv[P_LEN] - at, slice);
+    int err = copy_piece(c, i, r, at, part);
     if (err != VC_OK)
         return err;
     ++*work;
@@ -312,6 +347,8 @@ static int receive_cells(struct shm_chan *c, int i, struct vc_chan_req *r, int *
             return mismatch(c, i, cell->total, len);
         if (single)
             memcpy(&r->priv[P_REMOTE], cell->data, sizeof(uint64_t));
+        else if (part && req_op(r))
+            vc_chan_reduce_piece(req_op(r), req_buf(r), req_scratch(r), at, cell->data, part);
         else if (part)
             vc_copy(req_buf(r) + at, cell->data, part, VC_COPY_TAKE);
         at += part;
@@ -412,21 +449,9 @@ static int shm_isend(struct vc_chan *ch, int rank, const void *buf, size_t len, 
     return VC_OK;
 }
 
-static int shm_irecv(struct vc_chan *ch, int rank, void *buf, size_t len, struct vc_chan_req *r)
+static int receive_from(struct shm_chan *c, int i, struct vc_chan_req *r)
 {
-    struct shm_chan *c = shm_of(ch);
-    int i = peer_index(c, rank);
-    if (i < 0)
-        return not_here(rank);
-    if (c->failed)
-        return unusable(c);
     struct peer *p = &c->peers[i];
-    req_init(r, buf, len);
-    if (i == c->me) {
-        queue_push(&p->recvs, r);
-        int err = match_self(c);
-        return err == VC_OK ? VC_OK : shm_fail(c, err);
-    }
     if (!p->recvs.head) {
         int work = 0, rc = receive_cells(c, i, r, &work);
         if (rc < 0)
@@ -439,6 +464,39 @@ static int shm_irecv(struct vc_chan *ch, int rank, void *buf, size_t len, struct
     queue_push(&p->recvs, r);
     activate(c, i);
     return VC_OK;
+}
+
+static int shm_irecv(struct vc_chan *ch, int rank, void *buf, size_t len, struct vc_chan_req *r)
+{
+    struct shm_chan *c = shm_of(ch);
+    int i = peer_index(c, rank);
+    if (i < 0)
+        return not_here(rank);
+    if (c->failed)
+        return unusable(c);
+    req_init(r, buf, len);
+    if (i != c->me)
+        return receive_from(c, i, r);
+    queue_push(&c->peers[i].recvs, r);
+    int err = match_self(c);
+    return err == VC_OK ? VC_OK : shm_fail(c, err);
+}
+
+static int shm_irecv_reduce(struct vc_chan *ch, int rank, void *buf, size_t len, const struct vc_chan_op *op,
+                            void *scratch, struct vc_chan_req *r)
+{
+    struct shm_chan *c = shm_of(ch);
+    int i = peer_index(c, rank);
+    if (i < 0)
+        return not_here(rank);
+    if (c->failed)
+        return unusable(c);
+    if (i == c->me || op->esize > REDUCE_BLOCK)
+        return 1;
+    req_init(r, buf, len);
+    r->priv[P_OP] = (uint64_t)(uintptr_t)op;
+    r->priv[P_SCRATCH] = (uint64_t)(uintptr_t)scratch;
+    return receive_from(c, i, r);
 }
 
 static int shm_progress(struct vc_chan *ch)
@@ -485,6 +543,7 @@ static const struct vc_chan_ops shm_ops = {
     .name = "shm",
     .isend = shm_isend,
     .irecv = shm_irecv,
+    .irecv_reduce = shm_irecv_reduce,
     .progress = shm_progress,
     .destroy = shm_destroy,
     .wakes = true,
