@@ -49,8 +49,6 @@ _Static_assert(sizeof(struct cell) + 48 == VC_CACHELINE, "48 bytes of payload tr
 /** Bytes that one progress call copies from one peer in a single copy: then other peers and the host MPI have
  * their turn. */
 #define COPY_SLICE ((size_t)1 << 20)
-/** Bytes of a single copy that are reduced at a time, while they are in this core's cache. */
-#define REDUCE_BLOCK ((size_t)64 << 10)
 
 struct layout {
     size_t cell, ring;
@@ -217,12 +215,18 @@ static void publish(struct shm_chan *c, int i, struct cell *cell, enum cell_kind
     vc_wake_one(c->parking, i);
 }
 
+/** The same on both sides. */
+static bool by_single_copy(const struct shm_chan *c, size_t len)
+{
+    return c->cma_pids && len >= c->cma_min && len > 0;
+}
+
 /** Writes as much of the message into the ring as fits. True: all of it, or it goes in a single copy. */
 static bool send_cells(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
 {
     struct peer *p = &c->peers[i];
     size_t len = r->priv[P_LEN], at = r->priv[P_AT];
-    if (c->cma_pids && len >= c->cma_min && len > 0) {
+    if (by_single_copy(c, len)) {
         if (!have_room(c, p))
             return false;
         struct cell *cell = cell_at(c, p->out, p->published);
@@ -290,32 +294,12 @@ static int mismatch(const struct shm_chan *c, int i, uint64_t sent, uint64_t exp
                    (unsigned long long)sent, c->base.rank, (unsigned long long)expected);
 }
 
-/** Copies `len` bytes of the sender's buffer, from `at` on, and reduces them if asked to. */
-static int copy_piece(struct shm_chan *c, int i, struct vc_chan_req *r, size_t at, size_t len)
-{
-    const struct vc_chan_op *op = req_op(r);
-    uint64_t from = r->priv[P_REMOTE] + at;
-    if (!op)
-        return vc_cma_read(c->cma_pids[i], req_buf(r) + at, from, len);
-    size_t block = REDUCE_BLOCK / op->esize * op->esize;
-    for (size_t done = 0, n; done < len; done += n) {
-        n = vc_min_size(block, len - done);
-        int err = vc_cma_read(c->cma_pids[i], req_scratch(r), from + done, n);
-        if (err != VC_OK)
-            return err;
-        vc_chan_reduce(op, req_buf(r) + at + done, req_scratch(r), n / op->esize);
-    }
-    return VC_OK;
-}
-
 /** Moves a slice of a single copy. 1: the message is complete, 0: more to do, negative: failed. */
 static int copy_some(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
 {
     struct peer *p = &c->peers[i];
-    const struct vc_chan_op *op = req_op(r);
-    size_t slice = op ? COPY_SLICE / op->esize * op->esize : COPY_SLICE;
-    size_t at = r->priv[P_AT], part = vc_min_size(r->priv[P_LEN] - at, slice);
-    int err = copy_piece(c, i, r, at, part);
+    size_t at = r->priv[P_AT], part = vc_min_size(r->priv[P_LEN] - at, COPY_SLICE);
+    int err = vc_cma_read(c->cma_pids[i], req_buf(r) + at, r->priv[P_REMOTE] + at, part);
     if (err != VC_OK)
         return err;
     ++*work;
@@ -491,7 +475,8 @@ static int shm_irecv_reduce(struct vc_chan *ch, int rank, void *buf, size_t len,
         return not_here(rank);
     if (c->failed)
         return unusable(c);
-    if (i == c->me || op->esize > REDUCE_BLOCK)
+    /* A single copy in blocks that are reduced one by one was slower than one in one piece. */
+    if (i == c->me || by_single_copy(c, len))
         return 1;
     req_init(r, buf, len);
     r->priv[P_OP] = (uint64_t)(uintptr_t)op;
