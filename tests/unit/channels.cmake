@@ -66,3 +66,7 @@ foreach(_part vcoll_core vcoll vcoll_measure vcoll_points vcoll_search vcoll-too
     set_tests_properties(unit.circles.${_part} PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CODE 77)
   endif()
 endforeach()
+
+# No test: prints what copies between two cores cost.
+add_executable(print_copies print_copies.c)
+target_link_libraries(print_copies PRIVATE vcoll_core)

@@ -168,11 +168,60 @@ static void test_threads(void **state)
     }
 }
 
+/* A race in which one way is said to be faster than the others. */
+static void run_race(enum vc_copy_kind fast)
+{
+    struct vc_copy_race r = {0};
+    bool measure;
+    int measured = 0;
+    vc_copy_fn fn = NULL;
+    for (int call = 0; call < 200; call++) {
+        fn = vc_copy_race_next(&r, &measure);
+        assert_true(fn != NULL);
+        measured += measure;
+        if (measure)
+            vc_copy_race_took(&r, fn == vc_copy_find(fast) ? 700 : 1000 + (unsigned)call % 7);
+    }
+    assert_true(fn == vc_copy_find(fast));
+    assert_true(!measure && measured > 0);
+    print_message("%d calls measured\n", measured);
+}
+
+static void test_race(void **state)
+{
+    (void)state;
+    vc_copy_use(VC_COPY_AUTO);
+    run_race(VC_COPY_MEMCPY);
+    for (int k = VC_COPY_REP; k < VC_COPY_STREAM; k++)
+        if (vc_copy_find((enum vc_copy_kind)k))
+            run_race((enum vc_copy_kind)k);
+    /* All measure the same ways in the same calls. */
+    struct vc_copy_race a = {0}, b = {0};
+    for (int call = 0; call < 300; call++) {
+        bool of_a, of_b;
+        vc_copy_fn fn_a = vc_copy_race_next(&a, &of_a), fn_b = vc_copy_race_next(&b, &of_b);
+        assert_int_equal(of_a, of_b);
+        if (!of_a)
+            continue;
+        assert_true(fn_a == fn_b);
+        vc_copy_race_took(&a, 1000 + (unsigned)call);
+        vc_copy_race_took(&b, 2000 - (unsigned)call);
+    }
+    vc_copy_use(VC_COPY_MEMCPY);
+    struct vc_copy_race none = {0};
+    bool measure;
+    for (int call = 0; call < 100; call++) {
+        assert_true(vc_copy_race_next(&none, &measure) == vc_copy_find(VC_COPY_MEMCPY));
+        assert_false(measure);
+    }
+    vc_copy_use(VC_COPY_AUTO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lengths), cmocka_unit_test(test_blocks),  cmocka_unit_test(test_trial),
-        cmocka_unit_test(test_forced),  cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_forced),  cmocka_unit_test(test_threads), cmocka_unit_test(test_race),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
