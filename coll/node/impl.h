@@ -20,6 +20,7 @@
 #define VC_COLL_NODE_IMPL_H
 
 #include "coll/node/node.h"
+#include "transport/copy/copy.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -43,6 +44,9 @@
 #define VC_SAY_CMA   8190u
 #define VC_SAY_OTHER 8189u /* the message goes by other means: vc_node_pass() */
 
+/* Lengths of operations that race for the best way to fill slots: one race for each doubling. */
+#define VC_RACES 12
+
 /* Begins each rank's part of a ring; only that rank writes it. Its slots follow. */
 struct vc_ring_part {
     _Atomic uint64_t done;
@@ -51,6 +55,7 @@ struct vc_ring_part {
 
 struct vc_node_ring {
     char **part;          /* where the part of each rank begins */
+    char *own;            /* this rank's part */
     size_t cap;           /* payload bytes per slot */
     size_t slot, payload; /* bytes from slot to slot; from a slot's flag to its payload */
     uint64_t depth;       /* slots per rank, a power of two */
@@ -74,14 +79,20 @@ struct vc_node {
     bool own_cpus;
     pid_t *cma_pids;
     size_t cma_min;
-    char *cma_scratch; /* VC_CMA_PAIR_BLOCK bytes */
+    char *cma_scratch;    /* VC_CMA_PAIR_BLOCK bytes */
     struct vc_tree *tree; /* of a node with levels */
     /* Of a group of a tree: the node's local indexes of its members, the node, and the only member that has
      * slots (-1: all have). A node that is no group: NULL, itself, -1. */
     const int *member;
     struct vc_node *whole;
     int writer;
-    char *parts[];     /* the rings' tables of n parts each */
+    struct vc_copy_race race[3][VC_RACES]; /* allreduce, allgather, alltoall */
+    /* The operation under way: how slots are filled (NULL: vc_copy() decides); whether it is measured, and
+     * what it took so far. */
+    vc_copy_fn give;
+    bool measured;
+    uint64_t took;
+    char *parts[]; /* the rings' tables of n parts each */
 };
 
 static inline struct vc_ring_part *vc_ring_part(const struct vc_node_ring *ring, int r)
@@ -89,10 +100,15 @@ static inline struct vc_ring_part *vc_ring_part(const struct vc_node_ring *ring,
     return (struct vc_ring_part *)(void *)ring->part[r];
 }
 
+/* Where slot g lies in every part of the ring. */
+static inline size_t vc_slot_at(const struct vc_node_ring *ring, uint64_t g)
+{
+    return sizeof(struct vc_ring_part) + (g & (ring->depth - 1)) * ring->slot;
+}
+
 static inline _Atomic uint64_t *vc_flag(const struct vc_node_ring *ring, int r, uint64_t g)
 {
-    return (_Atomic uint64_t *)(void *)((char *)(vc_ring_part(ring, r) + 1) +
-                                        (g & (ring->depth - 1)) * ring->slot);
+    return (_Atomic uint64_t *)(void *)(ring->part[r] + vc_slot_at(ring, g));
 }
 
 static inline char *vc_payload(const struct vc_node_ring *ring, int r, uint64_t g)
@@ -182,11 +198,15 @@ static inline void vc_learned(struct vc_node_ring *ring, uint64_t base)
 /* Whether everybody else's `done` is at least g; if not, *whom is a rank that is behind. */
 bool vc_all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom);
 
+/* Whether slot g is known to be free without a look at the others. */
+static inline bool vc_known_free(const struct vc_node_ring *ring, uint64_t g)
+{
+    return ring->known_done + ring->depth > g;
+}
+
 static inline bool vc_may_write(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom)
 {
-    if (g < ring->depth || ring->known_done >= g - ring->depth + 1)
-        return true;
-    return vc_all_done(nd, ring, g - ring->depth + 1, whom);
+    return vc_known_free(ring, g) || vc_all_done(nd, ring, g - ring->depth + 1, whom);
 }
 
 /* Whether rank r last waited on the CPU that this rank is on. Then this rank must give the CPU up, or it
@@ -197,15 +217,19 @@ static inline bool vc_shares_cpu(const struct vc_node *nd, int r)
     return atomic_load_explicit(&all->cpu[vc_node_index(nd, r)], memory_order_relaxed) == all->own_cpu;
 }
 
-/*
- * Whether the root of a reduction reads its own operand from src and publishes nothing, since nobody else
- * ever reads that. It cannot where dst is src and would be written before the operand is read, nor in place
- * with operators of users, which may not write over their left operand.
- */
+/* Whether a rank that reduces all operands can read its own from src. It cannot where dst is src and would be
+ * written before the operand is read, nor in place with operators of users, which may not write over their
+ * left operand. */
+static inline bool vc_can_read_src(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return c->src != c->dst || (nd->me + 2 >= nd->n && c->op && !c->op->ctx);
+}
+
+/* Whether the root of a reduction reads its own operand from src and publishes nothing, since nobody else
+ * ever reads that. */
 static inline bool vc_root_reads_src(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return c->kind == VC_PHASE_REDUCE && nd->me == c->root &&
-           (c->src != c->dst || (nd->me + 2 >= nd->n && c->op && !c->op->ctx));
+    return c->kind == VC_PHASE_REDUCE && nd->me == c->root && vc_can_read_src(nd, c);
 }
 
 /*
@@ -241,6 +265,8 @@ struct vc_cma_address {
 
 /* ring.c: fills in the sizes of a ring; returns the bytes that each rank's part takes. */
 size_t vc_ring_layout(struct vc_node_ring *ring, size_t cap, uint64_t depth);
+/* Makes a part of it one in which nothing was published. */
+void vc_ring_clear(const struct vc_node_ring *ring, char *part);
 
 /*
  * lengths.c: ranks that call a broadcast with different lengths, or different collectives. Each looks at what
@@ -259,10 +285,8 @@ int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 /* Rank r's length is `theirs`, not c->len: VC_ERR_INVAL with a text. */
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs);
 
-/* small.c: small operations. 1: done. 0: begun, to be continued by vc_node_progress(). -1: not begun, since
- * it is none or its slot is not free. */
+/* small.c: small operations. */
 void vc_node_small_init(struct vc_node *nd);
-int vc_node_small(struct vc_node *nd, struct vc_node_call *c);
 
 /* node.c: a group of `whole`. mem[i]: the memory of member i, of vc_group_bytes(); zeroed. `writer`: the only
  * member that has slots, or -1. */
@@ -270,6 +294,8 @@ int vc_group_create(struct vc_node *whole, const int *member, int n, int me, int
                     size_t bulk, struct vc_node **out);
 /* Bytes of shared memory of one member. */
 size_t vc_group_bytes(bool has_slots, size_t bulk);
+/* Makes them new, see vc_node_tree_prepare(). */
+void vc_group_prepare(char *mem, bool has_slots, size_t bulk);
 
 /* cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);

@@ -49,7 +49,8 @@ int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r)
     const struct vc_node_ring *tiny = &nd->tiny;
     uint64_t g = !c->st.ring || c->st.ring == tiny ? c->st.base : tiny->pos;
     struct vc_cma_address a;
-    if (++c->st.idle % LOOK_EVERY || r < 0 || nd->writer >= 0 || vc_flag_value(tiny, r, g) != vc_bcast_flag(g, VC_SAY_OTHER))
+    if (++c->st.idle % LOOK_EVERY || r < 0 || nd->writer >= 0 ||
+        vc_flag_value(tiny, r, g) != vc_bcast_flag(g, VC_SAY_OTHER))
         return VC_OK;
     memcpy(&a, vc_payload(tiny, r, g), sizeof a);
     return vc_lengths_differ(nd, c, r, a.len);

@@ -55,12 +55,26 @@ static void place_parts(struct vc_node *nd, char *const *mem, size_t bulk)
             bool slots = nd->writer < 0 || r == nd->writer;
             ring[i]->part[r] = mem[r] + (slots ? at[i] : (size_t)i * sizeof(struct vc_ring_part));
         }
+        ring[i]->own = ring[i]->part[nd->me];
     }
 }
 
 size_t vc_group_bytes(bool has_slots, size_t bulk)
 {
     return has_slots ? vc_node_bytes(1, bulk) : RINGS * sizeof(struct vc_ring_part);
+}
+
+void vc_group_prepare(char *mem, bool has_slots, size_t bulk)
+{
+    struct vc_node nd = {0};
+    const struct vc_node_ring *ring[RINGS] = {&nd.tiny, &nd.small, &nd.bulk};
+    size_t at[RINGS];
+    node_layout(&nd, bulk, at);
+    for (size_t i = 0; i < RINGS; i++)
+        if (has_slots)
+            vc_ring_clear(ring[i], mem + at[i]);
+        else
+            memset(mem + i * sizeof(struct vc_ring_part), 0, sizeof(struct vc_ring_part));
 }
 
 static struct vc_node *alloc_node(int n)
@@ -212,12 +226,10 @@ int vc_node_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     return nd->me == c->root ? vc_root_check(nd, c, *whom) : vc_bcast_check(nd, c);
 }
 
-int vc_node_run(struct vc_node *nd, struct vc_node_call *c)
+int vc_node_run_on(struct vc_node *nd, struct vc_node_call *c, int begun)
 {
-    int whom = VC_WAIT_ANY, rc = vc_node_small(nd, c);
-    if (rc > 0)
-        return VC_OK;
-    if (rc < 0 && (rc = start(nd, c, true)) != VC_OK)
+    int whom = VC_WAIT_ANY, rc = VC_OK;
+    if (begun < 0 && (rc = start(nd, c, true)) != VC_OK)
         return rc;
     rc = vc_node_progress(nd, c, &whom);
     if (rc != 0)

@@ -50,6 +50,13 @@ static inline int vc_flat_ranks(bool own_cpus)
 #define VC_CMA_BLOCK      65536
 #define VC_CMA_BUFFERS    3
 #define VC_CMA_PAIR_BLOCK (VC_CMA_BUFFERS * VC_CMA_BLOCK)
+/** How many operands a rank of n > 2 reads before it reduces them, each as long as this many and the result
+ * have room in VC_CMA_PAIR_BLOCK; at least two, of VC_CMA_BLOCK bytes. */
+static inline int vc_cma_operands(int n, size_t esize)
+{
+    int few = n < 8 ? n : 8;
+    return esize > 4096 || few < VC_CMA_BUFFERS - 1 ? VC_CMA_BUFFERS - 1 : few;
+}
 
 struct vc_node;
 
@@ -76,9 +83,18 @@ struct vc_node_cfg {
 size_t vc_node_bytes(int n, size_t bulk);
 /** Bytes of shared memory that n ranks have in common, a multiple of VC_LINE_PAIR. */
 size_t vc_node_common_bytes(int n);
-/** Bytes that rank r of n needs besides for the groups that it is in, a multiple of VC_LINE_PAIR. 0 for
- * levels that are NULL or of depth 0. */
+/** Bytes that rank r of n needs besides, behind vc_node_bytes(), for the groups that it is in; a multiple of
+ * VC_LINE_PAIR. 0 for levels that are NULL or of depth 0. */
 size_t vc_node_tree_bytes(const struct vc_levels *levels, int n, int r, size_t bulk);
+/** Makes these, new or used before, as a node needs them: before any rank creates the node. */
+void vc_node_tree_prepare(char *mem, const struct vc_levels *levels, int n, int r, size_t bulk);
+/** The levels that a node of n ranks is to have: those that are known, but NULL where few ranks meet sooner
+ * all at once, unless `asked` for. */
+static inline const struct vc_levels *vc_node_levels(const struct vc_levels *known, int n, bool own_cpus,
+                                                     bool asked)
+{
+    return known->depth > 0 && (asked || n > vc_flat_ranks(own_cpus)) ? known : NULL;
+}
 int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out);
 void vc_node_destroy(struct vc_node *nd);
 
@@ -126,7 +142,16 @@ int vc_node_progress(struct vc_node *nd, struct vc_node_call *call, int *whom);
  * that have given another length, and therefore wait there, get an error. In the order of the operations;
  * never blocks, cannot fail. */
 void vc_node_pass(struct vc_node *nd, size_t len);
+/** For vc_node_run(): does an operation that is small and for which nobody is late. 1: done. 0: begun, to be
+ * continued by vc_node_progress(). -1: not begun. */
+int vc_node_small(struct vc_node *nd, struct vc_node_call *call);
+/** For vc_node_run(): the rest of an operation for which vc_node_small() returned `begun`. */
+int vc_node_run_on(struct vc_node *nd, struct vc_node_call *call, int begun);
 /** Start and wait. VC_OK or a negative error. */
-int vc_node_run(struct vc_node *nd, struct vc_node_call *call);
+static inline int vc_node_run(struct vc_node *nd, struct vc_node_call *call)
+{
+    int rc = vc_node_small(nd, call);
+    return VC_LIKELY(rc > 0) ? VC_OK : vc_node_run_on(nd, call, rc);
+}
 
 #endif

@@ -27,15 +27,34 @@ static size_t tier_offset(int t, size_t bulk)
     return (size_t)t * 2 * vc_group_bytes(true, group_bulk(bulk));
 }
 
-size_t vc_node_tree_bytes(const struct vc_levels *levels, int n, int r, size_t bulk)
+static int last_tier(const struct vc_levels *levels, int r)
 {
     int last = 0;
-    if (!levels || levels->depth == 0 || n < 2)
-        return 0;
     while (last < levels->depth && leads(&levels->level[last], r))
         last++;
+    return last;
+}
+
+size_t vc_node_tree_bytes(const struct vc_levels *levels, int n, int r, size_t bulk)
+{
+    if (!levels || levels->depth == 0 || n < 2)
+        return 0;
+    int last = last_tier(levels, r);
     return tier_offset(last, bulk) + vc_group_bytes(true, group_bulk(bulk)) +
            (last < levels->depth ? vc_group_bytes(false, 0) : 0);
+}
+
+void vc_node_tree_prepare(char *mem, const struct vc_levels *levels, int n, int r, size_t bulk)
+{
+    if (!levels || levels->depth == 0 || n < 2)
+        return;
+    int last = last_tier(levels, r);
+    size_t half = group_bulk(bulk), up = vc_group_bytes(true, half);
+    for (int t = 0; t <= last; t++) {
+        vc_group_prepare(mem + tier_offset(t, bulk), true, half);
+        if (t < levels->depth)
+            vc_group_prepare(mem + tier_offset(t, bulk) + up, t < last, half);
+    }
 }
 
 /* ---- who is where ---- */

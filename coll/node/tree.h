@@ -54,13 +54,13 @@ struct vc_track {
 };
 
 struct vc_tree {
-    int n, top;     /* ranks of the node, the last tier */
-    int last;       /* this rank's last tier */
-    bool ordered;   /* groups are ranges of local indexes */
-    bool keep_flat; /* reductions are not for the tree */
-    int *lead;      /* [top][n]: the leader of a rank's group on each tier but the top */
-    int *index;     /* [top + 1][n]: of a rank in its group on a tier, for ranks that are on it */
-    int *padded;    /* [n] place of a rank's block among padded blocks */
+    int n, top;              /* ranks of the node, the last tier */
+    int last;                /* this rank's last tier */
+    bool ordered;            /* groups are ranges of local indexes */
+    bool keep_flat;          /* reductions are not for the tree */
+    int *lead;               /* [top][n]: the leader of a rank's group on each tier but the top */
+    int *index;              /* [top + 1][n]: of a rank in its group on a tier, for ranks that are on it */
+    int *padded;             /* [n] place of a rank's block among padded blocks */
     int most[VC_TREE_TIERS]; /* members of the largest group on each tier */
     size_t padded_blocks;
     struct vc_tier tier[VC_TREE_TIERS];

@@ -18,7 +18,14 @@ static int add_track(struct vc_tree *tree, struct vc_node *node, enum vc_node_ph
                      int supplier)
 {
     struct vc_track *t = &tree->track[tree->ntracks];
-    *t = (struct vc_track){.node = node, .supplier = supplier, .call = {.kind = kind, .root = root}};
+    /* Field by field: the state of the call, most of it, is set when it begins. */
+    t->node = node;
+    t->supplier = supplier;
+    t->skips = t->active = t->fed = false;
+    t->blocks = 0;
+    t->call.kind = kind;
+    t->call.alg = VC_NODE_SLOTS;
+    t->call.root = root;
     t->call.parts = 1;
     return tree->ntracks++;
 }
@@ -133,8 +140,7 @@ static void plan_allgather(struct vc_tree *tree, const struct vc_node_call *c)
         struct vc_tier *tier = &tree->tier[t];
         bool top = t == tree->top;
         if (tier->n > 1) {
-            int track =
-                add_track(tree, tier->up, top ? VC_PHASE_ALLGATHER : VC_PHASE_GATHER, 0, supplier);
+            int track = add_track(tree, tier->up, top ? VC_PHASE_ALLGATHER : VC_PHASE_GATHER, 0, supplier);
             give_memory(tree, track, src, top ? all : tier->me == 0 ? mine : (struct memory){0});
             tree->track[track].call.len = len;
             supplier = track;

@@ -113,12 +113,16 @@ static int run_rank(const struct job *job, void *mem, int me)
     _Atomic pid_t *pids = (void *)base;
     base += 4096;
     pid_t all[64];
+    char *parts[64];
+    place_ranks(base, job->n, job->bulk, job->levels, parts);
+    /* Memory that was used before. */
+    char *tree = parts[me] + vc_node_bytes(job->n, job->bulk);
+    memset(tree, 0xa5, vc_node_tree_bytes(job->levels, job->n, me, job->bulk));
+    vc_node_tree_prepare(tree, job->levels, job->n, me, job->bulk);
     atomic_store(&pids[me], getpid());
     for (int i = 0; i < job->n; i++)
         while ((all[i] = atomic_load(&pids[i])) == 0)
             usleep(100);
-    char *parts[64];
-    place_ranks(base, job->n, job->bulk, job->levels, parts);
     struct vc_node_cfg cfg = {.mem = parts,
                               .common = base,
                               .n = job->n,

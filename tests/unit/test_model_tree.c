@@ -93,7 +93,8 @@ static void test_large_node(void **state)
             if (kinds[k] == VC_PHASE_ALLGATHER && len > 64)
                 continue; /* flat in any case */
             print_message("  %-10s %7zu: flags %4.0f, %3.0f over the tree; lines %9.0f, %.0f + %.0f + %.0f\n",
-                          vc_phase_info[kinds[k]].name, len, ft.flags, tt.flags, across[0], up[0], up[1], up[2]);
+                          vc_phase_info[kinds[k]].name, len, ft.flags, tt.flags, across[0], up[0], up[1],
+                          up[2]);
             assert_true(tt.flags < ft.flags);
             assert_true(up[1] + up[2] < across[0]);
             assert_true(tt.reduced <= ft.reduced || kinds[k] == VC_PHASE_ALLREDUCE);

@@ -26,9 +26,9 @@ struct trial {
     int n;
     const struct vc_levels *levels;
     bool cma;
-    int victim, victim_round;           /* the rank that dies; -1: none */
-    int odd, root;                      /* the rank whose length differs; -1: none */
-    size_t len, odd_len;                /* of the broadcasts; odd_len SIZE_MAX: it passes instead */
+    int victim, victim_round; /* the rank that dies; -1: none */
+    int odd, root;            /* the rank whose length differs; -1: none */
+    size_t len, odd_len;      /* of the broadcasts; odd_len SIZE_MAX: it passes instead */
 };
 
 struct shared {
@@ -90,8 +90,8 @@ static int run_trial(const struct trial *t, char *mem, int me)
 /* Runs it; counts the ranks that ended in each way. */
 static void count_ends(const struct trial *t, int end[20])
 {
-    size_t len = vc_round_up(sizeof(struct shared), 4096) + vc_park_bytes(t->n) +
-                 node_bytes(t->n, 160000, t->levels);
+    size_t len =
+        vc_round_up(sizeof(struct shared), 4096) + vc_park_bytes(t->n) + node_bytes(t->n, 160000, t->levels);
     char *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(mem != MAP_FAILED);
     memset(end, 0, 20 * sizeof *end);
@@ -147,7 +147,8 @@ static void test_death(void **state)
         }
 }
 
-/* The lengths of a broadcast differ, or its root does it by other means: somebody finds it out, and nobody hangs. */
+/* The lengths of a broadcast differ, or its root does it by other means: somebody finds it out, and nobody
+ * hangs. */
 static void test_lengths(void **state)
 {
     (void)state;
@@ -155,7 +156,7 @@ static void test_lengths(void **state)
     uint64_t probe = 1, got = 0;
     bool cma = vc_cma_read(getpid(), &got, (uint64_t)(uintptr_t)&probe, sizeof got) == VC_OK;
     const struct vc_levels *levels[] = {NULL, &even.levels, &uneven.levels};
-    static const size_t lens[][2] = {{8, 16},   {64, 3000},     {3000, 64},      {8, 25000},   {25000, 8},
+    static const size_t lens[][2] = {{8, 16},    {64, 3000}, {3000, 64},     {8, 25000},       {25000, 8},
                                      {64, LONG}, {LONG, 64}, {64, SIZE_MAX}, {25000, SIZE_MAX}};
     for (int i = 0; i < 3; i++)
         for (size_t k = 0; k < sizeof lens / sizeof *lens; k++) {
@@ -164,7 +165,9 @@ static void test_lengths(void **state)
                               .levels = levels[i],
                               .cma = cma && k % 2,
                               .victim = -1,
-                              .odd = k % 3 == 0 ? 13 : k % 3 == 1 ? 12 : 5,
+                              .odd = k % 3 == 0   ? 13
+                                     : k % 3 == 1 ? 12
+                                                  : 5,
                               .root = k % 3 == 2 || lens[k][1] == SIZE_MAX ? 5 : (int)k,
                               .len = lens[k][0],
                               .odd_len = lens[k][1]};
@@ -172,10 +175,11 @@ static void test_lengths(void **state)
                 t.odd = t.root; /* whom the others wait for */
             count_ends(&t, end);
             if (end[TOLD] == 0 || end[TOLD] + end[PEER_FAILED] + end[FINE] != t.n || end[FINE] > 0)
-                fail_msg("levels %d, %zu and %zu bytes, odd %d, root %d, cma %d: %d told, %d peer, %d fine, %d "
-                         "other, %d out of time",
-                         i, t.len, t.odd_len, t.odd, t.root, t.cma, end[TOLD], end[PEER_FAILED], end[FINE],
-                         end[OTHER], end[0]);
+                fail_msg(
+                    "levels %d, %zu and %zu bytes, odd %d, root %d, cma %d: %d told, %d peer, %d fine, %d "
+                    "other, %d out of time",
+                    i, t.len, t.odd_len, t.odd, t.root, t.cma, end[TOLD], end[PEER_FAILED], end[FINE],
+                    end[OTHER], end[0]);
         }
 }
 

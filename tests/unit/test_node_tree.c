@@ -20,8 +20,8 @@ static void run_tree(struct job job, int depth, bool shuffled)
     job.levels = &s.levels;
     job.crowded = true;
     if (!run_ranks(&job))
-        fail_msg("%d ranks, %d levels, %s, seed %u", job.n, s.levels.depth, shuffled ? "shuffled" : "in order",
-                 job.seed);
+        fail_msg("%d ranks, %d levels, %s, seed %u", job.n, s.levels.depth,
+                 shuffled ? "shuffled" : "in order", job.seed);
 }
 
 /* Every number of ranks that is small. */

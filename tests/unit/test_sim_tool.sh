@@ -94,7 +94,7 @@ if command -v jq >/dev/null; then
     says "allreduce 8,allreduce 1024,alltoall 8,alltoall 1024,barrier 0" \
         '[.points[] | "\(.collective) \(.bytes)"] | join(",")'
     says "4 8 4 2" '.points[0].ways | "\(.flat.lines.cache) \(.flat.lines.numa) \(.tree.lines.cache) \(.tree.lines.numa)"'
-    says "tree shm 3" '.points[0] | "\(.takes) \(.algorithm) \(.ways.tree.flags)"'
+    says "flat shm 3" '.points[0] | "\(.takes) \(.algorithm) \(.ways.tree.flags)"'
     says "null null" '"\(.points[2].ways.tree) \(.points[4].ways.single_copy)"'
     expect 0 node --topology "l3:2 core:2" --line cache=5,numa=50 --link numa=10 --set node.base=1e-6 --json
     says "given 5 given 50 10 true" \

@@ -30,19 +30,20 @@ static struct vc_model_phase phase_of(const struct sim_node *n, enum vc_coll col
     return p;
 }
 
-/* How the library would run it, if it may use the levels and single copy. */
-static int way_of(const struct sim_node *n, const struct vc_params *params, enum vc_coll coll, size_t bytes,
-                  enum vc_node_alg alg, bool levels)
+/* How the library would run it over these levels, if ranks may use single copy. */
+static int way_of(const struct sim_report *r, enum vc_coll coll, size_t bytes, enum vc_node_alg alg,
+                  const struct vc_levels *levels)
 {
     static const pid_t agreed = 1;
+    const struct vc_params *params = &r->o->params;
     struct vc_redop sum;
     vc_redop_init(&sum, VC_OP_SUM, VC_T_DOUBLE);
     struct vc_node_cfg cfg = {
-        .n = n->ranks,
-        .own_cpus = !n->crowded,
+        .n = r->node.ranks,
+        .own_cpus = !r->node.crowded,
         .cma_pids = params->cma ? &agreed : NULL,
         .cma_min = params->cma_min,
-        .levels = levels ? &n->levels : NULL,
+        .levels = levels,
         .reproducible = params->reproducible,
     };
     struct vc_node_call call = {
@@ -74,7 +75,10 @@ static void fill_choice(const struct sim_report *r, const struct vc_selection *s
     p->takes = -1;
     if (alg->kind != VC_ALG_NODE)
         return;
-    int way = way_of(&r->node, &r->o->params, p->coll, p->bytes, (enum vc_node_alg)alg->node_alg, true);
+    /* A topology in words stands for a machine that has it; a setting asks for its levels. */
+    bool asked = !r->o->topology && r->o->params.topology.mode == VC_TOPOLOGY_SYNTHETIC;
+    const struct vc_levels *levels = vc_node_levels(&r->node.levels, r->node.ranks, !r->node.crowded, asked);
+    int way = way_of(r, p->coll, p->bytes, (enum vc_node_alg)alg->node_alg, levels);
     if (way >= 0)
         p->takes = ways[way];
 }
@@ -82,7 +86,7 @@ static void fill_choice(const struct sim_report *r, const struct vc_selection *s
 static void fill_point(const struct sim_report *r, const struct vc_selection *sel, struct sim_point *p)
 {
     fill_cost(r, p->coll, p->bytes, SIM_FLAT, &p->way[SIM_FLAT]);
-    if (way_of(&r->node, &r->o->params, p->coll, p->bytes, VC_NODE_SLOTS, true) == VC_NODE_WAY_TREE)
+    if (way_of(r, p->coll, p->bytes, VC_NODE_SLOTS, &r->node.levels) == VC_NODE_WAY_TREE)
         fill_cost(r, p->coll, p->bytes, SIM_TREE, &p->way[SIM_TREE]);
     if (vc_coll_info[p->coll].single_copy)
         fill_cost(r, p->coll, p->bytes, SIM_CMA, &p->way[SIM_CMA]);

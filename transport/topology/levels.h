@@ -4,8 +4,8 @@
  * node. The kernel tells it (/sys), a made-up topology, or a map of CPUs that was measured. Processes that
  * name the same unit are near each other; coll/levels.h makes groups of them. `root` as in sysfile.h.
  *
- * hwloc knows the same and more, but takes tens of milliseconds to load in each process; here some ten small
- * files are read.
+ * hwloc knows the same and more, but loading it takes each process 3.5 ms on two CPUs, and more on more; here
+ * some ten small files are read, in 0.1 ms.
  */
 #ifndef VC_TRANSPORT_TOPOLOGY_LEVELS_H
 #define VC_TRANSPORT_TOPOLOGY_LEVELS_H

@@ -59,6 +59,7 @@ static struct vc_model_work allreduce_work(const struct vc_model_phase *p)
 static struct vc_model_work cma_work(const struct vc_model_phase *p)
 {
     double q = p->ranks, len = (double)p->len;
+    double block = (double)VC_CMA_PAIR_BLOCK / (vc_cma_operands(p->ranks, 1) + 1);
     switch (p->kind) {
     case VC_PHASE_BCAST: /* root and reader of a pair share the work */
         return (struct vc_model_work){
@@ -71,7 +72,7 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
                                           .cma_copied = 0.6 * len};
         return (struct vc_model_work){.meetings = 2,
                                       .reduced = (q - 1) / q * len,
-                                      .cma_calls = q * ceil(len / q / VC_CMA_BLOCK),
+                                      .cma_calls = q * ceil(len / q / block),
                                       .cma_copied = len};
     case VC_PHASE_ALLREDUCE:
         if (p->ranks == 2) /* half is read, and written across again */
@@ -81,7 +82,7 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
                                           .cma_copied = len};
         return (struct vc_model_work){.meetings = 3,
                                       .reduced = (q - 1) / q * len,
-                                      .cma_calls = (q - 1) * (1 + ceil(len / q / VC_CMA_BLOCK)),
+                                      .cma_calls = (q - 1) * (1 + ceil(len / q / block)),
                                       .cma_copied = 2 * (q - 1) / q * len};
     default: /* allgather, alltoall */
         return (struct vc_model_work){
