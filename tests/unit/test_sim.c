@@ -51,7 +51,7 @@ static void simulate(const char *topology, int ranks, enum vc_coll coll, size_t 
     assert_int_equal(vc_params_load_files(NULL, NULL, &opts.params, NULL, &settings), VC_OK);
     report = (struct sim_report){.o = &opts};
     assert_int_equal(sim_node_make(&report.node, &opts, NULL), VC_OK);
-    assert_int_equal(sim_figures_find(&report.figures, &opts, &report.table, report.node.crowded), VC_OK);
+    assert_int_equal(sim_figures_find(&report.figures, &opts, &report.table, &report.node), VC_OK);
     assert_int_equal(sim_predict(&report), VC_OK);
     assert_int_equal(report.npoints, 1);
 }
@@ -168,7 +168,7 @@ static void test_bytes(void **state)
         assert_int_equal(vc_params_load_files(NULL, NULL, &opts.params, NULL, &settings), VC_OK);
         report = (struct sim_report){.o = &opts};
         assert_int_equal(sim_node_make(&report.node, &opts, NULL), VC_OK);
-        assert_int_equal(sim_figures_find(&report.figures, &opts, &report.table, false), VC_OK);
+        assert_int_equal(sim_figures_find(&report.figures, &opts, &report.table, &report.node), VC_OK);
         assert_int_equal(sim_predict(&report), VC_OK);
         seconds[i] = cost(SIM_FLAT)->seconds;
         forget();

@@ -79,7 +79,7 @@ static int set_figure(struct vc_model *m, const char *word)
 }
 
 int sim_figures_find(struct sim_figures *f, const struct sim_opts *o, const struct vc_table_doc *table,
-                     bool crowded)
+                     const struct sim_node *n)
 {
     struct vc_model m = {.node = built_in, .switch_cost = BUILT_IN_TURN};
     f->origin = SIM_BUILT_IN;
@@ -102,9 +102,13 @@ int sim_figures_find(struct sim_figures *f, const struct sim_opts *o, const stru
         f->node.carry[k] = link > 0 ? VC_CACHELINE / link : 0;
         f->link_origin[k] = o->link[k] > 0 ? SIM_GIVEN : SIM_ASSUMED;
     }
+    if (n->levels.depth == 0 && f->node.flag > 0) { /* nothing tells ranks apart, as where it was measured */
+        f->node.line[n->top] = f->node.flag;
+        f->line_origin[n->top] = f->origin;
+    }
     if (table->json)
         read_lines(f, table);
-    if (crowded) { /* they share a CPU */
+    if (n->crowded) { /* they share a CPU */
         f->node.line[VC_LEVEL_CPU] = f->turn;
         f->line_origin[VC_LEVEL_CPU] = f->origin;
     }

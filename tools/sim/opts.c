@@ -230,7 +230,7 @@ static int run(const struct sim_opts *o, struct sim_report *r)
     }
     int err = sim_node_make(&r->node, o, r->table.rows);
     if (err == VC_OK)
-        err = sim_figures_find(&r->figures, o, &r->table, r->node.crowded);
+        err = sim_figures_find(&r->figures, o, &r->table, &r->node);
     if (err == VC_OK)
         err = sim_predict(r);
     if (err != VC_OK) {

@@ -90,7 +90,7 @@ int sim_node_main(int argc, char **argv);
 int sim_node_make(struct sim_node *n, const struct sim_opts *o, const struct vc_table *table);
 void sim_node_free(struct sim_node *n);
 int sim_figures_find(struct sim_figures *f, const struct sim_opts *o, const struct vc_table_doc *table,
-                     bool crowded);
+                     const struct sim_node *n);
 int sim_predict(struct sim_report *r);
 
 /** "flat", "tree", "single copy". */
