@@ -102,7 +102,8 @@ int sim_figures_find(struct sim_figures *f, const struct sim_opts *o, const stru
         f->node.carry[k] = link > 0 ? VC_CACHELINE / link : 0;
         f->link_origin[k] = o->link[k] > 0 ? SIM_GIVEN : SIM_ASSUMED;
     }
-    if (n->levels.depth == 0 && f->node.flag > 0) { /* nothing tells ranks apart, as where it was measured */
+    if (!n->made_up && n->levels.depth == 0 &&
+        f->node.flag > 0) { /* nothing tells ranks apart, as where it was measured */
         f->node.line[n->top] = f->node.flag;
         f->line_origin[n->top] = f->origin;
     }

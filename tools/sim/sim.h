@@ -42,6 +42,7 @@ struct sim_node {
     const char *source; /**< of the topology, in words */
     int ranks, cpus;    /**< cpus: 0: each rank has one */
     bool crowded;
+    bool made_up;           /**< of words that name units */
     struct vc_locality *at; /**< [ranks] */
     int *mem;
     struct vc_levels levels;

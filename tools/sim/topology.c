@@ -123,6 +123,7 @@ int sim_node_make(struct sim_node *n, const struct sim_opts *o, const struct vc_
             vc_locality_deal(&t->synthetic, i, n->ranks, &n->at[i]);
         else
             vc_locality_none(&n->at[i]);
+    n->made_up = t->mode == VC_TOPOLOGY_SYNTHETIC;
     n->source = o->topology ? "--topology" : "VCOLL_TOPOLOGY";
     topology_setting()->format(&params, n->words, sizeof n->words);
     if (t->mode == VC_TOPOLOGY_AUTO) {

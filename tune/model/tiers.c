@@ -142,7 +142,7 @@ static double part_seconds(const struct vc_model_node *n, const struct vc_model_
     struct vc_model_phase member = *own;
     member.waits = own->kind != VC_PHASE_REDUCE && own->kind != VC_PHASE_GATHER;
     struct vc_model_work m = vc_model_node_work(&member);
-    if (part->tier == 0 && !member.waits)
+    if (!member.waits)
         return one + turns + (together - 1) * n->copy * m.copied;
     return together * one + turns;
 }
