@@ -78,8 +78,24 @@ static void warn_too_long(const struct vc_team *t)
                    t->sel.too_long[i], VC_PLAN_STEPS);
 }
 
+static void forget_quick_calls(struct vc_team *t)
+{
+    memset(t->quick, 0, sizeof t->quick);
+}
+
+int vc_team_force(struct vc_team *t, enum vc_coll coll, const struct vc_choice *choice)
+{
+    int err = vc_select_force(&t->sel, &t->key, coll, choice);
+    if (err != VC_OK)
+        return err;
+    t->force[coll] = *choice;
+    forget_quick_calls(t);
+    return VC_OK;
+}
+
 int vc_team_select(struct vc_team *t)
 {
+    forget_quick_calls(t);
     vc_select_free(&t->sel);
     t->selections++;
     int err = vc_select_init(&t->sel, &t->key, &vc_params, vc_world_table);
