@@ -79,19 +79,19 @@ struct vc_node {
     bool own_cpus;
     pid_t *cma_pids;
     size_t cma_min;
-    char *cma_scratch;                     /* VC_CMA_PAIR_BLOCK bytes */
-    struct vc_copy_race race[3][VC_RACES]; /* allreduce, allgather, alltoall */
-    /* The operation under way: how slots are filled (NULL: vc_copy() decides); whether it is measured, and
-     * what it took so far. */
-    vc_copy_fn give;
-    bool measured;
-    uint64_t took;
+    char *cma_scratch;    /* VC_CMA_PAIR_BLOCK bytes */
     struct vc_tree *tree; /* of a node with levels */
     /* Of a group of a tree: the node's local indexes of its members, the node, and the only member that has
      * slots (-1: all have). A node that is no group: NULL, itself, -1. */
     const int *member;
     struct vc_node *whole;
     int writer;
+    struct vc_copy_race race[3][VC_RACES]; /* allreduce, allgather, alltoall */
+    /* The operation under way: how slots are filled (NULL: vc_copy() decides); whether it is measured, and
+     * what it took so far. */
+    vc_copy_fn give;
+    bool measured;
+    uint64_t took;
     char *parts[]; /* the rings' tables of n parts each */
 };
 

@@ -34,7 +34,7 @@ static inline void fetch_for_writing(const void *p)
 
 /* memcpy() of unknown length costs most in proportion for one or two scalars, so these are cases of their
  * own. The two words of the second overlap. */
-static inline void copy(void *to, const void *from, size_t len, enum vc_copy_role role)
+static inline void copy_as(void *to, const void *from, size_t len, enum vc_copy_role role)
 {
     uint64_t first, last;
     if (VC_LIKELY(len == 8)) {
@@ -47,6 +47,18 @@ static inline void copy(void *to, const void *from, size_t len, enum vc_copy_rol
     } else {
         vc_copy(to, from, len, role);
     }
+}
+
+/* From a slot that another core has written. */
+static inline void copy(void *to, const void *from, size_t len)
+{
+    copy_as(to, from, len, VC_COPY_TAKE);
+}
+
+/* Into a slot, whose lines other cores hold. */
+static inline void give(void *slot, const void *from, size_t len)
+{
+    copy_as(slot, from, len, VC_COPY_GIVE);
 }
 
 /*
@@ -229,12 +241,9 @@ OUTLINE int allreduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node
     const struct place p = place_of(nd, ring, g);
     size_t len = c->len;
     char *own = own_slot(&p);
-    copy(own, c->src, len, VC_COPY_GIVE);
+    give(own, c->src, len);
     publish(&p, len);
-    /* Some ways to copy leave the slot out of this core's cache. */
-    if (VC_UNLIKELY(len > VC_TINY_SLOT) && vc_can_read_src(nd, c))
-        return reduce_all(c, &p, c->src);
-    return reduce_all(c, &p, own);
+    return reduce_all(c, &p, len > VC_TINY_SLOT && vc_can_read_src(nd, c) ? c->src : own);
 }
 
 OUTLINE int reduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
@@ -244,7 +253,7 @@ OUTLINE int reduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ri
     char *own = own_slot(&p);
     if (vc_root_reads_src(nd, c))
         return reduce_all(c, &p, c->src);
-    copy(own, c->src, len, VC_COPY_GIVE);
+    give(own, c->src, len);
     publish(&p, len);
     return nd->me == c->root ? reduce_all(c, &p, own) : leave(&p);
 }
@@ -261,14 +270,14 @@ OUTLINE int bcast(struct vc_node *nd, struct vc_node_call *c, struct vc_node_rin
     const struct place p = place_of(nd, ring, g);
     uint64_t flag = vc_bcast_flag(g, c->len);
     if (nd->me == c->root) {
-        copy(own_slot(&p), c->dst, c->len, VC_COPY_GIVE);
+        give(own_slot(&p), c->dst, c->len);
         publish_as(&p, flag, c->len);
         return leave(&p);
     }
     const char *from = slot_of(&p, c->root);
     if (VC_UNLIKELY(!arrives_as(&p, from, flag)))
         return hand_over(c, ring, g, 0);
-    copy(c->dst, payload_of(&p, from), c->len, VC_COPY_TAKE);
+    copy(c->dst, payload_of(&p, from), c->len);
     return leave(&p);
 }
 
@@ -283,7 +292,7 @@ INLINE int gather_all(struct vc_node_call *c, const struct place *p, size_t mine
         const char *from = slot_of(p, r);
         if (VC_UNLIKELY(!arrives(p, from)))
             return hand_over(c, p->ring, p->g, i);
-        copy((char *)c->dst + (size_t)r * len, payload_of(p, from) + mine, len, VC_COPY_TAKE);
+        copy((char *)c->dst + (size_t)r * len, payload_of(p, from) + mine, len);
     }
     return leave_all(p);
 }
@@ -293,10 +302,10 @@ OUTLINE int allgather(struct vc_node *nd, struct vc_node_call *c, struct vc_node
     const struct place p = place_of(nd, ring, g);
     size_t len = c->len;
     char *own = (char *)c->dst + (size_t)nd->me * len;
-    copy(own_slot(&p), c->src, len, VC_COPY_GIVE);
+    give(own_slot(&p), c->src, len);
     publish(&p, len);
     if (own != c->src)
-        copy(own, c->src, len, VC_COPY_OWN);
+        copy_as(own, c->src, len, VC_COPY_OWN);
     return gather_all(c, &p, 0);
 }
 
@@ -304,10 +313,10 @@ OUTLINE int alltoall(struct vc_node *nd, struct vc_node_call *c, struct vc_node_
 {
     const struct place p = place_of(nd, ring, g);
     size_t len = c->len, all = len * (size_t)nd->n, mine = len * (size_t)nd->me;
-    copy(own_slot(&p), c->src, all, VC_COPY_GIVE);
+    give(own_slot(&p), c->src, all);
     publish(&p, all);
     if (c->dst != c->src)
-        copy((char *)c->dst + mine, (const char *)c->src + mine, len, VC_COPY_OWN);
+        copy_as((char *)c->dst + mine, (const char *)c->src + mine, len, VC_COPY_OWN);
     return gather_all(c, &p, mine);
 }
 
