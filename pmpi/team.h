@@ -9,6 +9,7 @@
 #define VC_PMPI_TEAM_H
 
 #include "coll/engine.h"
+#include "coll/levels.h"
 #include "coll/node/node.h"
 #include "pmpi/door.h"
 #include "pmpi/plans.h"
@@ -66,11 +67,13 @@ struct vc_team {
     struct vc_hier hier;
     int *hier_mem; /**< [hier_ints] the arrays of hier, and work space to fill them */
     size_t hier_ints;
-    int mine;         /**< this rank's node */
-    int local;        /**< this rank's index on its node */
-    int nlocal;       /**< ranks of the node */
-    int *world;       /**< [size] world ranks */
-    const int *ranks; /**< [nlocal] communicator ranks of the node, in hier_mem */
+    int mine;                /**< this rank's node */
+    int local;               /**< this rank's index on its node */
+    int nlocal;              /**< ranks of the node */
+    int *world;              /**< [size] world ranks */
+    const int *ranks;        /**< [nlocal] communicator ranks of the node, in hier_mem */
+    struct vc_levels levels; /**< which of these are near each other */
+    int *levels_mem;         /**< the arrays of levels */
     /* shared memory of the node */
     struct vc_seg seg;
     enum vc_seg_backing backing; /**< the kind that worked */

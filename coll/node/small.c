@@ -137,6 +137,7 @@ static __attribute__((noinline)) int hand_over(struct vc_node_call *c, struct vc
                                    .chunk = c->len,
                                    .nchunks = 1,
                                    .window = 1,
+                                   .ready = 1,
                                    .wr = 1,
                                    .rd_next = taken,
                                    .stages = 1};
@@ -339,7 +340,12 @@ void vc_node_small_init(struct vc_node *nd)
                                                VC_PHASE_ALLREDUCE, VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL};
     for (int k = 0; k < VC_PHASE_COUNT; k++)
         nd->straight_max[k][0] = nd->straight_max[k][1] = -1;
-    if (nd->n < 2 || nd->n > vc_flat_ranks(nd->own_cpus))
+    bool large = nd->n > vc_flat_ranks(nd->own_cpus);
+    if (nd->member && large) { /* of a large group of a tree: what only the leader hears, or says */
+        nd->straight_max[VC_PHASE_BCAST][0] = nd->straight_max[VC_PHASE_REDUCE][0] = VC_TINY_SLOT;
+        nd->straight_max[VC_PHASE_BCAST][1] = nd->straight_max[VC_PHASE_REDUCE][1] = VC_SMALL_SLOT;
+    }
+    if (!nd->plain || large)
         return;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         ptrdiff_t *max = nd->straight_max[kinds[i]];
