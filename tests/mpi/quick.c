@@ -25,14 +25,11 @@ static int sum_of_ranks(void)
     return size * (size - 1) / 2;
 }
 
-/* a - b, which does not commute: not what any predefined operator gives. */
-static void subtract(void *in, void *inout, int *len, MPI_Datatype *type)
+/* The left operand, which does not commute: not what any predefined operator gives. */
+static void first(void *in, void *inout, int *len, MPI_Datatype *type)
 {
-    const double *a = in;
-    double *b = inout;
     (void)type;
-    for (int i = 0; i < *len; i++)
-        b[i] = a[i] - b[i];
+    memcpy(inout, in, (size_t)*len * sizeof(double));
 }
 
 static void check_allreduce(MPI_Datatype type, MPI_Op op, int count)
@@ -131,13 +128,10 @@ static void test_handles(void)
         CHECK(in[0] == i && in[1] == 1 + i);
         MPI_Type_free(&type);
         MPI_Bcast(in, 2, MPI_DOUBLE, 0, comm);
-        MPI_Op_create(subtract, 0, &op);
+        MPI_Op_create(first, 0, &op);
         in[0] = rank + 1;
         MPI_Allreduce(in, out, 1, MPI_DOUBLE, op, comm);
-        double want = size;
-        for (int r = size - 2; r >= 0; r--)
-            want = r + 1 - want;
-        CHECK(out[0] == want);
+        CHECK(out[0] == 1);
         MPI_Op_free(&op);
     }
 }
