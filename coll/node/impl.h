@@ -51,6 +51,7 @@ struct vc_ring_part {
 
 struct vc_node_ring {
     char **part;          /* where the part of each rank begins */
+    char *own;            /* this rank's part */
     size_t cap;           /* payload bytes per slot */
     size_t slot, payload; /* bytes from slot to slot; from a slot's flag to its payload */
     uint64_t depth;       /* slots per rank, a power of two */
@@ -89,10 +90,15 @@ static inline struct vc_ring_part *vc_ring_part(const struct vc_node_ring *ring,
     return (struct vc_ring_part *)(void *)ring->part[r];
 }
 
+/* Where slot g lies in every part of the ring. */
+static inline size_t vc_slot_at(const struct vc_node_ring *ring, uint64_t g)
+{
+    return sizeof(struct vc_ring_part) + (g & (ring->depth - 1)) * ring->slot;
+}
+
 static inline _Atomic uint64_t *vc_flag(const struct vc_node_ring *ring, int r, uint64_t g)
 {
-    return (_Atomic uint64_t *)(void *)((char *)(vc_ring_part(ring, r) + 1) +
-                                        (g & (ring->depth - 1)) * ring->slot);
+    return (_Atomic uint64_t *)(void *)(ring->part[r] + vc_slot_at(ring, g));
 }
 
 static inline char *vc_payload(const struct vc_node_ring *ring, int r, uint64_t g)
@@ -182,11 +188,15 @@ static inline void vc_learned(struct vc_node_ring *ring, uint64_t base)
 /* Whether everybody else's `done` is at least g; if not, *whom is a rank that is behind. */
 bool vc_all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom);
 
+/* Whether slot g is known to be free without a look at the others. */
+static inline bool vc_known_free(const struct vc_node_ring *ring, uint64_t g)
+{
+    return ring->known_done + ring->depth > g;
+}
+
 static inline bool vc_may_write(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom)
 {
-    if (g < ring->depth || ring->known_done >= g - ring->depth + 1)
-        return true;
-    return vc_all_done(nd, ring, g - ring->depth + 1, whom);
+    return vc_known_free(ring, g) || vc_all_done(nd, ring, g - ring->depth + 1, whom);
 }
 
 /* Whether rank r last waited on the CPU that this rank is on. Then this rank must give the CPU up, or it
@@ -261,10 +271,8 @@ int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 /* Rank r's length is `theirs`, not c->len: VC_ERR_INVAL with a text. */
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs);
 
-/* small.c: small operations. 1: done. 0: begun, to be continued by vc_node_progress(). -1: not begun, since
- * it is none or its slot is not free. */
+/* small.c: small operations. */
 void vc_node_small_init(struct vc_node *nd);
-int vc_node_small(struct vc_node *nd, struct vc_node_call *c);
 
 /* node.c: a group of `whole`. mem[i]: the memory of member i, of vc_group_bytes(); zeroed. `writer`: the only
  * member that has slots, or -1. */

@@ -55,6 +55,7 @@ static void place_parts(struct vc_node *nd, char *const *mem, size_t bulk)
             bool slots = nd->writer < 0 || r == nd->writer;
             ring[i]->part[r] = mem[r] + (slots ? at[i] : (size_t)i * sizeof(struct vc_ring_part));
         }
+        ring[i]->own = ring[i]->part[nd->me];
     }
 }
 
@@ -225,12 +226,10 @@ int vc_node_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     return nd->me == c->root ? vc_root_check(nd, c, *whom) : vc_bcast_check(nd, c);
 }
 
-int vc_node_run(struct vc_node *nd, struct vc_node_call *c)
+int vc_node_run_on(struct vc_node *nd, struct vc_node_call *c, int begun)
 {
-    int whom = VC_WAIT_ANY, rc = vc_node_small(nd, c);
-    if (rc > 0)
-        return VC_OK;
-    if (rc < 0 && (rc = start(nd, c, true)) != VC_OK)
+    int whom = VC_WAIT_ANY, rc = VC_OK;
+    if (begun < 0 && (rc = start(nd, c, true)) != VC_OK)
         return rc;
     rc = vc_node_progress(nd, c, &whom);
     if (rc != 0)

@@ -136,7 +136,16 @@ int vc_node_progress(struct vc_node *nd, struct vc_node_call *call, int *whom);
  * that have given another length, and therefore wait there, get an error. In the order of the operations;
  * never blocks, cannot fail. */
 void vc_node_pass(struct vc_node *nd, size_t len);
+/** For vc_node_run(): does an operation that is small and for which nobody is late. 1: done. 0: begun, to be
+ * continued by vc_node_progress(). -1: not begun. */
+int vc_node_small(struct vc_node *nd, struct vc_node_call *call);
+/** For vc_node_run(): the rest of an operation for which vc_node_small() returned `begun`. */
+int vc_node_run_on(struct vc_node *nd, struct vc_node_call *call, int begun);
 /** Start and wait. VC_OK or a negative error. */
-int vc_node_run(struct vc_node *nd, struct vc_node_call *call);
+static inline int vc_node_run(struct vc_node *nd, struct vc_node_call *call)
+{
+    int rc = vc_node_small(nd, call);
+    return VC_LIKELY(rc > 0) ? VC_OK : vc_node_run_on(nd, call, rc);
+}
 
 #endif
