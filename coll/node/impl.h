@@ -212,6 +212,8 @@ struct vc_cma_address {
 
 /* ring.c: fills in the sizes of a ring; returns the bytes that each rank's part takes. */
 size_t vc_ring_layout(struct vc_node_ring *ring, size_t cap, uint64_t depth);
+/* Makes a part of it one in which nothing was published. */
+void vc_ring_clear(const struct vc_node_ring *ring, char *part);
 
 /*
  * lengths.c: ranks that call a broadcast with different lengths, or different collectives. Each looks at what
