@@ -59,8 +59,9 @@ static int forget_settings(struct vc_team *t)
 
 void vc_pool_keep(struct vc_team *t)
 {
-    /* Where communicators may be revoked, some ranks may have left out collectives of the old one. */
-    if (t && !vc_ft_on() && forget_settings(t) == VC_OK)
+    /* Where communicators may be revoked, some ranks may have left out collectives of the old one. The next
+     * one may find the memory that this one lacked. */
+    if (t && !t->less && !vc_ft_on() && forget_settings(t) == VC_OK)
         vc_pool_return(t);
     else
         vc_team_free(t);

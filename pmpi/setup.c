@@ -334,6 +334,8 @@ static int set_up(struct attempt *a, struct vc_team **out, const char **why)
     bool dear = !affordable();
     uint64_t begun = vc_now_ns();
     a->old = a->world ? vc_pool_find(a->size, a->world) : NULL;
+    if (vc_memory)
+        vc_arena_used(vc_memory); /* what others were late to leave comes back */
     if (a->old)
         a->mine = (struct vc_offer){.id = a->old->id, .what_at = VC_OFFER_OLD};
     else if (!dear || !a->world)

@@ -178,6 +178,7 @@ int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struc
         if (failed < 0) {
             t->cma = !(any & VC_OFFER_NO_CMA);
             t->key.have_bulk = bulk > 0;
+            t->less = bulk < vc_params.shm_bulk;
             return 1;
         }
         vc_arena_give(vc_memory, &t->hold);
@@ -190,6 +191,7 @@ int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struc
                 return err;
         } else {
             int err = vc_share_explain(t, comm, all, failed, node_bytes(t, bulk));
+            t->less = true;
             if (err != VC_OK || bulk == 0)
                 return err;
             bulk = 0;

@@ -345,14 +345,21 @@ uint64_t vc_park_woken(const struct vc_parking *p)
     return atomic_load_explicit(&stamp_of(p, p->me)->woken, memory_order_relaxed);
 }
 
-int vc_park_check(const struct vc_parking *p, int whom)
+/* How many participants a check looks at, besides the one waited for. */
+#define CHECKED_AT_ONCE 16
+
+int vc_park_check(struct vc_parking *p, int whom)
 {
     int err = check_gave_up(p);
     if (err != VC_OK || !p->ids)
         return err;
-    /* The participant waited for may itself wait for one that is dead. */
+    /* The participant waited for may itself wait for one that is dead. All wait, and each begins behind
+     * itself, so that the first checks of all of them reach everybody; who finds one dead tells the others.
+     */
     err = whom >= 0 ? check_peer(p, whom) : VC_OK;
-    for (int i = 0; i < p->n && err == VC_OK; i++)
-        err = check_peer(p, i);
+    for (int i = 0; i < CHECKED_AT_ONCE && i < p->n - 1 && err == VC_OK; i++) {
+        p->checked = p->checked < p->n - 1 ? p->checked + 1 : 1;
+        err = check_peer(p, (p->me + p->checked) % p->n);
+    }
     return err;
 }

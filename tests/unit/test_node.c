@@ -84,7 +84,7 @@ static void rank_main(const struct job *job, void *mem, int me)
 {
     struct vc_park_area *area = mem;
     struct vc_peer_id *ids = NULL;
-    struct vc_parking parking = {area, job->n, me, ids, NULL};
+    struct vc_parking parking = {area, job->n, me, ids, NULL, 0};
     struct vc_wait_cfg wait = {job->mode,   20000, job->crowded, 200000, 5000000,
                                no_progress, NULL,  NULL,         NULL};
     char *base = (char *)mem + vc_park_bytes(job->n);
@@ -235,7 +235,7 @@ static void sync_main(void *mem, int n, int me)
 {
     _Atomic int *arrived = mem;
     char *base = (char *)mem + VC_LINE_PAIR;
-    struct vc_parking parking = {(struct vc_park_area *)(void *)base, n, me, NULL, NULL};
+    struct vc_parking parking = {(struct vc_park_area *)(void *)base, n, me, NULL, NULL, 0};
     struct vc_wait_cfg wait = {VC_WAIT_AUTO, 20000, true, 200000, 5000000, no_progress, NULL, NULL, NULL};
     char *parts[64], *common = base + vc_park_bytes(n);
     place_ranks(common, n, 0, parts);

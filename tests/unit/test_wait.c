@@ -48,7 +48,7 @@ static struct shared *shared_memory(void)
 
 static struct vc_parking parking(struct shared *s, int n, int me)
 {
-    struct vc_parking p = {(struct vc_park_area *)(void *)s->park, n, me, NULL, NULL};
+    struct vc_parking p = {(struct vc_park_area *)(void *)s->park, n, me, NULL, NULL, 0};
     return p;
 }
 
@@ -227,6 +227,40 @@ static void test_dead_peer(void **state)
     close(pipefd[0]);
     close(pipefd[1]);
     munmap(s, sizeof *s);
+}
+
+/* A look at who is alive takes as long with many participants as with some, and a few looks see all. */
+static void test_dead_among_many(void **state)
+{
+    (void)state;
+    enum { MANY = 100 };
+    size_t bytes = vc_park_bytes(MANY);
+    void *mem = calloc(1, bytes);
+    struct vc_peer_id ids[MANY];
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    siginfo_t info;
+    waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+    assert_non_null(mem);
+    for (int dead = 0; dead < MANY; dead++) {
+        for (int i = 0; i < MANY; i++)
+            ids[i] = i == dead ? (struct vc_peer_id){pid, 1} : vc_peer_self();
+        int first = 0;
+        for (int me = 0; me < MANY; me += 33) {
+            struct vc_parking p = {mem, MANY, me, ids, NULL, 0};
+            int looks = 1;
+            assert_int_equal(vc_park_check(&p, dead), me == dead ? VC_OK : VC_ERR_PEER);
+            p.checked = 0;
+            while (looks < MANY && vc_park_check(&p, VC_WAIT_ANY) == VC_OK)
+                looks++;
+            assert_true(me == dead ? looks == MANY : looks <= 7);
+            first += looks == 1;
+        }
+        assert_true(dead % 33 > 16 || dead % 33 == 0 || first > 0);
+    }
+    waitpid(pid, NULL, 0);
+    free(mem);
 }
 
 /* ---- the host MPI has something to do ---- */
@@ -430,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_only_whom_it_concerns),
         cmocka_unit_test(test_ping_pong),
         cmocka_unit_test(test_dead_peer),
+        cmocka_unit_test(test_dead_among_many),
         cmocka_unit_test(test_goes_on_by_time),
         cmocka_unit_test(test_goes_on_as_told),
         cmocka_unit_test(test_sleeps_grow_in_silence),

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So much memory that nobody uses stays committed. */
+#define KEPT_UNITS 256
+
 /* A range that is taken, or that this process has left and others may not. */
 struct range {
     uint32_t at, units;
@@ -23,8 +26,9 @@ struct vc_arena {
     pthread_mutex_t lock;
     struct range *range; /* ascending */
     size_t nranges, room;
-    size_t used;        /* units of all ranges */
-    uint32_t committed; /* units of the own region, from its beginning */
+    size_t used; /* units of all ranges */
+    size_t ncommitted;
+    bool *committed; /* [units] */
 };
 
 /* ---- layout of a region: head, counters, ranges ---- */
@@ -70,16 +74,26 @@ int vc_arena_create(size_t each, int n, enum vc_seg_backing backing, struct vc_s
     return vc_seg_create_sparse(each * (size_t)n, backing, seg, handle);
 }
 
-/* Makes the region's memory exist up to a unit. */
-static int commit(struct vc_arena *a, uint32_t end)
+/* Where a unit of the own region lies in the segment. */
+static size_t offset(const struct vc_arena *a, uint32_t unit)
 {
-    if (end <= a->committed)
-        return VC_OK;
-    size_t at = (size_t)a->me * vc_arena_size(a) + (size_t)a->committed * VC_ARENA_UNIT;
-    int err = vc_seg_commit(&a->seg, at, (size_t)(end - a->committed) * VC_ARENA_UNIT);
-    if (err == VC_OK)
-        a->committed = end;
-    return err;
+    return (size_t)a->me * vc_arena_size(a) + (size_t)unit * VC_ARENA_UNIT;
+}
+
+/* Makes memory of the own region exist. */
+static int commit(struct vc_arena *a, uint32_t at, uint32_t units)
+{
+    for (uint32_t end = at + units, next; at < end; at = next) {
+        bool have = a->committed[at];
+        for (next = at + 1; next < end && a->committed[next] == have;)
+            next++;
+        int err = have ? VC_OK : vc_seg_commit(&a->seg, offset(a, at), (size_t)(next - at) * VC_ARENA_UNIT);
+        if (err != VC_OK)
+            return err;
+        memset(a->committed + at, true, next - at);
+        a->ncommitted += have ? 0 : next - at;
+    }
+    return VC_OK;
 }
 
 int vc_arena_open(struct vc_seg *seg, int n, int me, struct vc_arena **out)
@@ -97,8 +111,10 @@ int vc_arena_open(struct vc_seg *seg, int n, int me, struct vc_arena **out)
     a->me = me;
     a->units = (uint32_t)(a->seg.len / (size_t)n / VC_ARENA_UNIT);
     pthread_mutex_init(&a->lock, NULL);
-    int err = reserved_units(a->units) < a->units
-                  ? commit(a, reserved_units(a->units))
+    a->committed = calloc(a->units + 1, sizeof *a->committed);
+    int err = !a->committed ? vc_fail(VC_ERR_NOMEM, "out of memory for the shared memory of %d processes", n)
+              : reserved_units(a->units) < a->units
+                  ? commit(a, 0, reserved_units(a->units))
                   : vc_fail(VC_ERR_UNSUPPORTED, "%zu KiB of shared memory are too little", a->seg.len >> 10);
     if (err != VC_OK) {
         vc_arena_close(a);
@@ -120,6 +136,7 @@ void vc_arena_close(struct vc_arena *a)
     vc_seg_detach(&a->seg);
     pthread_mutex_destroy(&a->lock);
     free(a->range);
+    free(a->committed);
     free(a);
 }
 
@@ -127,7 +144,13 @@ void vc_arena_close(struct vc_arena *a)
 
 static void remove_range(struct vc_arena *a, size_t i)
 {
-    a->used -= a->range[i].units;
+    const struct range *r = &a->range[i];
+    a->used -= r->units;
+    size_t idle = a->ncommitted - a->used - reserved_units(a->units);
+    if (idle > KEPT_UNITS && vc_seg_release(&a->seg, offset(a, r->at), (size_t)r->units * VC_ARENA_UNIT)) {
+        memset(a->committed + r->at, false, r->units);
+        a->ncommitted -= r->units;
+    }
     memmove(&a->range[i], &a->range[i + 1], (--a->nranges - i) * sizeof *a->range);
 }
 
@@ -183,7 +206,7 @@ static int take_locked(struct vc_arena *a, size_t bytes, size_t spare, struct vc
                        bytes >> 10, vc_arena_size(a) >> 10);
     if (!have_room(a))
         return vc_fail(VC_ERR_NOMEM, "out of memory for one more range of shared memory");
-    int err = commit(a, out->at + (uint32_t)units);
+    int err = commit(a, out->at, (uint32_t)units);
     if (err != VC_OK)
         return err;
     memmove(&a->range[index + 1], &a->range[index], (a->nranges++ - index) * sizeof *a->range);
@@ -238,6 +261,8 @@ void vc_arena_give(struct vc_arena *a, struct vc_hold *h)
         r->all_left = h->all_left;
         break;
     }
+    /* Ranges of groups that others have left first. */
+    reclaim(a);
     pthread_mutex_unlock(&a->lock);
     /* Release: pairs with the acquire in reclaim(). */
     if (h->shared)

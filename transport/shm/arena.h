@@ -2,7 +2,7 @@
 /*
  * One arena per process: a region of a segment that the processes of an operating system share. A process
  * takes ranges of its own region alone. It commits their memory itself, so that this lies near it, and keeps
- * it committed: a range that was given back is taken again without a system call.
+ * some of it committed: what was given back is mostly taken again without a system call.
  *
  * A range that others know, too, is shared by the members of a group, which take one range each and give them
  * back when each of them is done with the group. These moments may differ, and a member that is late still
@@ -38,7 +38,7 @@ int vc_arena_create(size_t each, int n, enum vc_seg_backing backing, struct vc_s
 /** This process's arena in the segment, created or attached, of which it is number `me` of n. Takes the
  * segment over, even where it fails. */
 int vc_arena_open(struct vc_seg *seg, int n, int me, struct vc_arena **out);
-/** Creator, after all others have attached or failed to. */
+/** After all have opened it or failed to. */
 void vc_arena_settle(struct vc_arena *a);
 /** NULL is legal. */
 void vc_arena_close(struct vc_arena *a);
@@ -62,7 +62,7 @@ uint32_t vc_arena_left(const struct vc_arena *a, const struct vc_hold *h);
 void vc_hold_share(struct vc_hold *h, int lead, uint32_t lead_at, uint32_t left, int members);
 /** Gives a range back: one that is not shared at once. None is legal. */
 void vc_arena_give(struct vc_arena *a, struct vc_hold *h);
-/** Bytes that are taken. */
+/** Bytes that are taken, after those that all members have left were freed. */
 size_t vc_arena_used(struct vc_arena *a);
 
 #endif

@@ -13,6 +13,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
@@ -244,6 +247,27 @@ int vc_seg_create_sparse(size_t len, enum vc_seg_backing backing, struct vc_seg 
     return create(len, backing, true, seg, handle);
 }
 
+/**
+ * Commits memory through the mapping: at once in many processes, where posix_fallocate() has them wait for
+ * each other, and for this process's page table, too. 0, an errno value, or EINVAL where the kernel does not
+ * know it.
+ */
+static int populate(char *mem, size_t bytes)
+{
+    /* An emulator may take any advice for a hint, and say that it has done something. */
+    if (madvise(mem, bytes, -1) == 0)
+        return EINVAL;
+    while (madvise(mem, bytes, MADV_POPULATE_WRITE) != 0)
+        if (errno != EINTR && errno != EAGAIN) {
+            int e = errno;
+            if (e == EINVAL)
+                return e;
+            (void)madvise(mem, bytes, MADV_REMOVE); /* what it got until then */
+            return e == EFAULT ? ENOSPC : e;        /* an access would raise SIGBUS */
+        }
+    return 0;
+}
+
 /** Whether the descriptor still is the segment, and not a file of the program's. */
 static bool is_own_file(const struct vc_seg *seg)
 {
@@ -252,13 +276,21 @@ static bool is_own_file(const struct vc_seg *seg)
            (uint64_t)st.st_ino == seg->ino;
 }
 
-int vc_seg_commit(const struct vc_seg *seg, size_t at, size_t bytes)
+int vc_seg_commit(struct vc_seg *seg, size_t at, size_t bytes)
 {
-    if (!is_own_file(seg))
+    int e = populate((char *)seg->base + at, bytes);
+    seg->needs_fd |= e == EINVAL;
+    if (e == EINVAL && !is_own_file(seg))
         return vc_fail(VC_ERR_SYS,
                        "the program has closed a descriptor of vcoll, the one of its shared memory");
-    int e = reserve(seg->fd, page_size() + at, bytes);
+    if (e == EINVAL)
+        e = reserve(seg->fd, page_size() + at, bytes);
     return e == 0 ? VC_OK : reserve_fail(e, bytes, seg->backing);
+}
+
+bool vc_seg_release(struct vc_seg *seg, size_t at, size_t bytes)
+{
+    return madvise((char *)seg->base + at, bytes, MADV_REMOVE) == 0;
 }
 
 int vc_seg_attach(const struct vc_seg_handle *handle, struct vc_seg *seg)
@@ -324,7 +356,7 @@ void vc_seg_settle(struct vc_seg *seg)
         shm_unlink(seg->name);
         seg->name[0] = '\0';
     }
-    if (seg->fd >= 0 && !seg->sparse) {
+    if (seg->fd >= 0 && !seg->needs_fd && (!seg->sparse || is_own_file(seg))) {
         close(seg->fd);
         seg->fd = -1;
     }
@@ -334,7 +366,7 @@ void vc_seg_detach(struct vc_seg *seg)
 {
     if (seg->base) {
         vc_seg_settle(seg);
-        if (seg->sparse && is_own_file(seg))
+        if (seg->fd >= 0 && is_own_file(seg))
             close(seg->fd);
         munmap((char *)seg->base - page_size(), object_bytes(seg->len));
     }

@@ -21,7 +21,7 @@ struct vc_seg {
     size_t len;    /**< bytes usable by the caller */
     int fd;        /**< of a sparse one; else creator only, until vc_seg_settle(); else -1 */
     char name[48]; /**< POSIX object, creator only, until vc_seg_settle() */
-    bool sparse;
+    bool sparse, needs_fd; /**< needs_fd: this kernel commits memory of it through the descriptor only */
     enum vc_seg_backing backing;
     uint64_t dev, ino; /**< sparse: which file fd is, since a program may close any descriptor */
 };
@@ -41,11 +41,13 @@ int vc_seg_create_sparse(size_t len, enum vc_seg_backing backing, struct vc_seg 
                          struct vc_seg_handle *handle);
 /** Commits bytes of a sparse segment, the creator's or one that was attached; nothing else of it may be used.
  * Errors as of vc_seg_create(). */
-int vc_seg_commit(const struct vc_seg *seg, size_t at, size_t bytes);
+int vc_seg_commit(struct vc_seg *seg, size_t at, size_t bytes);
+/** Gives the memory of whole pages back, which nobody uses any more. False: the system does not take it. */
+bool vc_seg_release(struct vc_seg *seg, size_t at, size_t bytes);
 /** Maps a peer's segment and proves by its nonce that it is really the same memory. */
 int vc_seg_attach(const struct vc_seg_handle *handle, struct vc_seg *seg);
-/** Creator, after every peer has attached or failed to: drops the name, and the descriptor unless the segment
- * is sparse. The mapping stays. */
+/** After every peer has attached or failed to: drops the name and the descriptor, unless it is needed for a
+ * sparse segment. The mapping stays. */
 void vc_seg_settle(struct vc_seg *seg);
 /** Unmaps; a creator that has not settled settles first. Safe on a zeroed struct. */
 void vc_seg_detach(struct vc_seg *seg);
