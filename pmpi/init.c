@@ -12,6 +12,7 @@
 #include "pmpi/fabric.h"
 #include "pmpi/ft.h"
 #include "pmpi/host_yield.h"
+#include "pmpi/localities.h"
 #include "pmpi/online.h"
 #include "pmpi/preload.h"
 #include "pmpi/setup.h"
@@ -164,7 +165,7 @@ static int prepare(void)
     vc_ft_init();
     fill_wait();
     if ((err = vc_fabric_init()) != VC_OK || (err = vc_devices_agree()) != VC_OK ||
-        (err = vc_table_init()) != VC_OK)
+        (err = vc_table_init()) != VC_OK || (err = vc_localities_init()) != VC_OK)
         return err;
     vc_devices_apply(own_moderation);
     vc_typemap_init();

@@ -137,9 +137,22 @@ static size_t common_bytes(const struct vc_team *t)
     return vc_park_bytes(t->nlocal) + vc_node_common_bytes(t->nlocal);
 }
 
+static bool own_cpus(void)
+{
+    return !vc_world.os_crowded[vc_world.os_of[vc_world.rank]];
+}
+
+/* Those of the tree that the node is; NULL: it is flat. */
+static const struct vc_levels *levels_of(const struct vc_team *t)
+{
+    return vc_node_levels(&t->levels, t->nlocal, own_cpus(),
+                          vc_params.topology.mode == VC_TOPOLOGY_SYNTHETIC);
+}
+
 static size_t node_bytes(const struct vc_team *t, size_t bulk)
 {
-    return vc_node_bytes(t->nlocal, bulk) + (t->local == 0 ? common_bytes(t) : 0);
+    return (t->local == 0 ? common_bytes(t) : 0) + vc_node_bytes(t->nlocal, bulk) +
+           vc_node_tree_bytes(levels_of(t), t->nlocal, t->local, bulk);
 }
 
 /* This rank's part of an attempt. */
@@ -155,6 +168,7 @@ static void offer_memory(struct vc_team *t, size_t bulk, struct vc_offer *mine)
         mem += common_bytes(t);
     }
     vc_node_prepare(mem, t->nlocal, bulk);
+    vc_node_tree_prepare(mem + vc_node_bytes(t->nlocal, bulk), levels_of(t), t->nlocal, t->local, bulk);
 }
 
 void vc_share_begin(struct vc_team *t, struct vc_offer *mine)
@@ -225,7 +239,9 @@ int vc_share_create_node(struct vc_team *t, const struct vc_offer *all)
         .bulk = t->key.have_bulk ? vc_params.shm_bulk : 0,
         .parking = &t->parking,
         .wait = &t->wait,
-        .own_cpus = !vc_world.os_crowded[vc_world.os_of[vc_world.rank]],
+        .own_cpus = own_cpus(),
+        .levels = levels_of(t),
+        .reproducible = vc_params.reproducible,
         .cma_pids = t->cma ? t->pids : NULL,
         .cma_min = vc_params.cma_min,
     };

@@ -52,3 +52,14 @@ int vc_slowest(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint6
             return i;
     return r;
 }
+
+void vc_node_wake_slow(struct vc_node *nd)
+{
+    if (!nd->member) {
+        vc_wake_slow(nd->parking, VC_WAIT_ANY);
+        return;
+    }
+    for (int i = 0; i < nd->n; i++)
+        if (i != nd->me)
+            vc_wake_slow(nd->parking, nd->member[i]);
+}

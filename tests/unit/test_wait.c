@@ -48,7 +48,7 @@ static struct shared *shared_memory(void)
 
 static struct vc_parking parking(struct shared *s, int n, int me)
 {
-    struct vc_parking p = {(struct vc_park_area *)(void *)s->park, n, me, NULL, NULL, 0};
+    struct vc_parking p = {(struct vc_park_area *)(void *)s->park, n, me, NULL, NULL};
     return p;
 }
 
@@ -246,18 +246,14 @@ static void test_dead_among_many(void **state)
     for (int dead = 0; dead < MANY; dead++) {
         for (int i = 0; i < MANY; i++)
             ids[i] = i == dead ? (struct vc_peer_id){pid, 1} : vc_peer_self();
-        int first = 0;
         for (int me = 0; me < MANY; me += 33) {
-            struct vc_parking p = {mem, MANY, me, ids, NULL, 0};
+            struct vc_parking p = {mem, MANY, me, ids, NULL};
             int looks = 1;
             assert_int_equal(vc_park_check(&p, dead), me == dead ? VC_OK : VC_ERR_PEER);
-            p.checked = 0;
             while (looks < MANY && vc_park_check(&p, VC_WAIT_ANY) == VC_OK)
                 looks++;
             assert_true(me == dead ? looks == MANY : looks <= 7);
-            first += looks == 1;
         }
-        assert_true(dead % 33 > 16 || dead % 33 == 0 || first > 0);
     }
     waitpid(pid, NULL, 0);
     free(mem);

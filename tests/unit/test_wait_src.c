@@ -78,7 +78,7 @@ static struct shared *shared_memory(void)
 
 static struct vc_parking parking(struct shared *s, int me)
 {
-    struct vc_parking p = {(struct vc_park_area *)(void *)s->park, 2, me, s->ids, NULL, 0};
+    struct vc_parking p = {(struct vc_park_area *)(void *)s->park, 2, me, s->ids, NULL};
     return p;
 }
 

@@ -303,6 +303,14 @@ static const struct vc_param_def defs[] = {
      "the user's configuration folder, /etc/vcoll/table.json and the installed one; none leaves the built-in "
      "rules.",
      parse_table, format_table, true},
+    {"TOPOLOGY", "auto", "auto | flat | measure | numa:N l3:N core:N, or some of these",
+     "What the ranks of a node share. auto: what the tuning table has measured here, otherwise what the "
+     "kernel says "
+     "of the CPUs that each rank may use; measure: groups found at MPI_Init by timing the ranks, for virtual "
+     "machines that hide caches and NUMA nodes; flat: nothing. numa:2 l3:4 core:8 makes a topology up, of 2 "
+     "NUMA nodes with 4 last caches each, each with 8 cores, on which the ranks of a machine come one after "
+     "the other.",
+     vc_param_parse_topology, vc_param_format_topology, false},
     {"TUNE", "off", "off | online",
      "online: a small share of the calls tries other algorithms, and the best one stays.", parse_tune,
      format_tune, false},
