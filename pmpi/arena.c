@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* Regions are so large where VCOLL_SHM_LIMIT allows it. Only what is used of them takes memory. */
 #define REGION_MOST ((size_t)64 << 20)
@@ -76,6 +77,19 @@ static size_t region_bytes(int n)
                                                                                                     : 0;
 }
 
+/* As much of that as this process may make and map: others may do the same, mostly. What its limits leave is
+ * tried in any case, so that a line says why it is not enough. */
+static size_t allowed_bytes(size_t bytes, int n)
+{
+    struct rlimit file, space;
+    if (getrlimit(RLIMIT_FSIZE, &file) == 0 && file.rlim_cur != RLIM_INFINITY)
+        bytes = vc_min_size(bytes, file.rlim_cur / 2 / (size_t)n);
+    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY)
+        bytes = vc_min_size(bytes, space.rlim_cur / 16 / (size_t)n);
+    bytes = bytes / REGION_GRAIN * REGION_GRAIN;
+    return bytes ? bytes : REGION_GRAIN;
+}
+
 static int open_own(const struct group *g, struct vc_seg *seg, const struct vc_seg_handle *lead)
 {
     if (g->me > 0 && lead->backing == 0)
@@ -109,7 +123,7 @@ static int try_backing(const struct group *g, size_t bytes, enum vc_seg_backing 
     seg.fd = -1;
     int got = VC_OK, failed = -1;
     if (err == VC_OK && g->me == 0)
-        got = vc_arena_create(bytes, g->n, backing, &seg, &mine);
+        got = vc_arena_create(allowed_bytes(bytes, g->n), g->n, backing, &seg, &mine);
     if (err == VC_OK)
         err = vc_gather_among(g->ranks, g->n, g->me, &mine, handles, sizeof mine);
     if (err == VC_OK && got == VC_OK)

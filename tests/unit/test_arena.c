@@ -3,6 +3,10 @@
  */
 #include "transport/shm/arena.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +18,9 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -318,6 +325,59 @@ static void little_memory(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Kernels before 5.14 know no other way than the descriptor, which a program may close, or use for a file. */
+static int old_kernel(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 23 /* MADV_POPULATE_WRITE */, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog prog = {sizeof code / sizeof code[0], code};
+    struct vc_arena *a[2];
+    struct vc_hold h;
+    int before = open("/dev/null", O_RDONLY);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+        return 77;
+    make(1 * MB, 2, VC_SEG_AUTO, a);
+    for (int i = 0; i < 2; i++) {
+        if (vc_arena_take(a[i], 100 * KB, 0, &h) != VC_OK)
+            return 1;
+        memset(vc_arena_at(a[i], i, h.at), 1, 100 * KB);
+    }
+    char name[] = "/tmp/test_arena.XXXXXX";
+    int file = mkstemp(name);
+    unlink(name);
+    for (int fd = before + 1; fd < file; fd++)
+        dup2(file, fd);
+    struct stat st;
+    if (vc_arena_take(a[0], 100 * KB, 0, &h) != VC_ERR_SYS || !strstr(vc_error_text(), "closed a descriptor"))
+        return 2;
+    unmake(a, 2);
+    for (int fd = before + 1; fd <= file; fd++) /* none of the program's was touched or closed */
+        if (fstat(fd, &st) != 0 || st.st_size != 0)
+            return 3;
+    return 0;
+}
+
+static void without_populating(void **state)
+{
+    (void)state;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(old_kernel());
+    int status;
+    waitpid(pid, &status, 0);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +388,7 @@ int main(void)
         cmocka_unit_test(threads),
         cmocka_unit_test(processes),
         cmocka_unit_test(little_memory),
+        cmocka_unit_test(without_populating),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
