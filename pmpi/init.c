@@ -22,6 +22,7 @@
 #include "pmpi/typemap.h"
 #include "pmpi/types.h"
 #include "pmpi/world.h"
+#include "transport/copy/copy.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -164,6 +165,7 @@ static int prepare(void)
         return err;
     vc_ft_init();
     fill_wait();
+    vc_copy_use(vc_params.copy);
     if ((err = vc_fabric_init()) != VC_OK || (err = vc_devices_agree()) != VC_OK ||
         (err = vc_table_init()) != VC_OK || (err = vc_localities_init()) != VC_OK)
         return err;

@@ -20,6 +20,7 @@
 #define VC_COLL_NODE_IMPL_H
 
 #include "coll/node/node.h"
+#include "transport/copy/copy.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -42,6 +43,9 @@
 #define VC_SAY_WORD  8191u
 #define VC_SAY_CMA   8190u
 #define VC_SAY_OTHER 8189u /* the message goes by other means: vc_node_pass() */
+
+/* Lengths of operations that race for the best way to fill slots: one race for each doubling. */
+#define VC_RACES 12
 
 /* Begins each rank's part of a ring; only that rank writes it. Its slots follow. */
 struct vc_ring_part {
@@ -82,6 +86,12 @@ struct vc_node {
     const int *member;
     struct vc_node *whole;
     int writer;
+    struct vc_copy_race race[3][VC_RACES]; /* allreduce, allgather, alltoall */
+    /* The operation under way: how slots are filled (NULL: vc_copy() decides); whether it is measured, and
+     * what it took so far. */
+    vc_copy_fn give;
+    bool measured;
+    uint64_t took;
     char *parts[]; /* the rings' tables of n parts each */
 };
 
@@ -207,15 +217,19 @@ static inline bool vc_shares_cpu(const struct vc_node *nd, int r)
     return atomic_load_explicit(&all->cpu[vc_node_index(nd, r)], memory_order_relaxed) == all->own_cpu;
 }
 
-/*
- * Whether the root of a reduction reads its own operand from src and publishes nothing, since nobody else
- * ever reads that. It cannot where dst is src and would be written before the operand is read, nor in place
- * with operators of users, which may not write over their left operand.
- */
+/* Whether a rank that reduces all operands can read its own from src. It cannot where dst is src and would be
+ * written before the operand is read, nor in place with operators of users, which may not write over their
+ * left operand. */
+static inline bool vc_can_read_src(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return c->src != c->dst || (nd->me + 2 >= nd->n && c->op && !c->op->ctx);
+}
+
+/* Whether the root of a reduction reads its own operand from src and publishes nothing, since nobody else
+ * ever reads that. */
 static inline bool vc_root_reads_src(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return c->kind == VC_PHASE_REDUCE && nd->me == c->root &&
-           (c->src != c->dst || (nd->me + 2 >= nd->n && c->op && !c->op->ctx));
+    return c->kind == VC_PHASE_REDUCE && nd->me == c->root && vc_can_read_src(nd, c);
 }
 
 /*

@@ -116,16 +116,34 @@ static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *
     char *to = (char *)c->dst + block_at(c, nd->me);
     if (len == 0 || to == from)
         return;
-    if (each)
-        memcpy(to + off, from + off, len);
-    else
-        vc_copy_result(to + off, from + off, len, result_len(nd, c));
+    vc_copy_own(to + off, from + off, len, each ? 0 : result_len(nd, c));
 }
 
 /* Whether this rank has a block of its own to be copied. */
 static bool gathers(const struct vc_node *nd, const struct vc_node_call *c)
 {
     return vc_phase_info[c->kind].dst == VC_EXTENT_EACH && gets(nd, c);
+}
+
+static struct vc_copy_race *race_of(struct vc_node *nd, const struct vc_node_call *c)
+{
+    int row = c->kind == VC_PHASE_ALLREDUCE   ? 0
+              : c->kind == VC_PHASE_ALLGATHER ? 1
+              : c->kind == VC_PHASE_ALLTOALL  ? 2
+                                              : -1;
+    if (row < 0 || c->len < VC_COPY_LEAST)
+        return NULL;
+    int doubling = 63 - __builtin_clzll(c->len / VC_COPY_LEAST);
+    return &nd->race[row][doubling < VC_RACES ? doubling : VC_RACES - 1];
+}
+
+/* Where all ranks do the same, they race for the way to fill slots. */
+static void enter_race(struct vc_node *nd, struct vc_node_call *c)
+{
+    struct vc_copy_race *r = race_of(nd, c);
+    nd->took = 0;
+    nd->measured = false;
+    nd->give = r ? vc_copy_race_next(r, &nd->measured) : NULL;
 }
 
 /* Chooses ring and chunks and takes the slots: the same on all ranks. */
@@ -179,6 +197,7 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     int err = take_slots(nd, c);
     if (err != VC_OK)
         return err;
+    enter_race(nd, c);
     uint64_t end = st->ring->pos;
     if (!writes(nd, c)) {
         st->wr = st->nchunks;
@@ -239,6 +258,14 @@ static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, in
     }
 }
 
+static void give(const struct vc_node *nd, void *slot, const void *from, size_t len)
+{
+    if (nd->give && len >= VC_COPY_LEAST)
+        nd->give(slot, from, len);
+    else
+        vc_copy(slot, from, len, VC_COPY_GIVE);
+}
+
 /* Copies this rank's contribution to chunk k into a slot. */
 static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *to)
 {
@@ -248,18 +275,18 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
     switch (pieces_of(c)) {
     case OF_OWN_SLICE:
         slice_piece(c, nd->me, k, &piece, &len);
-        memcpy(to, from + piece, len);
+        give(nd, to, from + piece, len);
         break;
     case FOR_EACH_RANK:
         len = chunk_len(c, k);
         for (int r = 0; r < nd->n; r++)
             if (r != nd->me)
-                memcpy(to + (size_t)r * len, from + (size_t)r * c->len + off, len);
+                give(nd, to + (size_t)r * len, from + (size_t)r * c->len + off, len);
         break;
     case OF_EVERY_SLICE:
         for (int p = 0; p < c->parts; p++) {
             slice_piece(c, p, k, &piece, &len);
-            memcpy(to + (size_t)p * st->chunk, from + piece, len);
+            give(nd, to + (size_t)p * st->chunk, from + piece, len);
         }
         break;
     case WHOLE:
@@ -267,10 +294,10 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
         if (st->stages == 2) { /* its own slice this rank reads from src */
             size_t lo, hi;
             own_slice(nd, c, k, &lo, &hi);
-            memcpy(to, from + off, lo);
-            memcpy(to + hi, from + off + hi, len - hi);
+            give(nd, to, from + off, lo);
+            give(nd, to + hi, from + off + hi, len - hi);
         } else {
-            memcpy(to, from + off, len);
+            give(nd, to, from + off, len);
         }
         break;
     }
@@ -372,7 +399,7 @@ static bool publish_slice(struct vc_node *nd, struct vc_node_call *c, int k, int
     if (!reduce_chunk(nd, c, k, lo, hi - lo, out, &st->red_next, whom))
         return false;
     if (out != to && hi > lo)
-        memcpy(to, out, hi - lo);
+        give(nd, to, out, hi - lo);
     vc_publish(nd, st->ring, g);
     return true;
 }
@@ -412,11 +439,11 @@ static void read_chunk(struct vc_node *nd, struct vc_node_call *c, int r, int k)
     switch (pieces_of(c)) {
     case FOR_EACH_RANK:
         len = chunk_len(c, k);
-        memcpy(to + off, from + (size_t)nd->me * len, len);
+        vc_copy(to + off, from + (size_t)nd->me * len, len, VC_COPY_TAKE);
         break;
     case OF_OWN_SLICE:
         slice_piece(c, r, k, &piece, &len);
-        memcpy(to + piece, from, len);
+        vc_copy(to + piece, from, len, VC_COPY_TAKE);
         break;
     default:
         vc_copy_result(to + off, from, chunk_len(c, k), result_len(nd, c));
@@ -488,6 +515,7 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
 {
     struct vc_node_state *st = &c->st;
     struct vc_node_ring *ring = st->ring;
+    uint64_t begin = nd->measured ? vc_now_ns() : 0;
     for (;;) {
         bool moved = false;
         if (st->wr < st->ready && st->wr < st->rd + st->window) {
@@ -507,6 +535,12 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
             vc_set_done(nd, ring, st->base + (uint64_t)st->rd * (uint64_t)st->stages);
             moved = true;
         }
+        if (nd->measured && moved) {
+            vc_copy_drain();
+            uint64_t now = vc_now_ns();
+            nd->took += now - begin;
+            begin = now;
+        }
         if (st->rd == st->nchunks && st->wr == st->nchunks)
             break;
         if (!moved)
@@ -517,6 +551,9 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
     /* Last, because dst may be src, whose blocks had to be published first. */
     if (c->kind == VC_PHASE_SCATTER && nd->me == c->root && c->len)
         memmove(c->dst, (const char *)c->src + (size_t)nd->me * c->len, c->len);
+    if (nd->measured)
+        vc_copy_race_took(race_of(nd, c), nd->took);
+    nd->measured = false;
     st->phase = -1;
     return 1;
 }

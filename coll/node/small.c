@@ -5,6 +5,7 @@
  * would have, and the operation goes on there. Each rank of an operation does so for itself.
  */
 #include "coll/node/impl.h"
+#include "transport/copy/copy.h"
 
 /* Polls per peer before the generic path and its wait policy take over. */
 #define POLLS         400
@@ -33,7 +34,7 @@ static inline void fetch_for_writing(const void *p)
 
 /* memcpy() of unknown length costs most in proportion for one or two scalars, so these are cases of their
  * own. The two words of the second overlap. */
-static inline void copy(void *to, const void *from, size_t len)
+static inline void copy_as(void *to, const void *from, size_t len, enum vc_copy_role role)
 {
     uint64_t first, last;
     if (VC_LIKELY(len == 8)) {
@@ -43,9 +44,21 @@ static inline void copy(void *to, const void *from, size_t len)
         memcpy(&last, (const char *)from + len - 8, 8);
         memcpy(to, &first, 8);
         memcpy((char *)to + len - 8, &last, 8);
-    } else if (len) {
-        memcpy(to, from, len);
+    } else {
+        vc_copy(to, from, len, role);
     }
+}
+
+/* From a slot that another core has written, or within this rank's memory. */
+static inline void copy(void *to, const void *from, size_t len)
+{
+    copy_as(to, from, len, VC_COPY_TAKE);
+}
+
+/* Into a slot, whose lines other cores hold. */
+static inline void give(void *slot, const void *from, size_t len)
+{
+    copy_as(slot, from, len, VC_COPY_GIVE);
 }
 
 /*
@@ -228,9 +241,9 @@ OUTLINE int allreduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node
     const struct place p = place_of(nd, ring, g);
     size_t len = c->len;
     char *own = own_slot(&p);
-    copy(own, c->src, len);
+    give(own, c->src, len);
     publish(&p, len);
-    return reduce_all(c, &p, own);
+    return reduce_all(c, &p, len > VC_TINY_SLOT && vc_can_read_src(nd, c) ? c->src : own);
 }
 
 OUTLINE int reduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
@@ -240,7 +253,7 @@ OUTLINE int reduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ri
     char *own = own_slot(&p);
     if (vc_root_reads_src(nd, c))
         return reduce_all(c, &p, c->src);
-    copy(own, c->src, len);
+    give(own, c->src, len);
     publish(&p, len);
     return nd->me == c->root ? reduce_all(c, &p, own) : leave(&p);
 }
@@ -257,7 +270,7 @@ OUTLINE int bcast(struct vc_node *nd, struct vc_node_call *c, struct vc_node_rin
     const struct place p = place_of(nd, ring, g);
     uint64_t flag = vc_bcast_flag(g, c->len);
     if (nd->me == c->root) {
-        copy(own_slot(&p), c->dst, c->len);
+        give(own_slot(&p), c->dst, c->len);
         publish_as(&p, flag, c->len);
         return leave(&p);
     }
@@ -289,7 +302,7 @@ OUTLINE int allgather(struct vc_node *nd, struct vc_node_call *c, struct vc_node
     const struct place p = place_of(nd, ring, g);
     size_t len = c->len;
     char *own = (char *)c->dst + (size_t)nd->me * len;
-    copy(own_slot(&p), c->src, len);
+    give(own_slot(&p), c->src, len);
     publish(&p, len);
     if (own != c->src)
         copy(own, c->src, len);
@@ -300,7 +313,7 @@ OUTLINE int alltoall(struct vc_node *nd, struct vc_node_call *c, struct vc_node_
 {
     const struct place p = place_of(nd, ring, g);
     size_t len = c->len, all = len * (size_t)nd->n, mine = len * (size_t)nd->me;
-    copy(own_slot(&p), c->src, all);
+    give(own_slot(&p), c->src, all);
     publish(&p, all);
     if (c->dst != c->src)
         copy((char *)c->dst + mine, (const char *)c->src + mine, len);

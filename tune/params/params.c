@@ -93,6 +93,7 @@ WORD(wait, vc_wait_mode, vc_wait_words)
 WORD(stats, vc_stats_mode, stats_words)
 WORD(log, vc_log_level, log_words)
 WORD(shm_backing, vc_seg_backing, backing_words)
+WORD(copy, vc_copy_kind, vc_copy_words)
 INT(node_split, 0, 1000000)
 INT(setup_after, 1, 1000000)
 SIZE(shm_bulk, 0, (size_t)1 << 30)
@@ -238,6 +239,12 @@ static const struct vc_param_def defs[] = {
      "MPI's "
      "own algorithms.",
      parse_colls, format_colls, false},
+    {"COPY", "auto", "auto | memcpy | rep_movsb | vector | claim | stream",
+     "How a kilobyte and more is copied through shared memory: auto tries the ways that the CPU has on the "
+     "first copies of each size and keeps the fastest; memcpy is the C library's; the others are x86 "
+     "instructions: rep movsb, vector registers, the same after fetching lines for writing, streaming "
+     "stores.",
+     parse_copy, format_copy, true},
     {"CQ_MODERATION", "off", "off | count:usec | latency=count:usec,bulk=count:usec",
      "Interrupt moderation of the completion queues, where the device has it (see vcoll info): an event "
      "after "

@@ -13,6 +13,7 @@
 
 #include "coll/coll.h"
 #include "coll/registry.h"
+#include "transport/copy/copy.h"
 #include "transport/shm/segment.h"
 #include "transport/topology/levels.h"
 #include "tune/params/choice.h"
@@ -68,6 +69,7 @@ struct vc_params {
     size_t shm_bulk;          /**< VCOLL_SHM_BULK: bytes of bulk slots per rank and communicator */
     size_t shm_limit; /**< VCOLL_SHM_LIMIT: bytes of shared memory all communicators of a process may map */
     enum vc_seg_backing shm_backing; /**< VCOLL_SHM_BACKING: auto|memfd|shm */
+    enum vc_copy_kind copy;          /**< VCOLL_COPY */
     bool cma;                        /**< VCOLL_CMA: single copy allowed */
     size_t cma_min;                  /**< VCOLL_CMA_MIN: bytes */
     char verbs_device[64];           /**< VCOLL_VERBS_DEVICE, "": the best */
