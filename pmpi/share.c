@@ -222,10 +222,10 @@ int vc_share_create_node(struct vc_team *t, const struct vc_offer *all)
     char **mem = malloc((size_t)t->nlocal * sizeof *mem);
     if (!mem)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", t->nlocal);
-    for (int i = 0; i < t->nlocal; i++)
+    char *lead = vc_share_place(t, all, 0);
+    mem[0] = lead + common_bytes(t);
+    for (int i = 1; i < t->nlocal; i++)
         mem[i] = vc_share_place(t, all, i);
-    char *lead = mem[0];
-    mem[0] += common_bytes(t);
     struct vc_parking parking = {.shared = (struct vc_park_area *)(void *)lead,
                                  .n = t->nlocal,
                                  .me = t->local,
