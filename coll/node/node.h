@@ -61,10 +61,10 @@ static inline int vc_cma_operands(int n, size_t esize)
 struct vc_node;
 
 struct vc_node_cfg {
-    /** [n], copied: the slots of each rank, zeroed shared memory of vc_node_bytes() bytes, aligned to
-     * VC_LINE_PAIR, which only that rank writes. It stays the caller's. */
+    /** [n], copied: the slots of each rank, shared memory of vc_node_bytes() bytes, aligned to VC_LINE_PAIR,
+     * which only that rank writes. It stays the caller's. vc_node_prepare() has prepared all of it. */
     char *const *mem;
-    void *common;               /**< the same of vc_node_common_bytes(), which all ranks write */
+    void *common;               /**< zeroed, of vc_node_common_bytes(); all ranks write it */
     int n, me;                  /**< ranks of the node, own local index */
     size_t bulk;                /**< bytes of bulk slots per rank, as given to vc_node_bytes(); 0: none */
     struct vc_parking *parking; /**< outlives the node */
@@ -83,6 +83,9 @@ struct vc_node_cfg {
 size_t vc_node_bytes(int n, size_t bulk);
 /** Bytes of shared memory that n ranks have in common, a multiple of VC_LINE_PAIR. */
 size_t vc_node_common_bytes(int n);
+/** Makes a rank's memory, new or used before, as a node needs it: before any rank creates the node. Touches
+ * the flags alone. */
+void vc_node_prepare(char *mem, int n, size_t bulk);
 /** Bytes that rank r of n needs besides, behind vc_node_bytes(), for the groups that it is in; a multiple of
  * VC_LINE_PAIR. 0 for levels that are NULL or of depth 0. */
 size_t vc_node_tree_bytes(const struct vc_levels *levels, int n, int r, size_t bulk);

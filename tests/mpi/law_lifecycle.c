@@ -2,10 +2,13 @@
 /*
  * law_lifecycle churn N   N communicators, one after the other: made, used, freed; nothing of the process
  * grows law_lifecycle alive N   N communicators at once, all of them right; afterwards nothing of them is
- * left law_lifecycle reuse N   communicators of changing members and sizes, whose handles repeat those of
- * freed ones
+ * left law_lifecycle many N   more communicators at once than VCOLL_SHM_LIMIT has room for: all are right,
+ * memory stays below it, and is there again for later ones law_lifecycle reuse N   communicators of changing
+ * members and sizes, whose handles repeat those of freed ones
  */
 #include "law.h"
+
+#include "include/vcoll/vcoll.h"
 
 #include <dirent.h>
 
@@ -102,7 +105,81 @@ static void alive(int n)
     struct usage most = usage();
     for (int i = 0; i < n; i++)
         MPI_Comm_free(&comm[i]);
+    /* Shared memory that ranks were late to leave comes back with the next communicator. */
+    MPI_Comm_dup(MPI_COMM_WORLD, &extra);
+    use(extra, 0);
+    MPI_Comm_free(&extra);
     compare("alive", before, usage(), most.rss_kb / 2 + 8192, 32);
+    free(comm);
+}
+
+/* Bytes of vcoll's shared memory that this process has touched. */
+static long shared_kb(void)
+{
+    char line[512];
+    long kb = 0, sum = 0;
+    int ours = 0;
+    FILE *f = fopen("/proc/self/smaps", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (strchr(line, '-') && strstr(line, " rw-s "))
+            ours = strstr(line, "/memfd:vcoll") || strstr(line, "/vcoll-");
+        else if (ours && sscanf(line, "Rss: %ld", &kb) == 1)
+            sum += kb;
+    if (f)
+        fclose(f);
+    return sum;
+}
+
+enum { BULK, SMALL, NATIVE, KINDS };
+
+static int kind_of(MPI_Comm comm)
+{
+    static int (*key_of)(const void *, struct vcoll_comm_key *);
+    static int (*describe)(const void *, struct vcoll_comm_info *);
+    struct vcoll_comm_key key = {0};
+    struct vcoll_comm_info info = {0};
+    if (!key_of) {
+        *(void **)&key_of = dlsym(RTLD_DEFAULT, "vcoll_comm_key");
+        *(void **)&describe = dlsym(RTLD_DEFAULT, "vcoll_comm_describe");
+    }
+    LAW_CHECK(key_of && describe, "there is no vcoll in this process");
+    if (describe(&comm, &info) != 0 || info.shm_bytes == 0 || key_of(&comm, &key) != 0)
+        return NATIVE;
+    return key.bulk_slots ? BULK : SMALL;
+}
+
+static void many(int n)
+{
+    MPI_Comm *comm = malloc(sizeof *comm * (size_t)n), again;
+    int count[KINDS] = {0}, rank;
+    const char *limit = getenv("VCOLL_SHM_LIMIT");
+    LAW_CHECK(limit && strchr(limit, 'm'), "VCOLL_SHM_LIMIT is not given in MiB");
+
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < n; i++) {
+            MPI_Comm_dup(MPI_COMM_WORLD, &comm[i]);
+            use(comm[i], i);
+        }
+        for (int i = 0; i < n; i++) {
+            count[kind_of(comm[i])]++;
+            long bad = law_six(comm[i], i % 3 ? 200 : 20000, i);
+            LAW_CHECK(bad == 0, "%ld wrong elements on communicator %d", bad, i);
+        }
+        LAW_CHECK(shared_kb() > 0 && shared_kb() <= atol(limit) * 1024, "%ld kB of shared memory",
+                  shared_kb());
+        for (int i = 0; i < n; i++)
+            MPI_Comm_free(&comm[(i * 7 + round) % n]);
+    }
+    LAW_CHECK(count[BULK] && count[SMALL] && count[NATIVE], "%d, %d, %d: this test shows less than it should",
+              count[BULK], count[SMALL], count[NATIVE]);
+    MPI_Comm_dup(MPI_COMM_WORLD, &again);
+    use(again, 1);
+    LAW_CHECK(kind_of(again) == BULK, "memory of freed communicators is lost");
+    MPI_Comm_free(&again);
+    if (rank == 0 && getenv("VC_TEST_VERBOSE"))
+        printf("%d with bulk slots, %d without, %d without memory, %ld kB\n", count[BULK], count[SMALL],
+               count[NATIVE], shared_kb());
     free(comm);
 }
 
@@ -140,10 +217,12 @@ int main(int argc, char **argv)
         churn(n);
     else if (strcmp(what, "alive") == 0)
         alive((int)n);
+    else if (strcmp(what, "many") == 0)
+        many((int)n);
     else if (strcmp(what, "reuse") == 0)
         reuse((int)n);
     else
-        LAW_CHECK(0, "usage: law_lifecycle churn|alive|reuse N");
+        LAW_CHECK(0, "usage: law_lifecycle churn|alive|many|reuse N");
     int rank;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     if (rank == 0)

@@ -48,6 +48,10 @@ vc_mpi_test(law.churn.split NP 4 TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCO
 vc_mpi_test(law.alive NP 2 TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_lifecycle> alive 300)
 vc_mpi_test(law.alive.limit NP 4 TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_SHM_LIMIT=64m
   COMMAND $<TARGET_FILE:law_lifecycle> alive 300)
+foreach(_np 2 4)
+  vc_mpi_test(law.many.${_np} NP ${_np} TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_SHM_LIMIT=16m
+    COMMAND $<TARGET_FILE:law_lifecycle> many 307)
+endforeach()
 vc_mpi_test(law.reuse NP 3 PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_lifecycle> reuse 200)
 vc_mpi_test(law.reuse.lazy NP 4 PRELOAD COMMAND $<TARGET_FILE:law_lifecycle> reuse 100)
 foreach(_wait auto event)

@@ -5,6 +5,7 @@ target_link_libraries(vc_conformance PUBLIC vcoll_core)
 
 vc_unit_test(test_copy test_copy.c)
 vc_unit_test(test_segment test_segment.c)
+vc_unit_test(test_arena test_arena.c)
 
 vc_unit_test(test_shm_chan test_shm_chan.c)
 target_link_libraries(test_shm_chan PRIVATE vc_conformance)

@@ -290,9 +290,12 @@ static const struct vc_param_def defs[] = {
      "slots.",
      parse_shm_bulk, format_shm_bulk, false},
     {"SHM_LIMIT", "512m", "a size",
-     "Shared memory that all communicators of a process may map together. Communicators beyond it run the "
-     "MPI's own algorithms. Up to a quarter of it is kept of freed communicators for later ones of the same "
-     "ranks, and given back when others need it.",
+     "Shared memory that all communicators may take on one operating system. Each of its ranks may take an "
+     "equal part, at most 64 MiB (or room for eight communicators, if VCOLL_SHM_BULK is large). Where it "
+     "runs "
+     "short, communicators get no slots for large messages; where none is left, they run the MPI's own "
+     "algorithms. Up to a quarter of a part is kept of freed communicators for later ones of the same ranks, "
+     "and given back when others need it.",
      parse_shm_limit, format_shm_limit, false},
     {"SPIN_US", "50", "a whole number of microseconds",
      "How long a rank polls before it sleeps when VCOLL_WAIT=hybrid; with auto the first guess of what a "
