@@ -120,7 +120,7 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     enum pieces kind = pieces_of(c);
     size_t pieces = kind == FOR_EACH_RANK ? n : kind == OF_EVERY_SLICE ? (size_t)c->parts : 1;
     size_t total = kind == OF_OWN_SLICE || kind == OF_EVERY_SLICE ? slice : c->len, cap = st->ring->cap;
-    if (grain > cap / pieces)
+    if (total > 0 && grain > cap / pieces)
         return vc_fail(VC_ERR_UNSUPPORTED, "elements of %zu bytes do not fit into slots of %zu bytes", grain,
                        cap);
     st->chunk = cap / pieces / grain * grain;

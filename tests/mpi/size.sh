@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# size.sh MPIRUN DIFFERENTIAL RANKS [SEED]
+# size.sh MPIRUN DIRECTORY RANKS [SEED]
 #
 # A few random collectives on many ranks, on communicators of all, of some and of shuffled ranks, each compared with the MPI's
-# own: as a user would run them, asleep, with rings so short that messages go round several times, with single copy wherever
+# own: as a user would run them (and sizes from 0 on in the plainest way), asleep, with rings so short that messages go round several times, with single copy wherever
 # it can be, and on made-up topologies. VC_TEST_PRELOAD names the library.
-mpirun=$1 prog=$2 np=$3 seed=${4:-1}
+mpirun=$1 prog=$2/differential plain=$2/law_verify np=$3 seed=${4:-1}
 here=$(dirname "$0")
 . "$here/law_common.sh"
 export VCOLL_SETUP_AFTER=1 VC_TEST_PRELOAD_EXPECTED=1
@@ -35,6 +35,10 @@ one() {
     [ -n "$VCOLL_NODE_SPLIT" ] || grep -q '^ran [a-z]*=shm' "$scratch/out" || fail "no call went through shared memory"
 }
 
+timeout 120 "$mpirun" -n "$np" "$plain" 1 128 >"$scratch/out" 2>&1 </dev/null && grep -q '^ok active' "$scratch/out" || {
+    cat "$scratch/out"
+    fail "law_verify on $np ranks"
+}
 one
 VCOLL_WAIT=event VCOLL_SHM_BULK=64k
 export VCOLL_WAIT VCOLL_SHM_BULK

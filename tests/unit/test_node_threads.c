@@ -23,7 +23,7 @@ struct job {
     enum vc_wait_mode mode;
     bool own_cpus;
     unsigned seed;
-    char *common, *park, *mem[64];
+    char *common, *park, *mem[256];
 };
 
 static unsigned next_random(unsigned *s)
@@ -58,14 +58,16 @@ static void add(const void *a, const void *b, void *out, size_t count, void *ctx
 /* Operation number t: the same on all ranks. */
 static struct vc_node_call draw_call(const struct job *job, unsigned *seed)
 {
-    struct vc_node_call c = {.kind = (enum vc_node_phase)(next_random(seed) % VC_PHASE_COUNT), .grain = 4};
+    struct vc_node_call c = {.kind = (enum vc_node_phase)(next_random(seed) % VC_PHASE_COUNT)};
     c.root = (int)(next_random(seed) % (unsigned)job->n);
     c.parts = 1 + (int)(next_random(seed) % (unsigned)job->n);
     unsigned size = next_random(seed) % 8;
     size_t max = size < 4 ? 64 : size < 7 ? 4096 : job->max_len;
     c.len = next_random(seed) % (max + 1) / 4 * 4;
-    if (c.kind == VC_PHASE_BARRIER)
+    if (c.kind == VC_PHASE_BARRIER || next_random(seed) % 8 == 0)
         c.len = 0;
+    /* Slices consist of whole elements; blocks are cut anywhere. */
+    c.grain = vc_phase_info[c.kind].reduces || vc_phase_sliced(c.kind) ? 4 : 1;
     return c;
 }
 
@@ -209,6 +211,13 @@ static void test_many(void **state)
     run_job((struct job){.n = 32, .rounds = 300, .bulk = 40000, .max_len = 20000, .seed = 4});
 }
 
+/* More than exchange flat even where they share CPUs, and than a tiny slot has bytes. */
+static void test_crowd(void **state)
+{
+    (void)state;
+    run_job((struct job){.n = 131, .rounds = 60, .bulk = 40000, .max_len = 6000, .seed = 6});
+}
+
 static void test_asleep(void **state)
 {
     (void)state;
@@ -221,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_few),
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_crowd),
         cmocka_unit_test(test_asleep),
     };
     alarm(110);
