@@ -152,7 +152,7 @@ static int rank_main(int me, void *arg)
     if (vc_node_create(&cfg, &nd) != VC_OK)
         return 1;
     size_t bytes = job->max_len * (size_t)job->n + 64;
-    uint32_t *send = malloc(bytes), *recv = malloc(bytes);
+    uint32_t *send = calloc(1, bytes), *recv = calloc(1, bytes);
     unsigned seed = job->seed;
     struct vc_redop op = {add, NULL, 4, true};
     for (int t = 0; t < job->rounds; t++) {
