@@ -20,6 +20,7 @@ endforeach()
 # Open MPI's own single copy would hide whether we drive its progress.
 set(_no_copy OMPI_MCA_btl_vader_single_copy_mechanism=none)
 vc_mpi_test(conformance NP 4 ENV ${_no_copy} COMMAND $<TARGET_FILE:conformance_mpi>)
+vc_mpi_test(conformance.32 NP 32 TIMEOUT 120 ENV ${_no_copy} COMMAND $<TARGET_FILE:conformance_mpi>)
 vc_mpi_test(conformance_probe NP 3 ENV ${_no_copy} COMMAND $<TARGET_FILE:conformance_mpi> probe)
 # Its sched_yield() stands in for the C library's.
 add_executable(progress_tells ${PROJECT_SOURCE_DIR}/tests/mpi/progress_tells.c)

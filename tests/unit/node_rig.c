@@ -122,7 +122,7 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
         c.root = (int)(next_random(&seed) % n);
         c.parts = 1 + (int)(next_random(&seed) % n);
         unsigned size_class = next_random(&seed) % 8;
-        size_t max = size_class < 4 ? 64 : size_class < 7 ? 9000 : job->max_len;
+        size_t max = size_class < 4 ? 64 : size_class < 7 ? vc_min_size(9000, job->max_len) : job->max_len;
         c.len = next_random(&seed) % (max + 1) / 4 * 4;
         if (c.kind == VC_PHASE_BARRIER)
             c.len = 0;
@@ -133,7 +133,8 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
         if ((c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_ALLGATHER) && c.alg == VC_NODE_CMA)
             in_place = false;
         const struct vc_redop *op = c.op = &ops[next_random(&seed) % 3];
-        c.grain = 4;
+        /* Slices consist of whole elements; blocks are cut anywhere. */
+        c.grain = vc_phase_info[c.kind].reduces || vc_phase_sliced(c.kind) ? 4 : 1;
         size_t cnt = c.len / 4;
         size_t send_n = c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_SCATTER ? cnt * n : cnt;
         memset(recv, 0xee, cap);
@@ -240,8 +241,8 @@ static int run_rank(const struct job *job, void *mem, int me)
     char *base = (char *)mem + vc_park_bytes(job->n);
     _Atomic pid_t *pids = (void *)base;
     base += 4096;
-    pid_t all[64];
-    char *parts[64];
+    pid_t all[256];
+    char *parts[256];
     place_ranks(base, job->n, job->bulk, job->levels, parts);
     /* Memory that was used before. */
     char *tree = parts[me] + vc_node_bytes(job->n, job->bulk);
@@ -284,7 +285,7 @@ bool run_ranks(const struct job *job)
     void *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (mem == MAP_FAILED)
         return false;
-    pid_t pid[64];
+    pid_t pid[256];
     for (int i = 0; i < job->n; i++) {
         pid[i] = fork();
         if (pid[i] == 0) {

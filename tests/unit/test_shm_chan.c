@@ -130,14 +130,31 @@ static void five_mux(void **state)
         .n = 5, .budget = 512 << 10, .cma = true, .cma_min = 32 << 10, .mode = VC_WAIT_HYBRID, .mux = true});
 }
 
-static void three_threads(void **state)
+static void many_event(void **state)
 {
     (void)state;
-    struct suite s = {.n = 3, .budget = 128 << 10, .mode = VC_WAIT_HYBRID};
+    run_suite((struct suite){.n = 16, .budget = 1 << 20, .mode = VC_WAIT_EVENT});
+}
+
+static void run_threads(int n)
+{
+    struct suite s = {.n = n, .budget = 128 << 10, .mode = VC_WAIT_HYBRID};
     s.node = hs_node_make(s.n, s.budget, 0);
     int failed = hs_threads(s.n, suite_rank, &s);
     hs_node_free(&s.node);
     assert_int_equal(failed, 0);
+}
+
+static void three_threads(void **state)
+{
+    (void)state;
+    run_threads(3);
+}
+
+static void eight_threads(void **state)
+{
+    (void)state;
+    run_threads(8);
 }
 
 /* ---- several ends in one process: every step is under control ---- */
@@ -341,7 +358,9 @@ int main(void)
         cmocka_unit_test(three_all_single_copy),
         cmocka_unit_test(four_event),
         cmocka_unit_test(five_mux),
+        cmocka_unit_test(many_event),
         cmocka_unit_test(three_threads),
+        cmocka_unit_test(eight_threads),
         cmocka_unit_test(subset_of_the_communicator),
         cmocka_unit_test(a_full_ring_holds_back),
         cmocka_unit_test(lengths_that_differ_are_an_error),
