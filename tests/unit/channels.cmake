@@ -3,6 +3,7 @@
 add_library(vc_conformance STATIC conformance/conformance.c conformance/harness.c conformance/engine_suite.c)
 target_link_libraries(vc_conformance PUBLIC vcoll_core)
 
+vc_unit_test(test_calibrate test_calibrate.c)
 vc_unit_test(test_segment test_segment.c)
 
 vc_unit_test(test_shm_chan test_shm_chan.c)

@@ -18,13 +18,14 @@
     X(wake_ns, 200, 3000000, "futex: from the waker's call until a sleeper on a halted CPU runs")            \
     X(wake_call_ns, 50, 1000000, "futex: the waker's own part of that")                                      \
     X(line_ns, 5, 20000, "a flag from one core to another")                                                  \
-    X(copy_warm_ps, 2, 10000, "a byte copied, source and destination in the core's cache")                   \
+    X(copy_warm_ps, 2, 10000, "a byte copied, source and destination in the core's first cache")             \
     X(copy_across_ps, 5, 20000, "a byte copied, source in another core's cache")                             \
-    X(copy_far_ps, 5, 20000, "a byte copied, source and destination in memory")                              \
+    X(copy_far_ps, 2, 20000, "a byte copied, source and destination beyond the first cache")                 \
+    X(copy_stream_ps, 2, 20000, "the same past the caches, with streaming stores")                           \
     X(reduce_ps, 5, 20000, "a byte of a sum of doubles, operands in the core's cache")                       \
     X(cma_call_ns, 50, 100000, "single copy: a call, besides its bytes")                                     \
     X(cma_ps, 5, 50000, "single copy: a byte, source in another core's cache")                               \
-    X(cma_far_ps, 5, 50000, "single copy: a byte, source and destination in memory")
+    X(cma_far_ps, 5, 50000, "single copy: a byte of many pages, beyond the first cache")
 
 struct vc_costs {
 #define VC_COSTS_MEMBER(name, least, most, what) uint64_t name;
