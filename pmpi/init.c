@@ -5,6 +5,7 @@
  * whose callbacks may still communicate. Those of MPI_COMM_WORLD are called too late or, from Open MPI 5.0.1
  * on, never.
  */
+#include "pmpi/calibrate.h"
 #include "pmpi/comm.h"
 #include "pmpi/device_mem.h"
 #include "pmpi/devices.h"
@@ -160,7 +161,7 @@ static int prepare(void)
     vc_ft_init();
     fill_wait();
     if ((err = vc_fabric_init()) != VC_OK || (err = vc_devices_agree()) != VC_OK ||
-        (err = vc_table_init()) != VC_OK)
+        (err = vc_table_init()) != VC_OK || (err = vc_calibrate_init()) != VC_OK)
         return err;
     vc_devices_apply(own_moderation);
     vc_typemap_init();

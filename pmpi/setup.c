@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/setup.h"
 
+#include "pmpi/calibrate.h"
 #include "pmpi/devices.h"
 #include "pmpi/fabric.h"
 #include "pmpi/pool.h"
@@ -208,6 +209,7 @@ static void fill_key(struct vc_team *t, const int *world)
     for (int r = 0; r < t->size; r++)
         t->key.crowded |= vc_world.os_crowded[vc_world.os_of[world[r]]];
     t->key.no_mpi = !(channels & VC_CHAN_MPI);
+    t->key.costs = vc_calibrated();
     t->key.platform = vc_devices.platform;
     memcpy(t->key.device, vc_devices.rdma, sizeof t->key.device);
 }

@@ -197,8 +197,8 @@ static char *compose(const struct vc_costs_key *key, const struct vc_costs *cost
     json_t *figures = json_object();
     for (size_t i = 0; i < VC_COSTS_COUNT; i++)
         json_object_set_new(figures, vc_cost_info[i].name, json_integer((json_int_t)vc_cost(costs, i)));
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o}", "vcoll", VERSION, "boot_id", boot, "cpus",
-                             cpus, "measured", when, "figures", figures);
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o}", "vcoll", VERSION, "boot_id", boot, "cpus", cpus,
+                             "measured", when, "figures", figures);
     char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
     json_decref(root);
     return text;

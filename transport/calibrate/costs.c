@@ -26,6 +26,14 @@ void vc_costs_use(const struct vc_costs *c)
     atomic_store_explicit(&current, next, memory_order_release);
 }
 
+bool vc_costs_known(const struct vc_costs *c)
+{
+    size_t i = 0;
+    while (i < VC_COSTS_COUNT && vc_cost(c, i) == 0)
+        i++;
+    return i < VC_COSTS_COUNT;
+}
+
 void vc_costs_sane(struct vc_costs *c)
 {
     for (size_t i = 0; i < VC_COSTS_COUNT; i++)

@@ -7,6 +7,7 @@
 #ifndef VC_TRANSPORT_CALIBRATE_COSTS_H
 #define VC_TRANSPORT_CALIBRATE_COSTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -57,6 +58,8 @@ static inline void vc_cost_set(struct vc_costs *c, size_t i, uint64_t value)
 const struct vc_costs *vc_costs(void);
 /** From now on these; copied. By one thread, at start and in tests. */
 void vc_costs_use(const struct vc_costs *c);
+/** Whether there is any. */
+bool vc_costs_known(const struct vc_costs *c);
 /** Figures that cannot be become 0. */
 void vc_costs_sane(struct vc_costs *c);
 

@@ -7,6 +7,7 @@
 #include "tune/table/table.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { WHY = 200 };
 
@@ -48,11 +49,11 @@ static const char *why_not(const struct asking *a, const struct vc_row *r, char 
     return vc_select_refuses(key, &any_size, &r->choice);
 }
 
-/* The built-in row would be taken: true where the model says otherwise, and has been told of. */
+/* The built-in row would be taken: true where the model says otherwise, which is told with its reasons. */
 static bool told_of_model(const struct asking *a, const struct vc_table *t, const struct vc_row *prior)
 {
-    static _Thread_local struct vc_table model; /* callers keep rows, and where they come from */
-    static _Thread_local struct vc_row r;
+    static const struct vc_table model = {.origin = "model"};
+    static _Thread_local struct vc_row r; /* callers keep rows */
     struct vc_choice out;
     if (t != vc_table_builtin() || !vc_select_model(a->key, a->call, &prior->choice, &out))
         return false;
@@ -61,12 +62,12 @@ static bool told_of_model(const struct asking *a, const struct vc_table *t, cons
                                        .crowded = a->key->crowded,
                                        .cma = a->key->have_cma,
                                        .bytes = a->call->bytes};
-    char times[WHY];
-    vc_default_text(a->key->costs, &at, times, sizeof times);
-    snprintf(model.origin, sizeof model.origin, "model (%.180s, by what was measured here)", times);
+    char why[WHY];
+    snprintf(why, sizeof why, "by this node's figures ");
+    vc_default_text(a->key->costs, &at, why + strlen(why), sizeof why - strlen(why));
     r = (struct vc_row){.coll = a->call->coll, .bytes = prior->bytes, .choice = out, .index = -1};
     vc_row_keys_any(&r.keys);
-    a->row(a->arg, t, prior, "the figures measured on this node say otherwise");
+    a->row(a->arg, t, prior, why);
     a->row(a->arg, &model, &r, NULL);
     return true;
 }

@@ -58,8 +58,8 @@ bool vc_select_model(const struct vc_topo_key *key, const struct vc_select_call 
  * with the one that is taken: `row` gets each with why it does not hold (valid during the call; NULL: it is
  * taken). What VCOLL_ALG forces comes first, as a row with index -1 of a table without rows whose origin is
  * "VCOLL_ALG"; it stays until this thread asks again. What the model says in place of a built-in row comes
- * behind it, likewise, with an origin that begins with "model" and says why. A table's "builtin" row that
- * matches is passed over, too: the built-in rules follow it. */
+ * behind it, likewise, with the origin "model"; why the built-in row does not hold tells its times. A table's
+ * "builtin" row that matches is passed over, too: the built-in rules follow it. */
 void vc_select_explain(const struct vc_topo_key *key, const struct vc_params *params,
                        const struct vc_table *table, const struct vc_select_call *call,
                        void (*row)(void *arg, const struct vc_table *of, const struct vc_row *r,
