@@ -19,9 +19,12 @@
 #define MEETING_NS 60
 /* Of a yield that was not measured, in ns. */
 #define YIELD_NS 1500
-/* A time must be better by so many hundredths. Figures are those of two ranks. */
-#define MARGIN_PAIR 115
+/* By how many hundredths a way must be better than what the built-in rules say. Figures are those of two
+ * ranks. */
+#define MARGIN_PAIR 105
 #define MARGIN      125
+/* The same of the underlying MPI against all of vcoll's own ways, of which less is known. */
+#define MARGIN_NATIVE 115
 
 /* Picoseconds per byte, made of the figures: user buffers lie beyond the first cache, slots within one. */
 struct rates {
@@ -59,8 +62,7 @@ static bool find_rates(const struct vc_costs *c, const struct vc_default_case *a
     uint64_t far = c->copy_far_ps, past = 0;
     if (streamed(at) >= VC_STREAM_BYTES && c->copy_stream_ps) {
         past = c->copy_stream_ps;
-        if (at->coll == VC_BCAST &&
-            at->ranks == 2) /* one of two ranks, which has the memory for itself */
+        if (at->coll == VC_BCAST && at->ranks == 2) /* one of two ranks, which has the memory for itself */
             past = (past + far) / 2;
     }
     uint64_t yield = c->yield_ns ? c->yield_ns : YIELD_NS;
@@ -203,9 +205,9 @@ const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc
     uint64_t then = vc_default_time(c, &here, before), least = then;
     if (then == 0)
         return NULL;
-    for (int way = 0; way < VC_DEFAULT_WAYS; way++) {
+    for (int way = 0; way < VC_DEFAULT_WAYS; way++) { /* native last */
         uint64_t t = vc_default_time(c, &here, (enum vc_default_way)way);
-        if (t > 0 && t < least) {
+        if (t > 0 && (way == VC_DEFAULT_NATIVE ? t * MARGIN_NATIVE < least * 100 : t < least)) {
             least = t;
             best = (enum vc_default_way)way;
         }
