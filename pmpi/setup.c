@@ -154,7 +154,8 @@ static bool share_node(struct vc_team *t, MPI_Comm comm)
             backing = VC_SEG_SHM;
     for (;;) {
         struct vc_share how = {
-            .bytes = vc_park_bytes(t->nlocal) + vc_node_bytes(t->nlocal, bulk),
+            .bytes = vc_park_bytes(t->nlocal) + vc_node_common_bytes(t->nlocal) +
+                     (size_t)t->nlocal * vc_node_bytes(t->nlocal, bulk),
             .backing = backing,
             .try_cma = vc_params.cma,
             .quiet = backing == VC_SEG_AUTO,
@@ -176,13 +177,21 @@ static bool share_node(struct vc_team *t, MPI_Comm comm)
 
 static int create_node(struct vc_team *t)
 {
+    size_t bulk = t->key.have_bulk ? vc_params.shm_bulk : 0, part = vc_node_bytes(t->nlocal, bulk);
+    char *common = (char *)t->seg.base + vc_park_bytes(t->nlocal);
+    char **mem = malloc((size_t)t->nlocal * sizeof *mem);
+    if (!mem)
+        return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", t->nlocal);
+    for (int i = 0; i < t->nlocal; i++)
+        mem[i] = common + vc_node_common_bytes(t->nlocal) + (size_t)i * part;
     struct vc_parking parking = {
         .shared = t->seg.base, .n = t->nlocal, .me = t->local, .ids = t->ids, .ranks = t->ranks};
     struct vc_node_cfg cfg = {
-        .mem = (char *)t->seg.base + vc_park_bytes(t->nlocal),
+        .mem = mem,
+        .common = common,
         .n = t->nlocal,
         .me = t->local,
-        .bulk = t->key.have_bulk ? vc_params.shm_bulk : 0,
+        .bulk = bulk,
         .parking = &t->parking,
         .wait = &t->wait,
         .own_cpus = !vc_world.os_crowded[vc_world.os_of[vc_world.rank]],
@@ -190,7 +199,9 @@ static int create_node(struct vc_team *t)
         .cma_min = vc_params.cma_min,
     };
     t->parking = parking;
-    return vc_node_create(&cfg, &t->node);
+    int err = vc_node_create(&cfg, &t->node);
+    free(mem);
+    return err;
 }
 
 /* ---- the whole ---- */

@@ -13,6 +13,9 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 /* How often the clock is read and the host MPI driven: every so many pauses or yields. */
 #define PAUSES_PER_LOOK 32
 #define YIELDS_PER_LOOK 4
+/* Where ranks share CPUs, auto yields that often before it sleeps, however long that takes: the time of a
+ * yield is other ranks' time, and they must have had their turns before what is waited for can come. */
+#define LEAST_YIELDS 16
 /* Between announcement and fence: most waits end here. Where there is no fence, longer than store buffers
  * take to drain on all but the busiest machines (see wait.h). */
 #define GRACE_NS 1500u
@@ -160,6 +163,8 @@ static void start_burning(struct vc_waiter *w, uint64_t now, uint64_t budget)
     w->signs = w->weak = 0;
     w->t_slept = 0;
     w->t_stage = budget == UINT64_MAX ? UINT64_MAX : now + budget;
+    w->yields = 0;
+    w->least_yields = w->cfg->mode == VC_WAIT_AUTO && budget > 0 ? LEAST_YIELDS : 0;
     w->cpu_ns = 0;
 }
 
@@ -386,7 +391,8 @@ static void sleep_on_fds(struct vc_waiter *w)
 
 static void drive_and_escalate(struct vc_waiter *w, uint64_t now)
 {
-    if (!drive(w, &now) && now >= w->t_stage) {
+    bool early = w->stage == STAGE_YIELD && w->yields < w->least_yields;
+    if (!drive(w, &now) && now >= w->t_stage && !early) {
         w->stage = w->parking || w->src ? STAGE_ANNOUNCED : STAGE_TIMED;
         look_around(w, now);
     }
@@ -472,7 +478,7 @@ int vc_wait_idle(struct vc_waiter *w, int whom)
         return check_liveness(w, whom, now);
     case STAGE_YIELD:
         yield();
-        if (n % YIELDS_PER_LOOK != 0)
+        if (++w->yields % YIELDS_PER_LOOK != 0)
             return VC_OK;
         drive_and_escalate(w, now = vc_now_ns());
         return check_liveness(w, whom, now);

@@ -115,6 +115,8 @@ size_t vc_park_bytes(int n);
 /** Polls with nothing in between: a message that is already on its way arrives within these. About a
  * microsecond, which is also what a switch to another process and back costs. */
 #define VC_TIGHT_POLLS 200
+/** The same where ranks share CPUs: the one that is waited for probably waits for a CPU. */
+#define VC_TIGHT_POLLS_CROWDED 30
 
 /** To be called once by each process that waits or wakes; before it has threads if possible, because with
  * threads it takes some ten milliseconds. True: its wake-ups cannot be lost. */
@@ -126,7 +128,8 @@ struct vc_waiter {
     struct vc_wake_src *src;    /**< NULL: nor through a descriptor; without both, sleeps are timed only */
     struct vc_wake_src *watch;  /**< NULL, or what is checked while waiting, whatever is waited for */
     uint32_t polls;
-    uint32_t quiet_calls; /**< of the host's progress since something came, while driving */
+    uint32_t yields, least_yields; /**< since burning began; so many come before a sleep */
+    uint32_t quiet_calls;          /**< of the host's progress since something came, while driving */
     uint8_t stage;
     bool announced, armed, fenced;
     bool driving; /**< the host MPI is driven between polls: something may come through it */
@@ -149,7 +152,7 @@ static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *
     w->cfg = cfg;
     w->parking = parking;
     w->src = w->watch = NULL;
-    w->polls = 0;
+    w->polls = cfg->crowded ? VC_TIGHT_POLLS - VC_TIGHT_POLLS_CROWDED : 0;
     w->stage = 0;
     w->announced = w->armed = w->driving = false;
     w->t_came = w->t_liveness = 0;

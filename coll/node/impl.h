@@ -47,8 +47,8 @@ struct vc_ring_part {
 };
 
 struct vc_node_ring {
-    char *mem;            /* the part of rank r begins at mem + r * stride */
-    size_t stride, cap;   /* bytes per part; payload bytes per slot */
+    char **part;          /* where the part of each rank begins */
+    size_t cap;           /* payload bytes per slot */
     size_t slot, payload; /* bytes from slot to slot; from a slot's flag to its payload */
     uint64_t depth;       /* slots per rank, a power of two */
     uint64_t pos;         /* next slot number to be used; the same on all ranks */
@@ -69,11 +69,12 @@ struct vc_node {
     pid_t *cma_pids;
     size_t cma_min;
     char *cma_scratch; /* VC_CMA_PAIR_BLOCK bytes */
+    char *parts[];     /* the rings' tables of n parts each */
 };
 
 static inline struct vc_ring_part *vc_ring_part(const struct vc_node_ring *ring, int r)
 {
-    return (struct vc_ring_part *)(void *)(ring->mem + (size_t)r * ring->stride);
+    return (struct vc_ring_part *)(void *)ring->part[r];
 }
 
 static inline _Atomic uint64_t *vc_flag(const struct vc_node_ring *ring, int r, uint64_t g)
@@ -209,8 +210,8 @@ struct vc_cma_address {
     uint64_t src, dst, len;
 };
 
-/* ring.c: lays out a ring of n ranks at `mem`; returns the bytes that it takes. */
-size_t vc_ring_layout(struct vc_node_ring *ring, char *mem, int n, size_t cap, uint64_t depth);
+/* ring.c: fills in the sizes of a ring; returns the bytes that each rank's part takes. */
+size_t vc_ring_layout(struct vc_node_ring *ring, size_t cap, uint64_t depth);
 
 /*
  * lengths.c: ranks that call a broadcast with different lengths, or different collectives. Each looks at what

@@ -16,29 +16,48 @@ static void publish_cpu(struct vc_node *nd)
     }
 }
 
-static size_t node_layout(struct vc_node *nd, char *mem, int n, size_t bulk)
+enum { TINY, SMALL, BULK, RINGS };
+
+/* Sizes of the rings; at[]: where the parts of each begin in a rank's memory. Returns the size of that. */
+static size_t node_layout(struct vc_node *nd, size_t bulk, size_t at[RINGS])
 {
-    nd->cpu = (_Atomic uint16_t *)(void *)mem;
-    size_t at = vc_round_up((size_t)n * sizeof *nd->cpu, VC_LINE_PAIR);
-    at += vc_ring_layout(&nd->tiny, mem + at, n, VC_TINY_SLOT, VC_TINY_DEPTH);
-    at += vc_ring_layout(&nd->small, mem + at, n, VC_SMALL_SLOT, VC_SMALL_DEPTH);
+    at[TINY] = 0;
+    at[SMALL] = vc_ring_layout(&nd->tiny, VC_TINY_SLOT, VC_TINY_DEPTH);
+    at[BULK] = at[SMALL] + vc_ring_layout(&nd->small, VC_SMALL_SLOT, VC_SMALL_DEPTH);
     /* No bulk ring unless its slots are larger than the small ones. */
     size_t cap = bulk / VC_BULK_DEPTH / VC_CACHELINE * VC_CACHELINE;
-    if (cap > VC_SMALL_SLOT)
-        at += vc_ring_layout(&nd->bulk, mem + at, n, cap, VC_BULK_DEPTH);
-    return at;
+    return at[BULK] + (cap > VC_SMALL_SLOT ? vc_ring_layout(&nd->bulk, cap, VC_BULK_DEPTH) : 0);
 }
 
 size_t vc_node_bytes(int n, size_t bulk)
 {
-    static char origin[1];
     struct vc_node nd = {0};
-    return node_layout(&nd, origin, n, bulk);
+    size_t at[RINGS];
+    (void)n;
+    return node_layout(&nd, bulk, at);
+}
+
+size_t vc_node_common_bytes(int n)
+{
+    return vc_round_up((size_t)n * sizeof(_Atomic uint16_t), VC_LINE_PAIR);
+}
+
+static void place_parts(struct vc_node *nd, const struct vc_node_cfg *cfg)
+{
+    struct vc_node_ring *ring[RINGS] = {&nd->tiny, &nd->small, &nd->bulk};
+    size_t at[RINGS];
+    node_layout(nd, cfg->bulk, at);
+    for (int i = 0; i < RINGS; i++) {
+        ring[i]->part = nd->parts + (size_t)i * (size_t)cfg->n;
+        for (int r = 0; r < cfg->n; r++)
+            ring[i]->part[r] = cfg->mem[r] + at[i];
+    }
+    nd->cpu = cfg->common;
 }
 
 int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
 {
-    struct vc_node *nd = calloc(1, sizeof *nd);
+    struct vc_node *nd = calloc(1, sizeof *nd + RINGS * (size_t)cfg->n * sizeof nd->parts[0]);
     if (!nd)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", cfg->n);
     nd->n = cfg->n;
@@ -46,7 +65,7 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
     nd->parking = cfg->parking;
     nd->wait = cfg->wait;
     nd->own_cpus = cfg->own_cpus;
-    node_layout(nd, cfg->mem, cfg->n, cfg->bulk);
+    place_parts(nd, cfg);
     publish_cpu(nd);
     if (cfg->cma_pids) {
         nd->cma_pids = malloc((size_t)cfg->n * sizeof *nd->cma_pids);

@@ -31,6 +31,13 @@ enum vc_node_alg {
 /** On nodes of more ranks one rank reduces small vectors and publishes the result: n reads instead of n * n.
  */
 #define VC_FLAT_RANKS 16
+/** The same where ranks share CPUs. Meeting twice means that each of them is scheduled twice as often, which
+ * costs more than reading more lines. */
+#define VC_FLAT_RANKS_CROWDED 64
+static inline int vc_flat_ranks(bool own_cpus)
+{
+    return own_cpus ? VC_FLAT_RANKS : VC_FLAT_RANKS_CROWDED;
+}
 /** Reductions by single copy go by blocks that stay in a core's own cache. Those of two ranks use three
  * buffers as one. */
 #define VC_CMA_BLOCK      65536
@@ -40,7 +47,10 @@ enum vc_node_alg {
 struct vc_node;
 
 struct vc_node_cfg {
-    void *mem;                  /**< zeroed shared memory of vc_node_bytes() bytes; stays the caller's */
+    /** [n], copied: the slots of each rank, zeroed shared memory of vc_node_bytes() bytes, aligned to
+     * VC_LINE_PAIR, which only that rank writes. It stays the caller's. */
+    char *const *mem;
+    void *common;               /**< the same of vc_node_common_bytes(), which all ranks write */
     int n, me;                  /**< ranks of the node, own local index */
     size_t bulk;                /**< bytes of bulk slots per rank, as given to vc_node_bytes(); 0: none */
     struct vc_parking *parking; /**< outlives the node */
@@ -50,8 +60,10 @@ struct vc_node_cfg {
     size_t cma_min;        /**< from this many bytes on AUTO takes the single copy */
 };
 
-/** Bytes of shared memory for n ranks. */
+/** Bytes of shared memory for the slots of one of n ranks, a multiple of VC_LINE_PAIR. */
 size_t vc_node_bytes(int n, size_t bulk);
+/** Bytes of shared memory that n ranks have in common, a multiple of VC_LINE_PAIR. */
+size_t vc_node_common_bytes(int n);
 int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out);
 void vc_node_destroy(struct vc_node *nd);
 

@@ -2,16 +2,14 @@
 /* The slots in shared memory: where they lie, whether they are free, which rank is late. */
 #include "coll/node/impl.h"
 
-size_t vc_ring_layout(struct vc_node_ring *ring, char *mem, int n, size_t cap, uint64_t depth)
+size_t vc_ring_layout(struct vc_node_ring *ring, size_t cap, uint64_t depth)
 {
     bool tiny = cap == VC_TINY_SLOT;
-    ring->mem = mem;
     ring->cap = cap;
     ring->depth = depth;
     ring->payload = tiny ? sizeof(uint64_t) : VC_CACHELINE;
     ring->slot = vc_round_up(ring->payload + cap, tiny ? VC_LINE_PAIR : VC_CACHELINE);
-    ring->stride = vc_round_up(sizeof(struct vc_ring_part) + depth * ring->slot, VC_LINE_PAIR);
-    return ring->stride * (size_t)n;
+    return vc_round_up(sizeof(struct vc_ring_part) + depth * ring->slot, VC_LINE_PAIR);
 }
 
 bool vc_all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom)

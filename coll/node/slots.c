@@ -62,7 +62,7 @@ static size_t result_len(const struct vc_node *nd, const struct vc_node_call *c)
 /* How many ranks share the reducing in the two-stage allreduce: all, or one (large nodes, small vectors). */
 static int slice_parts(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return c->len <= VC_FLAT_BYTES && nd->n > VC_FLAT_RANKS ? 1 : nd->n;
+    return c->len <= VC_FLAT_BYTES && nd->n > vc_flat_ranks(nd->own_cpus) ? 1 : nd->n;
 }
 
 /*
@@ -104,7 +104,8 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     struct vc_node_state *st = &c->st;
     size_t n = (size_t)nd->n, grain = vc_grain(c);
     bool all_get_all = c->kind == VC_PHASE_ALLREDUCE || c->kind == VC_PHASE_BARRIER;
-    bool two_stages = nd->n > VC_FLAT_RANKS || (nd->n > 2 ? (n - 1) * c->len : c->len) > VC_FLAT_BYTES;
+    bool large = nd->n > vc_flat_ranks(nd->own_cpus);
+    bool two_stages = large || (nd->n > 2 ? (n - 1) * c->len : c->len) > VC_FLAT_BYTES;
     st->stages = all_get_all && two_stages ? 2 : 1;
     /* The ring whose slots carry all in one chunk, if there is one. */
     size_t slice = vc_phase_sliced(c->kind) ? vc_slice(c->len, grain, c->parts, 1) : 0; /* the largest */

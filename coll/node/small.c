@@ -186,7 +186,7 @@ void vc_node_small_init(struct vc_node *nd)
                                                VC_PHASE_ALLREDUCE, VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL};
     for (int k = 0; k < VC_PHASE_COUNT; k++)
         nd->straight_max[k][0] = nd->straight_max[k][1] = -1;
-    if (nd->n < 2 || nd->n > VC_FLAT_RANKS)
+    if (nd->n < 2 || nd->n > vc_flat_ranks(nd->own_cpus))
         return;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         ptrdiff_t *max = nd->straight_max[kinds[i]];

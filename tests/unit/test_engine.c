@@ -61,7 +61,11 @@ static int job_rank(int me, void *arg)
     pid_t pids[256];
     for (int l = 0; l < q; l++)
         pids[l] = hr.pids[vc_hier_rank(&hier.h, node, l)];
-    struct vc_node_cfg nc = {.mem = mem + vc_park_bytes(j->n),
+    char *parts[256], *common = mem + vc_park_bytes(j->n);
+    for (int l = 0; l < q; l++)
+        parts[l] = common + vc_node_common_bytes(j->n) + (size_t)l * vc_node_bytes(j->n, BULK);
+    struct vc_node_cfg nc = {.mem = parts,
+                             .common = common,
                              .n = q,
                              .me = hier.local_of[me],
                              .bulk = BULK,
@@ -87,7 +91,7 @@ static void run_job(struct job j)
 {
     j.budget = j.budget ? j.budget : 256 << 10;
     int nnodes = (j.n + j.per - 1) / j.per;
-    j.node_stride = vc_park_bytes(j.n) + vc_round_up(vc_node_bytes(j.n, BULK), VC_LINE_PAIR);
+    j.node_stride = vc_park_bytes(j.n) + vc_node_common_bytes(j.n) + (size_t)j.n * vc_node_bytes(j.n, BULK);
     j.shared = hs_node_make(j.n, j.budget, (size_t)nnodes * j.node_stride);
     int failed = hs_fork(j.n, job_rank, &j, 60);
     hs_node_free(&j.shared);

@@ -67,6 +67,19 @@ static void compose(const void *a, const void *b, void *out, size_t count, void 
         }                                                                                                    \
     } while (0)
 
+/* Memory of n ranks, in an order of its own, since no rank may reckon with another's place. */
+static size_t node_bytes(int n, size_t bulk)
+{
+    return vc_node_common_bytes(n) + (size_t)n * (vc_node_bytes(n, bulk) + VC_LINE_PAIR);
+}
+
+static void place_ranks(char *base, int n, size_t bulk, char *mem[])
+{
+    for (int r = 0; r < n; r++)
+        mem[r] =
+            base + vc_node_common_bytes(n) + (size_t)(n - 1 - r) * (vc_node_bytes(n, bulk) + VC_LINE_PAIR);
+}
+
 static void rank_main(const struct job *job, void *mem, int me)
 {
     struct vc_park_area *area = mem;
@@ -82,7 +95,10 @@ static void rank_main(const struct job *job, void *mem, int me)
     for (int i = 0; i < job->n; i++)
         while ((all[i] = atomic_load(&pids[i])) == 0)
             usleep(100);
-    struct vc_node_cfg cfg = {.mem = base,
+    char *parts[64];
+    place_ranks(base, job->n, job->bulk, parts);
+    struct vc_node_cfg cfg = {.mem = parts,
+                              .common = base,
                               .n = job->n,
                               .me = me,
                               .bulk = job->bulk,
@@ -221,8 +237,10 @@ static void sync_main(void *mem, int n, int me)
     char *base = (char *)mem + VC_LINE_PAIR;
     struct vc_parking parking = {(struct vc_park_area *)(void *)base, n, me, NULL, NULL};
     struct vc_wait_cfg wait = {VC_WAIT_AUTO, 20000, true, 200000, 5000000, no_progress, NULL, NULL, NULL};
+    char *parts[64], *common = base + vc_park_bytes(n);
+    place_ranks(common, n, 0, parts);
     struct vc_node_cfg cfg = {
-        .mem = base + vc_park_bytes(n), .n = n, .me = me, .parking = &parking, .wait = &wait};
+        .mem = parts, .common = common, .n = n, .me = me, .parking = &parking, .wait = &wait};
     struct vc_node *nd;
     if (vc_node_create(&cfg, &nd) != VC_OK)
         exit(2);
@@ -249,7 +267,7 @@ static void test_empty_phases_synchronize(void **state)
 {
     (void)state;
     enum { N = 5 };
-    size_t len = VC_LINE_PAIR + vc_park_bytes(N) + vc_node_bytes(N, 0);
+    size_t len = VC_LINE_PAIR + vc_park_bytes(N) + node_bytes(N, 0);
     void *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(mem != MAP_FAILED);
     pid_t pid[N];
@@ -270,7 +288,7 @@ static void test_empty_phases_synchronize(void **state)
 
 static void run_job(const struct job *job)
 {
-    size_t len = vc_park_bytes(job->n) + 4096 + vc_node_bytes(job->n, job->bulk);
+    size_t len = vc_park_bytes(job->n) + 4096 + node_bytes(job->n, job->bulk);
     void *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(mem != MAP_FAILED);
     pid_t pid[64];

@@ -3,6 +3,7 @@
 #include "coll/info.h"
 #include "tools/bench/args.h"
 #include "tools/bench/verbs.h"
+#include "tools/bench/yields.h"
 #include "include/vcoll/vcoll.h"
 #include "tools/vcoll/launch.h"
 
@@ -27,7 +28,8 @@ static int count_points(const struct bench_opts *o)
 }
 
 /* Measures everything that was asked for; 0, or -1 after a message. */
-static int run_points(struct vc_measure_world *w, struct bench_verbs *v, struct bench_report *r, int total)
+static int run_points(struct vc_measure_world *w, const struct bench_beside *beside, struct bench_report *r,
+                      int total)
 {
     const struct bench_opts *o = bench_opts_of(w);
     for (int c = 0; o->points && c < o->m.ncoll; c++) {
@@ -42,8 +44,8 @@ static int run_points(struct vc_measure_world *w, struct bench_verbs *v, struct 
                      p->bytes ? vc_measure_size_text(p->bytes, size) : "");
             if (w->rank == 0)
                 vc_measure_progress(w, r->npoint, total, what);
-            bench_verbs_again(w, v);
-            if (bench_point_run(w, v, p) != 0) {
+            bench_verbs_again(w, beside->verbs);
+            if (bench_point_run(w, beside, p) != 0) {
                 say(w, "out of memory for the buffers; try smaller --sizes or fewer ranks");
                 return -1;
             }
@@ -111,20 +113,24 @@ static int run(struct vc_measure_world *w)
         return 1;
     }
     r->has_floor = o->points || o->floor;
-    r->floor.line = NAN;
-    struct bench_verbs *v = r->has_floor ? bench_verbs_open(w) : NULL;
-    if (r->has_floor)
-        bench_floor_run(w, v, &r->floor);
+    r->floor.line = r->floor.yields = NAN;
+    struct bench_beside beside = {NULL, NULL};
+    if (r->has_floor) {
+        beside.verbs = bench_verbs_open(w);
+        beside.yields = bench_yields_open(w);
+        bench_floor_run(w, &beside, &r->floor);
+    }
     if (w->rank == 0) {
         bench_table_head(w, r);
         if (total > 0 && !o->iterations)
             fprintf(r->table, "%d points, %g s each: about %.0f s\n", total, o->m.seconds,
                     total * o->m.seconds * 1.2);
     }
-    rc = run_points(w, v, r, total) != 0;
+    rc = run_points(w, &beside, r, total) != 0;
     if (w->rank == 0)
-        bench_verbs_sum(v, &r->floor.wire);
-    bench_verbs_close(w, v);
+        bench_verbs_sum(beside.verbs, &r->floor.wire);
+    bench_verbs_close(w, beside.verbs);
+    bench_yields_close(beside.yields);
     run_extras(w, r);
     r->seconds = vc_measure_now() - begin;
     if (w->rank == 0 && rc == 0) {

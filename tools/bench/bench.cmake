@@ -18,6 +18,7 @@ add_executable(vcoll-bench
   bench/plot.c
   bench/report.c
   bench/verbs.c
+  bench/yields.c
 )
 # The rooms below the front door for raw verbs: the device and the settings, found as the library finds them.
 target_link_libraries(vcoll-bench PRIVATE vcoll vcoll_launch vcoll_measure vcoll_plot vcoll_core)

@@ -63,11 +63,19 @@ struct bench_point {
     double late;                                   /**< part of the starts thrown away */
     bool has_over;                                 /**< raw verbs were measured in between: */
     struct vc_measure_series over[VC_MEASURES][BENCH_PACES]; /**< vcoll's time over theirs, by rounds */
+    /** vcoll's time back to back over a barrier of flags and yields, by rounds; n 0: none was measured. */
+    struct vc_measure_series over_yields;
 };
 
 struct bench_verbs;
-/** Collective. Results are valid on rank 0. 0, or -1 (no memory; on all ranks). `v` may be NULL. */
-int bench_point_run(struct vc_measure_world *w, struct bench_verbs *v, struct bench_point *p);
+struct bench_yields;
+/** What is measured beside the implementations; each may be NULL. */
+struct bench_beside {
+    struct bench_verbs *verbs;
+    struct bench_yields *yields;
+};
+/** Collective. Results are valid on rank 0. 0, or -1 (no memory; on all ranks). */
+int bench_point_run(struct vc_measure_world *w, const struct bench_beside *beside, struct bench_point *p);
 
 /* ---- floors and extras: collective; results valid on rank 0 ---- */
 
@@ -82,11 +90,12 @@ struct bench_wire {
 struct bench_floor {
     struct bench_wire wire;
     double line; /**< cache-line round trip between two CPUs, seconds; NAN: unknown */
+    double
+        yields; /**< barrier of flags and yields, seconds; NAN: ranks do not share CPUs, or several hosts */
     double memcpy_rate[VC_MEASURE_SIZES]; /**< bytes/s of one copying CPU while all others copy too, per
                                             opt->sizes */
 };
-/** `v` may be NULL. */
-void bench_floor_run(struct vc_measure_world *w, struct bench_verbs *v, struct bench_floor *f);
+void bench_floor_run(struct vc_measure_world *w, const struct bench_beside *beside, struct bench_floor *f);
 double bench_floor_of(const struct vc_measure_world *w, const struct bench_floor *f, enum vc_coll coll,
                       int size_index);
 

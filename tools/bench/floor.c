@@ -2,6 +2,7 @@
 /* What this machine allows at best: a cache line there and back between two CPUs, and copying. */
 #include "coll/info.h"
 #include "tools/bench/verbs.h"
+#include "tools/bench/yields.h"
 
 #include <math.h>
 #include <sched.h>
@@ -9,15 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUND_TRIPS 2000
-#define BATCHES     25
-#define PATIENCE    2.0 /* seconds; then the other side is not running */
-#define COPY_POOL   (4u << 20)
-#define COPY_TIME   3e-3
-#define COPY_REPS   5
-#define COPY_MIN    4096 /* below, latency and not bandwidth is the floor */
-#define WIRE_TIME   1.0  /* seconds of raw verbs, of each kind, at most */
-#define WIRE_TRIPS  300
+#define ROUND_TRIPS  2000
+#define BATCHES      25
+#define PATIENCE     2.0 /* seconds; then the other side is not running */
+#define COPY_POOL    (4u << 20)
+#define COPY_TIME    3e-3
+#define COPY_REPS    5
+#define COPY_MIN     4096 /* below, latency and not bandwidth is the floor */
+#define YIELD_TIME   5e-3
+#define YIELD_BLOCKS 9
+#define WIRE_TIME    1.0 /* seconds of raw verbs, of each kind, at most */
+#define WIRE_TRIPS   300
 
 struct table {
     _Alignas(128) _Atomic unsigned there;
@@ -196,9 +199,19 @@ static void run_copies(struct vc_measure_world *w, struct bench_floor *f)
     free(to);
 }
 
-void bench_floor_run(struct vc_measure_world *w, struct bench_verbs *v, struct bench_floor *f)
+static double run_yields(struct vc_measure_world *w, struct bench_yields *y)
 {
+    double block[YIELD_BLOCKS];
+    for (int i = 0; y && i < YIELD_BLOCKS; i++)
+        block[i] = bench_yields_block(w, y, YIELD_TIME);
+    return y ? vc_measure_quantile(block, YIELD_BLOCKS, 0.5) : NAN;
+}
+
+void bench_floor_run(struct vc_measure_world *w, const struct bench_beside *beside, struct bench_floor *f)
+{
+    struct bench_verbs *v = beside->verbs;
     f->line = run_line(w);
+    f->yields = run_yields(w, beside->yields);
     run_copies(w, f);
     for (int i = 0; v && i < BENCH_PACES; i++)
         bench_verbs_block(w, v, (enum bench_pace)i, fmin(WIRE_TIME, w->opt->seconds), WIRE_TRIPS);

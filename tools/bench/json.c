@@ -50,6 +50,9 @@ static json_t *point(const struct vc_measure_world *w, const struct bench_point 
     if (p->has_over)
         json_object_set(o, "over_verbs", over);
     json_decref(over);
+    if (p->over_yields.n > 0)
+        json_object_set_new(o, "over_yields",
+                            json_pack("{s:o}", bench_measure_name[VC_MEASURE_B2B], ratio(&p->over_yields)));
     return o;
 }
 
@@ -84,8 +87,8 @@ static json_t *floors(const struct vc_measure_world *w, const struct bench_floor
         wire = json_pack("{s:s, s:i}", "device", v->device, "peer", v->peer);
     for (int i = 0; i < BENCH_PACES && v->known; i++)
         json_object_set_new(wire, bench_pace_name[i], stat(&v->time[i]));
-    return json_pack("{s:o, s:o, s:o}", "line_round_trip", num(f->line), "memcpy", list, "verbs_one_way",
-                     wire);
+    return json_pack("{s:o, s:o, s:o, s:o}", "line_round_trip", num(f->line), "yields_barrier",
+                     num(f->yields), "memcpy", list, "verbs_one_way", wire);
 }
 
 static json_t *cpu(const struct bench_cpu *c)

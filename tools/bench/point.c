@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One point: both implementations against each other, raw verbs in between. */
+/* One point: both implementations against each other, raw verbs or a barrier of flags and yields in between.
+ */
 #include "tools/bench/verbs.h"
+#include "tools/bench/yields.h"
 #include "include/vcoll/vcoll.h"
 
 #include <math.h>
@@ -13,33 +15,59 @@
 #define WIRE_TRIPS 200
 #define VERIFIES   3
 
-/* Raw verbs of each round. */
-struct wire {
-    struct bench_verbs *v;
-    struct bench_wire_block block[BENCH_PACES][ROUNDS];
+/* What is measured beside the implementations in each round. */
+struct between {
+    const struct bench_beside *beside;
+    struct bench_wire_block wire[BENCH_PACES][ROUNDS];
+    double yields[ROUNDS];
 };
 
 static void run_wire(struct vc_rounds *r, int pace, int round)
 {
-    struct wire *x = r->arg;
-    x->block[pace][round] = bench_verbs_block(r->w, x->v, (enum bench_pace)pace, r->block_time, WIRE_TRIPS);
+    struct between *x = r->arg;
+    x->wire[pace][round] =
+        bench_verbs_block(r->w, x->beside->verbs, (enum bench_pace)pace, r->block_time, WIRE_TRIPS);
+}
+
+static void run_yields(struct vc_rounds *r, int which, int round)
+{
+    struct between *x = r->arg;
+    (void)which;
+    x->yields[round] = bench_yields_block(r->w, x->beside->yields, r->block_time);
+}
+
+/* Points that carry next to nothing. */
+static bool is_smallest(const struct bench_point *p)
+{
+    return p->coll == VC_BARRIER || (p->coll == VC_ALLREDUCE && p->bytes == 8);
 }
 
 /* vcoll over raw verbs. */
 static void compare_wire(const struct vc_measure_world *w, struct bench_point *p,
-                         const struct vc_entrant *vcoll, const struct wire *x)
+                         const struct vc_entrant *vcoll, const struct between *x)
 {
     for (int m = 0; m < VC_MEASURES; m++)
         for (int pace = 0; pace < BENCH_PACES; pace++) {
             double over[ROUNDS];
             for (int r = 0; r < vcoll->rounds; r++) {
-                const struct bench_wire_block *b = &x->block[pace][r];
+                const struct bench_wire_block *b = &x->wire[pace][r];
                 /* A block back to back is a mean, and is compared with one. */
                 over[r] = vcoll->raw[m][r] / (m == VC_MEASURE_B2B ? b->mean : b->median);
             }
             vc_measure_summarize(over, vcoll->rounds, w->opt->seed, &p->over[m][pace]);
             p->has_over |= p->over[m][pace].n > 0;
         }
+}
+
+/* vcoll over the barrier of flags and yields. */
+static void compare_yields(const struct vc_measure_world *w, struct bench_point *p,
+                           const struct vc_entrant *vcoll, const struct between *x)
+{
+    double over[ROUNDS];
+    for (int r = 0; r < vcoll->rounds; r++)
+        over[r] = vcoll->raw[VC_MEASURE_B2B][r] / x->yields[r];
+    if (w->opt->measure[VC_MEASURE_B2B])
+        vc_measure_summarize(over, vcoll->rounds, w->opt->seed, &p->over_yields);
 }
 
 static void summarize(const struct vc_measure_world *w, const struct vc_rounds *r, struct bench_point *p)
@@ -67,10 +95,12 @@ static void verify(struct vc_measure_world *w, const struct vc_entrant impl[VC_I
     w->control->allreduce(&bad, &p->bad, 1, MPI_INT, MPI_SUM, w->ctl);
 }
 
-int bench_point_run(struct vc_measure_world *w, struct bench_verbs *v, struct bench_point *p)
+int bench_point_run(struct vc_measure_world *w, const struct bench_beside *beside, struct bench_point *p)
 {
     const struct bench_opts *o = bench_opts_of(w);
-    struct wire wire = {.v = v};
+    struct between between = {.beside = beside};
+    bool wire = beside->verbs && p->coll == VC_ALLREDUCE && p->bytes == 8;
+    bool yields = !beside->verbs && beside->yields && is_smallest(p);
     struct vc_entrant impl[VC_IMPLS];
     int rounds = o->iterations > 0 && o->iterations < ROUNDS ? (int)o->iterations : ROUNDS;
     struct vc_rounds r = {.w = w,
@@ -82,9 +112,9 @@ int bench_point_run(struct vc_measure_world *w, struct bench_verbs *v, struct be
                           .rounds_goal = ROUNDS,
                           .starts_max = MAX_STARTS,
                           .calls = (o->iterations + rounds - 1) / rounds,
-                          .extra = run_wire,
-                          .nextra = v && p->coll == VC_ALLREDUCE && p->bytes == 8 ? BENCH_PACES : 0,
-                          .arg = &wire};
+                          .extra = wire ? run_wire : run_yields,
+                          .nextra = wire ? BENCH_PACES : yields,
+                          .arg = &between};
     if (r.calls > r.starts_max)
         r.starts_max = r.calls;
     for (int i = 0; i < VC_IMPLS; i++)
@@ -100,8 +130,10 @@ int bench_point_run(struct vc_measure_world *w, struct bench_verbs *v, struct be
     vc_rounds_close(&r);
     if (ok && w->rank == 0) {
         summarize(w, &r, p);
-        if (r.nextra)
-            compare_wire(w, p, &impl[VC_IMPL_VCOLL], &wire);
+        if (wire)
+            compare_wire(w, p, &impl[VC_IMPL_VCOLL], &between);
+        if (yields)
+            compare_yields(w, p, &impl[VC_IMPL_VCOLL], &between);
         /* Last: they reorder the samples. */
         for (int i = 0; i < VC_IMPLS; i++) {
             const struct vc_entrant *k = &impl[i];

@@ -60,6 +60,8 @@ static void print_floor(const struct vc_measure_world *w, const struct bench_rep
                     rate[i] * 1e-9);
     }
     fputc('\n', r->table);
+    if (!isnan(r->floor.yields))
+        fprintf(r->table, "barrier of flags and yields by the same ranks %.4g us\n", r->floor.yields * 1e6);
     print_wire(r);
 }
 
@@ -98,6 +100,15 @@ void bench_table_coll(const struct vc_measure_world *w, const struct bench_repor
     if (b2b)
         fprintf(r->table, " | %8s %8s %6s %13s", "native", "vcoll", "ratio", "");
     fprintf(r->table, " | %8s  algorithm\n", "floor");
+}
+
+/* How many times the barrier of flags and yields that is. */
+static void print_over_yields(const struct vc_measure_series *o, FILE *f)
+{
+    fprintf(f, "       vcoll / flags and yields: %.2f", o->median);
+    if (!isnan(o->low))
+        fprintf(f, " [%.2f, %.2f]", o->low, o->high);
+    fprintf(f, " %s\n", bench_measure_words[VC_MEASURE_B2B]);
 }
 
 /* How many times the floor of raw verbs that is. */
@@ -154,6 +165,8 @@ void bench_table_point(const struct vc_measure_world *w, const struct bench_repo
     fputc('\n', f);
     if (p->has_over)
         print_over(w, p, f);
+    if (p->over_yields.n > 0)
+        print_over_yields(&p->over_yields, f);
     fflush(f);
 }
 

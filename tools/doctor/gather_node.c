@@ -147,7 +147,8 @@ static void try_memory(struct doc_node *n, const struct vc_params *p)
     n->seg_made = true;
     if (!n->shm_wanted || n->npeers < 2)
         return;
-    n->shm_need = vc_park_bytes(n->npeers) + vc_node_bytes(n->npeers, p->shm_bulk);
+    n->shm_need = vc_park_bytes(n->npeers) + vc_node_common_bytes(n->npeers) +
+                  (size_t)n->npeers * vc_node_bytes(n->npeers, p->shm_bulk);
     n->seg_made = vc_seg_create(n->shm_need, p->shm_backing, &seg, &handle) == VC_OK;
     if (n->seg_made)
         vc_seg_detach(&seg);
