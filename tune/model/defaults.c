@@ -87,7 +87,8 @@ static uint64_t slots_time(const struct rates *r, const struct vc_costs *c, cons
 {
     uint64_t q = (uint64_t)at->ranks, len = at->bytes, others = q - 1, all = at->crowded ? q : 1;
     uint64_t piece = len / 4 < PIECE ? len / 4 : PIECE, write = above(c->copy_far_ps, c->copy_warm_ps);
-    bool two_stages = q > VC_FLAT_RANKS || (q > 2 ? others * len : len) > VC_FLAT_BYTES;
+    bool two_stages = at->ranks > vc_flat_ranks(!at->crowded) ||
+                      others * len > vc_flat_bytes(at->ranks, !at->crowded);
     switch (at->coll) {
     case VC_BCAST:
         if (at->crowded)

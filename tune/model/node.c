@@ -13,7 +13,7 @@
 static bool two_stages(const struct vc_model_phase *p)
 {
     size_t n = (size_t)p->ranks;
-    return p->ranks > VC_FLAT_RANKS || (n > 2 ? (n - 1) * p->len : p->len) > VC_FLAT_BYTES;
+    return p->ranks > VC_FLAT_RANKS || (n - 1) * p->len > vc_flat_bytes(p->ranks, true);
 }
 
 static struct vc_model_work allreduce_work(const struct vc_model_phase *p)
