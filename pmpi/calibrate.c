@@ -80,7 +80,7 @@ static void make_key(struct vc_costs_key *key)
     memset(key, 0, sizeof *key);
     vc_os_id_get(&os);
     memcpy(key->boot_id, os.boot_id, sizeof key->boot_id);
-    key->cpus = VC_HASH_START;
+    key->cpus = vc_hash(VC_HASH_START, &vc_params.cma, sizeof vc_params.cma);
     /* Claims and kin are both in the order of ranks. */
     int mine = vc_world.os_of[vc_world.rank], found = 0;
     for (int i = 0; i < vc_world.nclaims && found < 2; i++)
@@ -189,8 +189,8 @@ static int share(struct vc_seg *seg, int me, int peer)
     return VC_OK;
 }
 
-/* The first two ranks of an operating system. */
-static int measure(struct vc_costs *c, int me)
+/* The first two ranks of an operating system. *complete: nothing was left out for lack of time. */
+static int measure(struct vc_costs *c, int me, bool *complete)
 {
     int peer = vc_world.kin[1 - me].rank;
     struct vc_seg seg;
@@ -208,7 +208,7 @@ static int measure(struct vc_costs *c, int me)
                                        .budget_ns = BUDGET_NS,
                                        .sum = vc_kernel_find(VC_OP_SUM, VC_T_DOUBLE),
                                        .stream = vc_copy_stream};
-    if (!vc_measure(&cfg, c))
+    if (!vc_measure(&cfg, c, complete))
         memset(c, 0, sizeof *c);
     char *messages = (char *)seg.base + vc_round_up(vc_measure_bytes(), VC_LINE_PAIR);
     err = measure_native(c, messages + (size_t)me * 2 * NATIVE_LONG, peer);
@@ -235,24 +235,24 @@ int vc_calibrate_init(void)
     if (!is_wanted())
         return VC_OK;
     int me = own_index(), err;
-    bool first = me == 0 && vc_world.nkin > 1;
+    bool first = me == 0 && vc_world.nkin > 1, complete = false;
     if (first)
         load(&mine);
     if ((err = agree(&mine, first, &all, &missing)) != VC_OK)
         return err;
     if (missing) {
         if (me < 2 && vc_world.nkin > 1) {
-            err = measure(&mine, me);
+            err = measure(&mine, me, &complete);
         } else if (vc_world.nkin > 2) {
             const struct timespec pause = {.tv_nsec = PAUSE_NS};
             nanosleep(&pause, NULL);
         }
-        if (err == VC_OK && first && vc_costs_known(&mine))
+        if (err == VC_OK && first && complete && vc_costs_known(&mine))
             save(&mine);
         if (err != VC_OK || (err = agree(&mine, first, &all, &missing)) != VC_OK)
             return err;
     }
-    if (first && missing == 0)
+    if (first)
         vc_log(VC_LOG_DEBUG, "what things cost was measured or read in %.1f ms",
                (double)(vc_now_ns() - begun) * 1e-6);
     agreed = vc_costs_known(&all);

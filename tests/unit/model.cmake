@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: BSD-3-Clause
 vc_unit_test(test_model test_model.c)
+vc_unit_test(test_defaults test_defaults.c)

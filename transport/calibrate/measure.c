@@ -429,11 +429,14 @@ static void walk(struct meter *m)
         measure_handover(m);
         measure_yield(m);
     }
+    /* Back to a CPU of its own first: left on one, both would spin there until the scheduler parts them. */
+    if (apart && known && m->cfg->me == 1)
+        move_to(atomic_load_explicit(&m->s->plan[1], memory_order_relaxed));
     if (known)
         sched_setaffinity(0, sizeof before, &before);
 }
 
-bool vc_measure(const struct vc_measure_cfg *cfg, struct vc_costs *out)
+bool vc_measure(const struct vc_measure_cfg *cfg, struct vc_costs *out, bool *complete)
 {
     struct shared *s = cfg->mem;
     struct meter m = {
@@ -455,10 +458,11 @@ bool vc_measure(const struct vc_measure_cfg *cfg, struct vc_costs *out)
     if (cfg->me == 0)
         s->result = m.cost;
     bool good = meet(&m);
-    if (good)
+    *complete = good && atomic_load_explicit(&s->late, memory_order_relaxed) == 0;
+    if (good) {
         *out = s->result;
-    if (good)
         vc_costs_sane(out);
+    }
     if (m.pool)
         munmap(m.pool, POOL);
     free(m.near);

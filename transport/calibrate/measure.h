@@ -26,8 +26,9 @@ size_t vc_measure_bytes(void);
 /**
  * Fills what could be measured, the same on both; the rest is 0. Moves the calling thread to other CPUs of
  * its mask, and the second process's to the first one's CPU, and back. Returns false where the other process
- * did not come in time. Allocates and frees some memory; leaves nothing behind.
+ * did not come in time; *complete: the budget was enough. Allocates and frees some memory; leaves nothing
+ * behind.
  */
-bool vc_measure(const struct vc_measure_cfg *cfg, struct vc_costs *out);
+bool vc_measure(const struct vc_measure_cfg *cfg, struct vc_costs *out, bool *complete);
 
 #endif

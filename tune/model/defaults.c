@@ -9,8 +9,8 @@
 /* Below, a message fits into small slots, and nothing is faster. Above, nothing was measured. */
 #define STEPS_FROM ((size_t)4096)
 #define STEPS_TO   ((size_t)4 << 20)
-/* Ranks that share CPUs also share their caches: above so many bytes in all, memory decides. */
-#define CROWDED_BYTES ((size_t)3 << 19)
+/* Ranks that share CPUs also share their caches: above so many bytes of all of them, memory decides. */
+#define CROWDED_BYTES ((size_t)5 << 20)
 #define RANKS_MOST    1024
 
 /* A message begins to be read when so much of it is there. */
@@ -34,6 +34,11 @@ struct rates {
 static uint64_t at_least(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
+}
+
+static uint64_t at_most(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 static uint64_t above(uint64_t a, uint64_t b)
@@ -87,8 +92,6 @@ static uint64_t slots_time(const struct rates *r, const struct vc_costs *c, cons
 {
     uint64_t q = (uint64_t)at->ranks, len = at->bytes, others = q - 1, all = at->crowded ? q : 1;
     uint64_t piece = len / 4 < PIECE ? len / 4 : PIECE, write = above(c->copy_far_ps, c->copy_warm_ps);
-    bool two_stages = at->ranks > vc_flat_ranks(!at->crowded) ||
-                      others * len > vc_flat_bytes(at->ranks, !at->crowded);
     switch (at->coll) {
     case VC_BCAST:
         if (at->crowded)
@@ -99,10 +102,11 @@ static uint64_t slots_time(const struct rates *r, const struct vc_costs *c, cons
             return others * len * (r->in + r->read) + len * write + q * r->meeting;
         return at_least(others * len * r->read + len * write, len * r->in) + piece * r->in + r->meeting;
     case VC_ALLREDUCE:
-        if (!two_stages)
-            return all * (len * (r->in + write) + others * len * r->read + r->meeting);
-        return all * (others * len / q * (r->in + r->read + r->out) + len / q * (write + c->copy_warm_ps) +
-                      2 * r->meeting);
+        /* Meeting once, or twice: whatever is less, near enough to where coll/node changes. Without this
+         * choices would change to and fro there. */
+        return all * at_most(len * (r->in + write) + others * len * r->read + r->meeting,
+                             others * len / q * (r->in + r->read + r->out) +
+                                 len / q * (write + c->copy_warm_ps) + 2 * r->meeting);
     case VC_ALLGATHER:
         return all * (len * (r->own + r->in) + others * len * r->out + r->meeting);
     case VC_ALLTOALL:
@@ -194,6 +198,13 @@ size_t vc_default_step(size_t bytes)
     return SIZE_MAX;
 }
 
+/* Of the larger side of all ranks. */
+static size_t all_bytes(const struct vc_default_case *at)
+{
+    size_t q = (size_t)at->ranks;
+    return q * at->bytes * (at->coll == VC_ALLGATHER || at->coll == VC_ALLTOALL ? q : 1);
+}
+
 const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc_default_case *at,
                                        const struct vc_alg *prior)
 {
@@ -201,7 +212,7 @@ const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc
     struct vc_default_case here = *at;
     here.bytes = vc_default_step(at->bytes);
     if (before == VC_DEFAULT_WAYS || here.bytes == SIZE_MAX || at->bytes <= STEPS_FROM || at->ranks < 2 ||
-        at->ranks > RANKS_MOST || (at->crowded && (size_t)at->ranks * here.bytes > CROWDED_BYTES))
+        at->ranks > RANKS_MOST || (at->crowded && all_bytes(&here) > CROWDED_BYTES))
         return NULL;
     uint64_t then = vc_default_time(c, &here, before), least = then;
     if (then == 0)
