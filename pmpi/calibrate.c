@@ -18,7 +18,7 @@
 /* No measurement begins later. */
 #define BUDGET_NS UINT64_C(2500000)
 /* The ranks of a node that do not measure leave the CPUs to those that do. */
-#define PAUSE_NS 3000000
+#define PAUSE_NS 2500000
 
 /* Messages of the underlying MPI that tell what a call and a byte of it cost. */
 #define NATIVE_SHORT ((size_t)8 << 10)
