@@ -34,9 +34,10 @@ struct vc_exec {
     size_t bounce_bytes;
     /* the run */
     const struct vc_redop *op;
-    unsigned char *base[4]; /**< by enum vc_buf */
-    int left;               /**< steps not yet complete */
-    int node_step;          /**< node phase under way, or -1 */
+    struct vc_chan_op chan_op[2]; /**< op, by whether dst is the left operand; fn NULL: not by channels */
+    unsigned char *base[4];       /**< by enum vc_buf */
+    int left;                     /**< steps not yet complete */
+    int node_step;                /**< node phase under way, or -1 */
     int node_whom;
     struct vc_node_call call;
     bool running, advanced;
@@ -317,7 +318,7 @@ static int message_done(struct vc_exec *x, int s)
     const struct vc_step *st = &x->plan.steps[s];
     if (x->reqs[s].err != VC_OK)
         return x->reqs[s].err;
-    if (st->kind == VC_STEP_RECV_REDUCE) {
+    if (st->kind == VC_STEP_RECV_REDUCE && !x->reqs[s].mark) {
         int err = reduce(x, at(x, &st->src), at(x, &st->dst), st->dst.len, st->dst_left, true);
         if (err != VC_OK)
             return err;
@@ -326,14 +327,30 @@ static int message_done(struct vc_exec *x, int s)
     return VC_OK;
 }
 
+/** The request's mark says that the channel reduces; otherwise message_done() does. */
+static int start_recv_reduce(struct vc_exec *x, const struct vc_step *st, struct vc_chan_req *r)
+{
+    struct vc_chan *ch = x->env.chan;
+    const struct vc_chan_op *op = &x->chan_op[st->dst_left];
+    unsigned char *scratch = at(x, &st->src);
+    r->mark = true;
+    int rc = op->fn && ch->ops->irecv_reduce && st->dst.len
+                 ? ch->ops->irecv_reduce(ch, st->peer, at(x, &st->dst), st->dst.len, op, scratch, r)
+                 : 1;
+    if (rc <= 0)
+        return rc;
+    r->mark = false;
+    return ch->ops->irecv(ch, st->peer, scratch, st->src.len, r);
+}
+
 static int start_message(struct vc_exec *x, int s)
 {
     const struct vc_step *st = &x->plan.steps[s];
-    const struct vc_ref *ref = st->kind == VC_STEP_RECV ? &st->dst : &st->src;
     struct vc_chan *ch = x->env.chan;
     struct vc_chan_req *r = &x->reqs[s];
-    int err = st->kind == VC_STEP_SEND ? ch->ops->isend(ch, st->peer, at(x, ref), ref->len, r)
-                                       : ch->ops->irecv(ch, st->peer, at(x, ref), ref->len, r);
+    int err = st->kind == VC_STEP_SEND   ? ch->ops->isend(ch, st->peer, at(x, &st->src), st->src.len, r)
+              : st->kind == VC_STEP_RECV ? ch->ops->irecv(ch, st->peer, at(x, &st->dst), st->dst.len, r)
+                                         : start_recv_reduce(x, st, r);
     if (err != VC_OK)
         return err;
     release_chained(x, s);
@@ -425,6 +442,11 @@ int vc_exec_start(struct vc_exec *x, const void *send, void *recv, const struct 
     if (x->running)
         return vc_fail(VC_ERR_INVAL, "this plan is running already");
     x->op = op;
+    /* Channels may write over either operand, in another thread and where elements are not aligned: so
+     * predefined operators only. */
+    bool predefined = op && !op->ctx && op->commutative && op->esize;
+    for (int left = 0; left < 2; left++)
+        x->chan_op[left] = (struct vc_chan_op){predefined ? op->fn : NULL, op ? op->esize : 0, left};
     x->base[VC_BUF_NONE] = NULL;
     x->base[VC_BUF_SEND] = (unsigned char *)(uintptr_t)send;
     x->base[VC_BUF_RECV] = recv;

@@ -6,6 +6,7 @@
 #ifndef VC_PMPI_CALLS_H
 #define VC_PMPI_CALLS_H
 
+#include "pmpi/quick.h"
 #include "pmpi/symbols.h"
 
 #include <limits.h>
@@ -79,43 +80,48 @@ static inline size_t vc_bytes_of_all(const vc_count *counts, MPI_Datatype type, 
     }
 
 /**
- * The whole of one of the six: what is behind `args` fills a struct vc_call that `run` gets.
+ * The whole of one of the six: what is behind `args` fills a struct vc_call that `run` gets, unless the call
+ * is a quick one, which `quick` (quick.h) finds out.
  *
  * With large counts, a call whose counts do not all fit (`fit`) is more than VC_CALL_LIMIT bytes (`bytes`),
  * or of elements without size: it is the underlying MPI's on every rank, by either name.
  *
- * With int counts, one test of a gate is all there is before `run`, by either name; what is rare is a
- * function of its own, so that the compiler saves no registers for it.
+ * With int counts, one test of a gate is all there is before quick calls, by either name. Others go by a
+ * function of its own, so that quick ones save no registers and fill no struct for them.
  */
 #ifdef VC_LARGE_COUNTS
-#define VC_SIX(name, run, fit, bytes, params, args, ...)                                                     \
+#define VC_SIX(name, which, run, quick, fit, bytes, params, args, ...)                                       \
     VC_NAMES_OF(VC_NAME(name), params, args)                                                                 \
     {                                                                                                        \
-        struct vc_call k = {__VA_ARGS__};                                                                    \
+        struct vc_call k = {.coll = which, __VA_ARGS__};                                                     \
         if (!(fit))                                                                                          \
-            VC_PASS(k.coll, VC_PASS_LARGE, bytes, VC_NAME(name) args);                                       \
+            VC_PASS(which, VC_PASS_LARGE, bytes, VC_NAME(name) args);                                        \
         return vc_gate_open() ? run(&k) : vc_call_slow(&k, run);                                             \
     }
 #else
-#define VC_SIX(name, run, fit, bytes, params, args, ...)                                                     \
+#define VC_SIX(name, which, run, quick, fit, bytes, params, args, ...)                                       \
     VC_EXPORT(name)                                                                                          \
+    static __attribute__((noinline)) int usual_##name params                                                 \
+    {                                                                                                        \
+        struct vc_call k = {.coll = which, __VA_ARGS__};                                                     \
+        return vc_gate_open() ? run(&k) : vc_call_slow(&k, run);                                             \
+    }                                                                                                        \
     int PMPI_##name params                                                                                   \
     {                                                                                                        \
-        struct vc_call k = {__VA_ARGS__};                                                                    \
-        return vc_gate_open() ? run(&k) : vc_call_slow(&k, run);                                             \
+        struct vc_comm *c = vc_gate_open() ? quick : NULL;                                                   \
+        return VC_LIKELY(c != NULL) ? vc_quick_run(c, which) : usual_##name args;                            \
     }                                                                                                        \
     static __attribute__((noinline)) int rare_##name params                                                  \
     {                                                                                                        \
-        struct vc_call k = {__VA_ARGS__};                                                                    \
         __typeof__(&PMPI_##name) tool = vc_stack()->name;                                                    \
-        return tool ? tool args : vc_call_slow(&k, run);                                                     \
+        return tool ? tool args : usual_##name args;                                                         \
     }                                                                                                        \
     int MPI_##name params                                                                                    \
     {                                                                                                        \
         if (VC_UNLIKELY(!vc_gate_mpi_open()))                                                                \
             return rare_##name args;                                                                         \
-        struct vc_call k = {__VA_ARGS__};                                                                    \
-        return run(&k);                                                                                      \
+        struct vc_comm *c = quick;                                                                           \
+        return VC_LIKELY(c != NULL) ? vc_quick_run(c, which) : usual_##name args;                            \
     }
 #endif
 

@@ -38,7 +38,8 @@ static inline bool vc_comm_active(const struct vc_comm *c)
     return c->phase == VC_COMM_ACTIVE || c->phase == VC_COMM_LEARNING;
 }
 
-#define VC_COMM_SLOTS 256
+#define VC_COMM_BITS  8
+#define VC_COMM_SLOTS (1 << VC_COMM_BITS)
 extern _Atomic(struct vc_comm *) vc_comm_cache[VC_COMM_SLOTS];
 
 /** The rest of vc_comm_find(). */
@@ -46,22 +47,25 @@ struct vc_comm *vc_comm_find_slow(MPI_Comm comm);
 
 static inline unsigned vc_comm_slot(MPI_Comm comm)
 {
-    uintptr_t h = (uintptr_t)comm >> 4;
-    return (unsigned)(h ^ h >> 8 ^ h >> 16) % VC_COMM_SLOTS;
+    /* Handles are addresses of objects of one size: the multiplication spreads them over the upper bits. */
+    return (unsigned)((uint64_t)(uintptr_t)comm * UINT64_C(0x9e3779b97f4a7c15) >> (64 - VC_COMM_BITS));
 }
 
-/**
- * The state of a communicator, made at first sight. NULL when the handle is not a communicator, or one that
- * is being freed. Costs a few nanoseconds when the cache has it: no lock, no MPI call.
- */
-static inline struct vc_comm *vc_comm_find(MPI_Comm comm)
+/** The state of a communicator if the cache has it, or NULL. A few nanoseconds: no lock, no MPI call. */
+static inline struct vc_comm *vc_comm_cached(MPI_Comm comm)
 {
     /* Acquire: pairs with the release store of the slot in comm.c, after the struct was filled. */
     struct vc_comm *c = atomic_load_explicit(&vc_comm_cache[vc_comm_slot(comm)], memory_order_acquire);
     /* Acquire: pairs with the store of the handle when a recycled struct was filled anew. */
-    if (VC_LIKELY(c && comm && atomic_load_explicit(&c->handle, memory_order_acquire) == comm))
-        return c;
-    return vc_comm_find_slow(comm);
+    return VC_LIKELY(c && comm && atomic_load_explicit(&c->handle, memory_order_acquire) == comm) ? c : NULL;
+}
+
+/** The state of a communicator, made at first sight. NULL when the handle is not a communicator, or one that
+ * is being freed. */
+static inline struct vc_comm *vc_comm_find(MPI_Comm comm)
+{
+    struct vc_comm *c = vc_comm_cached(comm);
+    return VC_LIKELY(c != NULL) ? c : vc_comm_find_slow(comm);
 }
 
 /** Like vc_comm_find(), but makes no state: NULL where there is none yet. */

@@ -13,9 +13,6 @@
 #include <mpi.h>
 #include <stdatomic.h>
 
-#define VC_LIKELY(x)   __builtin_expect(!!(x), 1)
-#define VC_UNLIKELY(x) __builtin_expect(!!(x), 0)
-
 /** Calls of more bytes than this (of one rank's larger buffer) pass through, because MPI_Pack counts in int.
  */
 #define VC_CALL_LIMIT ((size_t)1 << 30)

@@ -12,6 +12,7 @@
 #include "pmpi/fabric.h"
 #include "pmpi/ft.h"
 #include "pmpi/host_yield.h"
+#include "pmpi/localities.h"
 #include "pmpi/online.h"
 #include "pmpi/preload.h"
 #include "pmpi/setup.h"
@@ -21,6 +22,7 @@
 #include "pmpi/typemap.h"
 #include "pmpi/types.h"
 #include "pmpi/world.h"
+#include "transport/copy/copy.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -160,8 +162,10 @@ static int prepare(void)
         return err;
     vc_ft_init();
     fill_wait();
+    vc_copy_use(vc_params.copy);
     if ((err = vc_fabric_init()) != VC_OK || (err = vc_devices_agree()) != VC_OK ||
-        (err = vc_table_init()) != VC_OK || (err = vc_calibrate_init()) != VC_OK)
+        (err = vc_table_init()) != VC_OK || (err = vc_localities_init()) != VC_OK ||
+        (err = vc_calibrate_init()) != VC_OK)
         return err;
     vc_devices_apply(own_moderation);
     vc_typemap_init();

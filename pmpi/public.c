@@ -135,11 +135,7 @@ static int force(struct vc_comm *c, const char *collective, const char *choice)
     if (!(vc_params.colls & 1u << coll))
         return vc_fail(VC_ERR_INVAL, "%s is not in VCOLL_COLLS", collective);
     int err = vc_choice_parse((enum vc_coll)coll, choice, &want);
-    if (err == VC_OK)
-        err = vc_select_force(&c->team->sel, &c->team->key, (enum vc_coll)coll, &want);
-    if (err == VC_OK)
-        c->team->force[coll] = want;
-    return err;
+    return err == VC_OK ? vc_team_force(c->team, (enum vc_coll)coll, &want) : err;
 }
 
 int vcoll_comm_force(const void *comm, const char *collective, const char *choice, char *why,

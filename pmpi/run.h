@@ -88,17 +88,16 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
         vc_team_policy(t, sel->choice->policy);
     if (VC_LIKELY(sel->alg->kind == VC_ALG_NODE)) {
         /* One node: its ranks are the communicator's, in the same order. */
-        struct vc_node_call call = {
-            .kind = vc_coll_info[k->coll].node,
-            .alg = (enum vc_node_alg)sel->alg->node_alg,
-            .root = k->root,
-            .parts = 1,
-            .src = w->send,
-            .dst = w->recv,
-            .len = w->bytes,
-            .op = w->op,
-            .grain = w->op ? w->op->esize : 1,
-        };
+        struct vc_node_call call; /* its state is set when it begins */
+        call.kind = vc_coll_info[k->coll].node;
+        call.alg = (enum vc_node_alg)sel->alg->node_alg;
+        call.root = k->root;
+        call.parts = 1;
+        call.src = w->send;
+        call.dst = w->recv;
+        call.len = w->bytes;
+        call.op = w->op;
+        call.grain = w->op ? w->op->esize : 1;
         return vc_node_run(t->node, &call);
     }
     int err = vc_exec_start(sel->exec, w->send, w->recv, w->op);

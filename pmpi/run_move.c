@@ -2,12 +2,20 @@
 /* Barrier, broadcast, allgather and alltoall: from the user's arguments to packed buffers, through, and back.
  */
 #include "pmpi/pack.h"
+#include "pmpi/quick.h"
 #include "pmpi/run.h"
 
 #include <string.h>
 
 /* A native broadcast of at least so many bytes is told to the node. */
 #define BCAST_TOLD 16384
+
+/* Later calls like this one, of elements without gaps, may be quick. */
+static void learn(struct vc_comm *c, const struct vc_call *k, const struct vc_selected *sel, size_t esize)
+{
+    const struct vc_redop none = {.esize = esize};
+    vc_quick_learn(c, k, sel, &none);
+}
 
 int vc_run_barrier(struct vc_call *k)
 {
@@ -21,6 +29,8 @@ int vc_run_barrier(struct vc_call *k)
     struct vc_work w = {0};
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &w);
+    if (err == VC_OK)
+        learn(c, k, &sel, 1);
     return vc_leave(c, k, err);
 }
 
@@ -87,6 +97,8 @@ int vc_run_bcast(struct vc_call *k)
         err = vc_unpack(w.recv, k->recv, count, &type);
     if (!type.dense && c->team)
         vc_team_scratch_done(c->team);
+    else if (err == VC_OK)
+        learn(c, k, &sel, type.size);
     return vc_leave(c, k, err);
 }
 
@@ -171,5 +183,7 @@ int vc_run_blocks(struct vc_call *k)
         err = vc_unpack(w.recv, k->recv, s.rcount, &s.rtype);
     if (c->team && (w.recv != k->recv || w.send != k->send))
         vc_team_scratch_done(c->team);
+    else if (err == VC_OK && s.rtype.dense)
+        learn(c, k, &sel, s.rtype.size);
     return vc_leave(c, k, err);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reduce and allreduce. */
 #include "pmpi/pack.h"
+#include "pmpi/quick.h"
 #include "pmpi/redop.h"
 #include "pmpi/run.h"
 
@@ -112,7 +113,11 @@ static inline int run_plain(struct vc_comm *c, struct vc_call *k, const struct v
         .bytes = k->bytes,
         .op = op,
     };
-    return vc_leave(c, k, err == VC_OK ? vc_run(c, k, &sel, &w) : err);
+    if (err == VC_OK)
+        err = vc_run(c, k, &sel, &w);
+    if (err == VC_OK)
+        vc_quick_learn(c, k, &sel, op);
+    return vc_leave(c, k, err);
 }
 
 /* A pair that this thread did not use last, a user's operator, or a layout with gaps. */

@@ -4,6 +4,7 @@
 #include "pmpi/calibrate.h"
 #include "pmpi/devices.h"
 #include "pmpi/fabric.h"
+#include "pmpi/localities.h"
 #include "pmpi/pool.h"
 #include "pmpi/share.h"
 #include "pmpi/vote.h"
@@ -194,6 +195,7 @@ static int create_node(struct vc_team *t)
         .bulk = bulk,
         .parking = &t->parking,
         .wait = &t->wait,
+        .levels = &t->levels,
         .own_cpus = !vc_world.os_crowded[vc_world.os_of[vc_world.rank]],
         .cma_pids = t->cma ? t->pids : NULL,
         .cma_min = vc_params.cma_min,
@@ -251,7 +253,7 @@ static struct vc_team *alloc_team(MPI_Comm comm, int size, int *world)
         build_hier(t, world, vc_params.node_split, !(vc_params.channels & VC_CHAN_SHM));
     else
         vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", size);
-    if (!t->hier_mem || find_processes(t, world) != VC_OK) {
+    if (!t->hier_mem || find_processes(t, world) != VC_OK || vc_localities_group(t) != VC_OK) {
         vc_team_free(t);
         return NULL;
     }

@@ -78,8 +78,24 @@ static void warn_too_long(const struct vc_team *t)
                    t->sel.too_long[i], VC_PLAN_STEPS);
 }
 
+static void forget_quick_calls(struct vc_team *t)
+{
+    memset(t->quick, 0, sizeof t->quick);
+}
+
+int vc_team_force(struct vc_team *t, enum vc_coll coll, const struct vc_choice *choice)
+{
+    int err = vc_select_force(&t->sel, &t->key, coll, choice);
+    if (err != VC_OK)
+        return err;
+    t->force[coll] = *choice;
+    forget_quick_calls(t);
+    return VC_OK;
+}
+
 int vc_team_select(struct vc_team *t)
 {
+    forget_quick_calls(t);
     vc_select_free(&t->sel);
     t->selections++;
     int err = vc_select_init(&t->sel, &t->key, &vc_params, vc_world_table);
@@ -164,6 +180,7 @@ void vc_team_free(struct vc_team *t)
     vc_select_free(&t->sel);
     free(t->ids);
     free(t->pids);
+    free(t->levels_mem);
     free(t->hier_mem);
     free(t->world);
     free(t);
@@ -186,7 +203,7 @@ void vc_team_break(struct vc_team *t, const char *why)
 size_t vc_team_heap(const struct vc_team *t)
 {
     size_t sum = sizeof *t + ((size_t)t->size + t->hier_ints) * sizeof(int) + t->plans.tmp;
-    sum += (size_t)t->nlocal * (sizeof *t->ids + sizeof *t->pids);
+    sum += (size_t)t->nlocal * (sizeof *t->ids + sizeof *t->pids) + vc_levels_ints(t->nlocal) * sizeof(int);
     for (int i = 0; i < VC_SCRATCHES; i++)
         sum += t->scratch[i].cap;
     return sum;

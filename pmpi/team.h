@@ -9,6 +9,7 @@
 #define VC_PMPI_TEAM_H
 
 #include "coll/engine.h"
+#include "coll/levels.h"
 #include "coll/node/node.h"
 #include "pmpi/door.h"
 #include "pmpi/plans.h"
@@ -36,7 +37,28 @@ struct vc_cma_target {
 
 #define VC_VOTE_MAX 4 /**< numbers in one vote */
 
+#define VC_QUICK_KINDS 4
+
+/**
+ * Calls of a collective that are like an earlier one (quick.h): what selection and arguments led to, so that
+ * they need not be looked at again. Types and operators are predefined ones, whose handles keep their
+ * meaning. vc_team_select() and vc_team_force(), which alone change the selection, forget all of these.
+ */
+struct vc_quick {
+    /** The types and operators that were used last. */
+    struct vc_quick_kind {
+        MPI_Datatype type; /**< of both sides */
+        MPI_Op op;
+        unsigned most; /**< elements at most; 0: there is no such kind */
+        struct vc_redop redop;
+    } kind[VC_QUICK_KINDS];
+    struct vc_node_call call; /**< complete but for root, buffers, length and operator */
+    vc_policy policy;
+    unsigned next; /**< kind to be replaced */
+};
+
 struct vc_team {
+    struct vc_quick quick[VC_COLL_ACCELERATED];
     MPI_Comm comm;
     int rank, size;
     uint64_t id; /**< the same on all ranks; of teams of the same ranks, older ones have smaller ids */
@@ -45,11 +67,13 @@ struct vc_team {
     struct vc_hier hier;
     int *hier_mem; /**< [hier_ints] the arrays of hier, and work space to fill them */
     size_t hier_ints;
-    int mine;         /**< this rank's node */
-    int local;        /**< this rank's index on its node */
-    int nlocal;       /**< ranks of the node */
-    int *world;       /**< [size] world ranks */
-    const int *ranks; /**< [nlocal] communicator ranks of the node, in hier_mem */
+    int mine;                /**< this rank's node */
+    int local;               /**< this rank's index on its node */
+    int nlocal;              /**< ranks of the node */
+    int *world;              /**< [size] world ranks */
+    const int *ranks;        /**< [nlocal] communicator ranks of the node, in hier_mem */
+    struct vc_levels levels; /**< which of these are near each other */
+    int *levels_mem;         /**< the arrays of levels */
     /* shared memory of the node */
     struct vc_seg seg;
     enum vc_seg_backing backing; /**< the kind that worked */
@@ -97,6 +121,9 @@ void vc_team_break(struct vc_team *t, const char *why);
 
 /** Makes the selection anew, from key, table and what is forced. VC_OK or VC_ERR_NOMEM. */
 int vc_team_select(struct vc_team *t);
+/** All calls of a collective get this choice from now on. Where it cannot run, nothing changes and the result
+ * is VC_ERR_INVAL with the reason. alg NULL: back to what was selected. */
+int vc_team_force(struct vc_team *t, enum vc_coll coll, const struct vc_choice *choice);
 
 /** From now on calls wait like this (0: as the settings say). Not while one runs. */
 void vc_team_policy(struct vc_team *t, vc_policy policy);

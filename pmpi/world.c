@@ -4,6 +4,7 @@
 #include "pmpi/gather.h"
 #include "pmpi/places.h"
 #include "transport/topology/cpus.h"
+#include "tune/table/table.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@ struct facts {
     struct vc_place at;
     struct vc_peer_id peer;
     int32_t stats;
+    struct vc_locality locality;
+    uint64_t machine;
 };
 
 static void fill_facts(struct facts *f)
@@ -32,6 +35,11 @@ static void fill_facts(struct facts *f)
     vc_cpus_mask(f->at.mask);
     const char *n = getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
     f->at.local_size = n ? atoi(n) : 0;
+    char processor[sizeof((struct vc_table_levels *)0)->processor];
+    int cpus;
+    vc_processor(NULL, processor, sizeof processor, &cpus);
+    f->machine = vc_levels_machine(processor, cpus);
+    vc_locality_read(NULL, f->at.mask, &f->locality);
 }
 
 /* Which ranks share an operating system. */
@@ -96,6 +104,9 @@ static int find_kin(struct vc_world *w, const struct facts *of)
         w->kin[n].rank = r;
         if (same_ns)
             w->kin[n].id = of[r].peer;
+        w->kin[n].locality = of[r].locality;
+        w->kin[n].machine = of[r].machine;
+        memcpy(w->kin[n].mask, of[r].at.mask, sizeof w->kin[n].mask);
         n++;
     }
     return VC_OK;

@@ -8,7 +8,7 @@
 #define VC_PMPI_WORLD_H
 
 #include "pmpi/door.h"
-#include "transport/topology/sharing.h"
+#include "transport/topology/levels.h"
 #include "transport/wait.h"
 
 #include <sys/types.h>
@@ -16,7 +16,10 @@
 /** A rank of the world that shares this rank's operating system. */
 struct vc_kin {
     int rank;
-    struct vc_peer_id id; /**< pid 0 in another pid namespace */
+    struct vc_peer_id id;         /**< pid 0 in another pid namespace */
+    struct vc_locality locality;  /**< as the kernel says, until localities.h decides */
+    uint64_t machine;             /**< vc_levels_machine() of what it runs on */
+    uint64_t mask[VC_MASK_WORDS]; /**< CPUs that it might use at MPI_Init */
 };
 
 struct vc_world {

@@ -11,6 +11,9 @@
 #include <stdint.h>
 #include <time.h>
 
+#define VC_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define VC_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
 /** Unit of ownership in shared memory, in bytes. */
 #define VC_CACHELINE 64
 /** Distance in bytes that keeps two writers apart: some processors fetch pairs of lines. */

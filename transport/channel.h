@@ -21,6 +21,7 @@ struct vc_chan_req {
     /** Set by the channel, maybe already in isend or irecv; read it with vc_req_done(). Another thread may
      * set it, in a call on another channel over the same device. */
     _Atomic bool done;
+    bool mark;                /**< the caller's; channels leave it alone */
     int err;                  /**< valid once done: VC_OK or what went wrong */
     struct vc_chan_req *next; /**< the channel's */
     uint64_t priv[8];         /**< the channel's */
@@ -44,6 +45,14 @@ static inline void vc_req_end(struct vc_chan_req *r)
     atomic_store_explicit(&r->done, true, memory_order_release);
 }
 
+/** What irecv_reduce does with a message. */
+struct vc_chan_op {
+    /** out[k] = a[k] (op) b[k]; out may be a or b. Takes elements of any alignment, in any thread. */
+    void (*fn)(const void *a, const void *b, void *out, size_t count, void *ctx);
+    size_t esize;  /**< bytes of an element */
+    bool buf_left; /**< the buffer is the left operand, the message the right one; otherwise the reverse */
+};
+
 struct vc_chan_ops {
     const char *name; /**< as in VCOLL_CHANNELS */
     /**
@@ -53,6 +62,16 @@ struct vc_chan_ops {
     int (*isend)(struct vc_chan *ch, int peer, const void *buf, size_t len, struct vc_chan_req *req);
     /** Starts receiving exactly len bytes into buf, which belongs to the channel until done. Never blocks. */
     int (*irecv)(struct vc_chan *ch, int peer, void *buf, size_t len, struct vc_chan_req *req);
+    /**
+     * Optional (NULL: no message can be received so). As irecv of exactly len bytes, whole elements; each is
+     * reduced into its place in buf, as op says, and out of the memory in which it arrives. Every element
+     * once, in any order and at any time until done; meanwhile buf belongs to the channel. So does scratch,
+     * which has len bytes; op stays as well. Matches in the order of posting, together with irecv. 1: not
+     * this message, nothing was started, and the caller receives it by irecv and reduces. Which it is may
+     * differ from message to message and from rank to rank.
+     */
+    int (*irecv_reduce)(struct vc_chan *ch, int peer, void *buf, size_t len, const struct vc_chan_op *op,
+                        void *scratch, struct vc_chan_req *req);
     /**
      * Moves what can be moved and completes requests. Never blocks, never calls back. Returns a positive
      * number when something happened, 0 when nothing did and the caller may idle, or a negative error, after

@@ -78,6 +78,14 @@ static int mux_irecv(struct vc_chan *ch, int peer, void *buf, size_t len, struct
     return peer == ch->rank ? queue_to_self(m, buf, len, r, &m->recvs_tail) : no_channel(peer);
 }
 
+static int mux_irecv_reduce(struct vc_chan *ch, int peer, void *buf, size_t len, const struct vc_chan_op *op,
+                            void *scratch, struct vc_chan_req *r)
+{
+    struct mux *m = mux_of(ch);
+    struct vc_chan *via = peer >= 0 && peer < ch->size ? m->via[peer] : NULL;
+    return via && via->ops->irecv_reduce ? via->ops->irecv_reduce(via, peer, buf, len, op, scratch, r) : 1;
+}
+
 static int mux_progress(struct vc_chan *ch)
 {
     struct mux *m = mux_of(ch);
@@ -111,7 +119,7 @@ static void mux_give_up(struct vc_chan *ch, const char *text)
 /** Two tables, because `wakes` is false as soon as one of the channels does not wake sleepers. */
 #define MUX_OPS(wakes)                                                                                       \
     {                                                                                                        \
-        "mux", mux_isend, mux_irecv, mux_progress, mux_destroy, wakes, mux_give_up                           \
+        "mux", mux_isend, mux_irecv, mux_irecv_reduce, mux_progress, mux_destroy, wakes, mux_give_up         \
     }
 static const struct vc_chan_ops mux_ops = MUX_OPS(true);
 static const struct vc_chan_ops mux_ops_timed = MUX_OPS(false);

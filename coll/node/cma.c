@@ -145,32 +145,43 @@ static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c)
     return VC_OK;
 }
 
-/* Reduces this rank's slice, in blocks, descending as slots.c does, into dst or the root's. */
+/*
+ * Reduces this rank's slice, in blocks, descending as slots.c does, into dst or the root's. Operands are read
+ * a few at a time, each rank beginning with another one: all at once at the same process would wait for its
+ * page tables and for its memory.
+ */
 static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
 {
     const struct vc_redop *op = c->op;
-    size_t at, end, block = VC_CMA_BLOCK / op->esize * op->esize;
-    char *acc = nd->cma_scratch, *in[2] = {acc + VC_CMA_BLOCK, acc + 2 * (size_t)VC_CMA_BLOCK};
+    int few = vc_cma_operands(nd->n, op->esize);
+    size_t at, end, room = VC_CMA_PAIR_BLOCK / (size_t)(few + 1) / VC_CACHELINE * VC_CACHELINE;
+    size_t block = room / op->esize * op->esize;
+    char *acc = nd->cma_scratch, *in = acc + room;
     bool mine = receives(c, nd->me);
     own_slice(nd, c, &at, &end);
     for (size_t len; at < end; at += len) {
         len = vc_min_size(block, end - at);
         const char *right = NULL;
-        for (int r = nd->n - 1; r >= 0; r--) {
-            const char *v = (const char *)c->src + at;
-            if (r != nd->me) {
-                int err =
-                    vc_cma_read(nd->cma_pids[r], in[r & 1], address_of(nd, c->st.base, r).src + at, len);
+        for (int top = nd->n - 1; top >= 0; top -= few) {
+            int n = top + 1 < few ? top + 1 : few;
+            for (int i = 0; i < n; i++) {
+                int k = (nd->me + i) % n, r = top - k;
+                if (r == nd->me)
+                    continue;
+                uint64_t from = address_of(nd, c->st.base, r).src + at;
+                int err = vc_cma_read(nd->cma_pids[r], in + (size_t)k * room, from, len);
                 if (err != VC_OK)
                     return err;
-                v = in[r & 1];
             }
-            if (right) {
-                char *out = r == 0 && mine ? (char *)c->dst + at : acc;
-                op->fn(v, right, out, len / op->esize, NULL);
-                right = out;
-            } else {
-                right = v;
+            for (int k = 0; k < n; k++) {
+                const char *v = top - k == nd->me ? (const char *)c->src + at : in + (size_t)k * room;
+                if (right) {
+                    char *out = top - k == 0 && mine ? (char *)c->dst + at : acc;
+                    op->fn(v, right, out, len / op->esize, NULL);
+                    right = out;
+                } else {
+                    right = v;
+                }
             }
         }
         if (!mine) {

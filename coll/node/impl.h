@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Private to coll/node. Files call one way: node.c (create, start, progress, run) calls small.c, slots.c and
- * cma.c, three ways to do an operation; these call lengths.c (ranks whose lengths differ) and ring.c.
+ * cma.c, three ways to do an operation; these call lengths.c (ranks whose lengths differ) and ring.c. A node
+ * with levels has a tree (tree.h) of groups, each of which is a flat node of its own.
  *
  * Every rank owns slots in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
  * operation takes the next few slot numbers of its ring, whether or not a rank has anything to publish in
@@ -19,6 +20,7 @@
 #define VC_COLL_NODE_IMPL_H
 
 #include "coll/node/node.h"
+#include "transport/copy/copy.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -28,6 +30,8 @@
 #define VC_SMALL_SLOT  VC_NODE_ELEMENT_MAX
 #define VC_SMALL_DEPTH 8
 #define VC_BULK_DEPTH  8
+/* vc_node_state.phase of an operation on the tree; its ring is NULL. */
+#define VC_ON_TREE 64
 /* Slots of the tiny ring that an operation by single copy takes. */
 #define VC_CMA_SLOTS 3
 /*
@@ -40,6 +44,9 @@
 #define VC_SAY_CMA   8190u
 #define VC_SAY_OTHER 8189u /* the message goes by other means: vc_node_pass() */
 
+/* Lengths of operations that race for the best way to fill slots: one race for each doubling. */
+#define VC_RACES 12
+
 /* Begins each rank's part of a ring; only that rank writes it. Its slots follow. */
 struct vc_ring_part {
     _Atomic uint64_t done;
@@ -48,6 +55,7 @@ struct vc_ring_part {
 
 struct vc_node_ring {
     char **part;          /* where the part of each rank begins */
+    char *own;            /* this rank's part */
     size_t cap;           /* payload bytes per slot */
     size_t slot, payload; /* bytes from slot to slot; from a slot's flag to its payload */
     uint64_t depth;       /* slots per rank, a power of two */
@@ -55,8 +63,11 @@ struct vc_node_ring {
     uint64_t known_done;  /* everybody else has at least this `done` */
 };
 
+struct vc_tree;
+
 struct vc_node {
     int n, me;
+    bool plain; /* several ranks and no tree */
     struct vc_parking *parking;
     const struct vc_wait_cfg *wait;
     struct vc_node_ring tiny, small, bulk; /* bulk.cap == 0: there is none */
@@ -68,8 +79,20 @@ struct vc_node {
     bool own_cpus;
     pid_t *cma_pids;
     size_t cma_min;
-    char *cma_scratch; /* VC_CMA_PAIR_BLOCK bytes */
-    char *parts[];     /* the rings' tables of n parts each */
+    char *cma_scratch;    /* VC_CMA_PAIR_BLOCK bytes */
+    struct vc_tree *tree; /* of a node with levels */
+    /* Of a group of a tree: the node's local indexes of its members, the node, and the only member that has
+     * slots (-1: all have). A node that is no group: NULL, itself, -1. */
+    const int *member;
+    struct vc_node *whole;
+    int writer;
+    struct vc_copy_race race[3][VC_RACES]; /* allreduce, allgather, alltoall */
+    /* The operation under way: how slots are filled (NULL: vc_copy() decides); whether it is measured, and
+     * what it took so far. */
+    vc_copy_fn give;
+    bool measured;
+    uint64_t took;
+    char *parts[]; /* the rings' tables of n parts each */
 };
 
 static inline struct vc_ring_part *vc_ring_part(const struct vc_node_ring *ring, int r)
@@ -77,10 +100,15 @@ static inline struct vc_ring_part *vc_ring_part(const struct vc_node_ring *ring,
     return (struct vc_ring_part *)(void *)ring->part[r];
 }
 
+/* Where slot g lies in every part of the ring. */
+static inline size_t vc_slot_at(const struct vc_node_ring *ring, uint64_t g)
+{
+    return sizeof(struct vc_ring_part) + (g & (ring->depth - 1)) * ring->slot;
+}
+
 static inline _Atomic uint64_t *vc_flag(const struct vc_node_ring *ring, int r, uint64_t g)
 {
-    return (_Atomic uint64_t *)(void *)((char *)(vc_ring_part(ring, r) + 1) +
-                                        (g & (ring->depth - 1)) * ring->slot);
+    return (_Atomic uint64_t *)(void *)(ring->part[r] + vc_slot_at(ring, g));
 }
 
 static inline char *vc_payload(const struct vc_node_ring *ring, int r, uint64_t g)
@@ -100,10 +128,26 @@ static inline bool vc_ready(const struct vc_node_ring *ring, int r, uint64_t g)
     return vc_flag_value(ring, r, g) == g + 1;
 }
 
+/* The index of group member r among all ranks of the node; negative ones (VC_WAIT_ANY) stay. */
+static inline int vc_node_index(const struct vc_node *nd, int r)
+{
+    return nd->member && r >= 0 ? nd->member[r] : r;
+}
+
+/* ring.c: the rest of vc_node_wake(): some rank of the node sleeps. */
+void vc_node_wake_slow(struct vc_node *nd);
+
+/* Wakes the ranks of the node, or of the group, that sleep waiting for this one. After publishing. */
+static inline void vc_node_wake(struct vc_node *nd)
+{
+    if (__builtin_expect(atomic_load_explicit(&nd->parking->shared->nparked, memory_order_relaxed) != 0, 0))
+        vc_node_wake_slow(nd);
+}
+
 static inline void vc_publish_as(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, uint64_t flag)
 {
     atomic_store_explicit(vc_flag(ring, nd->me, g), flag, memory_order_release);
-    vc_wake_all(nd->parking);
+    vc_node_wake(nd);
 }
 
 static inline void vc_publish(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g)
@@ -141,7 +185,7 @@ static inline uint64_t vc_read_word(const struct vc_node_ring *ring, int r, uint
 static inline void vc_set_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g)
 {
     atomic_store_explicit(&vc_ring_part(ring, nd->me)->done, g, memory_order_release);
-    vc_wake_all(nd->parking);
+    vc_node_wake(nd);
 }
 
 /* Everybody was seen to have entered the operation at `base`, so nobody reads a slot before it any more. */
@@ -154,29 +198,38 @@ static inline void vc_learned(struct vc_node_ring *ring, uint64_t base)
 /* Whether everybody else's `done` is at least g; if not, *whom is a rank that is behind. */
 bool vc_all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom);
 
+/* Whether slot g is known to be free without a look at the others. */
+static inline bool vc_known_free(const struct vc_node_ring *ring, uint64_t g)
+{
+    return ring->known_done + ring->depth > g;
+}
+
 static inline bool vc_may_write(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom)
 {
-    if (g < ring->depth || ring->known_done >= g - ring->depth + 1)
-        return true;
-    return vc_all_done(nd, ring, g - ring->depth + 1, whom);
+    return vc_known_free(ring, g) || vc_all_done(nd, ring, g - ring->depth + 1, whom);
 }
 
 /* Whether rank r last waited on the CPU that this rank is on. Then this rank must give the CPU up, or it
  * waits for ever. */
 static inline bool vc_shares_cpu(const struct vc_node *nd, int r)
 {
-    return atomic_load_explicit(&nd->cpu[r], memory_order_relaxed) == nd->own_cpu;
+    const struct vc_node *all = nd->whole;
+    return atomic_load_explicit(&all->cpu[vc_node_index(nd, r)], memory_order_relaxed) == all->own_cpu;
 }
 
-/*
- * Whether the root of a reduction reads its own operand from src and publishes nothing, since nobody else
- * ever reads that. It cannot where dst is src and would be written before the operand is read, nor in place
- * with operators of users, which may not write over their left operand.
- */
+/* Whether a rank that reduces all operands can read its own from src. It cannot where dst is src and would be
+ * written before the operand is read, nor in place with operators of users, which may not write over their
+ * left operand. */
+static inline bool vc_can_read_src(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return c->src != c->dst || (nd->me + 2 >= nd->n && c->op && !c->op->ctx);
+}
+
+/* Whether the root of a reduction reads its own operand from src and publishes nothing, since nobody else
+ * ever reads that. */
 static inline bool vc_root_reads_src(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return c->kind == VC_PHASE_REDUCE && nd->me == c->root &&
-           (c->src != c->dst || (nd->me + 2 >= nd->n && c->op && !c->op->ctx));
+    return c->kind == VC_PHASE_REDUCE && nd->me == c->root && vc_can_read_src(nd, c);
 }
 
 /*
@@ -212,6 +265,8 @@ struct vc_cma_address {
 
 /* ring.c: fills in the sizes of a ring; returns the bytes that each rank's part takes. */
 size_t vc_ring_layout(struct vc_node_ring *ring, size_t cap, uint64_t depth);
+/* Makes a part of it one in which nothing was published. */
+void vc_ring_clear(const struct vc_node_ring *ring, char *part);
 
 /*
  * lengths.c: ranks that call a broadcast with different lengths, or different collectives. Each looks at what
@@ -222,16 +277,25 @@ size_t vc_ring_layout(struct vc_node_ring *ring, size_t cap, uint64_t depth);
  * anything but a broadcast: has r published a broadcast? vc_root_check() is for the root of a broadcast that
  * waits for rank r: does r broadcast by other means?
  */
+/* vc_node_pass() in the slots of this node or group. */
+void vc_pass_flat(struct vc_node *nd, size_t len);
 int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c);
 int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 /* Rank r's length is `theirs`, not c->len: VC_ERR_INVAL with a text. */
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs);
 
-/* small.c: small operations. 1: done. 0: begun, to be continued by vc_node_progress(). -1: not begun, since
- * it is none or its slot is not free. */
+/* small.c: small operations. */
 void vc_node_small_init(struct vc_node *nd);
-int vc_node_small(struct vc_node *nd, struct vc_node_call *c);
+
+/* node.c: a group of `whole`. mem[i]: the memory of member i, of vc_group_bytes(); zeroed. `writer`: the only
+ * member that has slots, or -1. */
+int vc_group_create(struct vc_node *whole, const int *member, int n, int me, int writer, char *const *mem,
+                    size_t bulk, struct vc_node **out);
+/* Bytes of shared memory of one member. */
+size_t vc_group_bytes(bool has_slots, size_t bulk);
+/* Makes them new, see vc_node_tree_prepare(). */
+void vc_group_prepare(char *mem, bool has_slots, size_t bulk);
 
 /* cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);
@@ -239,6 +303,11 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
 /* slots.c: operations through slots. */
 int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c);
+/* Instead of starting it: a broadcast in which this rank only counts the slots. */
+int vc_node_slots_skip(struct vc_node *nd, struct vc_node_call *c);
+/* After start, and again whenever there is more: so many bytes of src are there; those behind them are not
+ * to be read yet. `all`: they are all there. */
+void vc_node_slots_feed(const struct vc_node *nd, struct vc_node_call *c, size_t bytes, bool all);
 int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
 #endif

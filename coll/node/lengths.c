@@ -7,7 +7,8 @@
 
 static int rank_of(const struct vc_node *nd, int r)
 {
-    return nd->parking->ranks ? nd->parking->ranks[r] : r;
+    int l = vc_node_index(nd, r);
+    return nd->parking->ranks ? nd->parking->ranks[l] : l;
 }
 
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs)
@@ -48,13 +49,14 @@ int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r)
     const struct vc_node_ring *tiny = &nd->tiny;
     uint64_t g = !c->st.ring || c->st.ring == tiny ? c->st.base : tiny->pos;
     struct vc_cma_address a;
-    if (++c->st.idle % LOOK_EVERY || r < 0 || vc_flag_value(tiny, r, g) != vc_bcast_flag(g, VC_SAY_OTHER))
+    if (++c->st.idle % LOOK_EVERY || r < 0 || nd->writer >= 0 ||
+        vc_flag_value(tiny, r, g) != vc_bcast_flag(g, VC_SAY_OTHER))
         return VC_OK;
     memcpy(&a, vc_payload(tiny, r, g), sizeof a);
     return vc_lengths_differ(nd, c, r, a.len);
 }
 
-void vc_node_pass(struct vc_node *nd, size_t len)
+void vc_pass_flat(struct vc_node *nd, size_t len)
 {
     struct vc_node_ring *tiny = &nd->tiny;
     struct vc_cma_address a = {.len = len};
@@ -63,7 +65,7 @@ void vc_node_pass(struct vc_node *nd, size_t len)
     if (nd->n == 1)
         return;
     /* The slot may not be free. This does not wait for it: it is a courtesy to erroneous programs. */
-    if (vc_may_write(nd, tiny, g, &behind)) {
+    if ((nd->writer < 0 || nd->writer == nd->me) && vc_may_write(nd, tiny, g, &behind)) {
         memcpy(vc_payload(tiny, nd->me, g), &a, sizeof a);
         vc_publish_as(nd, tiny, g, vc_bcast_flag(g, VC_SAY_OTHER));
     }

@@ -8,6 +8,7 @@
 #define VC_COLL_NODE_H
 
 #include "coll/kernels/kernels.h"
+#include "coll/levels.h"
 #include "coll/plan.h"
 #include "transport/wait.h"
 
@@ -34,9 +35,10 @@ static inline size_t vc_flat_bytes(int ranks, bool own_cpus)
 {
     return ranks == 2 && own_cpus ? VC_FLAT_PAIR : VC_FLAT_BYTES;
 }
-/** On nodes of more ranks one rank reduces small vectors and publishes the result: n reads instead of n * n.
- */
-#define VC_FLAT_RANKS 16
+/** On nodes of more ranks few ranks reduce for all and publish the result: each a slice of at least
+ * VC_SLICE_LEAST bytes. Small vectors are reduced by one: n reads instead of n * n. */
+#define VC_FLAT_RANKS  16
+#define VC_SLICE_LEAST 4096
 /** The same where ranks share CPUs. Meeting twice means that each of them is scheduled twice as often, which
  * costs more than reading more lines. */
 #define VC_FLAT_RANKS_CROWDED 64
@@ -44,11 +46,23 @@ static inline int vc_flat_ranks(bool own_cpus)
 {
     return own_cpus ? VC_FLAT_RANKS : VC_FLAT_RANKS_CROWDED;
 }
+/** Rooted reductions of more than VC_FLAT_BYTES bytes among more ranks go by slices as well, where ranks have
+ * CPUs of their own. */
+#define VC_ROOT_RANKS 4
+/** Over trees: allgathers of at most so many bytes in all, see coll/node/tree.h. */
+#define VC_NODE_PADDED 16384
 /** Reductions by single copy go by blocks that stay in a core's own cache. Those of two ranks use three
  * buffers as one. */
 #define VC_CMA_BLOCK      65536
 #define VC_CMA_BUFFERS    3
 #define VC_CMA_PAIR_BLOCK (VC_CMA_BUFFERS * VC_CMA_BLOCK)
+/** How many operands a rank of n > 2 reads before it reduces them, each as long as this many and the result
+ * have room in VC_CMA_PAIR_BLOCK; at least two, of VC_CMA_BLOCK bytes. */
+static inline int vc_cma_operands(int n, size_t esize)
+{
+    int few = n < 8 ? n : 8;
+    return esize > 4096 || few < VC_CMA_BUFFERS - 1 ? VC_CMA_BUFFERS - 1 : few;
+}
 
 struct vc_node;
 
@@ -64,12 +78,29 @@ struct vc_node_cfg {
     bool own_cpus;         /**< each rank has a CPU of its own; the same on all ranks, unlike wait->crowded */
     const pid_t *cma_pids; /**< [n], copied; NULL: single copy was not agreed */
     size_t cma_min;        /**< from this many bytes on AUTO takes the single copy */
+    /** Copied. NULL or of depth 0: the node is flat. Otherwise each rank's memory has
+     * vc_node_tree_bytes() more. The same on all ranks. */
+    const struct vc_levels *levels;
+    /** Results of reductions must not depend on the levels. The same on all ranks. */
+    bool reproducible;
 };
 
 /** Bytes of shared memory for the slots of one of n ranks, a multiple of VC_LINE_PAIR. */
 size_t vc_node_bytes(int n, size_t bulk);
 /** Bytes of shared memory that n ranks have in common, a multiple of VC_LINE_PAIR. */
 size_t vc_node_common_bytes(int n);
+/** Bytes that rank r of n needs besides, behind vc_node_bytes(), for the groups that it is in; a multiple of
+ * VC_LINE_PAIR. 0 for levels that are NULL or of depth 0. */
+size_t vc_node_tree_bytes(const struct vc_levels *levels, int n, int r, size_t bulk);
+/** Makes these, new or used before, as a node needs them: before any rank creates the node. */
+void vc_node_tree_prepare(char *mem, const struct vc_levels *levels, int n, int r, size_t bulk);
+/** The levels that a node of n ranks is to have: those that are known, but NULL where few ranks meet sooner
+ * all at once, unless `asked` for. */
+static inline const struct vc_levels *vc_node_levels(const struct vc_levels *known, int n, bool own_cpus,
+                                                     bool asked)
+{
+    return known->depth > 0 && (asked || n > vc_flat_ranks(own_cpus)) ? known : NULL;
+}
 int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out);
 void vc_node_destroy(struct vc_node *nd);
 
@@ -79,6 +110,7 @@ struct vc_node_state {
     uint64_t base;         /* first slot of the operation */
     size_t chunk;          /* bytes of the vector or block that a chunk carries */
     int nchunks, window;   /* chunks in all; how many may be written ahead of reading */
+    int ready;             /* chunks that may be written so far */
     int wr, red, rd;       /* chunks written, reduced, read */
     int red_next, rd_next; /* next rank of the chunk that is being reduced, read */
     int stages;            /* slots per chunk: 1, or 2 where reduced slices are published as well */
@@ -110,7 +142,16 @@ int vc_node_progress(struct vc_node *nd, struct vc_node_call *call, int *whom);
  * that have given another length, and therefore wait there, get an error. In the order of the operations;
  * never blocks, cannot fail. */
 void vc_node_pass(struct vc_node *nd, size_t len);
+/** For vc_node_run(): does an operation that is small and for which nobody is late. 1: done. 0: begun, to be
+ * continued by vc_node_progress(). -1: not begun. */
+int vc_node_small(struct vc_node *nd, struct vc_node_call *call);
+/** For vc_node_run(): the rest of an operation for which vc_node_small() returned `begun`. */
+int vc_node_run_on(struct vc_node *nd, struct vc_node_call *call, int begun);
 /** Start and wait. VC_OK or a negative error. */
-int vc_node_run(struct vc_node *nd, struct vc_node_call *call);
+static inline int vc_node_run(struct vc_node *nd, struct vc_node_call *call)
+{
+    int rc = vc_node_small(nd, call);
+    return VC_LIKELY(rc > 0) ? VC_OK : vc_node_run_on(nd, call, rc);
+}
 
 #endif

@@ -12,6 +12,18 @@ size_t vc_ring_layout(struct vc_node_ring *ring, size_t cap, uint64_t depth)
     return vc_round_up(sizeof(struct vc_ring_part) + depth * ring->slot, VC_LINE_PAIR);
 }
 
+void vc_ring_clear(const struct vc_node_ring *ring, char *part)
+{
+    struct vc_ring_part *p = (struct vc_ring_part *)(void *)part;
+    if (ring->depth == 0)
+        return;
+    /* Relaxed: what tells the other ranks of the part orders these. */
+    atomic_store_explicit(&p->done, 0, memory_order_relaxed);
+    for (uint64_t i = 0; i < ring->depth; i++)
+        atomic_store_explicit((_Atomic uint64_t *)(void *)((char *)(p + 1) + i * ring->slot), 0,
+                              memory_order_relaxed);
+}
+
 bool vc_all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom)
 {
     uint64_t least = UINT64_MAX;
@@ -39,4 +51,15 @@ int vc_slowest(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint6
         if (i != nd->me && vc_shares_cpu(nd, i) && !vc_ready(ring, i, g))
             return i;
     return r;
+}
+
+void vc_node_wake_slow(struct vc_node *nd)
+{
+    if (!nd->member) {
+        vc_wake_slow(nd->parking, VC_WAIT_ANY);
+        return;
+    }
+    for (int i = 0; i < nd->n; i++)
+        if (i != nd->me)
+            vc_wake_slow(nd->parking, nd->member[i]);
 }

@@ -17,14 +17,23 @@
 static bool writes(const struct vc_node *nd, const struct vc_node_call *c)
 {
     const struct vc_phase_info *i = &vc_phase_info[c->kind];
+    if (c->st.stages == 2)
+        return true;
     if (i->gets == VC_WHO_ROOT && nd->me == c->root)
         return i->reduces && !vc_root_reads_src(nd, c);
     return vc_phase_gives(c->kind, nd->me, c->root, c->parts);
 }
 
-static bool reads(const struct vc_node *nd, const struct vc_node_call *c)
+/* Whether this rank ends with something of the others. */
+static bool gets(const struct vc_node *nd, const struct vc_node_call *c)
 {
     return vc_phase_gets(c->kind, nd->me, c->root, c->parts);
+}
+
+/* Whether this rank reads slots of others: in two stages all do, to reduce their slices. */
+static bool reads(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return c->st.stages == 2 || gets(nd, c);
 }
 
 /* What a chunk holds. */
@@ -59,10 +68,30 @@ static size_t result_len(const struct vc_node *nd, const struct vc_node_call *c)
     return vc_phase_bytes(vc_phase_info[c->kind].dst, c->len, nd->n);
 }
 
-/* How many ranks share the reducing in the two-stage allreduce: all, or one (large nodes, small vectors). */
-static int slice_parts(const struct vc_node *nd, const struct vc_node_call *c)
+/*
+ * Two stages: how many ranks share the reducing of a chunk of `len` bytes. All, but among many ranks and in
+ * rooted reductions not more than get VC_SLICE_LEAST bytes each.
+ */
+static int slice_parts(const struct vc_node *nd, const struct vc_node_call *c, size_t len)
 {
-    return c->len <= VC_FLAT_BYTES && nd->n > vc_flat_ranks(nd->own_cpus) ? 1 : nd->n;
+    if (nd->n <= VC_FLAT_RANKS && c->kind != VC_PHASE_REDUCE)
+        return nd->n;
+    size_t most = len / VC_SLICE_LEAST;
+    return most >= (size_t)nd->n ? nd->n : most > 1 ? (int)most : 1;
+}
+
+/* The rank that reduces the first slice of chunk k. Chunks go round where not all ranks share in each. */
+static int first_reducer(const struct vc_node *nd, const struct vc_node_call *c, int k)
+{
+    int parts = slice_parts(nd, c, c->st.chunk);
+    return parts == nd->n ? 0 : (int)((int64_t)k * parts % nd->n);
+}
+
+/* Whether a rooted reduction goes in two stages: slices, which the root collects. */
+static bool reduces_by_slices(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return c->kind == VC_PHASE_REDUCE && nd->own_cpus && nd->n > VC_ROOT_RANKS && c->len > VC_FLAT_BYTES &&
+           c->st.ring == &nd->bulk;
 }
 
 /*
@@ -87,26 +116,44 @@ static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *
     char *to = (char *)c->dst + block_at(c, nd->me);
     if (len == 0 || to == from)
         return;
-    if (each)
-        memcpy(to + off, from + off, len);
-    else
-        vc_copy_result(to + off, from + off, len, result_len(nd, c));
+    vc_copy_own(to + off, from + off, len, each ? 0 : result_len(nd, c));
 }
 
 /* Whether this rank has a block of its own to be copied. */
 static bool gathers(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return vc_phase_info[c->kind].dst == VC_EXTENT_EACH && reads(nd, c);
+    return vc_phase_info[c->kind].dst == VC_EXTENT_EACH && gets(nd, c);
 }
 
-int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
+static struct vc_copy_race *race_of(struct vc_node *nd, const struct vc_node_call *c)
+{
+    int row = c->kind == VC_PHASE_ALLREDUCE   ? 0
+              : c->kind == VC_PHASE_ALLGATHER ? 1
+              : c->kind == VC_PHASE_ALLTOALL  ? 2
+                                              : -1;
+    if (row < 0 || c->len < VC_COPY_LEAST)
+        return NULL;
+    int doubling = 63 - __builtin_clzll(c->len / VC_COPY_LEAST);
+    return &nd->race[row][doubling < VC_RACES ? doubling : VC_RACES - 1];
+}
+
+/* Where all ranks do the same, they race for the way to fill slots. */
+static void enter_race(struct vc_node *nd, struct vc_node_call *c)
+{
+    struct vc_copy_race *r = race_of(nd, c);
+    nd->took = 0;
+    nd->measured = false;
+    nd->give = r ? vc_copy_race_next(r, &nd->measured) : NULL;
+}
+
+/* Chooses ring and chunks and takes the slots: the same on all ranks. */
+static int take_slots(struct vc_node *nd, struct vc_node_call *c)
 {
     struct vc_node_state *st = &c->st;
     size_t n = (size_t)nd->n, grain = vc_grain(c);
     bool all_get_all = c->kind == VC_PHASE_ALLREDUCE || c->kind == VC_PHASE_BARRIER;
     bool large = nd->n > vc_flat_ranks(nd->own_cpus);
     bool two_stages = large || (n - 1) * c->len > vc_flat_bytes(nd->n, nd->own_cpus);
-    st->stages = all_get_all && two_stages ? 2 : 1;
     /* The ring whose slots carry all in one chunk, if there is one. */
     size_t slice = vc_phase_sliced(c->kind) ? vc_slice(c->len, grain, c->parts, 1) : 0; /* the largest */
     size_t per_slot = vc_phase_info[c->kind].src == VC_EXTENT_EACH   ? n * c->len
@@ -117,14 +164,16 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
         st->ring = &nd->tiny;
     else if (per_slot > nd->small.cap && nd->bulk.cap)
         st->ring = &nd->bulk;
+    st->stages = (all_get_all && two_stages) || reduces_by_slices(nd, c) ? 2 : 1;
     enum pieces kind = pieces_of(c);
     size_t pieces = kind == FOR_EACH_RANK ? n : kind == OF_EVERY_SLICE ? (size_t)c->parts : 1;
     size_t total = kind == OF_OWN_SLICE || kind == OF_EVERY_SLICE ? slice : c->len, cap = st->ring->cap;
-    if (grain > cap / pieces)
+    if (total > 0 && grain > cap / pieces)
         return vc_fail(VC_ERR_UNSUPPORTED, "elements of %zu bytes do not fit into slots of %zu bytes", grain,
                        cap);
     st->chunk = cap / pieces / grain * grain;
-    if ((c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_REDUCE) && nd->own_cpus && st->ring == &nd->bulk)
+    if ((c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_REDUCE) && nd->own_cpus && st->ring == &nd->bulk &&
+        st->stages == 1)
         st->chunk = pipeline_chunk(total, grain, st->chunk);
     if (total <= st->chunk) {
         st->chunk = total;
@@ -138,6 +187,17 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     st->wr = st->red = st->rd = 0;
     st->red_next = st->rd_next = 0;
     st->idle = 0;
+    st->ready = st->nchunks;
+    return VC_OK;
+}
+
+int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
+{
+    struct vc_node_state *st = &c->st;
+    int err = take_slots(nd, c);
+    if (err != VC_OK)
+        return err;
+    enter_race(nd, c);
     uint64_t end = st->ring->pos;
     if (!writes(nd, c)) {
         st->wr = st->nchunks;
@@ -149,6 +209,23 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
         st->rd = st->nchunks;
     }
     return VC_OK;
+}
+
+int vc_node_slots_skip(struct vc_node *nd, struct vc_node_call *c)
+{
+    int err = take_slots(nd, c);
+    if (err == VC_OK)
+        vc_set_done(nd, c->st.ring, c->st.ring->pos);
+    c->st.phase = -1;
+    return err;
+}
+
+void vc_node_slots_feed(const struct vc_node *nd, struct vc_node_call *c, size_t bytes, bool all)
+{
+    struct vc_node_state *st = &c->st;
+    st->ready = all || bytes >= c->len ? st->nchunks : (int)(bytes / st->chunk);
+    if (!writes(nd, c))
+        st->wr = st->ready;
 }
 
 /* The part of slice p that chunk k carries, for the kinds whose chunks hold a piece of each slice. */
@@ -168,16 +245,25 @@ static size_t chunk_len(const struct vc_node_call *c, int k)
 }
 
 /* Two-stage reductions: the part of a chunk that this rank reduces; empty where another rank reduces all. */
-static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, size_t len, size_t *lo,
-                      size_t *hi)
+static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, int k, size_t *lo, size_t *hi)
 {
-    int parts = slice_parts(nd, c);
-    size_t grain = vc_grain(c);
+    size_t grain = vc_grain(c), len = chunk_len(c, k);
+    int parts = slice_parts(nd, c, len), mine = nd->me - first_reducer(nd, c, k);
+    if (mine < 0)
+        mine += nd->n;
     *lo = *hi = 0;
-    if (nd->me < parts) {
-        *lo = vc_slice(len, grain, parts, nd->me);
-        *hi = vc_slice(len, grain, parts, nd->me + 1);
+    if (mine < parts) {
+        *lo = vc_slice(len, grain, parts, mine);
+        *hi = vc_slice(len, grain, parts, mine + 1);
     }
+}
+
+static void give(const struct vc_node *nd, void *slot, const void *from, size_t len)
+{
+    if (nd->give && len >= VC_COPY_LEAST)
+        nd->give(slot, from, len);
+    else
+        vc_copy(slot, from, len, VC_COPY_GIVE);
 }
 
 /* Copies this rank's contribution to chunk k into a slot. */
@@ -189,29 +275,29 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
     switch (pieces_of(c)) {
     case OF_OWN_SLICE:
         slice_piece(c, nd->me, k, &piece, &len);
-        memcpy(to, from + piece, len);
+        give(nd, to, from + piece, len);
         break;
     case FOR_EACH_RANK:
         len = chunk_len(c, k);
         for (int r = 0; r < nd->n; r++)
             if (r != nd->me)
-                memcpy(to + (size_t)r * len, from + (size_t)r * c->len + off, len);
+                give(nd, to + (size_t)r * len, from + (size_t)r * c->len + off, len);
         break;
     case OF_EVERY_SLICE:
         for (int p = 0; p < c->parts; p++) {
             slice_piece(c, p, k, &piece, &len);
-            memcpy(to + (size_t)p * st->chunk, from + piece, len);
+            give(nd, to + (size_t)p * st->chunk, from + piece, len);
         }
         break;
     case WHOLE:
         len = chunk_len(c, k);
         if (st->stages == 2) { /* its own slice this rank reads from src */
             size_t lo, hi;
-            own_slice(nd, c, len, &lo, &hi);
-            memcpy(to, from + off, lo);
-            memcpy(to + hi, from + off + hi, len - hi);
+            own_slice(nd, c, k, &lo, &hi);
+            give(nd, to, from + off, lo);
+            give(nd, to + hi, from + off + hi, len - hi);
         } else {
-            memcpy(to, from + off, len);
+            give(nd, to, from + off, len);
         }
         break;
     }
@@ -285,7 +371,14 @@ static bool reduce_chunk(struct vc_node *nd, struct vc_node_call *c, int k, size
  */
 static bool reduces_into_dst(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return c->op && !c->op->ctx && (c->src != c->dst || nd->n == 2);
+    return c->op && !c->op->ctx && (c->src != c->dst || nd->n == 2) && gets(nd, c);
+}
+
+/* Whether this rank is one of those that reduce chunk k. Its slice may still be empty. */
+static bool is_reducer(const struct vc_node *nd, const struct vc_node_call *c, int k)
+{
+    int mine = nd->me - first_reducer(nd, c, k);
+    return (mine < 0 ? mine + nd->n : mine) < slice_parts(nd, c, chunk_len(c, k));
 }
 
 /* Two-stage operations: reduces this rank's slice of chunk k and publishes it in the slot behind the
@@ -294,19 +387,19 @@ static bool publish_slice(struct vc_node *nd, struct vc_node_call *c, int k, int
 {
     struct vc_node_state *st = &c->st;
     uint64_t g = st->base + (uint64_t)k * 2 + 1;
-    int parts = slice_parts(nd, c);
-    if (nd->me >= parts)
+    if (!is_reducer(nd, c, k))
         return true;
     if (!vc_may_write(nd, st->ring, g, whom))
         return false;
     size_t lo, hi;
-    own_slice(nd, c, chunk_len(c, k), &lo, &hi);
-    char *to = vc_payload(st->ring, nd->me, g), *in_dst = (char *)c->dst + (size_t)k * st->chunk + lo;
-    char *out = reduces_into_dst(nd, c) ? in_dst : to;
+    own_slice(nd, c, k, &lo, &hi);
+    char *to = vc_payload(st->ring, nd->me, g), *out = to;
+    if (reduces_into_dst(nd, c))
+        out = (char *)c->dst + (size_t)k * st->chunk + lo;
     if (!reduce_chunk(nd, c, k, lo, hi - lo, out, &st->red_next, whom))
         return false;
-    if (out == in_dst && hi > lo)
-        memcpy(to, in_dst, hi - lo);
+    if (out != to && hi > lo)
+        give(nd, to, out, hi - lo);
     vc_publish(nd, st->ring, g);
     return true;
 }
@@ -316,17 +409,19 @@ static bool collect_slices(struct vc_node *nd, struct vc_node_call *c, int k, in
     struct vc_node_state *st = &c->st;
     uint64_t g = st->base + (uint64_t)k * 2 + 1;
     size_t len = chunk_len(c, k), grain = vc_grain(c);
-    int parts = slice_parts(nd, c);
+    if (!gets(nd, c))
+        return true;
+    int parts = slice_parts(nd, c, len), first = first_reducer(nd, c, k);
     char *dst = (char *)c->dst + (size_t)k * st->chunk;
     for (; st->rd_next < parts; st->rd_next++) {
-        int r = (nd->me + st->rd_next) % parts;
+        int p = (nd->me + st->rd_next) % parts, r = first + p < nd->n ? first + p : first + p - nd->n;
         if (r == nd->me && reduces_into_dst(nd, c))
             continue;
         if (!vc_ready(st->ring, r, g)) {
             *whom = r;
             return false;
         }
-        size_t lo = vc_slice(len, grain, parts, r), hi = vc_slice(len, grain, parts, r + 1);
+        size_t lo = vc_slice(len, grain, parts, p), hi = vc_slice(len, grain, parts, p + 1);
         if (hi > lo)
             vc_copy_result(dst + lo, vc_payload(st->ring, r, g), hi - lo, c->len);
     }
@@ -344,11 +439,11 @@ static void read_chunk(struct vc_node *nd, struct vc_node_call *c, int r, int k)
     switch (pieces_of(c)) {
     case FOR_EACH_RANK:
         len = chunk_len(c, k);
-        memcpy(to + off, from + (size_t)nd->me * len, len);
+        vc_copy(to + off, from + (size_t)nd->me * len, len, VC_COPY_TAKE);
         break;
     case OF_OWN_SLICE:
         slice_piece(c, r, k, &piece, &len);
-        memcpy(to + piece, from, len);
+        vc_copy(to + piece, from, len, VC_COPY_TAKE);
         break;
     default:
         vc_copy_result(to + off, from, chunk_len(c, k), result_len(nd, c));
@@ -420,9 +515,10 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
 {
     struct vc_node_state *st = &c->st;
     struct vc_node_ring *ring = st->ring;
+    uint64_t begin = nd->measured ? vc_now_ns() : 0;
     for (;;) {
         bool moved = false;
-        if (st->wr < st->nchunks && st->wr < st->rd + st->window) {
+        if (st->wr < st->ready && st->wr < st->rd + st->window) {
             uint64_t g = st->base + (uint64_t)st->wr * (uint64_t)st->stages;
             if (vc_may_write(nd, ring, g, whom)) {
                 write_chunk(nd, c, st->wr++);
@@ -439,16 +535,25 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
             vc_set_done(nd, ring, st->base + (uint64_t)st->rd * (uint64_t)st->stages);
             moved = true;
         }
+        if (nd->measured && moved) {
+            vc_copy_drain();
+            uint64_t now = vc_now_ns();
+            nd->took += now - begin;
+            begin = now;
+        }
         if (st->rd == st->nchunks && st->wr == st->nchunks)
             break;
         if (!moved)
             return 0;
     }
-    if (reads(nd, c) && vc_phase_info[c->kind].gives == VC_WHO_ALL)
+    if (gets(nd, c) && vc_phase_info[c->kind].gives == VC_WHO_ALL)
         vc_learned(ring, st->base);
     /* Last, because dst may be src, whose blocks had to be published first. */
     if (c->kind == VC_PHASE_SCATTER && nd->me == c->root && c->len)
         memmove(c->dst, (const char *)c->src + (size_t)nd->me * c->len, c->len);
+    if (nd->measured)
+        vc_copy_race_took(race_of(nd, c), nd->took);
+    nd->measured = false;
     st->phase = -1;
     return 1;
 }

@@ -5,10 +5,15 @@
  * would have, and the operation goes on there. Each rank of an operation does so for itself.
  */
 #include "coll/node/impl.h"
+#include "transport/copy/copy.h"
 
 /* Polls per peer before the generic path and its wait policy take over. */
 #define POLLS         400
 #define POLLS_CROWDED 8
+
+/* A function for each kind of operation, and in it all that the kind needs. */
+#define INLINE  static inline __attribute__((always_inline))
+#define OUTLINE static __attribute__((noinline))
 
 /* How many slots ahead lines are fetched for writing: so few that they stay in the cache, so many that no
  * rank polls them yet. */
@@ -27,157 +32,319 @@ static inline void fetch_for_writing(const void *p)
 #endif
 }
 
-/* memcpy() of unknown length costs most in proportion for a scalar of eight bytes, so that is a case of its
- * own. */
-static inline void copy(void *to, const void *from, size_t len)
+/* memcpy() of unknown length costs most in proportion for one or two scalars, so these are cases of their
+ * own. The two words of the second overlap. */
+static inline void copy_as(void *to, const void *from, size_t len, enum vc_copy_role role)
 {
-    if (len == 8)
+    uint64_t first, last;
+    if (VC_LIKELY(len == 8)) {
         memcpy(to, from, 8);
-    else if (len)
-        memcpy(to, from, len);
+    } else if (len > 8 && len <= 16) {
+        memcpy(&first, from, 8);
+        memcpy(&last, (const char *)from + len - 8, 8);
+        memcpy(to, &first, 8);
+        memcpy((char *)to + len - 8, &last, 8);
+    } else {
+        vc_copy(to, from, len, role);
+    }
 }
 
-static inline void publish_as(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, uint64_t flag,
-                              size_t bytes)
+/* From a slot that another core has written, or within this rank's memory. */
+static inline void copy(void *to, const void *from, size_t len)
 {
-    vc_publish_as(nd, ring, g, flag);
-    fetch_for_writing(vc_flag(ring, nd->me, g + FETCH_AHEAD));
-    if (bytes <= VC_TINY_SLOT)
+    copy_as(to, from, len, VC_COPY_TAKE);
+}
+
+/* Into a slot, whose lines other cores hold. */
+static inline void give(void *slot, const void *from, size_t len)
+{
+    copy_as(slot, from, len, VC_COPY_GIVE);
+}
+
+/*
+ * The slot that an operation takes. What lies in shared memory is written through pointers that may point
+ * anywhere, as far as the compiler knows, so what is needed after such a store is kept here.
+ */
+struct place {
+    struct vc_node *nd;
+    struct vc_node_ring *ring;
+    uint64_t g;
+    size_t at;   /* where it lies in each rank's part */
+    char *flag;  /* of this rank */
+    char *ahead; /* the flag of this rank's slot FETCH_AHEAD from here */
+};
+
+INLINE struct place place_of(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g)
+{
+    size_t at = vc_slot_at(ring, g), ahead = vc_slot_at(ring, g + FETCH_AHEAD);
+    return (struct place){
+        .nd = nd, .ring = ring, .g = g, .at = at, .flag = ring->own + at, .ahead = ring->own + ahead};
+}
+
+INLINE char *own_slot(const struct place *p)
+{
+    return p->flag + p->ring->payload;
+}
+
+INLINE void publish_as(const struct place *p, uint64_t value, size_t bytes)
+{
+    /* Release: pairs with vc_flag_value() and arrives_as(). */
+    atomic_store_explicit((_Atomic uint64_t *)(void *)p->flag, value, memory_order_release);
+    vc_wake_all(p->nd->parking);
+    fetch_for_writing(p->ahead);
+    if (VC_LIKELY(bytes <= VC_TINY_SLOT))
         return;
-    const char *next = vc_payload(ring, nd->me, g + 1);
+    const char *next = vc_payload(p->ring, p->nd->me, p->g + 1);
     for (size_t at = 0; at < bytes && at < FETCH_BYTES; at += VC_CACHELINE)
         fetch_for_writing(next + at);
 }
 
-static inline void publish(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, size_t bytes)
+INLINE void publish(const struct place *p, size_t bytes)
 {
-    publish_as(nd, ring, g, g + 1, bytes);
+    publish_as(p, p->g + 1, bytes);
 }
 
-static inline bool arrives_as(const struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g,
-                              uint64_t flag)
+/* Out of line, because the flag of a rank that came first is there at the first look. */
+static __attribute__((noinline)) bool arrives_late(const struct vc_node *nd, const _Atomic uint64_t *flag,
+                                                   uint64_t value)
 {
     int polls = nd->wait->crowded ? POLLS_CROWDED : POLLS;
     do {
-        if (vc_flag_value(ring, r, g) == flag)
+        /* Acquire: as in arrives_as(). */
+        if (atomic_load_explicit(flag, memory_order_acquire) == value)
             return true;
     } while (--polls);
     return false;
 }
 
-static inline bool arrives(const struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g)
+INLINE const char *slot_of(const struct place *p, int r)
 {
-    return arrives_as(nd, ring, r, g, g + 1);
+    return p->ring->part[r] + p->at;
+}
+
+/* Whether the flag of a rank's slot has this value, or gets it soon. */
+INLINE bool arrives_as(const struct place *p, const char *slot, uint64_t value)
+{
+    const _Atomic uint64_t *flag = (const _Atomic uint64_t *)(const void *)slot;
+    /* Acquire: pairs with the release in publish_as() and vc_publish_as(), the payload is then visible. */
+    return VC_LIKELY(atomic_load_explicit(flag, memory_order_acquire) == value) ||
+           arrives_late(p->nd, flag, value);
+}
+
+INLINE bool arrives(const struct place *p, const char *slot)
+{
+    return arrives_as(p, slot, p->g + 1);
+}
+
+INLINE const char *payload_of(const struct place *p, const char *slot)
+{
+    return slot + p->ring->payload;
 }
 
 /* Hands the operation over to slots.c, which goes on behind the first `taken` ranks. */
-static int hand_over(struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g, int taken)
+static __attribute__((noinline)) int hand_over(struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g,
+                                               int taken)
 {
-    struct vc_node_state st = {.ring = ring,
-                               .base = g,
-                               .chunk = c->len,
-                               .nchunks = 1,
-                               .window = 1,
-                               .wr = 1,
-                               .rd_next = taken,
-                               .stages = 1};
-    c->st = st;
+    c->st = (struct vc_node_state){.ring = ring,
+                                   .base = g,
+                                   .chunk = c->len,
+                                   .nchunks = 1,
+                                   .window = 1,
+                                   .ready = 1,
+                                   .wr = 1,
+                                   .rd_next = taken,
+                                   .stages = 1};
     return 0;
 }
 
-static inline int reduce_all(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring,
-                             uint64_t g)
+/* This rank needs nobody's slot any more. */
+INLINE int leave(const struct place *p)
 {
-    size_t count = c->len ? c->len / c->op->esize : 0;
-    const char *acc = NULL, *own = vc_root_reads_src(nd, c) ? c->src : vc_payload(ring, nd->me, g);
+    struct vc_ring_part *own = (struct vc_ring_part *)(void *)p->ring->own;
+    /* Release: pairs with vc_all_done(), as in vc_set_done(). */
+    atomic_store_explicit(&own->done, p->g + 1, memory_order_release);
+    vc_wake_all(p->nd->parking);
+    return 1;
+}
+
+/* The same after an operation in which it has heard from everybody. */
+INLINE int leave_all(const struct place *p)
+{
+    vc_learned(p->ring, p->g);
+    return leave(p);
+}
+
+/* How many elements; without a division, which takes longer than all else, for most types. */
+INLINE size_t elements(size_t len, size_t esize)
+{
+    if (VC_LIKELY(len == esize))
+        return 1;
+    return (esize & (esize - 1)) == 0 ? len >> __builtin_ctzl(esize) : len / esize;
+}
+
+INLINE int meet_all(struct vc_node_call *c, const struct place *p)
+{
+    for (int r = p->nd->n - 1; r >= 0; r--)
+        if (r != p->nd->me && VC_UNLIKELY(!arrives(p, slot_of(p, r))))
+            return hand_over(c, p->ring, p->g, p->nd->n - 1 - r);
+    return leave_all(p);
+}
+
+/* From the last rank's operand to the first one's; `own` is this rank's. */
+OUTLINE int reduce_many(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g,
+                        const char *own)
+{
+    const struct place p = place_of(nd, ring, g);
+    const struct vc_redop *op = c->op;
+    size_t count = elements(c->len, op->esize);
+    const char *acc = NULL;
     for (int r = nd->n - 1; r >= 0; r--) {
-        if (r != nd->me && !arrives(nd, ring, r, g))
-            return hand_over(c, ring, g, nd->n - 1 - r);
-        if (count == 0)
-            continue;
-        const char *v = r == nd->me ? own : vc_payload(ring, r, g);
-        if (acc) {
-            c->op->fn(v, acc, c->dst, count, c->op->ctx);
+        const char *v = own;
+        if (r != nd->me) {
+            v = slot_of(&p, r);
+            if (VC_UNLIKELY(!arrives(&p, v)))
+                return hand_over(c, ring, g, nd->n - 1 - r);
+            v = payload_of(&p, v);
+        }
+        if (VC_LIKELY(acc != NULL)) {
+            op->fn(v, acc, c->dst, count, op->ctx);
             v = c->dst;
         }
         acc = v;
     }
-    return 1;
+    return leave_all(&p);
 }
 
-static inline int gather_all(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring,
-                             uint64_t g)
+/* The same of two ranks. */
+INLINE int reduce_two(struct vc_node_call *c, const struct place *p, const char *own)
 {
-    bool personal = c->kind == VC_PHASE_ALLTOALL;
-    size_t len = c->len, mine = personal ? (size_t)nd->me * len : 0;
-    for (int i = 1; i < nd->n; i++) {
-        int r = nd->me + i < nd->n ? nd->me + i : nd->me + i - nd->n;
-        if (!arrives(nd, ring, r, g))
-            return hand_over(c, ring, g, i);
-        copy((char *)c->dst + (size_t)r * len, vc_payload(ring, r, g) + mine, len);
+    const struct vc_redop *op = c->op;
+    int me = p->nd->me;
+    const char *other = slot_of(p, 1 - me);
+    if (VC_UNLIKELY(!arrives(p, other)))
+        return hand_over(c, p->ring, p->g, me); /* rank 1 has its own operand, the first of all */
+    other = payload_of(p, other);
+    op->fn(me == 0 ? own : other, me == 0 ? other : own, c->dst, elements(c->len, op->esize), op->ctx);
+    return leave_all(p);
+}
+
+INLINE int reduce_all(struct vc_node_call *c, const struct place *p, const char *own)
+{
+    /* Without data there may be no operator either. */
+    if (VC_UNLIKELY(c->len == 0))
+        return meet_all(c, p);
+    return p->nd->n == 2 ? reduce_two(c, p, own) : reduce_many(p->nd, c, p->ring, p->g, own);
+}
+
+OUTLINE int allreduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len;
+    char *own = own_slot(&p);
+    give(own, c->src, len);
+    publish(&p, len);
+    return reduce_all(c, &p, len > VC_TINY_SLOT && vc_can_read_src(nd, c) ? c->src : own);
+}
+
+OUTLINE int reduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len;
+    char *own = own_slot(&p);
+    if (vc_root_reads_src(nd, c))
+        return reduce_all(c, &p, c->src);
+    give(own, c->src, len);
+    publish(&p, len);
+    return nd->me == c->root ? reduce_all(c, &p, own) : leave(&p);
+}
+
+OUTLINE int barrier(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    publish(&p, 0);
+    return meet_all(c, &p);
+}
+
+OUTLINE int bcast(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    uint64_t flag = vc_bcast_flag(g, c->len);
+    if (nd->me == c->root) {
+        give(own_slot(&p), c->dst, c->len);
+        publish_as(&p, flag, c->len);
+        return leave(&p);
     }
-    return 1;
+    const char *from = slot_of(&p, c->root);
+    if (VC_UNLIKELY(!arrives_as(&p, from, flag)))
+        return hand_over(c, ring, g, 0);
+    copy(c->dst, payload_of(&p, from), c->len);
+    return leave(&p);
+}
+
+/* The blocks of the other ranks, which lie at `mine` in their slots. */
+INLINE int gather_all(struct vc_node_call *c, const struct place *p, size_t mine)
+{
+    size_t len = c->len;
+    int n = p->nd->n;
+    for (int r = p->nd->me + 1, i = 1; i < n; r++, i++) {
+        if (r == n)
+            r = 0;
+        const char *from = slot_of(p, r);
+        if (VC_UNLIKELY(!arrives(p, from)))
+            return hand_over(c, p->ring, p->g, i);
+        copy((char *)c->dst + (size_t)r * len, payload_of(p, from) + mine, len);
+    }
+    return leave_all(p);
+}
+
+OUTLINE int allgather(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len;
+    char *own = (char *)c->dst + (size_t)nd->me * len;
+    give(own_slot(&p), c->src, len);
+    publish(&p, len);
+    if (own != c->src)
+        copy(own, c->src, len);
+    return gather_all(c, &p, 0);
+}
+
+OUTLINE int alltoall(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len, all = len * (size_t)nd->n, mine = len * (size_t)nd->me;
+    give(own_slot(&p), c->src, all);
+    publish(&p, all);
+    if (c->dst != c->src)
+        copy((char *)c->dst + mine, (const char *)c->src + mine, len);
+    return gather_all(c, &p, mine);
+}
+
+/* The slot may not be free yet. */
+static __attribute__((noinline)) int look_whether_free(struct vc_node *nd, struct vc_node_call *c,
+                                                       struct vc_node_ring *ring)
+{
+    int behind;
+    return vc_all_done(nd, ring, ring->pos - ring->depth + 1, &behind) ? vc_node_small(nd, c) : -1;
 }
 
 int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 {
+    typedef int run(struct vc_node * nd, struct vc_node_call * c, struct vc_node_ring * ring, uint64_t g);
+    static run *const of_kind[VC_PHASE_COUNT] = {
+        [VC_PHASE_BARRIER] = barrier,     [VC_PHASE_BCAST] = bcast,         [VC_PHASE_REDUCE] = reduce,
+        [VC_PHASE_ALLREDUCE] = allreduce, [VC_PHASE_ALLGATHER] = allgather, [VC_PHASE_ALLTOALL] = alltoall};
     const ptrdiff_t *max = nd->straight_max[c->kind];
     struct vc_node_ring *ring = (ptrdiff_t)c->len <= max[0] ? &nd->tiny : &nd->small;
     uint64_t g = ring->pos;
-    int behind, rc = 1;
+    if (VC_UNLIKELY((ptrdiff_t)c->len > max[1] || c->alg == VC_NODE_CMA))
+        return -1;
     /* Length and algorithm are equal on all ranks. Whether the slot is free is not, but slots.c waits for the
      * same slot. */
-    if ((ptrdiff_t)c->len > max[1] || c->alg == VC_NODE_CMA || !vc_may_write(nd, ring, g, &behind))
-        return -1;
-    size_t len = c->len, own = (size_t)nd->me * len;
-    char *slot = vc_payload(ring, nd->me, g);
+    if (VC_UNLIKELY(!vc_known_free(ring, g)))
+        return look_whether_free(nd, c, ring);
     ring->pos = g + 1;
-    switch (c->kind) {
-    case VC_PHASE_BARRIER:
-    case VC_PHASE_ALLREDUCE:
-        copy(slot, c->src, len);
-        publish(nd, ring, g, len);
-        rc = reduce_all(nd, c, ring, g);
-        break;
-    case VC_PHASE_REDUCE:
-        if (!vc_root_reads_src(nd, c)) {
-            copy(slot, c->src, len);
-            publish(nd, ring, g, len);
-        }
-        if (nd->me == c->root)
-            rc = reduce_all(nd, c, ring, g);
-        break;
-    case VC_PHASE_BCAST:
-        if (nd->me == c->root) {
-            copy(slot, c->dst, len);
-            publish_as(nd, ring, g, vc_bcast_flag(g, len), len);
-        } else if (arrives_as(nd, ring, c->root, g, vc_bcast_flag(g, len))) {
-            copy(c->dst, vc_payload(ring, c->root, g), len);
-        } else {
-            rc = hand_over(c, ring, g, 0);
-        }
-        break;
-    case VC_PHASE_ALLGATHER:
-        copy(slot, c->src, len);
-        publish(nd, ring, g, len);
-        if ((char *)c->dst + own != c->src)
-            copy((char *)c->dst + own, c->src, len);
-        rc = gather_all(nd, c, ring, g);
-        break;
-    default: /* alltoall */
-        copy(slot, c->src, len * (size_t)nd->n);
-        publish(nd, ring, g, len * (size_t)nd->n);
-        if (c->dst != c->src)
-            copy((char *)c->dst + own, (const char *)c->src + own, len);
-        rc = gather_all(nd, c, ring, g);
-        break;
-    }
-    if (rc == 1) {
-        if (c->kind != VC_PHASE_BCAST && (c->kind != VC_PHASE_REDUCE || nd->me == c->root))
-            vc_learned(ring, g);
-        vc_set_done(nd, ring, g + 1);
-    }
-    return rc;
+    return of_kind[c->kind](nd, c, ring, g);
 }
 
 void vc_node_small_init(struct vc_node *nd)
@@ -186,7 +353,12 @@ void vc_node_small_init(struct vc_node *nd)
                                                VC_PHASE_ALLREDUCE, VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL};
     for (int k = 0; k < VC_PHASE_COUNT; k++)
         nd->straight_max[k][0] = nd->straight_max[k][1] = -1;
-    if (nd->n < 2 || nd->n > vc_flat_ranks(nd->own_cpus))
+    bool large = nd->n > vc_flat_ranks(nd->own_cpus);
+    if (nd->member && large) { /* of a large group of a tree: what only the leader hears, or says */
+        nd->straight_max[VC_PHASE_BCAST][0] = nd->straight_max[VC_PHASE_REDUCE][0] = VC_TINY_SLOT;
+        nd->straight_max[VC_PHASE_BCAST][1] = nd->straight_max[VC_PHASE_REDUCE][1] = VC_SMALL_SLOT;
+    }
+    if (!nd->plain || large)
         return;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         ptrdiff_t *max = nd->straight_max[kinds[i]];

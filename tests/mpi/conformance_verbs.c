@@ -89,7 +89,7 @@ int main(int argc, char **argv)
     struct vc_verbs *v = open_verbs(&p);
     struct vc_wait_cfg wait = hs_wait(p.wait, size > 1);
     wait.host_progress = vc_host_progress;
-    struct cf_env e = {.ch = channel(v), .wait = &wait, .die = die, .seed = 2211};
+    struct cf_env e = {.ch = channel(v), .wait = &wait, .die = die, .seed = 2211, .reduces = true};
     cf_run(&e);
     MPI_Barrier(MPI_COMM_WORLD);
     const struct vc_verbs_stats *s = vc_verbs_stats(v);

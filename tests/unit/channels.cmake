@@ -6,6 +6,7 @@ target_link_libraries(vc_conformance PUBLIC vcoll_core)
 vc_unit_test(test_calibrate test_calibrate.c)
 vc_alone(unit.test_calibrate)
 vc_unit_test(test_costs_file test_costs_file.c)
+vc_unit_test(test_copy test_copy.c)
 vc_unit_test(test_segment test_segment.c)
 
 vc_unit_test(test_shm_chan test_shm_chan.c)
@@ -68,3 +69,7 @@ foreach(_part vcoll_core vcoll vcoll_measure vcoll_points vcoll_search vcoll-too
     set_tests_properties(unit.circles.${_part} PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CODE 77)
   endif()
 endforeach()
+
+# No test: prints what copies between two cores cost.
+add_executable(print_copies print_copies.c)
+target_link_libraries(print_copies PRIVATE vcoll_core)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 vc_unit_test(test_params test_params.c)
 vc_unit_test(test_topology test_topology.c)
+vc_unit_test(test_levels test_levels.c)
+vc_unit_test(test_cluster test_cluster.c)
 
 # The command: words, exit codes, what it prints, that docs and man pages say what the parameter table says, and how it
 # starts mpirun (a made-up one, so that no MPI job is needed).

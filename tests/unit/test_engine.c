@@ -194,8 +194,11 @@ static void script_destroy(struct vc_chan *ch)
     (void)ch;
 }
 
-static const struct vc_chan_ops script_ops = {"script",       script_isend, script_irecv, script_progress,
-                                              script_destroy, false,        NULL};
+static const struct vc_chan_ops script_ops = {.name = "script",
+                                              .isend = script_isend,
+                                              .irecv = script_irecv,
+                                              .progress = script_progress,
+                                              .destroy = script_destroy};
 
 static struct script script_make(void)
 {

@@ -248,6 +248,39 @@ static void test_bad_values(void **state)
     unsetenv("VCOLL_WAIT");
 }
 
+static void test_topology(void **state)
+{
+    (void)state;
+    taken("TOPOLOGY", "numa:2 l3:4 core:8", "numa:2 l3:4 core:8");
+    assert_int_equal(p.topology.mode, VC_TOPOLOGY_SYNTHETIC);
+    assert_int_equal(p.topology.synthetic.count[VC_UNIT_NUMA], 2);
+    assert_int_equal(p.topology.synthetic.count[VC_UNIT_CACHE], 4);
+    assert_int_equal(p.topology.synthetic.count[VC_UNIT_CORE], 8);
+    taken("TOPOLOGY", " NUMA:2,core:1024", "numa:2 core:1024");
+    assert_int_equal(p.topology.synthetic.count[VC_UNIT_CACHE], 0);
+    taken("TOPOLOGY", "l3:1", "l3:1");
+    taken("TOPOLOGY", "Flat", "flat");
+    assert_int_equal(p.topology.mode, VC_TOPOLOGY_FLAT);
+    taken("TOPOLOGY", "measure", "measure");
+    taken("TOPOLOGY", "auto", "auto");
+    assert_int_equal(p.topology.mode, VC_TOPOLOGY_AUTO);
+    refused("TOPOLOGY", "measured", "did you mean measure?");
+    refused("TOPOLOGY", "flt", "flat");
+    refused("TOPOLOGY", "numa", "a topology, as in numa:2 l3:4 core:8");
+    refused("TOPOLOGY", "numa:2 core", "\"core\" has no number. Valid: core:N");
+    refused("TOPOLOGY", "numa:2 cores:4", "did you mean core?");
+    refused("TOPOLOGY", "socket:2", "Valid: core, l3, numa");
+    refused("TOPOLOGY", "core:0", "1..1024");
+    refused("TOPOLOGY", "core:1025", "1..1024");
+    refused("TOPOLOGY", "core:2x", "1..1024");
+    refused("TOPOLOGY", "core:", "1..1024");
+    refused("TOPOLOGY", "core:-1", "1..1024");
+    refused("TOPOLOGY", "core:2 numa:2", "numa stands behind core, which lies in it");
+    refused("TOPOLOGY", "l3:2 numa:2 core:2", "numa stands behind l3");
+    refused("TOPOLOGY", "l3:2 l3:2", "given twice");
+    refused("TOPOLOGY", ":", "Valid");
+}
+
 static void test_verbs(void **state)
 {
     (void)state;
@@ -578,7 +611,7 @@ static void test_fingerprint(void **state)
                               {"VERBS_TIMEOUT", "9"},   {"VERBS_ZCOPY_MIN", "1m"}, {"TABLE", "none"},
                               {"COALESCING", "apply"},  {"TUNE", "online"},        {"TUNE_SHARE", "2"},
                               {"TUNE_SAVE", "t"},       {"DEVICE_MEMORY", "off"},  {"HOST_YIELD", "0"},
-                              {"CALIBRATE", "off"}};
+                              {"TOPOLOGY", "core:2"},   {"COPY", "stream"},        {"CALIBRATE", "off"}};
     int n;
     const struct vc_param_def *d = vc_param_defs(&n);
     assert_int_equal(n, sizeof other / sizeof other[0]);
@@ -600,9 +633,10 @@ int main(void)
         cmocka_unit_test(test_defs),        cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_good_values), cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_alg),         cmocka_unit_test(test_alg_params),
-        cmocka_unit_test(test_unknown),     cmocka_unit_test(test_files),
-        cmocka_unit_test(test_secure),      cmocka_unit_test(test_fingerprint),
-        cmocka_unit_test(test_verbs),       cmocka_unit_test(test_moderation),
+        cmocka_unit_test(test_topology),    cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_files),       cmocka_unit_test(test_secure),
+        cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_verbs),
+        cmocka_unit_test(test_moderation),
     };
     return cmocka_run_group_tests(tests, clean_environment, NULL);
 }

@@ -59,7 +59,8 @@ static int suite_rank(int me, void *arg)
     if (s->cma && !hr.cma && me == 0)
         fprintf(stderr, "cross memory attach is not permitted here: its part is not tested\n");
     struct vc_wait_cfg wait = hs_wait(s->mode, s->n > 1);
-    struct cf_env e = {.ch = make_chan(s, &hr, me), .wait = &wait, .parking = &hr.parking, .seed = 4711};
+    struct cf_env e = {
+        .ch = make_chan(s, &hr, me), .wait = &wait, .parking = &hr.parking, .seed = 4711, .reduces = true};
     if (s->mux) {
         hs_join(&s->node2, me, &hr2);
         hr2.parking = hr.parking; /* one set of park words wakes a rank, whichever channel it waits for */

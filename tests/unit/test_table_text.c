@@ -92,6 +92,39 @@ static void strip(void **state)
     }
 }
 
+/* What is written is read again the same, and stripped of how it came about alone. */
+static void levels(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"vcoll_table\": 1, \"rules\": [{\"algorithm\": \"native\"}], \"levels\": {\"processor\": \"P 9\", "
+        "\"cpus\": 16, \"platform\": \"software\", \"over\": \"0-7,12\", \"cache\": [\"0-3\", \"4-7,12\"], "
+        "\"measured\": {\"when\": 1}}}";
+    char *s = vc_table_strip(text, strlen(text));
+    assert_null(strstr(s, "when"));
+    struct vc_table *a = parsed(text), *b = parsed(s);
+    assert_non_null(a->levels);
+    assert_string_equal(a->levels->processor, "P 9");
+    assert_int_equal(a->levels->cpus, 16);
+    assert_int_equal(a->levels->platform, VC_PLATFORM_SOFTWARE);
+    assert_int_equal(a->levels->map.unit[VC_UNIT_CACHE][3], 0);
+    assert_int_equal(a->levels->map.unit[VC_UNIT_CACHE][12], 1);
+    assert_int_equal(a->levels->map.unit[VC_UNIT_CACHE][8], -1);
+    assert_int_equal(a->levels->map.unit[VC_UNIT_NUMA][3], -1);
+    assert_memory_equal(a->levels, b->levels, sizeof *a->levels);
+    json_t *again = vc_levels_to_json(a->levels),
+           *same = json_pack("{s:s, s:i, s:s, s:s, s:[s, s]}", "processor", "P 9", "cpus", 16, "platform",
+                             "software", "over", "0-7,12", "cache", "0-3", "4-7,12");
+    assert_true(json_equal(again, same));
+    json_decref(again);
+    json_decref(same);
+    assert_true(vc_levels_machine("P 9", 16) != vc_levels_machine("P 9", 8));
+    assert_true(vc_levels_machine("P 9", 16) != vc_levels_machine("P 8", 16));
+    vc_table_free(a);
+    vc_table_free(b);
+    free(s);
+}
+
 static void model(void **state)
 {
     struct vc_model m = {
@@ -282,8 +315,9 @@ static int drop_dir(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(checksum), cmocka_unit_test(strip),   cmocka_unit_test(model),
-        cmocka_unit_test(reading),  cmocka_unit_test(finding), cmocka_unit_test(installed),
+        cmocka_unit_test(checksum),  cmocka_unit_test(strip),   cmocka_unit_test(model),
+        cmocka_unit_test(levels),    cmocka_unit_test(reading), cmocka_unit_test(finding),
+        cmocka_unit_test(installed),
     };
     if (argc > 1 && strcmp(argv[1], "--locate") == 0)
         return locate();

@@ -100,7 +100,7 @@ if command -v python3 >/dev/null; then
     python3 - "$dir/out" <<'EOF' || fail "vcoll info --json is not what it should be"
 import json, sys
 j = json.load(open(sys.argv[1]))
-keys = {"vcoll", "platform", "cpus", "sriov", "nics", "topology", "rdma", "mpi", "kernels", "parameters", "algorithms",
+keys = {"vcoll", "platform", "cpus", "sriov", "nics", "topology", "levels", "rdma", "mpi", "kernels", "parameters", "algorithms",
         "error", "warnings"}
 assert keys <= set(j), keys - set(j)
 assert j["platform"]["class"] in ("native", "software", "passthrough", "sriov-vf")
@@ -109,6 +109,8 @@ assert 0 < j["cpus"]["available"] <= j["cpus"]["allowed"]
 assert [r["requirement"] for r in j["sriov"]] == ["iommu", "ari", "nic", "vfs"]
 assert all(r["finding"] in ("found", "missing", "unknown") and r["reason"] for r in j["sriov"])
 assert j["error"] is None and j["warnings"] == []
+assert j["levels"]["source"] == "kernel" and j["levels"]["cpus"] >= 0
+assert set(j["levels"]["process"]) == set(j["levels"]["count"]) == {"core", "cache", "numa"}
 names = [p["name"] for p in j["parameters"]]
 assert names == sorted(names) and "VCOLL_WAIT" in names
 assert all(p["origin"] == "default" and p["value"] == p["default"] and p["help"] for p in j["parameters"])
@@ -116,6 +118,28 @@ assert set(j["algorithms"]) == {"barrier", "bcast", "reduce", "allreduce", "allg
 for algs in j["algorithms"].values():
     assert algs[0]["name"] == "native" and len({a["name"] for a in algs}) == len(algs)
 EOF
+    # What a table says of this machine comes before the kernel's word; of another machine it does not.
+    cat >"$dir/levels.py" <<'EOF'
+import json, sys
+source, target, other = sys.argv[1:]
+levels = json.load(open(source))["levels"]
+levels = {k: levels[k] for k in ("processor", "cpus", "platform", "over")}
+levels["numa"] = [levels["over"]]
+if other == "other":
+    levels["processor"] += " II"
+json.dump({"vcoll_table": 1, "rules": [{"algorithm": "builtin"}], "levels": levels}, open(target, "w"))
+EOF
+    cp "$dir/out" "$dir/info"
+    python3 "$dir/levels.py" "$dir/info" "$dir/levels.json" this
+    VCOLL_TABLE="$dir/levels.json" expect 0 info --platform
+    out_has "by  *the tuning table" "vcoll info with levels in a table"
+    out_has "0 cores, 0 last caches, 1 NUMA node" "vcoll info with levels in a table"
+    python3 "$dir/levels.py" "$dir/info" "$dir/levels.json" other
+    VCOLL_TABLE="$dir/levels.json" expect 0 info --platform
+    out_has "by  *the kernel" "vcoll info with another machine's levels"
+    OMPI_COMM_WORLD_LOCAL_SIZE=8 OMPI_COMM_WORLD_LOCAL_RANK=5 VCOLL_TOPOLOGY="numa:2 l3:2 core:2" expect 0 info --platform
+    out_has "core 5, last cache 2, NUMA node 1" "vcoll info with VCOLL_TOPOLOGY"
+    out_has "8 ranks: cache 4 x 2, numa 2 x 4" "vcoll info with VCOLL_TOPOLOGY"
     expect 0 info --json --algorithms
     python3 -c 'import json,sys; assert set(json.load(open(sys.argv[1]))) == {"vcoll", "algorithms"}' "$dir/out" ||
         fail "vcoll info --json --algorithms shows more"

@@ -110,7 +110,7 @@ static int suite_rank(int me, void *arg)
     hs_join(&s->node, me, &hr);
     struct vc_verbs *v = make_verbs(s, &hr, me);
     struct vc_wait_cfg wait = hs_wait(s->mode, s->n > 1);
-    struct cf_env e = {.ch = make_chan(s, v, me, 7), .wait = &wait, .seed = 4711};
+    struct cf_env e = {.ch = make_chan(s, v, me, 7), .wait = &wait, .seed = 4711, .reduces = true};
     hs_meet(hr.start, s->n);
     cf_run(&e);
     s->shared->stats[me] = *vc_verbs_stats(v);
@@ -402,7 +402,7 @@ static int channel_thread(int which, void *arg)
 {
     const struct channel *c = arg;
     struct vc_wait_cfg wait = hs_wait(c->s->mode, true);
-    struct cf_env e = {.ch = c->ch[which], .wait = &wait, .seed = 4711};
+    struct cf_env e = {.ch = c->ch[which], .wait = &wait, .seed = 4711, .reduces = true};
     cf_run(&e);
     return 0;
 }

@@ -6,11 +6,14 @@
 #ifndef VC_TOOLS_INFO_INFO_H
 #define VC_TOOLS_INFO_INFO_H
 
+#include "transport/topology/platform.h"
 #include "tune/params/params.h"
 #include <jansson.h>
 
 /** machine.c: adds what --platform shows. */
 void info_machine(json_t *to, const struct vc_params *params);
+/** levels.c: what ranks of this machine can share. */
+void info_levels(json_t *to, const struct vc_params *params, enum vc_platform_class platform);
 /** settings.c: adds what --params and --algorithms show. */
 void info_settings(json_t *to, const struct vc_param_value *value, const struct vc_param_report *report);
 void info_algorithms(json_t *to);

@@ -354,6 +354,7 @@ void info_machine(json_t *to, const struct vc_params *params)
     json_object_set_new(to, "sriov", sriov_json(&platform, nic, nnics));
     json_object_set_new(to, "nics", nics_json(nic, nnics));
     json_object_set_new(to, "topology", topology_json(platform.guest));
+    info_levels(to, params, platform.class);
     json_object_set_new(to, "rdma", rdma_json(rdma, nrdma));
     json_object_set_new(to, "verbs", verbs_json(params));
     json_object_set_new(to, "table", table_json(params, platform.class, rdma, nrdma));

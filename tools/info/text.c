@@ -202,6 +202,18 @@ static const struct line lines[] = {
     {"topology", "note",
      "[{may_be_wrong?}hypervisors often show guests wrong caches, cores and NUMA nodes; take this as a first "
      "guess]"},
+    {NULL, "Levels of a node", ""},
+    {"levels", "by",
+     "[{source=kernel}the kernel][{source=table}the tuning table][{source=setting}VCOLL_TOPOLOGY, not by the "
+     "kernel, which says][{source=measurement}times to be measured at MPI_Init; the kernel says]"},
+    {"levels", "units",
+     "{count.core} core{count.core|s}, {count.cache} last cache{count.cache|s}, {count.numa} NUMA "
+     "node{count.numa|s}, on CPUs {over}"},
+    {"levels", "this process",
+     "[core {process.core}][{process.core!}on no single core][, last cache "
+     "{process.cache}][{process.cache!}, no single last cache][, NUMA node {process.numa}][{process.numa!}, "
+     "no single NUMA node]"},
+    {"levels", "this job", "{ranks}"},
     {NULL, "Network adapters (PCI)", "none"},
     {"nics", "{address}",
      "{vendor}:{device}[ {model}], [{kind=physical}physical function][{kind=vf}virtual "

@@ -129,6 +129,14 @@ static void print_origin(const json_t *table)
         printf("  %-9s  %zu points\n", "measured", points);
     if (json_object_get(table, "model"))
         printf("  %-9s  measured\n", "model");
+    const json_t *levels = json_object_get(table, "levels");
+    if (levels)
+        printf("  %-9s  of %s, CPUs %s: %zu cores, %zu caches, %zu NUMA nodes\n", "levels",
+               json_string_value(json_object_get(levels, "processor")),
+               json_string_value(json_object_get(levels, "over")),
+               json_array_size(json_object_get(levels, "core")),
+               json_array_size(json_object_get(levels, "cache")),
+               json_array_size(json_object_get(levels, "numa")));
 }
 
 static int print_text(const struct dump *d)

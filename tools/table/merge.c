@@ -330,22 +330,25 @@ static void merge_provenance(struct merge *m)
                                   "command", command, "sources", sources));
 }
 
-/* The model is the last table's; other members are the first table's that has them. */
+/* Model and levels are the last table's; other members are the first table's that has them. */
 static void merge_rest(struct merge *m)
 {
-    int models = 0;
+    int models = 0, levels = 0;
     for (int i = 0; i < m->r->nfiles; i++) {
         const char *key;
         json_t *v;
         models += json_object_get(m->file[i].json, "model") != NULL;
+        levels += json_object_get(m->file[i].json, "levels") != NULL;
         json_object_foreach(m->file[i].json, key, v)
         {
-            if (strcmp(key, "model") == 0 || !json_object_get(m->out, key))
+            if (strcmp(key, "model") == 0 || strcmp(key, "levels") == 0 || !json_object_get(m->out, key))
                 json_object_set(m->out, key, v);
         }
     }
     if (models > 1)
         printf("model: of several tables, the last one's is kept\n");
+    if (levels > 1)
+        printf("levels: of several tables, the last one's are kept\n");
 }
 
 static int merge_tables(struct merge *m)

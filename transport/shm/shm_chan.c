@@ -17,6 +17,9 @@
  */
 #include "transport/shm/shm_chan.h"
 
+#include "transport/copy/copy.h"
+#include "transport/reduce.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,7 +79,7 @@ size_t vc_shm_chan_bytes(int n, size_t budget)
 }
 
 /** What the channel keeps in vc_chan_req.priv. */
-enum { P_BUF, P_LEN, P_AT, P_REMOTE, P_COPYING };
+enum { P_BUF, P_LEN, P_AT, P_REMOTE, P_COPYING, P_OP, P_SCRATCH };
 #define P_TICKET P_REMOTE /**< sender: the single copy's number */
 
 struct queue {
@@ -147,6 +150,18 @@ static void req_init(struct vc_chan_req *r, const void *buf, size_t len)
     r->priv[P_LEN] = len;
     r->priv[P_AT] = 0;
     r->priv[P_COPYING] = 0;
+    r->priv[P_OP] = 0;
+}
+
+/** NULL: the message is received as it is. */
+static const struct vc_chan_op *req_op(const struct vc_chan_req *r)
+{
+    return (const struct vc_chan_op *)(uintptr_t)r->priv[P_OP];
+}
+
+static unsigned char *req_scratch(const struct vc_chan_req *r)
+{
+    return (unsigned char *)(uintptr_t)r->priv[P_SCRATCH];
 }
 
 static struct cell *cell_at(const struct shm_chan *c, struct ring *ring, uint64_t i)
@@ -200,12 +215,18 @@ static void publish(struct shm_chan *c, int i, struct cell *cell, enum cell_kind
     vc_wake_one(c->parking, i);
 }
 
+/** The same on both sides. */
+static bool by_single_copy(const struct shm_chan *c, size_t len)
+{
+    return c->cma_pids && len >= c->cma_min && len > 0;
+}
+
 /** Writes as much of the message into the ring as fits. True: all of it, or it goes in a single copy. */
 static bool send_cells(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
 {
     struct peer *p = &c->peers[i];
     size_t len = r->priv[P_LEN], at = r->priv[P_AT];
-    if (c->cma_pids && len >= c->cma_min && len > 0) {
+    if (by_single_copy(c, len)) {
         if (!have_room(c, p))
             return false;
         struct cell *cell = cell_at(c, p->out, p->published);
@@ -225,7 +246,7 @@ static bool send_cells(struct shm_chan *c, int i, struct vc_chan_req *r, int *wo
         struct cell *cell = cell_at(c, p->out, p->published);
         size_t part = vc_min_size(len - at, most);
         if (part)
-            memcpy(cell->data, req_buf(r) + at, part);
+            vc_copy(cell->data, req_buf(r) + at, part, VC_COPY_GIVE);
         publish(c, i, cell, CELL_DATA, part, len);
         at += part;
         ++*work;
@@ -310,8 +331,10 @@ static int receive_cells(struct shm_chan *c, int i, struct vc_chan_req *r, int *
             return mismatch(c, i, cell->total, len);
         if (single)
             memcpy(&r->priv[P_REMOTE], cell->data, sizeof(uint64_t));
+        else if (part && req_op(r))
+            vc_chan_reduce_piece(req_op(r), req_buf(r), req_scratch(r), at, cell->data, part);
         else if (part)
-            memcpy(req_buf(r) + at, cell->data, part);
+            vc_copy(req_buf(r) + at, cell->data, part, VC_COPY_TAKE);
         at += part;
         ++*work;
         /* Pairs with the load in have_room(). */
@@ -410,21 +433,9 @@ static int shm_isend(struct vc_chan *ch, int rank, const void *buf, size_t len, 
     return VC_OK;
 }
 
-static int shm_irecv(struct vc_chan *ch, int rank, void *buf, size_t len, struct vc_chan_req *r)
+static int receive_from(struct shm_chan *c, int i, struct vc_chan_req *r)
 {
-    struct shm_chan *c = shm_of(ch);
-    int i = peer_index(c, rank);
-    if (i < 0)
-        return not_here(rank);
-    if (c->failed)
-        return unusable(c);
     struct peer *p = &c->peers[i];
-    req_init(r, buf, len);
-    if (i == c->me) {
-        queue_push(&p->recvs, r);
-        int err = match_self(c);
-        return err == VC_OK ? VC_OK : shm_fail(c, err);
-    }
     if (!p->recvs.head) {
         int work = 0, rc = receive_cells(c, i, r, &work);
         if (rc < 0)
@@ -437,6 +448,40 @@ static int shm_irecv(struct vc_chan *ch, int rank, void *buf, size_t len, struct
     queue_push(&p->recvs, r);
     activate(c, i);
     return VC_OK;
+}
+
+static int shm_irecv(struct vc_chan *ch, int rank, void *buf, size_t len, struct vc_chan_req *r)
+{
+    struct shm_chan *c = shm_of(ch);
+    int i = peer_index(c, rank);
+    if (i < 0)
+        return not_here(rank);
+    if (c->failed)
+        return unusable(c);
+    req_init(r, buf, len);
+    if (i != c->me)
+        return receive_from(c, i, r);
+    queue_push(&c->peers[i].recvs, r);
+    int err = match_self(c);
+    return err == VC_OK ? VC_OK : shm_fail(c, err);
+}
+
+static int shm_irecv_reduce(struct vc_chan *ch, int rank, void *buf, size_t len, const struct vc_chan_op *op,
+                            void *scratch, struct vc_chan_req *r)
+{
+    struct shm_chan *c = shm_of(ch);
+    int i = peer_index(c, rank);
+    if (i < 0)
+        return not_here(rank);
+    if (c->failed)
+        return unusable(c);
+    /* A single copy in blocks that are reduced one by one was slower than one in one piece. */
+    if (i == c->me || by_single_copy(c, len))
+        return 1;
+    req_init(r, buf, len);
+    r->priv[P_OP] = (uint64_t)(uintptr_t)op;
+    r->priv[P_SCRATCH] = (uint64_t)(uintptr_t)scratch;
+    return receive_from(c, i, r);
 }
 
 static int shm_progress(struct vc_chan *ch)
@@ -483,6 +528,7 @@ static const struct vc_chan_ops shm_ops = {
     .name = "shm",
     .isend = shm_isend,
     .irecv = shm_irecv,
+    .irecv_reduce = shm_irecv_reduce,
     .progress = shm_progress,
     .destroy = shm_destroy,
     .wakes = true,

@@ -40,6 +40,7 @@ static void req_init(struct vc_chan_req *r, const void *buf, size_t len)
     r->priv[P_LEN] = len;
     r->priv[P_OFF] = 0;
     r->priv[P_REG] = 0;
+    r->priv[P_OP] = 0;
 }
 
 static int broken(struct chan *c)
@@ -111,6 +112,14 @@ static void owe_cts(struct peer *p, struct vc_chan_req *r)
     p->owe_cts_tail = r;
 }
 
+static void queue_eager(struct peer *p, int stream, struct vc_chan_req *r)
+{
+    bool first = p->recv_head[stream] == NULL;
+    req_push(&p->recv_head[stream], &p->recv_tail[stream], r);
+    if (first && p->unexp_head[stream])
+        vc_peer_match_unexpected(p, stream);
+}
+
 static int recv_locked(struct chan *c, int peer, void *buf, size_t len, struct vc_chan_req *r)
 {
     struct peer *p = peer_of(c, peer);
@@ -121,13 +130,8 @@ static int recv_locked(struct chan *c, int peer, void *buf, size_t len, struct v
     req_init(r, buf, len);
     p->recvs++;
     bool rendezvous = by_rendezvous(c, len, c->base.rank);
-    if (!rendezvous || !grant_buffer(p, r)) {
-        int stream = rendezvous ? STREAM_DECLINED : STREAM_EAGER;
-        bool first = p->recv_head[stream] == NULL;
-        req_push(&p->recv_head[stream], &p->recv_tail[stream], r);
-        if (first && p->unexp_head[stream])
-            vc_peer_match_unexpected(p, stream);
-    }
+    if (!rendezvous || !grant_buffer(p, r))
+        queue_eager(p, rendezvous ? STREAM_DECLINED : STREAM_EAGER, r);
     if (rendezvous) {
         owe_cts(p, r);
         vc_peer_push(p);
@@ -142,6 +146,35 @@ static int verbs_irecv(struct vc_chan *ch, int peer, void *buf, size_t len, stru
         return no_such_peer(c, peer);
     verbs_lock(c->v);
     int err = recv_locked(c, peer, buf, len, r);
+    verbs_unlock(c->v);
+    return err;
+}
+
+/* Messages of the eager stream: the others are written to where they belong. */
+static int recv_reduce_locked(struct chan *c, int peer, void *buf, size_t len, const struct vc_chan_op *op,
+                              void *scratch, struct vc_chan_req *r)
+{
+    struct peer *p = peer_of(c, peer);
+    if (!p)
+        return VC_ERR_NOMEM;
+    if (c->failed || c->v->failed)
+        return broken(c);
+    req_init(r, buf, len);
+    r->priv[P_OP] = (uintptr_t)op;
+    r->priv[P_SCRATCH] = (uintptr_t)scratch;
+    p->recvs++;
+    queue_eager(p, STREAM_EAGER, r);
+    return VC_OK;
+}
+
+static int verbs_irecv_reduce(struct vc_chan *ch, int peer, void *buf, size_t len,
+                              const struct vc_chan_op *op, void *scratch, struct vc_chan_req *r)
+{
+    struct chan *c = chan_of(ch);
+    if (!reaches(c, peer))
+        return no_such_peer(c, peer);
+    verbs_lock(c->v);
+    int err = by_rendezvous(c, len, c->base.rank) ? 1 : recv_reduce_locked(c, peer, buf, len, op, scratch, r);
     verbs_unlock(c->v);
     return err;
 }
@@ -232,6 +265,7 @@ static const struct vc_chan_ops verbs_ops = {
     .name = "verbs",
     .isend = verbs_isend,
     .irecv = verbs_irecv,
+    .irecv_reduce = verbs_irecv_reduce,
     .progress = verbs_progress,
     .destroy = verbs_destroy,
     .wakes = true,

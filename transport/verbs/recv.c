@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/verbs/recv.h"
 
+#include "transport/reduce.h"
 #include "transport/verbs/conn.h"
 #include "transport/verbs/fail.h"
 #include "transport/verbs/recvq.h"
@@ -54,7 +55,7 @@ static void consumed(struct peer *p)
         vc_peer_activate(p);
 }
 
-/* Copies a piece into the first receive of its stream. True: the receive is complete. */
+/* Copies a piece into the first receive of its stream, or reduces it. True: the receive is complete. */
 static bool deliver(struct peer *p, int stream, const unsigned char *data, size_t len)
 {
     struct vc_chan_req *r = p->recv_head[stream];
@@ -64,7 +65,10 @@ static bool deliver(struct peer *p, int stream, const unsigned char *data, size_
                      p->rank, all, p->c->base.rank);
         return false;
     }
-    if (len)
+    const struct vc_chan_op *op = (const struct vc_chan_op *)(uintptr_t)r->priv[P_OP];
+    if (op)
+        vc_chan_reduce_piece(op, req_buf(r), (unsigned char *)(uintptr_t)r->priv[P_SCRATCH], off, data, len);
+    else if (len)
         memcpy(req_buf(r) + off, data, len);
     r->priv[P_OFF] = off + len;
     consumed(p);

@@ -179,7 +179,9 @@ struct vc_verbs {
 };
 
 /** What the channel keeps in vc_chan_req.priv. */
-enum { P_BUF, P_LEN, P_OFF, P_REG, P_ADDR, P_RKEY_GRANT, P_NEXT_CTS };
+enum { P_BUF, P_LEN, P_OFF, P_REG, P_ADDR, P_RKEY_GRANT, P_NEXT_CTS, P_OP };
+/** Receives that reduce, which never go by rendezvous. */
+#define P_SCRATCH P_ADDR
 
 static inline unsigned char *req_buf(const struct vc_chan_req *r)
 {

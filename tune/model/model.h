@@ -9,6 +9,7 @@
 #ifndef VC_TUNE_MODEL_MODEL_H
 #define VC_TUNE_MODEL_MODEL_H
 
+#include "coll/levels.h"
 #include "coll/registry.h"
 #include "transport/wait.h"
 
@@ -37,7 +38,7 @@ struct vc_model_link {
 
 /**
  * Node phases of q ranks: flags and copies in shared memory.
- * T = base + flag * (q - 1) * meetings + copy * bytes copied + reduce * bytes reduced,
+ * T = base + flag * flags + copy * bytes copied + reduce * bytes reduced,
  * with the counts of vc_model_node_work().
  */
 struct vc_model_node {
@@ -103,20 +104,31 @@ double vc_model_gap(const struct vc_model_link *l, double bytes);
 
 /** What a rank does in a node phase. */
 struct vc_model_work {
-    double meetings;        /**< how often it waits for the others */
+    double meetings;        /**< how often it waits for others */
+    double flags;           /**< of how many others, in all */
     double copied, reduced; /**< bytes */
     double cma_calls, cma_copied;
 };
+
+/** Tiers of a tree, at most (coll/node/tree.h). */
+#define VC_MODEL_TIERS (VC_LEVEL_KINDS + 1)
 
 /** A node phase: `len` and `parts` as in enum vc_node_phase. */
 struct vc_model_phase {
     enum vc_node_phase kind;
     int ranks, parts;
     size_t len;
-    bool cma;   /**< by single copy: bcast, allreduce, allgather, alltoall */
-    bool waits; /**< the role: a rank that gets data (vc_phase_gets()), not one that only gives some */
+    bool cma;     /**< by single copy: bcast, allreduce, allgather, alltoall */
+    bool waits;   /**< the role: a rank that gets data (vc_phase_gets()), not one that only gives some */
+    bool crowded; /**< ranks share CPUs */
+    int tiers;    /**< of the node's tree; up to 1: it is flat */
+    int group[VC_MODEL_TIERS]; /**< members of a group on each tier */
 };
 struct vc_model_work vc_model_node_work(const struct vc_model_phase *phase);
+/** Cache lines that go from one core to another, of all ranks together: on tier t those between ranks that
+ * meet there. For a flat node with tiers: those between ranks that tier t brings together, if it has no order
+ * in whom it reads. Single copy: none are counted. */
+void vc_model_node_lines(const struct vc_model_phase *phase, double lines[VC_MODEL_TIERS]);
 double vc_model_node_seconds(const struct vc_model_node *node, const struct vc_model_phase *phase);
 
 /** One measured phase, for vc_model_node_fit(). */

@@ -1,117 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The cost of node phases: what coll/node does in each, in bytes and meetings, and the rates behind it. */
-#include "coll/node/node.h"
+/* The cost of node phases: the rates behind what coll/node does (node_work.c), and how they are fitted. */
 #include "tune/model/model.h"
 
 #include <math.h>
 #include <string.h>
-
-/* Transfers from one rank to others are cut into pieces of this size; the others begin when one is copied. */
-#define PIECE 16384.0
-
-/* Two meetings instead of one: contributions, then slices of the result. */
-static bool two_stages(const struct vc_model_phase *p)
-{
-    size_t n = (size_t)p->ranks;
-    return p->ranks > VC_FLAT_RANKS || (n - 1) * p->len > vc_flat_bytes(p->ranks, true);
-}
-
-static struct vc_model_work allreduce_work(const struct vc_model_phase *p)
-{
-    double q = p->ranks, len = (double)p->len;
-    if (!two_stages(p))
-        return (struct vc_model_work){.meetings = 1, .copied = len, .reduced = (q - 1) * len};
-    /* In large nodes one rank reduces small vectors for all. */
-    if (p->len <= VC_FLAT_BYTES)
-        return (struct vc_model_work){.meetings = 2, .copied = 2 * len, .reduced = (q - 1) * len};
-    /* All but the own slice is written and collected, the slice itself is published. */
-    return (struct vc_model_work){
-        .meetings = 2, .copied = (2 * q - 1) / q * len, .reduced = (q - 1) / q * len};
-}
-
-static struct vc_model_work cma_work(const struct vc_model_phase *p)
-{
-    double q = p->ranks, len = (double)p->len;
-    switch (p->kind) {
-    case VC_PHASE_BCAST: /* root and reader of a pair share the work */
-        return (struct vc_model_work){
-            .meetings = 2, .cma_calls = 1, .cma_copied = p->ranks == 2 ? len / 2 : len};
-    case VC_PHASE_REDUCE:
-        if (p->ranks == 2) /* the root's part, three fifths, takes as long as reading and writing the rest */
-            return (struct vc_model_work){.meetings = 2,
-                                          .reduced = 0.6 * len,
-                                          .cma_calls = ceil(0.6 * len / VC_CMA_PAIR_BLOCK),
-                                          .cma_copied = 0.6 * len};
-        return (struct vc_model_work){.meetings = 2,
-                                      .reduced = (q - 1) / q * len,
-                                      .cma_calls = q * ceil(len / q / VC_CMA_BLOCK),
-                                      .cma_copied = len};
-    case VC_PHASE_ALLREDUCE:
-        if (p->ranks == 2) /* half is read, and written across again */
-            return (struct vc_model_work){.meetings = 2,
-                                          .reduced = len / 2,
-                                          .cma_calls = 2 * ceil(len / 2 / VC_CMA_PAIR_BLOCK),
-                                          .cma_copied = len};
-        return (struct vc_model_work){.meetings = 3,
-                                      .reduced = (q - 1) / q * len,
-                                      .cma_calls = (q - 1) * (1 + ceil(len / q / VC_CMA_BLOCK)),
-                                      .cma_copied = 2 * (q - 1) / q * len};
-    default: /* allgather, alltoall */
-        return (struct vc_model_work){
-            .meetings = 2, .copied = len, .cma_calls = q - 1, .cma_copied = (q - 1) * len};
-    }
-}
-
-struct vc_model_work vc_model_node_work(const struct vc_model_phase *p)
-{
-    double q = p->ranks, len = (double)p->len, piece = fmin(len, PIECE), parts = p->parts > 0 ? p->parts : 1;
-    struct vc_model_work w = {.meetings = p->waits};
-    if (p->cma)
-        return cma_work(p);
-    switch (p->kind) {
-    case VC_PHASE_BARRIER:
-        w.meetings = two_stages(p) ? 2 : 1;
-        break;
-    case VC_PHASE_BCAST:
-        w.copied = p->waits ? len + piece : len;
-        break;
-    case VC_PHASE_REDUCE:
-        w.copied = p->waits ? piece : len;
-        w.reduced = p->waits ? (q - 1) * len : 0;
-        break;
-    case VC_PHASE_ALLREDUCE:
-        return allreduce_work(p);
-    case VC_PHASE_REDUCE_SCATTER:
-        w.copied = len;
-        w.reduced = p->waits ? (q - 1) / parts * len : 0;
-        break;
-    case VC_PHASE_ALLGATHER:
-        w.copied = (q + 1) * len;
-        break;
-    case VC_PHASE_ALLGATHER_SLICES:
-        w.copied = len;
-        break;
-    case VC_PHASE_GATHER:
-        w.copied = p->waits ? q * len + piece : len;
-        break;
-    case VC_PHASE_SCATTER:
-        w.copied = p->waits ? len + piece : q * len;
-        break;
-    case VC_PHASE_ALLTOALL:
-        w.copied = (2 * q - 1) * len;
-        break;
-    case VC_PHASE_COUNT:
-        break;
-    }
-    return w;
-}
 
 double vc_model_node_seconds(const struct vc_model_node *n, const struct vc_model_phase *p)
 {
     struct vc_model_work w = vc_model_node_work(p);
     if (w.cma_calls > 0 && !(n->cma_copy > 0))
         return NAN;
-    return n->base + n->flag * (p->ranks - 1) * w.meetings + n->copy * w.copied + n->reduce * w.reduced +
+    return n->base + n->flag * w.flags + n->copy * w.copied + n->reduce * w.reduced +
            n->cma_base * w.cma_calls + n->cma_copy * w.cma_copied;
 }
 
@@ -176,7 +75,7 @@ bool vc_model_node_fit(const struct vc_model_sample *s, int n, struct vc_model_n
     *node = (struct vc_model_node){0};
     for (int i = 0; i < n; i++) {
         struct vc_model_work w = vc_model_node_work(&s[i].phase);
-        double row[UNKNOWNS] = {1, w.meetings * (s[i].phase.ranks - 1), w.copied, w.reduced};
+        double row[UNKNOWNS] = {1, w.flags, w.copied, w.reduced};
         if (!s[i].phase.cma && s[i].seconds > 0 && isfinite(s[i].seconds))
             add_row(&slots, row, s[i].seconds);
     }
@@ -191,8 +90,8 @@ bool vc_model_node_fit(const struct vc_model_sample *s, int n, struct vc_model_n
     /* What a single copy takes beyond the parts that are fitted by now. */
     for (int i = 0; i < n; i++) {
         struct vc_model_work w = vc_model_node_work(&s[i].phase);
-        double rest = s[i].seconds - node->base - node->flag * w.meetings * (s[i].phase.ranks - 1) -
-                      node->copy * w.copied - node->reduce * w.reduced;
+        double rest = s[i].seconds - node->base - node->flag * w.flags - node->copy * w.copied -
+                      node->reduce * w.reduced;
         double row[UNKNOWNS] = {w.cma_calls, w.cma_copied, 0, 0};
         if (s[i].phase.cma && rest > 0 && isfinite(rest))
             add_row(&cma, row, rest);

@@ -190,13 +190,15 @@ static double copy_seconds(const struct play *p, const struct vc_step *st)
 
 /* ---- node phases ---- */
 
-static double phase_seconds(struct play *p, const struct vc_step *st, int q, int l)
+static double phase_seconds(struct play *p, const struct vc_step *st, int node, int l)
 {
+    int q = vc_hier_node_size(p->g->shape->hier, node);
     struct vc_model_phase ph = {.kind = st->node,
                                 .ranks = q,
                                 .parts = st->parts,
                                 .len = st->len,
                                 .cma = p->g->cma,
+                                .crowded = p->cpus.first[node + 1] > p->cpus.first[node],
                                 .waits = vc_phase_gets(st->node, l, st->peer, st->parts)};
     double t = vc_model_node_seconds(&p->m->node, &ph);
     if (!p->m->node.known || isnan(t))
@@ -240,8 +242,7 @@ static void leave_phase(struct play *p, int s, double t)
 {
     const struct vc_hier *h = p->g->shape->hier;
     int rank = p->g->owner[s];
-    double work =
-        phase_seconds(p, vc_mstep(p->g, s), vc_hier_node_size(h, h->node_of[rank]), h->local_of[rank]);
+    double work = phase_seconds(p, vc_mstep(p->g, s), h->node_of[rank], h->local_of[rank]);
     if (p->failed)
         return;
     double done = vc_mcpus_work(&p->cpus, rank, t, false, work);

@@ -19,6 +19,10 @@ int vc_param_parse_pkey(struct vc_params *p, const char *text);
 void vc_param_format_pkey(const struct vc_params *p, char *buf, size_t len);
 void vc_param_format_cq_moderation(const struct vc_params *p, char *buf, size_t len);
 
+/** VCOLL_TOPOLOGY. */
+int vc_param_parse_topology(struct vc_params *p, const char *text);
+void vc_param_format_topology(const struct vc_params *p, char *buf, size_t len);
+
 /**
  * The kinds of values. Each returns VC_OK, or vc_fail(VC_ERR_INVAL, ...) with what is valid; *out is then
  * unchanged. Words end with NULL; a word's value is its index, a set has bit i for words[i].

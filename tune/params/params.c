@@ -94,6 +94,7 @@ WORD(wait, vc_wait_mode, vc_wait_words)
 WORD(stats, vc_stats_mode, stats_words)
 WORD(log, vc_log_level, log_words)
 WORD(shm_backing, vc_seg_backing, backing_words)
+WORD(copy, vc_copy_kind, vc_copy_words)
 INT(node_split, 0, 1000000)
 INT(setup_after, 1, 1000000)
 SIZE(shm_bulk, 0, (size_t)1 << 30)
@@ -245,6 +246,12 @@ static const struct vc_param_def defs[] = {
      "MPI's "
      "own algorithms.",
      parse_colls, format_colls, false},
+    {"COPY", "auto", "auto | memcpy | rep_movsb | vector | claim | stream",
+     "How a kilobyte and more is copied through shared memory: auto tries the ways that the CPU has on the "
+     "first copies of each size and keeps the fastest; memcpy is the C library's; the others are x86 "
+     "instructions: rep movsb, vector registers, the same after fetching lines for writing, streaming "
+     "stores.",
+     parse_copy, format_copy, true},
     {"CQ_MODERATION", "off", "off | count:usec | latency=count:usec,bulk=count:usec",
      "Interrupt moderation of the completion queues, where the device has it (see vcoll info): an event "
      "after "
@@ -310,6 +317,14 @@ static const struct vc_param_def defs[] = {
      "the user's configuration folder, /etc/vcoll/table.json and the installed one; none leaves the built-in "
      "rules.",
      parse_table, format_table, true},
+    {"TOPOLOGY", "auto", "auto | flat | measure | numa:N l3:N core:N, or some of these",
+     "What the ranks of a node share. auto: what the tuning table has measured here, otherwise what the "
+     "kernel says "
+     "of the CPUs that each rank may use; measure: groups found at MPI_Init by timing the ranks, for virtual "
+     "machines that hide caches and NUMA nodes; flat: nothing. numa:2 l3:4 core:8 makes a topology up, of 2 "
+     "NUMA nodes with 4 last caches each, each with 8 cores, on which the ranks of a machine come one after "
+     "the other.",
+     vc_param_parse_topology, vc_param_format_topology, false},
     {"TUNE", "off", "off | online",
      "online: a small share of the calls tries other algorithms, and the best one stays.", parse_tune,
      format_tune, false},

@@ -13,7 +13,9 @@
 
 #include "coll/coll.h"
 #include "coll/registry.h"
+#include "transport/copy/copy.h"
 #include "transport/shm/segment.h"
+#include "transport/topology/levels.h"
 #include "tune/params/choice.h"
 
 enum vc_chan_mask { VC_CHAN_SHM = 1 << 0, VC_CHAN_MPI = 1 << 1, VC_CHAN_VERBS = 1 << 2 };
@@ -31,6 +33,17 @@ enum vc_coalescing_mode {
     VC_COALESCING_SUGGEST, /**< said once at VCOLL_LOG=info, and by `vcoll info` */
     VC_COALESCING_APPLY,   /**< set at MPI_Init by one rank of each host, restored at MPI_Finalize */
     VC_COALESCING_IGNORE,
+};
+/** VCOLL_TOPOLOGY: where the units that ranks share come from. */
+enum vc_topology_mode {
+    VC_TOPOLOGY_AUTO, /**< what a table has measured here, else what the kernel says */
+    VC_TOPOLOGY_FLAT,
+    VC_TOPOLOGY_MEASURE,
+    VC_TOPOLOGY_SYNTHETIC,
+};
+struct vc_param_topology {
+    enum vc_topology_mode mode;
+    struct vc_synthetic synthetic; /**< of that mode */
 };
 enum vc_host_yield_mode { VC_HOST_YIELD_AUTO, VC_HOST_YIELD_OFF, VC_HOST_YIELD_ON };
 enum vc_tune_mode { VC_TUNE_OFF, VC_TUNE_ONLINE };
@@ -57,6 +70,7 @@ struct vc_params {
     size_t shm_bulk;          /**< VCOLL_SHM_BULK: bytes of bulk slots per rank and communicator */
     size_t shm_limit; /**< VCOLL_SHM_LIMIT: bytes of shared memory all communicators of a process may map */
     enum vc_seg_backing shm_backing; /**< VCOLL_SHM_BACKING: auto|memfd|shm */
+    enum vc_copy_kind copy;          /**< VCOLL_COPY */
     bool cma;                        /**< VCOLL_CMA: single copy allowed */
     size_t cma_min;                  /**< VCOLL_CMA_MIN: bytes */
     char verbs_device[64];           /**< VCOLL_VERBS_DEVICE, "": the best */
@@ -80,6 +94,7 @@ struct vc_params {
     char tune_save[256];                /**< VCOLL_TUNE_SAVE: "", or where rank 0 saves what was found */
     enum vc_host_yield_mode host_yield; /**< VCOLL_HOST_YIELD */
     enum vc_calibrate_mode calibrate;   /**< VCOLL_CALIBRATE */
+    struct vc_param_topology topology;  /**< VCOLL_TOPOLOGY */
 };
 
 struct vc_param_def {

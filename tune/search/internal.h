@@ -173,6 +173,12 @@ const char *vc_device_netdev(void);
  * `want` does not have are as found. On 0 `why` is "", or says what a driver made of the values. */
 int vc_device_set(struct vc_measure_world *w, const struct vc_coalesce *want, char *why, size_t len);
 
+/* ---- levels.c ---- */
+
+/** Times round trips between the ranks of the first host, where each has a core of its own, and keeps what
+ * groups they make. Collective over the world. */
+void vc_search_levels(struct vc_search_job *j);
+
 /* ---- fit.c ---- */
 
 /** Measures the parameters of the cost model on the allocation, within about `seconds`. Collective over the

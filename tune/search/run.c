@@ -151,6 +151,7 @@ int vc_search_run(struct vc_search_job *j)
         [VC_SEARCH_RUN] = drive, [VC_SEARCH_CHECK] = vc_guide_run, [VC_SEARCH_AGAIN] = vc_again_run};
     int rc = 0;
     if (j->o->mode == VC_SEARCH_RUN) {
+        vc_search_levels(j);
         vc_search_progress(j, "parameters of the cost model");
         vc_fit(j->w, fmin(FIT_PART * j->o->budget, FIT_MOST), &j->model);
     }
@@ -171,6 +172,7 @@ void vc_search_close(struct vc_search_job *j)
     for (int i = 0; i < j->nagain; i++)
         vc_point_free(&j->again[i].p);
     free(j->again);
+    json_decref(j->levels);
     vc_table_doc_close(&j->table);
     free(j->comparison);
     for (int i = 0; i < j->nplace; i++)

@@ -208,6 +208,7 @@ struct vc_search_job {
     double exhaustive;     /**< seconds that measuring all to the end would have taken, estimated */
     int points_exhaustive; /**< points (size and candidate) of that */
     int points_tried;      /**< of them measured, if only briefly */
+    struct json_t *levels; /**< of the table; NULL: not measured */
     FILE *csv;
     char hosts[1024];
     /* rank 0, of the others: */

@@ -188,6 +188,8 @@ static json_t *build(const struct vc_search_job *j, const struct vc_measured *po
     json_object_set_new(t, "provenance", provenance(j));
     if (model)
         json_object_set_new(t, "model", model);
+    if (j->levels)
+        json_object_set(t, "levels", j->levels);
     json_object_set_new(t, "rules", vc_rules_of_points(points, n));
     if (rows)
         json_object_set_new(t, "devices", rows);

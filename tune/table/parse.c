@@ -10,8 +10,9 @@
 /* tune/builtin.json, made a text when the library is built. */
 extern const char vc_table_builtin_json[];
 
-static const char *const table_keys[] = {"vcoll_table", "rules",    "devices",    "checksum", "provenance",
-                                         "model",       "measured", "moderation", "$schema",  NULL};
+static const char *const table_keys[] = {"vcoll_table", "rules",  "devices",  "checksum",
+                                         "provenance",  "model",  "measured", "moderation",
+                                         "$schema",     "levels", NULL};
 
 /* The text has no NUL at its end. */
 static bool is_blank(const struct vc_tab *t)
@@ -95,7 +96,7 @@ static int check_rest(struct vc_tab *t, json_t *root)
 
 static int parse_root(struct vc_tab *t, json_t *root, struct vc_table *out)
 {
-    json_t *rules, *devices, *model;
+    json_t *rules, *devices, *model, *levels;
     int err;
     if (!json_is_object(root))
         return vc_tab_fail(t, "the table is %s: {\"vcoll_table\": 1, \"rules\": [...]} is expected",
@@ -105,10 +106,12 @@ static int parse_root(struct vc_tab *t, json_t *root, struct vc_table *out)
         (err = vc_tab_member(t, root, "rules", JSON_ARRAY, true, &rules)) != VC_OK ||
         (err = vc_tab_member(t, root, "devices", JSON_ARRAY, false, &devices)) != VC_OK ||
         (err = vc_tab_member(t, root, "model", JSON_OBJECT, false, &model)) != VC_OK ||
+        (err = vc_tab_member(t, root, "levels", JSON_OBJECT, false, &levels)) != VC_OK ||
         (err = check_rest(t, root)) != VC_OK || (err = vc_tab_rules(t, rules, out)) != VC_OK)
         return err;
     if ((devices && (err = vc_tab_devices(t, devices, out)) != VC_OK) ||
-        (model && (err = vc_tab_model(t, model, out)) != VC_OK))
+        (model && (err = vc_tab_model(t, model, out)) != VC_OK) ||
+        (levels && (err = vc_tab_levels(t, levels, out)) != VC_OK))
         return err;
     return check_sum(t, root, out);
 }
@@ -148,6 +151,7 @@ void vc_table_free(struct vc_table *t)
         return;
     free(t->row);
     free(t->device);
+    free(t->levels);
     free(t);
 }
 

@@ -11,6 +11,9 @@ int vc_tab_rules(struct vc_tab *t, json_t *rules, struct vc_table *out);
 int vc_tab_devices(struct vc_tab *t, json_t *devices, struct vc_table *out);
 int vc_tab_model(struct vc_tab *t, json_t *model, struct vc_table *out);
 
+/** "levels" (levels.c). */
+int vc_tab_levels(struct vc_tab *t, json_t *levels, struct vc_table *out);
+
 /** What a rule or device row asks of the communicator (keys.c). */
 int vc_tab_row_keys(struct vc_tab *t, json_t *obj, struct vc_row_keys *k);
 

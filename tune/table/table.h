@@ -16,6 +16,8 @@
  *   ],
  *   "devices": [{keys, "cq_moderation": {"latency": [count, usecs], "bulk": [count, usecs]},
  *                "coalescing": {"rx-usecs": 0, "adaptive-rx": false}, "measured": {...}}, ...],
+ *   "levels": {"processor": "...", "cpus": 16, "platform": "software", "over": "0-15",
+ *              "cache": ["0-3,8-11", "4-7,12-15"], "numa": [...], "core": [...], "measured": {...}},
  *   "measured": [...], "moderation": [...]   tune/search/search.h; calls do not look at them
  * }
  *
@@ -27,6 +29,7 @@
 #define VC_TUNE_TABLE_TABLE_H
 
 #include "transport/topology/coalesce.h"
+#include "transport/topology/levels.h"
 #include "transport/topology/platform.h"
 #include "tune/model/model.h"
 #include "tune/params/params.h"
@@ -55,6 +58,14 @@ struct vc_device_row {
     int index;
 };
 
+/** Which CPUs share what on machines of one kind, as measured there. */
+struct vc_table_levels {
+    char processor[96]; /**< vc_processor()'s name, */
+    int cpus;           /**< and how many it counts */
+    int platform;       /**< enum vc_platform_class */
+    struct vc_cpu_map map;
+};
+
 struct vc_table {
     struct vc_row *row;
     int nrows;
@@ -62,8 +73,9 @@ struct vc_table {
     int ndevices;
     bool has_model;
     struct vc_model model;
-    uint64_t checksum; /**< of vc_table_canonical() */
-    char origin[256];  /**< file name, "built-in" */
+    struct vc_table_levels *levels; /**< NULL: none */
+    uint64_t checksum;              /**< of vc_table_canonical() */
+    char origin[256];               /**< file name, "built-in" */
 };
 
 /**
@@ -117,6 +129,11 @@ const char *vc_row_impossible(const struct vc_row *r);
  * "steal", "switch_cost", "cpus_per_rank"}. Ways and node phases that are not known are left out; numbers
  * that are not finite are, too. NULL without memory. */
 struct json_t *vc_model_to_json(const struct vc_model *m);
+
+/** "levels", without "measured". NULL without memory. */
+struct json_t *vc_levels_to_json(const struct vc_table_levels *l);
+/** Of the machines that "levels" holds for: equal where processor and number of CPUs are, and not 0. */
+uint64_t vc_levels_machine(const char *processor, int cpus);
 
 /** Puts "algorithm" and what is said besides it into a row of "rules". The algorithm is not NULL. */
 void vc_choice_to_json(const struct vc_choice *c, struct json_t *row);

@@ -40,6 +40,7 @@ char *vc_table_strip(const char *text, size_t len)
         json_object_del(root, not_looked_at[i]);
     strip_rows(json_object_get(root, "rules"));
     strip_rows(json_object_get(root, "devices"));
+    json_object_del(json_object_get(root, "levels"), "measured");
     char *stripped = sorted_text(root);
     json_decref(root);
     return stripped;

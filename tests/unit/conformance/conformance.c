@@ -292,6 +292,116 @@ static void storm(struct cf_env *e)
     free(from);
 }
 
+/* An operator that tells its operands, and the bytes of an element, apart. */
+static void mix(const unsigned char *a, const unsigned char *b, unsigned char *out, size_t count,
+                size_t esize)
+{
+    for (size_t k = 0; k < count; k++)
+        for (size_t i = 0; i < esize; i++, a++, b++, out++)
+            *out = (unsigned char)(3 * *a + 5 * *b + 7 * i);
+}
+
+#define MIX(esize)                                                                                           \
+    static void mix_##esize(const void *a, const void *b, void *out, size_t count, void *ctx)                \
+    {                                                                                                        \
+        (void)ctx;                                                                                           \
+        mix(a, b, out, count, esize);                                                                        \
+    }
+MIX(1)
+MIX(8)
+MIX(12)
+MIX(32)
+
+static const struct vc_chan_op mixes[] = {{mix_1, 1, false},  {mix_8, 8, false},   {mix_8, 8, true},
+                                          {mix_12, 12, true}, {mix_32, 32, false}, {mix_32, 32, true}};
+
+struct reducing {
+    const struct vc_chan_op *op;
+    size_t len;
+    unsigned char *out, *buf, *scratch;
+    struct vc_chan_req sent, got;
+    bool by_channel;
+};
+
+/* Misaligned, with a byte before and behind that must stay. */
+static void reduce_begin(struct cf_env *e, struct reducing *d, int from, unsigned no, bool plain)
+{
+    int me = e->ch->rank;
+    d->buf = buffer(e, d->len + 2);
+    d->scratch = buffer(e, d->len);
+    memset(d->buf, 0x5a, d->len + 2);
+    cf_fill(d->buf + 1, d->len, me, from, no + 1000);
+    int rc = 1;
+    if (e->ch->ops->irecv_reduce && !plain)
+        rc = e->ch->ops->irecv_reduce(e->ch, from, d->buf + 1, d->len, d->op, d->scratch, &d->got);
+    if (rc < 0)
+        cf_die(e, "irecv_reduce of %zu bytes from %d: %s", d->len, from, vc_error_text());
+    d->by_channel = rc == 0;
+    if (!d->by_channel)
+        post_recv(e, from, d->scratch, d->len, &d->got);
+}
+
+static void reduce_end(struct cf_env *e, struct reducing *d, int from, unsigned no)
+{
+    int me = e->ch->rank;
+    size_t esize = d->op->esize;
+    unsigned char *theirs = buffer(e, d->len), *mine = buffer(e, d->len);
+    cf_fill(theirs, d->len, from, me, no);
+    cf_fill(mine, d->len, me, from, no + 1000);
+    if (!d->by_channel) {
+        cf_verify(e, d->scratch, d->len, from, me, no);
+    } else {
+        mix(d->op->buf_left ? mine : theirs, d->op->buf_left ? theirs : mine, mine, d->len / esize, esize);
+        for (size_t i = 0; i < d->len; i++)
+            if (d->buf[i + 1] != mine[i])
+                cf_die(e, "message %u of %zu bytes, elements of %zu: byte %zu is reduced wrongly", no, d->len,
+                       esize, i);
+    }
+    if (d->buf[0] != 0x5a || d->buf[d->len + 1] != 0x5a)
+        cf_die(e, "reducing a message of %zu bytes wrote beside its buffer", d->len);
+    free(theirs);
+    free(mine);
+    free(d->buf);
+    free(d->scratch);
+    free(d->out);
+}
+
+/** Receives that reduce, mixed with others, early and late; where the channel has them. */
+static void reductions(struct cf_env *e)
+{
+    static const size_t counts[] = {0, 1, 2, 5, 37, 333, 1001, 9000};
+    enum { N = sizeof counts / sizeof counts[0], OPS = sizeof mixes / sizeof mixes[0] };
+    int n = e->ch->size, me = e->ch->rank, to = (me + 1) % n, from = (me + n - 1) % n;
+    int by_channel = 0;
+    for (unsigned o = 0; o < OPS; o++)
+        for (unsigned late = 0; late < 2; late++) {
+            struct reducing d[N];
+            for (unsigned i = 0; i < N; i++) {
+                d[i].op = &mixes[o];
+                d[i].len = counts[(i + o) % N] * mixes[o].esize;
+                d[i].out = buffer(e, d[i].len);
+                cf_fill(d[i].out, d[i].len, me, to, o * N + i);
+            }
+            for (unsigned i = 0; i < N && late; i++)
+                post_send(e, to, d[i].out, d[i].len, &d[i].sent);
+            if (late)
+                dawdle(e, 200);
+            for (unsigned i = 0; i < N; i++) {
+                reduce_begin(e, &d[i], from, o * N + i, i % 4 == 3);
+                by_channel += d[i].by_channel;
+            }
+            for (unsigned i = 0; i < N && !late; i++)
+                post_send(e, to, d[i].out, d[i].len, &d[i].sent);
+            for (unsigned i = 0; i < N; i++) {
+                cf_wait(e, &d[i].sent, 1);
+                cf_wait(e, &d[i].got, 1);
+                reduce_end(e, &d[i], from, o * N + i);
+            }
+        }
+    if (e->reduces && n > 1 && by_channel == 0)
+        cf_die(e, "the channel reduced nothing");
+}
+
 static void to_oneself(struct cf_env *e)
 {
     int me = e->ch->rank;
@@ -464,6 +574,7 @@ void cf_run(struct cf_env *e)
         {"ordering", ordering},
         {"both_directions", both_directions},
         {"storm", storm},
+        {"reductions", reductions},
         {"to_oneself", to_oneself},
         {"backpressure", backpressure},
         {"large", large},

@@ -11,6 +11,7 @@ struct cf_env {
     struct vc_parking *parking; /**< NULL: sleeps are timed */
     void (*die)(void);          /**< ends all ranks after a failure; NULL: _exit(1) */
     unsigned seed;
+    bool reduces; /**< the channel has irecv_reduce, and takes short messages from other ranks */
 };
 
 /** Runs all tests, returns only when all of them passed. */

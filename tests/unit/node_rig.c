@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/unit/node_rig.h"
+
+#include "tests/unit/conformance/harness.h"
+#include "transport/shm/shm_chan.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int no_progress(void)
+{
+    return -1;
+}
+
+unsigned next_random(unsigned *s)
+{
+    *s = *s * 1664525u + 1013904223u;
+    return *s >> 8;
+}
+
+/* What element i of rank r's vector of round t is; affine maps x -> a x + b as 2 x 16 bits: not commutative.
+ */
+static uint32_t element(int r, int t, size_t i)
+{
+    uint32_t h = (uint32_t)r * 2654435761u ^ (uint32_t)t * 40503u ^ (uint32_t)i * 97u;
+    return (h << 1 | 1u);
+}
+
+static void compose(const void *a, const void *b, void *out, size_t count, void *ctx)
+{
+    const uint32_t *x = a, *y = b;
+    uint32_t *z = out;
+    (void)ctx;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t p = x[i], q = y[i];
+        uint16_t m = (uint16_t)((p & 0xffff) * (q & 0xffff)),
+                 c = (uint16_t)((p >> 16) * (q & 0xffff) + (q >> 16));
+        z[i] = (uint32_t)c << 16 | m;
+    }
+}
+
+static void add(const void *a, const void *b, void *out, size_t count, void *ctx)
+{
+    const uint32_t *x = a, *y = b;
+    uint32_t *z = out;
+    (void)ctx;
+    for (size_t i = 0; i < count; i++)
+        z[i] = x[i] + y[i];
+}
+
+/* An operator of a user, which may not write over its left operand. */
+static void compose_to(const void *a, const void *b, void *out, size_t count, void *ctx)
+{
+    if ((const char *)out < (const char *)a + 4 * count && (const char *)a < (const char *)out + 4 * count)
+        abort();
+    compose(a, b, out, count, ctx);
+}
+
+/* As vc_node_run(), by progress calls, as plans do it. */
+static int run_by_progress(struct vc_node *nd, struct vc_node_call *c)
+{
+    int whom = VC_WAIT_ANY, rc = vc_node_start(nd, c);
+    while (rc == 0 && (rc = vc_node_progress(nd, c, &whom)) == 0)
+        sched_yield();
+    return rc < 0 ? rc : VC_OK;
+}
+
+#define CHECK(cond)                                                                                          \
+    do {                                                                                                     \
+        if (!(cond)) {                                                                                       \
+            fprintf(stderr, "rank %d round %d kind %d len %zu root %d: %s\n", me, t, (int)c.kind, c.len,     \
+                    c.root, #cond);                                                                          \
+            return 1;                                                                                        \
+        }                                                                                                    \
+    } while (0)
+
+static size_t rank_bytes(int n, int r, size_t bulk, const struct vc_levels *levels)
+{
+    return vc_node_bytes(n, bulk) + vc_node_tree_bytes(levels, n, r, bulk) + VC_LINE_PAIR;
+}
+
+size_t node_bytes(int n, size_t bulk, const struct vc_levels *levels)
+{
+    size_t all = vc_node_common_bytes(n);
+    for (int r = 0; r < n; r++)
+        all += rank_bytes(n, r, bulk, levels);
+    return all;
+}
+
+void place_ranks(char *base, int n, size_t bulk, const struct vc_levels *levels, char *mem[])
+{
+    char *at = base + vc_node_common_bytes(n);
+    for (int r = n - 1; r >= 0; r--) {
+        mem[r] = at;
+        at += rank_bytes(n, r, bulk, levels);
+    }
+}
+
+static int run_rank(const struct job *job, void *mem, int me)
+{
+    struct vc_park_area *area = mem;
+    struct vc_peer_id *ids = NULL;
+    struct vc_parking parking = {area, job->n, me, ids, NULL};
+    struct vc_wait_cfg wait = {job->mode,   20000, job->crowded, 200000, 5000000,
+                               no_progress, NULL,  NULL,         NULL};
+    char *base = (char *)mem + vc_park_bytes(job->n);
+    _Atomic pid_t *pids = (void *)base;
+    base += 4096;
+    pid_t all[64];
+    char *parts[64];
+    place_ranks(base, job->n, job->bulk, job->levels, parts);
+    /* Memory that was used before. */
+    char *tree = parts[me] + vc_node_bytes(job->n, job->bulk);
+    memset(tree, 0xa5, vc_node_tree_bytes(job->levels, job->n, me, job->bulk));
+    vc_node_tree_prepare(tree, job->levels, job->n, me, job->bulk);
+    atomic_store(&pids[me], getpid());
+    for (int i = 0; i < job->n; i++)
+        while ((all[i] = atomic_load(&pids[i])) == 0)
+            usleep(100);
+    struct vc_node_cfg cfg = {.mem = parts,
+                              .common = base,
+                              .n = job->n,
+                              .me = me,
+                              .bulk = job->bulk,
+                              .parking = &parking,
+                              .wait = &wait,
+                              .own_cpus = !job->crowded || job->own_cpus,
+                              .levels = job->levels,
+                              .reproducible = job->reproducible,
+                              .cma_pids = job->cma ? all : NULL,
+                              .cma_min = 30000};
+    struct vc_node *nd;
+    if (vc_node_create(&cfg, &nd) != VC_OK)
+        return 2;
+    size_t n = (size_t)job->n, cap = job->max_len * n + 64;
+    uint32_t *send = malloc(cap), *recv = malloc(cap), *expect = malloc(cap);
+    unsigned seed = job->seed, own = job->seed * 31 + (unsigned)me;
+    int ctx;
+    struct vc_redop ops[] = {{compose, NULL, 4, false}, {compose_to, &ctx, 4, false}, {add, NULL, 4, true}};
+    for (int t = 0; t < job->rounds; t++) {
+        struct vc_node_call c = {0};
+        c.kind = (enum vc_node_phase)(next_random(&seed) % VC_PHASE_COUNT);
+        if (job->kind)
+            c.kind = (enum vc_node_phase)(job->kind - 1);
+        c.root = (int)(next_random(&seed) % n);
+        c.parts = 1 + (int)(next_random(&seed) % n);
+        unsigned size_class = next_random(&seed) % 8;
+        size_t max = size_class < 4 ? 64 : size_class < 7 ? 9000 : job->max_len;
+        c.len = next_random(&seed) % (max + 1) / 4 * 4;
+        if (c.kind == VC_PHASE_BARRIER)
+            c.len = 0;
+        if (next_random(&seed) % 8 == 0) /* a broadcast that the node has no part in, between its own */
+            vc_node_pass(nd, c.len);
+        c.alg = job->cma && next_random(&seed) % 2 ? VC_NODE_CMA : VC_NODE_AUTO;
+        bool in_place = next_random(&seed) % 2;
+        if ((c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_ALLGATHER) && c.alg == VC_NODE_CMA)
+            in_place = false;
+        const struct vc_redop *op = c.op = &ops[next_random(&seed) % 3];
+        c.grain = 4;
+        size_t cnt = c.len / 4;
+        size_t send_n = c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_SCATTER ? cnt * n : cnt;
+        memset(recv, 0xee, cap);
+        uint32_t *src = in_place ? recv : send;
+        for (size_t i = 0; i < send_n; i++)
+            src[i] = element(me, t, i);
+        c.src = src;
+        c.dst = recv;
+        if (c.kind == VC_PHASE_BCAST && me == c.root)
+            for (size_t i = 0; i < cnt; i++)
+                recv[i] = element(me, t, i);
+        if (c.kind == VC_PHASE_ALLGATHER_SLICES && me < c.parts)
+            for (size_t i = vc_slice(c.len, 4, c.parts, me) / 4; i < vc_slice(c.len, 4, c.parts, me + 1) / 4;
+                 i++)
+                recv[i] = element(me, t, i);
+        if (job->dawdle && next_random(&own) % 16 == 0)
+            usleep(next_random(&own) % 600);
+        bool by_progress = next_random(&own) % 4 == 0;
+        CHECK((by_progress ? run_by_progress(nd, &c) : vc_node_run(nd, &c)) == VC_OK);
+        size_t lo = 0, hi = 0;
+        for (size_t i = 0; i < cnt; i++) {
+            uint32_t acc = element(0, t, i);
+            for (int r = 1; r < job->n; r++) {
+                uint32_t v = element(r, t, i);
+                uint32_t left = acc;
+                op->fn(&left, &v, &acc, 1, op->ctx);
+            }
+            expect[i] = acc;
+        }
+        switch (c.kind) {
+        case VC_PHASE_BCAST:
+            for (size_t i = 0; i < cnt; i++)
+                CHECK(recv[i] == element(c.root, t, i));
+            hi = cnt;
+            break;
+        case VC_PHASE_REDUCE:
+            if (me == c.root) {
+                CHECK(memcmp(recv, expect, c.len) == 0);
+                hi = cnt;
+            } else if (in_place) {
+                hi = cnt;
+            }
+            break;
+        case VC_PHASE_ALLREDUCE:
+            CHECK(memcmp(recv, expect, c.len) == 0);
+            hi = cnt;
+            break;
+        case VC_PHASE_REDUCE_SCATTER:
+            if (me < c.parts) {
+                lo = vc_slice(c.len, 4, c.parts, me);
+                hi = vc_slice(c.len, 4, c.parts, me + 1);
+                CHECK(memcmp((char *)recv + lo, (char *)expect + lo, hi - lo) == 0);
+            }
+            hi = cnt;
+            break;
+        case VC_PHASE_ALLGATHER_SLICES:
+            for (int r = 0; r < c.parts; r++)
+                for (size_t i = vc_slice(c.len, 4, c.parts, r) / 4;
+                     i < vc_slice(c.len, 4, c.parts, r + 1) / 4; i++)
+                    CHECK(recv[i] == element(r, t, i));
+            hi = cnt;
+            break;
+        case VC_PHASE_GATHER:
+            if (me != c.root) {
+                hi = in_place ? cnt : 0;
+                break;
+            }
+            /* fallthrough */
+        case VC_PHASE_ALLGATHER:
+            for (size_t r = 0; r < n; r++)
+                for (size_t i = 0; i < cnt; i++)
+                    CHECK(recv[r * cnt + i] == element((int)r, t, i));
+            hi = cnt * n;
+            break;
+        case VC_PHASE_SCATTER:
+            for (size_t i = 0; i < cnt; i++)
+                CHECK(recv[i] == element(c.root, t, (size_t)me * cnt + i));
+            hi = in_place ? cnt * n : cnt;
+            break;
+        case VC_PHASE_ALLTOALL:
+            for (size_t r = 0; r < n; r++)
+                for (size_t i = 0; i < cnt; i++)
+                    CHECK(recv[r * cnt + i] == element((int)r, t, (size_t)me * cnt + i));
+            hi = cnt * n;
+            break;
+        default:
+            hi = in_place ? cnt : 0;
+            break;
+        }
+        if (!in_place || hi * 4 >= send_n * 4)
+            for (size_t i = hi * 4; i < cap && i < hi * 4 + 256; i++)
+                CHECK(((unsigned char *)recv)[i] == 0xee);
+    }
+    vc_node_destroy(nd);
+    free(send);
+    free(recv);
+    free(expect);
+    return 0;
+}
+
+bool run_ranks(const struct job *job)
+{
+    size_t len = vc_park_bytes(job->n) + 4096 + node_bytes(job->n, job->bulk, job->levels);
+    void *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (mem == MAP_FAILED)
+        return false;
+    pid_t pid[64];
+    for (int i = 0; i < job->n; i++) {
+        pid[i] = fork();
+        if (pid[i] == 0) {
+            alarm(60);
+            exit(run_rank(job, mem, i));
+        }
+    }
+    bool good = true;
+    for (int i = 0; i < job->n; i++) {
+        int status;
+        if (waitpid(pid[i], &status, 0) != pid[i] || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+            good = false;
+            for (int j = 0; j < job->n; j++) /* the others would wait for it */
+                if (j != i)
+                    kill(pid[j], SIGTERM);
+        }
+    }
+    munmap(mem, len);
+    return good;
+}
+
+struct threads {
+    const struct job *job;
+    void *mem;
+};
+
+static int run_thread(int me, void *arg)
+{
+    const struct threads *t = arg;
+    return run_rank(t->job, t->mem, me);
+}
+
+bool run_ranks_as_threads(const struct job *job)
+{
+    size_t len = vc_park_bytes(job->n) + 4096 + node_bytes(job->n, job->bulk, job->levels);
+    struct threads t = {job, aligned_alloc(4096, vc_round_up(len, 4096))};
+    if (!t.mem)
+        return false;
+    memset(t.mem, 0, len);
+    bool good = hs_threads(job->n, run_thread, &t) == 0;
+    free(t.mem);
+    return good;
+}
