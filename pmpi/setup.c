@@ -144,6 +144,32 @@ static int find_processes(struct vc_team *t, const int *world)
 
 /* ---- shared memory ---- */
 
+static bool own_cpus(void)
+{
+    return !vc_world.os_crowded[vc_world.os_of[vc_world.rank]];
+}
+
+/* Those of the tree that the node is; NULL: it is flat. */
+static const struct vc_levels *levels_of(const struct vc_team *t)
+{
+    return vc_node_levels(&t->levels, t->nlocal, own_cpus(),
+                          vc_params.topology.mode == VC_TOPOLOGY_SYNTHETIC);
+}
+
+/* What local index i has of the memory. */
+static size_t part_bytes(const struct vc_team *t, int i, size_t bulk)
+{
+    return vc_node_bytes(t->nlocal, bulk) + vc_node_tree_bytes(levels_of(t), t->nlocal, i, bulk);
+}
+
+static size_t all_bytes(const struct vc_team *t, size_t bulk)
+{
+    size_t sum = vc_park_bytes(t->nlocal) + vc_node_common_bytes(t->nlocal);
+    for (int i = 0; i < t->nlocal; i++)
+        sum += part_bytes(t, i, bulk);
+    return sum;
+}
+
 /* Tries less and less until it works: the same on all ranks, because every outcome is agreed. */
 static bool share_node(struct vc_team *t, MPI_Comm comm)
 {
@@ -155,8 +181,7 @@ static bool share_node(struct vc_team *t, MPI_Comm comm)
             backing = VC_SEG_SHM;
     for (;;) {
         struct vc_share how = {
-            .bytes = vc_park_bytes(t->nlocal) + vc_node_common_bytes(t->nlocal) +
-                     (size_t)t->nlocal * vc_node_bytes(t->nlocal, bulk),
+            .bytes = all_bytes(t, bulk),
             .backing = backing,
             .try_cma = vc_params.cma,
             .quiet = backing == VC_SEG_AUTO,
@@ -178,13 +203,17 @@ static bool share_node(struct vc_team *t, MPI_Comm comm)
 
 static int create_node(struct vc_team *t)
 {
-    size_t bulk = t->key.have_bulk ? vc_params.shm_bulk : 0, part = vc_node_bytes(t->nlocal, bulk);
+    size_t bulk = t->key.have_bulk ? vc_params.shm_bulk : 0;
     char *common = (char *)t->seg.base + vc_park_bytes(t->nlocal);
     char **mem = malloc((size_t)t->nlocal * sizeof *mem);
     if (!mem)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", t->nlocal);
-    for (int i = 0; i < t->nlocal; i++)
-        mem[i] = common + vc_node_common_bytes(t->nlocal) + (size_t)i * part;
+    /* New memory is clear, as groups of the tree need it. */
+    char *part = common + vc_node_common_bytes(t->nlocal);
+    for (int i = 0; i < t->nlocal; i++) {
+        mem[i] = part;
+        part += part_bytes(t, i, bulk);
+    }
     struct vc_parking parking = {
         .shared = t->seg.base, .n = t->nlocal, .me = t->local, .ids = t->ids, .ranks = t->ranks};
     struct vc_node_cfg cfg = {
@@ -195,8 +224,9 @@ static int create_node(struct vc_team *t)
         .bulk = bulk,
         .parking = &t->parking,
         .wait = &t->wait,
-        .levels = &t->levels,
-        .own_cpus = !vc_world.os_crowded[vc_world.os_of[vc_world.rank]],
+        .levels = levels_of(t),
+        .reproducible = vc_params.reproducible,
+        .own_cpus = own_cpus(),
         .cma_pids = t->cma ? t->pids : NULL,
         .cma_min = vc_params.cma_min,
     };
