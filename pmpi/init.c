@@ -6,6 +6,7 @@
  * on, never.
  */
 #include "pmpi/arena.h"
+#include "pmpi/calibrate.h"
 #include "pmpi/comm.h"
 #include "pmpi/device_mem.h"
 #include "pmpi/devices.h"
@@ -167,7 +168,8 @@ static int prepare(void)
     fill_wait();
     vc_copy_use(vc_params.copy);
     if ((err = vc_fabric_init()) != VC_OK || (err = vc_devices_agree()) != VC_OK ||
-        (err = vc_table_init()) != VC_OK || (err = vc_localities_init()) != VC_OK)
+        (err = vc_table_init()) != VC_OK || (err = vc_localities_init()) != VC_OK ||
+        (err = vc_calibrate_init()) != VC_OK)
         return err;
     vc_devices_apply(own_moderation);
     vc_typemap_init();

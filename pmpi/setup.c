@@ -2,6 +2,7 @@
 #include "pmpi/setup.h"
 
 #include "pmpi/arena.h"
+#include "pmpi/calibrate.h"
 #include "pmpi/devices.h"
 #include "pmpi/fabric.h"
 #include "pmpi/localities.h"
@@ -158,6 +159,7 @@ static void fill_key(struct vc_team *t, const int *world)
     for (int r = 0; r < t->size; r++)
         t->key.crowded |= vc_world.os_crowded[vc_world.os_of[world[r]]];
     t->key.no_mpi = !(channels & VC_CHAN_MPI);
+    t->key.costs = vc_calibrated();
     t->key.platform = vc_devices.platform;
     memcpy(t->key.device, vc_devices.rdma, sizeof t->key.device);
 }

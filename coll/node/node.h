@@ -29,6 +29,12 @@ enum vc_node_alg {
 /** Allreduce: up to this many bytes read in all, every rank reduces everything (they meet once); above, each
  * rank a slice (they meet twice). */
 #define VC_FLAT_BYTES 24576
+/** The same of two ranks with a CPU each, to whom a second meeting costs next to nothing. */
+#define VC_FLAT_PAIR 4096
+static inline size_t vc_flat_bytes(int ranks, bool own_cpus)
+{
+    return ranks == 2 && own_cpus ? VC_FLAT_PAIR : VC_FLAT_BYTES;
+}
 /** On nodes of more ranks few ranks reduce for all and publish the result: each a slice of at least
  * VC_SLICE_LEAST bytes. Small vectors are reduced by one: n reads instead of n * n. */
 #define VC_FLAT_RANKS  16

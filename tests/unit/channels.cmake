@@ -3,6 +3,9 @@
 add_library(vc_conformance STATIC conformance/conformance.c conformance/harness.c conformance/engine_suite.c)
 target_link_libraries(vc_conformance PUBLIC vcoll_core)
 
+vc_unit_test(test_calibrate test_calibrate.c)
+vc_alone(unit.test_calibrate)
+vc_unit_test(test_costs_file test_costs_file.c)
 vc_unit_test(test_copy test_copy.c)
 vc_unit_test(test_segment test_segment.c)
 vc_unit_test(test_arena test_arena.c)

@@ -24,6 +24,7 @@ _Static_assert(VC_LOG_ERROR == 0 && VC_LOG_WARN == 1 && VC_LOG_INFO == 2 && VC_L
 
 static const char *const coalescing_words[] = {"suggest", "apply", "ignore", NULL};
 static const char *const host_yield_words[] = {"auto", "0", "1", NULL};
+static const char *const calibrate_words[] = {"auto", "off", "force", NULL};
 static const char *const tune_words[] = {"off", "online", NULL};
 static const char *const device_words[] = {"auto", "off", "watch", NULL};
 _Static_assert(VC_COALESCING_SUGGEST == 0 && VC_COALESCING_APPLY == 1 && VC_COALESCING_IGNORE == 2,
@@ -112,6 +113,7 @@ SIZE(verbs_zcopy_min, 0, (size_t)1 << 40)
 FLAG(verbs_reg_cache)
 WORD(coalescing, vc_coalescing_mode, coalescing_words)
 WORD(host_yield, vc_host_yield_mode, host_yield_words)
+WORD(calibrate, vc_calibrate_mode, calibrate_words)
 WORD(tune, vc_tune_mode, tune_words)
 WORD(device_memory, vc_device_mode, device_words)
 INT(tune_share, 0, 1000)
@@ -219,6 +221,11 @@ static const struct vc_param_def defs[] = {
      "call that breaks the algorithm's restrictions (see vcoll info --algorithms) runs what it would run "
      "without.",
      vc_param_parse_alg, vc_param_format_alg, false},
+    {"CALIBRATE", "auto", "auto | off | force",
+     "What things cost on a node (single copy, copies between cores, switches, wake-ups) decides the defaults "
+     "among ranks that share memory. auto takes the figures of an earlier start of this boot, or measures "
+     "them in MPI_Init in about two milliseconds; force always measures; off: fixed defaults.",
+     parse_calibrate, format_calibrate, false},
     {"CHANNELS", "shm,verbs,mpi", "a list of: shm, verbs, mpi",
      "How bytes may travel: shm is shared memory of one operating system, verbs an RDMA device, mpi the "
      "underlying MPI's point-to-point messages, which carry what the others cannot.",
