@@ -135,6 +135,12 @@ struct vc_node_call {
     struct vc_node_state st;   /**< private to coll/node */
 };
 
+/** How an operation goes. */
+enum vc_node_way { VC_NODE_WAY_FLAT, VC_NODE_WAY_TREE, VC_NODE_WAY_CMA };
+/** How it would go on a node of this configuration, which needs no memory: `mem`, `common`, `parking` and
+ * `wait` are not looked at. Negative: out of memory. */
+int vc_node_way(const struct vc_node_cfg *cfg, const struct vc_node_call *call);
+
 /** Begins an operation. Operations of a node run one at a time, in the same order on all its ranks. Never
  * blocks. */
 int vc_node_start(struct vc_node *nd, struct vc_node_call *call);

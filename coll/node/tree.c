@@ -218,6 +218,39 @@ bool vc_tree_takes(const struct vc_node *nd, const struct vc_node_call *c)
     }
 }
 
+int vc_node_way(const struct vc_node_cfg *cfg, const struct vc_node_call *c)
+{
+    pid_t nobody = 0;
+    struct vc_node *nd = calloc(1, sizeof *nd);
+    int *seen = malloc((size_t)cfg->n * sizeof *seen), way = VC_NODE_WAY_FLAT;
+    bool levels = cfg->levels && cfg->levels->depth > 0 && cfg->n > 1;
+    if (nd && levels)
+        nd->tree = alloc_tree(cfg->n, cfg->levels->depth);
+    if (!nd || !seen || (levels && !nd->tree)) {
+        way = vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", cfg->n);
+    } else {
+        nd->n = cfg->n;
+        nd->cma_pids = cfg->cma_pids ? &nobody : NULL;
+        nd->cma_min = cfg->cma_min;
+        if (levels) {
+            nd->tree->keep_flat = cfg->reproducible;
+            find_groups(nd->tree, cfg->levels, seen);
+            place_padded(nd->tree);
+        }
+        if (vc_tree_takes(nd, c))
+            way = VC_NODE_WAY_TREE;
+        else if (vc_node_cma_wanted(nd, c))
+            way = VC_NODE_WAY_CMA;
+    }
+    if (nd && nd->tree) {
+        free(nd->tree->lead);
+        free(nd->tree);
+    }
+    free(seen);
+    free(nd);
+    return way;
+}
+
 void vc_tree_pass(struct vc_tree *tree, size_t len)
 {
     for (int t = 0; t <= tree->last; t++) {

@@ -12,7 +12,7 @@ class Vcoll(CMakePackage):
     # There is no public archive to fetch: `spack develop --path SOURCE vcoll@main` in an environment builds a checkout.
     version("main")
 
-    variant("tools", default=True, description="The vcoll command: run, info, bench, tune, report, doctor")
+    variant("tools", default=True, description="The vcoll command: run, info, bench, tune, report, doctor, sim")
 
     depends_on("c", type="build")
     depends_on("cmake@3.25:", type="build")

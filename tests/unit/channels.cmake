@@ -64,7 +64,8 @@ vc_unit_test(test_places test_places.c ${PROJECT_SOURCE_DIR}/pmpi/places.c)
 
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 # The rooms, and each program by itself.
-foreach(_part vcoll_core vcoll vcoll_measure vcoll_points vcoll_search vcoll-tool vcoll-bench vcoll-tune vcoll_doctor_parts)
+foreach(_part vcoll_core vcoll vcoll_measure vcoll_points vcoll_search vcoll-tool vcoll-bench vcoll-tune vcoll_doctor_parts
+  vcoll_sim_parts)
   if(_part MATCHES "^vcoll(_core)?$" OR VCOLL_BUILD_TOOLS)
     add_test(NAME unit.circles.${_part} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/test_circles.py
       ${CMAKE_NM} $<TARGET_OBJECTS:${_part}> COMMAND_EXPAND_LISTS)

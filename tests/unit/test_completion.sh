@@ -23,6 +23,8 @@ offers() {
 
 complete -p vcoll | grep -q -- '-F _vcoll' || { echo "FAILED: nothing is registered" && failed=1; }
 offers "vcoll d" doctor
+offers "vcoll sim n" node
+offers "vcoll sim node --ta" --table
 offers "vcoll --h" --help
 offers "vcoll tune v" validate
 offers "vcoll tune run --bu" --budget

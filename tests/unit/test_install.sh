@@ -26,6 +26,7 @@ try "$dir/tree/bin/vcoll" info --params
 if [ -e "$dir/tree/libexec/vcoll/vcoll-bench" ]; then
     try "$dir/tree/bin/vcoll" bench --help
     try "$dir/tree/bin/vcoll" doctor --list
+    try "$dir/tree/bin/vcoll" sim node --ranks 4
 fi
 
 cat >"$dir/app.c" <<'EOF'

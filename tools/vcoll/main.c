@@ -11,6 +11,7 @@
 static const struct vc_tool_verb commands[] = {
     {"info", NULL, vc_tool_info}, {"run", NULL, vc_tool_run},       {"bench", NULL, vc_tool_bench},
     {"tune", NULL, vc_tool_tune}, {"report", NULL, vc_tool_report}, {"doctor", NULL, vc_tool_doctor},
+    {"sim", NULL, vc_tool_sim},
 };
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -23,6 +24,7 @@ static const char doc[] = "MPI collectives for virtualized clusters."
                           "  tune    measures which algorithms are fastest here and writes a table of them\n"
                           "  report  shows such a table as a page with plots\n"
                           "  doctor  says what is broken or slow on the nodes of a job, and what to do\n"
+                          "  sim     predicts how long collectives take on machines that are not at hand\n"
                           "\n"
                           "Examples:\n"
                           "  vcoll run -n 8 ./app           run an unmodified MPI program with vcoll\n"
@@ -55,6 +57,13 @@ int vc_tool_doctor(int argc, char **argv)
     (void)argc;
     argv[0] = (char *)"vcoll doctor";
     return vc_tool_start("vcoll-doctor", argv[0], argv);
+}
+
+int vc_tool_sim(int argc, char **argv)
+{
+    (void)argc;
+    argv[0] = (char *)"vcoll sim";
+    return vc_tool_start("vcoll-sim", argv[0], argv);
 }
 
 int main(int argc, char **argv)

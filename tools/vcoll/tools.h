@@ -17,6 +17,8 @@ int vc_tool_tune(int argc, char **argv);
 int vc_tool_report(int argc, char **argv);
 /** Becomes vcoll-doctor, a program of its own because ranks run it under mpirun. */
 int vc_tool_doctor(int argc, char **argv);
+/** Becomes vcoll-sim. */
+int vc_tool_sim(int argc, char **argv);
 
 /** A word that says what to do. */
 struct vc_tool_verb {

@@ -2,7 +2,7 @@
 /*
  * Private to the cost model. play.c makes predictions: it builds the plans of all ranks as one graph
  * (graph.c) and plays it on the CPUs (cpu.c) with the parameters (model.c) and the cost of node phases
- * (node.c).
+ * (node.c, node_work.c; over levels tiers.c, groups.c).
  */
 #ifndef VC_TUNE_MODEL_IMPL_H
 #define VC_TUNE_MODEL_IMPL_H
@@ -73,5 +73,29 @@ void vc_mcpus_free(struct vc_mcpus *p);
 /** At `t` the rank is told of work, by the device or through memory. Returns the time when it has done it.
  */
 double vc_mcpus_work(struct vc_mcpus *p, int rank, double t, bool device, double work);
+
+/* ---- node phases over levels ---- */
+
+/** A phase of which a phase is made: of the groups of a tier, or flat. */
+struct vc_mpart {
+    struct vc_model_phase phase; /**< without tiers */
+    int tier;                    /**< -1: of all ranks */
+};
+#define VC_MPARTS (2 * VC_MODEL_TIERS)
+
+/** The phases that it is made of, in their order; how many. Rooted ones over a tree have a leader of all
+ * tiers as their root. */
+int vc_mparts(const struct vc_model_phase *p, struct vc_mpart out[VC_MPARTS]);
+/** Of all pairs of ranks, the part that is together in a group of tier t or below. */
+double vc_mpairs(const struct vc_model_phase *p, int t);
+/** Groups of a tier, of a phase over equal groups or levels. */
+int vc_mgroups(const struct vc_model_phase *p, int t);
+/** Lines that go between ranks of a part, by tier: vc_model_node_lines(); of single copies, too. */
+void vc_mpart_lines(const struct vc_model_phase *p, const struct vc_mpart *part,
+                    double lines[VC_MODEL_TIERS]);
+/** Members of group g of a tier, of a phase with levels. */
+int vc_mmembers(const struct vc_model_phase *p, int t, int g);
+/** vc_model_node_seconds() by tiers. */
+double vc_mtiers_seconds(const struct vc_model_node *n, const struct vc_model_phase *p);
 
 #endif

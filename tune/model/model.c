@@ -49,6 +49,9 @@ const char *vc_model_invalid(const struct vc_model *m)
     if (below(n->base) || below(n->flag) || below(n->copy) || below(n->reduce) || below(n->cma_base) ||
         below(n->cma_copy))
         return "parameters of the node must be times of at least 0";
+    for (int k = 0; k <= VC_LEVEL_KINDS; k++)
+        if (below(n->line[k]) || below(n->carry[k]))
+            return "parameters of the node must be times of at least 0";
     if (below(m->wake) || below(m->wake_device) || below(m->interrupt) || below(m->moderation) ||
         below(m->switch_cost) || below(m->call))
         return "costs must be times of at least 0";

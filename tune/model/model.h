@@ -48,6 +48,12 @@ struct vc_model_node {
     double reduce;   /**< seconds per byte reduced */
     double cma_base; /**< cross memory attach: seconds per call of it, besides the bytes */
     double cma_copy; /**< the same per byte; 0: not known, algorithms by single copy have no prediction */
+    /** Flags between ranks that share a core, a last cache, a NUMA node, none of these; 0: as `flag`. All 0:
+     * nothing is said of levels. Not of tables. */
+    double line[VC_LEVEL_KINDS + 1];
+    /** Of lines that go between those, by what they share: seconds that each occupies the ways there, which
+     * all ranks have in common (inside each group); 0: no limit. */
+    double carry[VC_LEVEL_KINDS + 1];
 };
 
 struct vc_model {
@@ -122,13 +128,21 @@ struct vc_model_phase {
     bool waits;   /**< the role: a rank that gets data (vc_phase_gets()), not one that only gives some */
     bool crowded; /**< ranks share CPUs */
     int tiers;    /**< of the node's tree; up to 1: it is flat */
-    int group[VC_MODEL_TIERS]; /**< members of a group on each tier */
+    int group[VC_MODEL_TIERS]; /**< members of a group on each tier; of the largest one, if they differ */
+    bool flat;                 /**< the tree is there, and not used */
+    /** What the ranks share that meet on a tier: enum vc_level_kind, or VC_LEVEL_KINDS. */
+    int near[VC_MODEL_TIERS];
+    const struct vc_levels *levels; /**< of the ranks, for counting lines; NULL: groups are equal */
 };
+/** The tiers of a phase of n ranks over these levels. `top`: what all of them share. The levels outlive the
+ * phase. */
+void vc_model_phase_levels(struct vc_model_phase *phase, const struct vc_levels *levels, int n, int top);
 struct vc_model_work vc_model_node_work(const struct vc_model_phase *phase);
 /** Cache lines that go from one core to another, of all ranks together: on tier t those between ranks that
  * meet there. For a flat node with tiers: those between ranks that tier t brings together, if it has no order
  * in whom it reads. Single copy: none are counted. */
 void vc_model_node_lines(const struct vc_model_phase *phase, double lines[VC_MODEL_TIERS]);
+/** With tiers and lines that are known for some, tiers.c has the formula. */
 double vc_model_node_seconds(const struct vc_model_node *node, const struct vc_model_phase *phase);
 
 /** One measured phase, for vc_model_node_fit(). */

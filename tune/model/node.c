@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The cost of node phases: the rates behind what coll/node does (node_work.c), and how they are fitted. */
-#include "tune/model/model.h"
+#include "tune/model/impl.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,6 +10,9 @@ double vc_model_node_seconds(const struct vc_model_node *n, const struct vc_mode
     struct vc_model_work w = vc_model_node_work(p);
     if (w.cma_calls > 0 && !(n->cma_copy > 0))
         return NAN;
+    for (int k = 0; p->tiers > 0 && k <= VC_LEVEL_KINDS; k++)
+        if (n->line[k] > 0)
+            return vc_mtiers_seconds(n, p);
     return n->base + n->flag * w.flags + n->copy * w.copied + n->reduce * w.reduced +
            n->cma_base * w.cma_calls + n->cma_copy * w.cma_copied;
 }

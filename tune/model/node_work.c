@@ -2,7 +2,7 @@
 /* What coll/node does in a phase, in bytes, meetings and lines: among ranks that all meet, and over a tree of
  * groups. */
 #include "coll/node/node.h"
-#include "tune/model/model.h"
+#include "tune/model/impl.h"
 
 #include <math.h>
 #include <string.h>
@@ -175,6 +175,8 @@ static double flat_lines(const struct vc_model_phase *p)
 static bool on_tree(const struct vc_model_phase *p)
 {
     double padded = 1;
+    if (p->tiers < 2 || p->cma || p->flat)
+        return false;
     for (int t = 0; t < p->tiers; t++)
         padded *= p->group[t];
     switch (p->kind) {
@@ -182,69 +184,71 @@ static bool on_tree(const struct vc_model_phase *p)
     case VC_PHASE_BCAST:
     case VC_PHASE_REDUCE:
     case VC_PHASE_ALLREDUCE:
-        return p->tiers > 1 && !p->cma;
+        return true;
     case VC_PHASE_ALLGATHER:
-        return p->tiers > 1 && !p->cma && padded <= 2.0 * p->ranks &&
-               (double)p->len * padded <= VC_NODE_PADDED;
+        return padded <= 2.0 * p->ranks && (double)p->len * padded <= VC_NODE_PADDED;
     default:
         return false;
     }
 }
 
-/* A flat phase of the groups of a tier. */
-struct part {
-    enum vc_node_phase kind;
-    int tier;
-    size_t len;
-};
-
-/* The phases that it is made of, in their order: up to the leaders, among those of the top, down. A rooted
- * one has a leader of all tiers as its root. */
-static int tree_parts(const struct vc_model_phase *p, struct part *out)
+int vc_mparts(const struct vc_model_phase *p, struct vc_mpart out[VC_MPARTS])
 {
     bool up = p->kind != VC_PHASE_BCAST, down = p->kind != VC_PHASE_REDUCE;
     bool gathers = p->kind == VC_PHASE_ALLGATHER;
     int n = 0, top = p->tiers - 1;
     size_t len = p->len;
+    struct vc_model_phase flat = *p;
+    flat.tiers = 0;
+    flat.levels = NULL;
+    if (!on_tree(p)) {
+        out[0] = (struct vc_mpart){flat, -1};
+        return 1;
+    }
+    flat.waits = true;
+    /* Up to the leaders, among those of the top, down. */
     for (int t = 0; t < top; t++) {
+        flat.kind = gathers ? VC_PHASE_GATHER : VC_PHASE_REDUCE;
+        flat.ranks = p->group[t];
+        flat.len = len;
         if (up)
-            out[n++] = (struct part){gathers ? VC_PHASE_GATHER : VC_PHASE_REDUCE, t, len};
+            out[n++] = (struct vc_mpart){flat, t};
         len *= gathers ? (size_t)p->group[t] : 1;
     }
-    out[n++] = (struct part){p->kind, top, len};
-    len *= gathers ? (size_t)p->group[top] : 1;
-    for (int t = top - 1; down && t >= 0; t--)
-        out[n++] = (struct part){VC_PHASE_BCAST, t, len};
+    flat.kind = p->kind;
+    flat.ranks = p->group[top];
+    flat.len = len;
+    out[n++] = (struct vc_mpart){flat, top};
+    flat.kind = VC_PHASE_BCAST;
+    flat.len *= gathers ? (size_t)p->group[top] : 1;
+    for (int t = top - 1; down && t >= 0; t--) {
+        flat.ranks = p->group[t];
+        out[n++] = (struct vc_mpart){flat, t};
+    }
     return n;
 }
 
-static struct vc_model_phase phase_of_part(const struct vc_model_phase *p, const struct part *part)
+static struct vc_model_work part_work(const struct vc_model_phase *p)
 {
-    struct vc_model_phase flat = *p;
-    flat.kind = part->kind;
-    flat.ranks = p->group[part->tier];
-    flat.len = part->len;
-    flat.tiers = 0;
-    flat.waits = true;
-    return flat;
+    struct vc_model_work w = p->cma ? cma_work(p) : flat_work(p);
+    w.flags = w.meetings * (p->ranks - 1);
+    return w;
 }
 
 struct vc_model_work vc_model_node_work(const struct vc_model_phase *p)
 {
-    struct part part[2 * VC_MODEL_TIERS];
+    struct vc_mpart part[VC_MPARTS];
     struct vc_model_work sum = {0};
-    if (!on_tree(p)) {
-        struct vc_model_work w = p->cma ? cma_work(p) : flat_work(p);
-        w.flags = w.meetings * (p->ranks - 1);
-        return w;
-    }
+    if (!on_tree(p))
+        return part_work(p);
     /* The leader of all does the most, one part after another. */
-    int n = tree_parts(p, part);
+    int n = vc_mparts(p, part);
     for (int i = 0; i < n; i++) {
-        struct vc_model_phase flat = phase_of_part(p, &part[i]);
-        struct vc_model_work w = flat.ranks > 1 ? flat_work(&flat) : (struct vc_model_work){0};
+        if (part[i].phase.ranks < 2)
+            continue;
+        struct vc_model_work w = part_work(&part[i].phase);
         sum.meetings += w.meetings;
-        sum.flags += w.meetings * (flat.ranks - 1);
+        sum.flags += w.flags;
         sum.copied += w.copied;
         sum.reduced += w.reduced;
     }
@@ -253,29 +257,48 @@ struct vc_model_work vc_model_node_work(const struct vc_model_phase *p)
     return sum;
 }
 
-void vc_model_node_lines(const struct vc_model_phase *p, double lines[VC_MODEL_TIERS])
+/* Of all groups of a tier. */
+static double tier_lines(const struct vc_model_phase *p, const struct vc_mpart *part)
 {
-    struct part part[2 * VC_MODEL_TIERS];
+    struct vc_model_phase flat = part->phase;
+    int t = part->tier, groups = vc_mgroups(p, t);
+    if (!p->levels)
+        return flat.ranks > 1 ? groups * flat_lines(&flat) : 0;
+    double sum = 0;
+    for (int g = 0; g < groups; g++) {
+        flat.ranks = vc_mmembers(p, t, g);
+        sum += flat.ranks > 1 ? flat_lines(&flat) : 0;
+    }
+    return sum;
+}
+
+void vc_mpart_lines(const struct vc_model_phase *p, const struct vc_mpart *part, double lines[VC_MODEL_TIERS])
+{
     memset(lines, 0, VC_MODEL_TIERS * sizeof *lines);
-    if (!on_tree(p)) {
-        /* Of any two ranks, what is the lowest tier on which they are in one group, or below members of one?
-         */
-        double all = p->cma ? 0 : flat_lines(p), inside = 1, before = 0;
-        for (int t = 0; t < (p->tiers > 1 ? p->tiers : 1); t++) {
-            inside *= p->tiers > 1 ? p->group[t] : p->ranks;
-            double here = p->ranks > 1 ? fmin(1, (inside - 1) / (p->ranks - 1)) : 0;
-            lines[t] = all * (here - before);
-            before = here;
-        }
+    if (part->tier >= 0) {
+        lines[part->tier] = tier_lines(p, part);
         return;
     }
-    int n = tree_parts(p, part);
+    if (p->ranks < 2)
+        return;
+    /* Of any two ranks, what is the lowest tier on which they are in one group, or below members of one? */
+    double all = p->cma ? p->ranks * cma_work(p).cma_copied / VC_CACHELINE : flat_lines(p), before = 0;
+    for (int t = 0; t < (p->tiers > 1 ? p->tiers : 1); t++) {
+        double here = vc_mpairs(p, t);
+        lines[t] = all * (here - before);
+        before = here;
+    }
+}
+
+void vc_model_node_lines(const struct vc_model_phase *p, double lines[VC_MODEL_TIERS])
+{
+    struct vc_mpart part[VC_MPARTS];
+    memset(lines, 0, VC_MODEL_TIERS * sizeof *lines);
+    int n = p->cma ? 0 : vc_mparts(p, part);
     for (int i = 0; i < n; i++) {
-        struct vc_model_phase flat = phase_of_part(p, &part[i]);
-        double groups = 1;
-        for (int t = part[i].tier + 1; t < p->tiers; t++)
-            groups *= p->group[t];
-        if (flat.ranks > 1)
-            lines[part[i].tier] += groups * flat_lines(&flat);
+        double more[VC_MODEL_TIERS];
+        vc_mpart_lines(p, &part[i], more);
+        for (int t = 0; t < VC_MODEL_TIERS; t++)
+            lines[t] += more[t];
     }
 }

@@ -4,6 +4,8 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #define MOST_SECONDS 1e6
 #define MOST_BYTES   1e18
@@ -171,6 +173,35 @@ int vc_tab_model(struct vc_tab *t, json_t *model, struct vc_table *out)
     vc_tab_out(t);
     out->has_model = true;
     return VC_OK;
+}
+
+/* ---- numbers by their names ---- */
+
+int vc_model_set(struct vc_model *m, const char *name, double value)
+{
+    static const struct {
+        const char *within;
+        const struct field *f;
+        int n;
+    } part[] = {
+        {"", scalars, SCALARS}, {"node.", node_fields, NODE_FIELDS}, {"node.", cma_fields, CMA_FIELDS}};
+    char nearest[64] = "";
+    for (size_t p = 0; p < sizeof part / sizeof part[0]; p++)
+        for (int i = 0; i < part[p].n; i++) {
+            const struct field *f = &part[p].f[i];
+            char full[64];
+            snprintf(full, sizeof full, "%s%s", part[p].within, f->name);
+            if (strcmp(name, full) == 0) {
+                if (!(value >= 0 && value <= f->most))
+                    return vc_fail(VC_ERR_INVAL, "%s is a number of 0..%g", full, f->most);
+                void *number = (char *)(p ? (void *)&m->node : (void *)m) + f->offset;
+                *(double *)number = value;
+                return VC_OK;
+            }
+            if (!nearest[0] || vc_word_distance(name, full) < vc_word_distance(name, nearest))
+                snprintf(nearest, sizeof nearest, "%s", full);
+        }
+    return vc_fail(VC_ERR_INVAL, "the model has no number \"%.60s\", did you mean %s?", name, nearest);
 }
 
 /* ---- writing ---- */

@@ -129,6 +129,9 @@ const char *vc_row_impossible(const struct vc_row *r);
  * "steal", "switch_cost", "cpus_per_rank"}. Ways and node phases that are not known are left out; numbers
  * that are not finite are, too. NULL without memory. */
 struct json_t *vc_model_to_json(const struct vc_model *m);
+/** Sets a number of "model" by its name there, "steal" or "node.flag". VC_OK, or VC_ERR_INVAL with the
+ * nearest name, or what is valid. */
+int vc_model_set(struct vc_model *m, const char *name, double value);
 
 /** "levels", without "measured". NULL without memory. */
 struct json_t *vc_levels_to_json(const struct vc_table_levels *l);

@@ -1,0 +1,125 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# `vcoll sim`: its words, errors, JSON and picture. test_sim_tool.sh <vcoll> <a table>
+vcoll=$1
+table=$2
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+failures=0
+
+for v in $(env | sed -n 's/^\(VCOLL_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$v"; done
+unset LD_PRELOAD
+HOME=$dir XDG_CONFIG_HOME=$dir
+export HOME XDG_CONFIG_HOME
+
+fail() {
+    failures=$((failures + 1))
+    echo "FAILED: $*"
+    sed 's/^/    out: /' "$dir/out" 2>/dev/null | head -n 8
+    sed 's/^/    err: /' "$dir/err" 2>/dev/null | head -n 8
+}
+
+# expect <exit code> <words after sim...>
+expect() {
+    want=$1
+    shift
+    timeout 50 "$vcoll" sim "$@" >"$dir/out" 2>"$dir/err" </dev/null
+    got=$?
+    [ "$got" = "$want" ] || fail "vcoll sim $*: exit code $got, not $want"
+}
+# refused <exit code> <what standard error must say> <words...>
+refused() {
+    want=$1 text=$2
+    shift 2
+    expect "$want" "$@"
+    [ ! -s "$dir/out" ] || fail "something on standard output of: $*"
+    grep -q -e "$text" "$dir/err" || fail "no \"$text\" on standard error of: $*"
+}
+out_has() { grep -q -e "$1" "$dir/out" || fail "no \"$1\" on standard output of: $2"; }
+# says <what jq prints> <filter>: of the JSON of the last run.
+says() {
+    got=$(jq -r "$2" "$dir/out" 2>&1) || true
+    [ "$got" = "$1" ] || fail "jq '$2' says $got, not $1"
+}
+
+# ---- words ----
+refused 2 Usage
+refused 2 "did you mean node" nod
+refused 2 "unrecognized" node --nonsense
+refused 2 "needs quotes" node --topology numa:2 core:4
+refused 2 "numa, l3, core, in this order" node --topology "core:2 l3:4"
+refused 2 "numa:2 l3:4 core:8" node --topology "socket:2"
+refused 2 "nothing is measured" node --topology measure
+refused 2 "give --ranks" node --topology "numa:2 l3:8"
+for n in 1 0 -4 2049 12x ""; do
+    refused 2 "2..2048" node --ranks "$n"
+done
+refused 2 "is none of barrier" node --collective allreduce,gather
+refused 2 "number of bytes" node --sizes 8,ten
+refused 2 "number of bytes" node --sizes 0
+refused 2 "number of bytes" node --sizes 2G
+refused 2 "empty list" node --sizes ","
+refused 2 "did you mean node.copy" node --set node.cope=1e-9
+refused 2 "NAME=VALUE" node --set node.copy
+refused 2 "not a number" node --set node.copy=fast
+refused 2 "0..1e+06" node --set node.copy=-1
+refused 2 "core, cache, numa or node" node --line l3=5
+refused 2 "core, cache, numa or node" node --line numa=0
+refused 2 "core, cache, numa or node" node --link node
+refused 1 "no-such-table" node --table "$dir/no-such-table.json"
+refused 1 "cannot write" node --plot "$dir/no/such/folder.svg"
+for words in "--help" "node --help"; do
+    # shellcheck disable=SC2086
+    expect 0 $words
+    out_has Examples "$words"
+    awk 'length > 80 { exit 1 }' "$dir/out" || fail "vcoll sim $words is wider than a terminal"
+done
+
+# ---- text ----
+expect 0 node
+out_has "this machine" node
+out_has "not measured here" node
+[ ! -s "$dir/err" ] || fail "something on standard error of: node"
+expect 0 node --topology "numa:2 l3:4 core:8" --ranks 176
+out_has "core 64 x 2..3, cache 8 x 16..24, numa 2 x 80..96; on 64 CPUs they take turns" "176 ranks"
+out_has "tree  *\*" "176 ranks"
+VCOLL_TOPOLOGY="l3:2 core:4" expect 0 node
+out_has "VCOLL_TOPOLOGY" "a topology of the environment"
+
+# ---- JSON ----
+if command -v jq >/dev/null; then
+    expect 0 node --topology "l3:2 core:2" --collective allreduce,alltoall,barrier --sizes 1k,8,8 --json
+    says "1 node 4 null" '"\(.vcoll_sim) \(.form) \(.ranks) \(.figures.lines.core)"'
+    says "built-in false published 23" '.figures | "\(.source) \(.changed) \(.lines.cache.source) \(.lines.cache.ns)"'
+    says "allreduce 8,allreduce 1024,alltoall 8,alltoall 1024,barrier 0" \
+        '[.points[] | "\(.collective) \(.bytes)"] | join(",")'
+    says "4 8 4 2" '.points[0].ways | "\(.flat.lines.cache) \(.flat.lines.numa) \(.tree.lines.cache) \(.tree.lines.numa)"'
+    says "flat shm 3" '.points[0] | "\(.takes) \(.algorithm) \(.ways.tree.flags)"'
+    says "null null" '"\(.points[2].ways.tree) \(.points[4].ways.single_copy)"'
+    expect 0 node --topology "l3:2 core:2" --line cache=5,numa=50 --link numa=10 --set node.base=1e-6 --json
+    says "given 5 given 50 10 true" \
+        '.figures | "\(.lines.cache.source) \(.lines.cache.ns) \(.lines.numa.source) \(.lines.numa.ns) \(.lines.numa.gb_per_s) \(.changed)"'
+    jq '. + {model: {node: {base: 1e-7, flag: 2e-7, copy: 5e-11, reduce: 1e-10}}} | del(.checksum)' "$table" \
+        >"$dir/model.json"
+    expect 0 node --table "$dir/model.json" --ranks 4 --topology "l3:2 core:2" --json
+    says table .figures.source
+    says "5e-11 null" '"\(.figures.copy) \(.points[1].ways.single_copy.us)"'
+    # Measured levels: the machine, and what lines take there.
+    jq '. + {levels: {processor: "p", cpus: 8, platform: "software", over: "0-7", cache: ["0-3", "4-7"],
+        measured: {steps: [{groups: 2, within_ns: 60, next_ns: 240}]}}} | del(.checksum)' "$table" >"$dir/levels.json"
+    expect 0 node --table "$dir/levels.json" --json
+    says "8 the table's levels cache 2" '"\(.ranks) \(.topology_source) \(.levels[0].level) \(.levels[0].groups)"'
+    says "30 table 120 table" \
+        '.figures.lines | "\(.cache.ns) \(.cache.source) \(.numa.ns) \(.numa.source)"'
+else
+    echo "no jq: JSON is not looked at"
+fi
+
+# ---- picture ----
+expect 0 node --topology "l3:4 core:8" --plot "$dir/plot.svg" --sizes 8,1k,64k
+if ! grep -q "<svg" "$dir/plot.svg" || ! grep -q "single copy" "$dir/plot.svg"; then
+    fail "the picture lacks something"
+fi
+
+[ $failures = 0 ] && echo "all passed"
+exit $failures
