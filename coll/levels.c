@@ -46,7 +46,7 @@ static bool is_nested(const struct vc_level *fine, const struct vc_level *coarse
 
 void vc_levels_build(const struct vc_locality *of, int n, int *mem, struct vc_levels *out)
 {
-    struct vc_level found[VC_LEVEL_KINDS];
+    struct vc_level found[VC_LEVEL_KINDS] = {{VC_LEVEL_CPU, 0, NULL}};
     int nfound = 0;
     for (int kind = 0; kind < VC_LEVEL_KINDS; kind++) {
         int *group_of = mem + (size_t)kind * (size_t)n, groups = number_groups(of, n, kind, group_of), at;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/channels.h"
 
+#include "pmpi/arena.h"
 #include "pmpi/fabric.h"
 #include "pmpi/private_comm.h"
 #include "pmpi/share.h"
@@ -10,14 +11,22 @@
 
 #include <stdlib.h>
 
-/* Shared memory of the rings of one node. */
-#define RING_BUDGET ((size_t)4 << 20)
+/* Shared memory of a rank for the rings of its messages, but not more than one part of so many of its region.
+ */
+#define RING_BUDGET ((size_t)512 << 10)
+#define RING_PARTS  8
 
-static int make_shm(struct vc_team *t, const struct vc_seg *seg, struct vc_chan **out)
+static size_t ring_budget(void)
+{
+    size_t most = vc_memory ? vc_arena_size(vc_memory) / RING_PARTS : 0;
+    return most < RING_BUDGET ? most : RING_BUDGET;
+}
+
+static int make_shm(struct vc_team *t, char *const *mem, struct vc_chan **out)
 {
     struct vc_shm_chan_cfg cfg = {
-        .mem = seg->base,
-        .budget = RING_BUDGET,
+        .mem = mem,
+        .budget = ring_budget(),
         .n = t->nlocal,
         .me = t->local,
         .ranks = t->ranks,
@@ -77,7 +86,7 @@ static int join_channels(const struct vc_team *t, struct vc_chan *shm, struct vc
 }
 
 /* This rank's part; whether it worked everywhere is for all ranks to agree. */
-static int make_channel(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, bool rings)
+static int make_channel(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, char *const *rings)
 {
     bool verbs = c == &t->chan[VC_NET_VERBS];
     struct vc_chan *shm = NULL, *far = NULL;
@@ -85,7 +94,7 @@ static int make_channel(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c
     if (!rings || t->hier.nnodes > 1)
         err = make_far(t, comm, verbs, &far);
     if (err == VC_OK && rings && t->nlocal > 1)
-        err = make_shm(t, &c->rings, &shm);
+        err = make_shm(t, rings, &shm);
     if (err == VC_OK)
         return join_channels(t, shm, far, verbs, &c->chan);
     destroy(shm);
@@ -93,21 +102,46 @@ static int make_channel(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c
     return err;
 }
 
-/* Memory for messages within the nodes. VC_OK, or an error, after which nothing more is agreed. */
-static int make_rings(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, bool *rings)
+/* Takes memory for messages within the nodes: 1: all ranks have some, and mem[i] is rank i's of the node. 0:
+ * agreed that none has. Negative: an error, after which nothing more is agreed. */
+static int take_rings(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, struct vc_offer *all,
+                      char **mem)
 {
-    bool cma;
-    *rings = false;
-    if (!t->key.have_node) {
-        /* A vote all the same: a rank that has failed before would leave the others waiting in what follows.
-         */
-        int here = vc_vote_all(t, comm, true);
-        return here < 0 ? here : VC_OK;
+    size_t budget = ring_budget(), bytes = vc_shm_chan_bytes(t->nlocal, budget);
+    struct vc_offer mine = {0};
+    vc_share_take(t, bytes, 0, &c->rings, &mine);
+    if (c->rings.bytes > 0)
+        vc_shm_chan_prepare(vc_share_own(&c->rings), t->nlocal, budget);
+    int err = vc_share_exchange(comm, &mine, all);
+    if (err != VC_OK)
+        return err;
+    int failed = vc_share_conclude(t, all, &c->rings);
+    if (failed < 0) {
+        for (int i = 0; t->nlocal > 1 && i < t->nlocal; i++)
+            mem[i] = vc_share_place(t, all, i);
+        return 1;
     }
-    struct vc_share how = {.bytes = vc_shm_chan_bytes(t->nlocal, RING_BUDGET), .backing = t->backing};
-    enum vc_shared got = vc_share_try(t, comm, &how, &c->rings, &cma);
-    *rings = got == VC_SHARED;
-    return got == VC_SHARE_MPI ? VC_ERR_MPI : VC_OK; /* with the text */
+    vc_arena_give(vc_memory, &c->rings);
+    return vc_share_explain(t, comm, all, failed, bytes);
+}
+
+/* The same, with the tables for it; *mem: NULL, unless 1. */
+static int make_rings(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, char ***mem)
+{
+    struct vc_offer *all = malloc((size_t)t->size * sizeof *all);
+    *mem = malloc((size_t)t->nlocal * sizeof **mem);
+    if (!all || !*mem)
+        vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", t->size);
+    /* A vote in any case: a rank that has failed before would leave the others waiting in what follows. */
+    int got = vc_vote_all(t, comm, all && *mem);
+    if (got > 0)
+        got = t->key.have_node ? take_rings(t, comm, c, all, *mem) : 0;
+    if (got <= 0) {
+        free(*mem);
+        *mem = NULL;
+    }
+    free(all);
+    return got;
 }
 
 /* The channel cannot be had, agreed: what is selected does without. *instead: the mpi channel replaces it. */
@@ -120,7 +154,7 @@ static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
                *instead ? "the MPI carries its messages" : "algorithms without one run");
     destroy(c->chan);
     c->chan = NULL;
-    vc_shm_release(&c->rings);
+    vc_arena_give(vc_memory, &c->rings);
     if (*instead) {
         t->key.have_verbs = false;
         for (int i = 0; i < VC_CHANNELS; i++)
@@ -142,14 +176,16 @@ static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
 int vc_channels_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel channel)
 {
     struct vc_team_chan *c = t->chan_for[channel];
-    bool rings, instead;
+    bool instead;
+    char **rings;
     if (c->tried)
         return VC_OK;
     c->tried = true;
-    int err = make_rings(t, comm, c, &rings);
-    if (err != VC_OK)
-        return err;
-    err = make_channel(t, comm, c, rings);
+    int got = make_rings(t, comm, c, &rings);
+    if (got < 0)
+        return got;
+    int err = make_channel(t, comm, c, rings);
+    free(rings);
     uint64_t v[2] = {err == VC_OK,
                      err == VC_OK || err == VC_ERR_UNSUPPORTED ? VC_VOTE_YES : (uint64_t)t->rank};
     int failed = vc_vote(t, comm, v, 2);
@@ -160,7 +196,7 @@ int vc_channels_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel ch
         return err == VC_OK && instead ? vc_channels_open(t, comm, VC_CHANNEL_AUTO) : err;
     }
     /* No message leaves the node: the channel serves whatever a choice names. */
-    for (int i = 0; rings && t->hier.nnodes == 1 && i < VC_CHANNELS; i++)
+    for (int i = 0; got > 0 && t->hier.nnodes == 1 && i < VC_CHANNELS; i++)
         t->chan_for[i] = c;
     return VC_OK;
 }

@@ -41,7 +41,7 @@ static void fill_cfg(struct vc_verbs_cfg *cfg)
     cfg->locking = thread == MPI_THREAD_MULTIPLE;
     cfg->peers = vc_world.size - (shm ? vc_world.nkin : 1);
     cfg->procs = vc_world.size;
-    cfg->local = local;
+    cfg->local = cfg->want.local = local;
 }
 
 /* Whether the user named a device. If not, a machine without one is no reason for a warning. */
@@ -111,6 +111,13 @@ static int connect_peers(struct vc_verbs *v, const struct introduction *all)
     return err;
 }
 
+static void introduce(const struct vc_verbs *v, struct introduction *mine)
+{
+    const struct vc_verbs_dev *dev = vc_verbs_dev(v);
+    vc_verbs_address(v, &mine->address);
+    vc_log(VC_LOG_INFO, "the RDMA device of this rank is %s, port %d", dev->name, dev->port);
+}
+
 int vc_fabric_init(void)
 {
     if (!is_needed())
@@ -125,7 +132,7 @@ int vc_fabric_init(void)
     mine.asked = user_asked();
     mine.err = vc_verbs_create(&cfg, &v);
     if (mine.err == VC_OK)
-        vc_verbs_address(v, &mine.address);
+        introduce(v, &mine);
     else
         snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
     bool usable = false;

@@ -80,27 +80,51 @@ static int exchange(const char *out, int to, char *in, int from, size_t len, str
     return err == VC_OK ? wait_watched(&send, false, w) : err;
 }
 
-int vc_gather_world(const void *mine, void *all, size_t bytes, bool watched)
+/* Who takes part. */
+struct group {
+    const int *ranks; /* NULL: all ranks of the world */
+    size_t n, me;
+};
+
+static int rank_of(const struct group *g, size_t i)
 {
-    int size = 1, rank = 0, err = VC_OK;
-    vc_next.Comm_size(MPI_COMM_WORLD, &size);
-    vc_next.Comm_rank(MPI_COMM_WORLD, &rank);
-    size_t n = (size_t)size, me = (size_t)rank;
-    struct watch watch = {.begun = vc_now_ns()};
+    return g->ranks ? g->ranks[i % g->n] : (int)(i % g->n);
+}
+
+static int gather(const struct group *g, const void *mine, void *all, size_t bytes, struct watch *watch)
+{
+    int err = VC_OK;
+    size_t n = g->n, me = g->me;
     /* Bruck's algorithm: the blocks form a circle that begins with the own one, and each round doubles how
      * many this rank has. */
     char *circle = malloc(n * bytes);
     if (!circle)
-        return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", size);
+        return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %zu ranks", n);
     memcpy(circle, mine, bytes);
     for (size_t have = 1; err == VC_OK && have < n;) {
         size_t more = have <= n - have ? have : n - have;
-        err = exchange(circle, (int)((me + n - have) % n), circle + have * bytes, (int)((me + have) % n),
-                       more * bytes, watched ? &watch : NULL);
+        err = exchange(circle, rank_of(g, me + n - have), circle + have * bytes, rank_of(g, me + have),
+                       more * bytes, watch);
         have += more;
     }
     memcpy((char *)all + me * bytes, circle, (n - me) * bytes);
     memcpy(all, circle + (n - me) * bytes, me * bytes);
     free(circle);
     return err;
+}
+
+int vc_gather_world(const void *mine, void *all, size_t bytes, bool watched)
+{
+    int size = 1, rank = 0;
+    vc_next.Comm_size(MPI_COMM_WORLD, &size);
+    vc_next.Comm_rank(MPI_COMM_WORLD, &rank);
+    struct watch watch = {.begun = vc_now_ns()};
+    struct group world = {NULL, (size_t)size, (size_t)rank};
+    return gather(&world, mine, all, bytes, watched ? &watch : NULL);
+}
+
+int vc_gather_among(const int *ranks, int n, int me, const void *mine, void *all, size_t bytes)
+{
+    struct group some = {ranks, (size_t)n, (size_t)me};
+    return gather(&some, mine, all, bytes, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The exchange right after MPI_Init: some bytes of each rank to all ranks, in few messages. */
+/* The exchanges right after MPI_Init: some bytes of each rank to all ranks, in few messages. */
 #ifndef VC_PMPI_GATHER_H
 #define VC_PMPI_GATHER_H
 
@@ -13,5 +13,7 @@
  * of this rank.
  */
 int vc_gather_world(const void *mine, void *all, size_t bytes, bool watched);
+/** The same among n of the ranks, of which this one is ranks[me]; collective among them, not watched. */
+int vc_gather_among(const int *ranks, int n, int me, const void *mine, void *all, size_t bytes);
 
 #endif

@@ -5,6 +5,8 @@
  * whose callbacks may still communicate. Those of MPI_COMM_WORLD are called too late or, from Open MPI 5.0.1
  * on, never.
  */
+#include "pmpi/arena.h"
+#include "pmpi/calibrate.h"
 #include "pmpi/comm.h"
 #include "pmpi/device_mem.h"
 #include "pmpi/devices.h"
@@ -50,6 +52,7 @@ static int on_finalize(MPI_Comm self, int key, void *value, void *extra)
     vc_types_fini();
     vc_host_progress_fini();
     vc_stats_fini();
+    vc_memory_fini();
     vc_world_fini();
     return MPI_SUCCESS;
 }
@@ -157,13 +160,16 @@ static int prepare(void)
         return err;
     if (vc_params.disable)
         return VC_OK;
+    if ((err = vc_memory_init()) != VC_OK)
+        return err;
     if ((err = vc_types_init()) != VC_OK || (err = vc_comm_keyval_init()) != VC_OK)
         return err;
     vc_ft_init();
     fill_wait();
     vc_copy_use(vc_params.copy);
     if ((err = vc_fabric_init()) != VC_OK || (err = vc_devices_agree()) != VC_OK ||
-        (err = vc_table_init()) != VC_OK || (err = vc_localities_init()) != VC_OK)
+        (err = vc_table_init()) != VC_OK || (err = vc_localities_init()) != VC_OK ||
+        (err = vc_calibrate_init()) != VC_OK)
         return err;
     vc_devices_apply(own_moderation);
     vc_typemap_init();

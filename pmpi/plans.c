@@ -19,7 +19,7 @@ static unsigned find_ways(const struct vc_team *t, const struct vc_team_chan *c,
         if (s->kind == VC_STEP_NODE)
             *node |= t->node ? VC_VIA_SHM : 0;
         else if (s->kind == VC_STEP_SEND || s->kind == VC_STEP_RECV || s->kind == VC_STEP_RECV_REDUCE)
-            via |= c->rings.base && t->hier.node_of[s->peer] == t->mine ? VC_VIA_SHM : far;
+            via |= c->rings.bytes && t->hier.node_of[s->peer] == t->mine ? VC_VIA_SHM : far;
     }
     return via;
 }

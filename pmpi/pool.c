@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/pool.h"
 
+#include "pmpi/arena.h"
 #include "pmpi/ft.h"
 #include "pmpi/online.h"
 
@@ -25,7 +26,7 @@ static struct vc_team *remove_at(int i)
 void vc_pool_return(struct vc_team *t)
 {
     struct vc_team *gone[KEPT];
-    size_t limit = vc_params.shm_limit / 4, sum = vc_team_shm(t);
+    size_t limit = vc_memory ? vc_arena_size(vc_memory) / 4 : 0, sum = vc_team_shm(t);
     int ngone = 0;
     pthread_mutex_lock(&lock);
     for (int i = 0; i < nkept; i++)
@@ -58,8 +59,9 @@ static int forget_settings(struct vc_team *t)
 
 void vc_pool_keep(struct vc_team *t)
 {
-    /* Where communicators may be revoked, some ranks may have left out collectives of the old one. */
-    if (t && !vc_ft_on() && forget_settings(t) == VC_OK)
+    /* Where communicators may be revoked, some ranks may have left out collectives of the old one. The next
+     * one may find the memory that this one lacked. */
+    if (t && !t->less && !vc_ft_on() && forget_settings(t) == VC_OK)
         vc_pool_return(t);
     else
         vc_team_free(t);

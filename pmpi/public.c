@@ -61,7 +61,7 @@ int vcoll_comm_describe(const void *comm, struct vcoll_comm_info *info)
     if (t) {
         info->nodes = t->hier.nnodes;
         info->ranks_here = t->nlocal;
-        info->shm_bytes = vc_team_shm(t);
+        info->shm_bytes = (unsigned long long)t->nlocal * vc_team_shm(t);
         info->heap_bytes += vc_team_heap(t);
     }
     return 0;

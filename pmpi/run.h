@@ -101,7 +101,7 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
         return vc_node_run(t->node, &call);
     }
     int err = vc_exec_start(sel->exec, w->send, w->recv, w->op);
-    return err == VC_OK ? vc_exec_wait(sel->exec, &t->wait, t->seg.base ? &t->parking : NULL) : err;
+    return err == VC_OK ? vc_exec_wait(sel->exec, &t->wait, t->parking.shared ? &t->parking : NULL) : err;
 }
 
 /** Ends a call that was run. */

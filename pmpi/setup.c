@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/setup.h"
 
+#include "pmpi/arena.h"
+#include "pmpi/calibrate.h"
 #include "pmpi/devices.h"
 #include "pmpi/fabric.h"
 #include "pmpi/localities.h"
@@ -141,70 +143,6 @@ static int find_processes(struct vc_team *t, const int *world)
     return VC_OK;
 }
 
-/* ---- shared memory ---- */
-
-/* Tries less and less until it works: the same on all ranks, because every outcome is agreed. */
-static bool share_node(struct vc_team *t, MPI_Comm comm)
-{
-    enum vc_seg_backing backing = vc_params.shm_backing;
-    size_t bulk = vc_params.shm_bulk;
-    /* A memfd is reached through /proc/<pid>, which is another process in another pid namespace. */
-    for (int r = 0; r < t->size && backing == VC_SEG_AUTO; r++)
-        if (!vc_world.os_one_pid_ns[vc_world.os_of[t->world[r]]])
-            backing = VC_SEG_SHM;
-    for (;;) {
-        struct vc_share how = {
-            .bytes = vc_park_bytes(t->nlocal) + vc_node_common_bytes(t->nlocal) +
-                     (size_t)t->nlocal * vc_node_bytes(t->nlocal, bulk),
-            .backing = backing,
-            .try_cma = vc_params.cma,
-            .quiet = backing == VC_SEG_AUTO,
-        };
-        enum vc_shared got = vc_share_try(t, comm, &how, &t->seg, &t->cma);
-        if (got == VC_SHARED) {
-            t->key.have_bulk = bulk > 0;
-            t->backing = backing;
-            return true;
-        }
-        if (got == VC_SHARE_ATTACH && backing == VC_SEG_AUTO)
-            backing = VC_SEG_SHM; /* it was a memfd, and a sandbox may forbid /proc/<pid>/fd */
-        else if (bulk > 0 && (got == VC_SHARE_LIMIT || got == VC_SHARE_CREATE))
-            bulk = 0;
-        else
-            return false;
-    }
-}
-
-static int create_node(struct vc_team *t)
-{
-    size_t bulk = t->key.have_bulk ? vc_params.shm_bulk : 0, part = vc_node_bytes(t->nlocal, bulk);
-    char *common = (char *)t->seg.base + vc_park_bytes(t->nlocal);
-    char **mem = malloc((size_t)t->nlocal * sizeof *mem);
-    if (!mem)
-        return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", t->nlocal);
-    for (int i = 0; i < t->nlocal; i++)
-        mem[i] = common + vc_node_common_bytes(t->nlocal) + (size_t)i * part;
-    struct vc_parking parking = {
-        .shared = t->seg.base, .n = t->nlocal, .me = t->local, .ids = t->ids, .ranks = t->ranks};
-    struct vc_node_cfg cfg = {
-        .mem = mem,
-        .common = common,
-        .n = t->nlocal,
-        .me = t->local,
-        .bulk = bulk,
-        .parking = &t->parking,
-        .wait = &t->wait,
-        .levels = &t->levels,
-        .own_cpus = !vc_world.os_crowded[vc_world.os_of[vc_world.rank]],
-        .cma_pids = t->cma ? t->pids : NULL,
-        .cma_min = vc_params.cma_min,
-    };
-    t->parking = parking;
-    int err = vc_node_create(&cfg, &t->node);
-    free(mem);
-    return err;
-}
-
 /* ---- the whole ---- */
 
 static void fill_key(struct vc_team *t, const int *world)
@@ -221,6 +159,7 @@ static void fill_key(struct vc_team *t, const int *world)
     for (int r = 0; r < t->size; r++)
         t->key.crowded |= vc_world.os_crowded[vc_world.os_of[world[r]]];
     t->key.no_mpi = !(channels & VC_CHAN_MPI);
+    t->key.costs = vc_calibrated();
     t->key.platform = vc_devices.platform;
     memcpy(t->key.device, vc_devices.rdma, sizeof t->key.device);
 }
@@ -238,9 +177,6 @@ static struct vc_team *alloc_team(MPI_Comm comm, int size, int *world)
     t->world = world;
     t->size = size;
     vc_next.Comm_rank(comm, &t->rank);
-    t->seg.fd = -1;
-    for (int i = 0; i < VC_NETS; i++)
-        t->chan[i].rings.fd = -1;
     t->chan_for[VC_CHANNEL_AUTO] = &t->chan[vc_fabric ? VC_NET_VERBS : VC_NET_MPI];
     t->chan_for[VC_CHANNEL_VERBS] = &t->chan[VC_NET_VERBS];
     t->chan_for[VC_CHANNEL_MPI] = &t->chan[VC_NET_MPI];
@@ -258,113 +194,206 @@ static struct vc_team *alloc_team(MPI_Comm comm, int size, int *world)
     return t;
 }
 
-/* A vote among ranks that cannot have failed on the communicator yet; agrees on the id as well. As
- * vc_vote_all(). */
-static int agree(MPI_Comm comm, int rank, bool ok, uint64_t *id)
+/* A vote among ranks that have no team yet. As vc_vote_all(). */
+static int agree(MPI_Comm comm, int rank, bool ok)
 {
-    uint64_t v[2] = {ok ? VC_VOTE_YES : (uint64_t)rank, *id};
-    int err = vc_vote(NULL, comm, v, 2);
+    uint64_t v = ok ? VC_VOTE_YES : (uint64_t)rank;
+    if (!ok)
+        vc_fail(VC_ERR_NOMEM, "out of memory for the ranks of a communicator");
+    int err = vc_vote(NULL, comm, &v, 1);
     if (err != VC_OK)
         return err;
-    *id = v[1];
-    if (v[0] != VC_VOTE_YES)
-        vc_vote_lost(!ok && v[0] == (uint64_t)rank);
-    return v[0] == VC_VOTE_YES;
+    if (v != VC_VOTE_YES)
+        vc_vote_lost(!ok && v == (uint64_t)rank);
+    return v == VC_VOTE_YES;
 }
 
 /* Unique: the communicator's first rank gives its own number and counts the ids that it gives. */
-static uint64_t new_id(const struct vc_team *t)
+static uint64_t new_id(void)
 {
     static _Atomic uint32_t made;
-    if (t->rank != 0)
-        return UINT64_MAX;
     uint32_t n = atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
     return (uint64_t)(uint32_t)vc_world.rank << 32 | (n + 1);
 }
 
-/* The rest. 1: the team is ready. 0, with *why: agreed to pass through. Negative: an error. */
-static int fill_team(struct vc_team *t, MPI_Comm comm, const char **why)
+/* The rest, from what all have offered. 1: the team is ready. 0, with *why: agreed to pass through. Negative:
+ * an error. */
+static int fill_team(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struct vc_offer *all,
+                     const char **why)
 {
-    if (t->key.max_ppn > 1 && !(t->key.have_node = share_node(t, comm)))
-        build_hier(t, t->world, 0, true);
+    t->id = all[0].id;
+    if (t->key.max_ppn > 1) {
+        int got = vc_share_node(t, comm, mine, all);
+        if (got < 0)
+            return got;
+        t->key.have_node = got > 0;
+        if (!got)
+            build_hier(t, t->world, 0, true);
+    }
     fill_key(t, t->world);
     /* Without node and channel nothing but native could ever run. */
     *why = "no channel of VCOLL_CHANNELS reaches all its ranks";
     if (!t->key.have_node && !t->key.have_chan)
         return 0;
-    int err = t->key.have_node && t->nlocal > 1 ? create_node(t) : VC_OK;
+    int err = t->key.have_node && t->nlocal > 1 ? vc_share_create_node(t, all) : VC_OK;
     if (err == VC_OK)
         err = vc_team_select(t);
-    t->id = new_id(t);
     *why = "a rank could not set it up";
-    return agree(comm, t->rank, err == VC_OK, &t->id);
+    return vc_vote_all(t, comm, err == VC_OK);
 }
 
-/* Takes over `world`. As vc_setup(). */
-static int create_new(MPI_Comm comm, int size, int *world, struct vc_team **out, const char **why)
+/* A set-up while it goes on. */
+struct attempt {
+    MPI_Comm comm;
+    int size, rank;
+    int *world;           /* the ranks; NULL: out of memory, or the team has them */
+    struct vc_team *old;  /* one that was kept */
+    struct vc_team *team; /* a new one */
+    struct vc_offer mine;
+    struct vc_offer *all; /* [size] */
+    uint32_t any, every;  /* flags that some, that all ranks have set */
+};
+
+/* A new team with its memory, as far as this rank can make it alone. */
+static void begin_team(struct attempt *a)
 {
-    int rank = 0;
-    vc_table_builtin(); /* parsed at the first call of the process, which is no cost of this communicator */
-    uint64_t begun = vc_now_ns(), none = 0;
-    vc_next.Comm_rank(comm, &rank);
-    struct vc_team *t = alloc_team(comm, size, world);
-    *why = "a rank had no memory to set it up";
-    int all = agree(comm, rank, t != NULL, &none);
-    if (all > 0)
-        all = fill_team(t, comm, why);
-    atomic_fetch_add_explicit(&spent_ns, vc_now_ns() - begun, memory_order_relaxed);
-    if (all <= 0) {
-        vc_team_free(t);
-        return all;
+    if (a->world)
+        a->team = alloc_team(a->comm, a->size, a->world); /* takes the ranks over */
+    else
+        vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", a->size);
+    a->world = NULL;
+    a->mine = (struct vc_offer){.id = a->rank == 0 ? new_id() : 0};
+    if (a->team)
+        vc_share_begin(a->team, &a->mine);
+    else
+        a->mine.what_at = VC_OFFER_POOR;
+}
+
+static int exchange(struct attempt *a)
+{
+    int err = vc_share_exchange(a->comm, &a->mine, a->all);
+    a->any = 0;
+    a->every = UINT32_MAX;
+    for (int r = 0; err == VC_OK && r < a->size; r++) {
+        a->any |= a->all[r].what_at;
+        a->every &= a->all[r].what_at;
     }
-    t->ready = true;
-    *out = t;
+    return err;
+}
+
+/* Whether all ranks have kept the same team; *newest: the youngest that some rank has kept. */
+static bool all_kept_it(const struct attempt *a, uint64_t *newest)
+{
+    bool same = (a->every & VC_OFFER_OLD) != 0;
+    *newest = 0;
+    for (int r = 0; r < a->size; r++) {
+        same &= a->all[r].id == a->all[0].id;
+        if ((a->all[r].what_at & VC_OFFER_OLD) && a->all[r].id > *newest)
+            *newest = a->all[r].id;
+    }
+    return same;
+}
+
+/* Some rank has no memory to take part: all know, and the first of those tells why. */
+static bool is_poor(const struct attempt *a, const char **why)
+{
+    if (!(a->any & VC_OFFER_POOR))
+        return false;
+    int first = 0;
+    while (!(a->all[first].what_at & VC_OFFER_POOR))
+        first++;
+    vc_vote_lost(first == a->rank);
+    *why = "a rank had no memory to set it up";
+    return true;
+}
+
+/* As vc_setup(), after the first exchange, for a communicator whose team was not kept everywhere. */
+static int finish_new(struct attempt *a, struct vc_team **out, const char **why)
+{
+    if (is_poor(a, why))
+        return VC_OK;
+    *why = NULL;
+    if (a->any & VC_OFFER_DEAR)
+        return VC_OK;
+    if (a->any & VC_OFFER_OLD) { /* some ranks have not begun a new one */
+        if (!a->team)
+            begin_team(a);
+        int err = exchange(a);
+        if (err != VC_OK || is_poor(a, why))
+            return err;
+    }
+    int all = fill_team(a->team, a->comm, &a->mine, a->all, why);
+    if (all <= 0)
+        return all;
+    a->team->ready = true;
+    *out = a->team;
+    a->team = NULL;
     return VC_OK;
 }
 
-int vc_setup(MPI_Comm comm, struct vc_team **out, const char **why)
+static int set_up(struct attempt *a, struct vc_team **out, const char **why)
 {
-    enum { KNOWN, ID, ID_INVERSE, AFFORDABLE };
-    int size = 0, rank = 0;
-    *out = NULL;
-    vc_next.Comm_size(comm, &size);
-    int *world = malloc((size_t)size * sizeof *world);
-    if (!find_world_ranks(comm, size, world, why)) {
-        free(world);
-        return VC_OK;
-    }
-    struct vc_team *old = world ? vc_pool_find(size, world) : NULL;
-    uint64_t id = old ? old->id : 0;
-    uint64_t v[] = {[KNOWN] = VC_VOTE_YES, [ID] = id, [ID_INVERSE] = ~id, [AFFORDABLE] = 1};
-    if (!world) {
-        vc_next.Comm_rank(comm, &rank);
-        v[KNOWN] = (uint64_t)rank;
-        vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", size);
-    }
-    if (!affordable())
-        v[AFFORDABLE] = 0;
-    int err = vc_vote(NULL, comm, v, 4);
-    uint64_t newest = ~v[ID_INVERSE];
-    if (err == VC_OK && old && v[ID] == newest) {
-        free(world);
-        old->comm = comm;
-        vc_team_policy(old, 0);
-        *out = old;
+    uint64_t newest;
+    bool dear = !affordable();
+    uint64_t begun = vc_now_ns();
+    a->old = a->world ? vc_pool_find(a->size, a->world) : NULL;
+    if (vc_memory)
+        vc_arena_used(vc_memory); /* what others were late to leave comes back */
+    if (a->old)
+        a->mine = (struct vc_offer){.id = a->old->id, .what_at = VC_OFFER_OLD};
+    else if (!dear || !a->world)
+        begin_team(a);
+    if (dear)
+        a->mine.what_at |= VC_OFFER_DEAR;
+    int err = exchange(a);
+    if (err == VC_OK && all_kept_it(a, &newest)) {
+        a->old->comm = a->comm;
+        vc_team_policy(a->old, 0);
+        *out = a->old;
+        a->old = NULL;
         return VC_OK;
     }
     /* Each rank offers its oldest. A rank that offers a newer one does not have this one any more, so that it
      * will never be agreed on. */
-    if (old && old->id < newest)
-        vc_team_free(old);
-    else if (old)
-        vc_pool_return(old);
-    if (err == VC_OK && v[KNOWN] == VC_VOTE_YES && v[AFFORDABLE])
-        return create_new(comm, size, world, out, why);
-    *why = NULL;
-    if (err == VC_OK && v[KNOWN] != VC_VOTE_YES) {
-        *why = "a rank had no memory to set it up";
-        vc_vote_lost(!world && v[KNOWN] == (uint64_t)rank);
+    if (a->old && err == VC_OK && a->old->id >= newest) {
+        vc_pool_return(a->old);
+        a->old = NULL;
     }
-    free(world);
+    if (err == VC_OK)
+        err = finish_new(a, out, why);
+    if (a->team || *out)
+        atomic_fetch_add_explicit(&spent_ns, vc_now_ns() - begun, memory_order_relaxed);
+    return err;
+}
+
+int vc_setup(MPI_Comm comm, struct vc_team **out, const char **why)
+{
+    enum { FEW = 512 };
+    struct vc_offer few[FEW];
+    struct attempt a = {.comm = comm, .all = few};
+    int err = 1;
+    *out = NULL;
+    vc_table_builtin(); /* parsed at the first call of the process, which is no cost of this communicator */
+    vc_next.Comm_size(comm, &a.size);
+    vc_next.Comm_rank(comm, &a.rank);
+    a.world = malloc((size_t)a.size * sizeof *a.world);
+    if (!find_world_ranks(comm, a.size, a.world, why)) {
+        free(a.world);
+        return VC_OK;
+    }
+    *why = "a rank had no memory to set it up";
+    if (a.size > FEW) {
+        a.all = malloc((size_t)a.size * sizeof *a.all);
+        err = agree(comm, a.rank, a.all != NULL);
+    }
+    if (err > 0) {
+        *why = "";
+        err = set_up(&a, out, why);
+    }
+    vc_team_free(a.old);
+    vc_team_free(a.team);
+    free(a.world);
+    if (a.all != few)
+        free(a.all);
     return err;
 }

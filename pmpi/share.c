@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/share.h"
 
+#include "pmpi/arena.h"
 #include "pmpi/pool.h"
 #include "pmpi/vote.h"
 #include "pmpi/world.h"
@@ -11,173 +12,241 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a rank tells the others in one attempt. */
-struct offer {
-    struct vc_seg_handle handle; /* a node's first rank */
-    uint64_t probe, nonce;       /* address of this process's vc_cma_target, and the word in it */
-    int32_t fits, wanted;        /* within VCOLL_SHM_LIMIT; the node has more than one rank */
-    int32_t pooled;              /* this process keeps teams of communicators that were freed */
-    char why[120];               /* a node's first rank: why it could not create the segment */
-};
-
-/* Teams that are kept for later give way. */
-static bool reserve(size_t bytes)
+static int place_of(const struct vc_team *t, int local)
 {
-    if (vc_shm_reserve(bytes))
-        return true;
-    vc_pool_drain();
-    return vc_shm_reserve(bytes);
+    const struct vc_kin *kin = vc_world_kin(t->world[t->ranks[local]]);
+    return kin ? kin->place : -1;
 }
 
-/* All ranks know of the failure: one line a job, by rank 0 of the world, is a warning. */
-static void complain(int rank, const char *what, const char *why)
-{
-    static atomic_flag told = ATOMIC_FLAG_INIT;
-    bool first = vc_world.rank == 0 && !atomic_flag_test_and_set(&told);
-    vc_log(first ? VC_LOG_WARN : VC_LOG_INFO,
-           "shared memory cannot be used as wanted (rank %d could not %s%s%s); all ranks of the communicator "
-           "do with less",
-           rank, what, why[0] ? ": " : "", why);
-}
+/* ---- single copy ---- */
 
-/* Single copy from and to the next rank of the node, in a ring, so that every border between two sandboxes is
- * crossed. Both directions, because reading and writing are two system calls, and a sandbox may forbid one.
- */
-static bool probe_cma(const struct vc_team *t, const struct offer *offers)
+/* From and to the next rank of the node, in a ring, so that every border between two sandboxes is crossed.
+ * Both directions, because reading and writing are two system calls, and a sandbox may forbid one. */
+static bool try_cma(const struct vc_team *t)
 {
     int next = (t->local + 1) % t->nlocal;
-    const struct offer *o = &offers[t->ranks[next]];
-    struct vc_cma_target seen = {0, 0};
-    uint64_t there = o->probe + offsetof(struct vc_cma_target, written);
     pid_t pid = t->pids[next];
-    /* Reading comes first: only the right process has the word, so nothing is written into a wrong one. */
-    if (pid == 0 || vc_cma_read(pid, &seen, o->probe, sizeof seen) != VC_OK || seen.word != o->nonce)
+    if (!vc_memory || pid == 0)
         return false;
-    return vc_cma_write(pid, &o->nonce, there, sizeof o->nonce) == VC_OK &&
-           vc_cma_read(pid, &seen, o->probe, sizeof seen) == VC_OK && seen.written == o->nonce;
+    const struct vc_memory_head *there = vc_arena_head(vc_memory, place_of(t, next));
+    struct vc_cma_target seen = {0, 0};
+    uint64_t written = there->target + offsetof(struct vc_cma_target, written), nonce = there->nonce;
+    /* Reading comes first: only the right process has the word, so nothing is written into a wrong one. */
+    if (vc_cma_read(pid, &seen, there->target, sizeof seen) != VC_OK || seen.word != nonce)
+        return false;
+    return vc_cma_write(pid, &nonce, written, sizeof nonce) == VC_OK &&
+           vc_cma_read(pid, &seen, there->target, sizeof seen) == VC_OK && seen.written == nonce;
 }
 
-/* The first rank whose offer shows that the attempt fails, or -1. */
-static int find_failure(const struct vc_team *t, const struct offer *offers, enum vc_shared *why)
+/* ---- an attempt ---- */
+
+int vc_share_exchange(MPI_Comm comm, const struct vc_offer *mine, struct vc_offer *all)
+{
+    if (vc_next.Allgather(mine, (int)sizeof *mine, MPI_BYTE, all, (int)sizeof *all, MPI_BYTE, comm) !=
+        MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Allgather failed in the set-up of a communicator");
+    return VC_OK;
+}
+
+void vc_share_take(const struct vc_team *t, size_t bytes, size_t spare, struct vc_hold *hold,
+                   struct vc_offer *mine)
+{
+    mine->what_at &= ~(VC_OFFER_PLACE | (uint32_t)(VC_OFFER_FULL | VC_OFFER_NOMEM | VC_OFFER_POOL));
+    mine->left = 0;
+    memset(hold, 0, sizeof *hold);
+    if (t->nlocal == 1)
+        return;
+    if (!vc_memory) {
+        mine->what_at |= vc_memory_why()[0] ? VC_OFFER_NOMEM : VC_OFFER_FULL;
+        return;
+    }
+    int err = vc_arena_take(vc_memory, bytes, spare, hold);
+    if (err != VC_OK && vc_pool_any()) {
+        mine->what_at |= VC_OFFER_POOL;
+        vc_pool_drain();
+        err = vc_arena_take(vc_memory, bytes, spare, hold);
+    } else if (vc_pool_any()) {
+        mine->what_at |= VC_OFFER_POOL;
+    }
+    if (err != VC_OK) {
+        mine->what_at |= err == VC_ERR_UNSUPPORTED ? VC_OFFER_FULL : VC_OFFER_NOMEM;
+        return;
+    }
+    mine->what_at |= hold->at;
+    mine->left = vc_arena_left(vc_memory, hold);
+}
+
+char *vc_share_own(const struct vc_hold *hold)
+{
+    return vc_arena_at(vc_memory, vc_world_kin(vc_world.rank)->place, hold->at);
+}
+
+int vc_share_conclude(const struct vc_team *t, const struct vc_offer *all, struct vc_hold *hold)
 {
     for (int r = 0; r < t->size; r++)
-        if (!offers[r].fits) {
-            *why = VC_SHARE_LIMIT;
+        if (all[r].what_at & (VC_OFFER_FULL | VC_OFFER_NOMEM))
             return r;
-        }
-    for (int r = 0; r < t->size; r++)
-        if (t->hier.local_of[r] == 0 && offers[r].wanted && offers[r].handle.backing == 0) {
-            *why = VC_SHARE_CREATE;
-            return r;
-        }
+    if (t->nlocal > 1) {
+        const struct vc_offer *lead = &all[t->ranks[0]];
+        vc_hold_share(hold, place_of(t, 0), lead->what_at & VC_OFFER_PLACE, lead->left, t->nlocal);
+    }
     return -1;
 }
 
-/* This rank's part of the exchange: reserves, and a node's first rank creates. */
-static void make_offer(struct vc_team *t, const struct vc_share *how, struct vc_seg *seg, struct offer *mine)
+char *vc_share_place(const struct vc_team *t, const struct vc_offer *all, int local)
 {
-    memset(mine, 0, sizeof *mine);
-    mine->fits = true;
-    mine->pooled = vc_pool_any();
-    if (t->nlocal == 1)
-        return;
-    mine->wanted = true;
-    mine->fits = reserve(how->bytes);
-    t->target.word = vc_now_ns() ^ (uintptr_t)&t->target;
-    mine->probe = (uintptr_t)&t->target;
-    mine->nonce = t->target.word;
-    if (mine->fits && t->local == 0 && vc_seg_create(how->bytes, how->backing, seg, &mine->handle) != VC_OK) {
-        vc_shm_none(seg);
-        mine->handle.backing = 0;
-        snprintf(mine->why, sizeof mine->why, "%s", vc_error_text());
-    }
+    return vc_arena_at(vc_memory, place_of(t, local), all[t->ranks[local]].what_at & VC_OFFER_PLACE);
 }
 
-static int attach(const struct vc_team *t, const struct offer *lead, struct vc_seg *seg)
-{
-    /* The descriptor's number means something in its own process only. */
-    if (lead->handle.backing == VC_SEG_MEMFD && t->pids[0] == 0)
-        return vc_fail(VC_ERR_UNSUPPORTED, "its process cannot be seen from here: VCOLL_SHM_BACKING=shm does "
-                                           "without");
-    return vc_seg_attach(&lead->handle, seg);
-}
+/* ---- failure ---- */
 
-/* Each rank tries what was offered, and a vote tells all ranks whether it worked everywhere. */
-static enum vc_shared try_offers(struct vc_team *t, MPI_Comm comm, const struct vc_share *how,
-                                 const struct offer *offers, struct vc_seg *seg, bool *cma)
+int vc_share_explain(const struct vc_team *t, MPI_Comm comm, const struct vc_offer *all, int failed,
+                     size_t bytes)
 {
-    /* vote[0]: the lowest rank that could not attach; vote[1]: whether single copy works. */
-    int vote[2] = {t->size, how->try_cma}, out[2] = {0, 0};
-    bool wanted = t->nlocal > 1;
-    if (wanted && t->local != 0 && attach(t, &offers[t->ranks[0]], seg) != VC_OK) {
-        vc_shm_none(seg);
-        vote[0] = t->rank;
-    }
-    /* Not after a failure: the probe would replace its text. */
-    if (wanted && vote[0] == t->size && how->try_cma)
-        vote[1] = probe_cma(t, offers);
-    if (vc_next.Allreduce(vote, out, 2, MPI_INT, MPI_MIN, comm) != MPI_SUCCESS)
-        return VC_SHARE_MPI;
-    if (out[0] < t->size) {
-        if (!how->quiet)
-            complain(out[0], "attach to it", out[0] == t->rank ? vc_error_text() : "");
-        return VC_SHARE_ATTACH;
-    }
-    *cma = out[1] != 0;
-    if (wanted && t->local == 0)
-        vc_seg_settle(seg);
-    return VC_SHARED;
-}
-
-/* *again: it failed while some rank kept teams, and may work once all ranks have freed theirs. */
-static enum vc_shared attempt(struct vc_team *t, MPI_Comm comm, const struct vc_share *how,
-                              struct vc_seg *seg, bool *cma, bool *again)
-{
-    struct offer mine, *offers = malloc((size_t)t->size * sizeof *offers);
-    vc_shm_none(seg);
-    *cma = *again = false;
-    if (!offers)
-        vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", t->size);
-    int all = vc_vote_all(t, comm, offers != NULL);
-    if (all <= 0) {
-        free(offers);
-        return all < 0 ? VC_SHARE_MPI : VC_SHARE_NOMEM;
-    }
-    make_offer(t, how, seg, &mine);
-    enum vc_shared result = VC_SHARED;
-    if (vc_next.Allgather(&mine, (int)sizeof mine, MPI_BYTE, offers, (int)sizeof mine, MPI_BYTE, comm) !=
-        MPI_SUCCESS) {
-        result = VC_SHARE_MPI;
-    } else {
-        int failed = find_failure(t, offers, &result);
-        for (int r = 0; failed >= 0 && result == VC_SHARE_CREATE && r < t->size; r++)
-            *again |= offers[r].pooled != 0;
-        if (failed >= 0 && result == VC_SHARE_CREATE && !*again)
-            complain(failed, "create it", offers[failed].why);
-        if (failed == t->rank && result == VC_SHARE_LIMIT)
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    char why[256] = "";
+    if (all[failed].what_at & VC_OFFER_FULL) {
+        if (failed == t->rank)
             vc_log(VC_LOG_INFO,
                    "%zu KiB more of shared memory would be over VCOLL_SHM_LIMIT; doing with less",
-                   how->bytes >> 10);
+                   bytes >> 10);
+        return VC_OK;
     }
-    if (result == VC_SHARED)
-        result = try_offers(t, comm, how, offers, seg, cma);
-    if (result != VC_SHARED) {
-        vc_seg_detach(seg);
-        vc_shm_none(seg);
-        if (mine.wanted && mine.fits)
-            vc_shm_unreserve(how->bytes);
-    }
-    free(offers);
-    return result;
+    if (failed == t->rank && vc_memory)
+        snprintf(why, sizeof why, "rank %d could not take more of it: %s", failed, vc_error_text());
+    else if (failed == t->rank)
+        snprintf(why, sizeof why, "%s", vc_memory_why());
+    if (vc_next.Bcast(why, (int)sizeof why, MPI_CHAR, failed, comm) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Bcast failed in the set-up of a communicator");
+    /* All ranks know of the failure: one line a job, by rank 0 of the world, is a warning. */
+    bool first = vc_world.rank == 0 && !atomic_flag_test_and_set(&told);
+    vc_log(first ? VC_LOG_WARN : VC_LOG_INFO,
+           "shared memory cannot be used as wanted (%s); all ranks of the communicator do with less", why);
+    return VC_OK;
 }
 
-enum vc_shared vc_share_try(struct vc_team *t, MPI_Comm comm, const struct vc_share *how, struct vc_seg *seg,
-                            bool *cma)
+/* ---- memory of nodes ---- */
+
+/* Bulk slots are had only while so much of the region stays free besides, so that later communicators get
+ * small ones at least. */
+#define SPARE_PARTS 4
+
+/* The first rank of a node has what all of them write as well, before its slots. */
+static size_t common_bytes(const struct vc_team *t)
 {
-    bool again;
-    enum vc_shared got = attempt(t, comm, how, seg, cma, &again);
-    if (!again)
-        return got;
-    vc_pool_drain();
-    return attempt(t, comm, how, seg, cma, &again);
+    return vc_park_bytes(t->nlocal) + vc_node_common_bytes(t->nlocal);
+}
+
+static bool own_cpus(void)
+{
+    return !vc_world.os_crowded[vc_world.os_of[vc_world.rank]];
+}
+
+/* Those of the tree that the node is; NULL: it is flat. */
+static const struct vc_levels *levels_of(const struct vc_team *t)
+{
+    return vc_node_levels(&t->levels, t->nlocal, own_cpus(),
+                          vc_params.topology.mode == VC_TOPOLOGY_SYNTHETIC);
+}
+
+static size_t node_bytes(const struct vc_team *t, size_t bulk)
+{
+    return (t->local == 0 ? common_bytes(t) : 0) + vc_node_bytes(t->nlocal, bulk) +
+           vc_node_tree_bytes(levels_of(t), t->nlocal, t->local, bulk);
+}
+
+/* This rank's part of an attempt. */
+static void offer_memory(struct vc_team *t, size_t bulk, struct vc_offer *mine)
+{
+    size_t spare = bulk && vc_memory ? vc_arena_size(vc_memory) / SPARE_PARTS : 0;
+    vc_share_take(t, node_bytes(t, bulk), spare, &t->hold, mine);
+    if (t->hold.bytes == 0)
+        return;
+    char *mem = vc_share_own(&t->hold);
+    if (t->local == 0) {
+        memset(mem, 0, common_bytes(t));
+        mem += common_bytes(t);
+    }
+    vc_node_prepare(mem, t->nlocal, bulk);
+    vc_node_tree_prepare(mem + vc_node_bytes(t->nlocal, bulk), levels_of(t), t->nlocal, t->local, bulk);
+}
+
+void vc_share_begin(struct vc_team *t, struct vc_offer *mine)
+{
+    if (t->nlocal > 1 && !(vc_params.cma && try_cma(t)))
+        mine->what_at |= VC_OFFER_NO_CMA;
+    offer_memory(t, vc_params.shm_bulk, mine);
+}
+
+/* Tries less and less until it works: the same on all ranks, because all conclude the same from the offers.
+ */
+int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struct vc_offer *all)
+{
+    size_t bulk = vc_params.shm_bulk;
+    bool drained = false;
+    for (;;) {
+        uint32_t any = 0;
+        for (int r = 0; r < t->size; r++)
+            any |= all[r].what_at;
+        int failed = vc_share_conclude(t, all, &t->hold);
+        if (failed < 0) {
+            t->cma = !(any & VC_OFFER_NO_CMA);
+            t->key.have_bulk = bulk > 0;
+            t->less = bulk < vc_params.shm_bulk;
+            return 1;
+        }
+        vc_arena_give(vc_memory, &t->hold);
+        if ((any & VC_OFFER_POOL) && !drained) {
+            /* What is kept goes first. A range is free once all have given theirs back. */
+            drained = true;
+            vc_pool_drain();
+            int err = vc_vote_all(t, comm, true);
+            if (err < 0)
+                return err;
+        } else {
+            int err = vc_share_explain(t, comm, all, failed, node_bytes(t, bulk));
+            t->less = true;
+            if (err != VC_OK || bulk == 0)
+                return err;
+            bulk = 0;
+        }
+        offer_memory(t, bulk, mine);
+        int err = vc_share_exchange(comm, mine, all);
+        if (err != VC_OK)
+            return err;
+    }
+}
+
+int vc_share_create_node(struct vc_team *t, const struct vc_offer *all)
+{
+    char **mem = malloc((size_t)t->nlocal * sizeof *mem);
+    if (!mem)
+        return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", t->nlocal);
+    char *lead = vc_share_place(t, all, 0);
+    mem[0] = lead + common_bytes(t);
+    for (int i = 1; i < t->nlocal; i++)
+        mem[i] = vc_share_place(t, all, i);
+    struct vc_parking parking = {.shared = (struct vc_park_area *)(void *)lead,
+                                 .n = t->nlocal,
+                                 .me = t->local,
+                                 .ids = t->ids,
+                                 .ranks = t->ranks};
+    struct vc_node_cfg cfg = {
+        .mem = mem,
+        .common = lead + vc_park_bytes(t->nlocal),
+        .n = t->nlocal,
+        .me = t->local,
+        .bulk = t->key.have_bulk ? vc_params.shm_bulk : 0,
+        .parking = &t->parking,
+        .wait = &t->wait,
+        .own_cpus = own_cpus(),
+        .levels = levels_of(t),
+        .reproducible = vc_params.reproducible,
+        .cma_pids = t->cma ? t->pids : NULL,
+        .cma_min = vc_params.cma_min,
+    };
+    t->parking = parking;
+    int err = vc_node_create(&cfg, &t->node);
+    free(mem);
+    return err;
 }

@@ -1,32 +1,55 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Shared memory for every node of a communicator, agreed by all its ranks: a vote whether every rank has the
- * memory to take part, one exchange of offers, then each rank tries what was offered, then one vote. Failures
- * that the offers already show cost no last vote.
+ * Shared memory for every node of a communicator: each rank takes a range of its own arena, and one exchange
+ * of offers, 16 bytes a rank, tells all ranks where the ranges are, and whether all could take one. All ranks
+ * conclude the same from it.
  */
 #ifndef VC_PMPI_SHARE_H
 #define VC_PMPI_SHARE_H
 
 #include "pmpi/team.h"
 
-/** One attempt to give every node of the team a segment. */
-struct vc_share {
-    size_t bytes; /**< for this rank's node */
-    enum vc_seg_backing backing;
-    bool try_cma; /**< also probe the single copy */
-    bool quiet;   /**< that attaching fails is no news: another attempt follows */
+/** What a rank tells the others in one exchange. */
+struct vc_offer {
+    uint64_t id;      /**< of a team; 0: this rank offers none (setup.c) */
+    uint32_t what_at; /**< VC_OFFER_* above the place of its range */
+    uint32_t left;    /**< vc_arena_left() of its range */
 };
-enum vc_shared {
-    VC_SHARED,       /**< every node of more than one rank has one */
-    VC_SHARE_LIMIT,  /**< over VCOLL_SHM_LIMIT somewhere */
-    VC_SHARE_CREATE, /**< creation failed somewhere */
-    VC_SHARE_ATTACH, /**< creation worked, attaching failed somewhere */
-    VC_SHARE_NOMEM,  /**< some rank had no memory to take part */
-    VC_SHARE_MPI,    /**< the underlying MPI failed, or a rank has failed on this communicator before */
+#define VC_OFFER_PLACE 0xffffffu
+enum vc_offer_flag {
+    VC_OFFER_FULL = 1 << 24,   /**< there is no room in its arena */
+    VC_OFFER_NOMEM = 1 << 25,  /**< the system has no memory for it, or it has no arena */
+    VC_OFFER_NO_CMA = 1 << 26, /**< single copy does not work from here */
+    VC_OFFER_POOL = 1 << 27,   /**< teams that are kept hold some memory */
+    VC_OFFER_OLD = 1 << 28,    /**< the id is that of a team which is kept */
+    VC_OFFER_POOR = 1 << 29,   /**< there is no private memory for a new team */
+    VC_OFFER_DEAR = 1 << 30,   /**< a new team would cost too much so far */
 };
-/** Collective; the result is agreed by all ranks. *cma: single copy works everywhere. vc_shm_release() gives
- * the segment back. */
-enum vc_shared vc_share_try(struct vc_team *t, MPI_Comm comm, const struct vc_share *how, struct vc_seg *seg,
-                            bool *cma);
+
+/** Collective. VC_OK or VC_ERR_MPI. */
+int vc_share_exchange(MPI_Comm comm, const struct vc_offer *mine, struct vc_offer *all);
+
+/** Takes this rank's range, if `spare` bytes are left in its arena besides, and says so in its offer. Local.
+ * Nothing where it is alone on its node. */
+void vc_share_take(const struct vc_team *t, size_t bytes, size_t spare, struct vc_hold *hold,
+                   struct vc_offer *mine);
+/** The memory of a range of this rank. */
+char *vc_share_own(const struct vc_hold *hold);
+/** After an exchange: the lowest rank that has no range, or -1. Otherwise `hold` is shared from now on. */
+int vc_share_conclude(const struct vc_team *t, const struct vc_offer *all, struct vc_hold *hold);
+/** Collective, after all have found rank `failed`: one line says what is missing, where it is worth one.
+ * VC_OK or VC_ERR_MPI. */
+int vc_share_explain(const struct vc_team *t, MPI_Comm comm, const struct vc_offer *all, int failed,
+                     size_t bytes);
+/** The memory of rank `local` of the node, in an offer. */
+char *vc_share_place(const struct vc_team *t, const struct vc_offer *all, int local);
+
+/** A team's offer of memory for its node, before anything is known of the other ranks. Local. */
+void vc_share_begin(struct vc_team *t, struct vc_offer *mine);
+/** Collective, after an exchange of these. 1: every node of more than one rank has memory. 0: agreed that
+ * none has. Negative: an error. More exchanges may have replaced the offers. */
+int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struct vc_offer *all);
+/** The node of this rank, which is not alone on it, in memory that was agreed. Local. */
+int vc_share_create_node(struct vc_team *t, const struct vc_offer *all);
 
 #endif

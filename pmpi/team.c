@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/team.h"
 
+#include "pmpi/arena.h"
 #include "pmpi/online.h"
 #include "pmpi/table.h"
 #include "tune/params/params.h"
@@ -10,40 +11,6 @@
 #include <string.h>
 
 #define SCRATCH_KEPT ((size_t)1 << 20) /* larger packing buffers are not kept */
-
-/* ---- shared memory ---- */
-
-/* Bytes of shared memory that this process has mapped. */
-static _Atomic uint64_t mapped;
-
-bool vc_shm_reserve(size_t bytes)
-{
-    uint64_t before = atomic_fetch_add_explicit(&mapped, bytes, memory_order_relaxed);
-    if (before + bytes <= vc_params.shm_limit)
-        return true;
-    vc_shm_unreserve(bytes);
-    return false;
-}
-
-void vc_shm_unreserve(size_t bytes)
-{
-    atomic_fetch_sub_explicit(&mapped, bytes, memory_order_relaxed);
-}
-
-void vc_shm_none(struct vc_seg *seg)
-{
-    memset(seg, 0, sizeof *seg);
-    seg->fd = -1;
-}
-
-void vc_shm_release(struct vc_seg *seg)
-{
-    if (!seg->base)
-        return;
-    vc_shm_unreserve(seg->len);
-    vc_seg_detach(seg);
-    vc_shm_none(seg);
-}
 
 /* ---- selection ---- */
 
@@ -171,10 +138,10 @@ void vc_team_free(struct vc_team *t)
     for (int i = 0; i < VC_NETS; i++) {
         if (t->chan[i].chan)
             t->chan[i].chan->ops->destroy(t->chan[i].chan);
-        vc_shm_release(&t->chan[i].rings);
+        vc_arena_give(vc_memory, &t->chan[i].rings);
     }
     vc_node_destroy(t->node);
-    vc_shm_release(&t->seg);
+    vc_arena_give(vc_memory, &t->hold);
     free_scratch(t, 0);
     vc_online_release(t);
     vc_select_free(&t->sel);
@@ -191,7 +158,7 @@ void vc_team_break(struct vc_team *t, const char *why)
     if (!t)
         return;
     /* First the ranks of this node that wait for this one, then those of other nodes. */
-    if (t->seg.base)
+    if (t->parking.shared)
         vc_park_give_up(&t->parking, why);
     for (int i = 0; i < VC_NETS; i++) {
         struct vc_chan *ch = t->chan[i].chan;
@@ -211,8 +178,8 @@ size_t vc_team_heap(const struct vc_team *t)
 
 size_t vc_team_shm(const struct vc_team *t)
 {
-    size_t sum = t->seg.len;
+    size_t sum = t->hold.bytes;
     for (int i = 0; i < VC_NETS; i++)
-        sum += t->chan[i].rings.len;
+        sum += t->chan[i].rings.bytes;
     return sum;
 }

@@ -13,7 +13,7 @@
 #include "coll/node/node.h"
 #include "pmpi/door.h"
 #include "pmpi/plans.h"
-#include "transport/shm/segment.h"
+#include "transport/shm/arena.h"
 #include "tune/select/select.h"
 
 /** What carries the messages between nodes. Messages within a node go through shared memory in either case.
@@ -24,16 +24,10 @@ enum vc_net { VC_NET_VERBS, VC_NET_MPI, VC_NETS };
 struct vc_team_chan {
     bool tried;
     struct vc_chan *chan; /**< NULL: not made yet, or it cannot be had (agreed) */
-    struct vc_seg rings;  /**< of messages within the node */
+    struct vc_hold rings; /**< of messages within the node */
 };
 
 enum vc_scratch { VC_SCRATCH_SEND, VC_SCRATCH_RECV, VC_SCRATCHES };
-
-/** Single copy is tried on this; it stays where it is while other processes read and write it. */
-struct vc_cma_target {
-    uint64_t word;    /**< read by the rank before this one */
-    uint64_t written; /**< written by that rank, which then reads it back; this rank never reads it */
-};
 
 #define VC_VOTE_MAX 4 /**< numbers in one vote */
 
@@ -75,14 +69,13 @@ struct vc_team {
     struct vc_levels levels; /**< which of these are near each other */
     int *levels_mem;         /**< the arrays of levels */
     /* shared memory of the node */
-    struct vc_seg seg;
-    enum vc_seg_backing backing; /**< the kind that worked */
-    struct vc_peer_id *ids;      /**< [nlocal] */
-    pid_t *pids;                 /**< [nlocal] */
-    struct vc_cma_target target;
-    bool cma; /**< single copy was agreed */
-    struct vc_parking parking;
-    struct vc_node *node; /**< NULL: none was agreed, or this rank is alone on its node */
+    struct vc_hold hold;       /**< this rank's part */
+    struct vc_peer_id *ids;    /**< [nlocal] */
+    pid_t *pids;               /**< [nlocal] */
+    bool cma;                  /**< single copy was agreed */
+    bool less;                 /**< it has less memory than wanted, because there was not enough: agreed */
+    struct vc_parking parking; /**< .shared NULL: there is none */
+    struct vc_node *node;      /**< NULL: none was agreed, or this rank is alone on its node */
     /* messages */
     struct vc_team_chan chan[VC_NETS];
     /** By the channel that a choice names. All the same where no message leaves the node. */
@@ -134,15 +127,7 @@ void vc_team_scratch_done(struct vc_team *t);
 
 /** Private memory, approximately. */
 size_t vc_team_heap(const struct vc_team *t);
-/** Shared memory that is mapped for it. */
+/** Shared memory of this rank that it holds. */
 size_t vc_team_shm(const struct vc_team *t);
-
-/** Counts shared memory that this process is about to map. False: it would be over VCOLL_SHM_LIMIT. */
-bool vc_shm_reserve(size_t bytes);
-void vc_shm_unreserve(size_t bytes);
-/** A segment that is not there. */
-void vc_shm_none(struct vc_seg *seg);
-/** Unmaps a segment that was reserved. One that is not there is legal. */
-void vc_shm_release(struct vc_seg *seg);
 
 #endif

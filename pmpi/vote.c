@@ -25,7 +25,7 @@ static int vote_in_use(struct vc_team *t, MPI_Comm comm, uint64_t *v, int n)
     memcpy(t->vote[0], v, (size_t)n * sizeof *v);
     if (vc_next.Iallreduce(t->vote[0], t->vote[1], n, MPI_UINT64_T, MPI_MIN, comm, &req) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Iallreduce failed in a vote of a communicator's ranks");
-    vc_wait_begin(&w, &wait, t->seg.base ? &t->parking : NULL);
+    vc_wait_begin(&w, &wait, t->parking.shared ? &t->parking : NULL);
     while (err == VC_OK && !done)
         if (vc_next.Test(&req, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
             err = vc_fail(VC_ERR_MPI, "MPI_Iallreduce failed in a vote of a communicator's ranks");

@@ -102,6 +102,7 @@ static int find_kin(struct vc_world *w, const struct facts *of)
             continue;
         bool same_ns = of[r].at.os.pid_ns == me->at.os.pid_ns && me->at.os.pid_ns != 0;
         w->kin[n].rank = r;
+        w->kin[n].place = -1;
         if (same_ns)
             w->kin[n].id = of[r].peer;
         w->kin[n].locality = of[r].locality;

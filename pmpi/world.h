@@ -16,6 +16,7 @@
 /** A rank of the world that shares this rank's operating system. */
 struct vc_kin {
     int rank;
+    int place;                    /**< its number in the arena (arena.h), -1: it is not in that */
     struct vc_peer_id id;         /**< pid 0 in another pid namespace */
     struct vc_locality locality;  /**< as the kernel says, until localities.h decides */
     uint64_t machine;             /**< vc_levels_machine() of what it runs on */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 target_sources(vcoll_core PRIVATE
   mux.c
+  shm/arena.c
   shm/segment.c
   shm/shm_chan.c
   shm/cma.c

@@ -345,14 +345,23 @@ uint64_t vc_park_woken(const struct vc_parking *p)
     return atomic_load_explicit(&stamp_of(p, p->me)->woken, memory_order_relaxed);
 }
 
+/* How many participants a check looks at, besides the one waited for. */
+#define CHECKED_AT_ONCE 16
+
 int vc_park_check(const struct vc_parking *p, int whom)
 {
+    static _Atomic unsigned turn; /* relaxed: it spreads the looks, no more */
     int err = check_gave_up(p);
     if (err != VC_OK || !p->ids)
         return err;
-    /* The participant waited for may itself wait for one that is dead. */
+    /* The participant waited for may itself wait for one that is dead. All that wait look at others than
+     * their neighbours do, and who finds one dead tells them. */
     err = whom >= 0 ? check_peer(p, whom) : VC_OK;
-    for (int i = 0; i < p->n && err == VC_OK; i++)
-        err = check_peer(p, i);
+    int others = p->n - 1, looks = others < CHECKED_AT_ONCE ? others : CHECKED_AT_ONCE;
+    unsigned first = atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) * CHECKED_AT_ONCE;
+    for (int i = 0; i < looks && err == VC_OK; i++) {
+        int away = 1 + (int)((first + (unsigned)i) % (unsigned)others);
+        err = check_peer(p, (p->me + away) % p->n);
+    }
     return err;
 }

@@ -21,7 +21,8 @@ int vc_park_pipe(void);
 void vc_park_drain_pipe(void);
 /** When this participant was woken last, in ns. */
 uint64_t vc_park_woken(const struct vc_parking *p);
-/** VC_OK, or VC_ERR_PEER: a participant gave up, or `whom` (VC_WAIT_ANY: any) has died. */
+/** VC_OK, or VC_ERR_PEER: a participant gave up, or `whom` or one of the next few others has died. So a few
+ * calls see all; what a call costs does not grow with their number. */
 int vc_park_check(const struct vc_parking *p, int whom);
 
 #endif

@@ -172,8 +172,8 @@ static inline void vc_wait_begin_src(struct vc_waiter *w, const struct vc_wait_c
 /**
  * To be called after a poll that found nothing; `whom` is the participant whose message would end the wait,
  * or VC_WAIT_ANY. May pause, drive the host MPI, yield, or sleep up to cfg->slice_max_ns. VC_OK, or
- * VC_ERR_PEER with a recorded text when `whom` (or, for VC_WAIT_ANY, any participant) has died; that is
- * noticed within about a second.
+ * VC_ERR_PEER with a recorded text when `whom` has died, or another participant; the first is noticed within
+ * about a second, the second within as long by some of those that wait, who then tell the others.
  */
 int vc_wait_idle(struct vc_waiter *w, int whom);
 

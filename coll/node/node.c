@@ -43,6 +43,17 @@ size_t vc_node_common_bytes(int n)
     return vc_round_up((size_t)n * sizeof(_Atomic uint16_t), VC_LINE_PAIR);
 }
 
+void vc_node_prepare(char *mem, int n, size_t bulk)
+{
+    struct vc_node nd = {0};
+    size_t at[RINGS];
+    (void)n;
+    node_layout(&nd, bulk, at);
+    vc_ring_clear(&nd.tiny, mem + at[TINY]);
+    vc_ring_clear(&nd.small, mem + at[SMALL]);
+    vc_ring_clear(&nd.bulk, mem + at[BULK]);
+}
+
 /* Where the slots lie. A rank without slots has the beginnings of its parts alone. */
 static void place_parts(struct vc_node *nd, char *const *mem, size_t bulk)
 {

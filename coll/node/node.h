@@ -29,6 +29,12 @@ enum vc_node_alg {
 /** Allreduce: up to this many bytes read in all, every rank reduces everything (they meet once); above, each
  * rank a slice (they meet twice). */
 #define VC_FLAT_BYTES 24576
+/** The same of two ranks with a CPU each, to whom a second meeting costs next to nothing. */
+#define VC_FLAT_PAIR 4096
+static inline size_t vc_flat_bytes(int ranks, bool own_cpus)
+{
+    return ranks == 2 && own_cpus ? VC_FLAT_PAIR : VC_FLAT_BYTES;
+}
 /** On nodes of more ranks few ranks reduce for all and publish the result: each a slice of at least
  * VC_SLICE_LEAST bytes. Small vectors are reduced by one: n reads instead of n * n. */
 #define VC_FLAT_RANKS  16
@@ -61,10 +67,10 @@ static inline int vc_cma_operands(int n, size_t esize)
 struct vc_node;
 
 struct vc_node_cfg {
-    /** [n], copied: the slots of each rank, zeroed shared memory of vc_node_bytes() bytes, aligned to
-     * VC_LINE_PAIR, which only that rank writes. It stays the caller's. */
+    /** [n], copied: the slots of each rank, shared memory of vc_node_bytes() bytes, aligned to VC_LINE_PAIR,
+     * which only that rank writes. It stays the caller's. vc_node_prepare() has prepared all of it. */
     char *const *mem;
-    void *common;               /**< the same of vc_node_common_bytes(), which all ranks write */
+    void *common;               /**< zeroed, of vc_node_common_bytes(); all ranks write it */
     int n, me;                  /**< ranks of the node, own local index */
     size_t bulk;                /**< bytes of bulk slots per rank, as given to vc_node_bytes(); 0: none */
     struct vc_parking *parking; /**< outlives the node */
@@ -83,6 +89,9 @@ struct vc_node_cfg {
 size_t vc_node_bytes(int n, size_t bulk);
 /** Bytes of shared memory that n ranks have in common, a multiple of VC_LINE_PAIR. */
 size_t vc_node_common_bytes(int n);
+/** Makes a rank's memory, new or used before, as a node needs it: before any rank creates the node. Touches
+ * the flags alone. */
+void vc_node_prepare(char *mem, int n, size_t bulk);
 /** Bytes that rank r of n needs besides, behind vc_node_bytes(), for the groups that it is in; a multiple of
  * VC_LINE_PAIR. 0 for levels that are NULL or of depth 0. */
 size_t vc_node_tree_bytes(const struct vc_levels *levels, int n, int r, size_t bulk);

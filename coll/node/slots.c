@@ -153,7 +153,7 @@ static int take_slots(struct vc_node *nd, struct vc_node_call *c)
     size_t n = (size_t)nd->n, grain = vc_grain(c);
     bool all_get_all = c->kind == VC_PHASE_ALLREDUCE || c->kind == VC_PHASE_BARRIER;
     bool large = nd->n > vc_flat_ranks(nd->own_cpus);
-    bool two_stages = large || (nd->n > 2 ? (n - 1) * c->len : c->len) > VC_FLAT_BYTES;
+    bool two_stages = large || (n - 1) * c->len > vc_flat_bytes(nd->n, nd->own_cpus);
     /* The ring whose slots carry all in one chunk, if there is one. */
     size_t slice = vc_phase_sliced(c->kind) ? vc_slice(c->len, grain, c->parts, 1) : 0; /* the largest */
     size_t per_slot = vc_phase_info[c->kind].src == VC_EXTENT_EACH   ? n * c->len

@@ -49,7 +49,7 @@ static inline void copy_as(void *to, const void *from, size_t len, enum vc_copy_
     }
 }
 
-/* From a slot that another core has written, or within this rank's memory. */
+/* From a slot that another core has written. */
 static inline void copy(void *to, const void *from, size_t len)
 {
     copy_as(to, from, len, VC_COPY_TAKE);
@@ -305,7 +305,7 @@ OUTLINE int allgather(struct vc_node *nd, struct vc_node_call *c, struct vc_node
     give(own_slot(&p), c->src, len);
     publish(&p, len);
     if (own != c->src)
-        copy(own, c->src, len);
+        copy_as(own, c->src, len, VC_COPY_OWN);
     return gather_all(c, &p, 0);
 }
 
@@ -316,7 +316,7 @@ OUTLINE int alltoall(struct vc_node *nd, struct vc_node_call *c, struct vc_node_
     give(own_slot(&p), c->src, all);
     publish(&p, all);
     if (c->dst != c->src)
-        copy((char *)c->dst + mine, (const char *)c->src + mine, len);
+        copy_as((char *)c->dst + mine, (const char *)c->src + mine, len, VC_COPY_OWN);
     return gather_all(c, &p, mine);
 }
 

@@ -29,7 +29,7 @@ void *vcoll_native(const char *name);
 struct vcoll_comm_info {
     int active;                    /**< 1: set up; 0: not yet, or passed through */
     int nodes, ranks_here;         /**< nodes seen, ranks of this rank's node */
-    unsigned long long shm_bytes;  /**< shared memory mapped for it on this node */
+    unsigned long long shm_bytes;  /**< shared memory that its ranks hold on this node */
     unsigned long long heap_bytes; /**< approximate private memory of this rank for it */
     double setup_seconds;          /**< what its set-up cost this rank */
     const char *why_not; /**< active == 0: the reason; "" otherwise. Valid until the communicator is freed */

@@ -23,6 +23,13 @@ foreach(_coll barrier bcast reduce allreduce allgather alltoall auto)
     ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
 endforeach()
 
+# Over trees of up to three tiers; on the communicators of the test groups are uneven and in any order.
+foreach(_np 6 9 12)
+  vc_mpi_test(differential.tree.${_np} NP ${_np} TIMEOUT 120 PRELOAD
+    ENV VCOLL_TABLE=none VCOLL_SETUP_AFTER=1 "VCOLL_TOPOLOGY=numa:2 l3:2 core:2"
+    COMMAND $<TARGET_FILE:differential> --seed 1${_np} --seconds 4)
+endforeach()
+
 # The driver itself: equal to itself without vcoll, and able to see what is wrong.
 vc_mpi_test(differential.itself NP 3 COMMAND $<TARGET_FILE:differential> --seed 11 --iterations 150)
 foreach(_how result gap send barrier)

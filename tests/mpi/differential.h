@@ -253,6 +253,7 @@ struct trial {
     bool recv_undefined;     /**< the standard leaves it open: not compared */
     bool same_everywhere;    /**< the result must be bit-identical on all ranks */
     bool inter;
+    int blocks; /**< at most, in a buffer; gaps of up to three instances may follow each */
     int sleep_us;
     MPI_Datatype *type_list[2];
     char *got;              /**< packed result of the tested call */

@@ -188,6 +188,10 @@ static bool strides(const struct basic *b)
     return right;
 }
 
+/* Up to so many ranks, results are in range and exact, whatever the values that basic_fill() draws. */
+enum { FEW = 17 };
+static int rank, nranks; /* of MPI_COMM_WORLD */
+
 void basics_init(void)
 {
     static const char *const names[OPS_PREDEFINED] = {"MAX",  "MIN",  "SUM", "PROD", "LAND",   "LOR",
@@ -197,6 +201,8 @@ void basics_init(void)
     static const enum value_mode modes[OPS_PREDEFINED] = {V_SMALL, V_SMALL, V_SMALL, V_FACTORS,
                                                           V_TRUTH, V_TRUTH, V_TRUTH, V_BITS,
                                                           V_BITS,  V_BITS,  V_SMALL, V_SMALL};
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &nranks);
     for (int i = 0; i < OPS_PREDEFINED; i++)
         predefined[i] =
             (struct operation){.name = names[i], .op = ops[i], .commutative = true, .mode = modes[i]};
@@ -295,6 +301,15 @@ static void put_ldouble(void *out, double v)
     memcpy(out, &l, LDOUBLE_BYTES);
 }
 
+/* Products of many complex numbers: by these they stay exact. */
+static void draw_complex_factor(struct rng *r, double part[2])
+{
+    static const double factors[][2] = {{1, 0}, {-1, 0},  {0, 1}, {0, -1},
+                                        {2, 0}, {0, 0.5}, {1, 1}, {0.5, -0.5}};
+
+    memcpy(part, factors[rng_below(r, 8)], sizeof factors[0]);
+}
+
 static double draw(enum value_mode mode, struct rng *r)
 {
     static const double factors[] = {1, 1, -1, 2, 1, 0.5, 1, -1};
@@ -358,6 +373,8 @@ void basic_fill(const struct basic *b, enum value_mode mode, const char *opname,
         /* Sums stay in range even in 8 bits: Open MPI's vector code saturates where its scalar code wraps. */
         if (mode == V_FACTORS)
             put_int(o, b->size, int_factors[rng_below(r, 8)]);
+        else if (mode == V_SMALL && b->size == 1 && rank % ((nranks + FEW - 1) / FEW) != 0)
+            put_int(o, b->size, 0);
         else
             put_int(o, b->size, (int64_t)draw(mode, r) + (b->kind == B_UINT && mode == V_SMALL ? 7 : 0));
         break;
@@ -368,13 +385,20 @@ void basic_fill(const struct basic *b, enum value_mode mode, const char *opname,
         put_ldouble(o, draw(mode, r));
         break;
     case B_COMPLEX:
-        put_float(o, b->size / 2, draw(mode, r));
-        put_float(o + b->size / 2, b->size / 2, draw(mode, r));
+    case B_LDCOMPLEX: {
+        double part[2];
+        part[0] = draw(mode, r);
+        part[1] = draw(mode, r);
+        if (mode == V_FACTORS && nranks > FEW)
+            draw_complex_factor(r, part);
+        for (int i = 0; i < 2; i++) {
+            if (b->kind == B_COMPLEX)
+                put_float(o + (size_t)i * (b->size / 2), b->size / 2, part[i]);
+            else
+                put_ldouble(o + (size_t)i * (b->size / 2), part[i]);
+        }
         break;
-    case B_LDCOMPLEX:
-        put_ldouble(o, draw(mode, r));
-        put_ldouble(o + b->size / 2, draw(mode, r));
-        break;
+    }
     case B_BOOL:
         memset(o, 0, b->size);
         o[0] = (char)rng_below(r, 2);

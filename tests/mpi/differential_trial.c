@@ -134,7 +134,7 @@ static void draw_any_layout(struct trial *t, struct layout *lay, size_t granule,
     if (m == 1 && t->sig.nfields == 1 && (simple || rng_once_in(l, 2)))
         layout_plain(lay, t->sig.field[0]);
     else
-        layout_random(lay, &t->sig, m, columns && m ? total / m + 64 : 0, l);
+        layout_random(lay, &t->sig, m, columns && m ? total / m + 64 + 3 * (size_t)t->blocks : 0, l);
 }
 
 /* A layout of this rank for blocks whose sizes are multiples of the granule; `same`: blocks are all of `n`
@@ -386,6 +386,7 @@ void trial_make(struct trial *t, const struct pool_comm *pc, uint64_t seed, cons
     struct rng *ls = reduction ? &g : &l;
     bool simple = lim->simple || (reduction && !user_derived);
     size_t widest = (size_t)n * natoms + 1;
+    t->blocks = n;
     bool columns = k != C_ALLTOALLW;
     if (reduction) {
         struct rng twin = *ls;

@@ -107,6 +107,16 @@ int posix_fallocate(int fd, off_t at, off_t len)
     return syscall(SYS_fallocate, fd, 0, at, len) == 0 ? 0 : errno;
 }
 
+/* Only memory of its own is asked for by this. */
+int madvise(void *addr, size_t len, int advice)
+{
+    if (advice == 23 /* MADV_POPULATE_WRITE */ && REFUSED) {
+        errno = EFAULT;
+        return -1;
+    }
+    return (int)syscall(SYS_madvise, addr, len, advice);
+}
+
 static _Atomic long reached;
 
 long vc_fault_reached(void)

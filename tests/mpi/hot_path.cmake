@@ -6,4 +6,17 @@ if(NOT VCOLL_SANITIZE) # sanitizers bring their own malloc
   vc_alone(mpi.hot_path)
   set_tests_properties(mpi.hot_path PROPERTIES LABELS mpi TIMEOUT 200 SKIP_RETURN_CODE 77
     ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
+  add_executable(instructions instructions.c)
+  target_link_libraries(instructions PRIVATE vcoll_flags)
+  add_test(NAME mpi.instructions
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/instructions.sh $<TARGET_FILE:instructions> 2 4)
+  set_tests_properties(mpi.instructions PROPERTIES LABELS mpi TIMEOUT 200 SKIP_RETURN_CODE 77
+    ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
 endif()
+
+# Calls that are like earlier ones, among others that are not.
+add_executable(quick quick.c)
+target_link_libraries(quick PRIVATE vcoll_flags)
+foreach(_np 2 3)
+  vc_mpi_test(quick.${_np} NP ${_np} PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:quick>)
+endforeach()

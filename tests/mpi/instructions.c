@@ -31,8 +31,8 @@ MEASURED(allgather, MPI_Allgather(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, MPI_COM
 MEASURED(alltoall, MPI_Alltoall(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, MPI_COMM_WORLD))
 
 static void (*const measured[])(void) = {
-    measured_allreduce,   measured_barrier,   measured_bcast_root, measured_bcast_other, measured_reduce_root,
-    measured_reduce_other, measured_allgather, measured_alltoall,
+    measured_allreduce,   measured_barrier,      measured_bcast_root, measured_bcast_other,
+    measured_reduce_root, measured_reduce_other, measured_allgather,  measured_alltoall,
 };
 
 /* Not under the names that are counted. */

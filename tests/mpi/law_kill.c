@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * law_kill MILLISECONDS [survive [COLLECTIVE]]: collectives without end, in which the last rank kills itself
- * with SIGKILL. With `survive`, errors return, and each survivor says how long after the death it got one,
- * and leaves.
+ * law_kill MILLISECONDS [survive [COLLECTIVE [VICTIM]]]: collectives without end, in which a rank, the last
+ * one if none is named, kills itself with SIGKILL. With `survive`, errors return, and each survivor says how
+ * long after the death it got one, and leaves.
  */
 #include "law.h"
 
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
         printf("running\n");
         fflush(stdout);
     }
-    if (rank == size - 1)
+    if (rank == (int)law_arg(argc, argv, 4, size - 1))
         pthread_create(&t, NULL, killer, NULL);
     law_stage = which;
     uint64_t last;

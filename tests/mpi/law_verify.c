@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * law_verify [rounds]: an honest little program: collectives of several sizes on several communicators,
- * checked. Rank 0 prints "ok", and what vcoll says of the world: "ok active" or "ok passive: why". Scripts
- * run it in odd surroundings.
+ * law_verify [ROUNDS [MOST]]: an honest little program: collectives of several sizes, of MOST elements at
+ * most, on several communicators, checked. Rank 0 prints "ok", and what vcoll says of the world: "ok active"
+ * or "ok passive: why". Scripts run it in odd surroundings.
  */
 #include "law.h"
 
@@ -23,7 +23,8 @@ int main(int argc, char **argv)
     MPI_Comm_split(MPI_COMM_WORLD, 0, size - rank, &reversed);
     MPI_Comm_split(MPI_COMM_WORLD, rank % 2, rank, &halves);
     for (int round = 0; round < law_arg(argc, argv, 1, 4); round++)
-        for (unsigned s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        for (unsigned s = 0; s < sizeof sizes / sizeof sizes[0] && sizes[s] <= law_arg(argc, argv, 2, 40000);
+             s++) {
             long bad = law_six(world, sizes[s], round);
             LAW_CHECK(bad == 0, "%ld wrong elements on world, size %d", bad, sizes[s]);
             bad = law_six(reversed, sizes[s], round);

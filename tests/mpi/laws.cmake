@@ -42,12 +42,20 @@ endforeach()
 # 4: all of MPI. Communicators come and go, threads, errors, large counts.
 vc_mpi_test(law.churn NP 2 TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1
   COMMAND $<TARGET_FILE:law_lifecycle> churn 10000)
+foreach(_np 2 8)
+  vc_mpi_test(law.churn.once.${_np} NP ${_np} TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1
+    COMMAND $<TARGET_FILE:law_lifecycle> churn 10000 1)
+endforeach()
 vc_mpi_test(law.churn.lazy NP 4 TIMEOUT 200 PRELOAD COMMAND $<TARGET_FILE:law_lifecycle> churn 1000)
 vc_mpi_test(law.churn.split NP 4 TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_NODE_SPLIT=2
   COMMAND $<TARGET_FILE:law_lifecycle> churn 500)
 vc_mpi_test(law.alive NP 2 TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_lifecycle> alive 300)
 vc_mpi_test(law.alive.limit NP 4 TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_SHM_LIMIT=64m
   COMMAND $<TARGET_FILE:law_lifecycle> alive 300)
+foreach(_np 2 4)
+  vc_mpi_test(law.many.${_np} NP ${_np} TIMEOUT 200 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_SHM_LIMIT=16m
+    COMMAND $<TARGET_FILE:law_lifecycle> many 307)
+endforeach()
 vc_mpi_test(law.reuse NP 3 PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_lifecycle> reuse 200)
 vc_mpi_test(law.reuse.lazy NP 4 PRELOAD COMMAND $<TARGET_FILE:law_lifecycle> reuse 100)
 foreach(_wait auto event)

@@ -114,6 +114,9 @@ foreach(_kind cards lost nodes many)
   vc_loopback_script(paths ${_kind})
 endforeach()
 
+# Ranks of a node on different devices.
+vc_loopback_differential(near_devices verbs 4 VC_LOOPBACK=devices=2 VCOLL_VERBS_DEVICE=near)
+
 # What breaks in the middle of a collective.
 add_executable(verbs_fail verbs_fail.c)
 target_link_libraries(verbs_fail PRIVATE vcoll_flags)

@@ -3,8 +3,12 @@
 add_library(vc_conformance STATIC conformance/conformance.c conformance/harness.c conformance/engine_suite.c)
 target_link_libraries(vc_conformance PUBLIC vcoll_core)
 
+vc_unit_test(test_calibrate test_calibrate.c)
+vc_alone(unit.test_calibrate)
+vc_unit_test(test_costs_file test_costs_file.c)
 vc_unit_test(test_copy test_copy.c)
 vc_unit_test(test_segment test_segment.c)
+vc_unit_test(test_arena test_arena.c)
 
 vc_unit_test(test_shm_chan test_shm_chan.c)
 target_link_libraries(test_shm_chan PRIVATE vc_conformance)
@@ -19,6 +23,7 @@ endforeach()
 # Open MPI's own single copy would hide whether we drive its progress.
 set(_no_copy OMPI_MCA_btl_vader_single_copy_mechanism=none)
 vc_mpi_test(conformance NP 4 ENV ${_no_copy} COMMAND $<TARGET_FILE:conformance_mpi>)
+vc_mpi_test(conformance.32 NP 32 TIMEOUT 120 ENV ${_no_copy} COMMAND $<TARGET_FILE:conformance_mpi>)
 vc_mpi_test(conformance_probe NP 3 ENV ${_no_copy} COMMAND $<TARGET_FILE:conformance_mpi> probe)
 # Its sched_yield() stands in for the C library's.
 add_executable(progress_tells ${PROJECT_SOURCE_DIR}/tests/mpi/progress_tells.c)

@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: BSD-3-Clause
 vc_unit_test(test_model test_model.c)
+vc_unit_test(test_defaults test_defaults.c)
 vc_unit_test(test_model_tree test_model_tree.c)

@@ -102,44 +102,15 @@ void place_ranks(char *base, int n, size_t bulk, const struct vc_levels *levels,
     }
 }
 
-static int run_rank(const struct job *job, void *mem, int me)
+struct buffers {
+    uint32_t *send, *recv, *expect;
+    size_t cap; /* bytes of each */
+};
+
+static int run_rounds(const struct job *job, int me, struct vc_node *nd, const struct buffers *b)
 {
-    struct vc_park_area *area = mem;
-    struct vc_peer_id *ids = NULL;
-    struct vc_parking parking = {area, job->n, me, ids, NULL};
-    struct vc_wait_cfg wait = {job->mode,   20000, job->crowded, 200000, 5000000,
-                               no_progress, NULL,  NULL,         NULL};
-    char *base = (char *)mem + vc_park_bytes(job->n);
-    _Atomic pid_t *pids = (void *)base;
-    base += 4096;
-    pid_t all[64];
-    char *parts[64];
-    place_ranks(base, job->n, job->bulk, job->levels, parts);
-    /* Memory that was used before. */
-    char *tree = parts[me] + vc_node_bytes(job->n, job->bulk);
-    memset(tree, 0xa5, vc_node_tree_bytes(job->levels, job->n, me, job->bulk));
-    vc_node_tree_prepare(tree, job->levels, job->n, me, job->bulk);
-    atomic_store(&pids[me], getpid());
-    for (int i = 0; i < job->n; i++)
-        while ((all[i] = atomic_load(&pids[i])) == 0)
-            usleep(100);
-    struct vc_node_cfg cfg = {.mem = parts,
-                              .common = base,
-                              .n = job->n,
-                              .me = me,
-                              .bulk = job->bulk,
-                              .parking = &parking,
-                              .wait = &wait,
-                              .own_cpus = !job->crowded || job->own_cpus,
-                              .levels = job->levels,
-                              .reproducible = job->reproducible,
-                              .cma_pids = job->cma ? all : NULL,
-                              .cma_min = 30000};
-    struct vc_node *nd;
-    if (vc_node_create(&cfg, &nd) != VC_OK)
-        return 2;
-    size_t n = (size_t)job->n, cap = job->max_len * n + 64;
-    uint32_t *send = malloc(cap), *recv = malloc(cap), *expect = malloc(cap);
+    size_t n = (size_t)job->n, cap = b->cap;
+    uint32_t *send = b->send, *recv = b->recv, *expect = b->expect;
     unsigned seed = job->seed, own = job->seed * 31 + (unsigned)me;
     int ctx;
     struct vc_redop ops[] = {{compose, NULL, 4, false}, {compose_to, &ctx, 4, false}, {add, NULL, 4, true}};
@@ -151,7 +122,7 @@ static int run_rank(const struct job *job, void *mem, int me)
         c.root = (int)(next_random(&seed) % n);
         c.parts = 1 + (int)(next_random(&seed) % n);
         unsigned size_class = next_random(&seed) % 8;
-        size_t max = size_class < 4 ? 64 : size_class < 7 ? 9000 : job->max_len;
+        size_t max = size_class < 4 ? 64 : size_class < 7 ? vc_min_size(9000, job->max_len) : job->max_len;
         c.len = next_random(&seed) % (max + 1) / 4 * 4;
         if (c.kind == VC_PHASE_BARRIER)
             c.len = 0;
@@ -162,7 +133,8 @@ static int run_rank(const struct job *job, void *mem, int me)
         if ((c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_ALLGATHER) && c.alg == VC_NODE_CMA)
             in_place = false;
         const struct vc_redop *op = c.op = &ops[next_random(&seed) % 3];
-        c.grain = 4;
+        /* Slices consist of whole elements; blocks are cut anywhere. */
+        c.grain = vc_phase_info[c.kind].reduces || vc_phase_sliced(c.kind) ? 4 : 1;
         size_t cnt = c.len / 4;
         size_t send_n = c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_SCATTER ? cnt * n : cnt;
         memset(recv, 0xee, cap);
@@ -256,11 +228,55 @@ static int run_rank(const struct job *job, void *mem, int me)
             for (size_t i = hi * 4; i < cap && i < hi * 4 + 256; i++)
                 CHECK(((unsigned char *)recv)[i] == 0xee);
     }
-    vc_node_destroy(nd);
-    free(send);
-    free(recv);
-    free(expect);
     return 0;
+}
+
+static int run_rank(const struct job *job, void *mem, int me)
+{
+    struct vc_park_area *area = mem;
+    struct vc_peer_id *ids = NULL;
+    struct vc_parking parking = {area, job->n, me, ids, NULL};
+    struct vc_wait_cfg wait = {job->mode,   20000, job->crowded, 200000, 5000000,
+                               no_progress, NULL,  NULL,         NULL};
+    char *base = (char *)mem + vc_park_bytes(job->n);
+    _Atomic pid_t *pids = (void *)base;
+    base += 4096;
+    pid_t all[256];
+    char *parts[256];
+    place_ranks(base, job->n, job->bulk, job->levels, parts);
+    /* Memory that was used before. */
+    char *tree = parts[me] + vc_node_bytes(job->n, job->bulk);
+    memset(tree, 0xa5, vc_node_tree_bytes(job->levels, job->n, me, job->bulk));
+    vc_node_tree_prepare(tree, job->levels, job->n, me, job->bulk);
+    atomic_store(&pids[me], getpid());
+    for (int i = 0; i < job->n; i++)
+        while ((all[i] = atomic_load(&pids[i])) == 0)
+            usleep(100);
+    struct vc_node_cfg cfg = {.mem = parts,
+                              .common = base,
+                              .n = job->n,
+                              .me = me,
+                              .bulk = job->bulk,
+                              .parking = &parking,
+                              .wait = &wait,
+                              .own_cpus = !job->crowded || job->own_cpus,
+                              .levels = job->levels,
+                              .reproducible = job->reproducible,
+                              .cma_pids = job->cma ? all : NULL,
+                              .cma_min = 30000};
+    struct vc_node *nd;
+    if (vc_node_create(&cfg, &nd) != VC_OK)
+        return 2;
+    struct buffers b = {.cap = job->max_len * (size_t)job->n + 64};
+    b.send = malloc(b.cap);
+    b.recv = malloc(b.cap);
+    b.expect = malloc(b.cap);
+    int rc = b.send && b.recv && b.expect ? run_rounds(job, me, nd, &b) : 2;
+    vc_node_destroy(nd);
+    free(b.send);
+    free(b.recv);
+    free(b.expect);
+    return rc;
 }
 
 bool run_ranks(const struct job *job)
@@ -269,7 +285,7 @@ bool run_ranks(const struct job *job)
     void *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (mem == MAP_FAILED)
         return false;
-    pid_t pid[64];
+    pid_t pid[256];
     for (int i = 0; i < job->n; i++) {
         pid[i] = fork();
         if (pid[i] == 0) {

@@ -61,12 +61,36 @@ static void test_long(void **state)
     }
 }
 
+static void test_many(void **state)
+{
+    (void)state;
+    alarm(100);
+    struct job job = small_job(32, 30);
+    job.max_len = 9000;
+    assert_true(run_ranks_as_threads(&job));
+    job.mode = VC_WAIT_EVENT;
+    job.n = 19;
+    job.own_cpus = true;
+    assert_true(run_ranks_as_threads(&job));
+}
+
+/* More ranks than exchange flat even where they share CPUs, and than a tiny slot has bytes. */
+static void test_crowd(void **state)
+{
+    (void)state;
+    alarm(100);
+    struct job job = small_job(131, 40);
+    job.bulk = 0;
+    job.max_len = 600;
+    job.rounds = 300;
+    assert_true(run_ranks_as_threads(&job));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flat),
-        cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_long),
+        cmocka_unit_test(test_flat), cmocka_unit_test(test_tree),  cmocka_unit_test(test_long),
+        cmocka_unit_test(test_many), cmocka_unit_test(test_crowd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

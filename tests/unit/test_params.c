@@ -205,6 +205,7 @@ static void test_good_values(void **state)
     taken("SPIN_US", "0", "0");
     taken("HOST_ID", "rack 3, host 7", "rack 3, host 7");
     taken("HOST_YIELD", "1", "1");
+    taken("CALIBRATE", "Force", "force");
     taken("HOST_YIELD", "auto", "auto");
     taken("STATS", "json", "json");
     taken("STATS_FILE", "/tmp/x.json", "/tmp/x.json");
@@ -610,7 +611,7 @@ static void test_fingerprint(void **state)
                               {"VERBS_TIMEOUT", "9"},   {"VERBS_ZCOPY_MIN", "1m"}, {"TABLE", "none"},
                               {"COALESCING", "apply"},  {"TUNE", "online"},        {"TUNE_SHARE", "2"},
                               {"TUNE_SAVE", "t"},       {"DEVICE_MEMORY", "off"},  {"HOST_YIELD", "0"},
-                              {"TOPOLOGY", "core:2"},   {"COPY", "stream"}};
+                              {"TOPOLOGY", "core:2"},   {"COPY", "stream"},        {"CALIBRATE", "off"}};
     int n;
     const struct vc_param_def *d = vc_param_defs(&n);
     assert_int_equal(n, sizeof other / sizeof other[0]);

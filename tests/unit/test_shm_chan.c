@@ -130,14 +130,31 @@ static void five_mux(void **state)
         .n = 5, .budget = 512 << 10, .cma = true, .cma_min = 32 << 10, .mode = VC_WAIT_HYBRID, .mux = true});
 }
 
-static void three_threads(void **state)
+static void many_event(void **state)
 {
     (void)state;
-    struct suite s = {.n = 3, .budget = 128 << 10, .mode = VC_WAIT_HYBRID};
+    run_suite((struct suite){.n = 16, .budget = 1 << 20, .mode = VC_WAIT_EVENT});
+}
+
+static void run_threads(int n)
+{
+    struct suite s = {.n = n, .budget = 128 << 10, .mode = VC_WAIT_HYBRID};
     s.node = hs_node_make(s.n, s.budget, 0);
     int failed = hs_threads(s.n, suite_rank, &s);
     hs_node_free(&s.node);
     assert_int_equal(failed, 0);
+}
+
+static void three_threads(void **state)
+{
+    (void)state;
+    run_threads(3);
+}
+
+static void eight_threads(void **state)
+{
+    (void)state;
+    run_threads(8);
 }
 
 /* ---- several ends in one process: every step is under control ---- */
@@ -152,16 +169,21 @@ struct ends {
 static struct ends ends_make(int n, size_t budget, int size, const int *ranks)
 {
     struct ends e = {.n = n};
-    size_t bytes = vc_round_up(vc_shm_chan_bytes(n, budget) + 1, VC_LINE_PAIR);
+    size_t part = vc_shm_chan_bytes(n, budget), bytes = (size_t)n * part + VC_LINE_PAIR;
+    char *mem[256];
     e.mem = aligned_alloc(VC_LINE_PAIR, bytes);
     e.park = calloc(1, vc_park_bytes(n));
     e.parking = calloc((size_t)n, sizeof *e.parking);
     e.ch = calloc((size_t)n, sizeof(*e.ch));
     assert_true(e.mem && e.park && e.parking && e.ch);
-    memset(e.mem, 0, bytes);
+    memset(e.mem, 0xa5, bytes); /* of a channel that was before */
+    for (int i = 0; i < n; i++) {
+        mem[i] = (char *)e.mem + (size_t)(n - 1 - i) * part;
+        vc_shm_chan_prepare(mem[i], n, budget);
+    }
     for (int i = 0; i < n; i++) {
         e.parking[i] = (struct vc_parking){.shared = e.park, .n = n, .me = i};
-        struct vc_shm_chan_cfg cfg = {.mem = e.mem,
+        struct vc_shm_chan_cfg cfg = {.mem = mem,
                                       .budget = budget,
                                       .n = n,
                                       .me = i,
@@ -251,7 +273,7 @@ static void memory_follows_the_budget(void **state)
     (void)state;
     assert_int_equal(vc_shm_chan_bytes(1, 1 << 20), 0);
     for (int n = 2; n <= 256; n += n < 20 ? 1 : 59) {
-        size_t least = vc_shm_chan_bytes(n, 0), rings = (size_t)n * (size_t)(n - 1);
+        size_t least = vc_shm_chan_bytes(n, 0), rings = (size_t)(n - 1);
         assert_true(least <= rings * 512);
         for (size_t budget = 4096; budget <= (size_t)64 << 20; budget *= 4) {
             size_t b = vc_shm_chan_bytes(n, budget);
@@ -336,7 +358,9 @@ int main(void)
         cmocka_unit_test(three_all_single_copy),
         cmocka_unit_test(four_event),
         cmocka_unit_test(five_mux),
+        cmocka_unit_test(many_event),
         cmocka_unit_test(three_threads),
+        cmocka_unit_test(eight_threads),
         cmocka_unit_test(subset_of_the_communicator),
         cmocka_unit_test(a_full_ring_holds_back),
         cmocka_unit_test(lengths_that_differ_are_an_error),

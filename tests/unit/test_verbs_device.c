@@ -4,7 +4,9 @@
  * and over the loopback verbs device, whose library VC_TEST_VERBS_LIBRARY names.
  */
 #include "fake_verbs.h"
+#include "transport/topology/numa.h"
 #include "transport/verbs/device.h"
+#include "transport/verbs/near.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -184,6 +186,86 @@ static void test_none(void **state)
     fake_ndevices = -EPERM;
     refused(VC_ERR_UNSUPPORTED, strerror(EPERM));
     fake_ndevices = 0;
+}
+
+static void test_near_choice(void **state)
+{
+    (void)state;
+    const struct vc_near_device two_nodes[] = {{"mlx5_10", false, 2000, 10},
+                                               {"mlx5_2", false, 2000, 21},
+                                               {"mlx5_1", false, 2000, 10},
+                                               {"mlx5_0", false, 250, 10},
+                                               {"rxe0", true, 4000, 10}};
+    struct vc_near_device list[5];
+    int used[2] = {0};
+    assert_int_equal(vc_near_choose(list, 0, 0), -1);
+    for (int local = 0; local < 64; local++) {
+        memcpy(list, two_nodes, sizeof list);
+        const char *name = list[vc_near_choose(list, 5, local)].name;
+        assert_true(strcmp(name, "mlx5_1") == 0 || strcmp(name, "mlx5_10") == 0);
+        used[strcmp(name, "mlx5_10") == 0] += local % 2 == 0; /* every second process is on this node */
+        if (local == 0)
+            assert_string_equal(name, "mlx5_1");
+    }
+    assert_int_equal(used[0], 16);
+    assert_int_equal(used[1], 16);
+    /* Where one's place is unknown, no place counts. */
+    int mlx5_2 = 0;
+    for (int local = 0; local < 6; local++) {
+        memcpy(list, two_nodes, sizeof list);
+        list[0].distance = 0;
+        mlx5_2 += strcmp(list[vc_near_choose(list, 5, local)].name, "mlx5_2") == 0;
+    }
+    assert_int_equal(mlx5_2, 2);
+}
+
+/* Devices that the kernel knows no place of are shared out. */
+static void test_near(void **state)
+{
+    (void)state;
+    want.device = VC_VERBS_NEAR;
+    refused(VC_ERR_UNSUPPORTED, "there is no RDMA device");
+    put(fake_ib("mlx5_0"));
+    put(fake_ib("mlx5_1"));
+    opens("mlx5_0", 1);
+    want.local = 1;
+    opens("mlx5_1", 1);
+    struct vc_verbs_candidate list[4];
+    int n = 0;
+    assert_int_equal(vc_verbs_survey(&want, list, 4, &n), VC_OK);
+    assert_int_equal(n, 2);
+    assert_false(list[0].chosen);
+    assert_true(list[1].chosen);
+}
+
+/* One machine of two NUMA nodes, number 0 and 2. */
+static void test_numa_distance(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/vc_numa_XXXXXX", command[1024];
+    assert_non_null(mkdtemp(root));
+    snprintf(
+        command, sizeof command,
+        "cd %s && n=sys/devices/system/node && mkdir -p $n/node0 $n/node2 $n/power "
+        "sys/class/infiniband/mlx5_1/device && echo 0-1,8 >$n/node0/cpulist && echo 2-3 >$n/node2/cpulist && "
+        "echo '10 21' >$n/node0/distance && echo '22 10' >$n/node2/distance && "
+        "echo 2 >sys/class/infiniband/mlx5_1/device/numa_node",
+        root);
+    assert_int_equal(system(command), 0);
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    assert_int_equal(vc_numa_distance(root, 0, &cpus), 0);
+    CPU_SET(8, &cpus);
+    assert_int_equal(vc_numa_distance(root, 0, &cpus), 10);
+    assert_int_equal(vc_numa_distance(root, 2, &cpus), 21);
+    assert_int_equal(vc_numa_rdma_distance(root, "mlx5_1", &cpus), 21);
+    assert_int_equal(vc_numa_rdma_distance(root, "mlx5_0", &cpus), 0);
+    assert_int_equal(vc_numa_distance(root, 1, &cpus), 0);
+    assert_int_equal(vc_numa_distance(root, -1, &cpus), 0);
+    CPU_SET(3, &cpus);
+    assert_int_equal(vc_numa_distance(root, 2, &cpus), 10);
+    snprintf(command, sizeof command, "rm -r %s", root);
+    assert_int_equal(system(command), 0);
 }
 
 /* An Ethernet VF that carries no RDMA traffic in front of the InfiniBand VF that does: Azure. */
@@ -532,6 +614,9 @@ int main(void)
         cmocka_unit_test(test_library),
         cmocka_unit_test(test_loopback),
         CASE(test_none),
+        CASE(test_near),
+        cmocka_unit_test(test_near_choice),
+        cmocka_unit_test(test_numa_distance),
         CASE(test_azure),
         CASE(test_best),
         CASE(test_foreign),

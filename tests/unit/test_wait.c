@@ -229,6 +229,36 @@ static void test_dead_peer(void **state)
     munmap(s, sizeof *s);
 }
 
+/* A look at who is alive takes as long with many participants as with some, and a few looks see all. */
+static void test_dead_among_many(void **state)
+{
+    (void)state;
+    enum { MANY = 100 };
+    size_t bytes = vc_park_bytes(MANY);
+    void *mem = calloc(1, bytes);
+    struct vc_peer_id ids[MANY];
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    siginfo_t info;
+    waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+    assert_non_null(mem);
+    for (int dead = 0; dead < MANY; dead++) {
+        for (int i = 0; i < MANY; i++)
+            ids[i] = i == dead ? (struct vc_peer_id){pid, 1} : vc_peer_self();
+        for (int me = 0; me < MANY; me += 33) {
+            struct vc_parking p = {mem, MANY, me, ids, NULL};
+            int looks = 1;
+            assert_int_equal(vc_park_check(&p, dead), me == dead ? VC_OK : VC_ERR_PEER);
+            while (looks < MANY && vc_park_check(&p, VC_WAIT_ANY) == VC_OK)
+                looks++;
+            assert_true(me == dead ? looks == MANY : looks <= 7);
+        }
+    }
+    waitpid(pid, NULL, 0);
+    free(mem);
+}
+
 /* ---- the host MPI has something to do ---- */
 
 /* A host whose messages come one by one, each a while after the one before was taken in. */
@@ -430,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_only_whom_it_concerns),
         cmocka_unit_test(test_ping_pong),
         cmocka_unit_test(test_dead_peer),
+        cmocka_unit_test(test_dead_among_many),
         cmocka_unit_test(test_goes_on_by_time),
         cmocka_unit_test(test_goes_on_as_told),
         cmocka_unit_test(test_sleeps_grow_in_silence),

@@ -6,6 +6,7 @@
 #ifndef VC_TOOLS_FACTS_FACTS_H
 #define VC_TOOLS_FACTS_FACTS_H
 
+#include "transport/calibrate/cache.h"
 #include "transport/topology/rdma.h"
 #include "transport/verbs/verbs.h"
 #include "tune/params/params.h"
@@ -50,6 +51,8 @@ void facts_verbs(const struct vc_params *params, struct facts_verbs *out);
 /** Finds and parses the table as rank 0 of a job would. */
 void facts_table(const struct vc_params *params, enum vc_platform_class platform,
                  const struct vc_rdma_dev *rdma, int nrdma, struct facts_table *out);
+/** The newest figures of what things cost that are kept on this machine. False: there are none. */
+bool facts_costs(struct vc_costs_file *out);
 /** The share of all CPUs' time since boot that the hypervisor gave to others; negative: unknown. `root` is as
  * in transport/topology/sysfile.h. */
 double facts_stolen(const char *root);

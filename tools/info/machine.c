@@ -324,6 +324,24 @@ static json_t *mpi_json(void)
                      subversion);
 }
 
+/* ---- costs ---- */
+
+/* Figures that are not known are null. */
+static json_t *costs_json(const struct vc_params *params)
+{
+    struct vc_costs_file file;
+    char dir[256];
+    vc_costs_dir(dir, sizeof dir);
+    bool known = facts_costs(&file);
+    json_t *figures = json_object();
+    for (size_t i = 0; known && i < VC_COSTS_COUNT; i++)
+        json_object_set_new(figures, vc_cost_info[i].name,
+                            count_or_null(vc_cost(&file.costs, i) ? (int)vc_cost(&file.costs, i) : -1));
+    return json_pack("{s:b, s:o, s:o, s:o, s:o}", "used", params->calibrate != VC_CALIBRATE_OFF, "directory",
+                     json_text_or_null(dir), "file", json_text_or_null(known ? file.path : ""), "measured",
+                     json_text_or_null(known ? file.measured : ""), "figures", figures);
+}
+
 void info_machine(json_t *to, const struct vc_params *params)
 {
     static struct vc_platform platform;
@@ -340,6 +358,7 @@ void info_machine(json_t *to, const struct vc_params *params)
     json_object_set_new(to, "rdma", rdma_json(rdma, nrdma));
     json_object_set_new(to, "verbs", verbs_json(params));
     json_object_set_new(to, "table", table_json(params, platform.class, rdma, nrdma));
+    json_object_set_new(to, "costs", costs_json(params));
     json_object_set_new(to, "mpi", mpi_json());
     json_object_set_new(to, "kernels", json_pack("{s:s}", "isa", vc_kernel_isa()));
 }

@@ -257,6 +257,20 @@ static const struct line lines[] = {
      "LimitMEMLOCK of the batch system's service)]"},
     {"verbs.registration_cache", "zero copy",
      "[{works?}registrations of users' buffers can be kept][{works!}not here: {reason}]"},
+    {NULL, "What things cost here (VCOLL_CALIBRATE)", ""},
+    {"costs", "",
+     "[{used!}not used: VCOLL_CALIBRATE=off][{used?}{measured!}not measured since the system started; the "
+     "first program with several ranks here does]"},
+    {"costs", "measured", "{measured}, kept in {file}"},
+    {"costs.figures", "waiting",
+     "[a yield to a rank on the same CPU {yield_ns} ns][, a futex hand-over there {handover_ns} ns][, waking "
+     "a halted CPU {wake_ns} ns][ ({wake_call_ns} ns of the waker)]"},
+    {"costs.figures", "cores",
+     "[a flag {line_ns} ns][, a byte from another core {copy_across_ps} ps][, from near {copy_warm_ps} "
+     "ps][, from far {copy_far_ps} ps][, past the caches {copy_stream_ps} ps][, added {reduce_ps} ps]"},
+    {"costs.figures", "single copy",
+     "{cma_call_ns} ns a call, {cma_ps} ps a byte[, of many pages {cma_far_ps}]"},
+    {"costs.figures", "the MPI", "{native_call_ns} ns an exchange of messages, {native_ps} ps a byte"},
     {NULL, "Tuning table", ""},
     {"table", "error", "{error}"},
     {"table", "in use",

@@ -44,7 +44,7 @@ static void note_row(void *arg, const struct vc_table *of, const struct vc_row *
     *l = (struct looked){.row = *row};
     l->origin = of == file                 ? (slash ? slash + 1 : file->origin)
                 : of == vc_table_builtin() ? "built-in"
-                                           : "VCOLL_ALG";
+                                           : of->origin;
     snprintf(l->why_not, sizeof l->why_not, "%s", why_not ? why_not : "");
 }
 

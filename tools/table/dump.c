@@ -130,13 +130,16 @@ static void print_origin(const json_t *table)
     if (json_object_get(table, "model"))
         printf("  %-9s  measured\n", "model");
     const json_t *levels = json_object_get(table, "levels");
+    size_t cores = json_array_size(json_object_get(levels, "core")),
+           caches = json_array_size(json_object_get(levels, "cache")),
+           nodes = json_array_size(json_object_get(levels, "numa"));
     if (levels)
-        printf("  %-9s  of %s, CPUs %s: %zu cores, %zu caches, %zu NUMA nodes\n", "levels",
-               json_string_value(json_object_get(levels, "processor")),
-               json_string_value(json_object_get(levels, "over")),
-               json_array_size(json_object_get(levels, "core")),
-               json_array_size(json_object_get(levels, "cache")),
-               json_array_size(json_object_get(levels, "numa")));
+        printf("  %-9s  of %s, CPUs %s: ", "levels", json_string_value(json_object_get(levels, "processor")),
+               json_string_value(json_object_get(levels, "over")));
+    if (levels && cores + caches + nodes == 0)
+        printf("flat\n");
+    else if (levels)
+        printf("%zu cores, %zu caches, %zu NUMA nodes\n", cores, caches, nodes);
 }
 
 static int print_text(const struct dump *d)

@@ -4,6 +4,7 @@
 #include "tools/table/explain.h"
 
 #include "coll/info.h"
+#include "tools/facts/facts.h"
 #include "tools/vcoll/tools.h"
 #include "transport/base.h"
 #include "tune/table/table.h"
@@ -249,11 +250,14 @@ static int explain(struct explain_request *r)
         return EXIT_FAILURE;
     }
     int code = EXIT_FAILURE;
+    struct vc_costs_file costs;
+    bool known = r->params.calibrate != VC_CALIBRATE_OFF && facts_costs(&costs);
     if (table_key_make(&r->place, &r->params, &key) != VC_OK)
         fprintf(stderr, "%s: %s\n", who, vc_error_text());
-    else if (!r->sized && vc_coll_sized(r->call.coll))
+    key.key.costs = known ? &costs.costs : NULL;
+    if (key.mem && !r->sized && vc_coll_sized(r->call.coll))
         code = explain_sizes(r, &key.key);
-    else
+    else if (key.mem)
         code = explain_call(r, &key.key);
     table_key_free(&key);
     vc_table_doc_close(&r->file);

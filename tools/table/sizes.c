@@ -46,6 +46,11 @@ static void fill_row(struct range_row *row, const struct explain_request *r, con
     *row = (struct range_row){.bytes = bytes, .choice = *choice, .source = {.r = r}};
     snprintf(row->source.text, sizeof row->source.text, "default");
     vc_select_explain(key, &r->params, r->file.rows, &call, find_source, &row->source);
+    struct source last = row->source; /* neighbouring sizes may run the same by other reasons */
+    call.bytes = (size_t)bytes.max;
+    vc_select_explain(key, &r->params, r->file.rows, &call, find_source, &last);
+    if (strcmp(last.text, row->source.text) != 0)
+        vc_append(row->source.text, sizeof row->source.text, ", %s", last.text);
     row->its = vc_measured_evidence(r->file.json, r->call.coll, &keys, bytes, choice);
     if (row->its.rounds)
         row->native = vc_measured_evidence(r->file.json, r->call.coll, &keys,

@@ -13,6 +13,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
@@ -57,16 +60,19 @@ static int sys_fail(const char *what, size_t bytes)
                    "%s failed for a shared memory segment of %zu KiB: %s", what, bytes >> 10, strerror(e));
 }
 
-/** Commits all memory of the object. Running out is an error code here, and would be a SIGBUS later. 0, or an
- * errno value. */
-static int reserve(int fd, size_t bytes)
+/** Whether the object may be so large: the kernel would also send SIGXFSZ, which kills. */
+static bool allowed_size(size_t bytes)
 {
-    /* Beyond RLIMIT_FSIZE the kernel would also send SIGXFSZ, which kills. */
     struct rlimit lim;
-    if (getrlimit(RLIMIT_FSIZE, &lim) == 0 && lim.rlim_cur != RLIM_INFINITY && bytes > lim.rlim_cur)
-        return EFBIG;
-    for (size_t at = 0; at < bytes;) {
-        size_t n = vc_min_size(FALLOC_CHUNK, bytes - at);
+    return getrlimit(RLIMIT_FSIZE, &lim) != 0 || lim.rlim_cur == RLIM_INFINITY || bytes <= lim.rlim_cur;
+}
+
+/** Commits memory of the object. Running out is an error code here, and would be a SIGBUS later. 0, or an
+ * errno value. */
+static int reserve(int fd, size_t at, size_t bytes)
+{
+    for (size_t end = at + bytes; at < end;) {
+        size_t n = vc_min_size(FALLOC_CHUNK, end - at);
         int e = posix_fallocate(fd, (off_t)at, (off_t)n);
         if (e == EINTR)
             continue;
@@ -143,20 +149,46 @@ static void clear_segment(struct vc_seg *seg)
     seg->fd = -1;
 }
 
-static int create_as(size_t len, size_t bytes, enum vc_seg_backing backing, struct vc_seg *seg,
+/** Gives the object its size; commits the header's page, of an object that is not sparse all memory. 0, or an
+ * errno value. */
+static int size_object(int fd, size_t bytes, bool sparse)
+{
+    if (!allowed_size(bytes))
+        return EFBIG;
+    if (!sparse)
+        return reserve(fd, 0, bytes);
+    return ftruncate(fd, (off_t)bytes) == 0 ? reserve(fd, 0, page_size()) : errno;
+}
+
+/** Which file the descriptor of a sparse segment is. */
+static bool identify(int fd, struct vc_seg *seg)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return false;
+    seg->dev = (uint64_t)st.st_dev;
+    seg->ino = (uint64_t)st.st_ino;
+    return true;
+}
+
+static int create_as(size_t len, size_t bytes, enum vc_seg_backing backing, bool sparse, struct vc_seg *seg,
                      struct vc_seg_handle *handle)
 {
     char name[sizeof seg->name] = "";
     int fd = backing == VC_SEG_MEMFD ? open_memfd(bytes) : open_object(bytes, name);
     if (fd < 0)
         return fd;
-    int err, e = reserve(fd, bytes);
+    int err, e = size_object(fd, bytes, sparse);
     void *map = NULL;
     if (e != 0)
         err = reserve_fail(e, bytes, backing);
     else
         err = map_object(fd, bytes, &map);
+    if (err == VC_OK && sparse && !identify(fd, seg))
+        err = sys_fail("fstat", bytes);
     if (err != VC_OK) {
+        if (map && map != MAP_FAILED)
+            munmap(map, bytes);
         if (name[0])
             shm_unlink(name);
         close(fd);
@@ -174,8 +206,11 @@ static int create_as(size_t len, size_t bytes, enum vc_seg_backing backing, stru
     seg->base = (char *)map + page_size();
     seg->len = len;
     seg->fd = fd;
+    seg->sparse = sparse;
+    seg->backing = backing;
     memcpy(seg->name, name, sizeof name);
     handle->len = len;
+    handle->sparse = sparse;
     handle->nonce = h->nonce;
     handle->backing = (int32_t)backing;
     handle->pid = (int32_t)getpid();
@@ -184,7 +219,8 @@ static int create_as(size_t len, size_t bytes, enum vc_seg_backing backing, stru
     return VC_OK;
 }
 
-int vc_seg_create(size_t len, enum vc_seg_backing backing, struct vc_seg *seg, struct vc_seg_handle *handle)
+static int create(size_t len, enum vc_seg_backing backing, bool sparse, struct vc_seg *seg,
+                  struct vc_seg_handle *handle)
 {
     clear_segment(seg);
     memset(handle, 0, sizeof *handle);
@@ -192,12 +228,69 @@ int vc_seg_create(size_t len, enum vc_seg_backing backing, struct vc_seg *seg, s
     if (bytes == 0)
         return vc_fail(VC_ERR_INVAL, "a shared memory segment of %zu bytes cannot be made", len);
     if (backing != VC_SEG_AUTO)
-        return create_as(len, bytes, backing, seg, handle);
-    int err = create_as(len, bytes, VC_SEG_MEMFD, seg, handle);
+        return create_as(len, bytes, backing, sparse, seg, handle);
+    int err = create_as(len, bytes, VC_SEG_MEMFD, sparse, seg, handle);
     /* Without memory for a memfd there is none for /dev/shm either. After other errors that is tried. */
     if (err == VC_OK || err == VC_ERR_NOMEM)
         return err;
-    return create_as(len, bytes, VC_SEG_SHM, seg, handle);
+    return create_as(len, bytes, VC_SEG_SHM, sparse, seg, handle);
+}
+
+int vc_seg_create(size_t len, enum vc_seg_backing backing, struct vc_seg *seg, struct vc_seg_handle *handle)
+{
+    return create(len, backing, false, seg, handle);
+}
+
+int vc_seg_create_sparse(size_t len, enum vc_seg_backing backing, struct vc_seg *seg,
+                         struct vc_seg_handle *handle)
+{
+    return create(len, backing, true, seg, handle);
+}
+
+/**
+ * Commits memory through the mapping: at once in many processes, where posix_fallocate() has them wait for
+ * each other, and for this process's page table, too. 0, an errno value, or EINVAL where the kernel does not
+ * know it.
+ */
+static int populate(char *mem, size_t bytes)
+{
+    /* An emulator may take any advice for a hint, and say that it has done something. */
+    if (madvise(mem, bytes, -1) == 0)
+        return EINVAL;
+    while (madvise(mem, bytes, MADV_POPULATE_WRITE) != 0)
+        if (errno != EINTR && errno != EAGAIN) {
+            int e = errno;
+            if (e == EINVAL)
+                return e;
+            (void)madvise(mem, bytes, MADV_REMOVE); /* what it got until then */
+            return e == EFAULT ? ENOSPC : e;        /* an access would raise SIGBUS */
+        }
+    return 0;
+}
+
+/** Whether the descriptor still is the segment, and not a file of the program's. */
+static bool is_own_file(const struct vc_seg *seg)
+{
+    struct stat st;
+    return seg->fd >= 0 && fstat(seg->fd, &st) == 0 && (uint64_t)st.st_dev == seg->dev &&
+           (uint64_t)st.st_ino == seg->ino;
+}
+
+int vc_seg_commit(struct vc_seg *seg, size_t at, size_t bytes)
+{
+    int e = populate((char *)seg->base + at, bytes);
+    seg->needs_fd |= e == EINVAL;
+    if (e == EINVAL && !is_own_file(seg))
+        return vc_fail(VC_ERR_SYS,
+                       "the program has closed a descriptor of vcoll, the one of its shared memory");
+    if (e == EINVAL)
+        e = reserve(seg->fd, page_size() + at, bytes);
+    return e == 0 ? VC_OK : reserve_fail(e, bytes, seg->backing);
+}
+
+bool vc_seg_release(struct vc_seg *seg, size_t at, size_t bytes)
+{
+    return madvise((char *)seg->base + at, bytes, MADV_REMOVE) == 0;
 }
 
 int vc_seg_attach(const struct vc_seg_handle *handle, struct vc_seg *seg)
@@ -231,17 +324,27 @@ int vc_seg_attach(const struct vc_seg_handle *handle, struct vc_seg *seg)
     }
     void *map;
     int err = map_object(fd, bytes, &map);
-    close(fd);
+    if (err != VC_OK || !handle->sparse)
+        close(fd);
     if (err != VC_OK)
         return err;
     const struct seg_header *h = map;
     if (h->magic != SEG_MAGIC || h->nonce != handle->nonce || h->len != handle->len) {
         munmap(map, bytes);
+        if (handle->sparse)
+            close(fd);
         return vc_fail(VC_ERR_SYS, "%s is not the shared memory that process %ld made", path,
                        (long)handle->pid);
     }
     seg->base = (char *)map + page_size();
     seg->len = (size_t)handle->len;
+    seg->sparse = handle->sparse != 0;
+    seg->backing = (enum vc_seg_backing)handle->backing;
+    if (seg->sparse) {
+        seg->fd = fd;
+        seg->dev = (uint64_t)st.st_dev;
+        seg->ino = (uint64_t)st.st_ino;
+    }
     return VC_OK;
 }
 
@@ -253,7 +356,7 @@ void vc_seg_settle(struct vc_seg *seg)
         shm_unlink(seg->name);
         seg->name[0] = '\0';
     }
-    if (seg->fd >= 0) {
+    if (seg->fd >= 0 && !seg->needs_fd && (!seg->sparse || is_own_file(seg))) {
         close(seg->fd);
         seg->fd = -1;
     }
@@ -263,6 +366,8 @@ void vc_seg_detach(struct vc_seg *seg)
 {
     if (seg->base) {
         vc_seg_settle(seg);
+        if (seg->fd >= 0 && is_own_file(seg))
+            close(seg->fd);
         munmap((char *)seg->base - page_size(), object_bytes(seg->len));
     }
     clear_segment(seg);

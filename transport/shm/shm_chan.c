@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One ring for each ordered pair of ranks, in shared memory:
+ * One ring for each ordered pair of ranks, in the shared memory of the receiver, which polls it:
  *
  *     control block (VC_LINE_PAIR)   written by the receiver: cells consumed, single copies finished
  *     ncells cells                   written by the sender: sequence number, length, bytes
@@ -57,7 +57,7 @@ struct layout {
 
 static struct layout layout_for(int n, size_t budget)
 {
-    size_t rings = n > 1 ? (size_t)n * (size_t)(n - 1) : 1;
+    size_t rings = n > 1 ? (size_t)(n - 1) : 1;
     size_t per = budget / rings / VC_LINE_PAIR * VC_LINE_PAIR;
     size_t room = per > sizeof(struct ring) ? per - sizeof(struct ring) : 0;
     struct layout l = {.ncells = 16};
@@ -75,7 +75,22 @@ static struct layout layout_for(int n, size_t budget)
 
 size_t vc_shm_chan_bytes(int n, size_t budget)
 {
-    return n > 1 ? (size_t)n * (size_t)(n - 1) * layout_for(n, budget).ring : 0;
+    return n > 1 ? (size_t)(n - 1) * layout_for(n, budget).ring : 0;
+}
+
+void vc_shm_chan_prepare(void *mem, int n, size_t budget)
+{
+    struct layout l = layout_for(n, budget);
+    for (int i = 0; i < n - 1; i++) {
+        struct ring *ring = (struct ring *)(void *)((char *)mem + (size_t)i * l.ring);
+        /* Relaxed: what tells the other ranks of the memory orders these. */
+        atomic_store_explicit(&ring->consumed, 0, memory_order_relaxed);
+        atomic_store_explicit(&ring->copied, 0, memory_order_relaxed);
+        for (uint32_t k = 0; k < l.ncells; k++) {
+            struct cell *cell = (struct cell *)(void *)(ring->cells + k * l.cell);
+            atomic_store_explicit(&cell->seq, 0, memory_order_relaxed);
+        }
+    }
 }
 
 /** What the channel keeps in vc_chan_req.priv. */
@@ -535,16 +550,19 @@ static const struct vc_chan_ops shm_ops = {
     .give_up = shm_give_up,
 };
 
-static struct ring *ring_of(const struct shm_chan *c, void *mem, int src, int dst)
+static struct ring *ring_of(const struct shm_chan *c, char *const *mem, int src, int dst)
 {
-    size_t k = (size_t)src * (size_t)(c->n - 1) + (size_t)(dst > src ? dst - 1 : dst);
-    return (struct ring *)(void *)((char *)mem + k * c->lay.ring);
+    size_t k = (size_t)(src > dst ? src - 1 : src);
+    return (struct ring *)(void *)(mem[dst] + k * c->lay.ring);
 }
 
 int vc_shm_chan_create(const struct vc_shm_chan_cfg *cfg, struct vc_chan **out)
 {
     *out = NULL;
-    if (cfg->n > 1 && (!cfg->mem || !cfg->parking || (uintptr_t)cfg->mem % VC_LINE_PAIR != 0))
+    bool fits = cfg->n < 2 || (cfg->mem && cfg->parking);
+    for (int i = 0; fits && cfg->n > 1 && i < cfg->n; i++)
+        fits = (uintptr_t)cfg->mem[i] % VC_LINE_PAIR == 0;
+    if (!fits)
         return vc_fail(VC_ERR_INVAL, "the shm channel needs park words and memory aligned to %d bytes",
                        VC_LINE_PAIR);
     struct shm_chan *c = calloc(1, sizeof *c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The shm channel: one ring of cells per ordered pair of ranks, in a segment shared by the ranks of a node;
- * large messages in a single copy (process_vm_readv) where all ranks of the node agreed that it works.
+ * The shm channel: one ring of cells per ordered pair of ranks, in the shared memory of the receiver; large
+ * messages in a single copy (process_vm_readv) where all ranks of the node agreed that it works.
  */
 #ifndef VC_TRANSPORT_SHM_CHAN_H
 #define VC_TRANSPORT_SHM_CHAN_H
@@ -10,14 +10,18 @@
 #include <sys/types.h>
 
 /**
- * Bytes of zeroed shared memory that n ranks of a node need, a multiple of VC_LINE_PAIR (none for one rank).
- * The more ranks, the smaller the cells, so that it stays under `budget`; but at least 384 bytes for each
- * ordered pair.
+ * Bytes of shared memory that each of n ranks of a node needs, a multiple of VC_LINE_PAIR (none for one
+ * rank). The more ranks, the smaller the cells, so that it stays under `budget`; but at least 384 bytes for
+ * each of the others.
  */
 size_t vc_shm_chan_bytes(int n, size_t budget);
+/** Makes a rank's memory, new or used before, as a channel needs it: before any rank creates the channel. */
+void vc_shm_chan_prepare(void *mem, int n, size_t budget);
 
 struct vc_shm_chan_cfg {
-    void *mem; /**< vc_shm_chan_bytes(n, budget) bytes, aligned to VC_LINE_PAIR; stays the caller's */
+    /** [n]: of each rank vc_shm_chan_bytes(n, budget) bytes, prepared, aligned to VC_LINE_PAIR; stay the
+     * caller's. The array is copied. */
+    char *const *mem;
     size_t budget;
     int n, me;                  /**< ranks of the node, own index */
     const int *ranks;           /**< [n] communicator ranks of them */
@@ -28,8 +32,8 @@ struct vc_shm_chan_cfg {
 };
 
 /**
- * Copies ranks and cma_pids; mem and parking must outlive the channel. Messages to oneself are legal. While a
- * peer receives, mem and the buffer of a single copy must stay.
+ * Copies ranks and cma_pids; the memory and parking must outlive the channel. Messages to oneself are legal.
+ * While a peer receives, the memory and the buffer of a single copy must stay.
  */
 int vc_shm_chan_create(const struct vc_shm_chan_cfg *cfg, struct vc_chan **out);
 

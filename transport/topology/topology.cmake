@@ -10,6 +10,7 @@ target_sources(vcoll_core PRIVATE
   topology/latency.c
   topology/levels.c
   topology/nics.c
+  topology/numa.c
   topology/platform.c
   topology/rdma.c
   topology/sharing.c

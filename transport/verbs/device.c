@@ -2,8 +2,11 @@
 /* Tries all devices and ports, and keeps the best one open. */
 #include "transport/verbs/device.h"
 
+#include "transport/topology/cpus.h"
+#include "transport/topology/numa.h"
 #include "transport/topology/rdma.h"
 #include "transport/topology/sysfile.h"
+#include "transport/verbs/near.h"
 #include "transport/verbs/port.h"
 
 #include <errno.h>
@@ -221,6 +224,56 @@ static int scan(struct scan *s, const struct vc_verbs_want *want, struct vc_verb
     return err;
 }
 
+/* ---- near devices ---- */
+
+static bool wants_near(const struct vc_verbs_want *want)
+{
+    return want->device && strcmp(want->device, VC_VERBS_NEAR) == 0;
+}
+
+/* Names the device that this process takes of those that can be used; "": there is none. */
+static void choose_near(const struct vc_verbs_candidate *list, int n, int local, char *name, size_t len)
+{
+    struct vc_near_device devices[MAX_CANDIDATES];
+    cpu_set_t cpus;
+    int ndevices = 0;
+    CPU_ZERO(&cpus);
+    vc_cpus_allowed(&cpus);
+    for (int i = 0; i < n && ndevices < MAX_CANDIDATES; i++) {
+        const struct vc_verbs_candidate *c = &list[i];
+        struct vc_near_device *last = ndevices > 0 ? &devices[ndevices - 1] : NULL;
+        if (c->err != VC_OK)
+            continue;
+        if (last && strcmp(last->name, c->device) == 0) { /* the faster of its ports counts */
+            last->rate = c->rate > last->rate ? c->rate : last->rate;
+            continue;
+        }
+        devices[ndevices++] =
+            (struct vc_near_device){.name = c->device,
+                                    .software = c->software,
+                                    .rate = c->rate,
+                                    .distance = vc_numa_rdma_distance(NULL, c->device, &cpus)};
+    }
+    int at = vc_near_choose(devices, ndevices, local);
+    snprintf(name, len, "%s", at < 0 ? "" : devices[at].name);
+}
+
+/* What `want` comes to with a near device in its place, whose name goes to `name`: any where none can be
+ * used. `list` of MAX_CANDIDATES is scratch. */
+static struct vc_verbs_want near_want(const struct vc_verbs_want *want, struct vc_verbs_candidate *list,
+                                      char *name, size_t len)
+{
+    struct vc_verbs_want found = *want;
+    struct scan s;
+    found.device = NULL;
+    if (scan(&s, &found, list, MAX_CANDIDATES) == VC_OK) {
+        vc_verbs_dev_close(&s.best);
+        choose_near(list, s.n, want->local, name, len);
+        found.device = name;
+    }
+    return found;
+}
+
 /* ---- what was wrong ---- */
 
 /* Appends "; usable: mlx5_1 port 1" when others can be used than what was asked for. */
@@ -272,8 +325,10 @@ int vc_verbs_dev_open(const struct vc_verbs_want *want, struct vc_verbs_dev *dev
     struct vc_verbs_candidate *list = calloc(MAX_CANDIDATES, sizeof *list);
     if (!list)
         return vc_fail(VC_ERR_NOMEM, "out of memory while looking for RDMA devices");
+    char near[64] = "";
+    struct vc_verbs_want named = wants_near(want) ? near_want(want, list, near, sizeof near) : *want;
     struct scan s;
-    int err = scan(&s, want, list, MAX_CANDIDATES);
+    int err = scan(&s, &named, list, MAX_CANDIDATES);
     if (err == VC_OK && s.best.ctx)
         *dev = s.best;
     else if (err == VC_OK)
@@ -282,8 +337,35 @@ int vc_verbs_dev_open(const struct vc_verbs_want *want, struct vc_verbs_dev *dev
     return err;
 }
 
+/* Marks the device that near_want() found. */
+static int survey_near(const struct vc_verbs_want *want, struct vc_verbs_candidate *list, int max, int *n)
+{
+    struct vc_verbs_want any = *want;
+    struct scan s;
+    char near[64] = "";
+    bool chosen = false;
+    any.device = NULL;
+    int err = scan(&s, &any, list, max);
+    *n = s.n;
+    vc_verbs_dev_close(&s.best);
+    if (err == VC_OK)
+        choose_near(list, s.n, want->local, near, sizeof near);
+    for (int i = 0; err == VC_OK && i < s.n; i++) {
+        struct vc_verbs_candidate *c = &list[i];
+        if (c->err != VC_OK)
+            continue;
+        c->chosen = !chosen && strcmp(c->device, near) == 0;
+        chosen |= c->chosen;
+        if (!c->chosen)
+            snprintf(c->why, sizeof c->why, "slower or farther than %s, or for other ranks", near);
+    }
+    return err;
+}
+
 int vc_verbs_survey(const struct vc_verbs_want *want, struct vc_verbs_candidate *list, int max, int *n)
 {
+    if (wants_near(want))
+        return survey_near(want, list, max, n);
     struct scan s;
     int err = scan(&s, want, list, max);
     *n = s.n;

@@ -8,7 +8,8 @@
 /** What the user asked for; the zero of each (-1 for gid_index) leaves the choice to vcoll. */
 struct vc_verbs_want {
     const char *library; /**< VCOLL_VERBS_LIBRARY */
-    const char *device;  /**< VCOLL_VERBS_DEVICE, "" or NULL: the best */
+    const char *device;  /**< VCOLL_VERBS_DEVICE, "" or NULL: the best; VC_VERBS_NEAR: see near.h */
+    int local;           /**< index among the processes of this OS, which share out near devices */
     int port;            /**< VCOLL_VERBS_PORT, 0: the first active one */
     int gid_index;       /**< VCOLL_VERBS_GID_INDEX, -1: RoCE v2 with a routable address, if there is one */
     int pkey;            /**< VCOLL_VERBS_PKEY, 0: the first of full membership */

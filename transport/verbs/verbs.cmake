@@ -12,6 +12,7 @@ target_sources(vcoll_core PRIVATE
   verbs/event.c
   verbs/fail.c
   verbs/lib.c
+  verbs/near.c
   verbs/path.c
   verbs/port.c
   verbs/probe.c

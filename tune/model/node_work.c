@@ -19,7 +19,7 @@
 static bool two_stages(const struct vc_model_phase *p)
 {
     size_t n = (size_t)p->ranks;
-    return p->ranks > vc_flat_ranks(!p->crowded) || (n > 2 ? (n - 1) * p->len : p->len) > VC_FLAT_BYTES;
+    return p->ranks > vc_flat_ranks(!p->crowded) || (n - 1) * p->len > vc_flat_bytes(p->ranks, !p->crowded);
 }
 
 /* A rooted reduction in two meetings. */

@@ -24,6 +24,7 @@ _Static_assert(VC_LOG_ERROR == 0 && VC_LOG_WARN == 1 && VC_LOG_INFO == 2 && VC_L
 
 static const char *const coalescing_words[] = {"suggest", "apply", "ignore", NULL};
 static const char *const host_yield_words[] = {"auto", "0", "1", NULL};
+static const char *const calibrate_words[] = {"auto", "off", "force", NULL};
 static const char *const tune_words[] = {"off", "online", NULL};
 static const char *const device_words[] = {"auto", "off", "watch", NULL};
 _Static_assert(VC_COALESCING_SUGGEST == 0 && VC_COALESCING_APPLY == 1 && VC_COALESCING_IGNORE == 2,
@@ -112,6 +113,7 @@ SIZE(verbs_zcopy_min, 0, (size_t)1 << 40)
 FLAG(verbs_reg_cache)
 WORD(coalescing, vc_coalescing_mode, coalescing_words)
 WORD(host_yield, vc_host_yield_mode, host_yield_words)
+WORD(calibrate, vc_calibrate_mode, calibrate_words)
 WORD(tune, vc_tune_mode, tune_words)
 WORD(device_memory, vc_device_mode, device_words)
 INT(tune_share, 0, 1000)
@@ -219,6 +221,11 @@ static const struct vc_param_def defs[] = {
      "call that breaks the algorithm's restrictions (see vcoll info --algorithms) runs what it would run "
      "without.",
      vc_param_parse_alg, vc_param_format_alg, false},
+    {"CALIBRATE", "auto", "auto | off | force",
+     "What things cost on a node (single copy, copies between cores, switches, wake-ups) decides the defaults "
+     "among ranks that share memory. auto takes the figures of an earlier start of this boot, or measures "
+     "them in MPI_Init in about two milliseconds; force always measures; off: fixed defaults.",
+     parse_calibrate, format_calibrate, false},
     {"CHANNELS", "shm,verbs,mpi", "a list of: shm, verbs, mpi",
      "How bytes may travel: shm is shared memory of one operating system, verbs an RDMA device, mpi the "
      "underlying MPI's point-to-point messages, which carry what the others cannot.",
@@ -290,9 +297,12 @@ static const struct vc_param_def defs[] = {
      "slots.",
      parse_shm_bulk, format_shm_bulk, false},
     {"SHM_LIMIT", "512m", "a size",
-     "Shared memory that all communicators of a process may map together. Communicators beyond it run the "
-     "MPI's own algorithms. Up to a quarter of it is kept of freed communicators for later ones of the same "
-     "ranks, and given back when others need it.",
+     "Shared memory that all communicators may take on one operating system. Each of its ranks may take an "
+     "equal part, at most 64 MiB (or room for eight communicators, if VCOLL_SHM_BULK is large). Where it "
+     "runs "
+     "short, communicators get no slots for large messages; where none is left, they run the MPI's own "
+     "algorithms. Up to a quarter of a part is kept of freed communicators for later ones of the same ranks, "
+     "and given back when others need it.",
      parse_shm_limit, format_shm_limit, false},
     {"SPIN_US", "50", "a whole number of microseconds",
      "How long a rank polls before it sleeps when VCOLL_WAIT=hybrid; with auto the first guess of what a "
@@ -330,8 +340,12 @@ static const struct vc_param_def defs[] = {
     {"VERBS_CREDITS", "16", "a whole number of 2..1024",
      "How many pieces of VCOLL_VERBS_SLOT bytes a rank may have under way to another, per communicator.",
      parse_verbs_credits, format_verbs_credits, false},
-    {"VERBS_DEVICE", "", "the name of an RDMA device, e.g. mlx5_0",
-     "The RDMA device to use. When not given, the best that has an active port (see vcoll info).",
+    {"VERBS_DEVICE", "", "the name of an RDMA device, e.g. mlx5_0 | near",
+     "The RDMA device to use. When not given, the best that has an active port (see vcoll info). near: of "
+     "the "
+     "fastest devices each rank takes one that is nearest to its CPUs, and ranks of a node share them out; "
+     "all "
+     "of these devices must reach each other.",
      parse_verbs_device, format_verbs_device, true},
     {"VERBS_GID_INDEX", "auto", "auto | a whole number of 0..255",
      "The entry of the port's GID table that is this rank's address. auto takes RoCE v2 with a routable "

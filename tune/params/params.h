@@ -47,6 +47,7 @@ struct vc_param_topology {
 };
 enum vc_host_yield_mode { VC_HOST_YIELD_AUTO, VC_HOST_YIELD_OFF, VC_HOST_YIELD_ON };
 enum vc_tune_mode { VC_TUNE_OFF, VC_TUNE_ONLINE };
+enum vc_calibrate_mode { VC_CALIBRATE_AUTO, VC_CALIBRATE_OFF, VC_CALIBRATE_FORCE };
 enum vc_device_mode { VC_DEVICE_AUTO, VC_DEVICE_OFF, VC_DEVICE_WATCH };
 enum vc_stats_mode { VC_STATS_OFF, VC_STATS_TEXT, VC_STATS_JSON };
 
@@ -92,6 +93,7 @@ struct vc_params {
     enum vc_device_mode device_memory;        /**< VCOLL_DEVICE_MEMORY */
     char tune_save[256];                /**< VCOLL_TUNE_SAVE: "", or where rank 0 saves what was found */
     enum vc_host_yield_mode host_yield; /**< VCOLL_HOST_YIELD */
+    enum vc_calibrate_mode calibrate;   /**< VCOLL_CALIBRATE */
     struct vc_param_topology topology;  /**< VCOLL_TOPOLOGY */
 };
 

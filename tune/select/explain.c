@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Why a call gets what it gets: the same walk as select.c's, for one call and with words. */
 #include "coll/info.h"
+#include "tune/model/defaults.h"
 #include "tune/params/params.h"
 #include "tune/select/select.h"
 #include "tune/table/table.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { WHY = 200 };
 
@@ -47,6 +49,29 @@ static const char *why_not(const struct asking *a, const struct vc_row *r, char 
     return vc_select_refuses(key, &any_size, &r->choice);
 }
 
+/* The built-in row would be taken: true where the model says otherwise, which is told with its reasons. */
+static bool told_of_model(const struct asking *a, const struct vc_table *t, const struct vc_row *prior)
+{
+    static const struct vc_table model = {.origin = "model"};
+    static _Thread_local struct vc_row r; /* callers keep rows */
+    struct vc_choice out;
+    if (t != vc_table_builtin() || !vc_select_model(a->key, a->call, &prior->choice, &out))
+        return false;
+    const struct vc_default_case at = {.coll = a->call->coll,
+                                       .ranks = a->key->size,
+                                       .crowded = a->key->crowded,
+                                       .cma = a->key->have_cma,
+                                       .bytes = a->call->bytes};
+    char why[WHY];
+    snprintf(why, sizeof why, "by this node's figures ");
+    vc_default_text(a->key->costs, &at, why + strlen(why), sizeof why - strlen(why));
+    r = (struct vc_row){.coll = a->call->coll, .bytes = prior->bytes, .choice = out, .index = -1};
+    vc_row_keys_any(&r.keys);
+    a->row(a->arg, t, prior, why);
+    a->row(a->arg, &model, &r, NULL);
+    return true;
+}
+
 /* True when a row was taken. */
 static bool walk_rows(const struct asking *a, const struct vc_table *t)
 {
@@ -55,6 +80,8 @@ static bool walk_rows(const struct asking *a, const struct vc_table *t)
         if (t->row[i].coll != a->call->coll)
             continue;
         const char *why = why_not(a, &t->row[i], buf);
+        if (!why && told_of_model(a, t, &t->row[i]))
+            return true;
         a->row(a->arg, t, &t->row[i], why);
         if (!why || why == handed_on)
             return !why;

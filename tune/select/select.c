@@ -3,6 +3,7 @@
 
 #include "coll/info.h"
 #include "coll/node/node.h"
+#include "tune/model/defaults.h"
 #include "tune/params/params.h"
 
 #include <stdio.h>
@@ -145,17 +146,48 @@ static bool collect(struct rows *rows, const struct vc_table *t, const struct vc
     return true;
 }
 
-static const struct vc_choice *find_choice(const struct rows *rows, size_t bytes, bool commutative)
+/* *builtin: the choice is that of a built-in row. */
+static const struct vc_choice *find_choice(const struct rows *rows, size_t bytes, bool commutative,
+                                           bool *builtin)
 {
     for (int i = 0; i < rows->n; i++) {
         const struct row *r = &rows->row[i];
         if (!r->can[commutative] || !vc_range_has(r->row->bytes, bytes))
             continue;
+        *builtin = i >= rows->builtin;
         if (!r->row->builtin)
             return &r->row->choice;
         i = rows->builtin - 1;
     }
     return NULL;
+}
+
+/* ---- what things cost here ---- */
+
+/* Whether the model has a say on this communicator. Where VCOLL_REPRODUCIBLE is set, reductions never look at
+ * where ranks are. */
+static bool asks_model(const struct vc_topo_key *key, enum vc_coll coll)
+{
+    return key->costs && key->nnodes == 1 && key->have_node && key->have_bulk && coll != VC_BARRIER &&
+           !(key->reproducible && vc_coll_reduces(coll));
+}
+
+bool vc_select_model(const struct vc_topo_key *key, const struct vc_select_call *call,
+                     const struct vc_choice *prior, struct vc_choice *out)
+{
+    const struct vc_default_case at = {.coll = call->coll,
+                                       .ranks = key->size,
+                                       .crowded = key->crowded,
+                                       .cma = key->have_cma,
+                                       .bytes = call->bytes};
+    if (!asks_model(key, call->coll) || !prior->alg)
+        return false;
+    const struct vc_alg *alg = vc_default_choose(key->costs, &at, prior->alg);
+    if (!alg)
+        return false;
+    *out = *prior;
+    out->alg = alg;
+    return !unusable(key, call->coll, call->commutative, out);
 }
 
 /* The last size up to which all sizes from `at` are answered alike. */
@@ -204,19 +236,35 @@ static bool append_range(struct block *b, int first, const struct vc_select_rang
     return true;
 }
 
-static bool resolve(struct block *b, const struct rows *rows, enum vc_coll coll,
-                    const struct vc_choice *forced, const struct vc_choice *forced_noncomm)
+/* What the rows say for a size, or in place of a built-in one the model. */
+static void answer_size(const struct rows *rows, const struct vc_topo_key *key,
+                        const struct vc_select_call *call, struct vc_choice *out)
+{
+    bool builtin = false;
+    const struct vc_choice *c = find_choice(rows, call->bytes, call->commutative, &builtin);
+    if (c && !(builtin && vc_select_model(key, call, c, out)))
+        *out = *c;
+}
+
+static bool resolve(struct block *b, const struct rows *rows, const struct vc_topo_key *key,
+                    enum vc_coll coll, const struct vc_choice *forced, const struct vc_choice *forced_noncomm)
 {
     const struct vc_choice native = {.alg = vc_alg_find(coll, "native")};
     int first = b->n;
     for (size_t at = 0;;) {
         struct vc_select_range c = {.max_bytes = next_border(rows, at), .choice = native, .noncomm = native};
-        const struct vc_choice *yes = forced ? forced : find_choice(rows, at, true);
-        const struct vc_choice *no = forced_noncomm ? forced_noncomm : find_choice(rows, at, false);
-        if (yes)
-            c.choice = *yes;
-        if (no)
-            c.noncomm = *no;
+        if (asks_model(key, coll))
+            c.max_bytes = vc_min_size(c.max_bytes, vc_default_step(at));
+        struct vc_select_call call = {.coll = coll, .bytes = at, .commutative = true};
+        if (forced)
+            c.choice = *forced;
+        else
+            answer_size(rows, key, &call, &c.choice);
+        call.commutative = false;
+        if (forced_noncomm)
+            c.noncomm = *forced_noncomm;
+        else
+            answer_size(rows, key, &call, &c.noncomm);
         if (!append_range(b, first, &c))
             return false;
         if (c.max_bytes == SIZE_MAX)
@@ -257,7 +305,7 @@ static bool resolve_coll(struct vc_selection *sel, struct block *b, struct rows 
     rows->builtin = rows->n;
     if (more)
         collect(rows, vc_table_builtin(), key, coll);
-    return resolve(b, rows, coll, why ? NULL : forced, noncomm ? forced : NULL);
+    return resolve(b, rows, key, coll, why ? NULL : forced, noncomm ? forced : NULL);
 }
 
 int vc_select_init(struct vc_selection *sel, const struct vc_topo_key *key, const struct vc_params *params,

@@ -49,11 +49,17 @@ struct vc_select_call {
 const char *vc_select_refuses(const struct vc_topo_key *key, const struct vc_select_call *call,
                               const struct vc_choice *choice);
 
+/** Where the built-in rules say `prior` and what things cost here (key->costs) says otherwise: true, and *out
+ * is what runs. */
+bool vc_select_model(const struct vc_topo_key *key, const struct vc_select_call *call,
+                     const struct vc_choice *prior, struct vc_choice *out);
+
 /** Walks the rows of the call's collective in order, of the table and then of the built-in rules, up to and
  * with the one that is taken: `row` gets each with why it does not hold (valid during the call; NULL: it is
  * taken). What VCOLL_ALG forces comes first, as a row with index -1 of a table without rows whose origin is
- * "VCOLL_ALG"; it stays until this thread asks again. A table's "builtin" row that matches is passed over,
- * too: the built-in rules follow it. */
+ * "VCOLL_ALG"; it stays until this thread asks again. What the model says in place of a built-in row comes
+ * behind it, likewise, with the origin "model"; why the built-in row does not hold tells its times. A table's
+ * "builtin" row that matches is passed over, too: the built-in rules follow it. */
 void vc_select_explain(const struct vc_topo_key *key, const struct vc_params *params,
                        const struct vc_table *table, const struct vc_select_call *call,
                        void (*row)(void *arg, const struct vc_table *of, const struct vc_row *r,

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct json_t;
+struct vc_costs;
 struct vc_hier;
 
 #define VC_TABLE_DEVICE 32 /**< bytes of a device model's name with its NUL */
@@ -61,6 +62,7 @@ struct vc_topo_key {
     int platform;                 /**< enum vc_platform_class */
     char device[VC_TABLE_DEVICE]; /**< model of the RDMA device; "" where there is none, or they differ */
     const struct vc_hier *hier;   /**< NULL: as if ranks were dealt to nodes evenly, in blocks */
+    const struct vc_costs *costs; /**< NULL: fixed defaults; rows do not look at it */
 };
 
 /* ---- the keys, each once ---- */

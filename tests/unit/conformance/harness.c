@@ -121,7 +121,8 @@ struct hs_node hs_node_make(int n, size_t budget, size_t extra)
     struct hs_node nd = {.n = n};
     nd.park_at = vc_round_up(sizeof(struct hs_start), VC_LINE_PAIR);
     nd.chan_at = nd.park_at + vc_park_bytes(n);
-    nd.extra_at = nd.chan_at + vc_round_up(vc_shm_chan_bytes(n, budget), VC_LINE_PAIR);
+    nd.chan_part = vc_shm_chan_bytes(n, budget);
+    nd.extra_at = nd.chan_at + (size_t)n * nd.chan_part;
     nd.bytes = nd.extra_at + extra;
     nd.mem = hs_shared(nd.bytes);
     return nd;
@@ -165,7 +166,8 @@ void hs_join(const struct hs_node *nd, int me, struct hs_rank *out)
                             .n = nd->n,
                             .me = me,
                             .ids = s->ids};
-    out->chan_mem = (char *)nd->mem + nd->chan_at;
+    for (int i = 0; i < nd->n; i++)
+        out->chan_mem[i] = (char *)nd->mem + nd->chan_at + (size_t)i * nd->chan_part;
     out->extra = (char *)nd->mem + nd->extra_at;
     out->pids = s->pids;
     out->cma = !atomic_load(&s->cma_refused);

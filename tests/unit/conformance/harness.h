@@ -25,7 +25,7 @@ struct hs_node {
     void *mem;
     size_t bytes;
     int n;
-    size_t park_at, chan_at, extra_at;
+    size_t park_at, chan_at, chan_part, extra_at;
 };
 
 struct hs_start {
@@ -36,7 +36,7 @@ struct hs_start {
     struct vc_peer_id ids[256];
 };
 
-/** Memory for park words, a channel of that budget and `extra` bytes. */
+/** Memory for park words, a channel of that budget for each rank and `extra` bytes. */
 struct hs_node hs_node_make(int n, size_t budget, size_t extra);
 void hs_node_free(struct hs_node *nd);
 
@@ -44,7 +44,8 @@ void hs_node_free(struct hs_node *nd);
 struct hs_rank {
     struct hs_start *start;
     struct vc_parking parking;
-    void *chan_mem, *extra;
+    char *chan_mem[256]; /**< of each rank */
+    void *extra;
     const pid_t *pids;
     bool cma; /**< single copy works between all ranks */
 };

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The shared memory of this operating system's ranks: made once, right after MPI_Init, and mapped by all of
+ * them. Communicators take ranges of it (share.h).
+ */
+#ifndef VC_PMPI_ARENA_H
+#define VC_PMPI_ARENA_H
+
+#include "transport/shm/arena.h"
+
+/** NULL: there is none, and vc_memory_why() says why; the same on all ranks that would share it. */
+extern struct vc_arena *vc_memory;
+
+/** What a rank has at vc_arena_head(): where its memory can be read and written by single copy, for a try,
+ * and the number that is found there. */
+struct vc_memory_head {
+    uint64_t target, nonce;
+};
+/** It is at `target`, and stays there while other processes read and write it. */
+struct vc_cma_target {
+    uint64_t word;    /**< the nonce, read by others */
+    uint64_t written; /**< the same, written by others, who then read it back; this rank never reads it */
+};
+
+/** Collective over the ranks of each operating system that have the same settings. VC_OK, or an error of this
+ * rank: out of private memory, or the MPI failed. */
+int vc_memory_init(void);
+void vc_memory_fini(void);
+
+/** Why there is none: "rank 3 could not ...". "": it would be over VCOLL_SHM_LIMIT. */
+const char *vc_memory_why(void);
+
+#endif
