@@ -176,7 +176,7 @@ static void test_bytes(void **state)
     /* Nothing is known to be shared, so one cache serves all; a piece of 16 KiB before others begin. */
     same_ns(seconds[0], LEN + 16384 + 3 * 10);
     same_ns(seconds[1], LEN + 16384 + (4000 - 10) / (64.0 * 16) * LEN + 3 * 4000);
-    double lines = 3 * (1 + LEN / 64);
+    double lines = 3 * (1 + LEN / 64.0);
     same_ns(seconds[2], lines / 4 * 64 / 1e8 * 1e9 + 3 * 10);
 }
 
