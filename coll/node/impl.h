@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Private to coll/node. Files call one way: node.c (create, start, progress, run) calls small.c, slots.c and
- * cma.c, three ways to do an operation; these call lengths.c (ranks whose lengths differ) and ring.c. A node
- * with levels has a tree (tree.h) of groups, each of which is a flat node of its own.
+ * Private to coll/node. Files call one way: node.c (create, start, progress, run) calls tree.c, the node's
+ * tree where it has levels (tree.h), whose groups are flat nodes of their own. Both call flat.c (slots of a
+ * flat node, operations on it), which calls small.c, slots.c and cma.c, three ways to do an operation; these
+ * call lengths.c (ranks whose lengths differ) and ring.c.
  *
  * Every rank owns slots in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
  * operation takes the next few slot numbers of its ring, whether or not a rank has anything to publish in
@@ -288,8 +289,17 @@ int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, in
 /* small.c: small operations. */
 void vc_node_small_init(struct vc_node *nd);
 
-/* node.c: a group of `whole`. mem[i]: the memory of member i, of vc_group_bytes(); zeroed. `writer`: the only
- * member that has slots, or -1. */
+/* flat.c: a flat node of n ranks, all of whose members are still to be set, but for n; released by free().
+ * NULL with a text. */
+struct vc_node *vc_flat_alloc(int n);
+/* Where its parts lie: mem[i] is the memory of rank i. After me, n and writer were set. */
+void vc_flat_place(struct vc_node *nd, char *const *mem, size_t bulk);
+/* As vc_node_start() and vc_node_progress(), of several ranks. */
+int vc_flat_start(struct vc_node *nd, struct vc_node_call *c);
+int vc_flat_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
+
+/* A group of `whole`; released by free(). mem[i]: the memory of member i, of vc_group_bytes(); zeroed.
+ * `writer`: the only member that has slots, or -1. */
 int vc_group_create(struct vc_node *whole, const int *member, int n, int me, int writer, char *const *mem,
                     size_t bulk, struct vc_node **out);
 /* Bytes of shared memory of one member. */

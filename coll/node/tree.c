@@ -188,8 +188,8 @@ void vc_tree_destroy(struct vc_tree *tree)
     if (!tree)
         return;
     for (int t = 0; t <= tree->last; t++) {
-        vc_node_destroy(tree->tier[t].up);
-        vc_node_destroy(tree->tier[t].down);
+        free(tree->tier[t].up);
+        free(tree->tier[t].down);
         free(tree->tier[t].member);
     }
     free(tree->scratch);

@@ -56,7 +56,7 @@ static int begin(const struct vc_tree *tree, struct vc_track *t)
         return err == VC_OK ? 1 : err;
     }
     int rc = tree->direct && t->fed ? vc_node_small(t->node, &t->call) : -1;
-    return rc >= 0 ? rc : vc_node_start(t->node, &t->call);
+    return rc >= 0 ? rc : vc_flat_start(t->node, &t->call);
 }
 
 /* Tells the track what has come. */
@@ -81,7 +81,7 @@ static int move(const struct vc_tree *tree, struct vc_track *t, int *whom)
         t->active = true;
         if (rc == 0) {
             feed(tree, t);
-            rc = vc_node_progress(t->node, &t->call, &who);
+            rc = vc_flat_progress(t->node, &t->call, &who);
         }
         if (rc < 0)
             return rc;
