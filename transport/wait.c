@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/wait.h"
 
+#include "transport/calibrate/costs.h"
 #include "transport/drive.h"
 #include "transport/park.h"
 #include "transport/topology/cpus.h"
@@ -13,9 +14,12 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 /* How often the clock is read and the host MPI driven: every so many pauses or yields. */
 #define PAUSES_PER_LOOK 32
 #define YIELDS_PER_LOOK 4
-/* Where ranks share CPUs, auto yields that often before it sleeps, however long that takes: the time of a
- * yield is other ranks' time, and they must have had their turns before what is waited for can come. */
-#define LEAST_YIELDS 16
+/* Where ranks share CPUs, auto yields so often before it sleeps, however long that takes: the time of a yield
+ * is other ranks' time, and they must have had their turns before what is waited for can come. As often as
+ * yields cost what a wake-up costs, within these bounds; the second where that is not known. */
+#define LEAST_YIELDS 8u
+#define USUAL_YIELDS 16u
+#define MOST_YIELDS  64u
 /* Between announcement and fence: most waits end here. Where there is no fence, longer than store buffers
  * take to drain on all but the busiest machines (see wait.h). */
 #define GRACE_NS 1500u
@@ -156,6 +160,15 @@ static uint64_t burn_budget(const struct vc_waiter *w)
     return cost < 4 * cfg->spin_ns ? cost : 4 * cfg->spin_ns;
 }
 
+static uint32_t yields_worth_a_sleep(void)
+{
+    const struct vc_costs *c = vc_costs();
+    if (c->yield_ns == 0 || c->wake_ns == 0)
+        return USUAL_YIELDS;
+    uint64_t n = c->wake_ns / c->yield_ns;
+    return n < LEAST_YIELDS ? LEAST_YIELDS : n > MOST_YIELDS ? MOST_YIELDS : (uint32_t)n;
+}
+
 static void start_burning(struct vc_waiter *w, uint64_t now, uint64_t budget)
 {
     w->stage = w->cfg->crowded ? STAGE_YIELD : STAGE_SPIN;
@@ -164,7 +177,7 @@ static void start_burning(struct vc_waiter *w, uint64_t now, uint64_t budget)
     w->t_slept = 0;
     w->t_stage = budget == UINT64_MAX ? UINT64_MAX : now + budget;
     w->yields = 0;
-    w->least_yields = w->cfg->mode == VC_WAIT_AUTO && budget > 0 ? LEAST_YIELDS : 0;
+    w->least_yields = w->cfg->mode == VC_WAIT_AUTO && budget > 0 ? yields_worth_a_sleep() : 0;
     w->cpu_ns = 0;
 }
 

@@ -266,8 +266,9 @@ static const struct line lines[] = {
      "[a yield to a rank on the same CPU {yield_ns} ns][, a futex hand-over there {handover_ns} ns][, waking "
      "a halted CPU {wake_ns} ns][ ({wake_call_ns} ns of the waker)]"},
     {"costs.figures", "cores",
-     "[a flag {line_ns} ns][, a byte from another core {copy_across_ps} ps][, from near {copy_warm_ps} "
-     "ps][, from far {copy_far_ps} ps][, past the caches {copy_stream_ps} ps][, added {reduce_ps} ps]"},
+     "a byte copied from near {copy_warm_ps} ps[, from another core {copy_across_ps} ps][, from far "
+     "{copy_far_ps} ps][, past the caches {copy_stream_ps} ps][, added {reduce_ps} ps][; a flag {line_ns} "
+     "ns]"},
     {"costs.figures", "single copy",
      "{cma_call_ns} ns a call, {cma_ps} ps a byte[, of many pages {cma_far_ps}]"},
     {"costs.figures", "the MPI", "{native_call_ns} ns an exchange of messages, {native_ps} ps a byte"},
