@@ -24,8 +24,8 @@ static const struct vc_model_node built_in = {
  */
 static const double published[SIM_KINDS] = {9.8e-9, 23e-9, 107e-9, 197e-9};
 
-/* Bytes a second; inside each NUMA node, and between all of them. Those of such processors by their data
- * sheets, rounded; measured by nobody here. */
+/* Bytes a second; inside each NUMA node, and between all of them. Of the order of what such processors do:
+ * neither measured nor published. */
 static const double assumed_link[SIM_KINDS] = {0, 0, 400e9, 100e9};
 
 const char *sim_origin_text(enum sim_origin origin)
