@@ -32,6 +32,7 @@ foreach(_wait poll event hybrid auto)
   endforeach()
 endforeach()
 vc_law_script(flood TIMEOUT 300)
+vc_alone(mpi.law.flood)
 foreach(_chan shm mpi)
   vc_mpi_test(law.progress.split.${_chan} NP 4 PRELOAD
     ENV VCOLL_NODE_SPLIT=1 VCOLL_CHANNELS=${_chan} VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_progress>)
