@@ -17,10 +17,10 @@ enum vc_seg_backing { VC_SEG_AUTO, VC_SEG_MEMFD, VC_SEG_SHM };
 
 /** A mapping of this process. */
 struct vc_seg {
-    void *base;    /**< page-aligned, zeroed at creation; NULL: none */
-    size_t len;    /**< bytes usable by the caller */
-    int fd;        /**< of a sparse one; else creator only, until vc_seg_settle(); else -1 */
-    char name[48]; /**< POSIX object, creator only, until vc_seg_settle() */
+    void *base;            /**< page-aligned, zeroed at creation; NULL: none */
+    size_t len;            /**< bytes usable by the caller */
+    int fd;                /**< of a sparse one; else creator only, until vc_seg_settle(); else -1 */
+    char name[48];         /**< POSIX object, creator only, until vc_seg_settle() */
     bool sparse, needs_fd; /**< needs_fd: this kernel commits memory of it through the descriptor only */
     enum vc_seg_backing backing;
     uint64_t dev, ino; /**< sparse: which file fd is, since a program may close any descriptor */

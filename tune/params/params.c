@@ -222,7 +222,8 @@ static const struct vc_param_def defs[] = {
      "without.",
      vc_param_parse_alg, vc_param_format_alg, false},
     {"CALIBRATE", "auto", "auto | off | force",
-     "What things cost on a node (single copy, copies between cores, switches, wake-ups) decides the defaults "
+     "What things cost on a node (single copy, copies between cores, switches, wake-ups) decides the "
+     "defaults "
      "among ranks that share memory. auto takes the figures of an earlier start of this boot, or measures "
      "them in MPI_Init in about two milliseconds; force always measures; off: fixed defaults.",
      parse_calibrate, format_calibrate, false},
