@@ -23,7 +23,7 @@ static const struct vc_costs_key key = {.boot_id = {1, 2, 3}, .cpus = 3};
 
 static struct vc_costs some_costs(uint64_t seed)
 {
-    struct vc_costs c;
+    struct vc_costs c = {0};
     for (size_t i = 0; i < VC_COSTS_COUNT; i++)
         vc_cost_set(&c, i, vc_cost_info[i].least + seed + i);
     return c;

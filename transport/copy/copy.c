@@ -76,7 +76,7 @@ static void run_chosen(struct choice *c, void *to, const void *from, size_t n)
 
 static float median(const float *v)
 {
-    float s[ROUNDS];
+    float s[ROUNDS] = {0};
     for (int i = 0; i < ROUNDS; i++) {
         int k = i;
         for (; k > 0 && s[k - 1] > v[i]; k--)

@@ -38,7 +38,7 @@ int vc_near_choose(struct vc_near_device *list, int n, int local)
         if (nearest == 0 || list[i].distance < nearest)
             nearest = list[i].distance;
     }
-    int equal[64], nequal = 0;
+    int equal[64] = {0}, nequal = 0;
     for (int i = 0; i < n && nequal < 64; i++)
         if (is_as_fast(&list[i], fastest) && (!all_known || list[i].distance == nearest))
             equal[nequal++] = i;
