@@ -61,8 +61,10 @@ static int run_trial(const struct trial *t, char *mem, int me)
                               .cma_min = 30000,
                               .levels = t->levels};
     struct vc_node *nd;
-    if (!data || vc_node_create(&cfg, &nd) != VC_OK)
+    if (!data || vc_node_create(&cfg, &nd) != VC_OK) {
+        free(data);
         return OTHER;
+    }
     static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER, VC_PHASE_BCAST, VC_PHASE_ALLGATHER};
     int err = VC_OK;
     for (int round = 0; err == VC_OK && round < 40; round++) {
