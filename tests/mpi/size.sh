@@ -15,8 +15,8 @@ unset VCOLL_ALG VCOLL_WAIT VCOLL_CHANNELS VCOLL_NODE_SPLIT VCOLL_CMA VCOLL_CMA_M
 
 # Cases of a run, seconds after which there are no further ones, and the largest buffer: native calls are what takes the time.
 case $np in
-[1-3]?) cases=64 seconds=6 bytes=131072 ;;
-[4-9]?) cases=40 seconds=7 bytes=65536 ;;
+[1-3]?) cases=48 seconds=4 bytes=131072 ;;
+[4-9]?) cases=28 seconds=4 bytes=65536 ;;
 *) cases=14 seconds=8 bytes=16384 ;;
 esac
 
