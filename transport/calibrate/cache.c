@@ -2,7 +2,7 @@
 #include "transport/calibrate/cache.h"
 
 #include "transport/base.h"
-#include "vcoll/vcoll.h"
+#include "transport/version.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,10 +15,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#define TEXT_OF(x) #x
-#define TEXT(x)    TEXT_OF(x)
-#define VERSION    TEXT(VCOLL_VERSION_MAJOR) "." TEXT(VCOLL_VERSION_MINOR) "." TEXT(VCOLL_VERSION_PATCH)
 
 #define FILE_MAX 16384
 #define PREFIX   "costs-"
@@ -51,7 +47,7 @@ static void name_file(const struct vc_costs_key *key, char name[48])
 {
     uint64_t h = vc_hash(VC_HASH_START, key->boot_id, sizeof key->boot_id);
     h = vc_hash(h, &key->cpus, sizeof key->cpus);
-    h = vc_hash(h, VERSION, sizeof VERSION);
+    h = vc_hash(h, VC_VERSION, sizeof VC_VERSION);
     snprintf(name, 48, PREFIX "%016llx.json", (unsigned long long)h);
 }
 
@@ -113,7 +109,7 @@ static bool parse(const char *text, struct vc_costs_file *out)
     bool good = root && json_unpack(root, "{s:s, s:s, s:s, s:s, s:o}", "vcoll", &version, "boot_id", &boot,
                                     "cpus", &cpus, "measured", &measured, "figures", &figures) == 0;
     hex(out->key.boot_id, sizeof out->key.boot_id, own);
-    good = good && strcmp(version, VERSION) == 0 && strcmp(boot, own) == 0 && json_is_object(figures);
+    good = good && strcmp(version, VC_VERSION) == 0 && strcmp(boot, own) == 0 && json_is_object(figures);
     memset(&out->costs, 0, sizeof out->costs);
     for (size_t i = 0; good && i < VC_COSTS_COUNT; i++) {
         const json_t *v = json_object_get(figures, vc_cost_info[i].name);
@@ -197,7 +193,7 @@ static char *compose(const struct vc_costs_key *key, const struct vc_costs *cost
     json_t *figures = json_object();
     for (size_t i = 0; i < VC_COSTS_COUNT; i++)
         json_object_set_new(figures, vc_cost_info[i].name, json_integer((json_int_t)vc_cost(costs, i)));
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o}", "vcoll", VERSION, "boot_id", boot, "cpus", cpus,
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o}", "vcoll", VC_VERSION, "boot_id", boot, "cpus", cpus,
                              "measured", when, "figures", figures);
     char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
     json_decref(root);

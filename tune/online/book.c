@@ -3,17 +3,13 @@
 #include "tune/online/online.h"
 
 #include "coll/info.h"
-#include "include/vcoll/vcoll.h"
+#include "transport/version.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define TEXT_(x) #x
-#define TEXT(x)  TEXT_(x)
-#define VERSION  TEXT(VCOLL_VERSION_MAJOR) "." TEXT(VCOLL_VERSION_MINOR) "." TEXT(VCOLL_VERSION_PATCH)
 
 struct vc_online_row {
     struct vc_row_keys keys;
@@ -120,7 +116,7 @@ static json_t *provenance(void)
 {
     char date[32], host[256] = "";
     gethostname(host, sizeof host - 1);
-    return json_pack("{s:s, s:s, s:s, s:[s]}", "vcoll", VERSION, "date", vc_table_date(date), "command",
+    return json_pack("{s:s, s:s, s:s, s:[s]}", "vcoll", VC_VERSION, "date", vc_table_date(date), "command",
                      "VCOLL_TUNE=online", "hosts", host);
 }
 
