@@ -15,9 +15,9 @@
 enum vc_node_alg {
     VC_NODE_AUTO,  /**< by size */
     VC_NODE_SLOTS, /**< through shared slots: copy in, copy out */
-    VC_NODE_CMA, /**< bcast, reduce, allreduce, allgather, alltoall: single copy by cross memory attach, where
-                    agreed; otherwise slots. src and dst of allgather and alltoall must not overlap, but for
-                    the own block of an allgather in its place */
+    VC_NODE_CMA,   /**< bcast, reduce, allreduce, allgather, alltoall, both also with unequal blocks: single
+                      copy by cross memory attach, where   agreed; otherwise slots. src and dst of allgather and
+                      alltoall must not overlap, but for   the own block of an allgather in its place */
 };
 
 /** Longest element of a reduction, in bytes: one has to fit into a slot. Longer ones are not for node
@@ -63,6 +63,12 @@ static inline int vc_cma_operands(int n, size_t esize)
     int few = n < 8 ? n : 8;
     return esize > 4096 || few < VC_CMA_BUFFERS - 1 ? VC_CMA_BUFFERS - 1 : few;
 }
+
+/** ALLTOALLV: of more ranks it is not for node primitives. */
+#define VC_NODE_PAIRS_RANKS 256
+/** The same with VC_NODE_CMA: blocks of at least so many bytes go by single copy, shorter ones through slots.
+ */
+#define VC_PAIRS_COPY 16384
 
 struct vc_node;
 
@@ -132,9 +138,10 @@ struct vc_node_call {
     size_t len;
     const size_t
         *at; /**< kinds of unequal blocks; not looked at in others. Valid until the operation is done */
-    const struct vc_redop *op; /**< reductions; for slices of other data NULL, with grain 1 */
-    size_t grain;              /**< what slices are multiples of: the operator's esize, else 1 */
-    struct vc_node_state st;   /**< private to coll/node */
+    const struct vc_pairs *pairs; /**< ALLTOALLV, in place of src, dst and len; likewise */
+    const struct vc_redop *op;    /**< reductions; for slices of other data NULL, with grain 1 */
+    size_t grain;                 /**< what slices are multiples of: the operator's esize, else 1 */
+    struct vc_node_state st;      /**< private to coll/node */
 };
 
 /** How an operation goes. */
