@@ -34,7 +34,7 @@ static void random_layout(struct layout *l, struct rng *r)
         for (int p = 0; p < sig.field[i]->npieces; p++)
             sig.packed += sig.field[i]->piece[p].len;
     }
-    layout_random(l, &sig, (size_t)(1 + rng_below(r, 12)), 1, r);
+    layout_random(l, &sig, (size_t)rng_below(r, 12) + 1, 1, r);
 }
 
 /* A type that is in order but not known to be is packed: that costs time, and is told here. */
