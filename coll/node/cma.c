@@ -23,19 +23,48 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
         return c->alg == VC_NODE_CMA && !c->op->ctx && c->op->esize <= VC_CMA_BLOCK;
     case VC_PHASE_ALLGATHER:
     case VC_PHASE_ALLGATHERV:
+    case VC_PHASE_GATHER:
+    case VC_PHASE_SCATTER:
     case VC_PHASE_ALLTOALL:
         /* The others' src is read while this rank's dst is written, so the two must not overlap, but for the
-         * own block of an allgather in its place. A caller that knows this asks for VC_NODE_CMA. */
+         * own block in its place. A caller that knows this asks for VC_NODE_CMA. */
         return c->alg == VC_NODE_CMA;
     default:
         return false;
     }
 }
 
-/* Whether root and reader share a broadcast: each of the two copies one half. */
+/* Whether data only goes from the root, or only to it: then the others copy, and the root waits for them. */
+static bool one_way(const struct vc_node_call *c)
+{
+    return c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_GATHER || c->kind == VC_PHASE_SCATTER;
+}
+
+/* Whether the root and the other rank share that work: each of the two copies one half. */
 static bool shares_copy(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return c->kind == VC_PHASE_BCAST && nd->n == 2 && nd->own_cpus;
+    return one_way(c) && nd->n == 2 && nd->own_cpus;
+}
+
+/* Bytes of rank r's block. */
+static size_t block_len(const struct vc_node_call *c, int r)
+{
+    return c->kind == VC_PHASE_ALLGATHERV ? c->at[r + 1] - c->at[r] : c->len;
+}
+
+/* This rank's own block, at the ranks that have one on both sides. */
+static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    const struct vc_phase_info *i = &vc_phase_info[c->kind];
+    size_t own = c->kind == VC_PHASE_ALLGATHERV ? c->at[nd->me] : (size_t)nd->me * c->len;
+    size_t len = block_len(c, nd->me);
+    bool root = nd->me == c->root;
+    if (i->reduces || c->kind == VC_PHASE_BCAST || len == 0 || (one_way(c) && !root))
+        return;
+    const char *from = (const char *)c->src + (i->src == VC_EXTENT_EACH ? own : 0);
+    char *to = (char *)c->dst + (i->dst == VC_EXTENT_EACH ? own : 0);
+    if (to != from)
+        memcpy(to, from, len);
 }
 
 /* Copies what this rank gets of rank r's data. */
@@ -43,22 +72,29 @@ static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const st
 {
     char *dst = c->dst;
     pid_t pid = nd->cma_pids[r];
-    size_t half = c->len / 2 / VC_CACHELINE * VC_CACHELINE;
-    if (a->len != (c->kind == VC_PHASE_ALLGATHERV ? c->at[r + 1] - c->at[r] : c->len))
+    size_t half = c->len / 2 / VC_CACHELINE * VC_CACHELINE, skip = shares_copy(nd, c) ? half : 0;
+    size_t mine = (size_t)nd->me * c->len, theirs = (size_t)r * c->len;
+    if (a->len != block_len(c, r))
         return vc_lengths_differ(nd, c, r, a->len);
     switch (c->kind) {
     case VC_PHASE_BCAST:
-        if (!shares_copy(nd, c))
-            return vc_cma_read(pid, dst, a->dst, c->len);
         if (nd->me == c->root)
             return vc_cma_write(pid, dst, a->dst, half);
-        return vc_cma_read(pid, dst + half, a->dst + half, c->len - half);
+        return vc_cma_read(pid, dst + skip, a->dst + skip, c->len - skip);
+    case VC_PHASE_GATHER:
+        if (nd->me == c->root)
+            return vc_cma_read(pid, dst + theirs, a->src, half);
+        return vc_cma_write(pid, (const char *)c->src + skip, a->dst + mine + skip, c->len - skip);
+    case VC_PHASE_SCATTER:
+        if (nd->me == c->root)
+            return vc_cma_write(pid, (const char *)c->src + theirs, a->dst, half);
+        return vc_cma_read(pid, dst + skip, a->src + mine + skip, c->len - skip);
     case VC_PHASE_ALLGATHER:
-        return vc_cma_read(pid, dst + (size_t)r * c->len, a->src, c->len);
+        return vc_cma_read(pid, dst + theirs, a->src, c->len);
     case VC_PHASE_ALLGATHERV:
         return vc_cma_read(pid, dst + c->at[r], a->src, a->len);
     default:
-        return vc_cma_read(pid, dst + (size_t)r * c->len, a->src + (size_t)nd->me * c->len, c->len);
+        return vc_cma_read(pid, dst + theirs, a->src + mine, c->len);
     }
 }
 
@@ -205,24 +241,6 @@ static int copy_slice_from(struct vc_node *nd, struct vc_node_call *c, int r)
     return vc_cma_read(nd->cma_pids[r], (char *)c->dst + lo, address_of(nd, c->st.base, r).dst + lo, hi - lo);
 }
 
-/* Bytes of what this rank gives. */
-static size_t own_len(const struct vc_node *nd, const struct vc_node_call *c)
-{
-    return c->kind == VC_PHASE_ALLGATHERV ? c->at[nd->me + 1] - c->at[nd->me] : c->len;
-}
-
-static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *c)
-{
-    const struct vc_phase_info *i = &vc_phase_info[c->kind];
-    if (i->dst != VC_EXTENT_EACH)
-        return;
-    size_t at = c->kind == VC_PHASE_ALLGATHERV ? c->at[nd->me] : (size_t)nd->me * c->len;
-    char *to = (char *)c->dst + at;
-    const char *from = (const char *)c->src + (i->src == VC_EXTENT_EACH ? at : 0);
-    if (to != from && own_len(nd, c) > 0)
-        memcpy(to, from, own_len(nd, c));
-}
-
 enum { POST, REDUCE, READ, CONFIRM, LEAVE };
 
 int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
@@ -230,7 +248,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     struct vc_node_state *st = &c->st;
     struct vc_node_ring *ring = &nd->tiny;
     uint64_t g = st->base;
-    bool coop = shares_copy(nd, c), all = c->kind != VC_PHASE_BCAST || coop;
+    bool coop = shares_copy(nd, c), all = !one_way(c) || coop;
     bool speaks = all || nd->me == c->root, reads = all || nd->me != c->root;
     bool reduce = c->kind == VC_PHASE_ALLREDUCE || c->kind == VC_PHASE_REDUCE;
     bool fetches = c->kind == VC_PHASE_ALLREDUCE && nd->n > 2; /* the others' slices of the result */
@@ -240,7 +258,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
             return 0;
         if (speaks) {
             struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst,
-                                       own_len(nd, c)};
+                                       block_len(c, nd->me)};
             memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
             vc_publish_as(nd, ring, g, c->kind == VC_PHASE_BCAST ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
         }

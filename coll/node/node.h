@@ -15,9 +15,9 @@
 enum vc_node_alg {
     VC_NODE_AUTO,  /**< by size */
     VC_NODE_SLOTS, /**< through shared slots: copy in, copy out */
-    VC_NODE_CMA, /**< bcast, reduce, allreduce, allgather, alltoall: single copy by cross memory attach, where
-                    agreed; otherwise slots. src and dst of allgather and alltoall must not overlap, but for
-                    the own block of an allgather in its place */
+    VC_NODE_CMA,   /**< single copy by cross memory attach, where agreed and where the kind has it
+                      (vc_coll_info.single_copy); otherwise slots. src and dst of allgather, gather, scatter and
+                      alltoall must not overlap, but for the own block in its place */
 };
 
 /** Longest element of a reduction, in bytes: one has to fit into a slot. Longer ones are not for node
