@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Node phases by single copy (cross memory attach). Every rank publishes where its data is, reads what it
+ * Node phases by single copy (transport/shm/single.h). Every rank publishes where its data is, reads what it
  * needs from the others' memory, and publishes that it has; it returns when the others no longer need its
  * data. Every rank reduces a slice of a reduction, and writes it to the root (reduce) or lets the others read
  * it (allreduce). In an allreduce of two ranks each writes its slice to the other, which saves a meeting. An
  * operation takes three slots of the tiny ring: for the address, for "my slice is reduced" (allreduce of more
  * than two), and for "I have read".
+ *
+ * Where the others' memory is mapped, reductions read operands where they are and write results where they
+ * belong. Whether a range can be mapped is each rank's own affair: what it publishes is the same.
  */
+#include "coll/node/copy.h"
 #include "coll/node/impl.h"
-#include "transport/shm/shm_chan.h"
+#include "transport/shm/single.h"
+
+/* Reductions of mapped operands go by blocks of so many bytes, which stay in a core's first cache until they
+ * are copied, or are reduced with the next operand. */
+#define MAPPED_BLOCK 16384
 
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
 {
@@ -37,25 +45,35 @@ static bool shares_copy(const struct vc_node *nd, const struct vc_node_call *c)
     return c->kind == VC_PHASE_BCAST && nd->n == 2 && nd->own_cpus;
 }
 
+static struct vc_map_peer *map_of(const struct vc_node *nd, int r)
+{
+    return nd->maps ? nd->maps[r] : NULL;
+}
+
+/* A part of a result of `total` bytes, out of rank r's memory. */
+static int read_from(const struct vc_node *nd, int r, void *to, uint64_t from, size_t len, size_t total)
+{
+    return vc_single_read(nd->cma_pids[r], map_of(nd, r), to, from, len, vc_result_role(total));
+}
+
 /* Copies what this rank gets of rank r's data. */
 static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const struct vc_cma_address *a)
 {
     char *dst = c->dst;
-    pid_t pid = nd->cma_pids[r];
     size_t half = c->len / 2 / VC_CACHELINE * VC_CACHELINE;
     if (a->len != c->len)
         return vc_lengths_differ(nd, c, r, a->len);
     switch (c->kind) {
     case VC_PHASE_BCAST:
         if (!shares_copy(nd, c))
-            return vc_cma_read(pid, dst, a->dst, c->len);
+            return read_from(nd, r, dst, a->dst, c->len, c->len);
         if (nd->me == c->root)
-            return vc_cma_write(pid, dst, a->dst, half);
-        return vc_cma_read(pid, dst + half, a->dst + half, c->len - half);
+            return vc_single_write(nd->cma_pids[r], map_of(nd, r), dst, a->dst, half);
+        return read_from(nd, r, dst + half, a->dst + half, c->len - half, c->len);
     case VC_PHASE_ALLGATHER:
-        return vc_cma_read(pid, dst + (size_t)r * c->len, a->src, c->len);
+        return read_from(nd, r, dst + (size_t)r * c->len, a->src, c->len, (size_t)nd->n * c->len);
     default:
-        return vc_cma_read(pid, dst + (size_t)r * c->len, a->src + (size_t)nd->me * c->len, c->len);
+        return read_from(nd, r, dst + (size_t)r * c->len, a->src + (size_t)nd->me * c->len, c->len, 0);
     }
 }
 
@@ -116,6 +134,40 @@ static bool receives(const struct vc_node_call *c, int r)
     return c->kind == VC_PHASE_ALLREDUCE || r == c->root;
 }
 
+static size_t mapped_block(const struct vc_redop *op)
+{
+    return op->esize < MAPPED_BLOCK ? MAPPED_BLOCK / op->esize * op->esize : op->esize;
+}
+
+/* A reduction of two ranks whose memory is mapped. Block by block, since in place the result is written over
+ * operands. False: it is not mapped, and nothing was done. */
+static bool reduce_mapped_pair(struct vc_node *nd, const struct vc_node_call *c)
+{
+    const struct vc_redop *op = c->op;
+    int other = 1 - nd->me;
+    struct vc_cma_address a = address_of(nd, c->st.base, other);
+    bool mine = receives(c, nd->me), theirs = receives(c, other);
+    size_t block = mapped_block(op), at, end;
+    own_slice(nd, c, &at, &end);
+    struct vc_map_hold in = vc_map_range(map_of(nd, other), a.src + at, end - at), out = {.at = NULL};
+    if (in.at && theirs)
+        out = vc_map_range(map_of(nd, other), a.dst + at, end - at);
+    bool mapped = in.at && (out.at || !theirs);
+    const char *operand = in.at;
+    char *result = out.at;
+    for (size_t begin = at, len; mapped && at < end; at += len) {
+        len = vc_min_size(block, end - at);
+        const char *own = (const char *)c->src + at, *in_place = operand + (at - begin);
+        char *to = mine ? (char *)c->dst + at : result + (at - begin);
+        op->fn(nd->me == 0 ? own : in_place, nd->me == 0 ? in_place : own, to, len / op->esize, NULL);
+        if (mine && theirs)
+            vc_copy(result + (at - begin), to, len, VC_COPY_GIVE);
+    }
+    vc_map_drop(&in);
+    vc_map_drop(&out);
+    return mapped;
+}
+
 /*
  * A reduction of two ranks. The other's operand is read to where the result goes, and this rank's is added
  * there, which touches one line less per line than a buffer would. The result is then still in this core's
@@ -143,6 +195,69 @@ static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c)
             return err;
     }
     return VC_OK;
+}
+
+/* Maps this rank's slice of all operands, and of the root's result where this rank has none. All or nothing. */
+static bool map_slices(struct vc_node *nd, const struct vc_node_call *c, size_t at, size_t len)
+{
+    int n = nd->n, held = 0;
+    for (; held < n; held++) {
+        nd->held[held] = (struct vc_map_hold){.at = NULL};
+        if (held == nd->me)
+            continue;
+        nd->held[held] = vc_map_range(map_of(nd, held), address_of(nd, c->st.base, held).src + at, len);
+        if (!nd->held[held].at)
+            break;
+    }
+    nd->held[n] = (struct vc_map_hold){.at = NULL};
+    if (held == n && receives(c, nd->me))
+        return true;
+    if (held == n) {
+        nd->held[n] = vc_map_range(map_of(nd, c->root), address_of(nd, c->st.base, c->root).dst + at, len);
+        if (nd->held[n].at)
+            return true;
+    }
+    while (--held >= 0)
+        vc_map_drop(&nd->held[held]);
+    return false;
+}
+
+static void drop_slices(struct vc_node *nd)
+{
+    for (int r = 0; r <= nd->n; r++)
+        vc_map_drop(&nd->held[r]);
+}
+
+/* reduce_slice() with the others' memory mapped. Sums are made where the result goes, unless that is where an
+ * operand is. False: it is not mapped, and nothing was done. */
+static bool reduce_mapped_slice(struct vc_node *nd, struct vc_node_call *c)
+{
+    const struct vc_redop *op = c->op;
+    bool mine = receives(c, nd->me);
+    struct vc_cma_address root = address_of(nd, c->st.base, c->root);
+    bool in_place = mine ? c->src == c->dst : root.src == root.dst;
+    size_t at, end, block = mapped_block(op), begin;
+    own_slice(nd, c, &at, &end);
+    if (at == end)
+        return true;
+    if (!nd->maps || !map_slices(nd, c, at, end - at))
+        return false;
+    begin = at;
+    for (size_t len; at < end; at += len) {
+        len = vc_min_size(block, end - at);
+        char *result = mine ? (char *)c->dst + at : (char *)nd->held[nd->n].at + (at - begin);
+        const char *right = NULL;
+        for (int r = nd->n - 1; r >= 0; r--) {
+            const char *v = r == nd->me ? (const char *)c->src + at
+                                        : (const char *)nd->held[r].at + (at - begin);
+            char *out = in_place && r > 0 ? nd->cma_scratch : result;
+            if (right)
+                op->fn(v, right, out, len / op->esize, NULL);
+            right = right ? out : v;
+        }
+    }
+    drop_slices(nd);
+    return true;
 }
 
 /*
@@ -199,7 +314,7 @@ static int copy_slice_from(struct vc_node *nd, struct vc_node_call *c, int r)
     size_t lo = vc_slice(c->len, c->op->esize, nd->n, r), hi = vc_slice(c->len, c->op->esize, nd->n, r + 1);
     if (hi == lo)
         return VC_OK;
-    return vc_cma_read(nd->cma_pids[r], (char *)c->dst + lo, address_of(nd, c->st.base, r).dst + lo, hi - lo);
+    return read_from(nd, r, (char *)c->dst + lo, address_of(nd, c->st.base, r).dst + lo, hi - lo, c->len);
 }
 
 enum { POST, REDUCE, READ, CONFIRM, LEAVE };
@@ -227,7 +342,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
             const char *from =
                 (const char *)c->src + (c->kind == VC_PHASE_ALLTOALL ? (size_t)nd->me * c->len : 0);
             if (to != from)
-                memcpy(to, from, c->len);
+                vc_copy_own(to, from, c->len, c->kind == VC_PHASE_ALLGATHER ? (size_t)nd->n * c->len : 0);
         }
         st->phase = reduce ? REDUCE : READ;
         st->rd_next = reduce ? 0 : 1;
@@ -236,7 +351,8 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         if (!all_published(nd, c, g, whom))
             return 0;
         int err = check_lengths(nd, c, g);
-        if (err == VC_OK)
+        bool done = err == VC_OK && (nd->n == 2 ? reduce_mapped_pair(nd, c) : reduce_mapped_slice(nd, c));
+        if (err == VC_OK && !done)
             err = nd->n == 2 ? reduce_pair(nd, c) : reduce_slice(nd, c);
         if (err != VC_OK)
             return err;

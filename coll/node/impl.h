@@ -22,6 +22,7 @@
 
 #include "coll/node/node.h"
 #include "transport/copy/copy.h"
+#include "transport/shm/single.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -80,7 +81,9 @@ struct vc_node {
     bool own_cpus;
     pid_t *cma_pids;
     size_t cma_min;
-    char *cma_scratch;    /* VC_CMA_PAIR_BLOCK bytes */
+    char *cma_scratch;         /* VC_CMA_PAIR_BLOCK bytes */
+    struct vc_map_peer **maps; /* [n]; NULL: none */
+    struct vc_map_hold *held;  /* [n + 1], for an operation; with maps */
     struct vc_tree *tree; /* of a node with levels */
     /* Of a group of a tree: the node's local indexes of its members, the node, and the only member that has
      * slots (-1: all have). A node that is no group: NULL, itself, -1. */
