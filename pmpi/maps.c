@@ -79,8 +79,8 @@ static int on_all(const int *ranks, int n, int me, bool mine)
 }
 
 /*
- * The whole: the next rank's page is mapped, read and written. Then every rank puts a new page where the probe
- * was, and the same attachment must show that one.
+ * The whole: the next rank's page is mapped, read and written. Then every rank puts a new page where the
+ * probe was, and the same attachment must show that one.
  */
 int vc_maps_prove(const int *ranks, int n, int me)
 {
@@ -117,7 +117,9 @@ int vc_maps_prove(const int *ranks, int n, int me)
     }
     if (got >= 0 && me == 0)
         vc_log(VC_LOG_INFO, "memory of other ranks is %s by XPMEM",
-               !works ? "not mapped" : follows ? "mapped" : "mapped anew for each use");
+               !works    ? "not mapped"
+               : follows ? "mapped"
+                         : "mapped anew for each use");
     return got < 0 ? got : VC_OK;
 }
 
@@ -137,7 +139,8 @@ void vc_maps_fini(void)
 
 bool vc_maps_on(void)
 {
-    /* A rank that dies while its memory is read would take the reader with it, which such jobs are to survive. */
+    /* A rank that dies while its memory is read would take the reader with it, which such jobs are to
+     * survive. */
     return proven && !vc_ft_on();
 }
 

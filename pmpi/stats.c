@@ -299,8 +299,8 @@ static bool print_json(FILE *f, const struct sums *s, const struct ways *w, int 
     const char *name = table_name(checksum);
     json_t *table = json_pack("{s:s, s:s}", "name", name, "checksum", checksum);
     json_t *all = json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "vcoll", vcoll_version(), "ranks", ranks,
-                            "collectives", colls, "waiting", wait, "mapped_memory", maps, "setup", setup, "table",
-                            table ? table : json_null()); /* a file's name may not be UTF-8 */
+                            "collectives", colls, "waiting", wait, "mapped_memory", maps, "setup", setup,
+                            "table", table ? table : json_null()); /* a file's name may not be UTF-8 */
     bool ok = all && json_dumpf(all, f, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) == 0;
     fputc('\n', f);
     json_decref(all);

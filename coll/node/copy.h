@@ -8,7 +8,8 @@
 /** From this many bytes of result on, copies go past the cache, which then keeps what is still to be read. */
 #define VC_STREAM_BYTES ((size_t)1 << 20)
 
-/** Of a copy out of a slot or another rank's memory, one of many that together write `total` bytes of result. */
+/** Of a copy out of a slot or another rank's memory, one of many that together write `total` bytes of result.
+ */
 static inline enum vc_copy_role vc_result_role(size_t total)
 {
     return total >= VC_STREAM_BYTES ? VC_COPY_RESULT : VC_COPY_TAKE;

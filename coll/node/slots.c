@@ -549,8 +549,11 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
     if (gets(nd, c) && vc_phase_info[c->kind].gives == VC_WHO_ALL)
         vc_learned(ring, st->base);
     /* Last, because dst may be src, whose blocks had to be published first. */
-    if (c->kind == VC_PHASE_SCATTER && nd->me == c->root && c->len)
-        memmove(c->dst, (const char *)c->src + (size_t)nd->me * c->len, c->len);
+    if (c->kind == VC_PHASE_SCATTER && nd->me == c->root && c->len) {
+        const char *own = (const char *)c->src + (size_t)nd->me * c->len;
+        if (c->dst != own)
+            memmove(c->dst, own, c->len);
+    }
     if (nd->measured)
         vc_copy_race_took(race_of(nd, c), nd->took);
     nd->measured = false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Blocks of a window of addresses, each a power of two of pages, kept in a list by size when they are free. */
+/* Blocks of a window of addresses, each a power of two of pages, kept in a list by size when they are free.
+ */
 #include "tests/xpmem/xpmem.h"
 
 #include <errno.h>
@@ -90,7 +91,8 @@ static void in_child(void)
         return;
     int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC), old = file;
     size_t have = 0;
-    for (ssize_t n; maps >= 0 && have < sizeof text - 1 && (n = read(maps, text + have, sizeof text - 1 - have)) > 0;)
+    for (ssize_t n;
+         maps >= 0 && have < sizeof text - 1 && (n = read(maps, text + have, sizeof text - 1 - have)) > 0;)
         have += (size_t)n;
     text[have] = '\0';
     close(maps);

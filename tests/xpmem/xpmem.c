@@ -73,7 +73,8 @@ int64_t xpmem_get(int64_t segment, int flags, int permit_type, void *value)
         return fail(EINVAL);
     if (xp_fault("get"))
         return fail(EACCES);
-    snprintf(path, sizeof path, "/proc/%lld/fd/%lld", (long long)(segment >> 16), (long long)(segment & 0xffff));
+    snprintf(path, sizeof path, "/proc/%lld/fd/%lld", (long long)(segment >> 16),
+             (long long)(segment & 0xffff));
     int fd = open(path, O_RDWR | O_CLOEXEC), i = 0;
     if (fd < 0)
         return -1;

@@ -15,8 +15,8 @@
 
 /* Attachments of one peer. */
 #define PIECES 64
-/* Attachments begin and end at multiples of this where the kernel lets them, so that buffers near each other share
- * one. What is not used of it costs nothing. */
+/* Attachments begin and end at multiples of this where the kernel lets them, so that buffers near each other
+ * share one. What is not used of it costs nothing. */
 #define GRAIN ((uintptr_t)2 << 20)
 /* How often a range that was refused is refused again without asking the kernel. */
 #define AGAIN 256
@@ -155,8 +155,8 @@ static bool try_to_attach(struct vc_map_peer *p, struct piece *a, uintptr_t base
     return true;
 }
 
-/* The first and last bytes of the range: XPMEM maps no memory of devices, and none that is itself attached from
- * elsewhere, and says so by a signal when it is touched. */
+/* The first and last bytes of the range: XPMEM maps no memory of devices, and none that is itself attached
+ * from elsewhere, and says so by a signal when it is touched. */
 static bool is_usable(const struct piece *a, uintptr_t from, uintptr_t to)
 {
     uintptr_t last = to - from < 8 ? from : to - 8;

@@ -10,10 +10,10 @@
  *
  * An attachment denotes addresses, not pages. When their owner unmaps them, the kernel module takes the pages
  * out of the attachments as well, in the owner's system call, and the next access finds what the owner has
- * there then. So an attachment is never out of date, and nobody need tell others that memory was freed. Whether
- * that holds is tried before attachments are kept (vc_map_keep()). An access to an address at which the owner has
- * nothing, or after the owner has ended, is a SIGBUS: so nothing but what the owner has published in an operation
- * under way may be touched, and each new attachment is tried first.
+ * there then. So an attachment is never out of date, and nobody need tell others that memory was freed.
+ * Whether that holds is tried before attachments are kept (vc_map_keep()). An access to an address at which
+ * the owner has nothing, or after the owner has ended, is a SIGBUS: so nothing but what the owner has
+ * published in an operation under way may be touched, and each new attachment is tried first.
  */
 #ifndef VC_TRANSPORT_SHM_MAP_H
 #define VC_TRANSPORT_SHM_MAP_H
@@ -33,8 +33,8 @@ struct vc_map_hold {
     int index;
 };
 
-/** Loads the library and opens this process to those of the same user. VC_OK and the segment, which others need for
- * vc_map_open(), or VC_ERR_UNSUPPORTED with a text. Once, before any other thread uses this room. */
+/** Loads the library and opens this process to those of the same user. VC_OK and the segment, which others
+ * need for vc_map_open(), or VC_ERR_UNSUPPORTED with a text. Once, before any other thread uses this room. */
 int vc_map_init(int64_t *segment);
 /** Nobody has a peer any more. After a vc_map_init() that failed, or none, it does nothing. */
 void vc_map_fini(void);
@@ -47,9 +47,9 @@ void vc_map_close(struct vc_map_peer *peer);
 void vc_map_keep(bool keep);
 
 /**
- * Maps len bytes at `remote` of the peer. Where that cannot be done, which the next try may find otherwise, at
- * is NULL, as it is for no bytes and no peer; vc_map_drop() is not needed then. Thread-safe. `remote` must be memory that the peer has there until
- * vc_map_drop().
+ * Maps len bytes at `remote` of the peer. Where that cannot be done, which the next try may find otherwise,
+ * at is NULL, as it is for no bytes and no peer; vc_map_drop() is not needed then. Thread-safe. `remote` must
+ * be memory that the peer has there until vc_map_drop().
  */
 struct vc_map_hold vc_map_range(struct vc_map_peer *peer, uint64_t remote, size_t len);
 void vc_map_drop(const struct vc_map_hold *hold);

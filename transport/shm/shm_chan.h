@@ -28,9 +28,10 @@ struct vc_shm_chan_cfg {
     int size, rank;             /**< of the communicator */
     struct vc_parking *parking; /**< of the node (same n, me) */
     const pid_t *cma_pids;      /**< [n] for single copy, or NULL: not agreed */
-    /** [n], copied: the ranks' memory, mapped; NULL: it is not, or not that rank's. They outlive the channel. */
+    /** [n], copied: the ranks' memory, mapped; NULL: it is not, or not that rank's. They outlive the channel.
+     */
     struct vc_map_peer *const *maps;
-    size_t cma_min;             /**< messages from this many bytes on go in a single copy */
+    size_t cma_min; /**< messages from this many bytes on go in a single copy */
 };
 
 /**

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Single copy: memory of another process, read and written where it is. It is mapped (map.h) where the process
- * has a map and the range can be mapped, and copied by the kernel (cross memory attach) otherwise.
+ * Single copy: memory of another process, read and written where it is. It is mapped (map.h) where the
+ * process has a map and the range can be mapped, and copied by the kernel (cross memory attach) otherwise.
  */
 #ifndef VC_TRANSPORT_SHM_SINGLE_H
 #define VC_TRANSPORT_SHM_SINGLE_H
@@ -12,8 +12,8 @@
 #include <sys/types.h>
 
 /**
- * Reads len bytes at `remote` in process `pid` into `local`, or writes them; `map`: that process, or NULL. VC_OK or
- * VC_ERR_SYS.
+ * Reads len bytes at `remote` in process `pid` into `local`, or writes them; `map`: that process, or NULL.
+ * VC_OK or VC_ERR_SYS.
  */
 int vc_single_read(pid_t pid, struct vc_map_peer *map, void *local, uint64_t remote, size_t len,
                    enum vc_copy_role role);

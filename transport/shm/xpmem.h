@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The interface of libxpmem.so.0, the library of the XPMEM kernel module, as its users know it. The library is
- * loaded where it is there, and never linked: distributions do not have it.
+ * The interface of libxpmem.so.0, the library of the XPMEM kernel module, as its users know it. The library
+ * is loaded where it is there, and never linked: distributions do not have it.
  */
 #ifndef VC_TRANSPORT_SHM_XPMEM_H
 #define VC_TRANSPORT_SHM_XPMEM_H

@@ -387,7 +387,8 @@ static const struct vc_param_def defs[] = {
      "auto decides from the CPUs the ranks really have and from what a wake-up costs.",
      parse_wait, format_wait, true},
     {"XPMEM", "1", "0 | 1",
-     "Where CMA is possible and all ranks of the node have XPMEM (libxpmem.so.0 and its kernel module), single copies "
+     "Where CMA is possible and all ranks of the node have XPMEM (libxpmem.so.0 and its kernel module), "
+     "single copies "
      "go through memory of other ranks that is mapped, without a system call for each.",
      parse_xpmem, format_xpmem, false},
 };
