@@ -46,7 +46,8 @@ void vc_plan_begin(struct vc_plan *p, const struct vc_shape *shape, int rank)
     vc_plan_init(p);
     p->local = shape->hier->local_of[rank];
     enum vc_in_place in_place = vc_coll_info[shape->coll].in_place;
-    p->alias = in_place == VC_IN_PLACE_NEVER ? VC_ALIAS_NEVER : VC_ALIAS_AT;
+    bool apart = in_place == VC_IN_PLACE_NEVER || in_place == VC_IN_PLACE_IN_SEND;
+    p->alias = apart ? VC_ALIAS_NEVER : VC_ALIAS_AT;
     if (in_place == VC_IN_PLACE_OWN_BLOCK)
         p->send_at = vc_shape_at(shape, rank);
 }

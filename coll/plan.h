@@ -111,9 +111,10 @@ static inline size_t vc_mean_block(size_t total, int size, size_t esize)
 /**
  * Symbolic buffers. SEND and RECV are the user's (packed) buffers, on the ranks and of the lengths that the
  * collective's row says (coll/info.h). In a broadcast RECV holds the message at the root from the start. With
- * MPI_IN_PLACE SEND lies in RECV, where the row says. So no step may read SEND once another step may have
- * written the same place in RECV: plans copy SEND first. COPY steps whose source and destination are the same
- * memory are legal and cost nothing. TMP is the plan's scratch, `tmp_bytes` long, undefined at the start.
+ * MPI_IN_PLACE SEND lies in RECV, or RECV in SEND, where the row says. So no step may read SEND once another
+ * step may have written the same place in RECV: plans copy SEND first. COPY steps whose source and
+ * destination are the same memory are legal and cost nothing. TMP is the plan's scratch, `tmp_bytes` long,
+ * undefined at the start.
  */
 enum vc_buf {
     VC_BUF_NONE,

@@ -73,9 +73,7 @@ static bool size_call(struct vc_call *k, int size, struct sides *s)
     }
     s->offsets[size] = at;
     k->bytes = vc_mean_block(at, size, 1);
-    k->why = !begun ? VC_PASS_EMPTY
-             : k->recv == NULL && s->rtype.predefined ? VC_PASS_ARGS
-                                                      : VC_TAKEN;
+    k->why = !begun ? VC_PASS_EMPTY : k->recv == NULL && s->rtype.predefined ? VC_PASS_ARGS : VC_TAKEN;
     return k->why == VC_TAKEN;
 }
 

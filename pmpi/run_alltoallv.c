@@ -61,6 +61,8 @@ static bool find_blocks(const struct vc_call *k, const struct side *s, int n, st
             return false;
         b[r].count = (size_t)count;
         b[r].at = (char *)((uintptr_t)s->buf + (uintptr_t)(s->types ? displ : displ * b[r].type.extent));
+        if (b[r].at == NULL) /* no buffer: the MPI's own pack reports it */
+            b[r].type.dense = b[r].type.dense && b[r].type.predefined;
         if (s->buf == NULL && b[r].type.predefined && count > 0)
             return false;
         if (VC_UNLIKELY(vc_device_on()) && count > 0)

@@ -39,8 +39,10 @@ static void layout(struct vck *c, int rank)
     k->send_len = side_of(s, info->send, true, rank);
     k->recv_len = side_of(s, info->recv, false, rank);
     bool alias = c->alias && info->in_place != VC_IN_PLACE_NEVER && k->send_len && k->recv_len;
-    k->send_at = !alias ? k->recv_len : info->in_place == VC_IN_PLACE_OWN_BLOCK ? vc_shape_at(s, rank) : 0;
-    k->tmp_at = k->recv_len + (alias ? 0 : k->send_len);
+    size_t own = vc_shape_at(s, rank);
+    k->recv_at = alias && info->in_place == VC_IN_PLACE_IN_SEND ? own : 0;
+    k->send_at = !alias ? k->recv_len : info->in_place == VC_IN_PLACE_OWN_BLOCK ? own : 0;
+    k->tmp_at = !alias ? k->recv_len + k->send_len : k->recv_len > k->send_len ? k->recv_len : k->send_len;
     k->end = k->tmp_at + c->plans[rank].tmp_bytes;
 }
 
@@ -157,7 +159,9 @@ static bool check_node(struct vck *c, int rank, int step, const struct vc_step *
         size_t x = vck_addr(c, rank, s->src), y = vck_addr(c, rank, s->dst),
                own = s->at ? s->at[l] : s->len * (size_t)l;
         bool blocks = i->src == VC_EXTENT_ONE && i->dst == VC_EXTENT_EACH;
-        bool in_place = (x == y && !(i->uneven && blocks)) || (blocks && x == y + own);
+        bool from_blocks = i->src == VC_EXTENT_EACH && i->dst == VC_EXTENT_ONE;
+        bool in_place =
+            (x == y && !(i->uneven && blocks)) || (blocks && x == y + own) || (from_blocks && y == x + own);
         if (!in_place)
             return vck_fail(c, rank, step, "source and destination overlap at byte %zu", s->dst.off);
     }
@@ -407,12 +411,12 @@ static bool is_ordered(struct vck *c, struct hazards *h, int rank, int i, int j,
         return true;
     const struct vck_rank *k = &c->ranks[rank];
     size_t at = cell * c->grain;
-    bool tmp = at >= k->tmp_at;
+    bool tmp = at >= k->tmp_at, recv = at >= k->recv_at && at < k->recv_at + k->recv_len;
     return vck_fail(c, rank, i, "hazard: not ordered after step %d (%s), but both touch byte %zu of %s", j,
                     vck_step_text(&c->plans[rank].steps[j], name, sizeof name), at - (tmp ? k->tmp_at : 0),
-                    tmp                 ? "TMP"
-                    : at >= k->recv_len ? "SEND"
-                                        : "RECV");
+                    tmp    ? "TMP"
+                    : recv ? "RECV"
+                           : "SEND");
 }
 
 static bool record_use(struct vck *c, struct hazards *h, int rank, int step, const struct vck_touch *t)

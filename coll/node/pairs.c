@@ -11,7 +11,7 @@
  */
 #include "coll/node/copy.h"
 #include "coll/node/impl.h"
-#include "transport/shm/shm_chan.h"
+#include "transport/shm/single.h"
 
 /* Up to so many ranks the header goes through a tiny slot: words and addresses have room in it. */
 #define TINY_RANKS 8
@@ -229,7 +229,7 @@ static int header_arrived(struct vc_node *nd, struct vc_node_call *c, int r)
     if (s->word & BY_COPY) {
         uint64_t address;
         memcpy(&address, slot + at, sizeof address);
-        int err = vc_cma_read(nd->cma_pids[r], v->dst[r], address, len);
+        int err = vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), v->dst[r], address, len, VC_COPY_TAKE);
         if (err != VC_OK)
             return err;
         p->copied++;

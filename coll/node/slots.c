@@ -570,8 +570,11 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
     if (gets(nd, c) && vc_phase_info[c->kind].gives == VC_WHO_ALL)
         vc_learned(ring, st->base);
     /* Last, because dst may be src, whose blocks had to be published first. */
-    if (vc_phase_info[c->kind].src_at_root && nd->me == c->root && block_len(c, nd->me))
-        memmove(c->dst, (const char *)c->src + nth_block(c, nd->me), block_len(c, nd->me));
+    if (vc_phase_info[c->kind].src_at_root && nd->me == c->root && block_len(c, nd->me)) {
+        const char *own = (const char *)c->src + nth_block(c, nd->me);
+        if (c->dst != own)
+            memmove(c->dst, own, block_len(c, nd->me));
+    }
     if (nd->measured)
         vc_copy_race_took(race_of(nd, c), nd->took);
     nd->measured = false;

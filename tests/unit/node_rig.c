@@ -175,7 +175,9 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
                 return 1;
             continue;
         }
-        if ((c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_ALLGATHER) && c.alg == VC_NODE_CMA)
+        if ((c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_ALLGATHER || c.kind == VC_PHASE_GATHER ||
+             c.kind == VC_PHASE_SCATTER) &&
+            c.alg == VC_NODE_CMA)
             in_place = false;
         const struct vc_redop *op = c.op = &ops[next_random(&seed) % 3];
         /* Slices consist of whole elements; blocks are cut anywhere. */

@@ -29,6 +29,7 @@ enum form {
     REDUCTION_FOR_ROOT,
     REDUCTION_FOR_ALL,
     BLOCKS,
+    ROOTED_BLOCKS,
     BLOCKS_GATHERED,  /* counts and displacements of all ranks' blocks on the receiving side */
     BLOCKS_EXCHANGED, /* on both sides */
     BLOCKS_WITH_TYPES,
@@ -49,6 +50,8 @@ static const struct {
     [VC_ALLGATHERV] = {(vc_measure_fn *)MPI_Allgatherv, "Allgatherv", BLOCKS_GATHERED},
     [VC_ALLTOALLV] = {(vc_measure_fn *)MPI_Alltoallv, "Alltoallv", BLOCKS_EXCHANGED},
     [VC_ALLTOALLW] = {(vc_measure_fn *)MPI_Alltoallw, "Alltoallw", BLOCKS_WITH_TYPES},
+    [VC_GATHER] = {(vc_measure_fn *)MPI_Gather, "Gather", ROOTED_BLOCKS},
+    [VC_SCATTER] = {(vc_measure_fn *)MPI_Scatter, "Scatter", ROOTED_BLOCKS},
 };
 
 static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MPI_Comm comm, void *send,
@@ -70,6 +73,9 @@ static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MP
         break;
     case BLOCKS:
         ((__typeof__(&MPI_Allgather))fn)(send, c->count, c->type, recv, c->count, c->type, comm);
+        break;
+    case ROOTED_BLOCKS:
+        ((__typeof__(&MPI_Gather))fn)(send, c->count, c->type, recv, c->count, c->type, c->root, comm);
         break;
     case BLOCKS_GATHERED:
         ((__typeof__(&MPI_Allgatherv))fn)(send, c->count, c->type, recv, c->counts[1], c->displs[1], c->type,
