@@ -281,6 +281,8 @@ static void free_chunks(struct vc_node *nd, bool bulk)
 {
     const struct vc_node_pairs *p = nd->pairs;
     uint64_t least = p->most[bulk];
+    if (least == 0)
+        return;
     for (int r = 0; r < nd->n; r++) {
         const struct source *s = &p->from[r];
         if (r != nd->me && s->bulk == bulk && s->read < s->chunks && s->read < least)
@@ -337,7 +339,7 @@ int vc_node_pairs_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
         c->st.phase = MOVE;
     }
     while (c->st.phase == MOVE) {
-        bool moved = write_chunk(nd, c, whom), chunks = false;
+        bool moved = write_chunk(nd, c, whom);
         for (int i = 1; i < nd->n && p->left > 0; i++) {
             int r = nd->me + i < nd->n ? nd->me + i : nd->me + i - nd->n;
             const struct source *s = &p->from[r];
@@ -347,20 +349,17 @@ int vc_node_pairs_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
             if (rc < 0)
                 return rc;
             moved |= rc > 0;
-            chunks |= s->chunks > 0;
+        }
+        if (moved && p->headers == nd->n - 1) { /* they say what is to be read */
+            free_chunks(nd, false);
+            free_chunks(nd, true);
         }
         if (p->left == 0 && p->written == p->chunks) {
             if (p->copied)
                 vc_publish(nd, c->st.ring, c->st.base + 1);
             c->st.phase = CONFIRM;
-            break;
-        }
-        if (!moved)
+        } else if (!moved) {
             return 0;
-        /* Not before all headers were seen: they say what is to be read. */
-        if (chunks && p->headers == nd->n - 1) {
-            free_chunks(nd, false);
-            free_chunks(nd, true);
         }
     }
     if (!all_confirmed(nd, c, whom))
