@@ -289,9 +289,10 @@ OUTLINE int allgatherv(struct vc_node *nd, struct vc_node_call *c, struct vc_nod
     int n = nd->n, me = nd->me;
     size_t len = at[me + 1] - at[me];
     char *dst = c->dst, *own = dst + at[me];
-    give(own_slot(&p), c->src, len);
+    if (len > 0) /* without data there may be no buffer either */
+        give(own_slot(&p), c->src, len);
     publish_as(&p, vc_block_flag(g, len), len);
-    if (own != c->src)
+    if (own != c->src && len > 0)
         copy_as(own, c->src, len, VC_COPY_OWN);
     for (int r = me + 1, i = 1; i < n; r++, i++) {
         if (r == n)
