@@ -24,6 +24,7 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
     case VC_PHASE_ALLGATHER:
     case VC_PHASE_GATHER:
     case VC_PHASE_SCATTER:
+    case VC_PHASE_ALLGATHERV:
     case VC_PHASE_ALLTOALL:
         /* The others' src is read while this rank's dst is written, so the two must not overlap, but for the
          * own block in its place. A caller that knows this asks for VC_NODE_CMA. */
@@ -45,20 +46,6 @@ static bool shares_copy(const struct vc_node *nd, const struct vc_node_call *c)
     return one_way(c) && nd->n == 2 && nd->own_cpus;
 }
 
-/* This rank's own block, at the ranks that have one on both sides. */
-static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *c)
-{
-    const struct vc_phase_info *i = &vc_phase_info[c->kind];
-    size_t own = (size_t)nd->me * c->len;
-    bool root = nd->me == c->root;
-    if (i->reduces || c->kind == VC_PHASE_BCAST || (one_way(c) && !root))
-        return;
-    const char *from = (const char *)c->src + (i->src == VC_EXTENT_EACH ? own : 0);
-    char *to = (char *)c->dst + (i->dst == VC_EXTENT_EACH ? own : 0);
-    if (to != from)
-        memcpy(to, from, c->len);
-}
-
 /* Copies what this rank gets of rank r's data. */
 static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const struct vc_cma_address *a)
 {
@@ -66,7 +53,7 @@ static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const st
     pid_t pid = nd->cma_pids[r];
     size_t half = c->len / 2 / VC_CACHELINE * VC_CACHELINE, skip = shares_copy(nd, c) ? half : 0;
     size_t mine = (size_t)nd->me * c->len, theirs = (size_t)r * c->len;
-    if (a->len != c->len)
+    if (a->len != (c->kind == VC_PHASE_ALLGATHERV ? c->at[r + 1] - c->at[r] : c->len))
         return vc_lengths_differ(nd, c, r, a->len);
     switch (c->kind) {
     case VC_PHASE_BCAST:
@@ -83,6 +70,8 @@ static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const st
         return vc_cma_read(pid, dst + skip, a->src + mine + skip, c->len - skip);
     case VC_PHASE_ALLGATHER:
         return vc_cma_read(pid, dst + theirs, a->src, c->len);
+    case VC_PHASE_ALLGATHERV:
+        return vc_cma_read(pid, dst + c->at[r], a->src, a->len);
     default:
         return vc_cma_read(pid, dst + theirs, a->src + mine, c->len);
     }
@@ -231,6 +220,25 @@ static int copy_slice_from(struct vc_node *nd, struct vc_node_call *c, int r)
     return vc_cma_read(nd->cma_pids[r], (char *)c->dst + lo, address_of(nd, c->st.base, r).dst + lo, hi - lo);
 }
 
+/* Bytes of what this rank gives. */
+static size_t own_len(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return c->kind == VC_PHASE_ALLGATHERV ? c->at[nd->me + 1] - c->at[nd->me] : c->len;
+}
+
+/* This rank's own block, at the ranks that have one on both sides. */
+static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    const struct vc_phase_info *i = &vc_phase_info[c->kind];
+    size_t at = c->kind == VC_PHASE_ALLGATHERV ? c->at[nd->me] : (size_t)nd->me * c->len;
+    if (i->reduces || c->kind == VC_PHASE_BCAST || (one_way(c) && nd->me != c->root))
+        return;
+    const char *from = (const char *)c->src + (i->src == VC_EXTENT_EACH ? at : 0);
+    char *to = (char *)c->dst + (i->dst == VC_EXTENT_EACH ? at : 0);
+    if (to != from && own_len(nd, c) > 0)
+        memcpy(to, from, own_len(nd, c));
+}
+
 enum { POST, REDUCE, READ, CONFIRM, LEAVE };
 
 int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
@@ -247,7 +255,8 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         if (!vc_may_write(nd, ring, g + 2, whom))
             return 0;
         if (speaks) {
-            struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst, c->len};
+            struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst,
+                                       own_len(nd, c)};
             memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
             vc_publish_as(nd, ring, g, c->kind == VC_PHASE_BCAST ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
         }
