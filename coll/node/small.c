@@ -408,9 +408,9 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 
 void vc_node_small_init(struct vc_node *nd)
 {
-    static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER,   VC_PHASE_BCAST,     VC_PHASE_REDUCE,
-                                               VC_PHASE_ALLREDUCE, VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL,
-                                               VC_PHASE_GATHER,    VC_PHASE_SCATTER,   VC_PHASE_ALLGATHERV};
+    static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER,    VC_PHASE_BCAST,     VC_PHASE_REDUCE,
+                                               VC_PHASE_ALLREDUCE,  VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL,
+                                               VC_PHASE_ALLGATHERV, VC_PHASE_GATHER,    VC_PHASE_SCATTER};
     for (int k = 0; k < VC_PHASE_COUNT; k++)
         nd->straight_max[k][0] = nd->straight_max[k][1] = -1;
     bool large = nd->n > vc_flat_ranks(nd->own_cpus);
