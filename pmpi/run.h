@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the six have in common: to enter, to select, to run, to fail. Inline, because of calls of 8 bytes. */
+/* What accelerated collectives have in common: to enter, to select, to run, to fail. Inline, because of calls of 8 bytes. */
 #ifndef VC_PMPI_RUN_H
 #define VC_PMPI_RUN_H
 

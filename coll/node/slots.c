@@ -12,6 +12,8 @@
  * leaves a core's own cache. */
 #define PIPELINE_LEAST 4096
 #define PIPELINE_MOST  16384
+/* Tiny slots that an operation takes at most. */
+#define TINY_SLOTS_MOST 4
 
 /* Whether this rank publishes anything. What a root gathers for itself nobody else reads. */
 static bool writes(const struct vc_node *nd, const struct vc_node_call *c)
@@ -159,6 +161,17 @@ static void enter_race(struct vc_node *nd, struct vc_node_call *c)
     nd->give = r ? vc_copy_race_next(r, &nd->measured) : NULL;
 }
 
+/*
+ * Whether a scatter of this many bytes goes through several tiny slots, and not through a small one. The root
+ * runs ahead by as many operations as the ring has room for, and where ranks share CPUs that is what it costs
+ * when it has to wait for them.
+ */
+static bool goes_by_tiny_slots(const struct vc_node *nd, const struct vc_node_call *c, size_t bytes)
+{
+    return c->kind == VC_PHASE_SCATTER && !nd->own_cpus && bytes <= TINY_SLOTS_MOST * nd->tiny.cap &&
+           (size_t)nd->n <= nd->tiny.cap;
+}
+
 /* Chooses ring and chunks and takes the slots: the same on all ranks. */
 static int take_slots(struct vc_node *nd, struct vc_node_call *c)
 {
@@ -173,7 +186,7 @@ static int take_slots(struct vc_node *nd, struct vc_node_call *c)
                       : vc_phase_info[c->kind].gives == VC_WHO_PARTS ? slice
                                                                      : c->len;
     st->ring = &nd->small;
-    if (per_slot <= nd->tiny.cap)
+    if (per_slot <= nd->tiny.cap || goes_by_tiny_slots(nd, c, per_slot))
         st->ring = &nd->tiny;
     else if (per_slot > nd->small.cap && nd->bulk.cap)
         st->ring = &nd->bulk;

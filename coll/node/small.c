@@ -430,6 +430,8 @@ void vc_node_small_init(struct vc_node *nd)
         nd->straight_max[VC_PHASE_ALLTOALL][i] /= nd->n;
         nd->straight_max[VC_PHASE_SCATTER][i] /= nd->n;
     }
+    if (!nd->own_cpus) /* slots.c takes tiny slots for some of those that need more than one */
+        nd->straight_max[VC_PHASE_SCATTER][1] = nd->straight_max[VC_PHASE_SCATTER][0];
     /* Longer ones are reduced by slices, which slots.c does. */
     ptrdiff_t *allreduce = nd->straight_max[VC_PHASE_ALLREDUCE];
     if (nd->n > 2 && allreduce[1] > VC_FLAT_BYTES / (nd->n - 1))

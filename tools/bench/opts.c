@@ -52,7 +52,7 @@ enum {
 static const struct argp_option options[] = {
     {0, 0, 0, 0, "What runs:", 1},
     {"ranks", KEY_RANKS, "N", 0, "the same as -n", 1},
-    {"root", KEY_ROOT, "RANK", 0, "root of bcast and reduce (default 0)", 1},
+    {"root", KEY_ROOT, "RANK", 0, "root of bcast, reduce, gather and scatter (default 0)", 1},
     {0, 0, 0, 0, "How vcoll runs it:", 2},
     {"alg", KEY_ALG, "LIST", 0,
      "algorithms as in VCOLL_ALG, e.g. allreduce=ring,bcast=chain:segment=64k; a bare name when one "

@@ -15,6 +15,8 @@
 
 /* A message begins to be read when so much of it is there. */
 #define PIECE ((uint64_t)16384)
+/* The slots for long messages that a rank has, in bytes (VCOLL_SHM_BULK, unless it was set). */
+#define RING ((uint64_t)256 << 10)
 /* What a meeting costs besides the way of its lines, in ns. */
 #define MEETING_NS 60
 /* Of a yield that was not measured, in ns. */
@@ -115,9 +117,9 @@ static uint64_t slots_time(const struct rates *r, const struct vc_costs *c, cons
         if (at->crowded)
             return others * len * (r->in + r->out) + q * r->meeting;
         return len * r->own + at_least(len * r->in, others * len * r->out) + piece * r->in + r->meeting;
-    case VC_SCATTER:
+    case VC_SCATTER: /* all blocks come by the root's slots: each time they are full, the others take a turn */
         if (at->crowded)
-            return others * len * (r->in + r->out) + q * r->meeting;
+            return others * len * (r->in + r->out) + (2 + q * len / RING) * q * r->meeting / 2;
         return len * r->own + at_least(others * len * r->in, len * r->out) + piece * r->in + r->meeting;
     default:
         return 0;

@@ -105,7 +105,8 @@ static bool expect(const struct vc_shape *s, int me, int run, const struct vc_re
         return true;
     }
     if (info->recv.extent == VC_EXTENT_ONE) {
-        contribute(want, n, s->root, run);
+        contribute(scratch, from + n, s->root, run);
+        memcpy(want, scratch + from, n);
         return true;
     }
     for (int r = 0; r < s->size; r++) {
