@@ -80,7 +80,7 @@ struct vc_node {
     ptrdiff_t straight_max[VC_PHASE_COUNT][2];
     bool own_cpus;
     pid_t *cma_pids;
-    size_t cma_min;
+    size_t cma_min, pairs_copy;
     char *cma_scratch;         /* VC_CMA_PAIR_BLOCK bytes */
     struct vc_map_peer **maps; /* [n]; NULL: none */
     struct vc_map_hold *held;  /* [n + 1], for an operation; with maps */

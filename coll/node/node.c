@@ -48,6 +48,7 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
         if (cfg->maps)
             memcpy(nd->maps, cfg->maps, (size_t)cfg->n * sizeof *cfg->maps);
         nd->cma_min = cfg->cma_min;
+        nd->pairs_copy = cfg->pairs_copy ? cfg->pairs_copy : VC_PAIRS_COPY;
     }
     if (cfg->levels && cfg->levels->depth > 0 && cfg->n > 1) {
         int err = vc_tree_create(nd, cfg);

@@ -85,7 +85,7 @@ size_t vc_node_pairs_bytes(int n)
 static bool goes_by_copy(const struct vc_node *nd, const struct vc_node_call *c, size_t len)
 {
     /* Where chunks share the small ring with the header, confirmations could be overwritten. */
-    return c->alg == VC_NODE_CMA && nd->cma_pids && len >= VC_PAIRS_COPY &&
+    return c->alg == VC_NODE_CMA && nd->cma_pids && len >= nd->pairs_copy &&
            (nd->n <= TINY_RANKS || nd->bulk.cap);
 }
 
