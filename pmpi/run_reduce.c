@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Reduce and allreduce. */
+/* Reductions: for the root, for all ranks, to blocks, and scans. */
 #include "pmpi/pack.h"
 #include "pmpi/quick.h"
 #include "pmpi/redop.h"
@@ -7,22 +7,36 @@
 
 #include <string.h>
 
+/* What a call asks of this rank. */
+struct form {
+    int root;      /* -1: several ranks receive */
+    bool receives; /* this rank does */
+    bool has_recv; /* its receive buffer means something: an operand in place, or the result */
+    size_t blocks; /* 1, or that many in the send buffer, of which this rank receives one */
+};
+
 /* Both sides of a reduction, and where their elements are. */
 struct sides {
     const void *from;
     struct vc_dtype in, out;
+    size_t scount, rcount;
     bool receives;
+    bool apart; /* the operand lies where the result is to be, but it must not be built there */
 };
 
-static void sides_of(const struct vc_call *k, const struct vc_dtype *type, bool receives, struct sides *s)
+static void sides_of(const struct vc_call *k, const struct vc_dtype *type, const struct form *f,
+                     struct sides *s)
 {
     s->from = k->send == MPI_IN_PLACE ? k->recv : k->send;
     s->in = s->out = *type;
-    s->receives = receives;
+    s->rcount = (size_t)k->rcount;
+    s->scount = s->rcount * f->blocks;
+    s->receives = f->receives;
+    s->apart = f->blocks > 1 && s->from == k->recv;
     if (VC_LIKELY(!vc_device_on()))
         return;
     vc_dtype_place(s->from, &s->in);
-    if (receives)
+    if (f->receives)
         vc_dtype_place(k->recv, &s->out);
 }
 
@@ -48,16 +62,16 @@ static int stage_out(const struct vc_reduction *r, const struct sides *s, const 
     return VC_OK;
 }
 
-/* The rare layouts: packed elements of a user's operator, pairs whose gaps must survive, memory of devices.
- */
+/* The rare layouts: packed elements of a user's operator, pairs whose gaps must survive, memory of devices,
+ * blocks in place. */
 static int run_layout(struct vc_comm *c, struct vc_call *k, const struct vc_selected *sel,
                       struct vc_reduction *r, const struct sides *s)
 {
     struct vc_team *t = c->team;
-    size_t count = (size_t)k->rcount;
-    bool staged = s->receives && (r->packed || r->padded || s->out.device);
+    size_t bytes = s->scount * r->op.esize;
+    bool staged = s->receives && (r->packed || r->padded || s->out.device || s->apart);
     struct vc_work w = {.send = s->from, .bytes = k->bytes, .op = &r->op};
-    int err = vc_reduction_begin(r, count);
+    int err = vc_reduction_begin(r, s->scount);
     if (err == VC_OK && staged) {
         w.recv = vc_team_scratch(t, VC_SCRATCH_RECV, k->bytes);
         if (!w.recv)
@@ -66,36 +80,36 @@ static int run_layout(struct vc_comm *c, struct vc_call *k, const struct vc_sele
         w.recv = k->recv;
     }
     if (err == VC_OK && (r->packed || s->in.device)) {
-        void *mem = vc_team_scratch(t, VC_SCRATCH_SEND, k->bytes);
+        void *mem = vc_team_scratch(t, VC_SCRATCH_SEND, bytes);
         w.send = mem;
-        err = stage_in(r, s, count, mem, k->bytes);
+        err = stage_in(r, s, s->scount, mem, bytes);
     }
     if (err == VC_OK)
         err = vc_run(c, k, sel, &w);
     err = vc_reduction_end(r, err);
     if (err == VC_OK && staged)
-        err = stage_out(r, s, w.recv, k->recv, count);
+        err = stage_out(r, s, w.recv, k->recv, s->rcount);
     vc_team_scratch_done(t);
     return err;
 }
 
 /* Whether MPI would complain about these buffers, or does not define what they mean. `plain`: the type has no
  * addresses of its own, so that NULL is no buffer. */
-static inline bool bad_buffers(const struct vc_call *k, int root, bool receives, bool plain)
+static inline bool bad_buffers(const struct vc_call *k, const struct form *f, bool plain)
 {
     bool in_place = k->send == MPI_IN_PLACE;
-    if (k->rcount < 0 || (in_place && !receives))
+    if (k->rcount < 0 || (in_place && !f->has_recv))
         return true;
-    if (receives && (k->recv == MPI_IN_PLACE || (root >= 0 && k->send == k->recv)))
+    if (f->has_recv && (k->recv == MPI_IN_PLACE || (f->root >= 0 && k->send == k->recv)))
         return true;
-    return plain && (k->send == NULL || (receives && k->recv == NULL)) && k->rcount > 0;
+    return plain && (k->send == NULL || ((f->receives || in_place) && k->recv == NULL)) && k->rcount > 0;
 }
 
 /* The size of the call; false, with k->why, when it is the underlying MPI's for that reason. */
-static inline bool size_reduction(struct vc_call *k, size_t esize)
+static inline bool size_reduction(struct vc_call *k, size_t esize, size_t blocks)
 {
     k->bytes = (size_t)k->rcount * esize;
-    if (VC_LIKELY(k->bytes - 1 < VC_CALL_LIMIT && esize <= VC_NODE_ELEMENT_MAX))
+    if (VC_LIKELY(k->bytes - 1 < VC_CALL_LIMIT / blocks && esize <= VC_NODE_ELEMENT_MAX))
         return true;
     k->why = k->bytes == 0 ? VC_PASS_EMPTY : VC_PASS_LARGE;
     return false;
@@ -120,19 +134,18 @@ static inline int run_plain(struct vc_comm *c, struct vc_call *k, const struct v
     return vc_leave(c, k, err);
 }
 
-/* A pair that this thread did not use last, a user's operator, or a layout with gaps. */
-static int run_any(struct vc_comm *c, struct vc_call *k, int root, bool receives)
+/* A pair that this thread did not use last, a user's operator, a layout with gaps, or blocks in place. */
+static int run_any(struct vc_comm *c, struct vc_call *k, const struct form *f)
 {
     struct vc_reduction r;
-    if (k->rcount < 0 || !vc_reduction_init(&r, k->op, k->rtype) ||
-        bad_buffers(k, root, receives, r.type.predefined))
+    if (k->rcount < 0 || !vc_reduction_init(&r, k->op, k->rtype) || bad_buffers(k, f, r.type.predefined))
         return vc_pass(k, VC_PASS_ARGS);
-    if (!size_reduction(k, r.op.esize))
+    if (!size_reduction(k, r.op.esize, f->blocks))
         return vc_native(k);
     struct sides s;
-    sides_of(k, &r.type, receives, &s);
-    if (!r.user && !r.padded && !s.in.device && !s.out.device)
-        return run_plain(c, k, &r.op, receives);
+    sides_of(k, &r.type, f, &s);
+    if (!r.user && !r.padded && !s.in.device && !s.out.device && !s.apart)
+        return run_plain(c, k, &r.op, f->receives);
     struct vc_selected sel;
     int err = vc_select_call(c, k, r.op.esize, r.op.commutative, &sel);
     if (err == VC_OK && !sel.alg)
@@ -140,33 +153,46 @@ static int run_any(struct vc_comm *c, struct vc_call *k, int root, bool receives
     return vc_leave(c, k, err == VC_OK ? run_layout(c, k, &sel, &r, &s) : err);
 }
 
-/* `root` is -1 where all receive. */
-static inline int run_reduction(struct vc_call *k, int root)
+static inline int run_reduction(struct vc_comm *c, struct vc_call *k, struct form f)
 {
-    struct vc_comm *c = vc_enter(k);
-    if (!c)
-        return vc_native(k);
-    if (VC_UNLIKELY(root >= c->size))
-        return vc_pass(k, VC_PASS_ARGS);
-    bool receives = root < 0 || c->rank == root;
     const struct vc_redop *again = vc_redop_again(k->op, k->rtype);
-    if (VC_UNLIKELY(!again))
-        return run_any(c, k, root, receives);
-    if (VC_UNLIKELY(bad_buffers(k, root, receives, true)))
+    bool apart = f.blocks > 1 && (k->send == MPI_IN_PLACE || k->send == k->recv);
+    if (VC_UNLIKELY(!again || apart))
+        return run_any(c, k, &f);
+    if (VC_UNLIKELY(bad_buffers(k, &f, true)))
         return vc_pass(k, VC_PASS_ARGS);
-    if (VC_UNLIKELY(!size_reduction(k, again->esize)))
+    if (VC_UNLIKELY(!size_reduction(k, again->esize, f.blocks)))
         return vc_native(k);
-    return run_plain(c, k, again, receives);
+    return run_plain(c, k, again, f.receives);
 }
 
 int vc_run_reduce(struct vc_call *k)
 {
     if (VC_UNLIKELY(k->root < 0))
         return vc_pass(k, VC_PASS_ARGS);
-    return run_reduction(k, k->root);
+    struct vc_comm *c = vc_enter(k);
+    if (!c)
+        return vc_native(k);
+    if (VC_UNLIKELY(k->root >= c->size))
+        return vc_pass(k, VC_PASS_ARGS);
+    bool root = c->rank == k->root;
+    return run_reduction(c, k, (struct form){k->root, root, root, 1});
 }
 
 int vc_run_allreduce(struct vc_call *k)
 {
-    return run_reduction(k, -1);
+    struct vc_comm *c = vc_enter(k);
+    return c ? run_reduction(c, k, (struct form){-1, true, true, 1}) : vc_native(k);
+}
+
+int vc_run_exscan(struct vc_call *k)
+{
+    struct vc_comm *c = vc_enter(k);
+    return c ? run_reduction(c, k, (struct form){-1, c->rank > 0, true, 1}) : vc_native(k);
+}
+
+int vc_run_reduce_blocks(struct vc_call *k)
+{
+    struct vc_comm *c = vc_enter(k);
+    return c ? run_reduction(c, k, (struct form){-1, true, true, (size_t)c->size}) : vc_native(k);
 }

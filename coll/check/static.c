@@ -131,7 +131,7 @@ static bool check_node(struct vck *c, int rank, int step, const struct vc_step *
     if (src && dst && overlap(c, rank, s->src, s->dst)) {
         size_t x = vck_addr(c, rank, s->src), y = vck_addr(c, rank, s->dst), own = s->len * (size_t)l;
         bool blocks = i->src == VC_EXTENT_ONE && i->dst == VC_EXTENT_EACH;
-        bool in_place = x == y || (blocks && x == y + own);
+        bool in_place = (x == y && !(i->reduces && i->src == VC_EXTENT_EACH)) || (blocks && x == y + own);
         if (!in_place)
             return vck_fail(c, rank, step, "source and destination overlap at byte %zu", s->dst.off);
     }

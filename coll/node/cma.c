@@ -18,6 +18,7 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
     case VC_PHASE_BCAST:
         return c->alg == VC_NODE_CMA || c->len >= nd->cma_min;
     case VC_PHASE_REDUCE:
+    case VC_PHASE_REDUCE_BLOCKS:
     case VC_PHASE_ALLREDUCE: /* operators of users may not write over their left operand, which happens here
                               */
         return c->alg == VC_NODE_CMA && !c->op->ctx && c->op->esize <= VC_CMA_BLOCK;
@@ -99,7 +100,10 @@ static bool has_posted(const struct vc_node *nd, const struct vc_node_call *c, i
 static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, size_t *at, size_t *end)
 {
     size_t esize = c->op->esize;
-    if (c->kind == VC_PHASE_REDUCE && nd->n == 2) {
+    if (c->kind == VC_PHASE_REDUCE_BLOCKS) {
+        *at = (size_t)nd->me * c->len;
+        *end = *at + c->len;
+    } else if (c->kind == VC_PHASE_REDUCE && nd->n == 2) {
         /* The other rank also writes its part to the root, so the root reduces more. */
         size_t unit = esize * VC_CACHELINE, most = c->len / 5 * 3 / unit * unit;
         *at = nd->me == c->root ? 0 : most;
@@ -111,9 +115,15 @@ static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, si
 }
 
 /* Whether rank r ends with the result. */
-static bool receives(const struct vc_node_call *c, int r)
+static bool receives(const struct vc_node *nd, const struct vc_node_call *c, int r)
 {
-    return c->kind == VC_PHASE_ALLREDUCE || r == c->root;
+    return c->kind == VC_PHASE_ALLREDUCE || r == (c->kind == VC_PHASE_REDUCE_BLOCKS ? nd->me : c->root);
+}
+
+/* Where in this rank's dst byte `at` of the vector goes. */
+static char *result_at(const struct vc_node *nd, const struct vc_node_call *c, size_t at)
+{
+    return (char *)c->dst + (c->kind == VC_PHASE_REDUCE_BLOCKS ? at - (size_t)nd->me * c->len : at);
 }
 
 /*
@@ -128,18 +138,18 @@ static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c)
     int other = 1 - nd->me;
     pid_t pid = nd->cma_pids[other];
     struct vc_cma_address a = address_of(nd, c->st.base, other);
-    bool mine = receives(c, nd->me), direct = mine && c->src != c->dst;
+    bool mine = receives(nd, c, nd->me), direct = mine && c->src != c->dst;
     size_t block = VC_CMA_PAIR_BLOCK / op->esize * op->esize, at, end;
     own_slice(nd, c, &at, &end);
     for (size_t len; at < end; at += len) {
         len = vc_min_size(block, end - at);
-        char *out = mine ? (char *)c->dst + at : nd->cma_scratch, *in = direct ? out : nd->cma_scratch;
+        char *out = mine ? result_at(nd, c, at) : nd->cma_scratch, *in = direct ? out : nd->cma_scratch;
         const char *own = (const char *)c->src + at;
         int err = vc_cma_read(pid, in, a.src + at, len);
         if (err != VC_OK)
             return err;
         op->fn(nd->me == 0 ? own : in, nd->me == 0 ? in : own, out, len / op->esize, NULL);
-        if (receives(c, other) && (err = vc_cma_write(pid, out, a.dst + at, len)) != VC_OK)
+        if (receives(nd, c, other) && (err = vc_cma_write(pid, out, a.dst + at, len)) != VC_OK)
             return err;
     }
     return VC_OK;
@@ -157,7 +167,7 @@ static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
     size_t at, end, room = VC_CMA_PAIR_BLOCK / (size_t)(few + 1) / VC_CACHELINE * VC_CACHELINE;
     size_t block = room / op->esize * op->esize;
     char *acc = nd->cma_scratch, *in = acc + room;
-    bool mine = receives(c, nd->me);
+    bool mine = receives(nd, c, nd->me);
     own_slice(nd, c, &at, &end);
     for (size_t len; at < end; at += len) {
         len = vc_min_size(block, end - at);
@@ -176,7 +186,7 @@ static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
             for (int k = 0; k < n; k++) {
                 const char *v = top - k == nd->me ? (const char *)c->src + at : in + (size_t)k * room;
                 if (right) {
-                    char *out = top - k == 0 && mine ? (char *)c->dst + at : acc;
+                    char *out = top - k == 0 && mine ? result_at(nd, c, at) : acc;
                     op->fn(v, right, out, len / op->esize, NULL);
                     right = out;
                 } else {
@@ -211,7 +221,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     uint64_t g = st->base;
     bool coop = shares_copy(nd, c), all = c->kind != VC_PHASE_BCAST || coop;
     bool speaks = all || nd->me == c->root, reads = all || nd->me != c->root;
-    bool reduce = c->kind == VC_PHASE_ALLREDUCE || c->kind == VC_PHASE_REDUCE;
+    bool reduce = vc_phase_info[c->kind].reduces;
     bool fetches = c->kind == VC_PHASE_ALLREDUCE && nd->n > 2; /* the others' slices of the result */
 
     if (st->phase == POST) {

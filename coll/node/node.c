@@ -65,7 +65,8 @@ void vc_node_destroy(struct vc_node *nd)
 /* On a node of one rank a phase is a copy. */
 static void copy_alone(const struct vc_node_call *c)
 {
-    if (c->src && c->dst && c->src != c->dst && vc_phase_info[c->kind].src != VC_EXTENT_NONE)
+    if (c->src && c->dst && c->src != c->dst && vc_phase_info[c->kind].src != VC_EXTENT_NONE &&
+        vc_phase_info[c->kind].operands != VC_OPERANDS_BELOW)
         memcpy(c->dst, c->src, c->len);
 }
 

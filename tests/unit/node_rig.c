@@ -130,13 +130,14 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
             vc_node_pass(nd, c.len);
         c.alg = job->cma && next_random(&seed) % 2 ? VC_NODE_CMA : VC_NODE_AUTO;
         bool in_place = next_random(&seed) % 2;
-        if ((c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_ALLGATHER) && c.alg == VC_NODE_CMA)
+        if (((c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_ALLGATHER) && c.alg == VC_NODE_CMA) ||
+            c.kind == VC_PHASE_REDUCE_BLOCKS)
             in_place = false;
         const struct vc_redop *op = c.op = &ops[next_random(&seed) % 3];
         /* Slices consist of whole elements; blocks are cut anywhere. */
         c.grain = vc_phase_info[c.kind].reduces || vc_phase_sliced(c.kind) ? 4 : 1;
         size_t cnt = c.len / 4;
-        size_t send_n = c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_SCATTER ? cnt * n : cnt;
+        size_t send_n = vc_phase_info[c.kind].src == VC_EXTENT_EACH ? cnt * n : cnt;
         memset(recv, 0xee, cap);
         uint32_t *src = in_place ? recv : send;
         for (size_t i = 0; i < send_n; i++)
@@ -155,10 +156,11 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
         bool by_progress = next_random(&own) % 4 == 0;
         CHECK((by_progress ? run_by_progress(nd, &c) : vc_node_run(nd, &c)) == VC_OK);
         size_t lo = 0, hi = 0;
+        size_t first = c.kind == VC_PHASE_REDUCE_BLOCKS ? (size_t)me * cnt : 0; /* of the result's elements */
         for (size_t i = 0; i < cnt; i++) {
-            uint32_t acc = element(0, t, i);
-            for (int r = 1; r < job->n; r++) {
-                uint32_t v = element(r, t, i);
+            uint32_t acc = element(0, t, first + i);
+            for (int r = 1; r < vc_operands_of(vc_phase_info[c.kind].operands, me, job->n); r++) {
+                uint32_t v = element(r, t, first + i);
                 uint32_t left = acc;
                 op->fn(&left, &v, &acc, 1, op->ctx);
             }
@@ -178,6 +180,16 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
                 hi = cnt;
             }
             break;
+        case VC_PHASE_EXSCAN:
+            if (me == 0) {
+                for (size_t i = 0; in_place && i < cnt; i++)
+                    CHECK(recv[i] == element(0, t, i));
+                hi = in_place ? cnt : 0;
+                break;
+            }
+            /* fallthrough */
+        case VC_PHASE_SCAN:
+        case VC_PHASE_REDUCE_BLOCKS:
         case VC_PHASE_ALLREDUCE:
             CHECK(memcmp(recv, expect, c.len) == 0);
             hi = cnt;

@@ -37,6 +37,10 @@ static const struct {
     [VC_ALLREDUCE] = {(vc_measure_fn *)MPI_Allreduce, "Allreduce", REDUCTION_FOR_ALL},
     [VC_ALLGATHER] = {(vc_measure_fn *)MPI_Allgather, "Allgather", BLOCKS},
     [VC_ALLTOALL] = {(vc_measure_fn *)MPI_Alltoall, "Alltoall", BLOCKS},
+    [VC_REDUCE_SCATTER_BLOCK] = {(vc_measure_fn *)MPI_Reduce_scatter_block, "Reduce_scatter_block",
+                                 REDUCTION_FOR_ALL},
+    [VC_SCAN] = {(vc_measure_fn *)MPI_Scan, "Scan", REDUCTION_FOR_ALL},
+    [VC_EXSCAN] = {(vc_measure_fn *)MPI_Exscan, "Exscan", REDUCTION_FOR_ALL},
 };
 
 static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MPI_Comm comm, void *send,
@@ -205,10 +209,13 @@ static unsigned number_of(size_t i, int rank, unsigned round)
 static bool check_sum(const struct vc_measure_call *c, const struct vc_measure_world *w, const char *recv,
                       unsigned round)
 {
-    for (size_t i = 0; i < (size_t)c->count; i++) {
+    const struct vc_coll_info *info = &vc_coll_info[c->coll];
+    int operands = vc_operands_of(info->operands, w->rank, w->size);
+    size_t first = info->send.extent == VC_EXTENT_EACH ? (size_t)w->rank * (size_t)c->count : 0;
+    for (size_t i = 0; i < (size_t)c->count && operands > 0; i++) {
         unsigned sum = 0;
-        for (int r = 0; r < w->size; r++)
-            sum += number_of(i, r, round);
+        for (int r = 0; r < operands; r++)
+            sum += number_of(first + i, r, round);
         if (!is_number(recv, c->type, i, sum))
             return false;
     }
@@ -239,7 +246,7 @@ bool vc_measure_call_verify(struct vc_measure_call *c, struct vc_measure_world *
     memset(recv, 0xa5, c->recv_len + GUARD);
     memset(guard, 0xa5, sizeof guard);
     if (reduction)
-        for (size_t i = 0; i < (size_t)c->count; i++)
+        for (size_t i = 0; i < c->send_len / width_of(c->type); i++)
             write_number(send, c->type, i, number_of(i, w->rank, round));
     else
         for (size_t i = 0; i < c->send_len; i++)
