@@ -13,9 +13,9 @@
 /**
  * q is the number of ranks of the node, l a rank's local index, `len`, `root` and `parts` are those of the
  * call. Reductions go in ascending local order. src may be the same memory as dst, but for
- * ALLGATHERV, GATHERV and REDUCE_BLOCKS, the last of which allows no overlap at all; where blocks are gathered
- * it may also be the own block's place in dst. A phase of length 0 still synchronizes: who would get data
- * waits for those it would come from.
+ * ALLGATHERV, GATHERV and REDUCE_BLOCKS(V), the last of which allow no overlap at all; where blocks are
+ * gathered it may also be the own block's place in dst. A phase of length 0 still synchronizes: who would get
+ * data waits for those it would come from.
  */
 enum vc_node_phase {
     VC_PHASE_BARRIER,
@@ -29,13 +29,15 @@ enum vc_node_phase {
     VC_PHASE_GATHER,           /**< src (len) of l to dst (q * len) at l * len, at `root` */
     VC_PHASE_SCATTER,          /**< src (q * len) of `root`, block l to dst (len) of l */
     VC_PHASE_ALLTOALL,         /**< src (q * len) of i, block j, to dst (q * len) of j, block i */
-    VC_PHASE_ALLGATHERV, /**< ALLGATHER of unequal blocks: src (at[l + 1] - at[l]) of l to dst (at[q]) at
-                            at[l], on all. len is the longest block, at[0] is 0 */
-    VC_PHASE_GATHERV,    /**< GATHER of such blocks, at `root` */
-    VC_PHASE_SCATTERV,   /**< src (at[q]) of `root`, block l to dst (at[l + 1] - at[l]) of l */
-    VC_PHASE_REDUCE_BLOCKS,    /**< src (q * len) of all reduced, block l of the result to dst (len) of l */
-    VC_PHASE_SCAN,             /**< src (len) of 0 to l reduced to dst (len) of l */
+    VC_PHASE_ALLGATHERV,    /**< ALLGATHER of unequal blocks: src (at[l + 1] - at[l]) of l to dst (at[q]) at
+                               at[l], on all. len is the longest block, at[0] is 0 */
+    VC_PHASE_GATHERV,       /**< GATHER of such blocks, at `root` */
+    VC_PHASE_SCATTERV,      /**< src (at[q]) of `root`, block l to dst (at[l + 1] - at[l]) of l */
+    VC_PHASE_REDUCE_BLOCKS, /**< src (q * len) of all reduced, block l of the result to dst (len) of l */
+    VC_PHASE_SCAN,          /**< src (len) of 0 to l reduced to dst (len) of l */
     VC_PHASE_EXSCAN, /**< src (len) of 0 to l - 1 reduced to dst (len) of l > 0; that of 0 is not touched */
+    VC_PHASE_REDUCE_BLOCKSV, /**< REDUCE_BLOCKS of unequal blocks: src (at[q]) of all reduced, bytes at[l] to
+                                at[l + 1] of the result to dst of l. len is the longest block */
     VC_PHASE_COUNT
 };
 
@@ -70,14 +72,14 @@ static inline int vc_operands_of(enum vc_operands whose, int rank, int n)
 
 struct vc_phase_info {
     const char *name;
-    enum vc_who gives;       /**< whose data it is */
-    enum vc_who gets;        /**< who waits for data of others */
-    enum vc_extent src, dst; /**< without src, data is given from dst */
-    bool src_at_root;        /**< only the root has src */
-    bool dst_at_root;        /**< only the root has dst */
-    bool reduces;            /**< data is reduced on the way */
+    enum vc_who gives;         /**< whose data it is */
+    enum vc_who gets;          /**< who waits for data of others */
+    enum vc_extent src, dst;   /**< without src, data is given from dst */
+    bool src_at_root;          /**< only the root has src */
+    bool dst_at_root;          /**< only the root has dst */
+    bool reduces;              /**< data is reduced on the way */
     enum vc_operands operands; /**< what of it a result contains */
-    bool uneven;             /**< blocks are unequal: the call has `at` */
+    bool uneven;               /**< blocks are unequal: the call has `at` */
 };
 extern const struct vc_phase_info vc_phase_info[VC_PHASE_COUNT];
 

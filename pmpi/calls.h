@@ -15,9 +15,11 @@
 typedef MPI_Count vc_count;
 typedef MPI_Aint vc_displ;
 #define VC_NAME(name) name##_c
+#define VC_WIDE       true
 #else
 typedef int vc_count, vc_displ;
 #define VC_NAME(name) name
+#define VC_WIDE       false
 #endif
 /** VC_NAMES() of VC_NAME(name): macros are expanded on the way from one to the other. */
 #define VC_NAMES_OF(name, params, args) VC_NAMES(name, params, args)

@@ -22,3 +22,17 @@ VC_SIX(Exscan, VC_EXSCAN, vc_run_exscan, vc_quick_exscan(sendbuf, recvbuf, count
        (const void *sendbuf, void *recvbuf, vc_count count, MPI_Datatype datatype, MPI_Op op, MPI_Comm comm),
        (sendbuf, recvbuf, count, datatype, op, comm), .send = sendbuf, .recv = recvbuf, .rcount = (int)count,
        .rtype = datatype, .op = op, .comm = comm)
+
+/* The underlying MPI's call: counts are int or, by the name with _c, larger numbers. */
+static int VC_NAME(native_reduce_scatter)(const struct vc_call *k)
+{
+    return vc_next.VC_NAME(Reduce_scatter)(k->send, k->recv, (const vc_count *)k->rcounts, k->rtype, k->op,
+                                           k->comm);
+}
+
+VC_SIX(Reduce_scatter, VC_REDUCE_SCATTER, vc_run_reduce_scatter, NULL, true, 0,
+       (const void *sendbuf, void *recvbuf, const vc_count recvcounts[], MPI_Datatype datatype, MPI_Op op,
+        MPI_Comm comm),
+       (sendbuf, recvbuf, recvcounts, datatype, op, comm), .send = sendbuf, .recv = recvbuf,
+       .rcounts = recvcounts, .rtype = datatype, .op = op, .comm = comm, .wide = VC_WIDE,
+       .native = VC_NAME(native_reduce_scatter))

@@ -39,8 +39,3 @@ VC_OTHER(Alltoallw, VC_ALLTOALLW, 0,
           const MPI_Datatype sendtypes[], void *recvbuf, const vc_count recvcounts[],
           const vc_displ rdispls[], const MPI_Datatype recvtypes[], MPI_Comm comm),
          (sendbuf, sendcounts, sdispls, sendtypes, recvbuf, recvcounts, rdispls, recvtypes, comm))
-
-VC_OTHER(Reduce_scatter, VC_REDUCE_SCATTER, vc_bytes_of_all(recvcounts, datatype, comm),
-         (const void *sendbuf, void *recvbuf, const vc_count recvcounts[], MPI_Datatype datatype, MPI_Op op,
-          MPI_Comm comm),
-         (sendbuf, recvbuf, recvcounts, datatype, op, comm))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the six have in common: to enter, to select, to run, to fail. Inline, because of calls of 8 bytes. */
+/* What accelerated calls have in common: to enter, to select, to run, to fail. Inline, because of calls of 8 bytes. */
 #ifndef VC_PMPI_RUN_H
 #define VC_PMPI_RUN_H
 
@@ -22,6 +22,7 @@ struct vc_work {
     void *recv;
     size_t bytes;
     const struct vc_redop *op;
+    const size_t *at; /**< uneven ones: where blocks begin; bytes is the longest */
 };
 
 /** Passes the call through, for the reason given. */
@@ -96,6 +97,7 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
         call.src = w->send;
         call.dst = w->recv;
         call.len = w->bytes;
+        call.at = w->at;
         call.op = w->op;
         call.grain = w->op ? w->op->esize : 1;
         return vc_node_run(t->node, &call);

@@ -4,8 +4,13 @@
 #include "pmpi/quick.h"
 #include "pmpi/redop.h"
 #include "pmpi/run.h"
+#include "pmpi/vectors.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* Offsets of this many ranks lie on the stack. */
+#define STACK_RANKS 128
 
 /* What a call asks of this rank. */
 struct form {
@@ -21,7 +26,9 @@ struct sides {
     struct vc_dtype in, out;
     size_t scount, rcount;
     bool receives;
-    bool apart; /* the operand lies where the result is to be, but it must not be built there */
+    bool apart;       /* the operand lies where the result is to be, but it must not be built there */
+    const size_t *at; /* as vc_work.at */
+    size_t longest;
 };
 
 static void sides_of(const struct vc_call *k, const struct vc_dtype *type, const struct form *f,
@@ -33,6 +40,8 @@ static void sides_of(const struct vc_call *k, const struct vc_dtype *type, const
     s->scount = s->rcount * f->blocks;
     s->receives = f->receives;
     s->apart = f->blocks > 1 && s->from == k->recv;
+    s->at = NULL;
+    s->longest = k->bytes;
     if (VC_LIKELY(!vc_device_on()))
         return;
     vc_dtype_place(s->from, &s->in);
@@ -70,12 +79,12 @@ static int run_layout(struct vc_comm *c, struct vc_call *k, const struct vc_sele
     struct vc_team *t = c->team;
     size_t bytes = s->scount * r->op.esize;
     bool staged = s->receives && (r->packed || r->padded || s->out.device || s->apart);
-    struct vc_work w = {.send = s->from, .bytes = k->bytes, .op = &r->op};
+    struct vc_work w = {.send = s->from, .bytes = s->longest, .op = &r->op, .at = s->at};
     int err = vc_reduction_begin(r, s->scount);
     if (err == VC_OK && staged) {
-        w.recv = vc_team_scratch(t, VC_SCRATCH_RECV, k->bytes);
+        w.recv = vc_team_scratch(t, VC_SCRATCH_RECV, s->rcount ? s->rcount * r->op.esize : 1);
         if (!w.recv)
-            err = vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", k->bytes);
+            err = vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", s->rcount * r->op.esize);
     } else if (s->receives) {
         w.recv = k->recv;
     }
@@ -195,4 +204,74 @@ int vc_run_reduce_blocks(struct vc_call *k)
 {
     struct vc_comm *c = vc_enter(k);
     return c ? run_reduction(c, k, (struct form){-1, true, true, (size_t)c->size}) : vc_native(k);
+}
+
+/* ---- blocks of unequal lengths ---- */
+
+/* Where the blocks begin, the longest of them, and their mean; false, with k->why, when the underlying MPI
+ * gets the call. */
+static bool size_blocks(struct vc_call *k, int size, size_t esize, size_t *offsets, size_t *longest)
+{
+    size_t at = 0;
+    *longest = 0;
+    for (int r = 0; r < size; r++) {
+        MPI_Count count = vc_count_at(k, k->rcounts, r);
+        if (count < 0) {
+            k->why = VC_PASS_ARGS;
+            return false;
+        }
+        if (esize > VC_NODE_ELEMENT_MAX || (esize && (size_t)count > (VC_CALL_LIMIT - at) / esize)) {
+            k->why = VC_PASS_LARGE;
+            return false;
+        }
+        offsets[r] = at;
+        at += (size_t)count * esize;
+        if ((size_t)count * esize > *longest)
+            *longest = (size_t)count * esize;
+    }
+    offsets[size] = at;
+    k->why = at ? VC_TAKEN : VC_PASS_EMPTY;
+    k->bytes = at ? vc_mean_block(at, size, esize) : 0;
+    return at > 0;
+}
+
+static int run_uneven(struct vc_comm *c, struct vc_call *k, struct vc_reduction *r, size_t *offsets)
+{
+    const struct form f = {-1, true, true, (size_t)c->size};
+    size_t esize = r->op.esize, longest;
+    if (!size_blocks(k, c->size, esize, offsets, &longest))
+        return vc_native(k);
+    size_t own = offsets[c->rank + 1] - offsets[c->rank];
+    k->rcount = (int)(own / esize);
+    if (bad_buffers(k, &f, r->type.predefined) || (k->send == NULL && r->type.predefined))
+        return vc_pass(k, VC_PASS_ARGS);
+    k->offsets = offsets;
+    struct vc_selected sel;
+    int err = vc_select_call(c, k, esize, r->op.commutative, &sel);
+    if (err == VC_OK && !sel.alg)
+        return vc_native(k);
+    struct sides s;
+    sides_of(k, &r->type, &f, &s);
+    s.scount = offsets[c->size] / esize;
+    s.apart = s.from == k->recv;
+    s.at = offsets;
+    s.longest = longest;
+    return vc_leave(c, k, err == VC_OK ? run_layout(c, k, &sel, r, &s) : err);
+}
+
+int vc_run_reduce_scatter(struct vc_call *k)
+{
+    struct vc_comm *c = vc_enter(k);
+    struct vc_reduction r;
+    size_t here[STACK_RANKS + 1], *offsets = here;
+    if (!c)
+        return vc_native(k);
+    if (!k->rcounts || !vc_reduction_init(&r, k->op, k->rtype))
+        return vc_pass(k, VC_PASS_ARGS);
+    if (c->size > STACK_RANKS && !(offsets = malloc(((size_t)c->size + 1) * sizeof *offsets)))
+        return vc_call_failed(c, k, vc_fail(VC_ERR_NOMEM, "no memory for the counts of %d ranks", c->size));
+    int rc = run_uneven(c, k, &r, offsets);
+    if (offsets != here)
+        free(offsets);
+    return rc;
 }

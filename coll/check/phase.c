@@ -10,7 +10,7 @@
 static bool node_reduce(struct vck *c, const int *steps, int operands, int q, struct vck_cell *out)
 {
     const struct vc_step *s0 = vck_step(c, steps[0]);
-    size_t n = vc_phase_bytes(vc_phase_info[s0->node].src, s0->len, q) / c->grain;
+    size_t n = vc_phase_side(vc_phase_info[s0->node].src, s0->len, s0->at, q, 0) / c->grain;
     for (int l = 0; l < operands; l++) {
         const struct vc_step *s = vck_step(c, steps[l]);
         const struct vck_cell *src = vck_cells(c, c->owner[steps[l]], s->src);

@@ -13,7 +13,12 @@
 
 static size_t block_at(const struct vc_node_call *c, int r)
 {
-    return (size_t)r * c->len;
+    return c->kind == VC_PHASE_REDUCE_BLOCKSV ? c->at[r] : (size_t)r * c->len;
+}
+
+static size_t block_len(const struct vc_node_call *c, int r)
+{
+    return c->kind == VC_PHASE_REDUCE_BLOCKSV ? c->at[r + 1] - c->at[r] : c->len;
 }
 
 /* Whether the vectors go as a whole, in one slot each. */
@@ -25,15 +30,18 @@ static bool goes_whole(const struct vc_node_call *c)
 /* What chunk k carries: bytes [*off, *off + *len) of the block of the rank that is returned. */
 static int part_of(const struct vc_node *nd, const struct vc_node_call *c, int k, size_t *off, size_t *len)
 {
+    int r = k % nd->n;
+    size_t all = block_len(c, r);
     *off = (size_t)(k / nd->n) * c->st.chunk;
-    *len = *off < c->len ? vc_min_size(c->st.chunk, c->len - *off) : 0;
-    return k % nd->n;
+    *len = *off < all ? vc_min_size(c->st.chunk, all - *off) : 0;
+    return r;
 }
 
 int vc_node_blocks_start(struct vc_node *nd, struct vc_node_call *c)
 {
     struct vc_node_state *st = &c->st;
-    size_t all = (size_t)nd->n * c->len, grain = vc_grain(c);
+    size_t all = (size_t)nd->n * c->len,
+           grain = vc_grain(c); /* as if all blocks were as long as the longest */
     int nchunks = 1;
     st->ring = all <= nd->tiny.cap ? &nd->tiny : &nd->small;
     if (all > nd->small.cap && nd->bulk.cap)
@@ -41,7 +49,7 @@ int vc_node_blocks_start(struct vc_node *nd, struct vc_node_call *c)
     if (grain > st->ring->cap)
         return vc_fail(VC_ERR_UNSUPPORTED, "elements of %zu bytes do not fit into slots of %zu bytes", grain,
                        st->ring->cap);
-    st->chunk = all;
+    st->chunk = block_at(c, nd->n);
     if (all > st->ring->cap || st->ring == &nd->bulk) {
         size_t most = st->ring->cap / grain * grain, want = c->len / 4 > PART_LEAST ? c->len / 4 : PART_LEAST;
         st->chunk = nd->own_cpus ? vc_min_size(vc_round_up(want, grain), most) : most;
@@ -83,7 +91,7 @@ static int reduce_part(struct vc_node *nd, struct vc_node_call *c, int k, int *w
     struct vc_node_state *st = &c->st;
     uint64_t g = st->base + (uint64_t)k;
     const struct vc_redop *op = c->op;
-    size_t off = 0, len = c->len, in_slot = block_at(c, nd->me);
+    size_t off = 0, len = block_len(c, nd->me), in_slot = block_at(c, nd->me);
     if (!goes_whole(c)) {
         if (part_of(nd, c, k, &off, &len) != nd->me || len == 0)
             return 1;
@@ -93,9 +101,9 @@ static int reduce_part(struct vc_node *nd, struct vc_node_call *c, int k, int *w
     char *out = (char *)c->dst + off;
     size_t count = op && len ? len / op->esize : 0;
     if (st->rd_next > 0) /* where the last look left it */
-        acc = st->rd_next > 1           ? out
-              : nd->me == nd->n - 1     ? own
-                                        : vc_payload(st->ring, nd->n - 1, g) + in_slot;
+        acc = st->rd_next > 1       ? out
+              : nd->me == nd->n - 1 ? own
+                                    : vc_payload(st->ring, nd->n - 1, g) + in_slot;
     for (; st->rd_next < nd->n; st->rd_next++) {
         int r = nd->n - 1 - st->rd_next;
         if (r != nd->me && !vc_ready(st->ring, r, g)) {
@@ -131,7 +139,8 @@ int vc_node_blocks_progress(struct vc_node *nd, struct vc_node_call *c, int *who
     } while (moved);
     if (st->rd < st->nchunks)
         return 0;
-    vc_learned(st->ring, st->base);
+    if (goes_whole(c) || block_len(c, nd->me) > 0) /* otherwise it has heard from nobody */
+        vc_learned(st->ring, st->base);
     st->phase = -1;
     return 1;
 }

@@ -19,6 +19,7 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
         return c->alg == VC_NODE_CMA || c->len >= nd->cma_min;
     case VC_PHASE_REDUCE:
     case VC_PHASE_REDUCE_BLOCKS:
+    case VC_PHASE_REDUCE_BLOCKSV:
     case VC_PHASE_ALLREDUCE: /* operators of users may not write over their left operand, which happens here
                               */
         return c->alg == VC_NODE_CMA && !c->op->ctx && c->op->esize <= VC_CMA_BLOCK;
@@ -99,13 +100,25 @@ static bool has_posted(const struct vc_node *nd, const struct vc_node_call *c, i
     return c->kind == VC_PHASE_BCAST ? vc_bcast_fits(&nd->tiny, c, r, g) : vc_ready(&nd->tiny, r, g);
 }
 
+/* Whether each rank ends with a block of the result. */
+static bool to_blocks(const struct vc_node_call *c)
+{
+    return c->kind == VC_PHASE_REDUCE_BLOCKS || c->kind == VC_PHASE_REDUCE_BLOCKSV;
+}
+
+/* Where the block of rank r begins then. */
+static size_t result_block(const struct vc_node_call *c, int r)
+{
+    return c->kind == VC_PHASE_REDUCE_BLOCKSV ? c->at[r] : (size_t)r * c->len;
+}
+
 /* The part of a vector that this rank reduces, [*at, *end). */
 static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, size_t *at, size_t *end)
 {
     size_t esize = c->op->esize;
-    if (c->kind == VC_PHASE_REDUCE_BLOCKS) {
-        *at = (size_t)nd->me * c->len;
-        *end = *at + c->len;
+    if (to_blocks(c)) {
+        *at = result_block(c, nd->me);
+        *end = result_block(c, nd->me + 1);
     } else if (c->kind == VC_PHASE_REDUCE && nd->n == 2) {
         /* The other rank also writes its part to the root, so the root reduces more. */
         size_t unit = esize * VC_CACHELINE, most = c->len / 5 * 3 / unit * unit;
@@ -120,13 +133,13 @@ static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, si
 /* Whether rank r ends with the result. */
 static bool receives(const struct vc_node *nd, const struct vc_node_call *c, int r)
 {
-    return c->kind == VC_PHASE_ALLREDUCE || r == (c->kind == VC_PHASE_REDUCE_BLOCKS ? nd->me : c->root);
+    return c->kind == VC_PHASE_ALLREDUCE || r == (to_blocks(c) ? nd->me : c->root);
 }
 
 /* Where in this rank's dst byte `at` of the vector goes. */
 static char *result_at(const struct vc_node *nd, const struct vc_node_call *c, size_t at)
 {
-    return (char *)c->dst + (c->kind == VC_PHASE_REDUCE_BLOCKS ? at - (size_t)nd->me * c->len : at);
+    return (char *)c->dst + (to_blocks(c) ? at - result_block(c, nd->me) : at);
 }
 
 /*

@@ -114,6 +114,7 @@ static int start_slots(struct vc_node *nd, struct vc_node_call *c)
 {
     switch (c->kind) {
     case VC_PHASE_REDUCE_BLOCKS:
+    case VC_PHASE_REDUCE_BLOCKSV:
         return vc_node_blocks_start(nd, c);
     case VC_PHASE_SCAN:
     case VC_PHASE_EXSCAN:
@@ -127,6 +128,7 @@ static int progress_slots(struct vc_node *nd, struct vc_node_call *c, int *whom)
 {
     switch (c->kind) {
     case VC_PHASE_REDUCE_BLOCKS:
+    case VC_PHASE_REDUCE_BLOCKSV:
         return vc_node_blocks_progress(nd, c, whom);
     case VC_PHASE_SCAN:
     case VC_PHASE_EXSCAN:

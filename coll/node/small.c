@@ -344,10 +344,10 @@ OUTLINE int alltoall(struct vc_node *nd, struct vc_node_call *c, struct vc_node_
 }
 
 /* As reduce_many(), of the blocks that lie at `mine` in the others' slots; `own` is this rank's. */
-INLINE int reduce_block(struct vc_node_call *c, const struct place *p, size_t mine)
+INLINE int reduce_block(struct vc_node_call *c, const struct place *p, size_t mine, size_t len)
 {
     const struct vc_redop *op = c->op;
-    size_t count = c->len ? elements(c->len, op->esize) : 0;
+    size_t count = len ? elements(len, op->esize) : 0;
     const char *own = (const char *)c->src + mine, *acc = NULL;
     for (int r = p->nd->n - 1; r >= 0; r--) {
         const char *v = own;
@@ -376,7 +376,18 @@ OUTLINE int reduce_blocks(struct vc_node *nd, struct vc_node_call *c, struct vc_
     else
         give(own_slot(&p), c->src, len * (size_t)nd->n);
     publish(&p, len * (size_t)nd->n);
-    return reduce_block(c, &p, mine);
+    return reduce_block(c, &p, mine, len);
+}
+
+/* Of blocks of unequal lengths. */
+OUTLINE int reduce_blocksv(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    const size_t *at = c->at;
+    size_t mine = at[nd->me], len = at[nd->me + 1] - mine;
+    give(own_slot(&p), c->src, at[nd->n]);
+    publish(&p, at[nd->n]);
+    return reduce_block(c, &p, mine, len);
 }
 
 /* The operands of the ranks below this one, from the nearest on, with `acc` on their right, if there is one.
@@ -433,11 +444,17 @@ static __attribute__((noinline)) int look_whether_free(struct vc_node *nd, struc
 int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 {
     typedef int run(struct vc_node * nd, struct vc_node_call * c, struct vc_node_ring * ring, uint64_t g);
-    static run *const of_kind[VC_PHASE_COUNT] = {
-        [VC_PHASE_BARRIER] = barrier,     [VC_PHASE_BCAST] = bcast,         [VC_PHASE_REDUCE] = reduce,
-        [VC_PHASE_ALLREDUCE] = allreduce, [VC_PHASE_ALLGATHER] = allgather, [VC_PHASE_ALLTOALL] = alltoall,
-        [VC_PHASE_REDUCE_BLOCKS] = reduce_blocks, [VC_PHASE_SCAN] = scan, [VC_PHASE_EXSCAN] = exscan,
-        [VC_PHASE_ALLGATHERV] = allgatherv};
+    static run *const of_kind[VC_PHASE_COUNT] = {[VC_PHASE_BARRIER] = barrier,
+                                                 [VC_PHASE_BCAST] = bcast,
+                                                 [VC_PHASE_REDUCE] = reduce,
+                                                 [VC_PHASE_ALLREDUCE] = allreduce,
+                                                 [VC_PHASE_ALLGATHER] = allgather,
+                                                 [VC_PHASE_ALLTOALL] = alltoall,
+                                                 [VC_PHASE_REDUCE_BLOCKS] = reduce_blocks,
+                                                 [VC_PHASE_SCAN] = scan,
+                                                 [VC_PHASE_EXSCAN] = exscan,
+                                                 [VC_PHASE_REDUCE_BLOCKSV] = reduce_blocksv,
+                                                 [VC_PHASE_ALLGATHERV] = allgatherv};
     const ptrdiff_t *max = nd->straight_max[c->kind];
     struct vc_node_ring *ring = (ptrdiff_t)c->len <= max[0] ? &nd->tiny : &nd->small;
     uint64_t g = ring->pos;
@@ -453,10 +470,10 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 
 void vc_node_small_init(struct vc_node *nd)
 {
-    static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER,   VC_PHASE_BCAST,     VC_PHASE_REDUCE,
-                                               VC_PHASE_ALLREDUCE, VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL,
-                                               VC_PHASE_REDUCE_BLOCKS, VC_PHASE_SCAN, VC_PHASE_EXSCAN,
-                                               VC_PHASE_ALLGATHERV};
+    static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER,        VC_PHASE_BCAST,     VC_PHASE_REDUCE,
+                                               VC_PHASE_ALLREDUCE,      VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL,
+                                               VC_PHASE_REDUCE_BLOCKS,  VC_PHASE_SCAN,      VC_PHASE_EXSCAN,
+                                               VC_PHASE_REDUCE_BLOCKSV, VC_PHASE_ALLGATHERV};
     for (int k = 0; k < VC_PHASE_COUNT; k++)
         nd->straight_max[k][0] = nd->straight_max[k][1] = -1;
     bool large = nd->n > vc_flat_ranks(nd->own_cpus);
@@ -474,6 +491,7 @@ void vc_node_small_init(struct vc_node *nd)
     for (int i = 0; i < 2; i++) {
         nd->straight_max[VC_PHASE_ALLTOALL][i] /= nd->n;
         nd->straight_max[VC_PHASE_REDUCE_BLOCKS][i] /= nd->n;
+        nd->straight_max[VC_PHASE_REDUCE_BLOCKSV][i] /= nd->n;
     }
     /* Longer ones are reduced by slices, which slots.c does. */
     ptrdiff_t *allreduce = nd->straight_max[VC_PHASE_ALLREDUCE];

@@ -3,25 +3,64 @@
 #include "coll/bounds.h"
 #include "coll/reduce_scatter_block/exchange.h"
 
-static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
+/* Where the blocks of the own node begin, and where those of each node do, given where those of all ranks do
+ * in the order of nodes. */
+struct places {
+    const size_t *own, *node; /* [q + 1], [nnodes + 1]; NULL, and the plan failed: no memory */
+};
+
+static struct places find_places(struct vc_plan *p, const struct vc_shape *s, int node)
+{
+    const struct vc_hier *h = s->hier;
+    int q = vc_hier_node_size(h, node);
+    const size_t *at = vc_grouped_offsets(p, s);
+    size_t *own = vc_plan_array(p, (size_t)q + 1), *of = vc_plan_array(p, (size_t)h->nnodes + 1);
+    if (!at || !own || !of)
+        return (struct places){NULL, NULL};
+    for (int i = 0; i <= h->nnodes; i++)
+        of[i] = at[h->first[i]];
+    for (int l = 0; l <= q; l++)
+        own[l] = at[h->first[node] + l] - of[node];
+    return (struct places){own, of};
+}
+
+/* One node: its phase does all of it. */
+static void plan_node(struct vc_plan *p, const struct vc_shape *s, struct vc_ref send, struct vc_ref mine)
+{
+    if (s->offsets)
+        vc_plan_node_blocks(p, VC_PHASE_REDUCE_BLOCKSV, 0, s->size, s->offsets, send, mine);
+    else
+        vc_plan_node(p, VC_PHASE_REDUCE_BLOCKS, 0, 0, s->bytes, send, mine);
+}
+
+int vc_reduce_scatter_two_level_plan(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
     const struct vc_hier *h = s->hier;
     struct vc_group g = vc_group_leaders(s, rank, -1);
     bool leads = rank == vc_group_rank(&g, g.me);
-    size_t all = s->bytes * (size_t)s->size, q = (size_t)vc_hier_node_size(h, h->node_of[rank]);
-    struct vc_ref send = vc_ref_of(VC_BUF_SEND, 0, all), recv = vc_ref_of(VC_BUF_RECV, 0, s->bytes);
+    int q = vc_hier_node_size(h, g.me);
+    size_t all = vc_shape_total(s);
+    struct vc_ref send = vc_ref_of(VC_BUF_SEND, 0, all), recv = vc_reduce_scatter_mine(s, rank);
     struct vc_ref sum = send, mine = recv;
     vc_plan_begin(p, s, rank);
     if (!all)
         return vc_plan_finish(p);
     if (g.n == 1) {
-        vc_plan_node(p, VC_PHASE_REDUCE_BLOCKS, 0, 0, s->bytes, send, recv);
+        plan_node(p, s, send, recv);
         return vc_plan_finish(p);
+    }
+    struct places places = {NULL, NULL};
+    size_t ours = (size_t)q * s->bytes; /* bytes of the node's blocks */
+    if (s->offsets) {
+        places = find_places(p, s, g.me);
+        if (!places.own)
+            return vc_plan_finish(p);
+        ours = places.own[q];
     }
     if (q > 1) {
         sum = leads ? vc_plan_tmp(p, all) : VC_NOTHING;
         vc_plan_node(p, VC_PHASE_REDUCE, 0, 0, all, send, sum);
-        mine = leads ? vc_plan_tmp(p, q * s->bytes) : VC_NOTHING;
+        mine = leads && ours ? vc_plan_tmp(p, ours) : VC_NOTHING;
     }
     if (leads) {
         if (!h->block) {
@@ -29,15 +68,18 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
             vc_copy_grouped(p, s, sum, grouped);
             sum = grouped;
         }
-        struct vc_layout lay = {.buf = sum.buf, .off = sum.off, .unit = s->bytes, .first = h->first};
+        struct vc_layout lay = {
+            .buf = sum.buf, .off = sum.off, .unit = s->bytes, .first = h->first, .at = places.node};
         vc_x_reduce_scatter_halving(p, &g, &lay, s->esize, mine);
     }
-    if (q > 1)
+    if (q > 1 && s->offsets)
+        vc_plan_node_blocks(p, VC_PHASE_SCATTERV, 0, q, places.own, mine, recv);
+    else if (q > 1)
         vc_plan_node(p, VC_PHASE_SCATTER, 0, 0, s->bytes, mine, recv);
     return vc_plan_finish(p);
 }
 
-static long steps(const struct vc_shape *s)
+long vc_reduce_scatter_two_level_steps(const struct vc_shape *s)
 {
     return 2 + vc_bound_regroup(s) + vc_x_reduce_scatter_halving_steps(s->hier->nnodes);
 }
@@ -48,6 +90,6 @@ const struct vc_alg vc_alg_reduce_scatter_block_two_level = {
     .kind = VC_ALG_PLAN,
     .restrictions = VC_NEEDS_BLOCK_OR_COMM,
     .help = "reduction in the node's memory, halving among one leader per node, blocks out of its memory",
-    .build = build,
-    .steps = steps,
+    .build = vc_reduce_scatter_two_level_plan,
+    .steps = vc_reduce_scatter_two_level_steps,
 };

@@ -6,45 +6,65 @@
 #include "coll/bounds.h"
 #include "coll/reduce_scatter_block/exchange.h"
 
-/* Blocks in the order of local indices, of each those of all nodes. */
-static void copy_by_index(struct vc_plan *p, const struct vc_shape *s, struct vc_ref ranks,
-                          struct vc_ref sorted)
+/* Copies blocks into the order of local indices, of each those of all nodes. Where those of an index begin,
+ * in part[q + 1]; where those of the own one do, from there on, in own[nnodes + 1]. */
+static void copy_by_index(struct vc_plan *p, const struct vc_shape *s, int local, struct vc_ref sorted,
+                          size_t *part, size_t *own)
 {
     const struct vc_hier *h = s->hier;
     struct vc_copier c = {.plan = p};
-    size_t b = s->bytes, at = 0;
-    for (int l = 0; l < vc_hier_node_size(h, 0); l++)
-        for (int node = 0; node < h->nnodes; node++, at += b)
-            vc_copier_add(&c, vc_ref_sub(ranks, (size_t)vc_hier_rank(h, node, l) * b, b),
-                          vc_ref_sub(sorted, at, b));
+    size_t at = 0;
+    for (int l = 0; l < vc_hier_node_size(h, 0); l++) {
+        part[l] = at;
+        for (int node = 0; node < h->nnodes; node++) {
+            int r = vc_hier_rank(h, node, l);
+            size_t b = vc_shape_block(s, r);
+            if (b)
+                vc_copier_add(&c, vc_ref_of(VC_BUF_SEND, vc_shape_at(s, r), b), vc_ref_sub(sorted, at, b));
+            at += b;
+            if (l == local)
+                own[node + 1] = at - part[l];
+        }
+        part[l + 1] = at;
+    }
     vc_copier_flush(&c);
 }
 
-static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
+int vc_reduce_scatter_two_level_multi_plan(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
     const struct vc_hier *h = s->hier;
-    struct vc_group g = vc_group_of_local(s, rank, h->local_of[rank]);
-    size_t all = s->bytes * (size_t)s->size, part = s->bytes * (size_t)h->nnodes;
-    struct vc_ref sum = vc_ref_of(VC_BUF_SEND, 0, all), recv = vc_ref_of(VC_BUF_RECV, 0, s->bytes);
+    int q = vc_hier_node_size(h, 0), local = h->local_of[rank];
+    size_t all = vc_shape_total(s);
     vc_plan_begin(p, s, rank);
     if (!all)
         return vc_plan_finish(p);
-    if (h->nnodes == 1) {
-        vc_plan_node(p, VC_PHASE_REDUCE_BLOCKS, 0, 0, s->bytes, sum, recv);
+    size_t *part = vc_plan_array(p, (size_t)q + 1), *own = vc_plan_array(p, (size_t)h->nnodes + 1);
+    if (!part || !own)
         return vc_plan_finish(p);
+    struct vc_ref sorted = vc_plan_tmp(p, all), sum = VC_NOTHING, mine = vc_reduce_scatter_mine(s, rank);
+    copy_by_index(p, s, local, sorted, part, own);
+    size_t len = part[local + 1] - part[local];
+    if (h->nnodes == 1)
+        sum = mine;
+    else if (q == 1)
+        sum = sorted;
+    else if (len)
+        sum = vc_plan_tmp(p, len);
+    if (q > 1 && s->offsets)
+        vc_plan_node_blocks(p, VC_PHASE_REDUCE_BLOCKSV, 0, q, part, sorted, sum);
+    else if (q > 1)
+        vc_plan_node(p, VC_PHASE_REDUCE_BLOCKS, 0, 0, part[1], sorted, sum);
+    if (h->nnodes > 1) {
+        struct vc_group g = vc_group_of_local(s, rank, local);
+        struct vc_layout lay = {.buf = sum.buf, .off = sum.off, .at = own};
+        vc_x_reduce_scatter_halving(p, &g, &lay, s->esize, mine);
+    } else if (q == 1) {
+        vc_plan_copy(p, sorted, mine);
     }
-    if (h->nnodes < s->size) {
-        struct vc_ref sorted = vc_plan_tmp(p, all);
-        copy_by_index(p, s, sum, sorted);
-        sum = vc_plan_tmp(p, part);
-        vc_plan_node(p, VC_PHASE_REDUCE_BLOCKS, 0, 0, part, sorted, sum);
-    }
-    struct vc_layout lay = {.buf = sum.buf, .off = sum.off, .unit = s->bytes, .stride = s->bytes};
-    vc_x_reduce_scatter_halving(p, &g, &lay, s->esize, recv);
     return vc_plan_finish(p);
 }
 
-static long steps(const struct vc_shape *s)
+long vc_reduce_scatter_two_level_multi_steps(const struct vc_shape *s)
 {
     return 1 + s->size + vc_x_reduce_scatter_halving_steps(s->hier->nnodes);
 }
@@ -55,6 +75,6 @@ const struct vc_alg vc_alg_reduce_scatter_block_two_level_multi = {
     .kind = VC_ALG_PLAN,
     .restrictions = VC_NEEDS_UNIFORM_NODES | VC_NEEDS_BLOCK_OR_COMM,
     .help = "all ranks of a node reduce a part in its memory, then halving among ranks of equal index",
-    .build = build,
-    .steps = steps,
+    .build = vc_reduce_scatter_two_level_multi_plan,
+    .steps = vc_reduce_scatter_two_level_multi_steps,
 };

@@ -15,7 +15,7 @@ static const int weights[C_COUNT] = {
     [C_ALLREDUCE] = 16, [C_ALLGATHER] = 10,     [C_ALLTOALL] = 10,
     [C_GATHER] = 2,     [C_GATHERV] = 2,        [C_SCATTER] = 2,
     [C_SCATTERV] = 2,   [C_ALLGATHERV] = 2,     [C_ALLTOALLV] = 2,
-    [C_ALLTOALLW] = 2,  [C_REDUCE_SCATTER] = 2, [C_REDUCE_SCATTER_BLOCK] = 8,
+    [C_ALLTOALLW] = 2,  [C_REDUCE_SCATTER] = 6, [C_REDUCE_SCATTER_BLOCK] = 8,
     [C_SCAN] = 8,       [C_EXSCAN] = 8,
 };
 

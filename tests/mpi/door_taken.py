@@ -13,8 +13,8 @@ import sys
 import tempfile
 
 SIX = ["barrier", "bcast", "reduce", "allreduce", "allgather", "alltoall"]
-BESIDE = ["reduce_scatter_block", "scan", "exscan"]  # accelerated, and called by the programs that call all
-OTHERS = ["gather", "gatherv", "scatter", "scatterv", "allgatherv", "alltoallv", "alltoallw", "reduce_scatter"]
+BESIDE = ["reduce_scatter_block", "reduce_scatter", "scan", "exscan"]  # accelerated, and called by the programs that call all
+OTHERS = ["gather", "gatherv", "scatter", "scatterv", "allgatherv", "alltoallv", "alltoallw"]
 
 
 def main():

@@ -23,7 +23,7 @@ static bool load_one(void *slot, const char *name)
 }
 
 /* What the arguments of a call are. */
-enum form { NO_ARGUMENTS, MESSAGE, REDUCTION_FOR_ROOT, REDUCTION_FOR_ALL, BLOCKS };
+enum form { NO_ARGUMENTS, MESSAGE, REDUCTION_FOR_ROOT, REDUCTION_FOR_ALL, BLOCKS, REDUCTION_BY_COUNTS };
 
 /* A row for each collective: the program's function, the name of the underlying one, its arguments. */
 static const struct {
@@ -39,6 +39,7 @@ static const struct {
     [VC_ALLTOALL] = {(vc_measure_fn *)MPI_Alltoall, "Alltoall", BLOCKS},
     [VC_REDUCE_SCATTER_BLOCK] = {(vc_measure_fn *)MPI_Reduce_scatter_block, "Reduce_scatter_block",
                                  REDUCTION_FOR_ALL},
+    [VC_REDUCE_SCATTER] = {(vc_measure_fn *)MPI_Reduce_scatter, "Reduce_scatter", REDUCTION_BY_COUNTS},
     [VC_SCAN] = {(vc_measure_fn *)MPI_Scan, "Scan", REDUCTION_FOR_ALL},
     [VC_EXSCAN] = {(vc_measure_fn *)MPI_Exscan, "Exscan", REDUCTION_FOR_ALL},
 };
@@ -59,6 +60,9 @@ static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MP
         break;
     case REDUCTION_FOR_ALL:
         ((__typeof__(&MPI_Allreduce))fn)(send, recv, c->count, c->type, c->op, comm);
+        break;
+    case REDUCTION_BY_COUNTS:
+        ((__typeof__(&MPI_Reduce_scatter))fn)(send, recv, c->each, c->type, c->op, comm);
         break;
     case BLOCKS:
         ((__typeof__(&MPI_Allgather))fn)(send, c->count, c->type, recv, c->count, c->type, comm);
@@ -164,10 +168,13 @@ bool vc_measure_call_init(struct vc_measure_call *c, struct vc_measure_world *w,
     c->send = aligned_alloc(4096, (c->pool + 4095) / 4096 * 4096);
     c->recv = aligned_alloc(4096, (c->pool + 4095) / 4096 * 4096);
     c->offs = calloc(c->noffs, 2 * sizeof *c->offs);
-    if (!c->send || !c->recv || !c->offs) {
+    c->each = calloc((size_t)w->size, sizeof *c->each);
+    if (!c->send || !c->recv || !c->offs || !c->each) {
         vc_measure_call_free(c);
         return false;
     }
+    for (int r = 0; r < w->size; r++)
+        c->each[r] = c->count;
     fill(c->send, c->pool, c->type);
     fill(c->recv, c->pool, c->type);
     uint64_t send_lines = (c->pool - GUARD - c->send_len) / LINE + 1;
@@ -184,8 +191,10 @@ void vc_measure_call_free(struct vc_measure_call *c)
     free(c->send);
     free(c->recv);
     free(c->offs);
+    free(c->each);
     c->send = c->recv = NULL;
     c->offs = NULL;
+    c->each = NULL;
 }
 
 void vc_measure_call_run(struct vc_measure_call *c, const struct vc_measure_fns *f, MPI_Comm comm)

@@ -123,6 +123,7 @@ struct vc_measure_call {
     size_t bytes;
     int root;
     int count; /**< of `type` */
+    int *each; /**< that count for each rank */
     MPI_Datatype type;
     MPI_Op op;
     size_t send_len, recv_len; /**< what one call reads and writes on this rank */

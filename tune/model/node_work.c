@@ -85,6 +85,7 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
                                       .cma_calls = (q - 1) * (1 + ceil(len / q / block)),
                                       .cma_copied = 2 * (q - 1) / q * len};
     case VC_PHASE_REDUCE_BLOCKS:
+    case VC_PHASE_REDUCE_BLOCKSV:
         return (struct vc_model_work){.meetings = 2,
                                       .reduced = (q - 1) * len,
                                       .cma_calls = (q - 1) * ceil(len / block),
@@ -150,6 +151,7 @@ static struct vc_model_work flat_work(const struct vc_model_phase *p)
         w.copied = (2 * q - 1) * len;
         break;
     case VC_PHASE_REDUCE_BLOCKS:
+    case VC_PHASE_REDUCE_BLOCKSV:
         w.copied = (q - 1) * len;
         w.reduced = (q - 1) * len;
         break;
