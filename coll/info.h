@@ -15,11 +15,13 @@ struct vc_side {
     bool root_only; /**< the others have nothing */
 };
 
-/** Where SEND lies in RECV with MPI_IN_PLACE. */
+/** Where SEND lies in RECV with MPI_IN_PLACE, or RECV in SEND. */
 enum vc_in_place {
     VC_IN_PLACE_NEVER,     /**< the front door makes a copy, or MPI forbids it: SEND and RECV never overlap */
     VC_IN_PLACE_START,     /**< at its start */
     VC_IN_PLACE_OWN_BLOCK, /**< at the rank's own block */
+    VC_IN_PLACE_IN_SEND, /**< RECV of the root lies in SEND, at its own block: plans may only copy that there
+                          */
 };
 
 struct vc_coll_info {

@@ -29,10 +29,12 @@ enum vc_node_phase {
     VC_PHASE_GATHER,           /**< src (len) of l to dst (q * len) at l * len, at `root` */
     VC_PHASE_SCATTER,          /**< src (q * len) of `root`, block l to dst (len) of l */
     VC_PHASE_ALLTOALL,         /**< src (q * len) of i, block j, to dst (q * len) of j, block i */
-    VC_PHASE_ALLGATHERV,    /**< ALLGATHER of unequal blocks: src (at[l + 1] - at[l]) of l to dst (at[q]) at
-                               at[l], on all. len is the longest block, at[0] is 0 */
-    VC_PHASE_GATHERV,       /**< GATHER of such blocks, at `root` */
-    VC_PHASE_SCATTERV,      /**< src (at[q]) of `root`, block l to dst (at[l + 1] - at[l]) of l */
+    VC_PHASE_ALLGATHERV, /**< ALLGATHER of unequal blocks: src (at[l + 1] - at[l]) of l to dst (at[q]) at
+                            at[l], on all. len is the longest block, at[0] is 0 */
+    VC_PHASE_GATHERV,    /**< GATHER of such blocks, at `root` */
+    VC_PHASE_ALLTOALLV,  /**< ALLTOALL of blocks whose sizes only pairs know (struct vc_pairs), len is 0. Not
+                            in plans */
+    VC_PHASE_SCATTERV,   /**< src (at[q]) of `root`, block l to dst (at[l + 1] - at[l]) of l */
     VC_PHASE_REDUCE_BLOCKS, /**< src (q * len) of all reduced, block l of the result to dst (len) of l */
     VC_PHASE_SCAN,          /**< src (len) of 0 to l reduced to dst (len) of l */
     VC_PHASE_EXSCAN, /**< src (len) of 0 to l - 1 reduced to dst (len) of l > 0; that of 0 is not touched */

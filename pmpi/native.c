@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The underlying MPI's function for each accelerated collective, with the arguments of a call. */
+/* The underlying MPI's function for each of those that are accelerated, with the arguments of a call. */
 #include "pmpi/door.h"
 
 int vc_native(const struct vc_call *k)
@@ -19,6 +19,10 @@ int vc_native(const struct vc_call *k)
         return vc_next.Allgather(k->send, k->scount, k->stype, k->recv, k->rcount, k->rtype, k->comm);
     case VC_ALLTOALL:
         return vc_next.Alltoall(k->send, k->scount, k->stype, k->recv, k->rcount, k->rtype, k->comm);
+    case VC_GATHER:
+        return vc_next.Gather(k->send, k->scount, k->stype, k->recv, k->rcount, k->rtype, k->root, k->comm);
+    case VC_SCATTER:
+        return vc_next.Scatter(k->send, k->scount, k->stype, k->recv, k->rcount, k->rtype, k->root, k->comm);
     case VC_REDUCE_SCATTER_BLOCK:
         return vc_next.Reduce_scatter_block(k->send, k->recv, k->rcount, k->rtype, k->op, k->comm);
     case VC_SCAN:

@@ -3,27 +3,6 @@
 #include "coll/bounds.h"
 #include "coll/reduce_scatter_block/exchange.h"
 
-/* Where the blocks of the own node begin, and where those of each node do, given where those of all ranks do
- * in the order of nodes. */
-struct places {
-    const size_t *own, *node; /* [q + 1], [nnodes + 1]; NULL, and the plan failed: no memory */
-};
-
-static struct places find_places(struct vc_plan *p, const struct vc_shape *s, int node)
-{
-    const struct vc_hier *h = s->hier;
-    int q = vc_hier_node_size(h, node);
-    const size_t *at = vc_grouped_offsets(p, s);
-    size_t *own = vc_plan_array(p, (size_t)q + 1), *of = vc_plan_array(p, (size_t)h->nnodes + 1);
-    if (!at || !own || !of)
-        return (struct places){NULL, NULL};
-    for (int i = 0; i <= h->nnodes; i++)
-        of[i] = at[h->first[i]];
-    for (int l = 0; l <= q; l++)
-        own[l] = at[h->first[node] + l] - of[node];
-    return (struct places){own, of};
-}
-
 /* One node: its phase does all of it. */
 static void plan_node(struct vc_plan *p, const struct vc_shape *s, struct vc_ref send, struct vc_ref mine)
 {
@@ -49,13 +28,12 @@ int vc_reduce_scatter_two_level_plan(const struct vc_shape *s, int rank, struct 
         plan_node(p, s, send, recv);
         return vc_plan_finish(p);
     }
-    struct places places = {NULL, NULL};
+    struct vc_grouped blocks = {0};
     size_t ours = (size_t)q * s->bytes; /* bytes of the node's blocks */
     if (s->offsets) {
-        places = find_places(p, s, g.me);
-        if (!places.own)
+        if (!vc_group_blocks(p, s, g.me, &blocks))
             return vc_plan_finish(p);
-        ours = places.own[q];
+        ours = blocks.local[q];
     }
     if (q > 1) {
         sum = leads ? vc_plan_tmp(p, all) : VC_NOTHING;
@@ -69,11 +47,11 @@ int vc_reduce_scatter_two_level_plan(const struct vc_shape *s, int rank, struct 
             sum = grouped;
         }
         struct vc_layout lay = {
-            .buf = sum.buf, .off = sum.off, .unit = s->bytes, .first = h->first, .at = places.node};
+            .buf = sum.buf, .off = sum.off, .unit = s->bytes, .first = h->first, .at = blocks.nodes};
         vc_x_reduce_scatter_halving(p, &g, &lay, s->esize, mine);
     }
     if (q > 1 && s->offsets)
-        vc_plan_node_blocks(p, VC_PHASE_SCATTERV, 0, q, places.own, mine, recv);
+        vc_plan_node_blocks(p, VC_PHASE_SCATTERV, 0, q, blocks.local, mine, recv);
     else if (q > 1)
         vc_plan_node(p, VC_PHASE_SCATTER, 0, 0, s->bytes, mine, recv);
     return vc_plan_finish(p);

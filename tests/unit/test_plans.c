@@ -196,7 +196,13 @@ static size_t length_of(enum blocks kind, int size, unsigned i)
 /* Blocks of unequal lengths. */
 static struct vc_shape uneven(struct vc_shape s, enum blocks kind)
 {
-    static size_t offsets[BLOCKS_KINDS][MAX_SIZE + 1];
+    static size_t offsets[BLOCKS_KINDS][MAX_SIZE + 1], pairs[BLOCKS_KINDS][MAX_SIZE * MAX_SIZE];
+    if (!vc_coll_info[s.coll].sizes_known) {
+        for (int i = 0; i < s.size * s.size; i++)
+            pairs[kind][i] = length_of(kind, s.size, (unsigned)i);
+        s.pairs = pairs[kind];
+        return s;
+    }
     size_t unit = s.esize;
     for (int r = 0; r < s.size; r++)
         offsets[kind][r + 1] = offsets[kind][r] + unit * length_of(kind, s.size, (unsigned)r);

@@ -99,6 +99,7 @@ COUNT(each_log_m, N *lg *m)
 COUNT(pairs_q_m, N *(N - 1) * q * m)
 COUNT(pairs_qq_m, N *(N - 1) * q * q * m)
 COUNT(bruck_m, N *bits_below((int)N) * m)
+COUNT(subtrees_m, bits_below((int)N) * q * m)
 COUNT(upwards_log, N *lg - (((size_t)1 << lg) - 1))
 COUNT(upwards_log_m, (N * lg - (((size_t)1 << lg) - 1)) * m)
 COUNT(halving_gather, N *lg + N - 1)
@@ -144,6 +145,12 @@ static const struct promise promises[] = {
     {VC_ALLTOALL, "two_level", LEADERS, false, false, pairs, pairs_qq_m},
     {VC_ALLTOALL, "two_level_multi", SAME_INDEX, false, false, pairs_leaders, pairs_qq_m},
     {VC_ALLTOALL, "two_level_multi_piped", SAME_INDEX, false, false, pairs_leaders, pairs_qq_m},
+    {VC_GATHER, "linear", ANYBODY, true, false, others, others_m},
+    {VC_GATHER, "binomial", ANYBODY, true, false, others, subtrees_m},
+    {VC_GATHER, "two_level", LEADERS, false, false, others, subtrees_m},
+    {VC_SCATTER, "linear", ANYBODY, true, false, others, others_m},
+    {VC_SCATTER, "binomial", ANYBODY, true, false, others, subtrees_m},
+    {VC_SCATTER, "two_level", LEADERS, false, false, others, subtrees_m},
     {VC_REDUCE_SCATTER_BLOCK, "recursive_halving", ANYBODY, true, true, each_log, pairs_q_m},
     {VC_REDUCE_SCATTER_BLOCK, "pairwise", ANYBODY, true, false, pairs, pairs_q_m},
     {VC_REDUCE_SCATTER_BLOCK, "ring", ANYBODY, true, false, pairs, pairs_q_m},
