@@ -3,7 +3,8 @@
  * Private to coll/node. Files call one way: node.c (create, start, progress, run) calls tree.c, the node's
  * tree where it has levels (tree.h), whose groups are flat nodes of their own. Both call flat.c (slots of a
  * flat node, operations on it), which calls small.c, slots.c and cma.c (with cma_reduce.c), three ways to do
- * an operation; these call lengths.c (ranks whose lengths differ) and ring.c.
+ * an operation; these call lengths.c (ranks whose lengths differ) and ring.c. Reductions to blocks and scans
+ * have files of their own beside slots.c: blocks.c, scan.c.
  *
  * Every rank owns slots in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
  * operation takes the next few slot numbers of its ring, whether or not a rank has anything to publish in
@@ -367,5 +368,11 @@ int vc_node_slots_skip(struct vc_node *nd, struct vc_node_call *c);
  * to be read yet. `all`: they are all there. */
 void vc_node_slots_feed(const struct vc_node *nd, struct vc_node_call *c, size_t bytes, bool all);
 int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
+
+/* blocks.c and scan.c: reductions to blocks, and scans, through slots. */
+int vc_node_blocks_start(struct vc_node *nd, struct vc_node_call *c);
+int vc_node_blocks_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
+int vc_node_scan_start(struct vc_node *nd, struct vc_node_call *c);
+int vc_node_scan_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
 #endif

@@ -84,7 +84,8 @@ static void copy_alone(const struct vc_node_call *c)
             memcpy(c->pairs->dst[0], c->pairs->src[0], c->pairs->src_len[0]);
         return;
     }
-    if (c->src && c->dst && c->src != c->dst && vc_phase_info[c->kind].src != VC_EXTENT_NONE)
+    if (c->src && c->dst && c->src != c->dst && vc_phase_info[c->kind].src != VC_EXTENT_NONE &&
+        vc_phase_info[c->kind].operands != VC_OPERANDS_BELOW)
         memcpy(c->dst, c->src, c->len);
 }
 

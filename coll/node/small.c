@@ -379,6 +379,96 @@ OUTLINE int scatter(struct vc_node *nd, struct vc_node_call *c, struct vc_node_r
     return leave(&p);
 }
 
+/* As reduce_many(), of the blocks that lie at `mine` in the others' slots; `own` is this rank's. */
+INLINE int reduce_block(struct vc_node_call *c, const struct place *p, size_t mine, size_t len)
+{
+    const struct vc_redop *op = c->op;
+    size_t count = len ? elements(len, op->esize) : 0;
+    const char *own = (const char *)c->src + mine, *acc = NULL;
+    for (int r = p->nd->n - 1; r >= 0; r--) {
+        const char *v = own;
+        if (r != p->nd->me) {
+            v = slot_of(p, r);
+            if (VC_UNLIKELY(!arrives(p, v)))
+                return hand_over(c, p->ring, p->g, p->nd->n - 1 - r);
+            v = payload_of(p, v) + mine;
+        }
+        if (VC_LIKELY(acc != NULL)) {
+            if (VC_LIKELY(count != 0))
+                op->fn(v, acc, c->dst, count, op->ctx);
+            v = c->dst;
+        }
+        acc = v;
+    }
+    return leave_all(p);
+}
+
+OUTLINE int reduce_blocks(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len, mine = len * (size_t)nd->me;
+    if (nd->n == 2) /* nobody else reads the own block */
+        give(own_slot(&p) + (len - mine), (const char *)c->src + (len - mine), len);
+    else
+        give(own_slot(&p), c->src, len * (size_t)nd->n);
+    publish(&p, len * (size_t)nd->n);
+    return reduce_block(c, &p, mine, len);
+}
+
+/* Of blocks of unequal lengths. */
+OUTLINE int reduce_blocksv(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    const size_t *at = c->at;
+    size_t mine = at[nd->me], len = at[nd->me + 1] - mine;
+    give(own_slot(&p), c->src, at[nd->n]);
+    publish(&p, at[nd->n]);
+    return reduce_block(c, &p, mine, len);
+}
+
+/* The operands of the ranks below this one, from the nearest on, with `acc` on their right, if there is one.
+ */
+INLINE int reduce_below(struct vc_node_call *c, const struct place *p, const char *acc)
+{
+    const struct vc_redop *op = c->op;
+    size_t count = c->len ? elements(c->len, op->esize) : 0;
+    int me = p->nd->me;
+    for (int r = me - 1; r >= 0; r--) {
+        const char *v = slot_of(p, r);
+        if (VC_UNLIKELY(!arrives(p, v)))
+            return hand_over(c, p->ring, p->g, me - 1 - r);
+        v = payload_of(p, v);
+        if (acc && VC_LIKELY(count != 0))
+            op->fn(v, acc, c->dst, count, op->ctx);
+        acc = acc ? c->dst : v;
+    }
+    if (acc != c->dst && count != 0)
+        copy(c->dst, acc, c->len);
+    return leave(p);
+}
+
+OUTLINE int scan(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len;
+    if (nd->me + 1 < nd->n) {
+        give(own_slot(&p), c->src, len);
+        publish(&p, len);
+    }
+    return reduce_below(c, &p, c->src);
+}
+
+OUTLINE int exscan(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len;
+    if (nd->me + 1 < nd->n) {
+        give(own_slot(&p), c->src, len);
+        publish(&p, len);
+    }
+    return nd->me == 0 ? leave(&p) : reduce_below(c, &p, NULL);
+}
+
 /* The slot may not be free yet. */
 static __attribute__((noinline)) int look_whether_free(struct vc_node *nd, struct vc_node_call *c,
                                                        struct vc_node_ring *ring)
@@ -390,10 +480,19 @@ static __attribute__((noinline)) int look_whether_free(struct vc_node *nd, struc
 int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 {
     typedef int run(struct vc_node * nd, struct vc_node_call * c, struct vc_node_ring * ring, uint64_t g);
-    static run *const of_kind[VC_PHASE_COUNT] = {
-        [VC_PHASE_BARRIER] = barrier,       [VC_PHASE_BCAST] = bcast,         [VC_PHASE_REDUCE] = reduce,
-        [VC_PHASE_ALLREDUCE] = allreduce,   [VC_PHASE_ALLGATHER] = allgather, [VC_PHASE_ALLTOALL] = alltoall,
-        [VC_PHASE_ALLGATHERV] = allgatherv, [VC_PHASE_GATHER] = gather,       [VC_PHASE_SCATTER] = scatter};
+    static run *const of_kind[VC_PHASE_COUNT] = {[VC_PHASE_BARRIER] = barrier,
+                                                 [VC_PHASE_BCAST] = bcast,
+                                                 [VC_PHASE_REDUCE] = reduce,
+                                                 [VC_PHASE_ALLREDUCE] = allreduce,
+                                                 [VC_PHASE_ALLGATHER] = allgather,
+                                                 [VC_PHASE_ALLTOALL] = alltoall,
+                                                 [VC_PHASE_REDUCE_BLOCKS] = reduce_blocks,
+                                                 [VC_PHASE_SCAN] = scan,
+                                                 [VC_PHASE_EXSCAN] = exscan,
+                                                 [VC_PHASE_REDUCE_BLOCKSV] = reduce_blocksv,
+                                                 [VC_PHASE_ALLGATHERV] = allgatherv,
+                                                 [VC_PHASE_GATHER] = gather,
+                                                 [VC_PHASE_SCATTER] = scatter};
     const ptrdiff_t *max = nd->straight_max[c->kind];
     struct vc_node_ring *ring = (ptrdiff_t)c->len <= max[0] ? &nd->tiny : &nd->small;
     uint64_t g = ring->pos;
@@ -409,9 +508,11 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 
 void vc_node_small_init(struct vc_node *nd)
 {
-    static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER,    VC_PHASE_BCAST,     VC_PHASE_REDUCE,
-                                               VC_PHASE_ALLREDUCE,  VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL,
-                                               VC_PHASE_ALLGATHERV, VC_PHASE_GATHER,    VC_PHASE_SCATTER};
+    static const enum vc_node_phase kinds[] = {
+        VC_PHASE_BARRIER,   VC_PHASE_BCAST,          VC_PHASE_REDUCE,        VC_PHASE_ALLREDUCE,
+        VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL,       VC_PHASE_REDUCE_BLOCKS, VC_PHASE_SCAN,
+        VC_PHASE_EXSCAN,    VC_PHASE_REDUCE_BLOCKSV, VC_PHASE_ALLGATHERV,    VC_PHASE_GATHER,
+        VC_PHASE_SCATTER};
     for (int k = 0; k < VC_PHASE_COUNT; k++)
         nd->straight_max[k][0] = nd->straight_max[k][1] = -1;
     bool large = nd->n > vc_flat_ranks(nd->own_cpus);
@@ -429,6 +530,8 @@ void vc_node_small_init(struct vc_node *nd)
     for (int i = 0; i < 2; i++) { /* whose slots have a block for each rank */
         nd->straight_max[VC_PHASE_ALLTOALL][i] /= nd->n;
         nd->straight_max[VC_PHASE_SCATTER][i] /= nd->n;
+        nd->straight_max[VC_PHASE_REDUCE_BLOCKS][i] /= nd->n;
+        nd->straight_max[VC_PHASE_REDUCE_BLOCKSV][i] /= nd->n;
     }
     if (!nd->own_cpus) /* slots.c takes tiny slots for some of those that need more than one */
         nd->straight_max[VC_PHASE_SCATTER][1] = nd->straight_max[VC_PHASE_SCATTER][0];
