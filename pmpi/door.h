@@ -102,13 +102,15 @@ void vc_other_end(enum vc_coll coll, enum vc_pass why, uint64_t begun, size_t by
 /** The underlying MPI's collective with the arguments of the call. */
 int vc_native(const struct vc_call *k);
 
-/** In run_move.c and run_reduce.c: each runs the call or passes it through. They differ in the arguments that
- * they look at: none, a message from the root, a reduction for the root or for all ranks, blocks of all
- * ranks. */
+/** In the run files: each runs the call or passes it through. They differ in the arguments that they look at:
+ * none, a message from the root, a reduction for the root or for all ranks, blocks of all ranks, blocks for
+ * the root, blocks from it. */
 int vc_run_barrier(struct vc_call *k);
 int vc_run_bcast(struct vc_call *k);
 int vc_run_reduce(struct vc_call *k);
 int vc_run_allreduce(struct vc_call *k);
 int vc_run_blocks(struct vc_call *k);
+int vc_run_gather(struct vc_call *k);
+int vc_run_scatter(struct vc_call *k);
 
 #endif

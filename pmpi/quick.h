@@ -22,8 +22,8 @@
 
 struct vc_selected;
 
-/** After a call that was not quick, of a predefined type without gaps and no user's operator: later ones like
- * it may be. `redop`: its operator; its esize alone where it is no reduction. */
+/** After a call that was not quick, of a type without gaps and no user's operator: later ones like it may be,
+ * if the type is a predefined one. `redop`: its operator; its esize alone where it is no reduction. */
 void vc_quick_learn(struct vc_comm *c, const struct vc_call *k, const struct vc_selected *sel,
                     const struct vc_redop *redop);
 
@@ -142,6 +142,64 @@ static inline struct vc_comm *vc_quick_blocks(enum vc_coll coll, const void *sen
     if (!kind)
         return NULL;
     vc_quick_fill(&q->call, kind, send, recv, rcount);
+    return c;
+}
+
+/** In place at the root, or with the same type and count on both of its sides. */
+static inline struct vc_comm *vc_quick_gather(const void *send, int scount, MPI_Datatype stype, void *recv,
+                                              int rcount, MPI_Datatype rtype, int root, MPI_Comm comm)
+{
+    struct vc_comm *c = vc_quick_comm(comm);
+    if (!c || VC_UNLIKELY(send == NULL || (unsigned)root >= (unsigned)c->size))
+        return NULL;
+    bool in_place = send == MPI_IN_PLACE;
+    if (c->rank != root) {
+        if (VC_UNLIKELY(in_place))
+            return NULL;
+        recv = NULL;
+        rcount = scount;
+        rtype = stype;
+    } else if (VC_UNLIKELY(recv == NULL || recv == MPI_IN_PLACE || recv == send ||
+                           (!in_place && (scount != rcount || stype != rtype)))) {
+        return NULL;
+    }
+    struct vc_quick *q = &c->team->quick[VC_GATHER];
+    const struct vc_quick_kind *kind = vc_quick_find(q, rcount, rtype, NULL);
+    if (!kind)
+        return NULL;
+    q->call.root = root;
+    vc_quick_fill(&q->call, kind, send, recv, rcount);
+    if (in_place)
+        q->call.src = (char *)recv + (size_t)root * q->call.len;
+    return c;
+}
+
+/** The same. */
+static inline struct vc_comm *vc_quick_scatter(const void *send, int scount, MPI_Datatype stype, void *recv,
+                                               int rcount, MPI_Datatype rtype, int root, MPI_Comm comm)
+{
+    struct vc_comm *c = vc_quick_comm(comm);
+    if (!c || VC_UNLIKELY(recv == NULL || (unsigned)root >= (unsigned)c->size))
+        return NULL;
+    bool in_place = recv == MPI_IN_PLACE;
+    if (c->rank != root) {
+        if (VC_UNLIKELY(in_place))
+            return NULL;
+        send = NULL;
+        scount = rcount;
+        stype = rtype;
+    } else if (VC_UNLIKELY(send == NULL || send == MPI_IN_PLACE || recv == send ||
+                           (!in_place && (scount != rcount || stype != rtype)))) {
+        return NULL;
+    }
+    struct vc_quick *q = &c->team->quick[VC_SCATTER];
+    const struct vc_quick_kind *kind = vc_quick_find(q, scount, stype, NULL);
+    if (!kind)
+        return NULL;
+    q->call.root = root;
+    vc_quick_fill(&q->call, kind, send, recv, scount);
+    if (in_place)
+        q->call.dst = (char *)(uintptr_t)send + (size_t)root * q->call.len;
     return c;
 }
 

@@ -73,6 +73,7 @@ struct vc_team {
     struct vc_peer_id *ids;    /**< [nlocal] */
     pid_t *pids;               /**< [nlocal] */
     bool cma;                  /**< single copy was agreed */
+    struct vc_map_peer **maps; /**< [nlocal] maps.h's; NULL: none */
     bool less;                 /**< it has less memory than wanted, because there was not enough: agreed */
     struct vc_parking parking; /**< .shared NULL: there is none */
     struct vc_node *node;      /**< NULL: none was agreed, or this rank is alone on its node */
@@ -98,6 +99,7 @@ struct vc_team {
     struct {
         void *mem;
         size_t cap;
+        bool counted; /**< among the large buffers that the process keeps */
     } scratch[VC_SCRATCHES];
 };
 

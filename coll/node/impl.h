@@ -2,8 +2,8 @@
 /*
  * Private to coll/node. Files call one way: node.c (create, start, progress, run) calls tree.c, the node's
  * tree where it has levels (tree.h), whose groups are flat nodes of their own. Both call flat.c (slots of a
- * flat node, operations on it), which calls small.c, slots.c and cma.c, three ways to do an operation; these
- * call late.c (the begin of a wait), lengths.c (ranks whose lengths differ) and ring.c.
+ * flat node, operations on it), which calls small.c, slots.c and cma.c (with cma_reduce.c), three ways to do
+ * an operation; these call late.c (the begin of a wait), lengths.c (ranks whose lengths differ) and ring.c.
  *
  * Every rank owns slots in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
  * operation takes the next few slot numbers of its ring, whether or not a rank has anything to publish in
@@ -22,6 +22,7 @@
 
 #include "coll/node/node.h"
 #include "transport/copy/copy.h"
+#include "transport/shm/single.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -82,8 +83,10 @@ struct vc_node {
     bool own_cpus;
     pid_t *cma_pids;
     size_t cma_min;
-    char *cma_scratch;    /* VC_CMA_PAIR_BLOCK bytes */
-    struct vc_tree *tree; /* of a node with levels */
+    char *cma_scratch;         /* VC_CMA_PAIR_BLOCK bytes */
+    struct vc_map_peer **maps; /* [n]; NULL: none */
+    struct vc_map_hold *held;  /* [n + 1], for an operation; with maps */
+    struct vc_tree *tree;      /* of a node with levels */
     /* Of a group of a tree: the node's local indexes of its members, the node, and the only member that has
      * slots (-1: all have). A node that is no group: NULL, itself, -1. */
     const int *member;
@@ -270,6 +273,19 @@ struct vc_cma_address {
     uint64_t src, dst, len;
 };
 
+static inline struct vc_cma_address vc_cma_address_of(struct vc_node *nd, uint64_t g, int r)
+{
+    struct vc_cma_address a;
+    memcpy(&a, vc_payload(&nd->tiny, r, g), sizeof a);
+    return a;
+}
+
+/* Rank r's memory; NULL: it is not mapped. */
+static inline struct vc_map_peer *vc_map_of(const struct vc_node *nd, int r)
+{
+    return nd->maps ? nd->maps[r] : NULL;
+}
+
 /* ring.c: fills in the sizes of a ring; returns the bytes that each rank's part takes. */
 size_t vc_ring_layout(struct vc_node_ring *ring, size_t cap, uint64_t depth);
 /* Makes a part of it one in which nothing was published. */
@@ -292,10 +308,10 @@ int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 /* Rank r's length is `theirs`, not c->len: VC_ERR_INVAL with a text. */
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs);
 
-/* late.c: whether the flag of rank r's slot gets this value soon, in a message of `len` bytes. Gives the CPU
- * up a few times where ranks share it and the wait policy has nothing against that. */
-bool vc_small_waits(struct vc_node *nd, const struct vc_node_ring *ring, uint64_t g, int r, uint64_t value,
-                    size_t len);
+/* late.c: whether the flag of rank r's slot gets this value soon. Gives the CPU up a few times where ranks
+ * share it and the wait policy has nothing against that. */
+bool vc_small_waits(struct vc_node *nd, const struct vc_node_call *c, const struct vc_node_ring *ring,
+                    uint64_t g, int r, uint64_t value);
 
 /* small.c: small operations. */
 void vc_node_small_init(struct vc_node *nd);
@@ -321,6 +337,8 @@ void vc_group_prepare(char *mem, bool has_slots, size_t bulk);
 /* cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);
 int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
+/* cma_reduce.c: this rank's part of a reduction; all have published their addresses. */
+int vc_cma_reduce(struct vc_node *nd, struct vc_node_call *c);
 
 /* slots.c: operations through slots. */
 int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c);

@@ -30,9 +30,11 @@ static bool comes_within(const _Atomic uint64_t *flag, uint64_t value, int polls
  * A look costs little in this loop, and what a switch leaves of the caches makes one dear in the generic
  * path.
  */
-static bool comes_where_crowded(struct vc_node *nd, const struct vc_node_ring *ring, uint64_t g, int r,
-                                const _Atomic uint64_t *flag, uint64_t value)
+static bool comes_where_crowded(struct vc_node *nd, const struct vc_node_call *c,
+                                const struct vc_node_ring *ring, uint64_t g, int r, uint64_t value)
 {
+    const _Atomic uint64_t *flag = vc_flag(ring, r, g);
+    bool only = vc_phase_info[c->kind].gives == VC_WHO_ROOT; /* nobody else publishes the slot */
     bool yields = nd->wait->mode == VC_WAIT_AUTO || nd->wait->mode == VC_WAIT_POLL;
     for (int left = yields ? YIELDS_CROWDED : 0;; left--) {
         if (comes_within(flag, value, POLLS_CROWDED))
@@ -40,8 +42,7 @@ static bool comes_where_crowded(struct vc_node *nd, const struct vc_node_ring *r
         if (left == 0)
             return false;
         vc_node_note_cpu(nd);
-        /* Of a broadcast nobody but the root publishes the slot. */
-        if (!vc_shares_cpu(nd, value == g + 1 ? vc_slowest(nd, ring, r, g) : r))
+        if (!vc_shares_cpu(nd, only ? r : vc_slowest(nd, ring, r, g)))
             for (int i = 0; i < PAUSES_CROWDED; i++) {
                 vc_cpu_relax();
                 if (has_come(flag, value))
@@ -51,13 +52,13 @@ static bool comes_where_crowded(struct vc_node *nd, const struct vc_node_ring *r
     }
 }
 
-bool vc_small_waits(struct vc_node *nd, const struct vc_node_ring *ring, uint64_t g, int r, uint64_t value,
-                    size_t len)
+bool vc_small_waits(struct vc_node *nd, const struct vc_node_call *c, const struct vc_node_ring *ring,
+                    uint64_t g, int r, uint64_t value)
 {
     const _Atomic uint64_t *flag = vc_flag(ring, r, g);
     if (nd->wait->crowded)
-        return comes_where_crowded(nd, ring, g, r, flag, value);
-    if (len <= VC_FIRST_LINE)
+        return comes_where_crowded(nd, c, ring, g, r, value);
+    if (c->len <= VC_FIRST_LINE)
         return comes_within(flag, value, POLLS);
     /* The rest of the message comes in the lines behind the flag's. If it were asked for when the flag is
      * there, a message would take as long as two. */

@@ -19,11 +19,17 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
     if (cfg->cma_pids) {
         nd->cma_pids = malloc((size_t)cfg->n * sizeof *nd->cma_pids);
         nd->cma_scratch = aligned_alloc(4096, VC_CMA_PAIR_BLOCK);
-        if (!nd->cma_pids || !nd->cma_scratch) {
+        if (cfg->maps) {
+            nd->maps = malloc((size_t)cfg->n * sizeof *cfg->maps);
+            nd->held = calloc((size_t)cfg->n + 1, sizeof *nd->held);
+        }
+        if (!nd->cma_pids || !nd->cma_scratch || (cfg->maps && !(nd->maps && nd->held))) {
             vc_node_destroy(nd);
             return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", cfg->n);
         }
         memcpy(nd->cma_pids, cfg->cma_pids, (size_t)cfg->n * sizeof *nd->cma_pids);
+        if (cfg->maps)
+            memcpy(nd->maps, cfg->maps, (size_t)cfg->n * sizeof *cfg->maps);
         nd->cma_min = cfg->cma_min;
     }
     if (cfg->levels && cfg->levels->depth > 0 && cfg->n > 1) {
@@ -46,6 +52,8 @@ void vc_node_destroy(struct vc_node *nd)
     vc_tree_destroy(nd->tree);
     free(nd->cma_pids);
     free(nd->cma_scratch);
+    free(nd->maps);
+    free(nd->held);
     free(nd);
 }
 

@@ -109,17 +109,18 @@ INLINE const char *slot_of(const struct place *p, size_t r)
 }
 
 /* Whether the flag of rank r's slot has this value, or gets it soon. */
-INLINE bool arrives_as(const struct place *p, int r, const char *slot, uint64_t value, size_t len)
+INLINE bool arrives_as(const struct place *p, const struct vc_node_call *c, int r, const char *slot,
+                       uint64_t value)
 {
     const _Atomic uint64_t *flag = (const _Atomic uint64_t *)(const void *)slot;
     /* Acquire: pairs with the release in publish_as() and vc_publish_as(), the payload is then visible. */
     return VC_LIKELY(atomic_load_explicit(flag, memory_order_acquire) == value) ||
-           vc_small_waits(p->nd, p->ring, p->g, r, value, len);
+           vc_small_waits(p->nd, c, p->ring, p->g, r, value);
 }
 
-INLINE bool arrives(const struct place *p, int r, const char *slot, size_t len)
+INLINE bool arrives(const struct place *p, const struct vc_node_call *c, int r, const char *slot)
 {
-    return arrives_as(p, r, slot, p->g + 1, len);
+    return arrives_as(p, c, r, slot, p->g + 1);
 }
 
 INLINE const char *payload_of(const struct place *p, const char *slot)
@@ -169,18 +170,18 @@ INLINE size_t elements(size_t len, size_t esize)
 }
 
 /* The last rank that does not come soon; -1: all come. */
-INLINE int late_one(const struct place *p)
+INLINE int late_one(const struct vc_node_call *c, const struct place *p)
 {
     int r = p->nd->n - 1;
     for (; r >= 0; r--)
-        if (r != p->nd->me && VC_UNLIKELY(!arrives(p, r, slot_of(p, (size_t)r), 0)))
+        if (r != p->nd->me && VC_UNLIKELY(!arrives(p, c, r, slot_of(p, (size_t)r))))
             break;
     return r;
 }
 
 INLINE int meet_all(struct vc_node_call *c, const struct place *p)
 {
-    int late = late_one(p);
+    int late = late_one(c, p);
     return VC_LIKELY(late < 0) ? leave_all(p) : hand_over(c, p->ring, p->g, p->nd->n - 1 - late);
 }
 
@@ -195,13 +196,13 @@ OUTLINE int reduce_many(struct vc_node *nd, struct vc_node_call *c, struct vc_no
     size_t count = elements(c->len, op->esize);
     const char *acc = NULL;
     bool here = c->len <= VC_TINY_SLOT;
-    if (here && VC_UNLIKELY(late_one(&p) >= 0))
+    if (here && VC_UNLIKELY(late_one(c, &p) >= 0))
         return hand_over(c, ring, g, 0);
     for (int r = nd->n - 1; r >= 0; r--) {
         const char *v = own;
         if (r != nd->me) {
             v = slot_of(&p, (size_t)r);
-            if (VC_UNLIKELY(!here && !arrives(&p, r, v, c->len)))
+            if (VC_UNLIKELY(!here && !arrives(&p, c, r, v)))
                 return hand_over(c, ring, g, nd->n - 1 - r);
             v = payload_of(&p, v);
         }
@@ -220,7 +221,7 @@ INLINE int reduce_two(struct vc_node_call *c, const struct place *p, const char 
     const struct vc_redop *op = c->op;
     int me = p->nd->me;
     const char *other = slot_of(p, (size_t)(1 - me));
-    if (VC_UNLIKELY(!arrives(p, 1 - me, other, len)))
+    if (VC_UNLIKELY(!arrives(p, c, 1 - me, other)))
         return hand_over(c, p->ring, p->g, me); /* rank 1 has its own operand, the first of all */
     other = payload_of(p, other);
     size_t count = elements(len, op->esize);
@@ -278,10 +279,33 @@ OUTLINE int bcast(struct vc_node *nd, struct vc_node_call *c, struct vc_node_rin
         return leave(&p);
     }
     const char *from = slot_of(&p, (size_t)c->root);
-    if (VC_UNLIKELY(!arrives_as(&p, c->root, from, flag, c->len)))
+    if (VC_UNLIKELY(!arrives_as(&p, c, c->root, from, flag)))
         return hand_over(c, ring, g, 0);
     copy(c->dst, payload_of(&p, from), c->len);
     return leave(&p);
+}
+
+/* Blocks of unequal lengths, none longer than c->len. */
+OUTLINE int allgatherv(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    const size_t *at = c->at;
+    int n = nd->n, me = nd->me;
+    size_t len = at[me + 1] - at[me];
+    char *dst = c->dst, *own = dst + at[me];
+    give(own_slot(&p), c->src, len);
+    publish(&p, len);
+    if (own != c->src)
+        copy_as(own, c->src, len, VC_COPY_OWN);
+    for (int r = me + 1, i = 1; i < n; r++, i++) {
+        if (r == n)
+            r = 0;
+        const char *from = slot_of(&p, (size_t)r);
+        if (VC_UNLIKELY(!arrives(&p, c, r, from)))
+            return hand_over(c, ring, g, i);
+        copy(dst + at[r], payload_of(&p, from), at[r + 1] - at[r]);
+    }
+    return leave_all(&p);
 }
 
 /* The blocks of the other ranks, which lie at `mine` in their slots. */
@@ -293,7 +317,7 @@ INLINE int gather_all(struct vc_node_call *c, const struct place *p, size_t mine
         if (r == n)
             r = 0;
         const char *from = slot_of(p, (size_t)r);
-        if (VC_UNLIKELY(!arrives(p, r, from, len)))
+        if (VC_UNLIKELY(!arrives(p, c, r, from)))
             return hand_over(c, p->ring, p->g, i);
         copy((char *)c->dst + (size_t)r * len, payload_of(p, from) + mine, len);
     }
@@ -323,6 +347,41 @@ OUTLINE int alltoall(struct vc_node *nd, struct vc_node_call *c, struct vc_node_
     return gather_all(c, &p, mine);
 }
 
+OUTLINE int gather(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len;
+    if (nd->me != c->root) {
+        give(own_slot(&p), c->src, len);
+        publish(&p, len);
+        return leave(&p);
+    }
+    char *own = (char *)c->dst + (size_t)nd->me * len;
+    if (own != c->src)
+        copy_as(own, c->src, len, VC_COPY_OWN);
+    return gather_all(c, &p, 0);
+}
+
+OUTLINE int scatter(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len, mine = len * (size_t)nd->me;
+    if (nd->me == c->root) {
+        size_t all = len * (size_t)nd->n;
+        const char *own = (const char *)c->src + mine;
+        give(own_slot(&p), c->src, all);
+        publish(&p, all);
+        if (c->dst != own)
+            copy_as(c->dst, own, len, VC_COPY_OWN);
+        return leave(&p);
+    }
+    const char *from = slot_of(&p, (size_t)c->root);
+    if (VC_UNLIKELY(!arrives(&p, c, c->root, from)))
+        return hand_over(c, ring, g, 0);
+    copy(c->dst, payload_of(&p, from) + mine, len);
+    return leave(&p);
+}
+
 /* The slot may not be free yet. */
 static __attribute__((noinline)) int look_whether_free(struct vc_node *nd, struct vc_node_call *c,
                                                        struct vc_node_ring *ring)
@@ -335,8 +394,9 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 {
     typedef int run(struct vc_node * nd, struct vc_node_call * c, struct vc_node_ring * ring, uint64_t g);
     static run *const of_kind[VC_PHASE_COUNT] = {
-        [VC_PHASE_BARRIER] = barrier,     [VC_PHASE_BCAST] = bcast,         [VC_PHASE_REDUCE] = reduce,
-        [VC_PHASE_ALLREDUCE] = allreduce, [VC_PHASE_ALLGATHER] = allgather, [VC_PHASE_ALLTOALL] = alltoall};
+        [VC_PHASE_BARRIER] = barrier,       [VC_PHASE_BCAST] = bcast,         [VC_PHASE_REDUCE] = reduce,
+        [VC_PHASE_ALLREDUCE] = allreduce,   [VC_PHASE_ALLGATHER] = allgather, [VC_PHASE_ALLTOALL] = alltoall,
+        [VC_PHASE_ALLGATHERV] = allgatherv, [VC_PHASE_GATHER] = gather,       [VC_PHASE_SCATTER] = scatter};
     const ptrdiff_t *max = nd->straight_max[c->kind];
     struct vc_node_ring *ring = (ptrdiff_t)c->len <= max[0] ? &nd->tiny : &nd->small;
     uint64_t g = ring->pos;
@@ -352,8 +412,9 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 
 void vc_node_small_init(struct vc_node *nd)
 {
-    static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER,   VC_PHASE_BCAST,     VC_PHASE_REDUCE,
-                                               VC_PHASE_ALLREDUCE, VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL};
+    static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER,    VC_PHASE_BCAST,     VC_PHASE_REDUCE,
+                                               VC_PHASE_ALLREDUCE,  VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL,
+                                               VC_PHASE_ALLGATHERV, VC_PHASE_GATHER,    VC_PHASE_SCATTER};
     for (int k = 0; k < VC_PHASE_COUNT; k++)
         nd->straight_max[k][0] = nd->straight_max[k][1] = -1;
     bool large = nd->n > vc_flat_ranks(nd->own_cpus);
@@ -368,8 +429,10 @@ void vc_node_small_init(struct vc_node *nd)
         max[0] = VC_TINY_SLOT;
         max[1] = VC_SMALL_SLOT;
     }
-    nd->straight_max[VC_PHASE_ALLTOALL][0] /= nd->n;
-    nd->straight_max[VC_PHASE_ALLTOALL][1] /= nd->n;
+    for (int i = 0; i < 2; i++) { /* whose slots have a block for each rank */
+        nd->straight_max[VC_PHASE_ALLTOALL][i] /= nd->n;
+        nd->straight_max[VC_PHASE_SCATTER][i] /= nd->n;
+    }
     /* Longer ones are reduced by slices, which slots.c does. */
     ptrdiff_t *allreduce = nd->straight_max[VC_PHASE_ALLREDUCE];
     if (nd->n > 2 && allreduce[1] > VC_FLAT_BYTES / (nd->n - 1))

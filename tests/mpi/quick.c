@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 #include <mpi.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,42 @@ static void test_blocks(void)
     free(out);
 }
 
+/* Roots that change, in place and not, other types on the two sides, arguments that mean nothing. */
+static void test_rooted(void)
+{
+    int *in = malloc(sizeof(int) * (size_t)size), *out = malloc(sizeof(int) * (size_t)size);
+    for (int i = 0; i < 40; i++) {
+        int root = i % size, mine = rank + i, got = -1, odd = i % 4 == 3;
+        bool here = rank == root;
+        for (int r = 0; r < size; r++) {
+            in[r] = 1000 * i + r;
+            out[r] = -1;
+        }
+        if (i % 4 == 2 && here) {
+            out[rank] = mine;
+            in[rank] = -7;
+            MPI_Gather(MPI_IN_PLACE, -3, MPI_DATATYPE_NULL, out, 1, MPI_INT, root, comm);
+            MPI_Scatter(in, 1, MPI_INT, MPI_IN_PLACE, -3, MPI_DATATYPE_NULL, root, comm);
+            CHECK(in[rank] == -7);
+        } else if (here) {
+            MPI_Gather(&mine, odd ? 4 : 1, odd ? MPI_BYTE : MPI_INT, out, 1, MPI_INT, root, comm);
+            MPI_Scatter(in, 1, MPI_INT, &got, odd ? 4 : 1, odd ? MPI_BYTE : MPI_INT, root, comm);
+        } else {
+            MPI_Gather(&mine, 1, MPI_INT, i % 2 ? NULL : out, -5, MPI_DATATYPE_NULL, root, comm);
+            MPI_Scatter(NULL, -5, MPI_DATATYPE_NULL, &got, 1, MPI_INT, root, comm);
+        }
+        for (int r = 0; r < size; r++)
+            CHECK(out[r] == (here ? r + i : -1));
+        CHECK(got == (i % 4 == 2 && here ? -1 : 1000 * i + rank));
+        if (i % 8 == 5) { /* nothing */
+            MPI_Gather(&mine, 0, MPI_INT, out, 0, MPI_INT, root, comm);
+            MPI_Scatter(in, 0, MPI_INT, &got, 0, MPI_INT, root, comm);
+        }
+    }
+    free(in);
+    free(out);
+}
+
 /* Handles that are freed and made anew, with another meaning. */
 static void test_handles(void)
 {
@@ -179,6 +216,7 @@ int main(int argc, char **argv)
     test_kinds();
     test_in_place_and_none();
     test_blocks();
+    test_rooted();
     test_handles();
     test_choice_and_communicators();
     test_kinds();

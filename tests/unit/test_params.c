@@ -611,7 +611,8 @@ static void test_fingerprint(void **state)
                               {"VERBS_TIMEOUT", "9"},   {"VERBS_ZCOPY_MIN", "1m"}, {"TABLE", "none"},
                               {"COALESCING", "apply"},  {"TUNE", "online"},        {"TUNE_SHARE", "2"},
                               {"TUNE_SAVE", "t"},       {"DEVICE_MEMORY", "off"},  {"HOST_YIELD", "0"},
-                              {"TOPOLOGY", "core:2"},   {"COPY", "stream"},        {"CALIBRATE", "off"}};
+                              {"TOPOLOGY", "core:2"},   {"COPY", "stream"},        {"CALIBRATE", "off"},
+                              {"XPMEM", "0"}};
     int n;
     const struct vc_param_def *d = vc_param_defs(&n);
     assert_int_equal(n, sizeof other / sizeof other[0]);

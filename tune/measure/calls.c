@@ -23,7 +23,7 @@ static bool load_one(void *slot, const char *name)
 }
 
 /* What the arguments of a call are. */
-enum form { NO_ARGUMENTS, MESSAGE, REDUCTION_FOR_ROOT, REDUCTION_FOR_ALL, BLOCKS };
+enum form { NO_ARGUMENTS, MESSAGE, REDUCTION_FOR_ROOT, REDUCTION_FOR_ALL, BLOCKS, ROOTED_BLOCKS };
 
 /* A row for each collective: the program's function, the name of the underlying one, its arguments. */
 static const struct {
@@ -37,6 +37,8 @@ static const struct {
     [VC_ALLREDUCE] = {(vc_measure_fn *)MPI_Allreduce, "Allreduce", REDUCTION_FOR_ALL},
     [VC_ALLGATHER] = {(vc_measure_fn *)MPI_Allgather, "Allgather", BLOCKS},
     [VC_ALLTOALL] = {(vc_measure_fn *)MPI_Alltoall, "Alltoall", BLOCKS},
+    [VC_GATHER] = {(vc_measure_fn *)MPI_Gather, "Gather", ROOTED_BLOCKS},
+    [VC_SCATTER] = {(vc_measure_fn *)MPI_Scatter, "Scatter", ROOTED_BLOCKS},
 };
 
 static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MPI_Comm comm, void *send,
@@ -58,6 +60,9 @@ static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MP
         break;
     case BLOCKS:
         ((__typeof__(&MPI_Allgather))fn)(send, c->count, c->type, recv, c->count, c->type, comm);
+        break;
+    case ROOTED_BLOCKS:
+        ((__typeof__(&MPI_Gather))fn)(send, c->count, c->type, recv, c->count, c->type, c->root, comm);
         break;
     }
 }

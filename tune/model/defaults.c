@@ -111,6 +111,14 @@ static uint64_t slots_time(const struct rates *r, const struct vc_costs *c, cons
         return all * (len * (r->own + r->in) + others * len * r->out + r->meeting);
     case VC_ALLTOALL:
         return all * (len * c->copy_far_ps + others * len * (r->in + r->out) + r->meeting);
+    case VC_GATHER: /* the others write, the root reads */
+        if (at->crowded)
+            return others * len * (r->in + r->out) + q * r->meeting;
+        return len * r->own + at_least(len * r->in, others * len * r->out) + piece * r->in + r->meeting;
+    case VC_SCATTER:
+        if (at->crowded)
+            return others * len * (r->in + r->out) + q * r->meeting;
+        return len * r->own + at_least(others * len * r->in, len * r->out) + piece * r->in + r->meeting;
     default:
         return 0;
     }
@@ -142,6 +150,11 @@ static uint64_t cma_time(const struct rates *r, const struct vc_costs *c, const 
             return all * (len * r->cma + len / 2 * c->reduce_ps + pair_calls * r->call + 2 * r->meeting);
         return all * (others * len / q * (2 * r->cma + c->reduce_ps) +
                       others * (1 + calls_of(len / q, VC_CMA_BLOCK)) * r->call + 3 * r->meeting);
+    case VC_GATHER:
+    case VC_SCATTER:
+        if (at->crowded)
+            return len * c->copy_far_ps + others * (len * r->cma + r->call) + 2 * q * r->meeting;
+        return len * c->copy_far_ps + (q == 2 ? len / 2 : len) * r->cma + r->call + 2 * r->meeting;
     case VC_ALLGATHER:
     case VC_ALLTOALL:
         return all * (len * c->copy_far_ps + others * (len * r->cma + r->call) + 2 * r->meeting);

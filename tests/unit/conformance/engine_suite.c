@@ -148,6 +148,8 @@ static int run_once(const struct es_env *e, const struct vc_alg *alg, const stru
     if (vc_coll_root_gives_recv(s->coll)) {
         if (me == s->root)
             contribute(b->recv, n, me, run);
+    } else if (in_place && send && recv && info->in_place == VC_IN_PLACE_IN_SEND) {
+        recv = b->send + (size_t)me * n;
     } else if (in_place && send && recv) {
         unsigned char *own = info->in_place == VC_IN_PLACE_OWN_BLOCK ? b->recv + (size_t)me * n : b->recv;
         memcpy(own, b->send, n);
@@ -159,7 +161,7 @@ static int run_once(const struct es_env *e, const struct vc_alg *alg, const stru
         return complain(alg, s, me, run, "wait");
     if (vc_exec_progress(x) != 1)
         return complain(alg, s, me, run, "a finished run is not done");
-    if (expect(s, me, run, op, b->want, b->scratch) && memcmp(b->recv, b->want, recv_len) != 0)
+    if (expect(s, me, run, op, b->want, b->scratch) && memcmp(recv, b->want, recv_len) != 0)
         return complain(alg, s, me, run, "wrong result");
     for (size_t i = 0; i < GUARD; i++)
         if (b->recv[recv_len + i] != 0xee)
