@@ -24,6 +24,15 @@ static bool comes_within(const _Atomic uint64_t *flag, uint64_t value, int polls
     return false;
 }
 
+/* Whether the rank gives the CPU up before its wait policy says so. Only where all wait for all: in others a
+ * rank may be far ahead, and for long. */
+static bool may_yield(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    const struct vc_phase_info *i = &vc_phase_info[c->kind];
+    return i->gives == VC_WHO_ALL && i->gets == VC_WHO_ALL &&
+           (nd->wait->mode == VC_WAIT_AUTO || nd->wait->mode == VC_WAIT_POLL);
+}
+
 /*
  * Where ranks share CPUs the late rank probably waits for one. If a rank of this CPU is late, this rank gives
  * the CPU up. Otherwise nobody here could go on, and switching to another rank costs more than a short wait.
@@ -34,15 +43,13 @@ static bool comes_where_crowded(struct vc_node *nd, const struct vc_node_call *c
                                 const struct vc_node_ring *ring, uint64_t g, int r, uint64_t value)
 {
     const _Atomic uint64_t *flag = vc_flag(ring, r, g);
-    bool only = vc_phase_info[c->kind].gives == VC_WHO_ROOT; /* nobody else publishes the slot */
-    bool yields = nd->wait->mode == VC_WAIT_AUTO || nd->wait->mode == VC_WAIT_POLL;
-    for (int left = yields ? YIELDS_CROWDED : 0;; left--) {
+    for (int left = may_yield(nd, c) ? YIELDS_CROWDED : 0;; left--) {
         if (comes_within(flag, value, POLLS_CROWDED))
             return true;
         if (left == 0)
             return false;
         vc_node_note_cpu(nd);
-        if (!vc_shares_cpu(nd, only ? r : vc_slowest(nd, ring, r, g)))
+        if (!vc_shares_cpu(nd, vc_slowest(nd, ring, r, g)))
             for (int i = 0; i < PAUSES_CROWDED; i++) {
                 vc_cpu_relax();
                 if (has_come(flag, value))

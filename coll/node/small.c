@@ -196,6 +196,8 @@ OUTLINE int reduce_many(struct vc_node *nd, struct vc_node_call *c, struct vc_no
     size_t count = elements(c->len, op->esize);
     const char *acc = NULL;
     bool here = c->len <= VC_TINY_SLOT;
+    /* While the others come. The program may not have touched it for long. */
+    fetch_for_writing(c->dst);
     if (here && VC_UNLIKELY(late_one(c, &p) >= 0))
         return hand_over(c, ring, g, 0);
     for (int r = nd->n - 1; r >= 0; r--) {
