@@ -19,10 +19,7 @@
 /* Of weak signs in a row only so many count: MANY_WEAK after SURE strong signs, FEW_WEAK otherwise. */
 #define MANY_WEAK 100
 #define FEW_WEAK  4
-/* Where ranks do not outnumber CPUs, two may share one all the same: the scheduler or the program has put
- * them there. So a rank yields now and then, which costs little where nobody else wants the CPU. If that took
- * so long, somebody did, and the next call yields again. */
-#define SHARED_YIELD_NS 3000u
+
 /* The host MPI has its turn at least that often even if all sleeps end early. */
 #define HOST_EVERY_NS 500000u
 
@@ -96,29 +93,20 @@ static bool is_quiet(const struct vc_waiter *w, uint64_t now)
     return w->quiet_calls >= VC_TURN_CALLS && now - w->t_driven > w->linger;
 }
 
-/* Gives the CPU up, if anybody may want it. */
-static void let_others_run(struct vc_waiter *w)
-{
-    bool crowded = w->cfg->crowded;
-    /* While something comes, this rank takes it in without giving the CPU away, as the MPI's own waits do. */
-    if (w->quiet_calls == 0 || (!crowded && !w->shares && w->quiet_calls % VC_TURN_CALLS != 0)) {
-        vc_cpu_relax();
-        return;
-    }
-    uint64_t begun = vc_now_ns();
-    vc_wait_yield();
-    uint64_t took = vc_now_ns() - begun;
-    w->shares = took > SHARED_YIELD_NS;
-    if (took > LONG_YIELD_NS)
-        w->quiet_calls += LONG_YIELD_COUNTS;
-    if (crowded ? took > LONG_YIELD_NS : w->shares)
-        w->turn = (struct vc_turn){.cold = true};
-}
-
 uint64_t vc_linger_idle(struct vc_waiter *w)
 {
     uint64_t now;
-    let_others_run(w);
+    /* While something comes, this rank takes it in without giving the CPU away, as the MPI's own waits do. */
+    if (w->cfg->crowded && w->quiet_calls > 0) {
+        uint64_t begun = vc_now_ns();
+        vc_wait_yield();
+        if (vc_now_ns() - begun > LONG_YIELD_NS) {
+            w->turn = (struct vc_turn){.cold = true};
+            w->quiet_calls += LONG_YIELD_COUNTS;
+        }
+    } else {
+        vc_cpu_relax();
+    }
     if (!vc_linger_drive(w, &now)) {
         w->quiet_calls++;
         if (is_quiet(w, now)) {

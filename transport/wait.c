@@ -15,8 +15,8 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 /* How often the clock is read and the host MPI driven: every so many pauses or yields. */
 #define PAUSES_PER_LOOK 32
 #define YIELDS_PER_LOOK 4
-/* Where ranks have CPUs of their own: every so many looks a yield, because the scheduler or the program may
- * have put two of them on one. */
+/* A rank that never sleeps yields every so many looks although CPUs are enough: the scheduler or the program
+ * may have put two ranks on one. Where it sleeps, the other one runs then. */
 #define LOOKS_PER_YIELD 8
 /* Between announcement and fence: most waits end here. Where there is no fence, longer than store buffers
  * take to drain on all but the busiest machines (see wait.h). */
@@ -316,7 +316,7 @@ int vc_wait_idle(struct vc_waiter *w, int whom)
         vc_cpu_relax();
         if (n % PAUSES_PER_LOOK != 0)
             return VC_OK;
-        if (n % (PAUSES_PER_LOOK * LOOKS_PER_YIELD) == 0)
+        if (w->t_stage == UINT64_MAX && n % (PAUSES_PER_LOOK * LOOKS_PER_YIELD) == 0)
             vc_wait_yield();
         drive_and_escalate(w, now = vc_now_ns());
         return check_liveness(w, whom, now);

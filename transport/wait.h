@@ -133,7 +133,6 @@ struct vc_waiter {
     uint8_t stage;
     bool announced, armed, fenced;
     bool driving; /**< the host MPI is driven between polls: something may come through it */
-    bool shares;  /**< somebody else has run in the last yield, while driving */
     uint8_t signs,
         weak;          /**< that something came, one after another; weak ones since a strong one or a sleep */
     uint32_t linger;   /**< for how long to drive it although nothing comes, in ns */
@@ -155,7 +154,7 @@ static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *
     w->src = w->watch = NULL;
     w->polls = cfg->crowded ? VC_TIGHT_POLLS - VC_TIGHT_POLLS_CROWDED : 0;
     w->stage = 0;
-    w->announced = w->armed = w->driving = w->shares = false;
+    w->announced = w->armed = w->driving = false;
     w->t_came = w->t_liveness = 0;
 }
 

@@ -185,9 +185,35 @@ INLINE int meet_all(struct vc_node_call *c, const struct place *p)
     return VC_LIKELY(late < 0) ? leave_all(p) : hand_over(c, p->ring, p->g, p->nd->n - 1 - late);
 }
 
-/* From the last rank's operand to the first one's; `own` is this rank's. Of operands that lie with their
- * flags all flags are read first: then the core fetches many lines at a time, which it would not between
- * kernels. */
+/*
+ * Of operands that lie with their flags all flags are read first: then the core fetches many lines at a time,
+ * which it would not between kernels. What the loop needs stands in variables of its own, since a kernel may
+ * write anything, as far as the compiler knows. `own` is this rank's operand.
+ */
+OUTLINE int reduce_tiny(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g,
+                        const char *own)
+{
+    const struct place p = place_of(nd, ring, g);
+    const struct vc_redop *op = c->op;
+    char *const *part = ring->part;
+    const vc_kernel_fn fn = op->fn;
+    void *const ctx = op->ctx, *const dst = c->dst;
+    const size_t count = elements(c->len, op->esize), at = p.at + ring->payload;
+    const int me = nd->me;
+    int r = nd->n - 1;
+    /* While the others come. The program may not have touched it for long. */
+    fetch_for_writing(dst);
+    if (VC_UNLIKELY(late_one(c, &p) >= 0))
+        return hand_over(c, ring, g, 0);
+    const char *acc = r == me ? own : part[r] + at;
+    while (--r >= 0) {
+        fn(r == me ? own : part[r] + at, acc, dst, count, ctx);
+        acc = dst;
+    }
+    return leave_all(&p);
+}
+
+/* From the last rank's operand to the first one's, as they come. */
 OUTLINE int reduce_many(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g,
                         const char *own)
 {
@@ -195,16 +221,11 @@ OUTLINE int reduce_many(struct vc_node *nd, struct vc_node_call *c, struct vc_no
     const struct vc_redop *op = c->op;
     size_t count = elements(c->len, op->esize);
     const char *acc = NULL;
-    bool here = c->len <= VC_TINY_SLOT;
-    /* While the others come. The program may not have touched it for long. */
-    fetch_for_writing(c->dst);
-    if (here && VC_UNLIKELY(late_one(c, &p) >= 0))
-        return hand_over(c, ring, g, 0);
     for (int r = nd->n - 1; r >= 0; r--) {
         const char *v = own;
         if (r != nd->me) {
             v = slot_of(&p, (size_t)r);
-            if (VC_UNLIKELY(!here && !arrives(&p, c, r, v)))
+            if (VC_UNLIKELY(!arrives(&p, c, r, v)))
                 return hand_over(c, ring, g, nd->n - 1 - r);
             v = payload_of(&p, v);
         }
@@ -239,17 +260,26 @@ INLINE int reduce_all(struct vc_node_call *c, const struct place *p, const char 
     /* Without data there may be no operator either. */
     if (VC_UNLIKELY(len == 0))
         return meet_all(c, p);
-    return p->nd->n == 2 ? reduce_two(c, p, own, len) : reduce_many(p->nd, c, p->ring, p->g, own);
+    if (p->nd->n == 2)
+        return reduce_two(c, p, own, len);
+    return len <= VC_TINY_SLOT ? reduce_tiny(p->nd, c, p->ring, p->g, own)
+                               : reduce_many(p->nd, c, p->ring, p->g, own);
 }
 
-OUTLINE int allreduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+INLINE int allreduce_of(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g,
+                        size_t len)
 {
     const struct place p = place_of(nd, ring, g);
-    size_t len = c->len;
     char *own = own_slot(&p);
     give(own, c->src, len);
     publish(&p, len);
     return reduce_all(c, &p, len > VC_TINY_SLOT && vc_can_read_src(nd, c) ? c->src : own, len);
+}
+
+/* The commonest length is a case of its own, in which all questions about it are answered. */
+OUTLINE int allreduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    return VC_LIKELY(c->len == 8) ? allreduce_of(nd, c, ring, g, 8) : allreduce_of(nd, c, ring, g, c->len);
 }
 
 OUTLINE int reduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
