@@ -18,7 +18,8 @@
 
 #include <cmocka.h>
 
-enum { LEN = 100000, BUFFERS = 100 };
+/* Buffers lie so far apart that no two are in one attachment. */
+enum { LEN = 100000, BUFFERS = 100, APART = 3 << 20 };
 
 /* What the other process tells, and what it is told to do. */
 struct owner {
@@ -54,7 +55,7 @@ static void own(int in, int out)
     if (vc_map_init(&o.segment) != VC_OK)
         _exit(2);
     for (int i = 0; i < BUFFERS; i++)
-        fill(o.buffer[i] = malloc(LEN), i);
+        fill(o.buffer[i] = malloc(APART), i);
     o.page = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     fill(o.page, 1000);
     if (write(out, &o, sizeof o) != sizeof o)
