@@ -25,6 +25,7 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
                               */
         return c->alg == VC_NODE_CMA && !c->op->ctx && c->op->esize <= VC_CMA_BLOCK;
     case VC_PHASE_ALLGATHER:
+    case VC_PHASE_ALLGATHERV:
     case VC_PHASE_GATHER:
     case VC_PHASE_SCATTER:
     case VC_PHASE_ALLTOALL:
@@ -48,24 +49,49 @@ static bool shares_copy(const struct vc_node *nd, const struct vc_node_call *c)
     return one_way(c) && nd->n == 2 && nd->own_cpus;
 }
 
+/* Bytes of rank r's block. */
+static size_t block_len(const struct vc_node_call *c, int r)
+{
+    return c->kind == VC_PHASE_ALLGATHERV ? c->at[r + 1] - c->at[r] : c->len;
+}
+
+/* Bytes of a result that decide how it is copied (coll/node/copy.h). */
+static size_t result_len(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    switch (c->kind) {
+    case VC_PHASE_ALLGATHER:
+    case VC_PHASE_GATHER:
+        return (size_t)nd->n * c->len;
+    case VC_PHASE_ALLGATHERV:
+        return c->at[nd->n];
+    case VC_PHASE_ALLTOALL:
+        return 0;
+    default:
+        return c->len;
+    }
+}
+
 /* This rank's own block, at the ranks that have one on both sides. */
 static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *c)
 {
     const struct vc_phase_info *i = &vc_phase_info[c->kind];
-    size_t own = (size_t)nd->me * c->len;
+    size_t own = c->kind == VC_PHASE_ALLGATHERV ? c->at[nd->me] : (size_t)nd->me * c->len;
+    size_t len = block_len(c, nd->me);
     bool root = nd->me == c->root;
-    if (i->reduces || c->kind == VC_PHASE_BCAST || (one_way(c) && !root))
+    if (i->reduces || c->kind == VC_PHASE_BCAST || len == 0 || (one_way(c) && !root))
         return;
     const char *from = (const char *)c->src + (i->src == VC_EXTENT_EACH ? own : 0);
     char *to = (char *)c->dst + (i->dst == VC_EXTENT_EACH ? own : 0);
     if (to != from)
-        vc_copy_own(to, from, c->len, c->kind == VC_PHASE_ALLGATHER ? (size_t)nd->n * c->len : 0);
+        vc_copy_own(to, from, len, result_len(nd, c));
 }
 
-/* A part of a result of `total` bytes, out of rank r's memory. */
-static int read_from(const struct vc_node *nd, int r, void *to, uint64_t from, size_t len, size_t total)
+/* A part of this rank's result, out of rank r's memory. */
+static int read_from(const struct vc_node *nd, const struct vc_node_call *c, int r, void *to, uint64_t from,
+                     size_t len)
 {
-    return vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), to, from, len, vc_result_role(total));
+    return vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), to, from, len,
+                          vc_result_role(result_len(nd, c)));
 }
 
 static int write_to(const struct vc_node *nd, int r, const void *from, uint64_t to, size_t len)
@@ -78,26 +104,28 @@ static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const st
 {
     char *dst = c->dst;
     size_t half = c->len / 2 / VC_CACHELINE * VC_CACHELINE, skip = shares_copy(nd, c) ? half : 0;
-    size_t mine = (size_t)nd->me * c->len, theirs = (size_t)r * c->len, all = (size_t)nd->n * c->len;
-    if (a->len != c->len)
+    size_t mine = (size_t)nd->me * c->len, theirs = (size_t)r * c->len;
+    if (a->len != block_len(c, r))
         return vc_lengths_differ(nd, c, r, a->len);
     switch (c->kind) {
     case VC_PHASE_BCAST:
         if (nd->me == c->root)
             return write_to(nd, r, dst, a->dst, half);
-        return read_from(nd, r, dst + skip, a->dst + skip, c->len - skip, c->len);
+        return read_from(nd, c, r, dst + skip, a->dst + skip, c->len - skip);
     case VC_PHASE_GATHER:
         if (nd->me == c->root)
-            return read_from(nd, r, dst + theirs, a->src, half, all);
+            return read_from(nd, c, r, dst + theirs, a->src, half);
         return write_to(nd, r, (const char *)c->src + skip, a->dst + mine + skip, c->len - skip);
     case VC_PHASE_SCATTER:
         if (nd->me == c->root)
             return write_to(nd, r, (const char *)c->src + theirs, a->dst, half);
-        return read_from(nd, r, dst + skip, a->src + mine + skip, c->len - skip, c->len);
+        return read_from(nd, c, r, dst + skip, a->src + mine + skip, c->len - skip);
     case VC_PHASE_ALLGATHER:
-        return read_from(nd, r, dst + theirs, a->src, c->len, all);
+        return read_from(nd, c, r, dst + theirs, a->src, c->len);
+    case VC_PHASE_ALLGATHERV:
+        return read_from(nd, c, r, dst + c->at[r], a->src, a->len);
     default:
-        return read_from(nd, r, dst + theirs, a->src + mine, c->len, 0);
+        return read_from(nd, c, r, dst + theirs, a->src + mine, c->len);
     }
 }
 
@@ -135,8 +163,7 @@ static int copy_slice_from(struct vc_node *nd, struct vc_node_call *c, int r)
     size_t lo = vc_slice(c->len, c->op->esize, nd->n, r), hi = vc_slice(c->len, c->op->esize, nd->n, r + 1);
     if (hi == lo)
         return VC_OK;
-    return read_from(nd, r, (char *)c->dst + lo, vc_cma_address_of(nd, c->st.base, r).dst + lo, hi - lo,
-                     c->len);
+    return read_from(nd, c, r, (char *)c->dst + lo, vc_cma_address_of(nd, c->st.base, r).dst + lo, hi - lo);
 }
 
 enum { POST, REDUCE, READ, CONFIRM, LEAVE };
@@ -155,7 +182,8 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         if (!vc_may_write(nd, ring, g + 2, whom))
             return 0;
         if (speaks) {
-            struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst, c->len};
+            struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst,
+                                       block_len(c, nd->me)};
             memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
             vc_publish_as(nd, ring, g, c->kind == VC_PHASE_BCAST ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
         }
