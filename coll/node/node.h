@@ -64,6 +64,12 @@ static inline int vc_cma_operands(int n, size_t esize)
     return esize > 4096 || few < VC_CMA_BUFFERS - 1 ? VC_CMA_BUFFERS - 1 : few;
 }
 
+/** ALLTOALLV: of more ranks it is not for node primitives. */
+#define VC_NODE_PAIRS_RANKS 256
+/** The same with VC_NODE_CMA: blocks of at least so many bytes go by single copy, shorter ones through slots.
+ */
+#define VC_PAIRS_COPY 16384
+
 struct vc_node;
 struct vc_map_peer;
 
@@ -136,9 +142,10 @@ struct vc_node_call {
     size_t len;
     const size_t
         *at; /**< kinds of unequal blocks; not looked at in others. Valid until the operation is done */
-    const struct vc_redop *op; /**< reductions; for slices of other data NULL, with grain 1 */
-    size_t grain;              /**< what slices are multiples of: the operator's esize, else 1 */
-    struct vc_node_state st;   /**< private to coll/node */
+    const struct vc_pairs *pairs; /**< ALLTOALLV, in place of src, dst and len; likewise */
+    const struct vc_redop *op;    /**< reductions; for slices of other data NULL, with grain 1 */
+    size_t grain;                 /**< what slices are multiples of: the operator's esize, else 1 */
+    struct vc_node_state st;      /**< private to coll/node */
 };
 
 /** How an operation goes. */

@@ -198,7 +198,7 @@ static void test_good_values(void **state)
     taken("CMA_MIN", "Auto", "auto");
     taken("COLLS", "allreduce, bcast", "bcast,allreduce");
     taken("COLLS", "none", "none");
-    taken("COLLS", "barrier,bcast,reduce,allreduce,allgather,alltoall", "all");
+    taken("COLLS", "barrier,bcast,reduce,allreduce,allgather,alltoall,gather,scatter", "all");
     taken("CHANNELS", "mpi", "mpi");
     taken("CHANNELS", "mpi,shm", "shm,mpi");
     taken("CHANNELS", "mpi,verbs", "verbs,mpi");
@@ -389,7 +389,7 @@ static void test_alg(void **state)
     }
     refused("ALG", "allreduce", "collective=algorithm");
     refused("ALG", "alreduce=native", "allreduce");
-    refused("ALG", "gather=native", "always runs the MPI's own");
+    refused("ALG", "alltoallw=native", "always runs the MPI's own");
     refused("ALG", "allreduce=natve", "did you mean native");
     refused("ALG", "allreduce=", "Valid: auto, native");
     refused("ALG", "allreduce=native,allreduce=native", "twice");

@@ -105,7 +105,8 @@ static bool expect(const struct vc_shape *s, int me, int run, const struct vc_re
         return true;
     }
     if (info->recv.extent == VC_EXTENT_ONE) {
-        contribute(want, n, s->root, run);
+        contribute(scratch, from + n, s->root, run);
+        memcpy(want, scratch + from, n);
         return true;
     }
     for (int r = 0; r < s->size; r++) {
@@ -186,6 +187,7 @@ static int run_plan(const struct es_env *e, const struct vc_alg *alg, const stru
     struct vc_exec *x;
     if (alg->build(s, me, &plan) != VC_OK)
         return complain(alg, s, me, 0, "build");
+    vc_plan_place_blocks(&plan, s, me);
     if (vc_exec_create(&plan, &env, &x) != VC_OK) {
         vc_plan_free(&plan);
         return complain(alg, s, me, 0, "create");
