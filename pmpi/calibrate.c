@@ -3,6 +3,7 @@
 
 #include "coll/kernels/kernels.h"
 #include "coll/node/copy.h"
+#include "pmpi/maps.h"
 #include "pmpi/world.h"
 #include "transport/calibrate/cache.h"
 #include "transport/calibrate/measure.h"
@@ -80,7 +81,8 @@ static void make_key(struct vc_costs_key *key)
     memset(key, 0, sizeof *key);
     vc_os_id_get(&os);
     memcpy(key->boot_id, os.boot_id, sizeof key->boot_id);
-    key->cpus = vc_hash(VC_HASH_START, &vc_params.cma, sizeof vc_params.cma);
+    bool single[] = {vc_params.cma, vc_maps_on()};
+    key->cpus = vc_hash(VC_HASH_START, single, sizeof single);
     /* Claims and kin are both in the order of ranks. */
     int mine = vc_world.os_of[vc_world.rank], found = 0;
     for (int i = 0; i < vc_world.nclaims && found < 2; i++)
@@ -205,6 +207,7 @@ static int measure(struct vc_costs *c, int me, bool *complete)
     const struct vc_measure_cfg cfg = {.mem = seg.base,
                                        .me = me,
                                        .peer = vc_params.cma ? vc_world.kin[1 - me].id.pid : 0,
+                                       .map = vc_maps_peer(vc_world.kin[1 - me].place),
                                        .budget_ns = BUDGET_NS,
                                        .sum = vc_kernel_find(VC_OP_SUM, VC_T_DOUBLE),
                                        .stream = vc_copy_stream};

@@ -273,6 +273,34 @@ size_t vc_default_pairs_copy(const struct vc_costs *c, int ranks, bool crowded)
     return at.bytes;
 }
 
+/* Both directions at once, as in rings and exchanges: each rank copies into cells and out of them. A single
+ * copy is one call, an offer and a confirmation. */
+size_t vc_default_single_copy_messages(const struct vc_costs *c, bool crowded)
+{
+    const struct vc_default_case at = {.coll = VC_ALLTOALL, .ranks = 2, .crowded = crowded};
+    struct rates r;
+    if (!find_rates(c, &at, &r) || !c->cma_call_ns || !r.cma)
+        return VC_DEFAULT_SINGLE_COPY;
+    uint64_t saved = above(r.in + r.out, r.cma);
+    if (saved == 0)
+        return SIZE_MAX;
+    return vc_default_step((size_t)((r.call + 2 * r.meeting) / saved));
+}
+
+size_t vc_default_single_copy_bcasts(const struct vc_costs *c, int ranks, bool crowded)
+{
+    struct vc_default_case at = {.coll = VC_BCAST, .ranks = ranks, .crowded = crowded, .cma = true};
+    for (at.bytes = STEPS_FROM; at.bytes <= STEPS_TO; at.bytes = vc_default_step(at.bytes + 1)) {
+        uint64_t slots = vc_default_time(c, &at, VC_DEFAULT_SLOTS),
+                 once = vc_default_time(c, &at, VC_DEFAULT_CMA);
+        if (slots == 0 || once == 0)
+            return VC_DEFAULT_SINGLE_COPY;
+        if (once < slots)
+            return at.bytes;
+    }
+    return SIZE_MAX;
+}
+
 const char *vc_default_text(const struct vc_costs *c, const struct vc_default_case *at, char *buf, size_t len)
 {
     struct vc_default_case here = step_of(at);

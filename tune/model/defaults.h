@@ -30,6 +30,13 @@ uint64_t vc_default_time(const struct vc_costs *c, const struct vc_default_case 
 const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc_default_case *at,
                                        const struct vc_alg *prior);
 
+/** From this many bytes on a message between ranks of a node is to go by single copy, and so is a broadcast
+ * that is a step of a plan; SIZE_MAX: never. */
+size_t vc_default_single_copy_messages(const struct vc_costs *c, bool crowded);
+size_t vc_default_single_copy_bcasts(const struct vc_costs *c, int ranks, bool crowded);
+/** Both where nothing is known. */
+#define VC_DEFAULT_SINGLE_COPY ((size_t)32 << 10)
+
 /** Sizes are decided in steps of a fourth of a doubling: the last size of the step that has `bytes`, or
  * SIZE_MAX where defaults are left to the built-in rules. */
 size_t vc_default_step(size_t bytes);
