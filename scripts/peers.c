@@ -3,16 +3,19 @@
  * scripts/figures-peers; a collective up to MOST bytes, where that is said.
  *
  * A line for each collective and size: "allreduce 4096 1.234 0.987", microseconds of the slowest rank. The
- * first figure is the median of single calls from a common start (after a barrier of messages, so that no
- * implementation's own barrier counts), the second the median over blocks of calls back to back. SECONDS is
- * the time for a line. The last line, "# foreign 0.02 steal 0.00", says how many CPUs other processes of this
- * machine, and other machines of its host, took meanwhile. */
+ * first figure is the median of single calls from a common start: rank 0 announces an instant, for which all
+ * ranks wait. The second is the median over blocks of calls back to back. SECONDS is the time for a line. The
+ * last line, "# foreign 0.02 steal 0.00", says how many CPUs other processes of this machine, and other
+ * machines of its host, took meanwhile. */
 #define _GNU_SOURCE
 #include <mpi.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { BUFFERS = 4, BLOCKS = 5, WARM = 10, FEWEST = 10, MOST = 20000, LONGEST = 1 << 20 };
@@ -50,6 +53,56 @@ static void call(const char *name, int n, long turn)
         MPI_Abort(MPI_COMM_WORLD, 2);
     }
 }
+
+/* ---- a common start ---- */
+
+#define NEAR 60e-6 /* where ranks share CPUs they sleep until so long before it */
+#define LATE 1e9   /* in place of a time: a rank heard of the instant too late */
+
+static int crowded;
+static double ahead = 1e-3; /* how far ahead an instant is announced */
+
+/* One clock for all processes of this machine. */
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Down a binomial tree, by messages. */
+static double announce(void)
+{
+    double instant = now() + ahead;
+    int bit = 1;
+    while (bit < ranks && !(rank & bit))
+        bit <<= 1;
+    if (rank > 0)
+        MPI_Recv(&instant, 1, MPI_DOUBLE, rank - bit, 76, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    for (bit >>= 1; bit > 0; bit >>= 1)
+        if (rank + bit < ranks)
+            MPI_Send(&instant, 1, MPI_DOUBLE, rank + bit, 76, MPI_COMM_WORLD);
+    return instant;
+}
+
+/* The instant, in which this rank is now; LATE: it was over before. */
+static double start_together(void)
+{
+    double instant = announce(), t = now();
+    if (t > instant)
+        return LATE;
+    if (crowded && instant - t > NEAR) {
+        double until = instant - NEAR;
+        struct timespec at = {(time_t)until, (long)((until - (double)(time_t)until) * 1e9)};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+    }
+    while (now() < instant)
+        if (crowded)
+            sched_yield();
+    return instant;
+}
+
+/* ---- measuring ---- */
 
 static int ascending(const void *a, const void *b)
 {
@@ -99,38 +152,69 @@ static double median(double *t, long n)
     return t[n / 2];
 }
 
+/* Of the calls that began together; 0: there were none. */
+static double median_in_time(double *t, long n)
+{
+    long good = 0;
+    for (long i = 0; i < n; i++)
+        if (t[i] < LATE)
+            t[good++] = t[i];
+    return good > 0 ? median(t, good) : 0;
+}
+
+static long bounded(long calls)
+{
+    return calls < FEWEST ? FEWEST : calls > MOST ? MOST : calls;
+}
+
+/* So far ahead that three of four announcements come in time. */
+static void choose_ahead(void)
+{
+    double took[64], room[64];
+    for (int i = 0; i < 64; i++) {
+        meet();
+        took[i] = now() - (announce() - ahead);
+    }
+    largest(took, 64, room);
+    if (rank == 0) {
+        qsort(took, 64, sizeof *took, ascending);
+        ahead = 1.5 * took[48] + 2e-6 + (crowded ? NEAR : 0);
+    }
+    ahead = of_all(rank == 0 ? ahead : 0, 0);
+}
+
 static void measure(const char *name, long bytes, double seconds)
 {
     int n = bytes / 8 > 0 ? (int)(bytes / 8) : 1;
-    double began = MPI_Wtime();
-    for (long i = 0; i < WARM; i++) {
-        meet();
+    meet();
+    double began = now();
+    for (long i = 0; i < WARM; i++)
         call(name, n, i);
-    }
-    double once = of_all(MPI_Wtime() - began, 0) / WARM;
-    long calls = (long)(seconds / 2 / (once > 1e-7 ? once : 1e-7));
-    calls = calls < FEWEST ? FEWEST : calls > MOST ? MOST : calls;
-    double *single = malloc((size_t)calls * sizeof *single), *room = malloc((size_t)calls * sizeof *room),
+    double once = of_all(now() - began, 0) / WARM;
+    long calls = bounded((long)(seconds / 2 / (once > 1e-7 ? once : 1e-7)));
+    long singles = bounded((long)(seconds / 2 / (once + ahead)));
+    double *single = malloc((size_t)singles * sizeof *single), *room = malloc((size_t)singles * sizeof *room),
            block[BLOCKS];
     if (!single || !room)
         MPI_Abort(MPI_COMM_WORLD, 3);
-    for (long i = 0; i < calls; i++) {
+    for (long i = 0; i < singles; i++) {
         meet();
-        double t = MPI_Wtime();
+        double instant = start_together();
         call(name, n, i);
-        single[i] = MPI_Wtime() - t;
+        single[i] = instant == LATE ? LATE : now() - instant;
     }
-    largest(single, calls, room);
+    largest(single, singles, room);
     long each = calls / BLOCKS + 1;
     for (int b = 0; b < BLOCKS; b++) {
         meet();
-        double t = MPI_Wtime();
+        double t = now();
         for (long i = 0; i < each; i++)
             call(name, n, i);
-        block[b] = of_all((MPI_Wtime() - t) / (double)each, 0);
+        block[b] = of_all((now() - t) / (double)each, 0);
     }
     if (rank == 0) {
-        printf("%s %ld %.3f %.3f\n", name, bytes, median(single, calls) * 1e6, median(block, BLOCKS) * 1e6);
+        printf("%s %ld %.3f %.3f\n", name, bytes, median_in_time(single, singles) * 1e6,
+               median(block, BLOCKS) * 1e6);
         fflush(stdout);
     }
     free(single);
@@ -171,6 +255,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: peers SECONDS COLLECTIVE,... BYTES,...\n");
         MPI_Abort(MPI_COMM_WORLD, 2);
     }
+    crowded = ranks > sysconf(_SC_NPROCESSORS_ONLN);
+    prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     long longest = 8;
     char *sizes = strdup(argv[3]), *size;
     for (char *rest = sizes; (size = strsep(&rest, ","));)
@@ -186,7 +272,8 @@ int main(int argc, char **argv)
         memset(from[k], 0, bytes);
         memset(to[k], 1, bytes);
     }
-    double began = MPI_Wtime(), ours = cpu_of_all(), busy, steal, busy_then, steal_then;
+    choose_ahead();
+    double began = now(), ours = cpu_of_all(), busy, steal, busy_then, steal_then;
     read_stat(&busy_then, &steal_then);
     char *names = strdup(argv[2]), *name;
     for (char *rest = names; (name = strsep(&rest, ","));) {
@@ -202,7 +289,7 @@ int main(int argc, char **argv)
     }
     ours = cpu_of_all() - ours;
     read_stat(&busy, &steal);
-    double took = MPI_Wtime() - began;
+    double took = now() - began;
     if (rank == 0)
         printf("# foreign %.2f steal %.2f\n", (busy - busy_then - ours) / took, (steal - steal_then) / took);
     free(sizes);
