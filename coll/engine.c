@@ -279,7 +279,7 @@ static void copy_alone(const struct vc_exec *x, const struct vc_step *st)
 {
     if (vc_phase_info[st->node].src == VC_EXTENT_NONE)
         return;
-    size_t len = st->len;
+    size_t len = vc_phase_side(VC_EXTENT_ONE, st->len, st->at, 1, 0);
     if (st->node == VC_PHASE_REDUCE_SCATTER)
         len = vc_slice(st->len, x->op ? x->op->esize : 1, st->parts, 1);
     unsigned char *src = at(x, &st->src), *dst = at(x, &st->dst);
@@ -304,6 +304,7 @@ static int start_node(struct vc_exec *x, int s)
         .src = at(x, &st->src),
         .dst = at(x, &st->dst),
         .len = st->len,
+        .at = st->at,
         .op = x->op,
         .grain = x->op ? x->op->esize : 1,
     };

@@ -33,6 +33,14 @@ int vc_leaders(const struct vc_shape *shape)
     return shape->leaders > 0 && shape->leaders < leaders ? shape->leaders : leaders;
 }
 
+const size_t *vc_grouped_offsets(struct vc_plan *p, const struct vc_shape *shape)
+{
+    size_t *at = vc_plan_array(p, (size_t)shape->size + 1);
+    for (int i = 0; at && i < shape->size; i++)
+        at[i + 1] = at[i] + vc_shape_block(shape, shape->hier->members[i]);
+    return at;
+}
+
 static bool adjacent(struct vc_ref a, struct vc_ref b)
 {
     return a.buf == b.buf && a.off + a.len == b.off;
@@ -61,10 +69,14 @@ void vc_copy_grouped(struct vc_plan *p, const struct vc_shape *shape, struct vc_
                      struct vc_ref grouped)
 {
     struct vc_copier c = {.plan = p};
-    size_t b = shape->bytes;
-    for (int i = 0; i < shape->size; i++)
-        vc_copier_add(&c, vc_ref_sub(ranks, (size_t)shape->hier->members[i] * b, b),
-                      vc_ref_sub(grouped, (size_t)i * b, b));
+    size_t at = 0;
+    for (int i = 0; i < shape->size; i++) {
+        int r = shape->hier->members[i];
+        size_t b = vc_shape_block(shape, r);
+        if (b)
+            vc_copier_add(&c, vc_ref_sub(ranks, vc_shape_at(shape, r), b), vc_ref_sub(grouped, at, b));
+        at += b;
+    }
     vc_copier_flush(&c);
 }
 
@@ -72,10 +84,14 @@ void vc_copy_ungrouped(struct vc_plan *p, const struct vc_shape *shape, struct v
                        struct vc_ref ranks)
 {
     struct vc_copier c = {.plan = p};
-    size_t b = shape->bytes;
-    for (int i = 0; i < shape->size; i++)
-        vc_copier_add(&c, vc_ref_sub(grouped, (size_t)i * b, b),
-                      vc_ref_sub(ranks, (size_t)shape->hier->members[i] * b, b));
+    size_t at = 0;
+    for (int i = 0; i < shape->size; i++) {
+        int r = shape->hier->members[i];
+        size_t b = vc_shape_block(shape, r);
+        if (b)
+            vc_copier_add(&c, vc_ref_sub(grouped, at, b), vc_ref_sub(ranks, vc_shape_at(shape, r), b));
+        at += b;
+    }
     vc_copier_flush(&c);
 }
 

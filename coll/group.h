@@ -44,25 +44,29 @@ int vc_leaders(const struct vc_shape *shape);
 
 /* ---- where the participants' blocks lie ---- */
 
-/** Block i is the i-th unit at i * stride, or units first[i] to first[i + 1]. */
+/** Block i is the i-th unit at i * stride, or units first[i] to first[i + 1], or bytes at[i] to at[i + 1]. */
 struct vc_layout {
     enum vc_buf buf;
     size_t off;       /**< of block 0 */
     size_t unit;      /**< bytes */
     size_t stride;    /**< bytes from block to block where `first` is NULL */
     const int *first; /**< [n + 1], or NULL */
+    const size_t *at; /**< [n + 1], or NULL */
 };
 
 static inline size_t vc_layout_off(const struct vc_layout *lay, int i)
 {
+    if (lay->at)
+        return lay->at[i];
     return lay->first ? (size_t)lay->first[i] * lay->unit : (size_t)i * lay->stride;
 }
 
-/** Blocks i to j - 1, which must be adjacent (stride == unit, or `first`) when they are more than one. */
+/** Blocks i to j - 1, which must be adjacent (stride == unit, `first` or `at`) when they are more than one.
+ */
 static inline struct vc_ref vc_layout_range(const struct vc_layout *lay, int i, int j)
 {
     size_t at = vc_layout_off(lay, i);
-    size_t len = lay->first || j - i != 1 ? vc_layout_off(lay, j) - at : lay->unit;
+    size_t len = lay->first || lay->at || j - i != 1 ? vc_layout_off(lay, j) - at : lay->unit;
     return vc_ref_of(lay->buf, lay->off + at, len);
 }
 
@@ -70,6 +74,18 @@ static inline struct vc_ref vc_layout_block(const struct vc_layout *lay, int i)
 {
     return vc_layout_range(lay, i, i + 1);
 }
+
+/** The blocks of all ranks in rank order, as the shape has them. */
+static inline struct vc_layout vc_layout_ranks(const struct vc_shape *s, enum vc_buf buf)
+{
+    return (struct vc_layout){.buf = buf, .unit = s->bytes, .stride = s->bytes, .at = s->offsets};
+}
+
+/**
+ * Where blocks begin that stand in the order of vc_hier.members: [size + 1], memory of the plan. NULL, and
+ * the plan failed, when there is none.
+ */
+const size_t *vc_grouped_offsets(struct vc_plan *p, const struct vc_shape *shape);
 
 /** Slices i to j - 1 of n, see vc_slice(). */
 static inline struct vc_ref vc_slices(struct vc_ref vec, size_t grain, int n, int i, int j)

@@ -51,6 +51,13 @@ static inline bool vc_coll_sized(enum vc_coll coll)
     return vc_coll_info[coll].recv.extent != VC_EXTENT_NONE;
 }
 
+/** Whether tables may choose by the size of a call. Otherwise one choice holds for all sizes (Law 1): ranks
+ * need not know the size, or there is none. */
+static inline bool vc_coll_by_size(enum vc_coll coll)
+{
+    return vc_coll_sized(coll) && vc_coll_info[coll].sizes_known;
+}
+
 /** A broadcast: RECV is what the root gives and what the others get. */
 static inline bool vc_coll_root_gives_recv(enum vc_coll coll)
 {
@@ -74,7 +81,15 @@ static inline size_t vc_coll_blocks(enum vc_coll coll, int size)
     return i->send.extent == VC_EXTENT_EACH || i->recv.extent == VC_EXTENT_EACH ? (size_t)size : 1;
 }
 
-/** Bytes of a side on a rank that has it. */
+/** Bytes of a side on a rank that has it, of blocks that are equal or not. */
+static inline size_t vc_shape_side(const struct vc_shape *s, struct vc_side side, int rank)
+{
+    return side.extent == VC_EXTENT_NONE  ? 0
+           : side.extent == VC_EXTENT_ONE ? vc_shape_block(s, rank)
+                                          : vc_shape_total(s);
+}
+
+/** The same of equal blocks. */
 static inline size_t vc_side_bytes(struct vc_side side, size_t bytes, int size)
 {
     return vc_phase_bytes(side.extent, bytes, size);

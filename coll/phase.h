@@ -12,9 +12,9 @@
 
 /**
  * q is the number of ranks of the node, l a rank's local index, `len`, `root` and `parts` are those of the
- * call. Reductions go in ascending local order. src may be the same memory as dst; in ALLGATHER and GATHER it
- * may also be dst + l * len. A phase of length 0 still synchronizes: who would get data waits for those it
- * would come from.
+ * call. Reductions go in ascending local order. src may be the same memory as dst, but for
+ * ALLGATHERV and GATHERV; where blocks are gathered it may also be the own block's place in dst. A phase of
+ * length 0 still synchronizes: who would get data waits for those it would come from.
  */
 enum vc_node_phase {
     VC_PHASE_BARRIER,
@@ -28,6 +28,10 @@ enum vc_node_phase {
     VC_PHASE_GATHER,           /**< src (len) of l to dst (q * len) at l * len, at `root` */
     VC_PHASE_SCATTER,          /**< src (q * len) of `root`, block l to dst (len) of l */
     VC_PHASE_ALLTOALL,         /**< src (q * len) of i, block j, to dst (q * len) of j, block i */
+    VC_PHASE_ALLGATHERV, /**< ALLGATHER of unequal blocks: src (at[l + 1] - at[l]) of l to dst (at[q]) at
+                            at[l], on all. len is the longest block, at[0] is 0 */
+    VC_PHASE_GATHERV,    /**< GATHER of such blocks, at `root` */
+    VC_PHASE_SCATTERV,   /**< src (at[q]) of `root`, block l to dst (at[l + 1] - at[l]) of l */
     VC_PHASE_COUNT
 };
 
@@ -54,6 +58,7 @@ struct vc_phase_info {
     bool src_at_root;        /**< only the root has src */
     bool dst_at_root;        /**< only the root has dst */
     bool reduces;            /**< data is reduced on the way */
+    bool uneven;             /**< blocks are unequal: the call has `at` */
 };
 extern const struct vc_phase_info vc_phase_info[VC_PHASE_COUNT];
 
@@ -117,6 +122,14 @@ static inline bool vc_phase_writes_dst(enum vc_node_phase phase, bool root)
 static inline size_t vc_phase_bytes(enum vc_extent side, size_t len, int q)
 {
     return side == VC_EXTENT_NONE ? 0 : side == VC_EXTENT_ONE ? len : len * (size_t)q;
+}
+
+/** The same of local index l, of any phase; `at`: NULL, or of an uneven one. */
+static inline size_t vc_phase_side(enum vc_extent side, size_t len, const size_t *at, int q, int l)
+{
+    if (!at || side == VC_EXTENT_NONE)
+        return side == VC_EXTENT_NONE ? 0 : side == VC_EXTENT_ONE ? len : len * (size_t)q;
+    return side == VC_EXTENT_ONE ? at[l + 1] - at[l] : at[q];
 }
 
 #endif

@@ -22,8 +22,8 @@
 
 struct vc_selected;
 
-/** After a call that was not quick, of a predefined type without gaps and no user's operator: later ones like
- * it may be. `redop`: its operator; its esize alone where it is no reduction. */
+/** After a call that was not quick, of a type without gaps and no user's operator: later ones like it may be,
+ * if the type is a predefined one. `redop`: its operator; its esize alone where it is no reduction. */
 void vc_quick_learn(struct vc_comm *c, const struct vc_call *k, const struct vc_selected *sel,
                     const struct vc_redop *redop);
 

@@ -98,6 +98,7 @@ struct vc_team {
     struct {
         void *mem;
         size_t cap;
+        bool counted; /**< among the large buffers that the process keeps */
     } scratch[VC_SCRATCHES];
 };
 

@@ -30,8 +30,8 @@ static struct vc_ref given(const struct vck *c, const struct vc_step *s, int q, 
     const struct vc_phase_info *i = &vc_phase_info[s->node];
     size_t unit = vc_coll_reduces(c->shape->coll) ? c->shape->esize : 1;
     struct vc_ref ref = i->src == VC_EXTENT_NONE ? s->dst : s->src;
-    size_t len = i->src == VC_EXTENT_EACH ? s->len * (size_t)q : s->len, from = 0;
-    *at = i->gives == VC_WHO_ALL ? (size_t)l * len : 0;
+    size_t len = vc_phase_side(i->src == VC_EXTENT_NONE ? i->dst : i->src, s->len, s->at, q, l), from = 0;
+    *at = i->gives != VC_WHO_ALL ? 0 : s->at ? s->at[l] : (size_t)l * len;
     if (i->gives == VC_WHO_PARTS) {
         *at = from = vc_slice(s->len, unit, s->parts, l);
         len = vc_slice(s->len, unit, s->parts, l + 1) - from;
@@ -74,9 +74,11 @@ bool vck_phase(struct vck *c, const int *steps, int q, struct vck_cell *big)
             for (int i = 0; i < q; i++)
                 memcpy(dst + (size_t)i * n, big + (size_t)i * all + (size_t)l * n, n * sizeof *dst);
         } else if (info->src == VC_EXTENT_EACH) {
-            memcpy(dst, big + (size_t)l * n, n * sizeof *dst);
+            size_t begins = s0->at ? s0->at[l] / c->grain : (size_t)l * n;
+            memcpy(dst, big + begins,
+                   vc_phase_side(info->dst, s0->len, s0->at, q, l) / c->grain * sizeof *dst);
         } else {
-            memcpy(dst, big, (info->dst == VC_EXTENT_EACH ? all : n) * sizeof *dst);
+            memcpy(dst, big, vc_phase_side(info->dst, s0->len, s0->at, q, l) / c->grain * sizeof *dst);
         }
     }
     return true;

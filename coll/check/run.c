@@ -335,14 +335,21 @@ static bool verify(struct run *x)
     const struct vc_shape *s = c->shape;
     const struct vc_coll_info *info = &vc_coll_info[s->coll];
     bool reduction = info->reduces, same_bits = vc_coll_same_bits(s->coll);
-    size_t block = s->bytes / c->grain;
     char want[64];
     for (int r = 0; r < s->size; r++) {
         const struct vck_cell *v = vck_cells(c, r, vc_ref_of(VC_BUF_RECV, 0, 0));
         const struct vck_cell *v0 = vck_cells(c, 0, vc_ref_of(VC_BUF_RECV, 0, 0));
+        int from = info->recv.extent == VC_EXTENT_EACH ? 0 : s->root;
         for (size_t i = 0; i < c->ranks[r].recv_len / c->grain; i++) {
-            int from = info->recv.extent == VC_EXTENT_EACH ? (int)(i / block) : s->root;
-            size_t org = (info->send.extent == VC_EXTENT_EACH ? (size_t)r * block : 0) + i % block;
+            /* The block that it is in; each is what the rank of that number gives. */
+            size_t first = 0,
+                   send_at = info->send.extent == VC_EXTENT_EACH ? vc_shape_at(s, r) / c->grain : 0;
+            if (info->recv.extent == VC_EXTENT_EACH) {
+                while (i >= vc_shape_at(s, from + 1) / c->grain)
+                    from++;
+                first = vc_shape_at(s, from) / c->grain;
+            }
+            size_t org = send_at + i - first;
             if (reduction && (v[i].expr == 0 || c->exprs.e[v[i].expr].count != s->size || v[i].org != org)) {
                 snprintf(want, sizeof want, "all %d ranks' place %zu", s->size, org * c->grain);
                 return report_wrong(x, r, i, want);

@@ -24,7 +24,7 @@ static bool is_reduction(const struct vck *c)
 
 static size_t side_of(const struct vc_shape *s, struct vc_side side, int rank)
 {
-    return side.root_only && rank != s->root ? 0 : vc_side_bytes(side, s->bytes, s->size);
+    return side.root_only && rank != s->root ? 0 : vc_shape_side(s, side, rank);
 }
 
 /* Lengths and places of a rank's buffers. */
@@ -36,7 +36,7 @@ static void layout(struct vck *c, int rank)
     k->send_len = side_of(s, info->send, rank);
     k->recv_len = side_of(s, info->recv, rank);
     bool alias = c->alias && info->in_place != VC_IN_PLACE_NEVER && k->send_len && k->recv_len;
-    k->send_at = !alias ? k->recv_len : info->in_place == VC_IN_PLACE_OWN_BLOCK ? (size_t)rank * s->bytes : 0;
+    k->send_at = !alias ? k->recv_len : info->in_place == VC_IN_PLACE_OWN_BLOCK ? vc_shape_at(s, rank) : 0;
     k->tmp_at = k->recv_len + (alias ? 0 : k->send_len);
     k->end = k->tmp_at + c->plans[rank].tmp_bytes;
 }
@@ -93,11 +93,29 @@ static bool check_two(struct vck *c, int rank, int step, const struct vc_step *s
 }
 
 /* Lengths of src and dst that a node phase needs on a rank; 0: not looked at. */
-static void node_lengths(const struct vc_step *s, int q, bool root, size_t *src, size_t *dst)
+static void node_lengths(const struct vc_step *s, int q, int l, size_t *src, size_t *dst)
 {
     const struct vc_phase_info *i = &vc_phase_info[s->node];
-    *src = vc_phase_has_src(s->node, root) ? vc_phase_bytes(i->src, s->len, q) : 0;
-    *dst = vc_phase_has_dst(s->node, root) ? vc_phase_bytes(i->dst, s->len, q) : 0;
+    bool root = s->peer == l;
+    *src = vc_phase_has_src(s->node, root) ? vc_phase_side(i->src, s->len, s->at, q, l) : 0;
+    *dst = vc_phase_has_dst(s->node, root) ? vc_phase_side(i->dst, s->len, s->at, q, l) : 0;
+}
+
+/* The blocks of a phase of unequal ones: ascending from 0, the longest as long as the phase says. */
+static bool check_blocks(struct vck *c, int rank, int step, const struct vc_step *s, int q)
+{
+    size_t longest = 0;
+    if (!vc_phase_info[s->node].uneven)
+        return !s->at || vck_fail(c, rank, step, "has blocks of its own, which this kind has not");
+    if (!s->at || s->at[0] != 0)
+        return vck_fail(c, rank, step, "has no blocks that begin at 0");
+    for (int l = 0; l < q; l++) {
+        if (s->at[l + 1] < s->at[l])
+            return vck_fail(c, rank, step, "block %d ends before it begins", l);
+        longest = s->at[l + 1] - s->at[l] > longest ? s->at[l + 1] - s->at[l] : longest;
+    }
+    return longest == s->len ||
+           vck_fail(c, rank, step, "says %zu bytes where its longest block has %zu", s->len, longest);
 }
 
 static bool check_node(struct vck *c, int rank, int step, const struct vc_step *s)
@@ -119,7 +137,9 @@ static bool check_node(struct vck *c, int rank, int step, const struct vc_step *
         return vck_fail(c, rank, step, "reduces in a collective that has no operator");
     if (is_reduction(c) && (i->reduces || sliced) && s->len % c->shape->esize)
         return vck_fail(c, rank, step, "%zu bytes are not whole elements", s->len);
-    node_lengths(s, q, s->peer == l, &src, &dst);
+    if (!check_blocks(c, rank, step, s, q))
+        return false;
+    node_lengths(s, q, l, &src, &dst);
     if (src && s->src.len != src)
         return vck_fail(c, rank, step, "source has %zu bytes instead of %zu", s->src.len, src);
     if (dst && s->dst.len != dst)
@@ -129,9 +149,10 @@ static bool check_node(struct vck *c, int rank, int step, const struct vc_step *
         (dst && !check_ref(c, rank, step, s->dst, writes, "destination")))
         return false;
     if (src && dst && overlap(c, rank, s->src, s->dst)) {
-        size_t x = vck_addr(c, rank, s->src), y = vck_addr(c, rank, s->dst), own = s->len * (size_t)l;
+        size_t x = vck_addr(c, rank, s->src), y = vck_addr(c, rank, s->dst),
+               own = s->at ? s->at[l] : s->len * (size_t)l;
         bool blocks = i->src == VC_EXTENT_ONE && i->dst == VC_EXTENT_EACH;
-        bool in_place = x == y || (blocks && x == y + own);
+        bool in_place = (x == y && !(i->uneven && blocks)) || (blocks && x == y + own);
         if (!in_place)
             return vck_fail(c, rank, step, "source and destination overlap at byte %zu", s->dst.off);
     }
@@ -169,9 +190,26 @@ static bool check_step(struct vck *c, int rank, int step)
     return vck_fail(c, rank, step, "unknown kind of step");
 }
 
+/* Ranks of the rank's node. */
+static int node_of(const struct vck *c, int rank)
+{
+    return vc_hier_node_size(c->shape->hier, c->shape->hier->node_of[rank]);
+}
+
+static bool same_blocks(const struct vc_step *s, const struct vc_step *t, int q)
+{
+    if (!s->at || !t->at)
+        return s->at == t->at;
+    return memcmp(s->at, t->at, ((size_t)q + 1) * sizeof *s->at) == 0;
+}
+
 bool vck_static(struct vck *c)
 {
-    size_t g = is_reduction(c) ? gcd(c->shape->bytes, c->shape->esize) : c->shape->bytes;
+    size_t g = is_reduction(c)     ? gcd(c->shape->bytes, c->shape->esize)
+               : c->shape->offsets ? 0
+                                   : c->shape->bytes;
+    for (int r = 0; c->shape->offsets && r < c->shape->size; r++)
+        g = gcd(g, vc_shape_block(c->shape, r));
     if (is_reduction(c) && (c->shape->esize == 0 || c->shape->bytes % c->shape->esize))
         return vck_fail(c, -1, -1, "the shape has %zu bytes of %zu-byte elements", c->shape->bytes,
                         c->shape->esize);
@@ -184,6 +222,8 @@ bool vck_static(struct vck *c)
             if (!check_step(c, r, i))
                 return false;
             g = gcd(gcd(gcd(g, s->src.off), gcd(s->src.len, s->dst.off)), s->dst.len);
+            for (int l = 0; s->kind == VC_STEP_NODE && s->at && l < node_of(c, r); l++)
+                g = gcd(g, s->at[l + 1]);
             if (s->kind == VC_STEP_NODE)
                 g = s->node == VC_PHASE_ALLGATHER_SLICES && !is_reduction(c) ? 1 : gcd(g, s->len);
         }
@@ -219,10 +259,12 @@ static bool match_nodes(struct vck *c)
                 return vck_fail(c, r, i, "rank %d of the same node has only %d node phases", first, k);
             int j = c->node_steps[a->first_node + k] - a->first_step;
             const struct vc_step *s = &c->plans[r].steps[i], *t = &c->plans[first].steps[j];
-            if (s->node != t->node || s->peer != t->peer || s->parts != t->parts || s->len != t->len)
-                return vck_fail(c, r, i,
-                                "kind, root, parts or length differ from step %d of rank %d of the same node",
-                                j, first);
+            if (s->node != t->node || s->peer != t->peer || s->parts != t->parts || s->len != t->len ||
+                !same_blocks(s, t, node_of(c, r)))
+                return vck_fail(
+                    c, r, i,
+                    "kind, root, parts, length or blocks differ from step %d of rank %d of the same node", j,
+                    first);
         }
     }
     return true;
@@ -320,7 +362,7 @@ int vck_touches(const struct vck *c, int rank, const struct vc_step *s, struct v
         dst = s->dst.len;
         break;
     case VC_STEP_NODE:
-        node_lengths(s, vc_hier_node_size(h, h->node_of[rank]), s->peer == h->local_of[rank], &src, &dst);
+        node_lengths(s, node_of(c, rank), h->local_of[rank], &src, &dst);
         dst_write = vc_phase_writes_dst(s->node, s->peer == h->local_of[rank]);
         break;
     }

@@ -22,6 +22,7 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
                               */
         return c->alg == VC_NODE_CMA && !c->op->ctx && c->op->esize <= VC_CMA_BLOCK;
     case VC_PHASE_ALLGATHER:
+    case VC_PHASE_ALLGATHERV:
     case VC_PHASE_ALLTOALL:
         /* The others' src is read while this rank's dst is written, so the two must not overlap, but for the
          * own block of an allgather in its place. A caller that knows this asks for VC_NODE_CMA. */
@@ -43,7 +44,7 @@ static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const st
     char *dst = c->dst;
     pid_t pid = nd->cma_pids[r];
     size_t half = c->len / 2 / VC_CACHELINE * VC_CACHELINE;
-    if (a->len != c->len)
+    if (a->len != (c->kind == VC_PHASE_ALLGATHERV ? c->at[r + 1] - c->at[r] : c->len))
         return vc_lengths_differ(nd, c, r, a->len);
     switch (c->kind) {
     case VC_PHASE_BCAST:
@@ -54,6 +55,8 @@ static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const st
         return vc_cma_read(pid, dst + half, a->dst + half, c->len - half);
     case VC_PHASE_ALLGATHER:
         return vc_cma_read(pid, dst + (size_t)r * c->len, a->src, c->len);
+    case VC_PHASE_ALLGATHERV:
+        return vc_cma_read(pid, dst + c->at[r], a->src, a->len);
     default:
         return vc_cma_read(pid, dst + (size_t)r * c->len, a->src + (size_t)nd->me * c->len, c->len);
     }
@@ -202,6 +205,24 @@ static int copy_slice_from(struct vc_node *nd, struct vc_node_call *c, int r)
     return vc_cma_read(nd->cma_pids[r], (char *)c->dst + lo, address_of(nd, c->st.base, r).dst + lo, hi - lo);
 }
 
+/* Bytes of what this rank gives. */
+static size_t own_len(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return c->kind == VC_PHASE_ALLGATHERV ? c->at[nd->me + 1] - c->at[nd->me] : c->len;
+}
+
+static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    const struct vc_phase_info *i = &vc_phase_info[c->kind];
+    if (i->dst != VC_EXTENT_EACH)
+        return;
+    size_t at = c->kind == VC_PHASE_ALLGATHERV ? c->at[nd->me] : (size_t)nd->me * c->len;
+    char *to = (char *)c->dst + at;
+    const char *from = (const char *)c->src + (i->src == VC_EXTENT_EACH ? at : 0);
+    if (to != from && own_len(nd, c) > 0)
+        memcpy(to, from, own_len(nd, c));
+}
+
 enum { POST, REDUCE, READ, CONFIRM, LEAVE };
 
 int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
@@ -218,17 +239,12 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         if (!vc_may_write(nd, ring, g + 2, whom))
             return 0;
         if (speaks) {
-            struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst, c->len};
+            struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst,
+                                       own_len(nd, c)};
             memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
             vc_publish_as(nd, ring, g, c->kind == VC_PHASE_BCAST ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
         }
-        if (c->kind == VC_PHASE_ALLGATHER || c->kind == VC_PHASE_ALLTOALL) { /* the own block */
-            char *to = (char *)c->dst + (size_t)nd->me * c->len;
-            const char *from =
-                (const char *)c->src + (c->kind == VC_PHASE_ALLTOALL ? (size_t)nd->me * c->len : 0);
-            if (to != from)
-                memcpy(to, from, c->len);
-        }
+        copy_own_block(nd, c);
         st->phase = reduce ? REDUCE : READ;
         st->rd_next = reduce ? 0 : 1;
     }

@@ -130,6 +130,8 @@ struct vc_node_call {
     const void *src;
     void *dst;
     size_t len;
+    const size_t
+        *at; /**< kinds of unequal blocks; not looked at in others. Valid until the operation is done */
     const struct vc_redop *op; /**< reductions; for slices of other data NULL, with grain 1 */
     size_t grain;              /**< what slices are multiples of: the operator's esize, else 1 */
     struct vc_node_state st;   /**< private to coll/node */

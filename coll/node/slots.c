@@ -56,16 +56,29 @@ static enum pieces pieces_of(const struct vc_node_call *c)
     return fit ? OF_EVERY_SLICE : WHOLE;
 }
 
-/* Where the block of local index r begins in dst. */
+/* Where the block of local index r begins, of several that follow each other. */
+static size_t nth_block(const struct vc_node_call *c, int r)
+{
+    return vc_phase_info[c->kind].uneven ? c->at[r] : (size_t)r * c->len;
+}
+
+/* The same in dst. */
 static size_t block_at(const struct vc_node_call *c, int r)
 {
-    return vc_phase_info[c->kind].dst == VC_EXTENT_EACH ? (size_t)r * c->len : 0;
+    return vc_phase_info[c->kind].dst == VC_EXTENT_EACH ? nth_block(c, r) : 0;
+}
+
+/* Bytes of the block of local index r. */
+static size_t block_len(const struct vc_node_call *c, int r)
+{
+    return vc_phase_info[c->kind].uneven ? c->at[r + 1] - c->at[r] : c->len;
 }
 
 /* Bytes of dst. */
 static size_t result_len(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return vc_phase_bytes(vc_phase_info[c->kind].dst, c->len, nd->n);
+    const size_t *at = vc_phase_info[c->kind].uneven ? c->at : NULL;
+    return vc_phase_side(vc_phase_info[c->kind].dst, c->len, at, nd->n, nd->me);
 }
 
 /*
@@ -112,7 +125,7 @@ static size_t pipeline_chunk(size_t total, size_t grain, size_t most)
 static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *c, size_t off, size_t len)
 {
     bool each = vc_phase_info[c->kind].src == VC_EXTENT_EACH;
-    const char *from = (const char *)c->src + (each ? (size_t)nd->me * c->len : 0);
+    const char *from = (const char *)c->src + (each ? nth_block(c, nd->me) : 0);
     char *to = (char *)c->dst + block_at(c, nd->me);
     if (len == 0 || to == from)
         return;
@@ -202,7 +215,7 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     if (!writes(nd, c)) {
         st->wr = st->nchunks;
         if (gathers(nd, c))
-            copy_own_block(nd, c, 0, c->len);
+            copy_own_block(nd, c, 0, block_len(c, nd->me));
     }
     if (!reads(nd, c)) {
         vc_set_done(nd, st->ring, end);
@@ -244,6 +257,13 @@ static size_t chunk_len(const struct vc_node_call *c, int k)
     return vc_min_size(c->len - off, c->st.chunk);
 }
 
+/* Of the block of local index r, which may be shorter than the longest and end in an earlier chunk. */
+static size_t chunk_of_block(const struct vc_node_call *c, int r, int k)
+{
+    size_t off = (size_t)k * c->st.chunk, len = block_len(c, r);
+    return off < len ? vc_min_size(len - off, c->st.chunk) : 0;
+}
+
 /* Two-stage reductions: the part of a chunk that this rank reduces; empty where another rank reduces all. */
 static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, int k, size_t *lo, size_t *hi)
 {
@@ -281,7 +301,7 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
         len = chunk_len(c, k);
         for (int r = 0; r < nd->n; r++)
             if (r != nd->me)
-                give(nd, to + (size_t)r * len, from + (size_t)r * c->len + off, len);
+                give(nd, to + (size_t)r * len, from + nth_block(c, r) + off, chunk_of_block(c, r, k));
         break;
     case OF_EVERY_SLICE:
         for (int p = 0; p < c->parts; p++) {
@@ -290,7 +310,7 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
         }
         break;
     case WHOLE:
-        len = chunk_len(c, k);
+        len = chunk_of_block(c, nd->me, k);
         if (st->stages == 2) { /* its own slice this rank reads from src */
             size_t lo, hi;
             own_slice(nd, c, k, &lo, &hi);
@@ -324,7 +344,7 @@ static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
         vc_publish(nd, c->st.ring, g);
     /* After publishing, so that the others can begin, and while the block is in this core's cache. */
     if (gathers(nd, c))
-        copy_own_block(nd, c, (size_t)k * c->st.chunk, chunk_len(c, k));
+        copy_own_block(nd, c, (size_t)k * c->st.chunk, chunk_of_block(c, nd->me, k));
 }
 
 /* Where rank r's contribution to chunk k can be read. */
@@ -439,14 +459,15 @@ static void read_chunk(struct vc_node *nd, struct vc_node_call *c, int r, int k)
     switch (pieces_of(c)) {
     case FOR_EACH_RANK:
         len = chunk_len(c, k);
-        vc_copy(to + off, from + (size_t)nd->me * len, len, VC_COPY_TAKE);
+        vc_copy(to + off, from + (size_t)nd->me * len, chunk_of_block(c, nd->me, k), VC_COPY_TAKE);
         break;
     case OF_OWN_SLICE:
         slice_piece(c, r, k, &piece, &len);
         vc_copy(to + piece, from, len, VC_COPY_TAKE);
         break;
     default:
-        vc_copy_result(to + off, from, chunk_len(c, k), result_len(nd, c));
+        if ((len = chunk_of_block(c, r, k)) > 0)
+            vc_copy_result(to + off, from, len, result_len(nd, c));
         break;
     }
 }
@@ -549,8 +570,8 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
     if (gets(nd, c) && vc_phase_info[c->kind].gives == VC_WHO_ALL)
         vc_learned(ring, st->base);
     /* Last, because dst may be src, whose blocks had to be published first. */
-    if (c->kind == VC_PHASE_SCATTER && nd->me == c->root && c->len)
-        memmove(c->dst, (const char *)c->src + (size_t)nd->me * c->len, c->len);
+    if (vc_phase_info[c->kind].src_at_root && nd->me == c->root && block_len(c, nd->me))
+        memmove(c->dst, (const char *)c->src + nth_block(c, nd->me), block_len(c, nd->me));
     if (nd->measured)
         vc_copy_race_took(race_of(nd, c), nd->took);
     nd->measured = false;

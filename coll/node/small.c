@@ -281,6 +281,29 @@ OUTLINE int bcast(struct vc_node *nd, struct vc_node_call *c, struct vc_node_rin
     return leave(&p);
 }
 
+/* Blocks of unequal lengths, none longer than c->len. */
+OUTLINE int allgatherv(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    const size_t *at = c->at;
+    int n = nd->n, me = nd->me;
+    size_t len = at[me + 1] - at[me];
+    char *dst = c->dst, *own = dst + at[me];
+    give(own_slot(&p), c->src, len);
+    publish(&p, len);
+    if (own != c->src)
+        copy_as(own, c->src, len, VC_COPY_OWN);
+    for (int r = me + 1, i = 1; i < n; r++, i++) {
+        if (r == n)
+            r = 0;
+        const char *from = slot_of(&p, r);
+        if (VC_UNLIKELY(!arrives(&p, from)))
+            return hand_over(c, ring, g, i);
+        copy(dst + at[r], payload_of(&p, from), at[r + 1] - at[r]);
+    }
+    return leave_all(&p);
+}
+
 /* The blocks of the other ranks, which lie at `mine` in their slots. */
 INLINE int gather_all(struct vc_node_call *c, const struct place *p, size_t mine)
 {
@@ -332,8 +355,9 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 {
     typedef int run(struct vc_node * nd, struct vc_node_call * c, struct vc_node_ring * ring, uint64_t g);
     static run *const of_kind[VC_PHASE_COUNT] = {
-        [VC_PHASE_BARRIER] = barrier,     [VC_PHASE_BCAST] = bcast,         [VC_PHASE_REDUCE] = reduce,
-        [VC_PHASE_ALLREDUCE] = allreduce, [VC_PHASE_ALLGATHER] = allgather, [VC_PHASE_ALLTOALL] = alltoall};
+        [VC_PHASE_BARRIER] = barrier,      [VC_PHASE_BCAST] = bcast,         [VC_PHASE_REDUCE] = reduce,
+        [VC_PHASE_ALLREDUCE] = allreduce,  [VC_PHASE_ALLGATHER] = allgather, [VC_PHASE_ALLTOALL] = alltoall,
+        [VC_PHASE_ALLGATHERV] = allgatherv};
     const ptrdiff_t *max = nd->straight_max[c->kind];
     struct vc_node_ring *ring = (ptrdiff_t)c->len <= max[0] ? &nd->tiny : &nd->small;
     uint64_t g = ring->pos;
@@ -350,7 +374,8 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 void vc_node_small_init(struct vc_node *nd)
 {
     static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER,   VC_PHASE_BCAST,     VC_PHASE_REDUCE,
-                                               VC_PHASE_ALLREDUCE, VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL};
+                                               VC_PHASE_ALLREDUCE, VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL,
+                                               VC_PHASE_ALLGATHERV};
     for (int k = 0; k < VC_PHASE_COUNT; k++)
         nd->straight_max[k][0] = nd->straight_max[k][1] = -1;
     bool large = nd->n > vc_flat_ranks(nd->own_cpus);

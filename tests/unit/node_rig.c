@@ -136,9 +136,28 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
         /* Slices consist of whole elements; blocks are cut anywhere. */
         c.grain = vc_phase_info[c.kind].reduces || vc_phase_sliced(c.kind) ? 4 : 1;
         size_t cnt = c.len / 4;
+        /* Blocks of any lengths up to that, some of them empty; the first one that is as long as can be
+         * decides. */
+        size_t at[257] = {0};
+        if (vc_phase_info[c.kind].uneven) {
+            size_t longest = 0;
+            for (size_t r = 0; r < n; r++) {
+                size_t len = next_random(&seed) % 4 == 0 ? 0 : next_random(&seed) % (cnt + 1);
+                at[r + 1] = at[r] + len * 4;
+                longest = len * 4 > longest ? len * 4 : longest;
+            }
+            c.len = longest;
+            c.at = at;
+            cnt = (at[me + 1] - at[me]) / 4;
+            if (c.kind == VC_PHASE_SCATTERV)
+                cnt = at[n] / 4;
+        }
         size_t send_n = c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_SCATTER ? cnt * n : cnt;
         memset(recv, 0xee, cap);
         uint32_t *src = in_place ? recv : send;
+        bool own_place = c.kind == VC_PHASE_ALLGATHERV || c.kind == VC_PHASE_GATHERV;
+        if (in_place && own_place)
+            src = recv + at[me] / 4;
         for (size_t i = 0; i < send_n; i++)
             src[i] = element(me, t, i);
         c.src = src;
@@ -208,6 +227,23 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
                 for (size_t i = 0; i < cnt; i++)
                     CHECK(recv[r * cnt + i] == element((int)r, t, i));
             hi = cnt * n;
+            break;
+        case VC_PHASE_GATHERV:
+            if (me != c.root) {
+                hi = in_place ? at[me] / 4 + cnt : 0;
+                break;
+            }
+            /* fallthrough */
+        case VC_PHASE_ALLGATHERV:
+            for (size_t r = 0; r < n; r++)
+                for (size_t i = 0; i < (at[r + 1] - at[r]) / 4; i++)
+                    CHECK(recv[at[r] / 4 + i] == element((int)r, t, i));
+            hi = at[n] / 4;
+            break;
+        case VC_PHASE_SCATTERV:
+            for (size_t i = 0; i < (at[me + 1] - at[me]) / 4; i++)
+                CHECK(recv[i] == element(c.root, t, at[me] / 4 + i));
+            hi = in_place ? cnt : (at[me + 1] - at[me]) / 4;
             break;
         case VC_PHASE_SCATTER:
             for (size_t i = 0; i < cnt; i++)

@@ -117,15 +117,18 @@ static struct vc_model_work flat_work(const struct vc_model_phase *p)
         w.reduced = p->waits ? (q - 1) / parts * len : 0;
         break;
     case VC_PHASE_ALLGATHER:
+    case VC_PHASE_ALLGATHERV: /* as of blocks that are all as long as the longest */
         w.copied = (q + 1) * len;
         break;
     case VC_PHASE_ALLGATHER_SLICES:
         w.copied = len;
         break;
     case VC_PHASE_GATHER:
+    case VC_PHASE_GATHERV:
         w.copied = p->waits ? q * len + piece : len;
         break;
     case VC_PHASE_SCATTER:
+    case VC_PHASE_SCATTERV:
         w.copied = p->waits ? len + piece : q * len;
         break;
     case VC_PHASE_ALLTOALL:
@@ -159,7 +162,9 @@ static double flat_lines(const struct vc_model_phase *p)
         return root_slices(p) ? slices + result : (q - 1) * slot_lines(len);
     case VC_PHASE_BCAST:
     case VC_PHASE_GATHER:
+    case VC_PHASE_GATHERV:
     case VC_PHASE_SCATTER:
+    case VC_PHASE_SCATTERV:
         return (q - 1) * slot_lines(len);
     case VC_PHASE_REDUCE_SCATTER:
     case VC_PHASE_ALLGATHER_SLICES:

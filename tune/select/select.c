@@ -168,7 +168,7 @@ static const struct vc_choice *find_choice(const struct rows *rows, size_t bytes
  * where ranks are. */
 static bool asks_model(const struct vc_topo_key *key, enum vc_coll coll)
 {
-    return key->costs && key->nnodes == 1 && key->have_node && key->have_bulk && coll != VC_BARRIER &&
+    return key->costs && key->nnodes == 1 && key->have_node && key->have_bulk && vc_coll_by_size(coll) &&
            !(key->reproducible && vc_coll_reduces(coll));
 }
 
