@@ -3,7 +3,7 @@
 import fcntl
 import time
 
-MOST = 40  # seconds after which others get a turn
+MOST = 45  # seconds after which others get a turn
 
 
 class Turn:
