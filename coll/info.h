@@ -15,11 +15,13 @@ struct vc_side {
     bool root_only; /**< the others have nothing */
 };
 
-/** Where SEND lies in RECV with MPI_IN_PLACE. */
+/** Where SEND lies in RECV with MPI_IN_PLACE, or RECV in SEND. */
 enum vc_in_place {
     VC_IN_PLACE_NEVER,     /**< the front door makes a copy, or MPI forbids it: SEND and RECV never overlap */
     VC_IN_PLACE_START,     /**< at its start */
     VC_IN_PLACE_OWN_BLOCK, /**< at the rank's own block */
+    VC_IN_PLACE_IN_SEND, /**< RECV of the root lies in SEND, at its own block: plans may only copy that there
+                          */
 };
 
 struct vc_coll_info {
@@ -28,6 +30,7 @@ struct vc_coll_info {
     bool rooted;               /**< has a root */
     bool reduces;              /**< has an operator; sizes are multiples of its element */
     bool sizes_known;          /**< every rank knows the sizes of all, so that they may decide (Law 1) */
+    bool uneven;               /**< the ranks' blocks may differ in length */
     struct vc_side send, recv; /**< bcast: RECV alone, which is what the root gives */
     enum vc_in_place in_place;
     enum vc_node_phase node; /**< accelerated ones: the node phase that does the same */

@@ -34,6 +34,7 @@ static int make_shm(struct vc_team *t, char *const *mem, struct vc_chan **out)
         .rank = t->rank,
         .parking = &t->parking,
         .cma_pids = t->cma ? t->pids : NULL,
+        .maps = t->maps,
         .cma_min = vc_params.cma_min,
     };
     return vc_shm_chan_create(&cfg, out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The six collectives that are accelerated, each under PMPI_X and MPI_X (see calls.h): Fortran layers, other
+ * Collectives that are accelerated, each under PMPI_X and MPI_X (see calls.h): Fortran layers, other
  * tools and ROMIO call PMPI_X. ROMIO is part of the MPI, so calls do come in from underneath, and are run
  * like the program's own. The MPI's collectives do not come back in through these symbols.
  */

@@ -172,6 +172,7 @@ void vc_team_free(struct vc_team *t)
     vc_select_free(&t->sel);
     free(t->ids);
     free(t->pids);
+    free(t->maps);
     free(t->levels_mem);
     free(t->hier_mem);
     free(t->world);

@@ -314,14 +314,14 @@ static void initial(struct run *x)
 static bool report_wrong(struct run *x, int rank, size_t cell, const char *want)
 {
     struct vck *c = x->c;
-    size_t byte = cell * c->grain;
+    size_t byte = cell * c->grain, at = c->ranks[rank].recv_at + byte;
     const struct vck_cell *v = vck_cells(c, rank, vc_ref_of(VC_BUF_RECV, byte, 0));
     char has[256], by[96] = "no step wrote it", name[64];
     struct vck_touch t[3];
     for (int i = 0; i < c->plans[rank].nsteps; i++) {
         const struct vc_step *s = &c->plans[rank].steps[i];
         for (int k = vck_touches(c, rank, s, t) - 1; k >= 0; k--)
-            if (t[k].write && t[k].lo <= byte && byte < t[k].hi)
+            if (t[k].write && t[k].lo <= at && at < t[k].hi)
                 snprintf(by, sizeof by, "last written by step %d (%s)", i,
                          vck_step_text(s, name, sizeof name));
     }
@@ -344,7 +344,12 @@ static bool verify(struct run *x)
             /* The block that it is in; each is what the rank of that number gives. */
             size_t first = 0,
                    send_at = info->send.extent == VC_EXTENT_EACH ? vc_shape_at(s, r) / c->grain : 0;
-            if (info->recv.extent == VC_EXTENT_EACH) {
+            if (s->pairs) {
+                while (i >= vc_shape_received_below(s, r, from + 1) / c->grain)
+                    from++;
+                first = vc_shape_received_below(s, r, from) / c->grain;
+                send_at = vc_shape_sent_below(s, from, r) / c->grain;
+            } else if (info->recv.extent == VC_EXTENT_EACH) {
                 while (i >= vc_shape_at(s, from + 1) / c->grain)
                     from++;
                 first = vc_shape_at(s, from) / c->grain;

@@ -12,6 +12,8 @@
  * leaves a core's own cache. */
 #define PIPELINE_LEAST 4096
 #define PIPELINE_MOST  16384
+/* Tiny slots that an operation takes at most. */
+#define TINY_SLOTS_MOST 4
 
 /* Whether this rank publishes anything. What a root gathers for itself nobody else reads. */
 static bool writes(const struct vc_node *nd, const struct vc_node_call *c)
@@ -159,6 +161,17 @@ static void enter_race(struct vc_node *nd, struct vc_node_call *c)
     nd->give = r ? vc_copy_race_next(r, &nd->measured) : NULL;
 }
 
+/*
+ * Whether a scatter of this many bytes goes through several tiny slots, and not through a small one. The root
+ * runs ahead by as many operations as the ring has room for, and where ranks share CPUs that is what it costs
+ * when it has to wait for them.
+ */
+static bool goes_by_tiny_slots(const struct vc_node *nd, const struct vc_node_call *c, size_t bytes)
+{
+    return c->kind == VC_PHASE_SCATTER && !nd->own_cpus && bytes <= TINY_SLOTS_MOST * nd->tiny.cap &&
+           (size_t)nd->n <= nd->tiny.cap;
+}
+
 /* Chooses ring and chunks and takes the slots: the same on all ranks. */
 static int take_slots(struct vc_node *nd, struct vc_node_call *c)
 {
@@ -173,7 +186,7 @@ static int take_slots(struct vc_node *nd, struct vc_node_call *c)
                       : vc_phase_info[c->kind].gives == VC_WHO_PARTS ? slice
                                                                      : c->len;
     st->ring = &nd->small;
-    if (per_slot <= nd->tiny.cap)
+    if (per_slot <= nd->tiny.cap || goes_by_tiny_slots(nd, c, per_slot))
         st->ring = &nd->tiny;
     else if (per_slot > nd->small.cap && nd->bulk.cap)
         st->ring = &nd->bulk;
@@ -323,14 +336,12 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
     }
 }
 
-static void publish_bcast(struct vc_node *nd, struct vc_node_ring *ring, const struct vc_node_call *c,
-                          uint64_t g)
+/* The flag says how long the message or block is. */
+static void publish_length(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, size_t len)
 {
-    /* Tiny slots have no second word. */
-    bool in_flag = c->len <= VC_SMALL_SLOT;
-    if (!in_flag)
-        vc_write_word(nd, ring, g, c->len);
-    vc_publish_as(nd, ring, g, vc_bcast_flag(g, in_flag ? c->len : VC_SAY_WORD));
+    if (len > VC_SMALL_SLOT) /* tiny slots have no second word */
+        vc_write_word(nd, ring, g, len);
+    vc_publish_as(nd, ring, g, vc_block_flag(g, len));
 }
 
 static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
@@ -339,7 +350,9 @@ static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
     if (c->len > 0)
         fill_chunk(nd, c, k, vc_payload(c->st.ring, nd->me, g));
     if (c->kind == VC_PHASE_BCAST)
-        publish_bcast(nd, c->st.ring, c, g);
+        publish_length(nd, c->st.ring, g, c->len);
+    else if (c->kind == VC_PHASE_ALLGATHERV)
+        publish_length(nd, c->st.ring, g, block_len(c, nd->me));
     else
         vc_publish(nd, c->st.ring, g);
     /* After publishing, so that the others can begin, and while the block is in this core's cache. */
@@ -521,7 +534,7 @@ static bool finish_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int 
         int r = (nd->me + st->rd_next) % nd->n;
         if (r == nd->me || r >= last)
             continue;
-        if (!vc_ready(st->ring, r, g)) {
+        if (!(c->kind == VC_PHASE_ALLGATHERV ? vc_block_fits(st->ring, c, r, g) : vc_ready(st->ring, r, g))) {
             *whom = last == nd->n ? vc_slowest(nd, st->ring, r, g) : r;
             return false;
         }
@@ -570,8 +583,11 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
     if (gets(nd, c) && vc_phase_info[c->kind].gives == VC_WHO_ALL)
         vc_learned(ring, st->base);
     /* Last, because dst may be src, whose blocks had to be published first. */
-    if (vc_phase_info[c->kind].src_at_root && nd->me == c->root && block_len(c, nd->me))
-        memmove(c->dst, (const char *)c->src + nth_block(c, nd->me), block_len(c, nd->me));
+    if (vc_phase_info[c->kind].src_at_root && nd->me == c->root && block_len(c, nd->me)) {
+        const char *own = (const char *)c->src + nth_block(c, nd->me);
+        if (c->dst != own)
+            memmove(c->dst, own, block_len(c, nd->me));
+    }
     if (nd->measured)
         vc_copy_race_took(race_of(nd, c), nd->took);
     nd->measured = false;

@@ -290,14 +290,14 @@ OUTLINE int allgatherv(struct vc_node *nd, struct vc_node_call *c, struct vc_nod
     size_t len = at[me + 1] - at[me];
     char *dst = c->dst, *own = dst + at[me];
     give(own_slot(&p), c->src, len);
-    publish(&p, len);
+    publish_as(&p, vc_block_flag(g, len), len);
     if (own != c->src)
         copy_as(own, c->src, len, VC_COPY_OWN);
     for (int r = me + 1, i = 1; i < n; r++, i++) {
         if (r == n)
             r = 0;
         const char *from = slot_of(&p, r);
-        if (VC_UNLIKELY(!arrives(&p, from)))
+        if (VC_UNLIKELY(!arrives_as(&p, from, vc_block_flag(g, at[r + 1] - at[r]))))
             return hand_over(c, ring, g, i);
         copy(dst + at[r], payload_of(&p, from), at[r + 1] - at[r]);
     }
@@ -343,6 +343,41 @@ OUTLINE int alltoall(struct vc_node *nd, struct vc_node_call *c, struct vc_node_
     return gather_all(c, &p, mine);
 }
 
+OUTLINE int gather(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len;
+    if (nd->me != c->root) {
+        give(own_slot(&p), c->src, len);
+        publish(&p, len);
+        return leave(&p);
+    }
+    char *own = (char *)c->dst + (size_t)nd->me * len;
+    if (own != c->src)
+        copy_as(own, c->src, len, VC_COPY_OWN);
+    return gather_all(c, &p, 0);
+}
+
+OUTLINE int scatter(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len, mine = len * (size_t)nd->me;
+    if (nd->me == c->root) {
+        size_t all = len * (size_t)nd->n;
+        const char *own = (const char *)c->src + mine;
+        give(own_slot(&p), c->src, all);
+        publish(&p, all);
+        if (c->dst != own)
+            copy_as(c->dst, own, len, VC_COPY_OWN);
+        return leave(&p);
+    }
+    const char *from = slot_of(&p, c->root);
+    if (VC_UNLIKELY(!arrives(&p, from)))
+        return hand_over(c, ring, g, 0);
+    copy(c->dst, payload_of(&p, from) + mine, len);
+    return leave(&p);
+}
+
 /* The slot may not be free yet. */
 static __attribute__((noinline)) int look_whether_free(struct vc_node *nd, struct vc_node_call *c,
                                                        struct vc_node_ring *ring)
@@ -355,9 +390,9 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 {
     typedef int run(struct vc_node * nd, struct vc_node_call * c, struct vc_node_ring * ring, uint64_t g);
     static run *const of_kind[VC_PHASE_COUNT] = {
-        [VC_PHASE_BARRIER] = barrier,      [VC_PHASE_BCAST] = bcast,         [VC_PHASE_REDUCE] = reduce,
-        [VC_PHASE_ALLREDUCE] = allreduce,  [VC_PHASE_ALLGATHER] = allgather, [VC_PHASE_ALLTOALL] = alltoall,
-        [VC_PHASE_ALLGATHERV] = allgatherv};
+        [VC_PHASE_BARRIER] = barrier,       [VC_PHASE_BCAST] = bcast,         [VC_PHASE_REDUCE] = reduce,
+        [VC_PHASE_ALLREDUCE] = allreduce,   [VC_PHASE_ALLGATHER] = allgather, [VC_PHASE_ALLTOALL] = alltoall,
+        [VC_PHASE_ALLGATHERV] = allgatherv, [VC_PHASE_GATHER] = gather,       [VC_PHASE_SCATTER] = scatter};
     const ptrdiff_t *max = nd->straight_max[c->kind];
     struct vc_node_ring *ring = (ptrdiff_t)c->len <= max[0] ? &nd->tiny : &nd->small;
     uint64_t g = ring->pos;
@@ -373,9 +408,9 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 
 void vc_node_small_init(struct vc_node *nd)
 {
-    static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER,   VC_PHASE_BCAST,     VC_PHASE_REDUCE,
-                                               VC_PHASE_ALLREDUCE, VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL,
-                                               VC_PHASE_ALLGATHERV};
+    static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER,    VC_PHASE_BCAST,     VC_PHASE_REDUCE,
+                                               VC_PHASE_ALLREDUCE,  VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL,
+                                               VC_PHASE_ALLGATHERV, VC_PHASE_GATHER,    VC_PHASE_SCATTER};
     for (int k = 0; k < VC_PHASE_COUNT; k++)
         nd->straight_max[k][0] = nd->straight_max[k][1] = -1;
     bool large = nd->n > vc_flat_ranks(nd->own_cpus);
@@ -390,8 +425,12 @@ void vc_node_small_init(struct vc_node *nd)
         max[0] = VC_TINY_SLOT;
         max[1] = VC_SMALL_SLOT;
     }
-    nd->straight_max[VC_PHASE_ALLTOALL][0] /= nd->n;
-    nd->straight_max[VC_PHASE_ALLTOALL][1] /= nd->n;
+    for (int i = 0; i < 2; i++) { /* whose slots have a block for each rank */
+        nd->straight_max[VC_PHASE_ALLTOALL][i] /= nd->n;
+        nd->straight_max[VC_PHASE_SCATTER][i] /= nd->n;
+    }
+    if (!nd->own_cpus) /* slots.c takes tiny slots for some of those that need more than one */
+        nd->straight_max[VC_PHASE_SCATTER][1] = nd->straight_max[VC_PHASE_SCATTER][0];
     /* Longer ones are reduced by slices, which slots.c does. */
     ptrdiff_t *allreduce = nd->straight_max[VC_PHASE_ALLREDUCE];
     if (nd->n > 2 && allreduce[1] > VC_FLAT_BYTES / (nd->n - 1))

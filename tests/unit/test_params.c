@@ -196,7 +196,7 @@ static void test_good_values(void **state)
     taken("CMA_MIN", "65536", "64k");
     taken("COLLS", "allreduce, bcast", "bcast,allreduce");
     taken("COLLS", "none", "none");
-    taken("COLLS", "barrier,bcast,reduce,allreduce,allgather,alltoall", "all");
+    taken("COLLS", "barrier,bcast,reduce,allreduce,allgather,alltoall,gather,scatter", "all");
     taken("CHANNELS", "mpi", "mpi");
     taken("CHANNELS", "mpi,shm", "shm,mpi");
     taken("CHANNELS", "mpi,verbs", "verbs,mpi");
@@ -387,7 +387,7 @@ static void test_alg(void **state)
     }
     refused("ALG", "allreduce", "collective=algorithm");
     refused("ALG", "alreduce=native", "allreduce");
-    refused("ALG", "gather=native", "always runs the MPI's own");
+    refused("ALG", "alltoallw=native", "always runs the MPI's own");
     refused("ALG", "allreduce=natve", "did you mean native");
     refused("ALG", "allreduce=", "Valid: auto, native");
     refused("ALG", "allreduce=native,allreduce=native", "twice");
@@ -611,7 +611,8 @@ static void test_fingerprint(void **state)
                               {"VERBS_TIMEOUT", "9"},   {"VERBS_ZCOPY_MIN", "1m"}, {"TABLE", "none"},
                               {"COALESCING", "apply"},  {"TUNE", "online"},        {"TUNE_SHARE", "2"},
                               {"TUNE_SAVE", "t"},       {"DEVICE_MEMORY", "off"},  {"HOST_YIELD", "0"},
-                              {"TOPOLOGY", "core:2"},   {"COPY", "stream"},        {"CALIBRATE", "off"}};
+                              {"TOPOLOGY", "core:2"},   {"COPY", "stream"},        {"CALIBRATE", "off"},
+                              {"XPMEM", "0"}};
     int n;
     const struct vc_param_def *d = vc_param_defs(&n);
     assert_int_equal(n, sizeof other / sizeof other[0]);

@@ -54,7 +54,7 @@ refused 2 "give --ranks" node --topology "numa:2 l3:8"
 for n in 1 0 -4 2049 12x ""; do
     refused 2 "2..2048" node --ranks "$n"
 done
-refused 2 "is none of barrier" node --collective allreduce,gather
+refused 2 "is none of barrier" node --collective allreduce,nonsense
 refused 2 "number of bytes" node --sizes 8,ten
 refused 2 "number of bytes" node --sizes 0
 refused 2 "number of bytes" node --sizes 2G

@@ -3,6 +3,7 @@
  * What docs/algorithms.md promises of the algorithms' traffic: how many messages, how many bytes, and who
  * sends them. That plans are right is proven by test_plans; here they are counted.
  */
+#include "coll/info.h"
 #include "coll/check/check.h"
 #include "coll/group.h"
 
@@ -98,6 +99,7 @@ COUNT(each_log_m, N *lg *m)
 COUNT(pairs_q_m, N *(N - 1) * q * m)
 COUNT(pairs_qq_m, N *(N - 1) * q * q * m)
 COUNT(bruck_m, N *bits_below((int)N) * m)
+COUNT(subtrees_m, bits_below((int)N) * q * m)
 COUNT(halving_gather, N *lg + N - 1)
 COUNT(halving_gather_m, (N - 1) * m + lg * m / 2)
 
@@ -141,6 +143,12 @@ static const struct promise promises[] = {
     {VC_ALLTOALL, "two_level", LEADERS, false, false, pairs, pairs_qq_m},
     {VC_ALLTOALL, "two_level_multi", SAME_INDEX, false, false, pairs_leaders, pairs_qq_m},
     {VC_ALLTOALL, "two_level_multi_piped", SAME_INDEX, false, false, pairs_leaders, pairs_qq_m},
+    {VC_GATHER, "linear", ANYBODY, true, false, others, others_m},
+    {VC_GATHER, "binomial", ANYBODY, true, false, others, subtrees_m},
+    {VC_GATHER, "two_level", LEADERS, false, false, others, subtrees_m},
+    {VC_SCATTER, "linear", ANYBODY, true, false, others, others_m},
+    {VC_SCATTER, "binomial", ANYBODY, true, false, others, subtrees_m},
+    {VC_SCATTER, "two_level", LEADERS, false, false, others, subtrees_m},
 };
 
 static struct vc_shape shape_of(enum vc_coll coll, int nodes, int q)
@@ -149,7 +157,7 @@ static struct vc_shape shape_of(enum vc_coll coll, int nodes, int q)
     struct vc_shape s = {
         .coll = coll, .size = nodes * q, .esize = reduction ? 4 : 1, .commutative = true, .hier = &place.h};
     /* Vectors that every way of slicing divides evenly and into something. */
-    if (coll == VC_ALLGATHER || coll == VC_ALLTOALL)
+    if (vc_coll_blocks(coll, 2) > 1)
         s.bytes = 24;
     else if (coll != VC_BARRIER)
         s.bytes = (size_t)nodes * (size_t)q * 8;

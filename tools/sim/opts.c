@@ -58,7 +58,7 @@ static const struct argp_option options[] = {
      "machine)",
      0},
     {"ranks", 'n', "N", 0, "ranks on the node, 2 to 2048 (default: one for each core)", 0},
-    {"collective", KEY_COLLECTIVE, "LIST", 0, "as allreduce,bcast (default: all six)", 0},
+    {"collective", KEY_COLLECTIVE, "LIST", 0, "as allreduce,bcast (default: all)", 0},
     {"sizes", KEY_SIZES, "LIST", 0, "bytes, as 8,4k,1m (default: 8,1k,16k,64k,1m)", 0},
     {0, 0, 0, 0, "What things cost:", 2},
     {"table", KEY_TABLE, "FILE", 0, "a tuning table: its figures, and its rules before the built-in ones", 0},

@@ -84,6 +84,12 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
                                       .reduced = (q - 1) / q * len,
                                       .cma_calls = (q - 1) * (1 + ceil(len / q / block)),
                                       .cma_copied = 2 * (q - 1) / q * len};
+    case VC_PHASE_GATHER:
+    case VC_PHASE_SCATTER: /* the others copy, and of a pair each one half */
+        return (struct vc_model_work){.meetings = 2,
+                                      .copied = p->waits == (p->kind == VC_PHASE_GATHER) ? len : 0,
+                                      .cma_calls = 1,
+                                      .cma_copied = p->ranks == 2 ? len / 2 : len};
     default: /* allgather, alltoall */
         return (struct vc_model_work){
             .meetings = 2, .copied = len, .cma_calls = q - 1, .cma_copied = (q - 1) * len};
@@ -132,6 +138,7 @@ static struct vc_model_work flat_work(const struct vc_model_phase *p)
         w.copied = p->waits ? len + piece : q * len;
         break;
     case VC_PHASE_ALLTOALL:
+    case VC_PHASE_ALLTOALLV:
         w.copied = (2 * q - 1) * len;
         break;
     case VC_PHASE_COUNT:

@@ -90,6 +90,7 @@ FLAG(disable)
 FLAG(strict)
 FLAG(reproducible)
 FLAG(cma)
+FLAG(xpmem)
 WORD(wait, vc_wait_mode, vc_wait_words)
 WORD(stats, vc_stats_mode, stats_words)
 WORD(log, vc_log_level, log_words)
@@ -385,6 +386,11 @@ static const struct vc_param_def defs[] = {
      "How a rank waits for others: poll spins, event sleeps, hybrid spins for VCOLL_SPIN_US and then sleeps. "
      "auto decides from the CPUs the ranks really have and from what a wake-up costs.",
      parse_wait, format_wait, true},
+    {"XPMEM", "1", "0 | 1",
+     "Where CMA is possible and all ranks of the node have XPMEM (libxpmem.so.0 and its kernel module), "
+     "single copies "
+     "go through memory of other ranks that is mapped, without a system call for each.",
+     parse_xpmem, format_xpmem, false},
 };
 
 const struct vc_param_def *vc_param_defs(int *n)

@@ -72,6 +72,7 @@ struct vc_params {
     enum vc_seg_backing shm_backing; /**< VCOLL_SHM_BACKING: auto|memfd|shm */
     enum vc_copy_kind copy;          /**< VCOLL_COPY */
     bool cma;                        /**< VCOLL_CMA: single copy allowed */
+    bool xpmem;                      /**< VCOLL_XPMEM: memory of other ranks may be mapped */
     size_t cma_min;                  /**< VCOLL_CMA_MIN: bytes */
     char verbs_device[64];           /**< VCOLL_VERBS_DEVICE, "": the best */
     int verbs_port;                  /**< VCOLL_VERBS_PORT, 0: the first active one */

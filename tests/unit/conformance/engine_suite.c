@@ -105,7 +105,8 @@ static bool expect(const struct vc_shape *s, int me, int run, const struct vc_re
         return true;
     }
     if (info->recv.extent == VC_EXTENT_ONE) {
-        contribute(want, n, s->root, run);
+        contribute(scratch, from + n, s->root, run);
+        memcpy(want, scratch + from, n);
         return true;
     }
     for (int r = 0; r < s->size; r++) {
@@ -148,6 +149,8 @@ static int run_once(const struct es_env *e, const struct vc_alg *alg, const stru
     if (vc_coll_root_gives_recv(s->coll)) {
         if (me == s->root)
             contribute(b->recv, n, me, run);
+    } else if (in_place && send && recv && info->in_place == VC_IN_PLACE_IN_SEND) {
+        recv = b->send + (size_t)me * n;
     } else if (in_place && send && recv) {
         unsigned char *own = info->in_place == VC_IN_PLACE_OWN_BLOCK ? b->recv + (size_t)me * n : b->recv;
         memcpy(own, b->send, n);
@@ -159,7 +162,7 @@ static int run_once(const struct es_env *e, const struct vc_alg *alg, const stru
         return complain(alg, s, me, run, "wait");
     if (vc_exec_progress(x) != 1)
         return complain(alg, s, me, run, "a finished run is not done");
-    if (expect(s, me, run, op, b->want, b->scratch) && memcmp(b->recv, b->want, recv_len) != 0)
+    if (expect(s, me, run, op, b->want, b->scratch) && memcmp(recv, b->want, recv_len) != 0)
         return complain(alg, s, me, run, "wrong result");
     for (size_t i = 0; i < GUARD; i++)
         if (b->recv[recv_len + i] != 0xee)
@@ -184,6 +187,7 @@ static int run_plan(const struct es_env *e, const struct vc_alg *alg, const stru
     struct vc_exec *x;
     if (alg->build(s, me, &plan) != VC_OK)
         return complain(alg, s, me, 0, "build");
+    vc_plan_place_blocks(&plan, s, me);
     if (vc_exec_create(&plan, &env, &x) != VC_OK) {
         vc_plan_free(&plan);
         return complain(alg, s, me, 0, "create");
