@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* peers SECONDS COLLECTIVE[:MOST],... BYTES,...: times collectives of whatever MPI it is compiled for, for
- * scripts/figures-peers; a collective up to MOST bytes, where that is said.
+/* peers SECONDS COLLECTIVE[:MOST],... BYTES,... [messages]: times collectives of whatever MPI it is compiled
+ * for, for scripts/figures-peers; a collective up to MOST bytes, where that is said.
  *
  * A line for each collective and size: "allreduce 4096 1.234 0.987", microseconds of the slowest rank. The
  * first figure is the median of single calls from a common start: rank 0 announces an instant, for which all
- * ranks wait; 0 if they never began together. The second is the median over blocks of calls back to back.
- * SECONDS is the time for a line. The last line, "# foreign 0.02 steal 0.00", says how many CPUs other
- * processes of this machine, and other machines of its host, took meanwhile. */
+ * ranks wait; 0 if they never began together. With
+ * "messages" it begins after a barrier of messages instead, and each rank's own clock counts. The second is
+ * the median over blocks of calls back to back. SECONDS is the time for a line. The last line, "# foreign
+ * 0.02 steal 0.00", says how many CPUs other processes of this machine, and other machines of its host, took
+ * meanwhile. */
 #define _GNU_SOURCE
 #include <mpi.h>
 #include <sched.h>
@@ -59,7 +61,7 @@ static void call(const char *name, int n, long turn)
 #define NEAR 60e-6 /* where ranks share CPUs they sleep until so long before it */
 #define LATE 1e9   /* in place of a time: a rank heard of the instant too late */
 
-static int crowded;
+static int crowded, by_messages;
 static double ahead = 1e-3; /* how far ahead an instant is announced */
 
 /* One clock for all processes of this machine. */
@@ -201,7 +203,7 @@ static void measure(const char *name, long bytes, double seconds)
     for (int attempt = 0; attempt < 4 && good == 0; attempt++, ahead *= good ? 1 : 2) {
         for (long i = 0; i < singles; i++) {
             meet();
-            double instant = start_together();
+            double instant = by_messages ? now() : start_together();
             call(name, n, i);
             single[i] = instant == LATE ? LATE : now() - instant;
         }
@@ -255,8 +257,9 @@ int main(int argc, char **argv)
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-    if (argc != 4) {
-        fprintf(stderr, "usage: peers SECONDS COLLECTIVE,... BYTES,...\n");
+    by_messages = argc == 5 && !strcmp(argv[4], "messages");
+    if (argc != 4 && !by_messages) {
+        fprintf(stderr, "usage: peers SECONDS COLLECTIVE,... BYTES,... [messages]\n");
         MPI_Abort(MPI_COMM_WORLD, 2);
     }
     crowded = ranks > sysconf(_SC_NPROCESSORS_ONLN);
