@@ -30,5 +30,13 @@ const struct vc_phase_info vc_phase_info[VC_PHASE_COUNT] = {
         .src = VC_EXTENT_ONE, .dst = VC_EXTENT_EACH, .dst_at_root = true, .uneven = true},
     [VC_PHASE_SCATTERV] = {.name = "scatterv", .gives = VC_WHO_ROOT, .gets = VC_WHO_OTHERS,
         .src = VC_EXTENT_EACH, .dst = VC_EXTENT_ONE, .src_at_root = true, .uneven = true},
+    [VC_PHASE_REDUCE_BLOCKS] = {.name = "reduce_blocks", .gives = VC_WHO_ALL, .gets = VC_WHO_ALL,
+        .src = VC_EXTENT_EACH, .dst = VC_EXTENT_ONE, .reduces = true},
+    [VC_PHASE_SCAN] = {.name = "scan", .gives = VC_WHO_ALL, .gets = VC_WHO_LATER,
+        .src = VC_EXTENT_ONE, .dst = VC_EXTENT_ONE, .reduces = true, .operands = VC_OPERANDS_TO_OWN},
+    [VC_PHASE_EXSCAN] = {.name = "exscan", .gives = VC_WHO_ALL, .gets = VC_WHO_LATER,
+        .src = VC_EXTENT_ONE, .dst = VC_EXTENT_ONE, .reduces = true, .operands = VC_OPERANDS_BELOW},
+    [VC_PHASE_REDUCE_BLOCKSV] = {.name = "reduce_blocksv", .gives = VC_WHO_ALL, .gets = VC_WHO_ALL,
+        .src = VC_EXTENT_EACH, .dst = VC_EXTENT_ONE, .reduces = true, .uneven = true},
 };
 /* clang-format on */

@@ -12,23 +12,3 @@ VC_OTHER(Scatterv, VC_SCATTERV, recvbuf == MPI_IN_PLACE ? 0 : vc_bytes_of(recvco
          (const void *sendbuf, const vc_count sendcounts[], const vc_displ displs[], MPI_Datatype sendtype,
           void *recvbuf, vc_count recvcount, MPI_Datatype recvtype, int root, MPI_Comm comm),
          (sendbuf, sendcounts, displs, sendtype, recvbuf, recvcount, recvtype, root, comm))
-
-VC_OTHER(Reduce_scatter, VC_REDUCE_SCATTER, vc_bytes_of_all(recvcounts, datatype, comm),
-         (const void *sendbuf, void *recvbuf, const vc_count recvcounts[], MPI_Datatype datatype, MPI_Op op,
-          MPI_Comm comm),
-         (sendbuf, recvbuf, recvcounts, datatype, op, comm))
-
-VC_OTHER(Reduce_scatter_block, VC_REDUCE_SCATTER_BLOCK, vc_bytes_of(recvcount, datatype),
-         (const void *sendbuf, void *recvbuf, vc_count recvcount, MPI_Datatype datatype, MPI_Op op,
-          MPI_Comm comm),
-         (sendbuf, recvbuf, recvcount, datatype, op, comm))
-
-VC_OTHER(Scan, VC_SCAN, vc_bytes_of(count, datatype),
-         (const void *sendbuf, void *recvbuf, vc_count count, MPI_Datatype datatype, MPI_Op op,
-          MPI_Comm comm),
-         (sendbuf, recvbuf, count, datatype, op, comm))
-
-VC_OTHER(Exscan, VC_EXSCAN, vc_bytes_of(count, datatype),
-         (const void *sendbuf, void *recvbuf, vc_count count, MPI_Datatype datatype, MPI_Op op,
-          MPI_Comm comm),
-         (sendbuf, recvbuf, count, datatype, op, comm))

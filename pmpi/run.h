@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What accelerated collectives have in common: to enter, to select, to run, to fail. Inline, because of calls of 8 bytes. */
+/* What accelerated collectives have in common: to enter, to select, to run, to fail. Inline, because of calls
+ * of 8 bytes. */
 #ifndef VC_PMPI_RUN_H
 #define VC_PMPI_RUN_H
 
@@ -22,7 +23,7 @@ struct vc_work {
     void *recv;
     size_t bytes;
     const struct vc_redop *op;
-    const size_t *at;             /**< allgatherv: where blocks begin; bytes is the longest */
+    const size_t *at;             /**< allgatherv, reduce_scatter: where blocks begin; bytes is the longest */
     const struct vc_pairs *pairs; /**< alltoallv and alltoallw, in place of send, recv and bytes */
 };
 

@@ -2,10 +2,12 @@
 #include "pmpi/share.h"
 
 #include "pmpi/arena.h"
+#include "pmpi/calibrate.h"
 #include "pmpi/maps.h"
 #include "pmpi/pool.h"
 #include "pmpi/vote.h"
 #include "pmpi/world.h"
+#include "transport/shm/shm_chan.h"
 #include "transport/shm/single.h"
 #include "tune/model/defaults.h"
 
@@ -268,6 +270,7 @@ int vc_share_create_node(struct vc_team *t, const struct vc_offer *all)
         .cma_pids = t->cma ? t->pids : NULL,
         .maps = t->maps,
         .cma_min = cma_min(t),
+        .pairs_copy = vc_calibrated() ? vc_default_pairs_copy(vc_calibrated(), t->nlocal, !own_cpus()) : 0,
     };
     t->parking = parking;
     int err = vc_node_create(&cfg, &t->node);

@@ -21,6 +21,8 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
     case VC_PHASE_BCAST:
         return c->alg == VC_NODE_CMA || c->len >= nd->cma_min;
     case VC_PHASE_REDUCE:
+    case VC_PHASE_REDUCE_BLOCKS:
+    case VC_PHASE_REDUCE_BLOCKSV:
     case VC_PHASE_ALLREDUCE: /* operators of users may not write over their left operand, which happens here
                               */
         return c->alg == VC_NODE_CMA && !c->op->ctx && c->op->esize <= VC_CMA_BLOCK;
@@ -185,7 +187,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     uint64_t g = st->base;
     bool coop = shares_copy(nd, c), all = !one_way(c) || coop;
     bool speaks = all || nd->me == c->root, reads = all || nd->me != c->root;
-    bool reduce = c->kind == VC_PHASE_ALLREDUCE || c->kind == VC_PHASE_REDUCE;
+    bool reduce = vc_phase_info[c->kind].reduces;
     bool fetches = c->kind == VC_PHASE_ALLREDUCE && nd->n > 2; /* the others' slices of the result */
 
     if (st->phase == POST) {

@@ -124,11 +124,12 @@ struct vc_measure_call {
     size_t bytes;
     int root;
     int count; /**< of `type` */
+    int *each; /**< that count for each rank */
     MPI_Datatype type;
     MPI_Op op;
     /** Collectives with a block for each rank: [ranks] of what this rank sends [0] and receives [1]. */
     int *counts[2], *displs[2];
-    MPI_Datatype *types; /**< [ranks] for both sides; NULL: no such collective */
+    MPI_Datatype *types;       /**< [ranks] for both sides; NULL: no such collective */
     size_t send_len, recv_len; /**< what one call reads and writes on this rank */
     char *send, *recv;         /**< pools */
     size_t pool;               /**< bytes of each */

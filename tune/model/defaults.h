@@ -41,6 +41,10 @@ size_t vc_default_single_copy_bcasts(const struct vc_costs *c, int ranks, bool c
  * SIZE_MAX where defaults are left to the built-in rules. */
 size_t vc_default_step(size_t bytes);
 
+/** Of an alltoallv, whose blocks go by single copy or through slots as their own lengths say: from how many
+ * bytes on they are copied once. 0: not known. */
+size_t vc_default_pairs_copy(const struct vc_costs *c, int ranks, bool crowded);
+
 /** The times that led there, in words: "shm 3.4 us, shm_cma 7.6 us, ..." Returns buf. */
 const char *vc_default_text(const struct vc_costs *c, const struct vc_default_case *at, char *buf,
                             size_t len);
