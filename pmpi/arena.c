@@ -135,7 +135,7 @@ static int try_backing(const struct group *g, size_t bytes, enum vc_seg_backing 
         fill_head();
     if (err == VC_OK) {
         own.failed = got != VC_OK;
-        own.maps = got == VC_OK && vc_maps_begin();
+        own.maps = got == VC_OK && vc_maps_begin(vc_memory);
         snprintf(own.why, sizeof own.why, "%s", got != VC_OK ? vc_error_text() : "");
         err = vc_gather_among(g->ranks, g->n, g->me, &own, results, sizeof own);
     }
