@@ -32,7 +32,12 @@ enum vc_node_phase {
                             at[l], on all. len is the longest block, at[0] is 0 */
     VC_PHASE_GATHERV,    /**< GATHER of such blocks, at `root` */
     VC_PHASE_SCATTERV,   /**< src (at[q]) of `root`, block l to dst (at[l + 1] - at[l]) of l */
-    VC_PHASE_COUNT
+    /* These two are no steps of plans: they run by themselves. */
+    VC_PHASE_GATHER_ANY,  /**< src (len) of l to dst + at[l] at `root`; lengths, none of which need be equal,
+                             are  known to their owner and the root alone */
+    VC_PHASE_SCATTER_ANY, /**< src + at[l] of `root` to dst (len) of l, likewise */
+    VC_PHASE_STEPS = VC_PHASE_GATHER_ANY, /**< kinds that plans have */
+    VC_PHASE_COUNT = VC_PHASE_SCATTER_ANY + 1
 };
 
 /** What one side of a phase or of a collective holds, in terms of its size. */

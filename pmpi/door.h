@@ -45,6 +45,12 @@ struct vc_call {
     MPI_Datatype stype, rtype;
     MPI_Op op;
     MPI_Comm comm;
+    /* gatherv and scatterv: the arrays of the root's side, the other side's count, the underlying function */
+    const void *scounts, *sdispls, *rcounts, *rdispls;
+    MPI_Count count;
+    bool wide; /**< counts are MPI_Count and displacements MPI_Aint, not int */
+    int (*native)(const struct vc_call *k);
+    const size_t *offsets; /**< as in struct vc_shape, before the call is selected */
     /* what ran it, for the statistics */
     enum vc_pass why;
     unsigned via;
@@ -112,5 +118,8 @@ int vc_run_allreduce(struct vc_call *k);
 int vc_run_blocks(struct vc_call *k);
 int vc_run_gather(struct vc_call *k);
 int vc_run_scatter(struct vc_call *k);
+/** The same with a length for each rank. */
+int vc_run_gatherv(struct vc_call *k);
+int vc_run_scatterv(struct vc_call *k);
 
 #endif

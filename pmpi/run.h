@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What accelerated collectives have in common: to enter, to select, to run, to fail. Inline, because of calls of 8 bytes. */
+/* What accelerated collectives have in common: to enter, to select, to run, to fail. Inline, because of calls
+ * of 8 bytes. */
 #ifndef VC_PMPI_RUN_H
 #define VC_PMPI_RUN_H
 
@@ -22,6 +23,7 @@ struct vc_work {
     void *recv;
     size_t bytes;
     const struct vc_redop *op;
+    const size_t *at, *lens; /**< gatherv and scatterv within a node, at the root */
 };
 
 /** Passes the call through, for the reason given. */
@@ -96,6 +98,8 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
         call.src = w->send;
         call.dst = w->recv;
         call.len = w->bytes;
+        call.at = w->at;
+        call.lens = w->lens;
         call.op = w->op;
         call.grain = w->op ? w->op->esize : 1;
         return vc_node_run(t->node, &call);

@@ -111,6 +111,10 @@ int vc_group_create(struct vc_node *whole, const int *member, int n, int me, int
 
 int vc_flat_start(struct vc_node *nd, struct vc_node_call *c)
 {
+    if (vc_node_any(c->kind)) {
+        vc_node_any_start(nd, c);
+        return VC_OK;
+    }
     c->st.phase = 0;
     if (vc_node_cma_wanted(nd, c)) {
         c->st.ring = NULL;
@@ -127,6 +131,8 @@ int vc_flat_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
 {
     if (c->st.phase < 0)
         return 1;
+    if (vc_node_any(c->kind))
+        return vc_node_any_progress(nd, c, whom);
     int rc = c->st.ring ? vc_node_slots_progress(nd, c, whom) : vc_node_cma_progress(nd, c, whom);
     if (rc != 0)
         return rc;

@@ -323,6 +323,16 @@ size_t vc_group_bytes(bool has_slots, size_t bulk);
 /* Makes them new, see vc_node_tree_prepare(). */
 void vc_group_prepare(char *mem, bool has_slots, size_t bulk);
 
+/* any.c: gathers and scatters of blocks whose lengths only some know. */
+/* Slots that they take of the ring for long messages: twice as many as it has. */
+#define VC_ANY_TURNS (2 * VC_BULK_DEPTH)
+static inline bool vc_node_any(enum vc_node_phase kind)
+{
+    return kind >= VC_PHASE_STEPS;
+}
+void vc_node_any_start(struct vc_node *nd, struct vc_node_call *c);
+int vc_node_any_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
+
 /* cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);
 int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);

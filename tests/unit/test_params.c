@@ -196,7 +196,7 @@ static void test_good_values(void **state)
     taken("CMA_MIN", "65536", "64k");
     taken("COLLS", "allreduce, bcast", "bcast,allreduce");
     taken("COLLS", "none", "none");
-    taken("COLLS", "barrier,bcast,reduce,allreduce,allgather,alltoall,gather,scatter", "all");
+    taken("COLLS", "barrier,bcast,reduce,allreduce,allgather,alltoall,gather,scatter,gatherv,scatterv", "all");
     taken("CHANNELS", "mpi", "mpi");
     taken("CHANNELS", "mpi,shm", "shm,mpi");
     taken("CHANNELS", "mpi,verbs", "verbs,mpi");

@@ -23,7 +23,16 @@ static bool load_one(void *slot, const char *name)
 }
 
 /* What the arguments of a call are. */
-enum form { NO_ARGUMENTS, MESSAGE, REDUCTION_FOR_ROOT, REDUCTION_FOR_ALL, BLOCKS, ROOTED_BLOCKS };
+enum form {
+    NO_ARGUMENTS,
+    MESSAGE,
+    REDUCTION_FOR_ROOT,
+    REDUCTION_FOR_ALL,
+    BLOCKS,
+    ROOTED_BLOCKS,
+    BLOCKS_TO_ROOT,
+    BLOCKS_FROM_ROOT
+};
 
 /* A row for each collective: the program's function, the name of the underlying one, its arguments. */
 static const struct {
@@ -39,6 +48,8 @@ static const struct {
     [VC_ALLTOALL] = {(vc_measure_fn *)MPI_Alltoall, "Alltoall", BLOCKS},
     [VC_GATHER] = {(vc_measure_fn *)MPI_Gather, "Gather", ROOTED_BLOCKS},
     [VC_SCATTER] = {(vc_measure_fn *)MPI_Scatter, "Scatter", ROOTED_BLOCKS},
+    [VC_GATHERV] = {(vc_measure_fn *)MPI_Gatherv, "Gatherv", BLOCKS_TO_ROOT},
+    [VC_SCATTERV] = {(vc_measure_fn *)MPI_Scatterv, "Scatterv", BLOCKS_FROM_ROOT},
 };
 
 static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MPI_Comm comm, void *send,
@@ -60,6 +71,14 @@ static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MP
         break;
     case BLOCKS:
         ((__typeof__(&MPI_Allgather))fn)(send, c->count, c->type, recv, c->count, c->type, comm);
+        break;
+    case BLOCKS_TO_ROOT:
+        ((__typeof__(&MPI_Gatherv))fn)(send, c->count, c->type, recv, c->counts, c->displs, c->type, c->root,
+                                       comm);
+        break;
+    case BLOCKS_FROM_ROOT:
+        ((__typeof__(&MPI_Scatterv))fn)(send, c->counts, c->displs, c->type, recv, c->count, c->type, c->root,
+                                        comm);
         break;
     case ROOTED_BLOCKS:
         ((__typeof__(&MPI_Gather))fn)(send, c->count, c->type, recv, c->count, c->type, c->root, comm);
@@ -165,9 +184,15 @@ bool vc_measure_call_init(struct vc_measure_call *c, struct vc_measure_world *w,
     c->send = aligned_alloc(4096, (c->pool + 4095) / 4096 * 4096);
     c->recv = aligned_alloc(4096, (c->pool + 4095) / 4096 * 4096);
     c->offs = calloc(c->noffs, 2 * sizeof *c->offs);
-    if (!c->send || !c->recv || !c->offs) {
+    c->counts = calloc((size_t)w->size, 2 * sizeof *c->counts);
+    if (!c->send || !c->recv || !c->offs || !c->counts) {
         vc_measure_call_free(c);
         return false;
+    }
+    c->displs = c->counts + w->size;
+    for (int r = 0; r < w->size; r++) {
+        c->counts[r] = c->count;
+        c->displs[r] = r * c->count;
     }
     fill(c->send, c->pool, c->type);
     fill(c->recv, c->pool, c->type);
@@ -185,6 +210,8 @@ void vc_measure_call_free(struct vc_measure_call *c)
     free(c->send);
     free(c->recv);
     free(c->offs);
+    free(c->counts);
+    c->counts = c->displs = NULL;
     c->send = c->recv = NULL;
     c->offs = NULL;
 }

@@ -125,6 +125,7 @@ struct vc_measure_call {
     int count; /**< of `type` */
     MPI_Datatype type;
     MPI_Op op;
+    int *counts, *displs;      /**< [size] of equal blocks, for calls that take arrays */
     size_t send_len, recv_len; /**< what one call reads and writes on this rank */
     char *send, *recv;         /**< pools */
     size_t pool;               /**< bytes of each */

@@ -117,7 +117,8 @@ static uint64_t slots_time(const struct rates *r, const struct vc_costs *c, cons
         if (at->crowded)
             return others * len * (r->in + r->out) + q * r->meeting;
         return len * r->own + at_least(len * r->in, others * len * r->out) + piece * r->in + r->meeting;
-    case VC_SCATTER: /* all blocks come by the root's slots: each time they are full, the others take a turn */
+    case VC_SCATTER: /* all blocks come by the root's slots: each time they are full, the others take a turn
+                      */
         if (at->crowded)
             return others * len * (r->in + r->out) + (2 + q * len / RING) * q * r->meeting / 2;
         return len * r->own + at_least(others * len * r->in, len * r->out) + piece * r->in + r->meeting;
