@@ -12,8 +12,8 @@ import sys
 import tempfile
 
 SIX = ["barrier", "bcast", "reduce", "allreduce", "allgather", "alltoall"]
-MORE = ["gather", "scatter"]
-OTHERS = ["gatherv", "scatterv", "allgatherv", "alltoallv", "alltoallw", "reduce_scatter",
+MORE = ["gather", "scatter", "gatherv", "scatterv"]
+OTHERS = ["allgatherv", "alltoallv", "alltoallw", "reduce_scatter",
           "reduce_scatter_block", "scan", "exscan"]
 
 
