@@ -4,17 +4,19 @@
  * VC_PHASE_SCATTER_ANY). Lengths travel with the data, so no rank decides anything that another one has to
  * know.
  *
- * An operation takes one tiny slot, and VC_ANY_TURNS slots of the ring for long messages whether it needs
- * them or not: chunk k goes by slot k % VC_ANY_TURNS of these. That is twice as many as the ring has, so two
- * chunks that use the same memory after one another have different flags. Whoever reads more chunks than the
- * ring has slots says how far it is in a word of its own first slot, which the writer looks at.
+ * An operation takes one tiny slot, one small slot, and VC_ANY_TURNS slots of the ring for long messages,
+ * whether it needs them or not. What goes into the small slot has no flag: the tiny slot, which is published
+ * behind it, says that it is there. In the ring for long messages chunk k goes by slot k % VC_ANY_TURNS of
+ * these. That is twice as many as the ring has, so two chunks that use the same memory after one another have
+ * different flags. Whoever reads more chunks than the ring has slots says how far it is in a word of its own
+ * first slot, which the writer looks at.
  *
- * Gather: each rank that gives something puts its length into its tiny slot, and the data behind it, or how
- * the data comes: in chunks or, by single copy, from an address. The root takes one rank after the other.
+ * Gather: each rank that gives something puts its length into its tiny slot, and the data behind it, into the
+ * small slot, or into chunks; by single copy the address. The root takes one rank after the other.
  *
- * Scatter: the root's tiny slot has all blocks and a byte with the length of each, or says that they come in
- * chunks, of which each has a part for every rank. The first such part begins with the block's length, and
- * with its address where the rank is to copy it itself.
+ * Scatter: the root's tiny slot has all blocks and a byte with the length of each; or says that the small
+ * slot has them, in the same way; or that they come in chunks, of which each has a part for every rank. The
+ * first such part begins with the block's length, and with its address where the rank is to copy it itself.
  */
 #include "coll/node/impl.h"
 #include "transport/shm/single.h"
@@ -23,8 +25,10 @@
 #define HEAD      sizeof(uint64_t)
 #define BY_COPY   (UINT64_C(1) << 63)
 #define SHORT_LEN (VC_TINY_SLOT - HEAD)
-/* The first byte of a scatter's tiny slot where blocks do not fit into it. */
+/* The first byte of a scatter's tiny slot where blocks do not fit into it. How many bytes the small slot has
+ * for each follows. */
 #define IN_CHUNKS 255u
+#define IN_SMALL  254u
 /* Where blocks begin in a chunk's part. */
 #define PART_HEAD (2 * sizeof(uint64_t))
 
@@ -48,8 +52,22 @@ static int chunks_of(size_t len, size_t room)
     return (int)((len + room - 1) / room);
 }
 
+/* Without a ring of larger slots chunks go by the small ones, and there is no slot between. */
+static bool has_small(const struct vc_node *nd)
+{
+    return nd->bulk.cap > 0;
+}
+
+/* Whether a block that does not go by single copy goes by the small slot. */
+static bool goes_by_small(const struct vc_node *nd, size_t len)
+{
+    return has_small(nd) && len > SHORT_LEN && len <= nd->small.cap;
+}
+
 static int finish(struct vc_node *nd, struct vc_node_call *c)
 {
+    if (has_small(nd))
+        vc_set_done(nd, &nd->small, c->st.mid + 1);
     vc_set_done(nd, &nd->tiny, c->st.base + 1);
     vc_set_done(nd, long_ring(nd), c->st.more + VC_ANY_TURNS);
     c->st.phase = -1;
@@ -124,10 +142,13 @@ static int turn_of(const struct vc_node *nd, const struct vc_node_call *c, int r
 static bool post_block(struct vc_node *nd, struct vc_node_call *c, int *whom)
 {
     struct vc_node_ring *tiny = &nd->tiny;
-    bool alone = copies_alone(nd, c, c->len);
+    bool alone = copies_alone(nd, c, c->len), small = !alone && goes_by_small(nd, c->len);
     uint64_t head = c->len | (alone ? BY_COPY : 0), address = (uint64_t)(uintptr_t)c->src;
-    if (!vc_may_write(nd, tiny, c->st.base, whom))
+    if (!vc_may_write(nd, tiny, c->st.base, whom) ||
+        (small && !vc_may_write(nd, &nd->small, c->st.mid, whom)))
         return false;
+    if (small)
+        vc_copy(vc_payload(&nd->small, nd->me, c->st.mid), c->src, c->len, VC_COPY_GIVE);
     char *to = vc_payload(tiny, nd->me, c->st.base);
     memcpy(to, &head, HEAD);
     if (alone)
@@ -145,9 +166,9 @@ static int give_block(struct vc_node *nd, struct vc_node_call *c, int *whom)
     if (st->phase == POST) {
         if (c->len > 0 && !post_block(nd, c, whom))
             return 0;
-        if (c->len <= SHORT_LEN)
-            return finish(nd, c);
         st->phase = copies_alone(nd, c, c->len) ? CONFIRM : MOVE;
+        if (st->phase == MOVE && (c->len <= SHORT_LEN || goes_by_small(nd, c->len)))
+            return finish(nd, c);
     }
     if (st->phase == CONFIRM) {
         *whom = c->root;
@@ -210,6 +231,10 @@ static int take_block(struct vc_node *nd, struct vc_node_call *c, int r, int *wh
         memcpy(to, from + HEAD, len);
         return 1;
     }
+    if (!(head & BY_COPY) && goes_by_small(nd, len)) {
+        vc_copy(to, vc_payload(&nd->small, r, c->st.mid), len, VC_COPY_TAKE);
+        return 1;
+    }
     if (!(head & BY_COPY))
         return take_chunks(nd, c, r, to, len, whom);
     memcpy(&address, from + HEAD, sizeof address);
@@ -266,17 +291,61 @@ static size_t longest(const struct vc_node *nd, const struct vc_node_call *c)
     return most;
 }
 
-static void post_blocks(struct vc_node *nd, struct vc_node_call *c, size_t most, bool fit)
+/* The same in the small slot, with two bytes of each rank. */
+static size_t small_head(const struct vc_node *nd)
 {
-    unsigned char *to = (unsigned char *)vc_payload(&nd->tiny, nd->me, c->st.base);
-    to[0] = fit ? (unsigned char)most : IN_CHUNKS;
-    for (int r = 0; fit && r < nd->n; r++) {
-        to[1 + r] = (unsigned char)c->lens[r];
-        if (r != nd->me)
-            memcpy(to + short_head(nd) + (size_t)r * most, (const char *)c->src + (ptrdiff_t)c->at[r],
-                   c->lens[r]);
+    return vc_round_up(sizeof(uint16_t) * (size_t)nd->n, HEAD);
+}
+
+/* The way of blocks of which the longest has `most` bytes: the first byte of the tiny slot, or less. */
+static unsigned way_of(const struct vc_node *nd, const struct vc_node_call *c, size_t most)
+{
+    size_t n = (size_t)nd->n;
+    if (most <= SHORT_LEN && short_head(nd) + n * most <= VC_TINY_SLOT)
+        return (unsigned)most;
+    /* Of blocks that are copied alone, chunks have the address. */
+    bool small = has_small(nd) && !copies_alone(nd, c, most) && most <= nd->small.cap / n;
+    return small && small_head(nd) + n * most <= nd->small.cap ? IN_SMALL : IN_CHUNKS;
+}
+
+static void post_blocks(struct vc_node *nd, struct vc_node_call *c, size_t most, unsigned way)
+{
+    unsigned char *tiny = (unsigned char *)vc_payload(&nd->tiny, nd->me, c->st.base);
+    char *small = way == IN_SMALL ? vc_payload(&nd->small, nd->me, c->st.mid) : NULL;
+    tiny[0] = (unsigned char)way;
+    if (small)
+        memcpy(tiny + HEAD, &most, sizeof most);
+    for (int r = 0; way != IN_CHUNKS && r < nd->n; r++) {
+        const char *from = (const char *)c->src + (ptrdiff_t)c->at[r];
+        size_t len = r == nd->me ? 0 : c->lens[r];
+        uint16_t len16 = (uint16_t)len;
+        if (small) {
+            memcpy(small + sizeof len16 * (size_t)r, &len16, sizeof len16);
+            vc_copy(small + small_head(nd) + (size_t)r * most, from, len, VC_COPY_GIVE);
+        } else {
+            tiny[1 + r] = (unsigned char)len;
+            memcpy(tiny + short_head(nd) + (size_t)r * most, from, len);
+        }
     }
     vc_publish(nd, &nd->tiny, c->st.base);
+}
+
+/* 1: this rank's block, from the tiny or the small slot. */
+static int take_posted(struct vc_node *nd, struct vc_node_call *c, const unsigned char *tiny)
+{
+    size_t most = tiny[0];
+    const char *from = (const char *)tiny + short_head(nd) + (size_t)nd->me * most;
+    uint16_t len = tiny[1 + nd->me];
+    if (tiny[0] == IN_SMALL) {
+        const char *small = vc_payload(&nd->small, c->root, c->st.mid);
+        memcpy(&most, tiny + HEAD, sizeof most);
+        memcpy(&len, small + sizeof len * (size_t)nd->me, sizeof len);
+        from = small + small_head(nd) + (size_t)nd->me * most;
+    }
+    if (len != c->len)
+        return vc_lengths_differ(nd, c, c->root, len);
+    vc_copy(c->dst, from, len, VC_COPY_TAKE);
+    return 1;
 }
 
 /* Whether rank r needs no chunk in front of chunk `before`. */
@@ -335,15 +404,15 @@ static int give_blocks(struct vc_node *nd, struct vc_node_call *c, int *whom)
     struct vc_node_state *st = &c->st;
     if (st->phase == POST) {
         size_t most = longest(nd, c);
-        bool fit =
-            most * (size_t)nd->n <= VC_TINY_SLOT && short_head(nd) + most * (size_t)nd->n <= VC_TINY_SLOT;
-        if (!vc_may_write(nd, &nd->tiny, st->base, whom))
+        unsigned way = way_of(nd, c, most);
+        if (!vc_may_write(nd, &nd->tiny, st->base, whom) ||
+            (way == IN_SMALL && !vc_may_write(nd, &nd->small, st->mid, whom)))
             return 0;
-        post_blocks(nd, c, most, fit);
+        post_blocks(nd, c, most, way);
         const char *own = (const char *)c->src + (ptrdiff_t)c->at[nd->me];
         if (c->len > 0 && own != c->dst)
             memcpy(c->dst, own, c->len);
-        if (fit)
+        if (way != IN_CHUNKS)
             return finish(nd, c);
         st->phase = MOVE;
     }
@@ -410,14 +479,10 @@ static int get_block(struct vc_node *nd, struct vc_node_call *c, int *whom)
         if (!vc_ready(&nd->tiny, c->root, st->base))
             return 0;
         const unsigned char *from = (const unsigned char *)vc_payload(&nd->tiny, c->root, st->base);
-        size_t most = from[0];
-        if (most == IN_CHUNKS) {
-            st->phase = MOVE;
-        } else if (from[1 + nd->me] != c->len) {
-            return vc_lengths_differ(nd, c, c->root, from[1 + nd->me]);
-        } else {
-            memcpy(c->dst, from + short_head(nd) + (size_t)nd->me * most, c->len);
-        }
+        int rc = from[0] == IN_CHUNKS ? 0 : take_posted(nd, c, from);
+        if (rc < 0)
+            return rc;
+        st->phase = rc == 0 ? MOVE : CONFIRM;
     }
     int rc = st->phase == MOVE ? get_chunks(nd, c, whom) : 1;
     return rc > 0 ? finish(nd, c) : rc;
@@ -428,8 +493,10 @@ static int get_block(struct vc_node *nd, struct vc_node_call *c, int *whom)
 void vc_node_any_start(struct vc_node *nd, struct vc_node_call *c)
 {
     struct vc_node_ring *ring = long_ring(nd);
-    c->st = (struct vc_node_state){.ring = &nd->tiny, .base = nd->tiny.pos, .more = ring->pos};
+    c->st = (struct vc_node_state){
+        .ring = &nd->tiny, .base = nd->tiny.pos, .mid = nd->small.pos, .more = ring->pos};
     nd->tiny.pos += 1;
+    nd->small.pos += has_small(nd) ? 1 : 0;
     ring->pos += VC_ANY_TURNS;
 }
 

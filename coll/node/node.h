@@ -123,7 +123,7 @@ struct vc_node_state {
     int stages;            /* slots per chunk: 1, or 2 where reduced slices are published as well */
     int phase;             /* of single copy; -1: done */
     unsigned idle;         /* polls in vain */
-    uint64_t more;         /* kinds whose lengths only some know: first slot in the ring for long messages */
+    uint64_t mid, more;    /* kinds whose lengths only some know: small slot, first slot for chunks */
 };
 
 /** One operation. Filled by the caller up to `len`, kept until it is done. */
