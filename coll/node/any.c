@@ -14,9 +14,10 @@
  * Gather: each rank that gives something puts its length into its tiny slot, and the data behind it, into the
  * small slot, or into chunks; by single copy the address. The root takes one rank after the other.
  *
- * Scatter: the root's tiny slot has all blocks and a byte with the length of each; or says that the small
- * slot has them, in the same way; or that they come in chunks, of which each has a part for every rank. The
- * first such part begins with the block's length, and with its address where the rank is to copy it itself.
+ * Scatter: the root's tiny slots (one, or SCATTER_SLOTS, to which ranks belong in turn) have all blocks and a
+ * byte with the length of each; or say that the small slot has them, in the same way; or that they come in
+ * chunks, of which each has a part for every rank. The first such part begins with the block's length, and
+ * with its address where the rank is to copy it itself.
  */
 #include "coll/node/impl.h"
 #include "transport/shm/single.h"
@@ -29,6 +30,9 @@
  * for each follows. */
 #define IN_CHUNKS 255u
 #define IN_SMALL  254u
+/* Tiny slots of a scatter where ranks share CPUs. The root runs ahead as far as the ring has room, and there
+ * are many tiny slots and few others: so blocks that fit into these do not need another. */
+#define SCATTER_SLOTS 3
 /* Where blocks begin in a chunk's part. */
 #define PART_HEAD (2 * sizeof(uint64_t))
 
@@ -64,11 +68,16 @@ static bool goes_by_small(const struct vc_node *nd, size_t len)
     return has_small(nd) && len > SHORT_LEN && len <= nd->small.cap;
 }
 
+static int tiny_slots(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return c->kind == VC_PHASE_SCATTER_ANY && !nd->own_cpus && nd->n > 2 ? SCATTER_SLOTS : 1;
+}
+
 static int finish(struct vc_node *nd, struct vc_node_call *c)
 {
     if (has_small(nd))
         vc_set_done(nd, &nd->small, c->st.mid + 1);
-    vc_set_done(nd, &nd->tiny, c->st.base + 1);
+    vc_set_done(nd, &nd->tiny, c->st.base + (uint64_t)tiny_slots(nd, c));
     vc_set_done(nd, long_ring(nd), c->st.more + VC_ANY_TURNS);
     c->st.phase = -1;
     return 1;
@@ -85,6 +94,13 @@ static bool left_silently(const struct vc_node *nd, const struct vc_node_call *c
 {
     uint64_t done = atomic_load_explicit(&vc_ring_part(&nd->tiny, r)->done, memory_order_acquire);
     return done > c->st.base && !vc_ready(&nd->tiny, r, c->st.base);
+}
+
+/* Rank r says that a block has `theirs` bytes, where this rank says `mine`. */
+static int differs(const struct vc_node *nd, int r, uint64_t theirs, size_t mine)
+{
+    return vc_fail(VC_ERR_TRUNCATE, "a block has %zu bytes on rank %d and %zu on rank %d: the counts differ",
+                   (size_t)theirs, vc_node_rank(nd, r), mine, vc_node_rank(nd, nd->me));
 }
 
 /* ---- how far a reader is ---- */
@@ -174,7 +190,7 @@ static int give_block(struct vc_node *nd, struct vc_node_call *c, int *whom)
         *whom = c->root;
         if (vc_ready(&nd->tiny, c->root, st->base))
             return finish(nd, c);
-        return left_silently(nd, c, c->root) ? vc_lengths_differ(nd, c, c->root, 0) : 0;
+        return left_silently(nd, c, c->root) ? differs(nd, c->root, 0, c->len) : 0;
     }
     int depth = (int)ring->depth;
     for (int n = chunks_of(c->len, ring->cap); st->wr < n; st->wr++) {
@@ -185,7 +201,7 @@ static int give_block(struct vc_node *nd, struct vc_node_call *c, int *whom)
                 return 0;
         } else if (word_of(nd, c, c->root) < turn_word(turn_of(nd, c, nd->me), st->wr - depth + 1)) {
             *whom = c->root;
-            return left_silently(nd, c, c->root) ? vc_lengths_differ(nd, c, c->root, 0) : 0;
+            return left_silently(nd, c, c->root) ? differs(nd, c->root, 0, c->len) : 0;
         }
         vc_copy(vc_payload(ring, nd->me, g), (const char *)c->src + at, len, VC_COPY_GIVE);
         vc_publish(nd, ring, g);
@@ -221,12 +237,12 @@ static int take_block(struct vc_node *nd, struct vc_node_call *c, int r, int *wh
     uint64_t head, address;
     if (!vc_ready(&nd->tiny, r, c->st.base)) {
         *whom = vc_slowest(nd, &nd->tiny, r, c->st.base);
-        return left_silently(nd, c, r) ? vc_lengths_differ(nd, c, r, 0) : 0;
+        return left_silently(nd, c, r) ? differs(nd, r, 0, c->lens[r]) : 0;
     }
     const char *from = vc_payload(&nd->tiny, r, c->st.base);
     memcpy(&head, from, HEAD);
     if ((head & ~BY_COPY) != len)
-        return vc_lengths_differ(nd, c, r, head & ~BY_COPY);
+        return differs(nd, r, head & ~BY_COPY, len);
     if (len <= SHORT_LEN) {
         memcpy(to, from + HEAD, len);
         return 1;
@@ -276,10 +292,28 @@ static size_t part_of(const struct vc_node *nd, const struct vc_node_ring *ring)
     return part > PART_HEAD ? part : 0;
 }
 
-/* Where the first block begins in the tiny slot: behind a byte of each rank, and one for all. */
-static size_t short_head(const struct vc_node *nd)
+/* Blocks of a tiny slot. */
+static size_t blocks_of_tiny(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return vc_round_up(1 + (size_t)nd->n, HEAD);
+    size_t slots = (size_t)tiny_slots(nd, c);
+    return ((size_t)nd->n + slots - 1) / slots;
+}
+
+/* Where the first block begins in a tiny slot: behind a byte of each of its ranks, and one for all. */
+static size_t short_head(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return vc_round_up(1 + blocks_of_tiny(nd, c), HEAD);
+}
+
+/* The root's tiny slot of rank r, and the place of its block there. */
+static unsigned char *tiny_of(const struct vc_node *nd, const struct vc_node_call *c, int r)
+{
+    return (unsigned char *)vc_payload(&nd->tiny, c->root, c->st.base + (uint64_t)(r % tiny_slots(nd, c)));
+}
+
+static size_t place_in_tiny(const struct vc_node *nd, const struct vc_node_call *c, int r)
+{
+    return (size_t)(r / tiny_slots(nd, c));
 }
 
 static size_t longest(const struct vc_node *nd, const struct vc_node_call *c)
@@ -301,7 +335,7 @@ static size_t small_head(const struct vc_node *nd)
 static unsigned way_of(const struct vc_node *nd, const struct vc_node_call *c, size_t most)
 {
     size_t n = (size_t)nd->n;
-    if (most <= SHORT_LEN && short_head(nd) + n * most <= VC_TINY_SLOT)
+    if (most <= SHORT_LEN && short_head(nd, c) + blocks_of_tiny(nd, c) * most <= VC_TINY_SLOT)
         return (unsigned)most;
     /* Of blocks that are copied alone, chunks have the address. */
     bool small = has_small(nd) && !copies_alone(nd, c, most) && most <= nd->small.cap / n;
@@ -310,11 +344,14 @@ static unsigned way_of(const struct vc_node *nd, const struct vc_node_call *c, s
 
 static void post_blocks(struct vc_node *nd, struct vc_node_call *c, size_t most, unsigned way)
 {
-    unsigned char *tiny = (unsigned char *)vc_payload(&nd->tiny, nd->me, c->st.base);
+    int slots = tiny_slots(nd, c);
     char *small = way == IN_SMALL ? vc_payload(&nd->small, nd->me, c->st.mid) : NULL;
-    tiny[0] = (unsigned char)way;
-    if (small)
-        memcpy(tiny + HEAD, &most, sizeof most);
+    for (int i = 0; i < slots; i++) {
+        unsigned char *tiny = tiny_of(nd, c, i);
+        tiny[0] = (unsigned char)way;
+        if (small)
+            memcpy(tiny + HEAD, &most, sizeof most);
+    }
     for (int r = 0; way != IN_CHUNKS && r < nd->n; r++) {
         const char *from = (const char *)c->src + (ptrdiff_t)c->at[r];
         size_t len = r == nd->me ? 0 : c->lens[r];
@@ -323,19 +360,22 @@ static void post_blocks(struct vc_node *nd, struct vc_node_call *c, size_t most,
             memcpy(small + sizeof len16 * (size_t)r, &len16, sizeof len16);
             vc_copy(small + small_head(nd) + (size_t)r * most, from, len, VC_COPY_GIVE);
         } else {
-            tiny[1 + r] = (unsigned char)len;
-            memcpy(tiny + short_head(nd) + (size_t)r * most, from, len);
+            size_t at = place_in_tiny(nd, c, r);
+            unsigned char *tiny = tiny_of(nd, c, r);
+            tiny[1 + at] = (unsigned char)len;
+            memcpy(tiny + short_head(nd, c) + at * most, from, len);
         }
     }
-    vc_publish(nd, &nd->tiny, c->st.base);
+    for (int i = 0; i < slots; i++)
+        vc_publish(nd, &nd->tiny, c->st.base + (uint64_t)i);
 }
 
 /* 1: this rank's block, from the tiny or the small slot. */
 static int take_posted(struct vc_node *nd, struct vc_node_call *c, const unsigned char *tiny)
 {
-    size_t most = tiny[0];
-    const char *from = (const char *)tiny + short_head(nd) + (size_t)nd->me * most;
-    uint16_t len = tiny[1 + nd->me];
+    size_t most = tiny[0], at = place_in_tiny(nd, c, nd->me);
+    const char *from = (const char *)tiny + short_head(nd, c) + at * most;
+    uint16_t len = tiny[0] == IN_SMALL ? 0 : tiny[1 + at];
     if (tiny[0] == IN_SMALL) {
         const char *small = vc_payload(&nd->small, c->root, c->st.mid);
         memcpy(&most, tiny + HEAD, sizeof most);
@@ -343,7 +383,7 @@ static int take_posted(struct vc_node *nd, struct vc_node_call *c, const unsigne
         from = small + small_head(nd) + (size_t)nd->me * most;
     }
     if (len != c->len)
-        return vc_lengths_differ(nd, c, c->root, len);
+        return differs(nd, c->root, len, c->len);
     vc_copy(c->dst, from, len, VC_COPY_TAKE);
     return 1;
 }
@@ -405,7 +445,7 @@ static int give_blocks(struct vc_node *nd, struct vc_node_call *c, int *whom)
     if (st->phase == POST) {
         size_t most = longest(nd, c);
         unsigned way = way_of(nd, c, most);
-        if (!vc_may_write(nd, &nd->tiny, st->base, whom) ||
+        if (!vc_may_write(nd, &nd->tiny, st->base + (uint64_t)tiny_slots(nd, c) - 1, whom) ||
             (way == IN_SMALL && !vc_may_write(nd, &nd->small, st->mid, whom)))
             return 0;
         post_blocks(nd, c, most, way);
@@ -427,7 +467,7 @@ static int give_blocks(struct vc_node *nd, struct vc_node_call *c, int *whom)
         if (st->rd_next == nd->me || !copies_alone(nd, c, c->lens[st->rd_next]) ||
             vc_ready(&nd->tiny, st->rd_next, st->base))
             continue;
-        return left_silently(nd, c, st->rd_next) ? vc_lengths_differ(nd, c, st->rd_next, 0) : 0;
+        return left_silently(nd, c, st->rd_next) ? differs(nd, st->rd_next, 0, c->lens[st->rd_next]) : 0;
     }
     return finish(nd, c);
 }
@@ -454,7 +494,7 @@ static int get_chunks(struct vc_node *nd, struct vc_node_call *c, int *whom)
             uint64_t head[2];
             memcpy(head, from, sizeof head);
             if ((head[0] & ~BY_COPY) != c->len)
-                return vc_lengths_differ(nd, c, c->root, head[0] & ~BY_COPY);
+                return differs(nd, c->root, head[0] & ~BY_COPY, c->len);
             if (head[0] & BY_COPY) {
                 if (!vc_may_write(nd, &nd->tiny, st->base, whom))
                     return 0;
@@ -476,9 +516,9 @@ static int get_block(struct vc_node *nd, struct vc_node_call *c, int *whom)
     struct vc_node_state *st = &c->st;
     if (st->phase == POST && c->len > 0) {
         *whom = c->root;
-        if (!vc_ready(&nd->tiny, c->root, st->base))
+        if (!vc_ready(&nd->tiny, c->root, st->base + (uint64_t)(nd->me % tiny_slots(nd, c))))
             return 0;
-        const unsigned char *from = (const unsigned char *)vc_payload(&nd->tiny, c->root, st->base);
+        const unsigned char *from = tiny_of(nd, c, nd->me);
         int rc = from[0] == IN_CHUNKS ? 0 : take_posted(nd, c, from);
         if (rc < 0)
             return rc;
@@ -495,7 +535,7 @@ void vc_node_any_start(struct vc_node *nd, struct vc_node_call *c)
     struct vc_node_ring *ring = long_ring(nd);
     c->st = (struct vc_node_state){
         .ring = &nd->tiny, .base = nd->tiny.pos, .mid = nd->small.pos, .more = ring->pos};
-    nd->tiny.pos += 1;
+    nd->tiny.pos += (uint64_t)tiny_slots(nd, c);
     nd->small.pos += has_small(nd) ? 1 : 0;
     ring->pos += VC_ANY_TURNS;
 }

@@ -294,6 +294,8 @@ void vc_ring_clear(const struct vc_node_ring *ring, char *part);
  * anything but a broadcast: has r published a broadcast? vc_root_check() is for the root of a broadcast that
  * waits for rank r: does r broadcast by other means?
  */
+/* The communicator's rank of member r, for texts. */
+int vc_node_rank(const struct vc_node *nd, int r);
 /* vc_node_pass() in the slots of this node or group. */
 void vc_pass_flat(struct vc_node *nd, size_t len);
 int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c);
