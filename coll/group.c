@@ -33,12 +33,23 @@ int vc_leaders(const struct vc_shape *shape)
     return shape->leaders > 0 && shape->leaders < leaders ? shape->leaders : leaders;
 }
 
-const size_t *vc_grouped_offsets(struct vc_plan *p, const struct vc_shape *shape)
+bool vc_group_blocks(struct vc_plan *p, const struct vc_shape *shape, int node, struct vc_grouped *out)
 {
-    size_t *at = vc_plan_array(p, (size_t)shape->size + 1);
-    for (int i = 0; at && i < shape->size; i++)
-        at[i + 1] = at[i] + vc_shape_block(shape, shape->hier->members[i]);
-    return at;
+    const struct vc_hier *h = shape->hier;
+    size_t *nodes = vc_plan_array(p, (size_t)h->nnodes + 1);
+    size_t *local = vc_plan_array(p, (size_t)vc_hier_node_size(h, node) + 1);
+    if (!nodes || !local)
+        return false;
+    for (int i = 0; i < h->nnodes; i++) {
+        nodes[i + 1] = nodes[i];
+        for (int l = 0; l < vc_hier_node_size(h, i); l++) {
+            nodes[i + 1] += vc_shape_block(shape, vc_hier_rank(h, i, l));
+            if (i == node)
+                local[l + 1] = nodes[i + 1] - nodes[i];
+        }
+    }
+    *out = (struct vc_grouped){nodes, local};
+    return true;
 }
 
 static bool adjacent(struct vc_ref a, struct vc_ref b)

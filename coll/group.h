@@ -65,6 +65,8 @@ static inline size_t vc_layout_off(const struct vc_layout *lay, int i)
  */
 static inline struct vc_ref vc_layout_range(const struct vc_layout *lay, int i, int j)
 {
+    if (lay->buf == VC_BUF_SEND_BLOCK || lay->buf == VC_BUF_RECV_BLOCK) /* one only */
+        return vc_ref_of(lay->buf, (size_t)i, 0);
     size_t at = vc_layout_off(lay, i);
     size_t len = lay->first || lay->at || j - i != 1 ? vc_layout_off(lay, j) - at : lay->unit;
     return vc_ref_of(lay->buf, lay->off + at, len);
@@ -81,11 +83,14 @@ static inline struct vc_layout vc_layout_ranks(const struct vc_shape *s, enum vc
     return (struct vc_layout){.buf = buf, .unit = s->bytes, .stride = s->bytes, .at = s->offsets};
 }
 
-/**
- * Where blocks begin that stand in the order of vc_hier.members: [size + 1], memory of the plan. NULL, and
- * the plan failed, when there is none.
- */
-const size_t *vc_grouped_offsets(struct vc_plan *p, const struct vc_shape *shape);
+/** Where unequal blocks begin that stand in the order of vc_hier.members. */
+struct vc_grouped {
+    const size_t *nodes; /**< [nodes + 1] those of each node, from the start */
+    const size_t *local; /**< [ranks of one node + 1] those of its ranks, from where the node's begin */
+};
+/** Those of all nodes and of the ranks of `node`, in memory of the plan; false, and the plan failed, without
+ * memory. */
+bool vc_group_blocks(struct vc_plan *p, const struct vc_shape *shape, int node, struct vc_grouped *out);
 
 /** Slices i to j - 1 of n, see vc_slice(). */
 static inline struct vc_ref vc_slices(struct vc_ref vec, size_t grain, int n, int i, int j)

@@ -30,6 +30,7 @@ struct vc_coll_info {
     bool rooted;               /**< has a root */
     bool reduces;              /**< has an operator; sizes are multiples of its element */
     bool sizes_known;          /**< every rank knows the sizes of all, so that they may decide (Law 1) */
+    bool uneven;               /**< the ranks' blocks may differ in length */
     struct vc_side send, recv; /**< bcast: RECV alone, which is what the root gives */
     enum vc_in_place in_place;
     enum vc_node_phase node; /**< accelerated ones: the node phase that does the same */

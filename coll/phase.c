@@ -24,6 +24,8 @@ const struct vc_phase_info vc_phase_info[VC_PHASE_COUNT] = {
         .src = VC_EXTENT_EACH, .dst = VC_EXTENT_EACH},
     [VC_PHASE_ALLGATHERV] = {.name = "allgatherv", .gives = VC_WHO_ALL, .gets = VC_WHO_ALL,
         .src = VC_EXTENT_ONE, .dst = VC_EXTENT_EACH, .uneven = true},
+    [VC_PHASE_ALLTOALLV] = {.name = "alltoallv", .gives = VC_WHO_ALL, .gets = VC_WHO_ALL,
+        .src = VC_EXTENT_EACH, .dst = VC_EXTENT_EACH},
     [VC_PHASE_GATHERV] = {.name = "gatherv", .gives = VC_WHO_ALL, .gets = VC_WHO_ROOT,
         .src = VC_EXTENT_ONE, .dst = VC_EXTENT_EACH, .dst_at_root = true, .uneven = true},
     [VC_PHASE_SCATTERV] = {.name = "scatterv", .gives = VC_WHO_ROOT, .gets = VC_WHO_OTHERS,

@@ -31,6 +31,8 @@ enum vc_node_phase {
     VC_PHASE_ALLGATHERV, /**< ALLGATHER of unequal blocks: src (at[l + 1] - at[l]) of l to dst (at[q]) at
                             at[l], on all. len is the longest block, at[0] is 0 */
     VC_PHASE_GATHERV,    /**< GATHER of such blocks, at `root` */
+    VC_PHASE_ALLTOALLV,  /**< ALLTOALL of blocks whose sizes only pairs know (struct vc_pairs), len is 0. Not
+                            in plans */
     VC_PHASE_SCATTERV,   /**< src (at[q]) of `root`, block l to dst (at[l + 1] - at[l]) of l */
     /* These two are no steps of plans: they run by themselves. */
     VC_PHASE_GATHER_ANY,  /**< src (len) of l to dst + at[l] at `root`; lengths, none of which need be equal,

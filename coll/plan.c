@@ -52,6 +52,23 @@ void vc_plan_begin(struct vc_plan *p, const struct vc_shape *shape, int rank)
         p->send_at = vc_shape_at(shape, rank);
 }
 
+static void place_block(struct vc_ref *ref, const struct vc_shape *s, int rank)
+{
+    int other = (int)ref->off;
+    if (ref->buf == VC_BUF_SEND_BLOCK)
+        *ref = vc_ref_of(VC_BUF_SEND, vc_shape_sent_below(s, rank, other), vc_shape_pair(s, rank, other));
+    else if (ref->buf == VC_BUF_RECV_BLOCK)
+        *ref = vc_ref_of(VC_BUF_RECV, vc_shape_received_below(s, rank, other), vc_shape_pair(s, other, rank));
+}
+
+void vc_plan_place_blocks(struct vc_plan *p, const struct vc_shape *shape, int rank)
+{
+    for (int i = 0; i < p->nsteps; i++) {
+        place_block(&p->steps[i].src, shape, rank);
+        place_block(&p->steps[i].dst, shape, rank);
+    }
+}
+
 static void free_uses(struct vc_plan *p)
 {
     if (!p->uses)

@@ -48,6 +48,9 @@ struct vc_shape {
      * they end. NULL: equal blocks, of `bytes` each. Otherwise `bytes` is the mean block, see
      * vc_mean_block(). Read while a plan is being built only. */
     const size_t *offsets;
+    /** Collectives in which only pairs know their sizes (alltoallv): [size * size] what each rank sends to
+     * each, for the checker. NULL: `bytes` each. No plan depends on it. */
+    const size_t *pairs;
     size_t esize;     /**< reductions: bytes of an element (bytes is a multiple of it); otherwise 1 */
     bool commutative; /**< reductions: operands may be exchanged */
     int radix;        /**< 0: the algorithm's default */
@@ -75,6 +78,29 @@ static inline size_t vc_shape_total(const struct vc_shape *s)
     return vc_shape_at(s, s->size);
 }
 
+/** What `from` sends to `to` where only pairs know their sizes. */
+static inline size_t vc_shape_pair(const struct vc_shape *s, int from, int to)
+{
+    return s->pairs ? s->pairs[(size_t)from * (size_t)s->size + (size_t)to] : s->bytes;
+}
+
+/** Bytes that `rank` sends to the ranks below `to`, or receives from them. */
+static inline size_t vc_shape_sent_below(const struct vc_shape *s, int rank, int to)
+{
+    size_t sum = 0;
+    for (int i = 0; i < to; i++)
+        sum += vc_shape_pair(s, rank, i);
+    return sum;
+}
+
+static inline size_t vc_shape_received_below(const struct vc_shape *s, int rank, int from)
+{
+    size_t sum = 0;
+    for (int i = 0; i < from; i++)
+        sum += vc_shape_pair(s, i, rank);
+    return sum;
+}
+
 /** vc_shape.bytes of unequal blocks of `total` bytes together: the mean, in whole elements, rounded up. */
 static inline size_t vc_mean_block(size_t total, int size, size_t esize)
 {
@@ -90,7 +116,24 @@ static inline size_t vc_mean_block(size_t total, int size, size_t esize)
  * destination are the same memory are legal and cost nothing. TMP is the plan's scratch, `tmp_bytes` long,
  * undefined at the start.
  */
-enum vc_buf { VC_BUF_NONE, VC_BUF_SEND, VC_BUF_RECV, VC_BUF_TMP };
+enum vc_buf {
+    VC_BUF_NONE,
+    VC_BUF_SEND,
+    VC_BUF_RECV,
+    VC_BUF_TMP,
+    /* Where only pairs know their sizes: the whole block for, or from, the rank of number `off`. Its place
+     * and length are the call's (struct vc_pairs) and `len` means nothing. A rank's blocks never overlap, and
+     * a plan writes each once. */
+    VC_BUF_SEND_BLOCK,
+    VC_BUF_RECV_BLOCK,
+};
+
+/** What one rank exchanges with each rank of the communicator, itself included, as it lies in memory. */
+struct vc_pairs {
+    const char **src; /**< [size] */
+    char **dst;
+    size_t *src_len, *dst_len; /**< that of a pair of ranks is the same on both */
+};
 
 struct vc_ref {
     enum vc_buf buf;
@@ -157,6 +200,10 @@ void vc_plan_begin(struct vc_plan *p, const struct vc_shape *shape, int rank);
 void vc_plan_free(struct vc_plan *p);
 /** Ends building: VC_OK, or VC_ERR_NOMEM when any builder call failed (the plan is then freed). */
 int vc_plan_finish(struct vc_plan *p);
+
+/** Makes the plan one of SEND and RECV, in which the blocks of rank `rank` lie one behind the other as
+ * shape->pairs says: for those who look at plans without running calls. */
+void vc_plan_place_blocks(struct vc_plan *p, const struct vc_shape *shape, int rank);
 
 /** Reserves scratch, aligned to a cache line. */
 struct vc_ref vc_plan_tmp(struct vc_plan *p, size_t len);

@@ -6,4 +6,5 @@
 #define VC_LARGE_COUNTS
 #include "pmpi/front.c"
 #include "pmpi/front_rooted.c"
+#include "pmpi/front_vectors.c"
 #include "pmpi/others.c"

@@ -45,10 +45,11 @@ struct vc_call {
     MPI_Datatype stype, rtype;
     MPI_Op op;
     MPI_Comm comm;
-    /* gatherv and scatterv: the arrays of the root's side, the other side's count, the underlying function */
+    /* calls with a count for each rank (vectors.h): their arrays, and the underlying MPI's function */
     const void *scounts, *sdispls, *rcounts, *rdispls;
-    MPI_Count count;
-    bool wide; /**< counts are MPI_Count and displacements MPI_Aint, not int */
+    const MPI_Datatype *stypes, *rtypes; /**< alltoallw; otherwise NULL */
+    MPI_Count count;                     /**< gatherv and scatterv: of this rank's own block */
+    bool wide;                           /**< counts are MPI_Count and displacements MPI_Aint, not int */
     int (*native)(const struct vc_call *k);
     const size_t *offsets; /**< as in struct vc_shape, before the call is selected */
     /* what ran it, for the statistics */
@@ -116,6 +117,9 @@ int vc_run_bcast(struct vc_call *k);
 int vc_run_reduce(struct vc_call *k);
 int vc_run_allreduce(struct vc_call *k);
 int vc_run_blocks(struct vc_call *k);
+/** In run_allgatherv.c and run_alltoallv.c (alltoallw, too): blocks of a length for each rank. */
+int vc_run_allgatherv(struct vc_call *k);
+int vc_run_alltoallv(struct vc_call *k);
 int vc_run_gather(struct vc_call *k);
 int vc_run_scatter(struct vc_call *k);
 /** The same with a length for each rank. */

@@ -2,23 +2,6 @@
 /* The collectives that pass through. */
 #include "pmpi/calls.h"
 
-VC_OTHER(Allgatherv, VC_ALLGATHERV, sendbuf == MPI_IN_PLACE ? 0 : vc_bytes_of(sendcount, sendtype),
-         (const void *sendbuf, vc_count sendcount, MPI_Datatype sendtype, void *recvbuf,
-          const vc_count recvcounts[], const vc_displ displs[], MPI_Datatype recvtype, MPI_Comm comm),
-         (sendbuf, sendcount, sendtype, recvbuf, recvcounts, displs, recvtype, comm))
-
-VC_OTHER(Alltoallv, VC_ALLTOALLV, sendbuf == MPI_IN_PLACE ? 0 : vc_bytes_of_all(sendcounts, sendtype, comm),
-         (const void *sendbuf, const vc_count sendcounts[], const vc_displ sdispls[], MPI_Datatype sendtype,
-          void *recvbuf, const vc_count recvcounts[], const vc_displ rdispls[], MPI_Datatype recvtype,
-          MPI_Comm comm),
-         (sendbuf, sendcounts, sdispls, sendtype, recvbuf, recvcounts, rdispls, recvtype, comm))
-
-VC_OTHER(Alltoallw, VC_ALLTOALLW, 0,
-         (const void *sendbuf, const vc_count sendcounts[], const vc_displ sdispls[],
-          const MPI_Datatype sendtypes[], void *recvbuf, const vc_count recvcounts[],
-          const vc_displ rdispls[], const MPI_Datatype recvtypes[], MPI_Comm comm),
-         (sendbuf, sendcounts, sdispls, sendtypes, recvbuf, recvcounts, rdispls, recvtypes, comm))
-
 VC_OTHER(Reduce_scatter, VC_REDUCE_SCATTER, vc_bytes_of_all(recvcounts, datatype, comm),
          (const void *sendbuf, void *recvbuf, const vc_count recvcounts[], MPI_Datatype datatype, MPI_Op op,
           MPI_Comm comm),

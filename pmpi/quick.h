@@ -145,6 +145,40 @@ static inline struct vc_comm *vc_quick_blocks(enum vc_coll coll, const void *sen
     return c;
 }
 
+/** Allgatherv, not in place, where each block begins where the one before it ends. */
+static inline struct vc_comm *vc_quick_allgatherv(const void *send, int scount, MPI_Datatype stype,
+                                                  void *recv, const int *rcounts, const int *displs,
+                                                  MPI_Datatype rtype, MPI_Comm comm)
+{
+    struct vc_comm *c = vc_quick_comm(comm);
+    if (!c || VC_UNLIKELY(send == NULL || send == MPI_IN_PLACE || recv == NULL || recv == MPI_IN_PLACE ||
+                          rcounts == NULL || displs == NULL || stype != rtype || c->size > VC_QUICK_BLOCKS))
+        return NULL;
+    struct vc_quick *q = &c->team->quick[VC_ALLGATHERV];
+    const struct vc_quick_kind *kind = vc_quick_find(q, 1, rtype, NULL);
+    if (!kind || rcounts[c->rank] != scount)
+        return NULL;
+    size_t *at = c->team->quick_at, esize = kind->redop.esize, most = (size_t)kind->most * (size_t)c->size,
+           sum = 0;
+    int longest = 0;
+    for (int r = 0; r < c->size; r++) {
+        /* Too many elements, or a negative number, end the loop before the sum could overflow. */
+        if (VC_UNLIKELY(rcounts[r] < 0 || (size_t)displs[r] != sum))
+            return NULL;
+        at[r] = sum * esize;
+        sum += (size_t)rcounts[r];
+        longest = rcounts[r] > longest ? rcounts[r] : longest;
+        if (VC_UNLIKELY(sum > most))
+            return NULL;
+    }
+    at[c->size] = sum * esize;
+    if (VC_UNLIKELY(sum == 0))
+        return NULL;
+    vc_quick_fill(&q->call, kind, send, recv, longest);
+    q->call.at = at;
+    return c;
+}
+
 /** In place at the root, or with the same type and count on both of its sides. */
 static inline struct vc_comm *vc_quick_gather(const void *send, int scount, MPI_Datatype stype, void *recv,
                                               int rcount, MPI_Datatype rtype, int root, MPI_Comm comm)
@@ -213,10 +247,10 @@ static inline bool vc_quick_lengths(struct vc_team *t, struct vc_quick *q, size_
         if (VC_UNLIKELY(counts[r] < 0))
             return false;
         t->quick_lens[r] = (size_t)counts[r] * esize;
-        t->quick_at[r] = (size_t)displs[r] * esize;
+        t->quick_places[r] = (size_t)displs[r] * esize;
     }
     q->call.lens = t->quick_lens;
-    q->call.at = t->quick_at;
+    q->call.at = t->quick_places;
     return true;
 }
 

@@ -23,7 +23,9 @@ struct vc_work {
     void *recv;
     size_t bytes;
     const struct vc_redop *op;
-    const size_t *at, *lens; /**< gatherv and scatterv within a node, at the root */
+    const size_t *at;             /**< allgatherv: where blocks begin; bytes is the longest */
+    const struct vc_pairs *pairs; /**< alltoallv and alltoallw, in place of send, recv and bytes */
+    const size_t *lens;           /**< gatherv and scatterv within a node, at the root, with `at` */
 };
 
 /** Passes the call through, for the reason given. */
@@ -100,10 +102,12 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
         call.len = w->bytes;
         call.at = w->at;
         call.lens = w->lens;
+        call.pairs = w->pairs;
         call.op = w->op;
         call.grain = w->op ? w->op->esize : 1;
         return vc_node_run(t->node, &call);
     }
+    vc_exec_pairs(sel->exec, w->pairs);
     int err = vc_exec_start(sel->exec, w->send, w->recv, w->op);
     return err == VC_OK ? vc_exec_wait(sel->exec, &t->wait, t->parking.shared ? &t->parking : NULL) : err;
 }

@@ -5,6 +5,7 @@
  */
 #include "pmpi/pack.h"
 #include "pmpi/sides.h"
+#include "pmpi/vectors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,16 +30,9 @@ static const void *counts_of(const struct vc_call *k, bool gathers)
     return gathers ? k->rcounts : k->scounts;
 }
 
-static MPI_Count count_at(const struct vc_call *k, bool gathers, int r)
-{
-    const void *counts = counts_of(k, gathers);
-    return k->wide ? ((const MPI_Count *)counts)[r] : ((const int *)counts)[r];
-}
-
 static MPI_Aint displ_at(const struct vc_call *k, bool gathers, int r)
 {
-    const void *displs = gathers ? k->rdispls : k->sdispls;
-    return k->wide ? ((const MPI_Aint *)displs)[r] : ((const int *)displs)[r];
+    return vc_displ_at(k, gathers ? k->rdispls : k->sdispls, r);
 }
 
 /* The root's arguments; false where the MPI will complain. */
@@ -51,7 +45,7 @@ static bool find_all(const struct vc_call *k, const struct vc_comm *c, struct bl
         !vc_dtype_of(b->all, type, &b->all_type))
         return false;
     for (int r = 0; r < c->size; r++) {
-        MPI_Count count = count_at(k, b->gathers, r);
+        MPI_Count count = vc_count_at(k, counts_of(k, b->gathers), r);
         if (count < 0)
             return false;
         b->lens[r] = (size_t)count * b->all_type.size;

@@ -34,6 +34,8 @@ enum vc_scratch { VC_SCRATCH_SEND, VC_SCRATCH_RECV, VC_SCRATCHES };
 #define VC_QUICK_KINDS 4
 /** Ranks at most of quick calls that have a length for each. */
 #define VC_QUICK_RANKS 64
+/** Calls with a block for each of at most so many ranks may be quick. */
+#define VC_QUICK_BLOCKS 16
 
 /**
  * Calls of a collective that are like an earlier one (quick.h): what selection and arguments led to, so that
@@ -55,7 +57,8 @@ struct vc_quick {
 
 struct vc_team {
     struct vc_quick quick[VC_COLL_ACCELERATED];
-    size_t quick_lens[VC_QUICK_RANKS], quick_at[VC_QUICK_RANKS];
+    size_t quick_lens[VC_QUICK_RANKS], quick_places[VC_QUICK_RANKS];
+    size_t quick_at[VC_QUICK_BLOCKS + 1]; /**< where the blocks of a quick call begin */
     MPI_Comm comm;
     int rank, size;
     uint64_t id; /**< the same on all ranks; of teams of the same ranks, older ones have smaller ids */

@@ -344,7 +344,12 @@ static bool verify(struct run *x)
             /* The block that it is in; each is what the rank of that number gives. */
             size_t first = 0,
                    send_at = info->send.extent == VC_EXTENT_EACH ? vc_shape_at(s, r) / c->grain : 0;
-            if (info->recv.extent == VC_EXTENT_EACH) {
+            if (s->pairs) {
+                while (i >= vc_shape_received_below(s, r, from + 1) / c->grain)
+                    from++;
+                first = vc_shape_received_below(s, r, from) / c->grain;
+                send_at = vc_shape_sent_below(s, from, r) / c->grain;
+            } else if (info->recv.extent == VC_EXTENT_EACH) {
                 while (i >= vc_shape_at(s, from + 1) / c->grain)
                     from++;
                 first = vc_shape_at(s, from) / c->grain;

@@ -22,9 +22,12 @@ static bool is_reduction(const struct vck *c)
     return vc_coll_reduces(c->shape->coll);
 }
 
-static size_t side_of(const struct vc_shape *s, struct vc_side side, int rank)
+static size_t side_of(const struct vc_shape *s, struct vc_side side, bool sends, int rank)
 {
-    return side.root_only && rank != s->root ? 0 : vc_shape_side(s, side, rank);
+    if (side.root_only && rank != s->root)
+        return 0;
+    return s->pairs ? (sends ? vc_shape_sent_below : vc_shape_received_below)(s, rank, s->size)
+                    : vc_shape_side(s, side, rank);
 }
 
 /* Lengths and places of a rank's buffers. */
@@ -33,8 +36,8 @@ static void layout(struct vck *c, int rank)
     const struct vc_shape *s = c->shape;
     const struct vc_coll_info *info = &vc_coll_info[s->coll];
     struct vck_rank *k = &c->ranks[rank];
-    k->send_len = side_of(s, info->send, rank);
-    k->recv_len = side_of(s, info->recv, rank);
+    k->send_len = side_of(s, info->send, true, rank);
+    k->recv_len = side_of(s, info->recv, false, rank);
     bool alias = c->alias && info->in_place != VC_IN_PLACE_NEVER && k->send_len && k->recv_len;
     size_t own = vc_shape_at(s, rank);
     k->recv_at = alias && info->in_place == VC_IN_PLACE_IN_SEND ? own : 0;
@@ -107,6 +110,8 @@ static void node_lengths(const struct vc_step *s, int q, int l, size_t *src, siz
 static bool check_blocks(struct vck *c, int rank, int step, const struct vc_step *s, int q)
 {
     size_t longest = 0;
+    if (s->node == VC_PHASE_ALLTOALLV)
+        return vck_fail(c, rank, step, "a phase whose sizes only pairs know has no place in a plan");
     if (!vc_phase_info[s->node].uneven)
         return !s->at || vck_fail(c, rank, step, "has blocks of its own, which this kind has not");
     if (!s->at || s->at[0] != 0)
@@ -209,9 +214,11 @@ static bool same_blocks(const struct vc_step *s, const struct vc_step *t, int q)
 
 bool vck_static(struct vck *c)
 {
-    size_t g = is_reduction(c)     ? gcd(c->shape->bytes, c->shape->esize)
-               : c->shape->offsets ? 0
-                                   : c->shape->bytes;
+    size_t g = is_reduction(c)                        ? gcd(c->shape->bytes, c->shape->esize)
+               : c->shape->offsets || c->shape->pairs ? 0
+                                                      : c->shape->bytes;
+    for (int i = 0; c->shape->pairs && i < c->shape->size * c->shape->size; i++)
+        g = gcd(g, c->shape->pairs[i]);
     for (int r = 0; c->shape->offsets && r < c->shape->size; r++)
         g = gcd(g, vc_shape_block(c->shape, r));
     if (is_reduction(c) && (c->shape->esize == 0 || c->shape->bytes % c->shape->esize))

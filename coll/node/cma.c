@@ -87,6 +87,8 @@ static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const st
     char *dst = c->dst;
     size_t half = c->len / 2 / VC_CACHELINE * VC_CACHELINE, skip = shares_copy(nd, c) ? half : 0;
     size_t mine = (size_t)nd->me * c->len, theirs = (size_t)r * c->len, all = (size_t)nd->n * c->len;
+    if (c->kind == VC_PHASE_ALLGATHERV && a->len != block_len(c, r))
+        return vc_block_differs(nd, c, r, a->len);
     if (a->len != block_len(c, r))
         return vc_lengths_differ(nd, c, r, a->len);
     switch (c->kind) {
@@ -134,10 +136,18 @@ static int check_lengths(struct vc_node *nd, const struct vc_node_call *c, uint6
     return VC_OK;
 }
 
+/* Whether the flag of the address says what it is, so that ranks find out who expect something else. */
+static bool says_cma(const struct vc_node_call *c)
+{
+    return c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_ALLGATHERV;
+}
+
 /* Has rank r published where its data is? */
 static bool has_posted(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t g)
 {
-    return c->kind == VC_PHASE_BCAST ? vc_bcast_fits(&nd->tiny, c, r, g) : vc_ready(&nd->tiny, r, g);
+    return c->kind == VC_PHASE_BCAST        ? vc_bcast_fits(&nd->tiny, c, r, g)
+           : c->kind == VC_PHASE_ALLGATHERV ? vc_block_fits(&nd->tiny, c, r, g)
+                                            : vc_ready(&nd->tiny, r, g);
 }
 
 static int copy_slice_from(struct vc_node *nd, struct vc_node_call *c, int r)
@@ -168,7 +178,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
             struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst,
                                        block_len(c, nd->me)};
             memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
-            vc_publish_as(nd, ring, g, c->kind == VC_PHASE_BCAST ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
+            vc_publish_as(nd, ring, g, says_cma(c) ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
         }
         copy_own_block(nd, c);
         st->phase = reduce ? REDUCE : READ;

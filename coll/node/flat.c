@@ -116,6 +116,8 @@ int vc_flat_start(struct vc_node *nd, struct vc_node_call *c)
         return VC_OK;
     }
     c->st.phase = 0;
+    if (c->kind == VC_PHASE_ALLTOALLV)
+        return vc_node_pairs_start(nd, c);
     if (vc_node_cma_wanted(nd, c)) {
         c->st.ring = NULL;
         c->st.base = nd->tiny.pos;
@@ -133,9 +135,15 @@ int vc_flat_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         return 1;
     if (vc_node_any(c->kind))
         return vc_node_any_progress(nd, c, whom);
+    if (c->kind == VC_PHASE_ALLTOALLV) {
+        int done = vc_node_pairs_progress(nd, c, whom);
+        return done != 0 ? done : vc_kind_check(nd, c, *whom);
+    }
     int rc = c->st.ring ? vc_node_slots_progress(nd, c, whom) : vc_node_cma_progress(nd, c, whom);
     if (rc != 0)
         return rc;
+    if (c->kind == VC_PHASE_ALLGATHERV)
+        return vc_blocks_check(nd, c, *whom);
     if (c->kind != VC_PHASE_BCAST)
         return vc_kind_check(nd, c, *whom);
     return nd->me == c->root ? vc_root_check(nd, c, *whom) : vc_bcast_check(nd, c);

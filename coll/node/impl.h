@@ -91,6 +91,7 @@ struct vc_node {
     struct vc_node *whole;
     int writer;
     struct vc_copy_race race[3][VC_RACES]; /* allreduce, allgather, alltoall */
+    struct vc_node_pairs *pairs;           /* of a whole node: see pairs.c */
     /* The operation under way: how slots are filled (NULL: vc_copy() decides); whether it is measured, and
      * what it took so far. */
     vc_copy_fn give;
@@ -163,6 +164,12 @@ static inline void vc_publish(struct vc_node *nd, struct vc_node_ring *ring, uin
 static inline uint64_t vc_bcast_flag(uint64_t g, size_t say)
 {
     return (g + 1) | (uint64_t)say << VC_SAY_SHIFT;
+}
+
+/* What the flag says of a block of ALLGATHERV. */
+static inline uint64_t vc_block_flag(uint64_t g, size_t len)
+{
+    return vc_bcast_flag(g, len <= VC_SMALL_SLOT ? len : VC_SAY_WORD);
 }
 
 /* Has rank r published slot g, whatever length its flag carries? */
@@ -256,6 +263,17 @@ static inline bool vc_bcast_fits(const struct vc_node_ring *ring, const struct v
     return flag == vc_bcast_flag(g, VC_SAY_WORD) && vc_read_word(ring, r, g) == c->len;
 }
 
+/* Has rank r published slot g of an ALLGATHERV, and with the length that this rank expects? */
+static inline bool vc_block_fits(const struct vc_node_ring *ring, const struct vc_node_call *c, int r,
+                                 uint64_t g)
+{
+    size_t len = c->at[r + 1] - c->at[r];
+    if (!c->st.ring) /* single copy: the rank that reads the address compares the length */
+        return vc_flag_value(ring, r, g) == vc_bcast_flag(g, VC_SAY_CMA);
+    return vc_flag_value(ring, r, g) == vc_block_flag(g, len) &&
+           (len <= VC_SMALL_SLOT || vc_read_word(ring, r, g) == len);
+}
+
 /* What multiples slices of the operation are of. */
 static inline size_t vc_grain(const struct vc_node_call *c)
 {
@@ -301,8 +319,15 @@ void vc_pass_flat(struct vc_node *nd, size_t len);
 int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c);
 int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r);
+/* For a rank of an ALLGATHERV that waits for rank r: has r published a block of another length? */
+int vc_blocks_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 /* Rank r's length is `theirs`, not c->len: VC_ERR_INVAL with a text. */
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs);
+
+/* Rank r's block of an ALLGATHERV, or that of others, is not as long as this rank expects: the same. */
+int vc_block_differs(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t given);
+/* Rank r sends `sent` bytes to this one, which expects others: VC_ERR_TRUNCATE with a text. */
+int vc_pair_differs(const struct vc_node *nd, int r, size_t sent, size_t expected);
 
 /* small.c: small operations. */
 void vc_node_small_init(struct vc_node *nd);
@@ -340,6 +365,11 @@ bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);
 int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 /* cma_reduce.c: this rank's part of a reduction; all have published their addresses. */
 int vc_cma_reduce(struct vc_node *nd, struct vc_node_call *c);
+
+/* pairs.c: ALLTOALLV. Memory for an operation of n ranks. */
+size_t vc_node_pairs_bytes(int n);
+int vc_node_pairs_start(struct vc_node *nd, struct vc_node_call *c);
+int vc_node_pairs_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
 /* slots.c: operations through slots. */
 int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c);

@@ -29,6 +29,10 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
     nd->cpu = cfg->common;
     vc_flat_place(nd, cfg->mem, cfg->bulk);
     publish_cpu(nd);
+    if (cfg->n > 1 && cfg->n <= VC_NODE_PAIRS_RANKS && !(nd->pairs = malloc(vc_node_pairs_bytes(cfg->n)))) {
+        vc_node_destroy(nd);
+        return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", cfg->n);
+    }
     if (cfg->cma_pids) {
         nd->cma_pids = malloc((size_t)cfg->n * sizeof *nd->cma_pids);
         nd->cma_scratch = aligned_alloc(4096, VC_CMA_PAIR_BLOCK);
@@ -63,6 +67,7 @@ void vc_node_destroy(struct vc_node *nd)
     if (!nd)
         return;
     vc_tree_destroy(nd->tree);
+    free(nd->pairs);
     free(nd->cma_pids);
     free(nd->cma_scratch);
     free(nd->maps);
@@ -73,6 +78,11 @@ void vc_node_destroy(struct vc_node *nd)
 /* On a node of one rank a phase is a copy. */
 static void copy_alone(const struct vc_node_call *c)
 {
+    if (c->kind == VC_PHASE_ALLTOALLV) {
+        if (c->pairs->src_len[0])
+            memcpy(c->pairs->dst[0], c->pairs->src[0], c->pairs->src_len[0]);
+        return;
+    }
     if (c->src && c->dst && c->src != c->dst && vc_phase_info[c->kind].src != VC_EXTENT_NONE)
         memcpy(c->dst, c->src, c->len);
 }

@@ -64,6 +64,12 @@ static inline int vc_cma_operands(int n, size_t esize)
     return esize > 4096 || few < VC_CMA_BUFFERS - 1 ? VC_CMA_BUFFERS - 1 : few;
 }
 
+/** ALLTOALLV: of more ranks it is not for node primitives. */
+#define VC_NODE_PAIRS_RANKS 256
+/** The same with VC_NODE_CMA: blocks of at least so many bytes go by single copy, shorter ones through slots.
+ */
+#define VC_PAIRS_COPY 16384
+
 struct vc_node;
 struct vc_map_peer;
 
@@ -140,9 +146,10 @@ struct vc_node_call {
     /** Kinds whose lengths only some know, at the root: of each block; `at` then says where each begins, in
      * any order, as a difference that may be negative (modulo 2^64). len: of the own block. */
     const size_t *lens;
-    const struct vc_redop *op; /**< reductions; for slices of other data NULL, with grain 1 */
-    size_t grain;              /**< what slices are multiples of: the operator's esize, else 1 */
-    struct vc_node_state st;   /**< private to coll/node */
+    const struct vc_pairs *pairs; /**< ALLTOALLV, in place of src, dst and len; likewise */
+    const struct vc_redop *op;    /**< reductions; for slices of other data NULL, with grain 1 */
+    size_t grain;                 /**< what slices are multiples of: the operator's esize, else 1 */
+    struct vc_node_state st;      /**< private to coll/node */
 };
 
 /** How an operation goes. */

@@ -48,7 +48,7 @@ int vc_slowest(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint6
     if (!nd->wait->crowded || vc_shares_cpu(nd, r))
         return r;
     for (int i = 0; i < nd->n; i++)
-        if (i != nd->me && vc_shares_cpu(nd, i) && !vc_ready(ring, i, g))
+        if (i != nd->me && vc_shares_cpu(nd, i) && !vc_published(ring, i, g))
             return i;
     return r;
 }

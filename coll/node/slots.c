@@ -336,14 +336,12 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
     }
 }
 
-static void publish_bcast(struct vc_node *nd, struct vc_node_ring *ring, const struct vc_node_call *c,
-                          uint64_t g)
+/* The flag says how long the message or block is. */
+static void publish_length(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, size_t len)
 {
-    /* Tiny slots have no second word. */
-    bool in_flag = c->len <= VC_SMALL_SLOT;
-    if (!in_flag)
-        vc_write_word(nd, ring, g, c->len);
-    vc_publish_as(nd, ring, g, vc_bcast_flag(g, in_flag ? c->len : VC_SAY_WORD));
+    if (len > VC_SMALL_SLOT) /* tiny slots have no second word */
+        vc_write_word(nd, ring, g, len);
+    vc_publish_as(nd, ring, g, vc_block_flag(g, len));
 }
 
 static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
@@ -352,7 +350,9 @@ static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
     if (c->len > 0)
         fill_chunk(nd, c, k, vc_payload(c->st.ring, nd->me, g));
     if (c->kind == VC_PHASE_BCAST)
-        publish_bcast(nd, c->st.ring, c, g);
+        publish_length(nd, c->st.ring, g, c->len);
+    else if (c->kind == VC_PHASE_ALLGATHERV)
+        publish_length(nd, c->st.ring, g, block_len(c, nd->me));
     else
         vc_publish(nd, c->st.ring, g);
     /* After publishing, so that the others can begin, and while the block is in this core's cache. */
@@ -534,7 +534,7 @@ static bool finish_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int 
         int r = (nd->me + st->rd_next) % nd->n;
         if (r == nd->me || r >= last)
             continue;
-        if (!vc_ready(st->ring, r, g)) {
+        if (!(c->kind == VC_PHASE_ALLGATHERV ? vc_block_fits(st->ring, c, r, g) : vc_ready(st->ring, r, g))) {
             *whom = last == nd->n ? vc_slowest(nd, st->ring, r, g) : r;
             return false;
         }

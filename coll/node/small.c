@@ -290,14 +290,14 @@ OUTLINE int allgatherv(struct vc_node *nd, struct vc_node_call *c, struct vc_nod
     size_t len = at[me + 1] - at[me];
     char *dst = c->dst, *own = dst + at[me];
     give(own_slot(&p), c->src, len);
-    publish(&p, len);
+    publish_as(&p, vc_block_flag(g, len), len);
     if (own != c->src)
         copy_as(own, c->src, len, VC_COPY_OWN);
     for (int r = me + 1, i = 1; i < n; r++, i++) {
         if (r == n)
             r = 0;
         const char *from = slot_of(&p, r);
-        if (VC_UNLIKELY(!arrives(&p, from)))
+        if (VC_UNLIKELY(!arrives_as(&p, from, vc_block_flag(g, at[r + 1] - at[r]))))
             return hand_over(c, ring, g, i);
         copy(dst + at[r], payload_of(&p, from), at[r + 1] - at[r]);
     }

@@ -14,8 +14,8 @@ static const int weights[C_COUNT] = {
     [C_BARRIER] = 4,    [C_BCAST] = 10,         [C_REDUCE] = 10,
     [C_ALLREDUCE] = 16, [C_ALLGATHER] = 10,     [C_ALLTOALL] = 10,
     [C_GATHER] = 8,     [C_GATHERV] = 2,        [C_SCATTER] = 8,
-    [C_SCATTERV] = 2,   [C_ALLGATHERV] = 2,     [C_ALLTOALLV] = 2,
-    [C_ALLTOALLW] = 2,  [C_REDUCE_SCATTER] = 2, [C_REDUCE_SCATTER_BLOCK] = 2,
+    [C_SCATTERV] = 2,   [C_ALLGATHERV] = 8,     [C_ALLTOALLV] = 8,
+    [C_ALLTOALLW] = 8,  [C_REDUCE_SCATTER] = 2, [C_REDUCE_SCATTER_BLOCK] = 2,
     [C_SCAN] = 2,       [C_EXSCAN] = 2,
 };
 

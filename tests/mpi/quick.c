@@ -149,6 +149,37 @@ static void test_rooted(void)
     free(out);
 }
 
+/* Blocks whose lengths and places change from call to call, in place and not. */
+static void test_vectors(void)
+{
+    int *counts = calloc((size_t)size, sizeof *counts), *displs = calloc((size_t)size, sizeof *displs);
+    int *in = calloc(64, sizeof *in), *out = calloc(64 * (size_t)size + 8, sizeof *out);
+    for (int i = 0; i < 60; i++) {
+        int at = 0, gap = i % 7 == 3, in_place = i % 5 == 4;
+        for (int r = 0; r < size; r++) {
+            counts[r] = (r * 5 + i * 3) % 40 * (i % 11 != 10);
+            displs[r] = at;
+            at += counts[r] + gap;
+        }
+        for (int k = 0; k < 64 * size + 8; k++)
+            out[k] = -1;
+        for (int k = 0; k < 64; k++)
+            in[k] = 1000 * rank + i + k;
+        if (in_place)
+            memcpy(out + displs[rank], in, (size_t)counts[rank] * sizeof *in);
+        MPI_Allgatherv(in_place ? MPI_IN_PLACE : in, counts[rank], MPI_INT, out, counts, displs, MPI_INT,
+                       comm);
+        for (int r = 0; r < size; r++)
+            for (int k = 0; k < counts[r] + gap; k++)
+                CHECK(out[displs[r] + k] == (k < counts[r] ? 1000 * r + i + k : -1));
+        CHECK(out[at] == -1);
+    }
+    free(counts);
+    free(displs);
+    free(in);
+    free(out);
+}
+
 /* Handles that are freed and made anew, with another meaning. */
 static void test_handles(void)
 {
@@ -217,6 +248,7 @@ int main(int argc, char **argv)
     test_in_place_and_none();
     test_blocks();
     test_rooted();
+    test_vectors();
     test_handles();
     test_choice_and_communicators();
     test_kinds();

@@ -101,7 +101,7 @@ static bool may_be_long(const struct vc_alg *a)
             return true;
     if (a->coll == VC_ALLTOALL || a->coll == VC_GATHER || a->coll == VC_SCATTER)
         return true;
-    if (a->coll == VC_ALLGATHER) /* scattered placements, and a ring of nodes */
+    if (a->coll == VC_ALLGATHER || a->coll == VC_ALLGATHERV) /* scattered placements, and a ring of nodes */
         return !strncmp(a->name, "two_level", 9);
     return !strcmp(a->name, "two_level_multi_ring") || !strcmp(a->name, "two_level_scatter_allgather");
 }

@@ -221,12 +221,22 @@ static size_t all_bytes(const struct vc_default_case *at)
     return q * at->bytes * (at->coll == VC_ALLGATHER || at->coll == VC_ALLTOALL ? q : 1);
 }
 
+/* The case that stands for all of its step. Blocks of different lengths cost what equal ones of their mean
+ * do. */
+static struct vc_default_case step_of(const struct vc_default_case *at)
+{
+    struct vc_default_case here = *at;
+    here.bytes = vc_default_step(at->bytes);
+    if (at->coll == VC_ALLGATHERV)
+        here.coll = VC_ALLGATHER;
+    return here;
+}
+
 const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc_default_case *at,
                                        const struct vc_alg *prior)
 {
     enum vc_default_way before = way_of(prior), best = before;
-    struct vc_default_case here = *at;
-    here.bytes = vc_default_step(at->bytes);
+    struct vc_default_case here = step_of(at);
     if (before == VC_DEFAULT_WAYS || here.bytes == SIZE_MAX || at->bytes <= STEPS_FROM || at->ranks < 2 ||
         at->ranks > RANKS_MOST || (at->crowded && all_bytes(&here) > CROWDED_BYTES))
         return NULL;
@@ -248,8 +258,7 @@ const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc
 
 const char *vc_default_text(const struct vc_costs *c, const struct vc_default_case *at, char *buf, size_t len)
 {
-    struct vc_default_case here = *at;
-    here.bytes = vc_default_step(at->bytes);
+    struct vc_default_case here = step_of(at);
     buf[0] = '\0';
     for (int way = 0; way < VC_DEFAULT_WAYS; way++) {
         uint64_t t = vc_default_time(c, &here, (enum vc_default_way)way);

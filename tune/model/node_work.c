@@ -143,6 +143,7 @@ static struct vc_model_work flat_work(const struct vc_model_phase *p)
         w.copied = p->waits ? len + piece : q * len;
         break;
     case VC_PHASE_ALLTOALL:
+    case VC_PHASE_ALLTOALLV:
         w.copied = (2 * q - 1) * len;
         break;
     case VC_PHASE_COUNT:

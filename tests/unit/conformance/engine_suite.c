@@ -187,6 +187,7 @@ static int run_plan(const struct es_env *e, const struct vc_alg *alg, const stru
     struct vc_exec *x;
     if (alg->build(s, me, &plan) != VC_OK)
         return complain(alg, s, me, 0, "build");
+    vc_plan_place_blocks(&plan, s, me);
     if (vc_exec_create(&plan, &env, &x) != VC_OK) {
         vc_plan_free(&plan);
         return complain(alg, s, me, 0, "create");
