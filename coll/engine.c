@@ -289,7 +289,8 @@ static int reduce(struct vc_exec *x, unsigned char *src, unsigned char *dst, siz
 /** A node phase of a node of one rank: a copy. */
 static void copy_alone(const struct vc_exec *x, const struct vc_step *st)
 {
-    if (vc_phase_info[st->node].src == VC_EXTENT_NONE)
+    if (vc_phase_info[st->node].src == VC_EXTENT_NONE ||
+        vc_phase_info[st->node].operands == VC_OPERANDS_BELOW)
         return;
     size_t len = vc_phase_side(VC_EXTENT_ONE, st->len, st->at, 1, 0);
     if (st->node == VC_PHASE_REDUCE_SCATTER)

@@ -23,6 +23,13 @@ struct vc_group vc_group_leaders(const struct vc_shape *shape, int rank, int roo
     return g;
 }
 
+struct vc_group vc_group_last(const struct vc_shape *shape, int rank)
+{
+    struct vc_group g = vc_group_of_local(shape, rank, 0);
+    g.last = true;
+    return g;
+}
+
 int vc_leaders(const struct vc_shape *shape)
 {
     const struct vc_hier *h = shape->hier;

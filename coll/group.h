@@ -18,6 +18,7 @@ struct vc_group {
     const struct vc_hier *hier; /**< NULL: virtual ranks are communicator ranks */
     int local;                  /**< of each node the rank of this local index ... */
     int root_node, root;        /**< ... except of this node (-1: none), where it is this rank */
+    bool last;                  /**< of each node its last rank instead */
 };
 
 /** All ranks of the communicator. */
@@ -30,11 +31,16 @@ struct vc_group vc_group_of_local(const struct vc_shape *shape, int rank, int lo
  */
 struct vc_group vc_group_leaders(const struct vc_shape *shape, int rank, int root);
 
+/** The last rank of each node. */
+struct vc_group vc_group_last(const struct vc_shape *shape, int rank);
+
 /** The communicator rank of virtual rank v. */
 static inline int vc_group_rank(const struct vc_group *g, int v)
 {
     if (!g->hier)
         return v;
+    if (g->last)
+        return vc_hier_rank(g->hier, v, vc_hier_node_size(g->hier, v) - 1);
     return v == g->root_node ? g->root : vc_hier_rank(g->hier, v, g->local);
 }
 

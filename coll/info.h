@@ -29,6 +29,7 @@ struct vc_coll_info {
     const char *bytes_are;     /**< what the size of a call measures, in words */
     bool rooted;               /**< has a root */
     bool reduces;              /**< has an operator; sizes are multiples of its element */
+    enum vc_operands operands; /**< reductions: whose a rank's result contains */
     bool sizes_known;          /**< every rank knows the sizes of all, so that they may decide (Law 1) */
     bool uneven;               /**< the ranks' blocks may differ in length */
     struct vc_side send, recv; /**< bcast: RECV alone, which is what the root gives */
@@ -71,7 +72,8 @@ static inline bool vc_coll_root_gives_recv(enum vc_coll coll)
 static inline bool vc_coll_same_bits(enum vc_coll coll)
 {
     const struct vc_coll_info *i = &vc_coll_info[coll];
-    return i->reduces && i->send.extent == i->recv.extent && !i->recv.root_only;
+    return i->reduces && i->operands == VC_OPERANDS_ALL && i->send.extent == i->recv.extent &&
+           !i->recv.root_only;
 }
 
 /** The names of the accelerated ones, in the order of enum vc_coll, and NULL. */

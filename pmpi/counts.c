@@ -7,4 +7,5 @@
 #include "pmpi/front.c"
 #include "pmpi/front_rooted.c"
 #include "pmpi/front_vectors.c"
+#include "pmpi/front_reduce.c"
 #include "pmpi/others.c"

@@ -110,8 +110,8 @@ void vc_other_end(enum vc_coll coll, enum vc_pass why, uint64_t begun, size_t by
 int vc_native(const struct vc_call *k);
 
 /** In the run files: each runs the call or passes it through. They differ in the arguments that they look at:
- * none, a message from the root, a reduction for the root or for all ranks, blocks of all ranks, blocks for
- * the root, blocks from it. */
+ * none, a message from the root, a reduction for the root or for all ranks (scans, too), blocks of all ranks,
+ * blocks for the root, blocks from it, a reduction for all but rank 0, one to a block for each rank. */
 int vc_run_barrier(struct vc_call *k);
 int vc_run_bcast(struct vc_call *k);
 int vc_run_reduce(struct vc_call *k);
@@ -125,5 +125,8 @@ int vc_run_scatter(struct vc_call *k);
 /** The same with a length for each rank. */
 int vc_run_gatherv(struct vc_call *k);
 int vc_run_scatterv(struct vc_call *k);
+int vc_run_exscan(struct vc_call *k);
+int vc_run_reduce_blocks(struct vc_call *k);
+int vc_run_reduce_scatter(struct vc_call *k);
 
 #endif

@@ -23,6 +23,12 @@ int vc_native(const struct vc_call *k)
         return vc_next.Gather(k->send, k->scount, k->stype, k->recv, k->rcount, k->rtype, k->root, k->comm);
     case VC_SCATTER:
         return vc_next.Scatter(k->send, k->scount, k->stype, k->recv, k->rcount, k->rtype, k->root, k->comm);
+    case VC_REDUCE_SCATTER_BLOCK:
+        return vc_next.Reduce_scatter_block(k->send, k->recv, k->rcount, k->rtype, k->op, k->comm);
+    case VC_SCAN:
+        return vc_next.Scan(k->send, k->recv, k->rcount, k->rtype, k->op, k->comm);
+    case VC_EXSCAN:
+        return vc_next.Exscan(k->send, k->recv, k->rcount, k->rtype, k->op, k->comm);
     default:
         return MPI_ERR_INTERN;
     }

@@ -87,18 +87,53 @@ static inline struct vc_comm *vc_quick_bcast(void *buf, int count, MPI_Datatype 
     return c;
 }
 
-static inline struct vc_comm *vc_quick_allreduce(const void *send, void *recv, int count, MPI_Datatype type,
-                                                 MPI_Op op, MPI_Comm comm)
+/** Allreduce and scan. */
+static inline struct vc_comm *vc_quick_allreduce(enum vc_coll coll, const void *send, void *recv, int count,
+                                                 MPI_Datatype type, MPI_Op op, MPI_Comm comm)
 {
     struct vc_comm *c = vc_quick_comm(comm);
     if (!c || VC_UNLIKELY(send == NULL || recv == NULL || recv == MPI_IN_PLACE))
         return NULL;
-    struct vc_quick *q = &c->team->quick[VC_ALLREDUCE];
+    struct vc_quick *q = &c->team->quick[coll];
     const struct vc_quick_kind *kind = vc_quick_find(q, count, type, op);
     if (!kind)
         return NULL;
     vc_quick_fill_op(&q->call, kind);
     vc_quick_fill(&q->call, kind, send == MPI_IN_PLACE ? recv : send, recv, count);
+    return c;
+}
+
+/** On rank 0 the receive buffer means nothing, unless the operand is in it. */
+static inline struct vc_comm *vc_quick_exscan(const void *send, void *recv, int count, MPI_Datatype type,
+                                              MPI_Op op, MPI_Comm comm)
+{
+    struct vc_comm *c = vc_quick_comm(comm);
+    if (!c || VC_UNLIKELY(send == NULL || recv == MPI_IN_PLACE ||
+                          (recv == NULL && (c->rank > 0 || send == MPI_IN_PLACE))))
+        return NULL;
+    struct vc_quick *q = &c->team->quick[VC_EXSCAN];
+    const struct vc_quick_kind *kind = vc_quick_find(q, count, type, op);
+    if (!kind)
+        return NULL;
+    vc_quick_fill_op(&q->call, kind);
+    vc_quick_fill(&q->call, kind, send == MPI_IN_PLACE ? recv : send, recv, count);
+    return c;
+}
+
+/** Not in place. */
+static inline struct vc_comm *vc_quick_reduce_blocks(const void *send, void *recv, int count,
+                                                     MPI_Datatype type, MPI_Op op, MPI_Comm comm)
+{
+    struct vc_comm *c = vc_quick_comm(comm);
+    if (!c || VC_UNLIKELY(send == NULL || send == MPI_IN_PLACE || send == recv || recv == NULL ||
+                          recv == MPI_IN_PLACE))
+        return NULL;
+    struct vc_quick *q = &c->team->quick[VC_REDUCE_SCATTER_BLOCK];
+    const struct vc_quick_kind *kind = vc_quick_find(q, count, type, op);
+    if (!kind)
+        return NULL;
+    vc_quick_fill_op(&q->call, kind);
+    vc_quick_fill(&q->call, kind, send, recv, count);
     return c;
 }
 

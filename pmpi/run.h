@@ -23,7 +23,7 @@ struct vc_work {
     void *recv;
     size_t bytes;
     const struct vc_redop *op;
-    const size_t *at;             /**< allgatherv: where blocks begin; bytes is the longest */
+    const size_t *at;             /**< allgatherv, reduce_scatter: where blocks begin; bytes is the longest */
     const struct vc_pairs *pairs; /**< alltoallv and alltoallw, in place of send, recv and bytes */
     const size_t *lens;           /**< gatherv and scatterv within a node, at the root, with `at` */
 };

@@ -329,6 +329,19 @@ static bool report_wrong(struct run *x, int rank, size_t cell, const char *want)
                     vck_expr_text(&c->exprs, v->expr, has, sizeof has), v->org * c->grain, byte, want, by);
 }
 
+/* Whether a cell at the end holds the operands that the collective's result on that rank has, of place `org`:
+ * as many as there are between the lowest and the highest. Where there are none, nobody may have written it.
+ */
+static bool holds(const struct run *x, int rank, const struct vck_cell *v, size_t i, size_t org)
+{
+    const struct vck *c = x->c;
+    int n = vc_operands_of(vc_coll_info[c->shape->coll].operands, rank, c->shape->size);
+    const struct vck_expr *e = &c->exprs.e[v->expr];
+    if (n == 0)
+        return c->ranks[rank].send_at == 0 ? v->expr == (uint32_t)(1 + rank) && v->org == i : v->expr == 0;
+    return v->expr != 0 && e->count == n && e->hi == n - 1 && v->org == org;
+}
+
 static bool verify(struct run *x)
 {
     struct vck *c = x->c;
@@ -355,8 +368,10 @@ static bool verify(struct run *x)
                 first = vc_shape_at(s, from) / c->grain;
             }
             size_t org = send_at + i - first;
-            if (reduction && (v[i].expr == 0 || c->exprs.e[v[i].expr].count != s->size || v[i].org != org)) {
-                snprintf(want, sizeof want, "all %d ranks' place %zu", s->size, org * c->grain);
+            if (reduction && !holds(x, r, &v[i], i, org)) {
+                int n = vc_operands_of(info->operands, r, s->size);
+                snprintf(want, sizeof want, n == s->size ? "all %d ranks' place %zu" : "%d ranks' place %zu",
+                         n, org * c->grain);
                 return report_wrong(x, r, i, want);
             }
             if (!reduction && (v[i].expr != (uint32_t)(1 + from) || v[i].org != org)) {

@@ -160,8 +160,9 @@ static bool check_node(struct vck *c, int rank, int step, const struct vc_step *
                own = s->at ? s->at[l] : s->len * (size_t)l;
         bool blocks = i->src == VC_EXTENT_ONE && i->dst == VC_EXTENT_EACH;
         bool from_blocks = i->src == VC_EXTENT_EACH && i->dst == VC_EXTENT_ONE;
+        bool apart = (i->uneven && blocks) || (from_blocks && i->reduces);
         bool in_place =
-            (x == y && !(i->uneven && blocks)) || (blocks && x == y + own) || (from_blocks && y == x + own);
+            (x == y && !apart) || (blocks && x == y + own) || (from_blocks && !i->reduces && y == x + own);
         if (!in_place)
             return vck_fail(c, rank, step, "source and destination overlap at byte %zu", s->dst.off);
     }

@@ -10,11 +10,26 @@
  * are copied, or are reduced with the next operand. */
 #define MAPPED_BLOCK 16384
 
+/* Whether each rank ends with a block of the result. */
+static bool to_blocks(const struct vc_node_call *c)
+{
+    return c->kind == VC_PHASE_REDUCE_BLOCKS || c->kind == VC_PHASE_REDUCE_BLOCKSV;
+}
+
+/* Where the block of rank r begins then. */
+static size_t result_block(const struct vc_node_call *c, int r)
+{
+    return c->kind == VC_PHASE_REDUCE_BLOCKSV ? c->at[r] : (size_t)r * c->len;
+}
+
 /* The part of a vector that this rank reduces, [*at, *end). */
 static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, size_t *at, size_t *end)
 {
     size_t esize = c->op->esize;
-    if (c->kind == VC_PHASE_REDUCE && nd->n == 2) {
+    if (to_blocks(c)) {
+        *at = result_block(c, nd->me);
+        *end = result_block(c, nd->me + 1);
+    } else if (c->kind == VC_PHASE_REDUCE && nd->n == 2) {
         /* The other rank also writes its part to the root, so the root reduces more. */
         size_t unit = esize * VC_CACHELINE, most = c->len / 5 * 3 / unit * unit;
         *at = nd->me == c->root ? 0 : most;
@@ -26,9 +41,15 @@ static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, si
 }
 
 /* Whether rank r ends with the result. */
-static bool receives(const struct vc_node_call *c, int r)
+static bool receives(const struct vc_node *nd, const struct vc_node_call *c, int r)
 {
-    return c->kind == VC_PHASE_ALLREDUCE || r == c->root;
+    return c->kind == VC_PHASE_ALLREDUCE || r == (to_blocks(c) ? nd->me : c->root);
+}
+
+/* Where in this rank's dst byte `at` of the vector goes. */
+static char *result_at(const struct vc_node *nd, const struct vc_node_call *c, size_t at)
+{
+    return (char *)c->dst + (to_blocks(c) ? at - result_block(c, nd->me) : at);
 }
 
 static size_t mapped_block(const struct vc_redop *op)
@@ -43,7 +64,7 @@ static bool reduce_mapped_pair(struct vc_node *nd, const struct vc_node_call *c)
     const struct vc_redop *op = c->op;
     int other = 1 - nd->me;
     struct vc_cma_address a = vc_cma_address_of(nd, c->st.base, other);
-    bool mine = receives(c, nd->me), theirs = receives(c, other);
+    bool mine = receives(nd, c, nd->me), theirs = receives(nd, c, other);
     size_t block = mapped_block(op), at, end;
     own_slice(nd, c, &at, &end);
     struct vc_map_hold in = vc_map_range(vc_map_of(nd, other), a.src + at, end - at), out = {.at = NULL};
@@ -55,7 +76,7 @@ static bool reduce_mapped_pair(struct vc_node *nd, const struct vc_node_call *c)
     for (size_t begin = at, len; mapped && at < end; at += len) {
         len = vc_min_size(block, end - at);
         const char *own = (const char *)c->src + at, *in_place = operand + (at - begin);
-        char *to = mine ? (char *)c->dst + at : result + (at - begin);
+        char *to = mine ? result_at(nd, c, at) : result + (at - begin);
         op->fn(nd->me == 0 ? own : in_place, nd->me == 0 ? in_place : own, to, len / op->esize, NULL);
         if (mine && theirs)
             vc_copy(result + (at - begin), to, len, VC_COPY_GIVE);
@@ -77,18 +98,18 @@ static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c)
     int other = 1 - nd->me;
     pid_t pid = nd->cma_pids[other];
     struct vc_cma_address a = vc_cma_address_of(nd, c->st.base, other);
-    bool mine = receives(c, nd->me), direct = mine && c->src != c->dst;
+    bool mine = receives(nd, c, nd->me), direct = mine && c->src != c->dst;
     size_t block = VC_CMA_PAIR_BLOCK / op->esize * op->esize, at, end;
     own_slice(nd, c, &at, &end);
     for (size_t len; at < end; at += len) {
         len = vc_min_size(block, end - at);
-        char *out = mine ? (char *)c->dst + at : nd->cma_scratch, *in = direct ? out : nd->cma_scratch;
+        char *out = mine ? result_at(nd, c, at) : nd->cma_scratch, *in = direct ? out : nd->cma_scratch;
         const char *own = (const char *)c->src + at;
         int err = vc_cma_read(pid, in, a.src + at, len);
         if (err != VC_OK)
             return err;
         op->fn(nd->me == 0 ? own : in, nd->me == 0 ? in : own, out, len / op->esize, NULL);
-        if (receives(c, other) && (err = vc_cma_write(pid, out, a.dst + at, len)) != VC_OK)
+        if (receives(nd, c, other) && (err = vc_cma_write(pid, out, a.dst + at, len)) != VC_OK)
             return err;
     }
     return VC_OK;
@@ -109,7 +130,7 @@ static bool map_slices(struct vc_node *nd, const struct vc_node_call *c, size_t 
             break;
     }
     nd->held[n] = (struct vc_map_hold){.at = NULL};
-    if (held == n && receives(c, nd->me))
+    if (held == n && receives(nd, c, nd->me))
         return true;
     if (held == n) {
         nd->held[n] =
@@ -133,7 +154,7 @@ static void drop_slices(struct vc_node *nd)
 static bool reduce_mapped_slice(struct vc_node *nd, struct vc_node_call *c)
 {
     const struct vc_redop *op = c->op;
-    bool mine = receives(c, nd->me);
+    bool mine = receives(nd, c, nd->me);
     bool in_place = c->src == c->dst;
     size_t at, end, block = mapped_block(op), begin;
     own_slice(nd, c, &at, &end);
@@ -148,7 +169,7 @@ static bool reduce_mapped_slice(struct vc_node *nd, struct vc_node_call *c)
     begin = at;
     for (size_t len; at < end; at += len) {
         len = vc_min_size(block, end - at);
-        char *result = mine ? (char *)c->dst + at : (char *)nd->held[nd->n].at + (at - begin);
+        char *result = mine ? result_at(nd, c, at) : (char *)nd->held[nd->n].at + (at - begin);
         const char *right = NULL;
         for (int r = nd->n - 1; r >= 0; r--) {
             const char *v =
@@ -175,7 +196,7 @@ static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
     size_t at, end, room = VC_CMA_PAIR_BLOCK / (size_t)(few + 1) / VC_CACHELINE * VC_CACHELINE;
     size_t block = room / op->esize * op->esize;
     char *acc = nd->cma_scratch, *in = acc + room;
-    bool mine = receives(c, nd->me);
+    bool mine = receives(nd, c, nd->me);
     own_slice(nd, c, &at, &end);
     for (size_t len; at < end; at += len) {
         len = vc_min_size(block, end - at);
@@ -194,7 +215,7 @@ static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
             for (int k = 0; k < n; k++) {
                 const char *v = top - k == nd->me ? (const char *)c->src + at : in + (size_t)k * room;
                 if (right) {
-                    char *out = top - k == 0 && mine ? (char *)c->dst + at : acc;
+                    char *out = top - k == 0 && mine ? result_at(nd, c, at) : acc;
                     op->fn(v, right, out, len / op->esize, NULL);
                     right = out;
                 } else {

@@ -192,13 +192,14 @@ enum coll_id {
     C_ALLTOALL,
     C_GATHER,
     C_SCATTER,
-    C_GATHERV,
+    C_VARIANTS, /**< the first of those with a count for each rank, and of others of which empty types are not
+                   drawn */
+    C_GATHERV = C_VARIANTS,
     C_SCATTERV,
     C_ALLGATHERV,
     C_ALLTOALLV,
     C_ALLTOALLW,
-    C_ACCELERATED,
-    C_REDUCE_SCATTER = C_ACCELERATED,
+    C_REDUCE_SCATTER,
     C_REDUCE_SCATTER_BLOCK,
     C_SCAN,
     C_EXSCAN,

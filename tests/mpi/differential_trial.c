@@ -15,8 +15,8 @@ static const int weights[C_COUNT] = {
     [C_ALLREDUCE] = 16, [C_ALLGATHER] = 10,     [C_ALLTOALL] = 10,
     [C_GATHER] = 8,     [C_GATHERV] = 2,        [C_SCATTER] = 8,
     [C_SCATTERV] = 2,   [C_ALLGATHERV] = 8,     [C_ALLTOALLV] = 8,
-    [C_ALLTOALLW] = 8,  [C_REDUCE_SCATTER] = 2, [C_REDUCE_SCATTER_BLOCK] = 2,
-    [C_SCAN] = 2,       [C_EXSCAN] = 2,
+    [C_ALLTOALLW] = 8,  [C_REDUCE_SCATTER] = 6, [C_REDUCE_SCATTER_BLOCK] = 8,
+    [C_SCAN] = 8,       [C_EXSCAN] = 8,
 };
 
 static bool is_reduction(enum coll_id c)
@@ -280,7 +280,7 @@ void trial_make(struct trial *t, const struct pool_comm *pc, uint64_t seed, cons
     size_t natoms = amount(&g, granule, most);
     /* Empty types with a count, on all ranks or on none: where only some ranks count nothing, native calls
      * hang. */
-    bool empty_type = natoms == 0 && k < C_ACCELERATED && rng_once_in(&g, 2);
+    bool empty_type = natoms == 0 && k < C_VARIANTS && rng_once_in(&g, 2);
     uint64_t vseed = rng_next(&g);
 
     struct shape_of_call sh = {.suniform = true, .runiform = true};
@@ -380,6 +380,8 @@ void trial_make(struct trial *t, const struct pool_comm *pc, uint64_t seed, cons
     if (pc->inter && k == C_BCAST)
         t->recv_written = !is_root && t->has_recv;
     t->recv_undefined = k == C_EXSCAN && me == 0;
+    if (t->recv_undefined) /* and no reason to write there */
+        t->recv_written = false;
     t->same_everywhere = k == C_ALLREDUCE && !pc->inter;
 
     /* Reductions: the same type on all ranks, so from the shared stream. */

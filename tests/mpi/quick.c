@@ -180,6 +180,38 @@ static void test_vectors(void)
     free(out);
 }
 
+/* Reductions whose results differ from rank to rank, in place and not, with other numbers of elements. */
+static void test_parts(void)
+{
+    int *in = malloc(3 * sizeof(int) * (size_t)size), *out = malloc(3 * sizeof(int) * (size_t)size);
+    for (int i = 0; i < 60; i++) {
+        int count = 1 + i % 3, in_place = i % 5 == 4, up_to = rank * (rank + 1) / 2, v[3], got[4];
+        for (int k = 0; k < 3 * size; k++) {
+            in[k] = rank + k + i;
+            out[k] = -1;
+        }
+        MPI_Reduce_scatter_block(in_place ? MPI_IN_PLACE : in, in_place ? in : out, count, MPI_INT, MPI_SUM,
+                                 comm);
+        for (int k = 0; k < count; k++)
+            CHECK((in_place ? in : out)[k] == sum_of_ranks() + size * (rank * count + k + i));
+        CHECK(in_place || count == 3 * size || out[count] == -1);
+        for (int k = 0; k < 3; k++)
+            v[k] = got[k] = rank + k + i;
+        got[3] = -1;
+        MPI_Scan(in_place ? MPI_IN_PLACE : v, got, count, MPI_INT, MPI_SUM, comm);
+        for (int k = 0; k < count; k++) {
+            CHECK(got[k] == up_to + (rank + 1) * (k + i));
+            got[k] = in_place ? v[k] : -1;
+        }
+        MPI_Exscan(in_place ? MPI_IN_PLACE : v, got, count, MPI_INT, MPI_SUM, comm);
+        for (int k = 0; k < count; k++)
+            CHECK(got[k] == (rank > 0 ? up_to - rank + rank * (k + i) : in_place ? v[k] : -1));
+        CHECK(got[3] == -1);
+    }
+    free(in);
+    free(out);
+}
+
 /* Handles that are freed and made anew, with another meaning. */
 static void test_handles(void)
 {
@@ -248,6 +280,7 @@ int main(int argc, char **argv)
     test_in_place_and_none();
     test_blocks();
     test_rooted();
+    test_parts();
     test_vectors();
     test_handles();
     test_choice_and_communicators();

@@ -230,6 +230,8 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
                 return 1;
             continue;
         }
+        if (c.kind == VC_PHASE_REDUCE_BLOCKS || c.kind == VC_PHASE_REDUCE_BLOCKSV)
+            in_place = false;
         if ((c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_ALLGATHER || c.kind == VC_PHASE_GATHER ||
              c.kind == VC_PHASE_SCATTER) &&
             c.alg == VC_NODE_CMA)
@@ -254,7 +256,9 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
             if (c.kind == VC_PHASE_SCATTERV)
                 cnt = at[n] / 4;
         }
-        size_t send_n = c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_SCATTER ? cnt * n : cnt;
+        size_t send_n = vc_phase_info[c.kind].src != VC_EXTENT_EACH ? cnt
+                        : vc_phase_info[c.kind].uneven              ? at[n] / 4
+                                                                    : cnt * n;
         memset(recv, 0xee, cap);
         uint32_t *src = in_place ? recv : send;
         bool own_place = c.kind == VC_PHASE_ALLGATHERV || c.kind == VC_PHASE_GATHERV;
@@ -276,10 +280,13 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
         bool by_progress = next_random(&own) % 4 == 0;
         CHECK((by_progress ? run_by_progress(nd, &c) : vc_node_run(nd, &c)) == VC_OK);
         size_t lo = 0, hi = 0;
+        size_t first = c.kind == VC_PHASE_REDUCE_BLOCKS    ? (size_t)me * cnt /* of the result's elements */
+                       : c.kind == VC_PHASE_REDUCE_BLOCKSV ? at[me] / 4
+                                                           : 0;
         for (size_t i = 0; i < cnt; i++) {
-            uint32_t acc = element(0, t, i);
-            for (int r = 1; r < job->n; r++) {
-                uint32_t v = element(r, t, i);
+            uint32_t acc = element(0, t, first + i);
+            for (int r = 1; r < vc_operands_of(vc_phase_info[c.kind].operands, me, job->n); r++) {
+                uint32_t v = element(r, t, first + i);
                 uint32_t left = acc;
                 op->fn(&left, &v, &acc, 1, op->ctx);
             }
@@ -299,8 +306,19 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
                 hi = cnt;
             }
             break;
+        case VC_PHASE_EXSCAN:
+            if (me == 0) {
+                for (size_t i = 0; in_place && i < cnt; i++)
+                    CHECK(recv[i] == element(0, t, i));
+                hi = in_place ? cnt : 0;
+                break;
+            }
+            /* fallthrough */
+        case VC_PHASE_SCAN:
+        case VC_PHASE_REDUCE_BLOCKS:
+        case VC_PHASE_REDUCE_BLOCKSV:
         case VC_PHASE_ALLREDUCE:
-            CHECK(memcmp(recv, expect, c.len) == 0);
+            CHECK(memcmp(recv, expect, 4 * cnt) == 0);
             hi = cnt;
             break;
         case VC_PHASE_REDUCE_SCATTER:

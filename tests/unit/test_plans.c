@@ -223,6 +223,8 @@ static int lengths(enum vc_coll coll, int size, struct vc_shape out[6 + BLOCKS_K
         for (int i = 0; i < 5; i++) {
             s.esize = i == 4 ? 12 : 4;
             s.bytes = s.esize * (i == 0 ? 2 * n + 3 : i == 1 ? 0 : i == 2 ? 1 : i == 3 ? n / 2 + 1 : n + 5);
+            if (vc_coll_blocks(coll, size) > 1) /* of each rank */
+                s.bytes = s.esize * (i == 0 ? 3 : i == 3 ? 2 : i == 4 ? 5 : s.bytes / s.esize);
             out[k++] = s;
         }
     } else if (vc_coll_blocks(coll, size) == 1) {

@@ -272,6 +272,11 @@ static const struct line lines[] = {
     {"costs.figures", "single copy",
      "{cma_call_ns} ns a call, {cma_ps} ps a byte[, of many pages {cma_far_ps}]"},
     {"costs.figures", "the MPI", "{native_call_ns} ns an exchange of messages, {native_ps} ps a byte"},
+    {NULL, "Single copy among ranks of a node (VCOLL_CMA)", ""},
+    {"xpmem", "XPMEM",
+     "[{wanted!}not wanted: VCOLL_XPMEM=0 or VCOLL_CMA=0][{wanted?}{there?}there: ranks map each other's "
+     "memory]"
+     "[{there!}{wanted?}not there ({reason}): the kernel copies]"},
     {NULL, "Tuning table", ""},
     {"table", "error", "{error}"},
     {"table", "in use",
@@ -396,10 +401,11 @@ static void print_algorithms(json_t *algorithms)
                terminal_paint(&look, TERMINAL_PLAIN));
         json_array_foreach(list, i, a) print_algorithm(a);
     }
-    printf(" Passed through to the MPI underneath:");
+    if (VC_COLL_ACCELERATED < VC_COLL_COUNT)
+        printf(" Passed through to the MPI underneath:");
     for (int c = VC_COLL_ACCELERATED; c < VC_COLL_COUNT; c++)
         printf("%s%s", (c - VC_COLL_ACCELERATED) % 6 == 0 ? "\n   " : " ", vc_coll_name((enum vc_coll)c));
-    printf("\n");
+    printf("%s", VC_COLL_ACCELERATED < VC_COLL_COUNT ? "\n" : "");
 }
 
 void info_print_text(json_t *info)

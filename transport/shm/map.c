@@ -104,7 +104,10 @@ void vc_map_keep(bool keep)
 /* The kernel reads a signal set there before it finds that it does not know what to do with it. */
 bool vc_map_readable(const void *at)
 {
-    return syscall(SYS_rt_sigprocmask, -1, at, NULL, 8) == 0 || errno != EFAULT;
+    int before = errno;
+    bool can = at && (syscall(SYS_rt_sigprocmask, -1, at, NULL, 8) == 0 || errno != EFAULT);
+    errno = before;
+    return can;
 }
 
 /* ---- peers ---- */

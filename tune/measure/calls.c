@@ -35,6 +35,7 @@ enum form {
     BLOCKS_GATHERED,  /* counts and displacements of all ranks' blocks on the receiving side */
     BLOCKS_EXCHANGED, /* on both sides */
     BLOCKS_WITH_TYPES,
+    REDUCTION_BY_COUNTS,
 };
 
 /* A row for each collective: the program's function, the name of the underlying one, its arguments. */
@@ -56,6 +57,11 @@ static const struct {
     [VC_SCATTER] = {(vc_measure_fn *)MPI_Scatter, "Scatter", ROOTED_BLOCKS},
     [VC_GATHERV] = {(vc_measure_fn *)MPI_Gatherv, "Gatherv", BLOCKS_TO_ROOT},
     [VC_SCATTERV] = {(vc_measure_fn *)MPI_Scatterv, "Scatterv", BLOCKS_FROM_ROOT},
+    [VC_REDUCE_SCATTER_BLOCK] = {(vc_measure_fn *)MPI_Reduce_scatter_block, "Reduce_scatter_block",
+                                 REDUCTION_FOR_ALL},
+    [VC_REDUCE_SCATTER] = {(vc_measure_fn *)MPI_Reduce_scatter, "Reduce_scatter", REDUCTION_BY_COUNTS},
+    [VC_SCAN] = {(vc_measure_fn *)MPI_Scan, "Scan", REDUCTION_FOR_ALL},
+    [VC_EXSCAN] = {(vc_measure_fn *)MPI_Exscan, "Exscan", REDUCTION_FOR_ALL},
 };
 
 static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MPI_Comm comm, void *send,
@@ -74,6 +80,9 @@ static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MP
         break;
     case REDUCTION_FOR_ALL:
         ((__typeof__(&MPI_Allreduce))fn)(send, recv, c->count, c->type, c->op, comm);
+        break;
+    case REDUCTION_BY_COUNTS:
+        ((__typeof__(&MPI_Reduce_scatter))fn)(send, recv, c->each, c->type, c->op, comm);
         break;
     case BLOCKS:
         ((__typeof__(&MPI_Allgather))fn)(send, c->count, c->type, recv, c->count, c->type, comm);
@@ -203,11 +212,32 @@ static size_t pair_of(const struct vc_measure_world *w, enum vc_coll coll, size_
     return block_of(w, bytes, exchanged ? (from + to) % w->size : from);
 }
 
+/* Reductions: a count for each rank, and with these the sides. */
+static bool shape_counts(struct vc_measure_call *c, const struct vc_measure_world *w)
+{
+    size_t all = 0;
+    if (!vc_coll_reduces(c->coll))
+        return true;
+    c->each = calloc((size_t)w->size, sizeof *c->each);
+    if (!c->each)
+        return false;
+    for (int r = 0; r < w->size; r++) {
+        bool uneven = vc_coll_info[c->coll].uneven;
+        c->each[r] = uneven ? (int)block_of(w, (size_t)c->count, r) : c->count;
+        all += (size_t)c->each[r];
+    }
+    if (vc_coll_info[c->coll].uneven) {
+        c->send_len = all * width_of(c->type);
+        c->recv_len = (size_t)c->each[w->rank] * width_of(c->type);
+    }
+    return true;
+}
+
 /* The arrays of both sides, one behind the other in one allocation. */
 static bool shape_blocks(struct vc_measure_call *c, const struct vc_measure_world *w)
 {
     int n = w->size;
-    if (!vc_coll_info[c->coll].uneven)
+    if (!vc_coll_info[c->coll].uneven || vc_coll_reduces(c->coll))
         return true;
     int *mem = calloc(4 * (size_t)n, sizeof *mem);
     c->types = calloc((size_t)n, sizeof *c->types);
@@ -241,7 +271,7 @@ bool vc_measure_call_init(struct vc_measure_call *c, struct vc_measure_world *w,
     c->bytes = bytes;
     c->root = w->opt->root;
     shape_call(c, w->size);
-    bool shaped = shape_blocks(c, w);
+    bool shaped = shape_counts(c, w) && shape_blocks(c, w);
     size_t need = c->send_len > c->recv_len ? c->send_len : c->recv_len;
     c->pool = (need + SPARE > POOL ? need + SPARE : POOL) + GUARD;
     c->pool = (c->pool + LINE - 1) / LINE * LINE;
@@ -277,12 +307,14 @@ void vc_measure_call_free(struct vc_measure_call *c)
     free(c->offs);
     free(c->equal);
     c->equal = NULL;
+    free(c->each);
     free(c->counts[0]);
     free(c->types);
     c->counts[0] = NULL;
     c->types = NULL;
     c->send = c->recv = NULL;
     c->offs = NULL;
+    c->each = NULL;
 }
 
 void vc_measure_call_run(struct vc_measure_call *c, const struct vc_measure_fns *f, MPI_Comm comm)
@@ -306,10 +338,15 @@ static unsigned number_of(size_t i, int rank, unsigned round)
 static bool check_sum(const struct vc_measure_call *c, const struct vc_measure_world *w, const char *recv,
                       unsigned round)
 {
-    for (size_t i = 0; i < (size_t)c->count; i++) {
+    const struct vc_coll_info *info = &vc_coll_info[c->coll];
+    int operands = vc_operands_of(info->operands, w->rank, w->size);
+    size_t first = 0;
+    for (int r = 0; r < w->rank && info->send.extent == VC_EXTENT_EACH; r++)
+        first += (size_t)c->each[r];
+    for (size_t i = 0; i < c->recv_len / width_of(c->type) && operands > 0; i++) {
         unsigned sum = 0;
-        for (int r = 0; r < w->size; r++)
-            sum += number_of(i, r, round);
+        for (int r = 0; r < operands; r++)
+            sum += number_of(first + i, r, round);
         if (!is_number(recv, c->type, i, sum))
             return false;
     }
@@ -355,7 +392,7 @@ bool vc_measure_call_verify(struct vc_measure_call *c, struct vc_measure_world *
     memset(recv, 0xa5, c->recv_len + GUARD);
     memset(guard, 0xa5, sizeof guard);
     if (reduction)
-        for (size_t i = 0; i < (size_t)c->count; i++)
+        for (size_t i = 0; i < c->send_len / width_of(c->type); i++)
             write_number(send, c->type, i, number_of(i, w->rank, round));
     else
         for (size_t i = 0; i < c->send_len; i++) {

@@ -124,6 +124,7 @@ struct vc_measure_call {
     size_t bytes;
     int root;
     int count; /**< of `type` */
+    int *each; /**< that count for each rank */
     MPI_Datatype type;
     MPI_Op op;
     /** Collectives with a block for each rank: [ranks] of what this rank sends [0] and receives [1]. */

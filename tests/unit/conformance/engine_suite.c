@@ -97,10 +97,14 @@ static bool expect(const struct vc_shape *s, int me, int run, const struct vc_re
     if (!has(info->recv, s, me))
         return false;
     if (info->reduces) {
-        contribute(want, n, s->size - 1, run);
-        for (int r = s->size - 2; r >= 0; r--) {
-            contribute(scratch, n, r, run);
-            op->fn(scratch, want, want, n / op->esize, op->ctx);
+        int operands = vc_operands_of(info->operands, me, s->size);
+        if (operands == 0)
+            return false;
+        contribute(want, from + n, operands - 1, run);
+        memmove(want, want + from, n);
+        for (int r = operands - 2; r >= 0; r--) {
+            contribute(scratch, from + n, r, run);
+            op->fn(scratch + from, want, want, n / op->esize, op->ctx);
         }
         return true;
     }
