@@ -425,7 +425,7 @@ INLINE int reduce_block(struct vc_node_call *c, const struct place *p, size_t mi
         const char *v = own;
         if (r != p->nd->me) {
             v = slot_of(p, r);
-            if (VC_UNLIKELY(!arrives(p, v)))
+            if (VC_UNLIKELY(!arrives(p, c, r, v)))
                 return hand_over(c, p->ring, p->g, p->nd->n - 1 - r);
             v = payload_of(p, v) + mine;
         }
@@ -471,7 +471,7 @@ INLINE int reduce_below(struct vc_node_call *c, const struct place *p, const cha
     int me = p->nd->me;
     for (int r = me - 1; r >= 0; r--) {
         const char *v = slot_of(p, r);
-        if (VC_UNLIKELY(!arrives(p, v)))
+        if (VC_UNLIKELY(!arrives(p, c, r, v)))
             return hand_over(c, p->ring, p->g, me - 1 - r);
         v = payload_of(p, v);
         if (acc && VC_LIKELY(count != 0))
