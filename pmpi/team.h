@@ -32,6 +32,8 @@ enum vc_scratch { VC_SCRATCH_SEND, VC_SCRATCH_RECV, VC_SCRATCHES };
 #define VC_VOTE_MAX 4 /**< numbers in one vote */
 
 #define VC_QUICK_KINDS 4
+/** Ranks at most of quick calls that have a length for each. */
+#define VC_QUICK_RANKS 64
 /** Calls with a block for each of at most so many ranks may be quick. */
 #define VC_QUICK_BLOCKS 16
 
@@ -55,6 +57,7 @@ struct vc_quick {
 
 struct vc_team {
     struct vc_quick quick[VC_COLL_ACCELERATED];
+    size_t quick_lens[VC_QUICK_RANKS], quick_places[VC_QUICK_RANKS];
     size_t quick_at[VC_QUICK_BLOCKS + 1]; /**< where the blocks of a quick call begin */
     MPI_Comm comm;
     int rank, size;

@@ -140,6 +140,10 @@ static int progress_slots(struct vc_node *nd, struct vc_node_call *c, int *whom)
 
 int vc_flat_start(struct vc_node *nd, struct vc_node_call *c)
 {
+    if (vc_node_any(c->kind)) {
+        vc_node_any_start(nd, c);
+        return VC_OK;
+    }
     c->st.phase = 0;
     if (c->kind == VC_PHASE_ALLTOALLV)
         return vc_node_pairs_start(nd, c);
@@ -158,6 +162,8 @@ int vc_flat_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
 {
     if (c->st.phase < 0)
         return 1;
+    if (vc_node_any(c->kind))
+        return vc_node_any_progress(nd, c, whom);
     if (c->kind == VC_PHASE_ALLTOALLV) {
         int done = vc_node_pairs_progress(nd, c, whom);
         return done != 0 ? done : vc_kind_check(nd, c, *whom);

@@ -319,6 +319,8 @@ void vc_ring_clear(const struct vc_node_ring *ring, char *part);
  * anything but a broadcast: has r published a broadcast? vc_root_check() is for the root of a broadcast that
  * waits for rank r: does r broadcast by other means?
  */
+/* The communicator's rank of member r, for texts. */
+int vc_node_rank(const struct vc_node *nd, int r);
 /* vc_node_pass() in the slots of this node or group. */
 void vc_pass_flat(struct vc_node *nd, size_t len);
 int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c);
@@ -359,6 +361,16 @@ int vc_group_create(struct vc_node *whole, const int *member, int n, int me, int
 size_t vc_group_bytes(bool has_slots, size_t bulk);
 /* Makes them new, see vc_node_tree_prepare(). */
 void vc_group_prepare(char *mem, bool has_slots, size_t bulk);
+
+/* any.c: gathers and scatters of blocks whose lengths only some know. */
+/* Slots that they take of the ring for long messages: twice as many as it has. */
+#define VC_ANY_TURNS (2 * VC_BULK_DEPTH)
+static inline bool vc_node_any(enum vc_node_phase kind)
+{
+    return kind >= VC_PHASE_STEPS;
+}
+void vc_node_any_start(struct vc_node *nd, struct vc_node_call *c);
+int vc_node_any_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
 /* cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);

@@ -131,6 +131,7 @@ struct vc_node_state {
     int stages;            /* slots per chunk: 1, or 2 where reduced slices are published as well */
     int phase;             /* of single copy; -1: done */
     unsigned idle;         /* polls in vain */
+    uint64_t mid, more;    /* kinds whose lengths only some know: small slot, first slot for chunks */
 };
 
 /** One operation. Filled by the caller up to `len`, kept until it is done. */
@@ -144,6 +145,9 @@ struct vc_node_call {
     size_t len;
     const size_t
         *at; /**< kinds of unequal blocks; not looked at in others. Valid until the operation is done */
+    /** Kinds whose lengths only some know, at the root: of each block; `at` then says where each begins, in
+     * any order, as a difference that may be negative (modulo 2^64). len: of the own block. */
+    const size_t *lens;
     const struct vc_pairs *pairs; /**< ALLTOALLV, in place of src, dst and len; likewise */
     const struct vc_redop *op;    /**< reductions; for slices of other data NULL, with grain 1 */
     size_t grain;                 /**< what slices are multiples of: the operator's esize, else 1 */

@@ -147,6 +147,54 @@ struct buffers {
     size_t cap; /* bytes of each */
 };
 
+/* Blocks whose lengths their owner and the root know, at places in any order and with holes. */
+static int run_any(const struct job *job, int me, struct vc_node *nd, const struct buffers *b, int t,
+                   struct vc_node_call c, unsigned *seed, bool by_progress)
+{
+    size_t n = (size_t)job->n, len[256] = {0}, at[256] = {0}, end = 0;
+    uint32_t *send = b->send, *recv = b->recv;
+    bool gathers = c.kind == VC_PHASE_GATHER_ANY, turned = next_random(seed) % 2;
+    bool in_place = next_random(seed) % 2 && me == c.root;
+    for (size_t i = 0; i < n; i++) {
+        size_t r = turned ? n - 1 - i : i, most = next_random(seed) % 3 ? vc_min_size(c.len, 160) : c.len;
+        len[r] = next_random(seed) % 4 ? next_random(seed) % (most + 1) / 4 : 0;
+        at[r] = end;
+        end += len[r];
+        if (end + 2 < b->cap / 4 && c.len < job->max_len / 2)
+            end++;
+    }
+    memset(recv, 0xee, b->cap);
+    memset(send, 0xee, b->cap);
+    for (size_t r = 0; r < n && !gathers && me == c.root; r++)
+        for (size_t i = 0; i < len[r]; i++)
+            send[at[r] + i] = element((int)r, t, i);
+    uint32_t *own = in_place ? (gathers ? recv : send) + at[me] : gathers ? send : recv;
+    for (size_t i = 0; i < len[me] && gathers; i++)
+        own[i] = element(me, t, i);
+    c.len = 4 * len[me];
+    c.src = gathers ? own : send;
+    c.dst = gathers ? recv : own;
+    for (size_t r = 0; r < n; r++) {
+        at[r] *= 4;
+        len[r] *= 4;
+    }
+    c.at = me == c.root ? at : NULL;
+    c.lens = me == c.root ? len : NULL;
+    CHECK((by_progress ? run_by_progress(nd, &c) : vc_node_run(nd, &c)) == VC_OK);
+    for (size_t i = 0; i < len[me] / 4 && !gathers; i++)
+        CHECK(own[i] == element(me, t, i));
+    if (!gathers && !in_place)
+        CHECK(((unsigned char *)recv)[len[me]] == 0xee);
+    for (size_t r = 0; r < n && gathers && me == c.root; r++) {
+        for (size_t i = 0; i < len[r] / 4; i++)
+            CHECK(recv[at[r] / 4 + i] == element((int)r, t, i));
+        memset((char *)recv + at[r], 0xee, len[r]);
+    }
+    for (size_t i = 0; i < b->cap && gathers && (me == c.root || !in_place); i++)
+        CHECK(((unsigned char *)recv)[i] == 0xee); /* holes */
+    return 0;
+}
+
 static int run_rounds(const struct job *job, int me, struct vc_node *nd, const struct buffers *b)
 {
     size_t n = (size_t)job->n, cap = b->cap;
@@ -169,6 +217,13 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
         if (next_random(&seed) % 8 == 0) /* a broadcast that the node has no part in, between its own */
             vc_node_pass(nd, c.len);
         c.alg = job->cma && next_random(&seed) % 2 ? VC_NODE_CMA : VC_NODE_AUTO;
+        if (c.kind >= VC_PHASE_STEPS) {
+            if (job->dawdle && next_random(&own) % 16 == 0)
+                usleep(next_random(&own) % 600);
+            if (run_any(job, me, nd, b, t, c, &seed, next_random(&own) % 4 == 0))
+                return 1;
+            continue;
+        }
         bool in_place = next_random(&seed) % 2;
         if (c.kind == VC_PHASE_ALLTOALLV) {
             if (run_pairs(job, me, nd, &c, t, c.len, (unsigned char *)send, (unsigned char *)recv) != 0)
