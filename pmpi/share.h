@@ -29,10 +29,10 @@ enum vc_offer_flag {
 /** Collective. VC_OK or VC_ERR_MPI. */
 int vc_share_exchange(MPI_Comm comm, const struct vc_offer *mine, struct vc_offer *all);
 
-/** Takes this rank's range, if `spare` bytes are left in its arena besides, and says so in its offer. Local.
- * Nothing where it is alone on its node. */
-void vc_share_take(const struct vc_team *t, size_t bytes, size_t spare, struct vc_hold *hold,
-                   struct vc_offer *mine);
+/** Takes this rank's range, if `spare` bytes are left in its arena besides, makes these parts of it memory,
+ * and says so in its offer. Local. Nothing where it is alone on its node. */
+void vc_share_take(const struct vc_team *t, size_t bytes, size_t spare, const struct vc_node_part *part,
+                   int parts, struct vc_hold *hold, struct vc_offer *mine);
 /** The memory of a range of this rank. */
 char *vc_share_own(const struct vc_hold *hold);
 /** After an exchange: the lowest rank that has no range, or -1. Otherwise `hold` is shared from now on. */

@@ -74,6 +74,7 @@ struct vc_team {
     pid_t *pids;               /**< [nlocal] */
     bool cma;                  /**< single copy was agreed */
     bool less;                 /**< it has less memory than wanted, because there was not enough: agreed */
+    char no_bulk[160];         /**< why this rank had none for bulk slots */
     struct vc_parking parking; /**< .shared NULL: there is none */
     struct vc_node *node;      /**< NULL: none was agreed, or this rank is alone on its node */
     /* messages */

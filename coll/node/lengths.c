@@ -121,3 +121,20 @@ int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c)
     bool says = here && vc_flag_value(own, c->root, g) >> VC_SAY_SHIFT;
     return root_differs(nd, c, says ? own : other, says ? g : other->pos);
 }
+
+int vc_passed_check(const struct vc_node *nd, const struct vc_node_call *c, uint64_t g, uint64_t next)
+{
+    const struct vc_node_ring *tiny = &nd->tiny;
+    struct vc_cma_address a;
+    if (!vc_published(tiny, c->root, g)) {
+        const struct vc_node_ring *other = other_ring_of_root(nd, c, tiny);
+        /* If the root has passed on this broadcast, though slot g was not free, it has published in slot
+         * `next` before anything later. */
+        bool behind = !vc_published(tiny, c->root, g) && !vc_published(tiny, c->root, next);
+        return other && behind ? root_differs(nd, c, other, other->pos) : VC_OK;
+    }
+    if (vc_flag_value(tiny, c->root, g) != vc_bcast_flag(g, VC_SAY_OTHER))
+        return root_differs(nd, c, tiny, g);
+    memcpy(&a, vc_payload(tiny, c->root, g), sizeof a);
+    return a.len == c->len ? VC_OK : vc_lengths_differ(nd, c, c->root, a.len);
+}

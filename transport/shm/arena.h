@@ -56,6 +56,10 @@ char *vc_arena_at(const struct vc_arena *a, int who, uint32_t at);
  * system has no memory.
  */
 int vc_arena_take(struct vc_arena *a, size_t bytes, size_t spare, struct vc_hold *out);
+/** The same without memory: only what vc_arena_commit() makes of the range may be touched, by any process. */
+int vc_arena_reserve(struct vc_arena *a, size_t bytes, size_t spare, struct vc_hold *out);
+/** Makes [at, at + n) of an own range memory, which it may be already. VC_OK, VC_ERR_NOMEM or VC_ERR_SYS. */
+int vc_arena_commit(struct vc_arena *a, const struct vc_hold *h, size_t at, size_t n);
 /** For the lead: the counter of its range, which it tells the other members. */
 uint32_t vc_arena_left(const struct vc_arena *a, const struct vc_hold *h);
 /** All members know each other's ranges from now on. */
@@ -64,5 +68,7 @@ void vc_hold_share(struct vc_hold *h, int lead, uint32_t lead_at, uint32_t left,
 void vc_arena_give(struct vc_arena *a, struct vc_hold *h);
 /** Bytes that are taken, after those that all members have left were freed. */
 size_t vc_arena_used(struct vc_arena *a);
+/** Bytes of the own region that are memory, whether taken or kept for the next range. */
+size_t vc_arena_committed(struct vc_arena *a);
 
 #endif
