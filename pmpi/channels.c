@@ -113,7 +113,7 @@ static int take_rings(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
     vc_share_take(t, bytes, 0, &whole, 1, &c->rings, &mine);
     if (c->rings.bytes > 0)
         vc_shm_chan_prepare(vc_share_own(&c->rings), t->nlocal, budget);
-    int err = vc_share_exchange(comm, &mine, all);
+    int err = vc_share_exchange(comm, NULL, t->size, t->rank, &mine, all);
     if (err != VC_OK)
         return err;
     int failed = vc_share_conclude(t, all, &c->rings);

@@ -2,6 +2,7 @@
 #include "pmpi/share.h"
 
 #include "pmpi/arena.h"
+#include "pmpi/meet.h"
 #include "pmpi/pool.h"
 #include "pmpi/vote.h"
 #include "pmpi/world.h"
@@ -40,8 +41,12 @@ static bool try_cma(const struct vc_team *t)
 
 /* ---- an attempt ---- */
 
-int vc_share_exchange(MPI_Comm comm, const struct vc_offer *mine, struct vc_offer *all)
+int vc_share_exchange(MPI_Comm comm, const int *world, int n, int me, const struct vc_offer *mine,
+                      struct vc_offer *all)
 {
+    _Static_assert(sizeof *mine <= VC_MEET_MOST, "an offer is short enough for a meeting");
+    if (world && vc_meet_possible(world, n))
+        return vc_meet(world, n, me, mine, all, sizeof *mine);
     if (vc_next.Allgather(mine, (int)sizeof *mine, MPI_BYTE, all, (int)sizeof *all, MPI_BYTE, comm) !=
         MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Allgather failed in the set-up of a communicator");
@@ -269,7 +274,7 @@ int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struc
             bulk = 0;
         }
         offer_memory(t, bulk, mine);
-        int err = vc_share_exchange(comm, mine, all);
+        int err = vc_share_exchange(comm, t->world, t->size, t->rank, mine, all);
         if (err != VC_OK)
             return err;
     }

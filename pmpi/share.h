@@ -26,8 +26,10 @@ enum vc_offer_flag {
     VC_OFFER_DEAR = 1 << 30,   /**< a new team would cost too much so far */
 };
 
-/** Collective. VC_OK or VC_ERR_MPI. */
-int vc_share_exchange(MPI_Comm comm, const struct vc_offer *mine, struct vc_offer *all);
+/** Collective. `world`: the n ranks, for a communicator that is not set up yet; NULL: for others. VC_OK,
+ * VC_ERR_MPI or VC_ERR_PEER. */
+int vc_share_exchange(MPI_Comm comm, const int *world, int n, int me, const struct vc_offer *mine,
+                      struct vc_offer *all);
 
 /** Takes this rank's range, if `spare` bytes are left in its arena besides, makes these parts of it memory,
  * and says so in its offer. Local. Nothing where it is alone on its node. */

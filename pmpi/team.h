@@ -113,6 +113,8 @@ void vc_team_trim(struct vc_team *t, size_t plans);
  */
 void vc_team_break(struct vc_team *t, const char *why);
 
+/** Releases what teams have in common, after the last one. */
+void vc_team_fini(void);
 /** Makes the selection anew, from key, table and what is forced. VC_OK or VC_ERR_NOMEM. */
 int vc_team_select(struct vc_team *t);
 /** All calls of a collective get this choice from now on. Where it cannot run, nothing changes and the result

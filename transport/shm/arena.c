@@ -31,7 +31,7 @@ struct vc_arena {
     bool *committed;         /* [units] */
 };
 
-/* ---- layout of a region: head, counters, ranges ---- */
+/* ---- layout of a region: head, counters, board, ranges ---- */
 
 static char *region(const struct vc_arena *a, int who)
 {
@@ -43,10 +43,15 @@ static _Atomic uint32_t *counter(const struct vc_arena *a, int who, uint32_t at)
     return (_Atomic uint32_t *)(void *)(region(a, who) + VC_ARENA_HEAD) + at;
 }
 
-/* Units that head and counters take. */
-static uint32_t reserved_units(uint32_t units)
+static size_t board_at(const struct vc_arena *a)
 {
-    size_t bytes = VC_ARENA_HEAD + (size_t)units * sizeof(_Atomic uint32_t);
+    return vc_round_up(VC_ARENA_HEAD + (size_t)a->units * sizeof(_Atomic uint32_t), VC_LINE_PAIR);
+}
+
+/* Units that all but the ranges take. */
+static uint32_t reserved_units(const struct vc_arena *a)
+{
+    size_t bytes = board_at(a) + vc_arena_board_bytes(a->n);
     return (uint32_t)(vc_round_up(bytes, VC_ARENA_UNIT) / VC_ARENA_UNIT);
 }
 
@@ -58,6 +63,11 @@ size_t vc_arena_size(const struct vc_arena *a)
 void *vc_arena_head(const struct vc_arena *a, int who)
 {
     return region(a, who);
+}
+
+void *vc_arena_board(const struct vc_arena *a, int who)
+{
+    return region(a, who) + board_at(a);
 }
 
 char *vc_arena_at(const struct vc_arena *a, int who, uint32_t at)
@@ -121,8 +131,8 @@ int vc_arena_open(struct vc_seg *seg, int n, int me, struct vc_arena **out)
     pthread_mutex_init(&a->lock, NULL);
     a->committed = calloc(a->units + 1, sizeof *a->committed);
     int err = !a->committed ? vc_fail(VC_ERR_NOMEM, "out of memory for the shared memory of %d processes", n)
-              : reserved_units(a->units) < a->units
-                  ? commit(a, 0, reserved_units(a->units))
+              : reserved_units(a) < a->units
+                  ? commit(a, 0, reserved_units(a))
                   : vc_fail(VC_ERR_UNSUPPORTED, "%zu KiB of shared memory are too little", a->seg.len >> 10);
     if (err != VC_OK) {
         vc_arena_close(a);
@@ -156,7 +166,7 @@ static void remove_range(struct vc_arena *a, size_t i)
     size_t here = count_committed(a, r->at, r->units);
     a->used -= r->units;
     a->held -= here;
-    size_t idle = a->ncommitted - a->held - reserved_units(a->units);
+    size_t idle = a->ncommitted - a->held - reserved_units(a);
     if (idle > KEPT_UNITS && here > 0 &&
         vc_seg_release(&a->seg, offset(a, r->at), (size_t)r->units * VC_ARENA_UNIT)) {
         memset(a->committed + r->at, false, r->units);
@@ -193,7 +203,7 @@ static bool have_room(struct vc_arena *a)
 /* The first gap that is large enough: the index of the range behind it, and where it begins. */
 static bool find_gap(const struct vc_arena *a, size_t units, size_t *index, uint32_t *at)
 {
-    uint32_t begin = reserved_units(a->units);
+    uint32_t begin = reserved_units(a);
     for (size_t i = 0; i <= a->nranges; i++) {
         uint32_t end = i < a->nranges ? a->range[i].at : a->units;
         if (end - begin >= units) {
@@ -210,7 +220,7 @@ static bool find_gap(const struct vc_arena *a, size_t units, size_t *index, uint
 static int reserve_locked(struct vc_arena *a, size_t bytes, size_t spare, struct vc_hold *out)
 {
     size_t units = (bytes + VC_ARENA_UNIT - 1) / VC_ARENA_UNIT, index;
-    size_t most = a->units - reserved_units(a->units);
+    size_t most = a->units - reserved_units(a);
     reclaim(a);
     if (a->used + units + spare / VC_ARENA_UNIT > most || !find_gap(a, units, &index, &out->at))
         return vc_fail(VC_ERR_UNSUPPORTED, "%zu KiB of shared memory are not left of this process's %zu KiB",

@@ -21,6 +21,13 @@ struct vc_arena;
 #define VC_ARENA_UNIT 4096
 /** What vc_arena_head() gives. */
 #define VC_ARENA_HEAD VC_LINE_PAIR
+/** What vc_arena_board() gives in an arena of n processes: a pair of lines, and so much for each process. */
+#define VC_ARENA_SAID 32
+static inline size_t vc_arena_board_bytes(int n)
+{
+    size_t words = vc_round_up((size_t)n * sizeof(uint64_t), VC_LINE_PAIR);
+    return n < 2 ? 0 : VC_LINE_PAIR + words + (size_t)n * VC_ARENA_SAID;
+}
 
 /** A range of this process. */
 struct vc_hold {
@@ -47,6 +54,8 @@ void vc_arena_close(struct vc_arena *a);
 size_t vc_arena_size(const struct vc_arena *a);
 /** VC_ARENA_HEAD bytes of process `who` for the caller's own use, which only that process writes; zeroed. */
 void *vc_arena_head(const struct vc_arena *a, int who);
+/** The same of vc_arena_board_bytes(), aligned to VC_LINE_PAIR. */
+void *vc_arena_board(const struct vc_arena *a, int who);
 /** The memory of a range of process `who`, aligned to the page. */
 char *vc_arena_at(const struct vc_arena *a, int who, uint32_t at);
 
