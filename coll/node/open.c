@@ -65,7 +65,18 @@ bool vc_open_needed(const struct vc_node *nd, const struct vc_node_call *c)
 {
     if (vc_tree_takes(nd, c))
         return c->len * (c->kind == VC_PHASE_ALLGATHER ? nd->tree->padded_blocks : 1) > VC_SMALL_SLOT;
-    return !vc_node_cma_wanted(nd, c) && vc_slots_need(nd, c) > VC_SMALL_SLOT;
+    switch (c->kind) {
+    case VC_PHASE_ALLGATHERV: /* ranks that are wrong about a length must find out where all others are */
+    case VC_PHASE_GATHERV:
+    case VC_PHASE_SCATTERV:
+    case VC_PHASE_ALLTOALLV:
+        return true;
+    case VC_PHASE_REDUCE_BLOCKS:
+    case VC_PHASE_REDUCE_BLOCKSV:
+        return (size_t)nd->n * c->len > VC_SMALL_SLOT;
+    default:
+        return !vc_node_cma_wanted(nd, c) && vc_slots_need(nd, c) > VC_SMALL_SLOT;
+    }
 }
 
 int vc_open_start(struct vc_node *nd, struct vc_node_call *c)
