@@ -113,7 +113,7 @@ const struct vc_choice *vc_online_choose(struct vc_team *t, const struct vc_call
     l->stepped = false;
     if (!l->state || is_fixed(t, k->coll))
         return NULL;
-    vc_online_next(l->state, k->coll, vc_coll_by_size(k->coll) ? k->bytes : 0, commutative, &l->step);
+    vc_online_next(l->state, k->coll, k->bytes, commutative, &l->step);
     if (l->step.verdict)
         agree_on_verdict(l, k->comm);
     l->stepped = true;

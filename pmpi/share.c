@@ -2,11 +2,14 @@
 #include "pmpi/share.h"
 
 #include "pmpi/arena.h"
+#include "pmpi/calibrate.h"
 #include "pmpi/maps.h"
 #include "pmpi/pool.h"
 #include "pmpi/vote.h"
 #include "pmpi/world.h"
 #include "transport/shm/shm_chan.h"
+#include "transport/shm/single.h"
+#include "tune/model/defaults.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -229,6 +232,14 @@ static bool find_maps(struct vc_team *t)
     return t->maps != NULL;
 }
 
+/* Of broadcasts in plans; the same on all ranks, as figures and settings are. */
+static size_t cma_min(const struct vc_team *t)
+{
+    return vc_params.cma_min != VC_CMA_MIN_AUTO
+               ? vc_params.cma_min
+               : vc_default_single_copy_bcasts(vc_costs(), t->nlocal, !own_cpus());
+}
+
 int vc_share_create_node(struct vc_team *t, const struct vc_offer *all)
 {
     char **mem = malloc((size_t)t->nlocal * sizeof *mem);
@@ -258,7 +269,8 @@ int vc_share_create_node(struct vc_team *t, const struct vc_offer *all)
         .reproducible = vc_params.reproducible,
         .cma_pids = t->cma ? t->pids : NULL,
         .maps = t->maps,
-        .cma_min = vc_params.cma_min,
+        .cma_min = cma_min(t),
+        .pairs_copy = vc_calibrated() ? vc_default_pairs_copy(vc_calibrated(), t->nlocal, !own_cpus()) : 0,
     };
     t->parking = parking;
     int err = vc_node_create(&cfg, &t->node);

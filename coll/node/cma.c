@@ -57,6 +57,22 @@ static size_t block_len(const struct vc_node_call *c, int r)
     return c->kind == VC_PHASE_ALLGATHERV ? c->at[r + 1] - c->at[r] : c->len;
 }
 
+/* Bytes of a result that decide how it is copied (coll/node/copy.h). */
+static size_t result_len(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    switch (c->kind) {
+    case VC_PHASE_ALLGATHER:
+    case VC_PHASE_GATHER:
+        return (size_t)nd->n * c->len;
+    case VC_PHASE_ALLGATHERV:
+        return c->at[nd->n];
+    case VC_PHASE_ALLTOALL:
+        return 0;
+    default:
+        return c->len;
+    }
+}
+
 /* This rank's own block, at the ranks that have one on both sides. */
 static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *c)
 {
@@ -69,13 +85,15 @@ static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *
     const char *from = (const char *)c->src + (i->src == VC_EXTENT_EACH ? own : 0);
     char *to = (char *)c->dst + (i->dst == VC_EXTENT_EACH ? own : 0);
     if (to != from)
-        vc_copy_own(to, from, len, c->kind == VC_PHASE_ALLGATHER ? (size_t)nd->n * c->len : 0);
+        vc_copy_own(to, from, len, result_len(nd, c));
 }
 
-/* A part of a result of `total` bytes, out of rank r's memory. */
-static int read_from(const struct vc_node *nd, int r, void *to, uint64_t from, size_t len, size_t total)
+/* A part of this rank's result, out of rank r's memory. */
+static int read_from(const struct vc_node *nd, const struct vc_node_call *c, int r, void *to, uint64_t from,
+                     size_t len)
 {
-    return vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), to, from, len, vc_result_role(total));
+    return vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), to, from, len,
+                          vc_result_role(result_len(nd, c)));
 }
 
 static int write_to(const struct vc_node *nd, int r, const void *from, uint64_t to, size_t len)
@@ -88,7 +106,7 @@ static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const st
 {
     char *dst = c->dst;
     size_t half = c->len / 2 / VC_CACHELINE * VC_CACHELINE, skip = shares_copy(nd, c) ? half : 0;
-    size_t mine = (size_t)nd->me * c->len, theirs = (size_t)r * c->len, all = (size_t)nd->n * c->len;
+    size_t mine = (size_t)nd->me * c->len, theirs = (size_t)r * c->len;
     if (c->kind == VC_PHASE_ALLGATHERV && a->len != block_len(c, r))
         return vc_block_differs(nd, c, r, a->len);
     if (a->len != block_len(c, r))
@@ -97,21 +115,21 @@ static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const st
     case VC_PHASE_BCAST:
         if (nd->me == c->root)
             return write_to(nd, r, dst, a->dst, half);
-        return read_from(nd, r, dst + skip, a->dst + skip, c->len - skip, c->len);
+        return read_from(nd, c, r, dst + skip, a->dst + skip, c->len - skip);
     case VC_PHASE_GATHER:
         if (nd->me == c->root)
-            return read_from(nd, r, dst + theirs, a->src, half, all);
+            return read_from(nd, c, r, dst + theirs, a->src, half);
         return write_to(nd, r, (const char *)c->src + skip, a->dst + mine + skip, c->len - skip);
     case VC_PHASE_SCATTER:
         if (nd->me == c->root)
             return write_to(nd, r, (const char *)c->src + theirs, a->dst, half);
-        return read_from(nd, r, dst + skip, a->src + mine + skip, c->len - skip, c->len);
+        return read_from(nd, c, r, dst + skip, a->src + mine + skip, c->len - skip);
     case VC_PHASE_ALLGATHER:
-        return read_from(nd, r, dst + theirs, a->src, c->len, all);
+        return read_from(nd, c, r, dst + theirs, a->src, c->len);
     case VC_PHASE_ALLGATHERV:
-        return read_from(nd, r, dst + c->at[r], a->src, a->len, c->at[nd->n]);
+        return read_from(nd, c, r, dst + c->at[r], a->src, a->len);
     default:
-        return read_from(nd, r, dst + theirs, a->src + mine, c->len, 0);
+        return read_from(nd, c, r, dst + theirs, a->src + mine, c->len);
     }
 }
 
@@ -157,8 +175,7 @@ static int copy_slice_from(struct vc_node *nd, struct vc_node_call *c, int r)
     size_t lo = vc_slice(c->len, c->op->esize, nd->n, r), hi = vc_slice(c->len, c->op->esize, nd->n, r + 1);
     if (hi == lo)
         return VC_OK;
-    return read_from(nd, r, (char *)c->dst + lo, vc_cma_address_of(nd, c->st.base, r).dst + lo, hi - lo,
-                     c->len);
+    return read_from(nd, c, r, (char *)c->dst + lo, vc_cma_address_of(nd, c->st.base, r).dst + lo, hi - lo);
 }
 
 enum { POST, REDUCE, READ, CONFIRM, LEAVE };

@@ -3,8 +3,8 @@
  * Private to coll/node. Files call one way: node.c (create, start, progress, run) calls tree.c, the node's
  * tree where it has levels (tree.h), whose groups are flat nodes of their own. Both call flat.c (slots of a
  * flat node, operations on it), which calls small.c, slots.c and cma.c (with cma_reduce.c), three ways to do
- * an operation; these call lengths.c (ranks whose lengths differ) and ring.c. Reductions to blocks and scans
- * have files of their own beside slots.c: blocks.c, scan.c.
+ * an operation; these call late.c (the begin of a wait), lengths.c (ranks whose lengths differ) and ring.c.
+ * Reductions to blocks and scans have files of their own beside slots.c: blocks.c, scan.c.
  *
  * Every rank owns slots in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
  * operation takes the next few slot numbers of its ring, whether or not a rank has anything to publish in
@@ -28,8 +28,10 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define VC_TINY_SLOT   120 /* with the flag before it two lines */
-#define VC_TINY_DEPTH  64
+#define VC_TINY_SLOT  120 /* with the flag before it two lines */
+#define VC_TINY_DEPTH 64
+/* How many of them lie in the line of the flag. */
+#define VC_FIRST_LINE  (VC_CACHELINE - sizeof(uint64_t))
 #define VC_SMALL_SLOT  VC_NODE_ELEMENT_MAX
 #define VC_SMALL_DEPTH 8
 #define VC_BULK_DEPTH  8
@@ -81,7 +83,7 @@ struct vc_node {
     ptrdiff_t straight_max[VC_PHASE_COUNT][2];
     bool own_cpus;
     pid_t *cma_pids;
-    size_t cma_min;
+    size_t cma_min, pairs_copy;
     char *cma_scratch;         /* VC_CMA_PAIR_BLOCK bytes */
     struct vc_map_peer **maps; /* [n]; NULL: none */
     struct vc_map_hold *held;  /* [n + 1], for an operation; with maps */
@@ -221,6 +223,10 @@ static inline bool vc_may_write(struct vc_node *nd, struct vc_node_ring *ring, u
     return vc_known_free(ring, g) || vc_all_done(nd, ring, g - ring->depth + 1, whom);
 }
 
+/* ring.c: tells the others which CPU this rank is on. Numbers are kept plus one: 0, as in fresh memory, is
+ * unknown. */
+void vc_node_note_cpu(struct vc_node *nd);
+
 /* Whether rank r last waited on the CPU that this rank is on. Then this rank must give the CPU up, or it
  * waits for ever. */
 static inline bool vc_shares_cpu(const struct vc_node *nd, int r)
@@ -327,6 +333,11 @@ int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, in
 int vc_block_differs(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t given);
 /* Rank r sends `sent` bytes to this one, which expects others: VC_ERR_TRUNCATE with a text. */
 int vc_pair_differs(const struct vc_node *nd, int r, size_t sent, size_t expected);
+
+/* late.c: whether the flag of rank r's slot gets this value soon. Gives the CPU up a few times where ranks
+ * share it and the wait policy has nothing against that. */
+bool vc_small_waits(struct vc_node *nd, const struct vc_node_call *c, const struct vc_node_ring *ring,
+                    uint64_t g, int r, uint64_t value);
 
 /* small.c: small operations. */
 void vc_node_small_init(struct vc_node *nd);

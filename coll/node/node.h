@@ -66,9 +66,8 @@ static inline int vc_cma_operands(int n, size_t esize)
 
 /** ALLTOALLV: of more ranks it is not for node primitives. */
 #define VC_NODE_PAIRS_RANKS 256
-/** The same with VC_NODE_CMA: blocks of at least so many bytes go by single copy, shorter ones through slots.
- */
-#define VC_PAIRS_COPY 16384
+/** The same with VC_NODE_CMA, where vc_node_cfg.pairs_copy says nothing. */
+#define VC_PAIRS_COPY 32768
 
 struct vc_node;
 struct vc_map_peer;
@@ -88,6 +87,9 @@ struct vc_node_cfg {
      * Only with cma_pids, which serve where a range cannot be mapped. */
     struct vc_map_peer *const *maps;
     size_t cma_min; /**< from this many bytes on AUTO takes the single copy */
+    /** ALLTOALLV with VC_NODE_CMA: blocks of so many bytes go by single copy, shorter ones through slots; 0:
+     * VC_PAIRS_COPY. Ranks may differ. */
+    size_t pairs_copy;
     /** Copied. NULL or of depth 0: the node is flat. Otherwise each rank's memory has
      * vc_node_tree_bytes() more. The same on all ranks. */
     const struct vc_levels *levels;

@@ -15,6 +15,9 @@
 
 /* Up to so many ranks the header goes through a tiny slot: words and addresses have room in it. */
 #define TINY_RANKS 8
+/* How often a rank looks for a header that is late before it waits as the policy says: as small.c. */
+#define POLLS         400
+#define POLLS_CROWDED 8
 /* Slots that the header takes: for itself, and for "I have read what I copy myself". */
 #define HEADER_SLOTS 2
 
@@ -67,6 +70,7 @@ struct vc_node_pairs {
     int copied;     /* blocks that this rank copies itself */
     int headers;    /* headers seen, of the others */
     int left;       /* ranks whose blocks are still to be read */
+    bool polled;    /* in vain: the rest is for the wait policy */
     struct source { /* by rank */
         uint64_t word, chunks, read;
         bool seen, bulk;
@@ -81,7 +85,7 @@ size_t vc_node_pairs_bytes(int n)
 static bool goes_by_copy(const struct vc_node *nd, const struct vc_node_call *c, size_t len)
 {
     /* Where chunks share the small ring with the header, confirmations could be overwritten. */
-    return c->alg == VC_NODE_CMA && nd->cma_pids && len >= VC_PAIRS_COPY &&
+    return c->alg == VC_NODE_CMA && nd->cma_pids && len >= nd->pairs_copy &&
            (nd->n <= TINY_RANKS || nd->bulk.cap);
 }
 
@@ -242,6 +246,18 @@ static int header_arrived(struct vc_node *nd, struct vc_node_call *c, int r)
     return VC_OK;
 }
 
+/* Whether the header of rank r is there, or comes soon. */
+static bool header_comes(struct vc_node *nd, const struct vc_node_call *c, int r)
+{
+    struct vc_node_pairs *p = nd->pairs;
+    int polls = p->polled ? 1 : nd->wait->crowded ? POLLS_CROWDED : POLLS;
+    while (polls-- > 0)
+        if (vc_ready(c->st.ring, r, c->st.base))
+            return true;
+    p->polled = true;
+    return false;
+}
+
 /* Moves rank r's block on. 1: something was read. 0: *whom is waited for, or it is all there. */
 static int read_from(struct vc_node *nd, struct vc_node_call *c, int r, int *whom)
 {
@@ -250,7 +266,7 @@ static int read_from(struct vc_node *nd, struct vc_node_call *c, int r, int *who
     const struct vc_pairs *v = c->pairs;
     int moved = 0;
     if (!s->seen) {
-        if (!vc_ready(c->st.ring, r, c->st.base)) {
+        if (!header_comes(nd, c, r)) {
             *whom = vc_slowest(nd, c->st.ring, r, c->st.base);
             return 0;
         }

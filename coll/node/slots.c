@@ -329,7 +329,7 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
             own_slice(nd, c, k, &lo, &hi);
             give(nd, to, from + off, lo);
             give(nd, to + hi, from + off + hi, len - hi);
-        } else {
+        } else if (len > 0) { /* a rank whose block is empty may have no buffer */
             give(nd, to, from + off, len);
         }
         break;

@@ -9,8 +9,8 @@ failures=0
 
 for v in $(env | sed -n 's/^\(VCOLL_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$v"; done
 unset LD_PRELOAD
-HOME=$dir XDG_CONFIG_HOME=$dir
-export HOME XDG_CONFIG_HOME
+HOME=$dir XDG_CONFIG_HOME=$dir XDG_CACHE_HOME=$dir XDG_RUNTIME_DIR=$dir
+export HOME XDG_CONFIG_HOME XDG_CACHE_HOME XDG_RUNTIME_DIR
 
 fail() {
     failures=$((failures + 1))

@@ -272,6 +272,11 @@ static const struct line lines[] = {
     {"costs.figures", "single copy",
      "{cma_call_ns} ns a call, {cma_ps} ps a byte[, of many pages {cma_far_ps}]"},
     {"costs.figures", "the MPI", "{native_call_ns} ns an exchange of messages, {native_ps} ps a byte"},
+    {NULL, "Single copy among ranks of a node (VCOLL_CMA)", ""},
+    {"xpmem", "XPMEM",
+     "[{wanted!}not wanted: VCOLL_XPMEM=0 or VCOLL_CMA=0][{wanted?}{there?}there: ranks map each other's "
+     "memory]"
+     "[{there!}{wanted?}not there ({reason}): the kernel copies]"},
     {NULL, "Tuning table", ""},
     {"table", "error", "{error}"},
     {"table", "in use",

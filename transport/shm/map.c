@@ -104,7 +104,10 @@ void vc_map_keep(bool keep)
 /* The kernel reads a signal set there before it finds that it does not know what to do with it. */
 bool vc_map_readable(const void *at)
 {
-    return syscall(SYS_rt_sigprocmask, -1, at, NULL, 8) == 0 || errno != EFAULT;
+    int before = errno;
+    bool can = at && (syscall(SYS_rt_sigprocmask, -1, at, NULL, 8) == 0 || errno != EFAULT);
+    errno = before;
+    return can;
 }
 
 /* ---- peers ---- */
@@ -155,8 +158,9 @@ static bool try_to_attach(struct vc_map_peer *p, struct piece *a, uintptr_t base
     return true;
 }
 
-/* The first and last bytes of the range: XPMEM maps no memory of devices, and none that is itself attached
- * from elsewhere, and says so by a signal when it is touched. */
+/* The first and last bytes of the range are there. XPMEM maps no memory of devices, and none that is itself
+ * attached from elsewhere, and none of a process that has ended, and says so by a signal when it is touched.
+ */
 static bool is_usable(const struct piece *a, uintptr_t from, uintptr_t to)
 {
     uintptr_t last = to - from < 8 ? from : to - 8;
@@ -167,13 +171,8 @@ static bool attach_range(struct vc_map_peer *p, struct piece *a, uintptr_t from,
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = (to + page - 1) / page * page;
     uintptr_t far = (to + GRAIN - 1) / GRAIN * GRAIN;
-    if (!(kept && try_to_attach(p, a, from / GRAIN * GRAIN, far)) &&
-        !try_to_attach(p, a, from / page * page, end))
-        return false;
-    if (is_usable(a, from, to))
-        return true;
-    detach_piece(a);
-    return false;
+    return (kept && try_to_attach(p, a, from / GRAIN * GRAIN, far)) ||
+           try_to_attach(p, a, from / page * page, end);
 }
 
 /* A place for one more attachment; NULL: all are in use. */
@@ -201,25 +200,30 @@ static bool was_refused(struct vc_map_peer *p, uintptr_t from, uintptr_t to)
     return p->again > 0 && from >= p->refused && to <= p->refused_end && p->again-- > 0;
 }
 
+static void refuse(struct vc_map_peer *p, uintptr_t from, uintptr_t to)
+{
+    count(&vc_map_stats.refused);
+    p->refused = from;
+    p->refused_end = to;
+    p->again = AGAIN;
+}
+
 static struct piece *find_piece(struct vc_map_peer *p, uintptr_t from, uintptr_t to)
 {
     for (int i = 0; kept && i < p->n; i++)
         if (p->piece[i].here && from >= p->piece[i].base && to <= p->piece[i].end)
             return &p->piece[i];
-    if (was_refused(p, from, to))
-        return NULL;
     struct piece *a = free_piece(p);
-    if (a && attach_range(p, a, from, to)) {
-        count(&vc_map_stats.attached);
-        return a;
+    if (!a) {
+        count(&vc_map_stats.refused);
+        return NULL;
     }
-    count(&vc_map_stats.refused);
-    if (a) {
-        p->refused = from;
-        p->refused_end = to;
-        p->again = AGAIN;
+    if (!attach_range(p, a, from, to)) {
+        refuse(p, from, to);
+        return NULL;
     }
-    return NULL;
+    count(&vc_map_stats.attached);
+    return a;
 }
 
 struct vc_map_hold vc_map_range(struct vc_map_peer *p, uint64_t remote, size_t len)
@@ -229,7 +233,13 @@ struct vc_map_hold vc_map_range(struct vc_map_peer *p, uint64_t remote, size_t l
     if (!p || to <= from)
         return h;
     pthread_mutex_lock(&p->lock);
-    struct piece *a = find_piece(p, from, to);
+    struct piece *a = was_refused(p, from, to) ? NULL : find_piece(p, from, to);
+    if (a && !is_usable(a, from, to)) {
+        if (a->uses == 0)
+            detach_piece(a);
+        refuse(p, from, to);
+        a = NULL;
+    }
     if (a) {
         a->uses++;
         a->used = ++p->clock;

@@ -13,7 +13,7 @@
  * there then. So an attachment is never out of date, and nobody need tell others that memory was freed.
  * Whether that holds is tried before attachments are kept (vc_map_keep()). An access to an address at which
  * the owner has nothing, or after the owner has ended, is a SIGBUS: so nothing but what the owner has
- * published in an operation under way may be touched, and each new attachment is tried first.
+ * published in an operation under way may be touched, and each range is tried first.
  */
 #ifndef VC_TRANSPORT_SHM_MAP_H
 #define VC_TRANSPORT_SHM_MAP_H

@@ -9,6 +9,9 @@
 /* Below, a message fits into small slots, and nothing is faster. Above, nothing was measured. */
 #define STEPS_FROM ((size_t)4096)
 #define STEPS_TO   ((size_t)4 << 20)
+/* Blocks of an alltoallv that may go either way; longer ones are copied once. */
+#define PAIRS_FROM ((size_t)8 << 10)
+#define PAIRS_TO   ((size_t)4 << 20)
 /* Ranks that share CPUs also share their caches: above so many bytes of all of them, memory decides. */
 #define CROWDED_BYTES ((size_t)5 << 20)
 #define RANKS_MOST    1024
@@ -117,7 +120,8 @@ static uint64_t slots_time(const struct rates *r, const struct vc_costs *c, cons
         if (at->crowded)
             return others * len * (r->in + r->out) + q * r->meeting;
         return len * r->own + at_least(len * r->in, others * len * r->out) + piece * r->in + r->meeting;
-    case VC_SCATTER: /* all blocks come by the root's slots: each time they are full, the others take a turn */
+    case VC_SCATTER: /* all blocks come by the root's slots: each time they are full, the others take a turn
+                      */
         if (at->crowded)
             return others * len * (r->in + r->out) + (2 + q * len / RING) * q * r->meeting / 2;
         return len * r->own + at_least(others * len * r->in, len * r->out) + piece * r->in + r->meeting;
@@ -253,6 +257,48 @@ const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc
     if (best == before || least * margin > then * 100)
         return NULL;
     return vc_alg_find(at->coll, names[best]);
+}
+
+size_t vc_default_pairs_copy(const struct vc_costs *c, int ranks, bool crowded)
+{
+    struct vc_default_case at = {.coll = VC_ALLTOALL, .ranks = ranks, .crowded = crowded, .cma = true};
+    for (at.bytes = PAIRS_FROM; at.bytes < PAIRS_TO; at.bytes *= 2) {
+        uint64_t slots = vc_default_time(c, &at, VC_DEFAULT_SLOTS),
+                 copy = vc_default_time(c, &at, VC_DEFAULT_CMA);
+        if (slots == 0 || copy == 0)
+            return 0;
+        if (copy < slots)
+            break;
+    }
+    return at.bytes;
+}
+
+/* Both directions at once, as in rings and exchanges: each rank copies into cells and out of them. A single
+ * copy is one call, an offer and a confirmation. */
+size_t vc_default_single_copy_messages(const struct vc_costs *c, bool crowded)
+{
+    const struct vc_default_case at = {.coll = VC_ALLTOALL, .ranks = 2, .crowded = crowded};
+    struct rates r;
+    if (!find_rates(c, &at, &r) || !c->cma_call_ns || !r.cma)
+        return VC_DEFAULT_SINGLE_COPY;
+    uint64_t saved = above(r.in + r.out, r.cma);
+    if (saved == 0)
+        return SIZE_MAX;
+    return vc_default_step((size_t)((r.call + 2 * r.meeting) / saved));
+}
+
+size_t vc_default_single_copy_bcasts(const struct vc_costs *c, int ranks, bool crowded)
+{
+    struct vc_default_case at = {.coll = VC_BCAST, .ranks = ranks, .crowded = crowded, .cma = true};
+    for (at.bytes = STEPS_FROM; at.bytes <= STEPS_TO; at.bytes = vc_default_step(at.bytes + 1)) {
+        uint64_t slots = vc_default_time(c, &at, VC_DEFAULT_SLOTS),
+                 once = vc_default_time(c, &at, VC_DEFAULT_CMA);
+        if (slots == 0 || once == 0)
+            return VC_DEFAULT_SINGLE_COPY;
+        if (once < slots)
+            return at.bytes;
+    }
+    return SIZE_MAX;
 }
 
 const char *vc_default_text(const struct vc_costs *c, const struct vc_default_case *at, char *buf, size_t len)
