@@ -327,14 +327,17 @@ void vc_ring_clear(const struct vc_node_ring *ring, char *part);
  */
 /* The communicator's rank of member r, for texts. */
 int vc_node_rank(const struct vc_node *nd, int r);
+/* Says in slot g of the tiny ring that a broadcast goes by other means. False: *behind has not left it. */
+bool vc_say_passed(struct vc_node *nd, size_t len, uint64_t g, int *behind);
 /* vc_node_pass() in the slots of this node or group. */
 void vc_pass_flat(struct vc_node *nd, size_t len);
 int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c);
 int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r);
-/* For a rank that has passed on a broadcast in slot g of the tiny ring, and has published slot `next`: has
- * the root published something else? */
-int vc_passed_check(const struct vc_node *nd, const struct vc_node_call *c, uint64_t g, uint64_t next);
+/* For a rank that passes on a broadcast in slot g of the tiny ring. 1: the root does so, too, and with the
+ * same length. 0: it has not said anything yet; `look`: for that, other rings are looked at. Negative: it has
+ * published something else. */
+int vc_passed_check(const struct vc_node *nd, const struct vc_node_call *c, uint64_t g, bool look);
 /* For a rank of an ALLGATHERV that waits for rank r: has r published a block of another length? */
 int vc_blocks_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 /* Rank r's length is `theirs`, not c->len: VC_ERR_INVAL with a text. */

@@ -70,20 +70,27 @@ int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r)
     return vc_lengths_differ(nd, c, r, a.len);
 }
 
-void vc_pass_flat(struct vc_node *nd, size_t len)
+bool vc_say_passed(struct vc_node *nd, size_t len, uint64_t g, int *behind)
 {
     struct vc_node_ring *tiny = &nd->tiny;
     struct vc_cma_address a = {.len = len};
-    uint64_t g = tiny->pos++;
+    if (!vc_may_write(nd, tiny, g, behind))
+        return false;
+    memcpy(vc_payload(tiny, nd->me, g), &a, sizeof a);
+    vc_publish_as(nd, tiny, g, vc_bcast_flag(g, VC_SAY_OTHER));
+    return true;
+}
+
+void vc_pass_flat(struct vc_node *nd, size_t len)
+{
+    uint64_t g = nd->tiny.pos++;
     int behind;
     if (nd->n == 1)
         return;
     /* The slot may not be free. This does not wait for it: it is a courtesy to erroneous programs. */
-    if ((nd->writer < 0 || nd->writer == nd->me) && vc_may_write(nd, tiny, g, &behind)) {
-        memcpy(vc_payload(tiny, nd->me, g), &a, sizeof a);
-        vc_publish_as(nd, tiny, g, vc_bcast_flag(g, VC_SAY_OTHER));
-    }
-    vc_set_done(nd, tiny, g + 1);
+    if (nd->writer < 0 || nd->writer == nd->me)
+        vc_say_passed(nd, len, g, &behind);
+    vc_set_done(nd, &nd->tiny, g + 1);
 }
 
 int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r)
@@ -162,22 +169,23 @@ int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c)
     return root_differs(nd, c, says ? own : other, says ? g : other->pos);
 }
 
-int vc_passed_check(const struct vc_node *nd, const struct vc_node_call *c, uint64_t g, uint64_t next)
+int vc_passed_check(const struct vc_node *nd, const struct vc_node_call *c, uint64_t g, bool look)
 {
-    const struct vc_node_ring *tiny = &nd->tiny, *other;
+    const struct vc_node_ring *tiny = &nd->tiny;
     struct vc_cma_address a;
     bool here = vc_published(tiny, c->root, g);
     if (here && vc_flag_value(tiny, c->root, g) == vc_bcast_flag(g, VC_SAY_OTHER)) {
         memcpy(&a, vc_payload(tiny, c->root, g), sizeof a);
-        return a.len == c->len ? VC_OK : vc_lengths_differ(nd, c, c->root, a.len);
+        return a.len == c->len ? 1 : vc_lengths_differ(nd, c, c->root, a.len);
     }
-    other = other_ring_of_root(nd, c, tiny);
-    if (here) { /* the slot may hold what the root does next, if its broadcast was in another ring */
-        bool says = vc_flag_value(tiny, c->root, g) >> VC_SAY_SHIFT;
-        return says || !other ? root_differs(nd, c, tiny, g) : root_differs(nd, c, other, other->pos);
-    }
-    /* If the root has passed on this broadcast, though slot g was not free, it has published in slot `next`
-     * before anything later. */
-    bool behind = !vc_published(tiny, c->root, g) && !vc_published(tiny, c->root, next);
-    return other && behind ? root_differs(nd, c, other, other->pos) : VC_OK;
+    if (!here && !look)
+        return 0;
+    const struct vc_node_ring *other = other_ring_of_root(nd, c, tiny);
+    /* The slot may hold what the root does next, if its broadcast was in another ring. If it passes on this
+     * broadcast, it says so in the slot before anything later. */
+    if (here && (vc_flag_value(tiny, c->root, g) >> VC_SAY_SHIFT || !other))
+        return root_differs(nd, c, tiny, g);
+    if (other && (here || !vc_published(tiny, c->root, g)))
+        return root_differs(nd, c, other, other->pos);
+    return 0;
 }

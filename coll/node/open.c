@@ -6,8 +6,9 @@
  * slots from then on, and messages of any length go through small ones.
  *
  * A broadcast of another length on another rank may not need bulk slots. So that this ends with an error, as
- * it does elsewhere, ranks first say that a broadcast goes by other means (vc_node_pass()), and look at the
- * root's slot while they wait.
+ * it does elsewhere, ranks first say that a broadcast of their length goes by other means, as vc_node_pass()
+ * does, and agree only once the root has said the same: what they publish next could be taken for another
+ * operation.
  */
 #include "coll/node/tree.h"
 
@@ -21,7 +22,8 @@ struct vc_opening {
     struct vc_node_call call; /* the allreduce */
     struct vc_redop least_of;
     uint64_t mine, least; /* the lowest local index of a rank without memory; UINT64_MAX: all have some */
-    uint64_t passed;      /* tiny slot of the broadcast that goes by other means */
+    bool passing, said;   /* a broadcast: the root is still to say the same; this rank has said it */
+    uint64_t passed;      /* in this tiny slot */
     unsigned idle;
 };
 
@@ -82,11 +84,14 @@ bool vc_open_needed(const struct vc_node *nd, const struct vc_node_call *c)
 int vc_open_start(struct vc_node *nd, struct vc_node_call *c)
 {
     struct vc_opening *o = nd->opening;
-    if (c->kind == VC_PHASE_BCAST) {
-        o->passed = nd->tiny.pos;
-        vc_node_pass(nd, c->len);
-    }
     o->idle = 0;
+    o->said = false;
+    o->passing = c->kind == VC_PHASE_BCAST;
+    if (o->passing) {
+        o->passed = nd->tiny.pos++;
+        if (nd->tree)
+            vc_tree_pass(nd->tree, c->len);
+    }
     o->mine = o->with.commit(o->with.arg) == VC_OK ? UINT64_MAX : (uint64_t)nd->me;
     o->call = (struct vc_node_call){.kind = VC_PHASE_ALLREDUCE,
                                     .alg = VC_NODE_SLOTS,
@@ -98,7 +103,26 @@ int vc_open_start(struct vc_node *nd, struct vc_node_call *c)
                                     .grain = sizeof o->mine};
     c->st.ring = NULL;
     c->st.phase = VC_OPENING;
-    return vc_flat_start(nd, &o->call);
+    return o->passing ? VC_OK : vc_flat_start(nd, &o->call);
+}
+
+/* 1: the broadcast's length was compared, and the allreduce has begun. 0: not yet. Negative: failed. */
+static int pass_on(struct vc_node *nd, const struct vc_node_call *c, int *whom)
+{
+    struct vc_opening *o = nd->opening;
+    if (!o->said && !vc_say_passed(nd, c->len, o->passed, whom))
+        return 0;
+    o->said = true;
+    if (nd->me != c->root) {
+        int rc = vc_passed_check(nd, c, o->passed, o->idle++ % LOOK_EVERY == 0);
+        *whom = c->root;
+        if (rc <= 0)
+            return rc;
+    }
+    vc_set_done(nd, &nd->tiny, o->passed + 1);
+    o->passing = false;
+    int err = vc_flat_start(nd, &o->call);
+    return err == VC_OK ? 1 : err;
 }
 
 static void end_opening(struct vc_node *nd)
@@ -116,9 +140,9 @@ static void end_opening(struct vc_node *nd)
 int vc_open_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
 {
     struct vc_opening *o = nd->opening;
-    int rc = vc_flat_progress(nd, &o->call, whom);
-    if (rc == 0 && c->kind == VC_PHASE_BCAST && nd->me != c->root && ++o->idle % LOOK_EVERY == 0)
-        return vc_passed_check(nd, c, o->passed, o->call.st.base);
+    int rc = o->passing ? pass_on(nd, c, whom) : 1;
+    if (rc > 0)
+        rc = vc_flat_progress(nd, &o->call, whom);
     if (rc > 0)
         end_opening(nd);
     return rc;
