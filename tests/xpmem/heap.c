@@ -60,6 +60,14 @@ static int new_file(void)
     return high;
 }
 
+/* At the beginning of the file, where no memory is: which addresses it has. */
+static void tell_window(void)
+{
+    uintptr_t range[2] = {(uintptr_t)window, (uintptr_t)window + WINDOW};
+    if (pwrite(file, range, sizeof range, 0) != sizeof range)
+        die("a file");
+}
+
 static void *map_file(char *at, size_t n)
 {
     return raw_mmap(at, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, (off_t)(uintptr_t)at);
@@ -97,6 +105,7 @@ static void in_child(void)
     text[have] = '\0';
     close(maps);
     file = new_file();
+    tell_window();
     char *save = NULL;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         unsigned long from, to;
@@ -121,6 +130,7 @@ static void open_window(void)
         die("addresses");
     next = window;
     file = new_file();
+    tell_window();
     pthread_atfork(before_fork, after_fork, in_child);
 }
 

@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 /* Buffers lie so far apart that no two are in one attachment. */
-enum { LEN = 100000, BUFFERS = 100, APART = 3 << 20 };
+enum { LEN = 100000, BUFFERS = 100, APART = 33 << 20 };
 
 /* What the other process tells, and what it is told to do. */
 struct owner {

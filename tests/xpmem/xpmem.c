@@ -98,20 +98,12 @@ int xpmem_release(int64_t apid)
     return 0;
 }
 
-/* Whether all of it is in the process's file. */
-static bool is_covered(pid_t pid, uintptr_t from, uintptr_t to)
+/* Whether it is among the addresses of the process's file: as with the module, memory need not be there yet.
+ */
+static bool is_covered(int fd, uintptr_t from, uintptr_t to)
 {
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/%ld/maps", (long)pid);
-    FILE *f = fopen(path, "re");
-    while (f && from < to && fgets(line, sizeof line, f)) {
-        unsigned long a, b;
-        if (sscanf(line, "%lx-%lx", &a, &b) == 2 && a <= from && from < b && strstr(line, XP_NAME))
-            from = b;
-    }
-    if (f)
-        fclose(f);
-    return from >= to;
+    uintptr_t range[2];
+    return pread(fd, range, sizeof range, 0) == sizeof range && from >= range[0] && to <= range[1];
 }
 
 void *xpmem_attach(struct vc_xpmem_addr from, size_t size, void *here)
@@ -122,7 +114,7 @@ void *xpmem_attach(struct vc_xpmem_addr from, size_t size, void *here)
     }
     size = (size + 4095) / 4096 * 4096;
     uintptr_t base = (uintptr_t)from.offset;
-    bool fails = !is_covered(permit[from.apid - 1].pid, base, base + size);
+    bool fails = !is_covered(permit[from.apid - 1].fd, base, base + size);
     int every = xp_fault("attach");
     pthread_mutex_lock(&lock);
     if (every && !fails)

@@ -17,7 +17,7 @@
 #define PIECES 64
 /* Attachments begin and end at multiples of this where the kernel lets them, so that buffers near each other
  * share one. What is not used of it costs nothing. */
-#define GRAIN ((uintptr_t)2 << 20)
+#define GRAIN ((uintptr_t)32 << 20)
 /* How often a range that was refused is refused again without asking the kernel. */
 #define AGAIN 256
 
