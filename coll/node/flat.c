@@ -42,6 +42,14 @@ void vc_node_prepare(char *mem, int n, size_t bulk)
     vc_ring_clear(&nd.bulk, mem + at[BULK]);
 }
 
+void vc_flat_prepare_bulk(char *mem, size_t bulk)
+{
+    struct vc_node nd = {0};
+    size_t at[RINGS];
+    node_layout(&nd, bulk, at);
+    vc_ring_clear(&nd.bulk, mem + at[BULK]);
+}
+
 /* Where the slots lie. A rank without slots has the beginnings of its parts alone. */
 void vc_flat_place(struct vc_node *nd, char *const *mem, size_t bulk)
 {

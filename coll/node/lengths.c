@@ -161,3 +161,23 @@ int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c)
     bool says = here && vc_flag_value(own, c->root, g) >> VC_SAY_SHIFT;
     return root_differs(nd, c, says ? own : other, says ? g : other->pos);
 }
+
+int vc_passed_check(const struct vc_node *nd, const struct vc_node_call *c, uint64_t g, uint64_t next)
+{
+    const struct vc_node_ring *tiny = &nd->tiny, *other;
+    struct vc_cma_address a;
+    bool here = vc_published(tiny, c->root, g);
+    if (here && vc_flag_value(tiny, c->root, g) == vc_bcast_flag(g, VC_SAY_OTHER)) {
+        memcpy(&a, vc_payload(tiny, c->root, g), sizeof a);
+        return a.len == c->len ? VC_OK : vc_lengths_differ(nd, c, c->root, a.len);
+    }
+    other = other_ring_of_root(nd, c, tiny);
+    if (here) { /* the slot may hold what the root does next, if its broadcast was in another ring */
+        bool says = vc_flag_value(tiny, c->root, g) >> VC_SAY_SHIFT;
+        return says || !other ? root_differs(nd, c, tiny, g) : root_differs(nd, c, other, other->pos);
+    }
+    /* If the root has passed on this broadcast, though slot g was not free, it has published in slot `next`
+     * before anything later. */
+    bool behind = !vc_published(tiny, c->root, g) && !vc_published(tiny, c->root, next);
+    return other && behind ? root_differs(nd, c, other, other->pos) : VC_OK;
+}

@@ -387,6 +387,59 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
     return 0;
 }
 
+/* ---- bulk slots that come later ---- */
+
+enum { USED_BEFORE = 0xa5 };
+
+struct lazy {
+    const struct job *job;
+    char *mem;
+    int me, commits, refusals;
+};
+
+static int rank_parts(const struct lazy *z, bool later, struct vc_node_part part[VC_NODE_PARTS])
+{
+    return vc_node_parts(z->job->levels, z->job->n, z->me, z->job->bulk, later, part);
+}
+
+static int commit_bulk(void *arg)
+{
+    struct lazy *z = arg;
+    z->commits++;
+    if (z->me >= z->job->n - z->job->refusers)
+        return VC_ERR_NOMEM;
+    vc_node_prepare_parts(z->mem, z->job->levels, z->job->n, z->me, z->job->bulk, true);
+    return VC_OK;
+}
+
+static void refused_bulk(void *arg, bool first)
+{
+    struct lazy *z = arg;
+    z->refusals += first == (z->me == z->job->n - z->job->refusers) ? 1 : 100;
+}
+
+/* All memory was used before, and what a node needs at once is prepared. */
+static void begin_lazy(const struct lazy *z)
+{
+    size_t tree = vc_node_tree_bytes(z->job->levels, z->job->n, z->me, z->job->bulk);
+    memset(z->mem, USED_BEFORE, vc_node_bytes(z->job->n, z->job->bulk) + tree);
+    vc_node_prepare_parts(z->mem, z->job->levels, z->job->n, z->me, z->job->bulk, false);
+}
+
+/* Memory that was refused was not touched, and all others' was asked for once. */
+static bool ended_well(const struct lazy *z)
+{
+    struct vc_node_part part[VC_NODE_PARTS];
+    int parts = rank_parts(z, true, part);
+    if (z->commits > 1 || z->refusals != (z->job->refusers > 0 ? z->commits : 0))
+        return false;
+    for (int i = 0; i < parts && z->me >= z->job->n - z->job->refusers; i++)
+        for (size_t b = 0; b < part[i].bytes; b++)
+            if ((unsigned char)z->mem[part[i].at + b] != USED_BEFORE)
+                return false;
+    return true;
+}
+
 static int run_rank(const struct job *job, void *mem, int me)
 {
     struct vc_park_area *area = mem;
@@ -404,6 +457,10 @@ static int run_rank(const struct job *job, void *mem, int me)
     char *tree = parts[me] + vc_node_bytes(job->n, job->bulk);
     memset(tree, 0xa5, vc_node_tree_bytes(job->levels, job->n, me, job->bulk));
     vc_node_tree_prepare(tree, job->levels, job->n, me, job->bulk);
+    struct lazy lazy = {.job = job, .mem = parts[me], .me = me};
+    struct vc_node_opener opener = {commit_bulk, refused_bulk, &lazy};
+    if (job->lazy)
+        begin_lazy(&lazy);
     atomic_store(&pids[me], getpid());
     for (int i = 0; i < job->n; i++)
         while ((all[i] = atomic_load(&pids[i])) == 0)
@@ -419,7 +476,8 @@ static int run_rank(const struct job *job, void *mem, int me)
                               .levels = job->levels,
                               .reproducible = job->reproducible,
                               .cma_pids = job->cma ? all : NULL,
-                              .cma_min = 30000};
+                              .cma_min = 30000,
+                              .opener = job->lazy ? &opener : NULL};
     struct vc_node *nd;
     if (vc_node_create(&cfg, &nd) != VC_OK)
         return 2;
@@ -429,6 +487,8 @@ static int run_rank(const struct job *job, void *mem, int me)
     b.expect = malloc(b.cap);
     int rc = b.send && b.recv && b.expect ? run_rounds(job, me, nd, &b) : 2;
     vc_node_destroy(nd);
+    if (rc == 0 && job->lazy && !ended_well(&lazy))
+        rc = 3;
     free(b.send);
     free(b.recv);
     free(b.expect);
