@@ -14,10 +14,9 @@
  * Gather: each rank that gives something puts its length into its tiny slot, and the data behind it, into the
  * small slot, or into chunks; by single copy the address. The root takes one rank after the other.
  *
- * Scatter: the root's tiny slots (one, or SCATTER_SLOTS, to which ranks belong in turn) have all blocks and a
- * byte with the length of each; or say that the small slot has them, in the same way; or that they come in
- * chunks, of which each has a part for every rank. The first such part begins with the block's length, and
- * with its address where the rank is to copy it itself.
+ * Scatter: the root's tiny slot has all blocks and a byte with the length of each; or says that the small
+ * slot has them, in the same way; or that they come in chunks, of which each has a part for every rank. The
+ * first such part begins with the block's length, and with its address where the rank is to copy it itself.
  */
 #include "coll/node/impl.h"
 #include "transport/shm/single.h"
@@ -30,9 +29,8 @@
  * for each follows. */
 #define IN_CHUNKS 255u
 #define IN_SMALL  254u
-/* Tiny slots of a scatter where ranks share CPUs. The root runs ahead as far as the ring has room, and there
- * are many tiny slots and few others: so blocks that fit into these do not need another. */
-#define SCATTER_SLOTS 3
+/* Single copy, where it is asked for, pays from so many bytes on. */
+#define COPY_LEAST ((size_t)128 << 10)
 /* Where blocks begin in a chunk's part. */
 #define PART_HEAD (2 * sizeof(uint64_t))
 
@@ -68,16 +66,11 @@ static bool goes_by_small(const struct vc_node *nd, size_t len)
     return has_small(nd) && len > SHORT_LEN && len <= nd->small.cap;
 }
 
-static int tiny_slots(const struct vc_node *nd, const struct vc_node_call *c)
-{
-    return c->kind == VC_PHASE_SCATTER_ANY && !nd->own_cpus && nd->n > 2 ? SCATTER_SLOTS : 1;
-}
-
 static int finish(struct vc_node *nd, struct vc_node_call *c)
 {
     if (has_small(nd))
         vc_set_done(nd, &nd->small, c->st.mid + 1);
-    vc_set_done(nd, &nd->tiny, c->st.base + (uint64_t)tiny_slots(nd, c));
+    vc_set_done(nd, &nd->tiny, c->st.base + 1);
     vc_set_done(nd, long_ring(nd), c->st.more + VC_ANY_TURNS);
     c->st.phase = -1;
     return 1;
@@ -85,7 +78,8 @@ static int finish(struct vc_node *nd, struct vc_node_call *c)
 
 static bool copies_alone(const struct vc_node *nd, const struct vc_node_call *c, size_t len)
 {
-    return c->alg != VC_NODE_SLOTS && nd->cma_pids && len > SHORT_LEN && len >= nd->cma_min;
+    size_t least = c->alg == VC_NODE_CMA ? vc_min_size(nd->cma_min, COPY_LEAST) : nd->cma_min;
+    return c->alg != VC_NODE_SLOTS && nd->cma_pids && len > SHORT_LEN && len >= least;
 }
 
 /* Whether rank r has left the operation without publishing its tiny slot: it has another length than this
@@ -292,28 +286,10 @@ static size_t part_of(const struct vc_node *nd, const struct vc_node_ring *ring)
     return part > PART_HEAD ? part : 0;
 }
 
-/* Blocks of a tiny slot. */
-static size_t blocks_of_tiny(const struct vc_node *nd, const struct vc_node_call *c)
+/* Where the first block begins in the tiny slot: behind a byte of each rank, and one for all. */
+static size_t short_head(const struct vc_node *nd)
 {
-    size_t slots = (size_t)tiny_slots(nd, c);
-    return ((size_t)nd->n + slots - 1) / slots;
-}
-
-/* Where the first block begins in a tiny slot: behind a byte of each of its ranks, and one for all. */
-static size_t short_head(const struct vc_node *nd, const struct vc_node_call *c)
-{
-    return vc_round_up(1 + blocks_of_tiny(nd, c), HEAD);
-}
-
-/* The root's tiny slot of rank r, and the place of its block there. */
-static unsigned char *tiny_of(const struct vc_node *nd, const struct vc_node_call *c, int r)
-{
-    return (unsigned char *)vc_payload(&nd->tiny, c->root, c->st.base + (uint64_t)(r % tiny_slots(nd, c)));
-}
-
-static size_t place_in_tiny(const struct vc_node *nd, const struct vc_node_call *c, int r)
-{
-    return (size_t)(r / tiny_slots(nd, c));
+    return vc_round_up(1 + (size_t)nd->n, HEAD);
 }
 
 static size_t longest(const struct vc_node *nd, const struct vc_node_call *c)
@@ -335,7 +311,7 @@ static size_t small_head(const struct vc_node *nd)
 static unsigned way_of(const struct vc_node *nd, const struct vc_node_call *c, size_t most)
 {
     size_t n = (size_t)nd->n;
-    if (most <= SHORT_LEN && short_head(nd, c) + blocks_of_tiny(nd, c) * most <= VC_TINY_SLOT)
+    if (most <= SHORT_LEN && short_head(nd) + n * most <= VC_TINY_SLOT)
         return (unsigned)most;
     /* Of blocks that are copied alone, chunks have the address. */
     bool small = has_small(nd) && !copies_alone(nd, c, most) && most <= nd->small.cap / n;
@@ -344,14 +320,11 @@ static unsigned way_of(const struct vc_node *nd, const struct vc_node_call *c, s
 
 static void post_blocks(struct vc_node *nd, struct vc_node_call *c, size_t most, unsigned way)
 {
-    int slots = tiny_slots(nd, c);
+    unsigned char *tiny = (unsigned char *)vc_payload(&nd->tiny, nd->me, c->st.base);
     char *small = way == IN_SMALL ? vc_payload(&nd->small, nd->me, c->st.mid) : NULL;
-    for (int i = 0; i < slots; i++) {
-        unsigned char *tiny = tiny_of(nd, c, i);
-        tiny[0] = (unsigned char)way;
-        if (small)
-            memcpy(tiny + HEAD, &most, sizeof most);
-    }
+    tiny[0] = (unsigned char)way;
+    if (small)
+        memcpy(tiny + HEAD, &most, sizeof most);
     for (int r = 0; way != IN_CHUNKS && r < nd->n; r++) {
         const char *from = (const char *)c->src + (ptrdiff_t)c->at[r];
         size_t len = r == nd->me ? 0 : c->lens[r];
@@ -360,22 +333,19 @@ static void post_blocks(struct vc_node *nd, struct vc_node_call *c, size_t most,
             memcpy(small + sizeof len16 * (size_t)r, &len16, sizeof len16);
             vc_copy(small + small_head(nd) + (size_t)r * most, from, len, VC_COPY_GIVE);
         } else {
-            size_t at = place_in_tiny(nd, c, r);
-            unsigned char *tiny = tiny_of(nd, c, r);
-            tiny[1 + at] = (unsigned char)len;
-            memcpy(tiny + short_head(nd, c) + at * most, from, len);
+            tiny[1 + r] = (unsigned char)len;
+            memcpy(tiny + short_head(nd) + (size_t)r * most, from, len);
         }
     }
-    for (int i = 0; i < slots; i++)
-        vc_publish(nd, &nd->tiny, c->st.base + (uint64_t)i);
+    vc_publish(nd, &nd->tiny, c->st.base);
 }
 
 /* 1: this rank's block, from the tiny or the small slot. */
 static int take_posted(struct vc_node *nd, struct vc_node_call *c, const unsigned char *tiny)
 {
-    size_t most = tiny[0], at = place_in_tiny(nd, c, nd->me);
-    const char *from = (const char *)tiny + short_head(nd, c) + at * most;
-    uint16_t len = tiny[0] == IN_SMALL ? 0 : tiny[1 + at];
+    size_t most = tiny[0];
+    const char *from = (const char *)tiny + short_head(nd) + (size_t)nd->me * most;
+    uint16_t len = tiny[1 + nd->me];
     if (tiny[0] == IN_SMALL) {
         const char *small = vc_payload(&nd->small, c->root, c->st.mid);
         memcpy(&most, tiny + HEAD, sizeof most);
@@ -445,7 +415,7 @@ static int give_blocks(struct vc_node *nd, struct vc_node_call *c, int *whom)
     if (st->phase == POST) {
         size_t most = longest(nd, c);
         unsigned way = way_of(nd, c, most);
-        if (!vc_may_write(nd, &nd->tiny, st->base + (uint64_t)tiny_slots(nd, c) - 1, whom) ||
+        if (!vc_may_write(nd, &nd->tiny, st->base, whom) ||
             (way == IN_SMALL && !vc_may_write(nd, &nd->small, st->mid, whom)))
             return 0;
         post_blocks(nd, c, most, way);
@@ -516,9 +486,9 @@ static int get_block(struct vc_node *nd, struct vc_node_call *c, int *whom)
     struct vc_node_state *st = &c->st;
     if (st->phase == POST && c->len > 0) {
         *whom = c->root;
-        if (!vc_ready(&nd->tiny, c->root, st->base + (uint64_t)(nd->me % tiny_slots(nd, c))))
+        if (!vc_ready(&nd->tiny, c->root, st->base))
             return 0;
-        const unsigned char *from = tiny_of(nd, c, nd->me);
+        const unsigned char *from = (const unsigned char *)vc_payload(&nd->tiny, c->root, st->base);
         int rc = from[0] == IN_CHUNKS ? 0 : take_posted(nd, c, from);
         if (rc < 0)
             return rc;
@@ -535,7 +505,7 @@ void vc_node_any_start(struct vc_node *nd, struct vc_node_call *c)
     struct vc_node_ring *ring = long_ring(nd);
     c->st = (struct vc_node_state){
         .ring = &nd->tiny, .base = nd->tiny.pos, .mid = nd->small.pos, .more = ring->pos};
-    nd->tiny.pos += (uint64_t)tiny_slots(nd, c);
+    nd->tiny.pos += 1;
     nd->small.pos += has_small(nd) ? 1 : 0;
     ring->pos += VC_ANY_TURNS;
 }
