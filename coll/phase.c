@@ -38,5 +38,9 @@ const struct vc_phase_info vc_phase_info[VC_PHASE_COUNT] = {
         .src = VC_EXTENT_ONE, .dst = VC_EXTENT_ONE, .reduces = true, .operands = VC_OPERANDS_BELOW},
     [VC_PHASE_REDUCE_BLOCKSV] = {.name = "reduce_blocksv", .gives = VC_WHO_ALL, .gets = VC_WHO_ALL,
         .src = VC_EXTENT_EACH, .dst = VC_EXTENT_ONE, .reduces = true, .uneven = true},
+    [VC_PHASE_GATHER_ANY] = {.name = "gather_any", .gives = VC_WHO_ALL, .gets = VC_WHO_ROOT,
+        .src = VC_EXTENT_ONE, .dst = VC_EXTENT_EACH, .dst_at_root = true},
+    [VC_PHASE_SCATTER_ANY] = {.name = "scatter_any", .gives = VC_WHO_ROOT, .gets = VC_WHO_OTHERS,
+        .src = VC_EXTENT_EACH, .dst = VC_EXTENT_ONE, .src_at_root = true},
 };
 /* clang-format on */

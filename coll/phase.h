@@ -40,7 +40,12 @@ enum vc_node_phase {
     VC_PHASE_EXSCAN, /**< src (len) of 0 to l - 1 reduced to dst (len) of l > 0; that of 0 is not touched */
     VC_PHASE_REDUCE_BLOCKSV, /**< REDUCE_BLOCKS of unequal blocks: src (at[q]) of all reduced, bytes at[l] to
                                 at[l + 1] of the result to dst of l. len is the longest block */
-    VC_PHASE_COUNT
+    /* These two are no steps of plans: they run by themselves. */
+    VC_PHASE_GATHER_ANY,  /**< src (len) of l to dst + at[l] at `root`; lengths, none of which need be equal,
+                             are  known to their owner and the root alone */
+    VC_PHASE_SCATTER_ANY, /**< src + at[l] of `root` to dst (len) of l, likewise */
+    VC_PHASE_STEPS = VC_PHASE_GATHER_ANY, /**< kinds that plans have */
+    VC_PHASE_COUNT = VC_PHASE_SCATTER_ANY + 1
 };
 
 /** What one side of a phase or of a collective holds, in terms of its size. */

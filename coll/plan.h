@@ -47,6 +47,7 @@ struct vc_shape {
      * [size + 1] where they begin in the buffer that holds all of them, ascending from 0; the last is where
      * they end. NULL: equal blocks, of `bytes` each. Otherwise `bytes` is the mean block, see
      * vc_mean_block(). Read while a plan is being built only. */
+    /** In gatherv and scatterv the root alone has them, and `bytes` is a rank's own block. */
     const size_t *offsets;
     /** Collectives in which only pairs know their sizes (alltoallv): [size * size] what each rank sends to
      * each, for the checker. NULL: `bytes` each. No plan depends on it. */

@@ -38,8 +38,8 @@ struct group {
 
 /* What a rank tells the others of an attempt. */
 struct result {
-    int32_t failed;
-    int32_t maps; /* vc_maps_begin() */
+    int16_t failed, fit; /* fit: as vc_memory_init() was told */
+    int32_t maps;        /* vc_maps_begin() */
     char why[120];
 };
 
@@ -113,7 +113,8 @@ static void fill_head(void)
 }
 
 /* 1: all ranks have it. 0: some do not, and why_none says why. Negative: an error of this rank. */
-static int try_backing(const struct group *g, size_t bytes, enum vc_seg_backing backing)
+static int try_backing(const struct group *g, size_t bytes, enum vc_seg_backing backing, bool fit,
+                       bool *all_fit)
 {
     struct vc_seg seg;
     struct vc_seg_handle mine, *handles = malloc((size_t)g->n * sizeof *handles);
@@ -135,11 +136,14 @@ static int try_backing(const struct group *g, size_t bytes, enum vc_seg_backing 
         fill_head();
     if (err == VC_OK) {
         own.failed = got != VC_OK;
-        own.maps = got == VC_OK && vc_maps_begin();
+        own.fit = fit;
+        own.maps = got == VC_OK && vc_maps_begin(vc_memory);
         snprintf(own.why, sizeof own.why, "%s", got != VC_OK ? vc_error_text() : "");
         err = vc_gather_among(g->ranks, g->n, g->me, &own, results, sizeof own);
     }
+    *all_fit = err == VC_OK;
     for (int i = 0; err == VC_OK && failed < 0 && i < g->n; i++) {
+        *all_fit &= results[i].fit != 0;
         maps &= results[i].maps != 0;
         if (results[i].failed)
             failed = i;
@@ -161,9 +165,10 @@ static int try_backing(const struct group *g, size_t bytes, enum vc_seg_backing 
     return err != VC_OK ? err : failed < 0;
 }
 
-int vc_memory_init(void)
+int vc_memory_init(bool fit, bool *all_fit)
 {
     struct group g;
+    *all_fit = false;
     if (!(vc_params.channels & VC_CHAN_SHM) || vc_world.nkin < 2)
         return VC_OK;
     int got = find_group(&g);
@@ -175,13 +180,14 @@ int vc_memory_init(void)
         /* A memfd is reached through /proc/<pid>, which is another process in another pid namespace. */
         if (backing == VC_SEG_AUTO && !g.one_pid_ns)
             backing = VC_SEG_SHM;
-        got = try_backing(&g, bytes, backing);
+        got = try_backing(&g, bytes, backing, fit, all_fit);
         /* It was a memfd, and a sandbox may forbid /proc/<pid>/fd. */
         if (got == 0 && backing == VC_SEG_AUTO)
-            got = try_backing(&g, bytes, VC_SEG_SHM);
+            got = try_backing(&g, bytes, VC_SEG_SHM, fit, all_fit);
     }
     free(g.ranks);
     free(g.kin);
+    *all_fit = *all_fit && vc_memory;
     return got < 0 ? got : VC_OK;
 }
 

@@ -24,9 +24,10 @@ struct vc_cma_target {
     uint64_t written; /**< the same, written by others, who then read it back; this rank never reads it */
 };
 
-/** Collective over the ranks of each operating system that have the same settings. VC_OK, or an error of this
- * rank: out of private memory, or the MPI failed. */
-int vc_memory_init(void);
+/** Collective over the ranks of each operating system that have the same settings. *all_fit: there is memory,
+ * and all of them have said `fit`. VC_OK, or an error of this rank: out of private memory, or the MPI failed.
+ */
+int vc_memory_init(bool fit, bool *all_fit);
 void vc_memory_fini(void);
 
 /** Why there is none: "rank 3 could not ...". "": it would be over VCOLL_SHM_LIMIT. */

@@ -120,10 +120,11 @@ static int take_rings(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
 {
     size_t budget = ring_budget(), bytes = vc_shm_chan_bytes(t->nlocal, budget);
     struct vc_offer mine = {0};
-    vc_share_take(t, bytes, 0, &c->rings, &mine);
+    const struct vc_node_part whole = {0, bytes};
+    vc_share_take(t, bytes, 0, &whole, 1, &c->rings, &mine);
     if (c->rings.bytes > 0)
         vc_shm_chan_prepare(vc_share_own(&c->rings), t->nlocal, budget);
-    int err = vc_share_exchange(comm, &mine, all);
+    int err = vc_share_exchange(comm, NULL, t->size, t->rank, &mine, all);
     if (err != VC_OK)
         return err;
     int failed = vc_share_conclude(t, all, &c->rings);

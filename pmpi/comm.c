@@ -238,6 +238,7 @@ void vc_comm_teardown(void)
             if (atomic_load_explicit(&ch->comm[i].handle, memory_order_acquire))
                 release(&ch->comm[i]);
     vc_pool_drain();
+    vc_team_fini();
     for (int i = 0; i < VC_COMM_SLOTS; i++)
         atomic_store_explicit(&vc_comm_cache[i], NULL, memory_order_release);
     keyval = doomed_keyval = MPI_KEYVAL_INVALID;

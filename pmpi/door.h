@@ -48,6 +48,7 @@ struct vc_call {
     /* calls with a count for each rank (vectors.h): their arrays, and the underlying MPI's function */
     const void *scounts, *sdispls, *rcounts, *rdispls;
     const MPI_Datatype *stypes, *rtypes; /**< alltoallw; otherwise NULL */
+    MPI_Count count;                     /**< gatherv and scatterv: of this rank's own block */
     bool wide;                           /**< counts are MPI_Count and displacements MPI_Aint, not int */
     int (*native)(const struct vc_call *k);
     const size_t *offsets; /**< as in struct vc_shape, before the call is selected */
@@ -121,6 +122,9 @@ int vc_run_allgatherv(struct vc_call *k);
 int vc_run_alltoallv(struct vc_call *k);
 int vc_run_gather(struct vc_call *k);
 int vc_run_scatter(struct vc_call *k);
+/** The same with a length for each rank. */
+int vc_run_gatherv(struct vc_call *k);
+int vc_run_scatterv(struct vc_call *k);
 int vc_run_exscan(struct vc_call *k);
 int vc_run_reduce_blocks(struct vc_call *k);
 int vc_run_reduce_scatter(struct vc_call *k);

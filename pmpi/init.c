@@ -14,6 +14,7 @@
 #include "pmpi/ft.h"
 #include "pmpi/host_yield.h"
 #include "pmpi/localities.h"
+#include "pmpi/meet.h"
 #include "pmpi/online.h"
 #include "pmpi/preload.h"
 #include "pmpi/setup.h"
@@ -52,6 +53,7 @@ static int on_finalize(MPI_Comm self, int key, void *value, void *extra)
     vc_types_fini();
     vc_host_progress_fini();
     vc_stats_fini();
+    vc_meet_fini();
     vc_memory_fini();
     vc_world_fini();
     return MPI_SUCCESS;
@@ -149,6 +151,7 @@ static void fill_wait(void)
 /* What is done once, after MPI is up. All ranks of the world make the same exchanges here. */
 static int prepare(void)
 {
+    bool meet;
     int err = watch_finalize();
     if (err != VC_OK)
         return err;
@@ -160,11 +163,11 @@ static int prepare(void)
         return err;
     if (vc_params.disable)
         return VC_OK;
-    if ((err = vc_memory_init()) != VC_OK)
+    vc_ft_init();
+    if ((err = vc_memory_init(vc_meet_fit(), &meet)) != VC_OK || (meet && (err = vc_meet_init()) != VC_OK))
         return err;
     if ((err = vc_types_init()) != VC_OK || (err = vc_comm_keyval_init()) != VC_OK)
         return err;
-    vc_ft_init();
     fill_wait();
     vc_copy_use(vc_params.copy);
     if ((err = vc_fabric_init()) != VC_OK || (err = vc_devices_agree()) != VC_OK ||

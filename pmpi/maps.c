@@ -15,6 +15,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vc_map_peer **peers; /* by place; opened when they are first asked for */
 static int places, own_place;
 static bool begun, proven;
+static struct vc_arena *memory; /* of vc_maps_begin() */
 
 /* A page that another rank maps, and that becomes another one while it does. */
 struct probe {
@@ -35,9 +36,10 @@ static uint64_t word_of(const struct vc_memory_head *h, bool later)
     return h->nonce + later;
 }
 
-bool vc_maps_begin(void)
+bool vc_maps_begin(struct vc_arena *arena)
 {
-    struct vc_memory_head *h = vc_arena_head(vc_memory, vc_world_kin(vc_world.rank)->place);
+    memory = arena;
+    struct vc_memory_head *h = vc_arena_head(memory, vc_world_kin(vc_world.rank)->place);
     int64_t segment;
     h->segment = -1;
     if (!vc_params.xpmem || !vc_params.cma)
@@ -85,7 +87,7 @@ static int on_all(const int *ranks, int n, int me, bool mine)
 int vc_maps_prove(const int *ranks, int n, int me)
 {
     int next = (me + 1) % n, got;
-    const struct vc_memory_head *there = vc_arena_head(vc_memory, next), *here = vc_arena_head(vc_memory, me);
+    const struct vc_memory_head *there = vc_arena_head(memory, next), *here = vc_arena_head(memory, me);
     places = n;
     own_place = me;
     peers = calloc((size_t)n, sizeof *peers);
@@ -148,7 +150,7 @@ struct vc_map_peer *vc_maps_peer(int place)
 {
     if (!vc_maps_on() || place < 0 || place >= places || place == own_place)
         return NULL;
-    const struct vc_memory_head *there = vc_arena_head(vc_memory, place);
+    const struct vc_memory_head *there = vc_arena_head(memory, place);
     pthread_mutex_lock(&lock);
     if (!peers[place])
         peers[place] = vc_map_open(there->segment);

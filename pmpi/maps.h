@@ -8,9 +8,11 @@
 
 #include "transport/shm/map.h"
 
+struct vc_arena;
+
 /** Whether this rank can map memory of others, as far as it knows itself. What others need for it is then at
- * vc_arena_head(). Right after vc_memory was opened. */
-bool vc_maps_begin(void);
+ * vc_arena_head(). Right after `memory`, vc_memory from now on, was opened; it stays until vc_maps_fini(). */
+bool vc_maps_begin(struct vc_arena *memory);
 /** Collective over the ranks of vc_memory, after vc_maps_begin() was true on all of them: tries it. ranks[n]
  * are those of the world, me the own index, which is the place in the arena of each. VC_OK or an error of
  * this rank. */

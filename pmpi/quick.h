@@ -272,6 +272,68 @@ static inline struct vc_comm *vc_quick_scatter(const void *send, int scount, MPI
     return c;
 }
 
+/** The lengths and places of the root's side of a gatherv or scatterv; false: one of them is not quick. */
+static inline bool vc_quick_lengths(struct vc_team *t, struct vc_quick *q, size_t esize, const int counts[],
+                                    const int displs[])
+{
+    if (VC_UNLIKELY(t->size > VC_QUICK_RANKS))
+        return false;
+    for (int r = 0; r < t->size; r++) {
+        if (VC_UNLIKELY(counts[r] < 0))
+            return false;
+        t->quick_lens[r] = (size_t)counts[r] * esize;
+        t->quick_places[r] = (size_t)displs[r] * esize;
+    }
+    q->call.lens = t->quick_lens;
+    q->call.at = t->quick_places;
+    return true;
+}
+
+/** As vc_quick_gather(). */
+static inline struct vc_comm *vc_quick_gatherv(const void *send, int scount, MPI_Datatype stype, void *recv,
+                                               const int rcounts[], const int displs[], MPI_Datatype rtype,
+                                               int root, MPI_Comm comm)
+{
+    struct vc_comm *c = vc_quick_comm(comm);
+    if (!c || VC_UNLIKELY(send == NULL || send == MPI_IN_PLACE || (unsigned)root >= (unsigned)c->size))
+        return NULL;
+    struct vc_quick *q = &c->team->quick[VC_GATHERV];
+    const struct vc_quick_kind *kind = vc_quick_find(q, scount, stype, NULL);
+    if (!kind)
+        return NULL;
+    if (c->rank != root)
+        recv = NULL;
+    else if (VC_UNLIKELY(recv == NULL || recv == MPI_IN_PLACE || recv == send || stype != rtype || !rcounts ||
+                         !displs || rcounts[root] != scount ||
+                         !vc_quick_lengths(c->team, q, kind->redop.esize, rcounts, displs)))
+        return NULL;
+    q->call.root = root;
+    vc_quick_fill(&q->call, kind, send, recv, scount);
+    return c;
+}
+
+static inline struct vc_comm *vc_quick_scatterv(const void *send, const int scounts[], const int displs[],
+                                                MPI_Datatype stype, void *recv, int rcount,
+                                                MPI_Datatype rtype, int root, MPI_Comm comm)
+{
+    struct vc_comm *c = vc_quick_comm(comm);
+    if (!c || VC_UNLIKELY(recv == NULL || recv == MPI_IN_PLACE || (unsigned)root >= (unsigned)c->size))
+        return NULL;
+    struct vc_quick *q = &c->team->quick[VC_SCATTERV];
+    const struct vc_quick_kind *kind = vc_quick_find(q, rcount, rtype, NULL);
+    if (!kind)
+        return NULL;
+    if (c->rank != root)
+        send = NULL;
+    else if (VC_UNLIKELY(send == NULL || send == MPI_IN_PLACE || recv == send || stype != rtype || !scounts ||
+                         !displs || scounts[root] != rcount ||
+                         !vc_quick_lengths(c->team, q, kind->redop.esize, scounts, displs)))
+        return NULL;
+    q->call.root = root;
+    vc_quick_fill(&q->call, kind, send, recv, rcount);
+    return c;
+}
+
 /** Runs a quick call. An error of the MPI, or MPI_SUCCESS. */
 static inline int vc_quick_run(struct vc_comm *c, enum vc_coll coll)
 {

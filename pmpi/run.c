@@ -45,7 +45,7 @@ static int use_choice(struct vc_comm *c, struct vc_call *k, const struct vc_choi
     if (choice->alg->kind == VC_ALG_PLAN && c->team->chan_for[choice->channel]->chan) {
         struct vc_plan_key key = {
             .alg = choice->alg,
-            .bytes = vc_coll_by_size(k->coll) ? k->bytes : 0,
+            .bytes = vc_coll_by_size(k->coll) || vc_coll_rooted(k->coll) ? k->bytes : 0,
             .esize = esize,
             .segment = choice->segment,
             .root = k->root,

@@ -25,6 +25,7 @@ struct vc_work {
     const struct vc_redop *op;
     const size_t *at;             /**< allgatherv, reduce_scatter: where blocks begin; bytes is the longest */
     const struct vc_pairs *pairs; /**< alltoallv and alltoallw, in place of send, recv and bytes */
+    const size_t *lens;           /**< gatherv and scatterv within a node, at the root, with `at` */
 };
 
 /** Passes the call through, for the reason given. */
@@ -100,6 +101,7 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
         call.dst = w->recv;
         call.len = w->bytes;
         call.at = w->at;
+        call.lens = w->lens;
         call.pairs = w->pairs;
         call.op = w->op;
         call.grain = w->op ? w->op->esize : 1;

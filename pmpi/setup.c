@@ -6,6 +6,7 @@
 #include "pmpi/devices.h"
 #include "pmpi/fabric.h"
 #include "pmpi/localities.h"
+#include "pmpi/meet.h"
 #include "pmpi/pool.h"
 #include "pmpi/share.h"
 #include "pmpi/vote.h"
@@ -246,7 +247,8 @@ static int fill_team(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, st
 struct attempt {
     MPI_Comm comm;
     int size, rank;
-    int *world;           /* the ranks; NULL: out of memory, or the team has them */
+    const int *ranks;     /* which they are in the world; NULL: so many that they do not meet */
+    int *world;           /* the same, for the team; NULL: out of memory, or the team has them */
     struct vc_team *old;  /* one that was kept */
     struct vc_team *team; /* a new one */
     struct vc_offer mine;
@@ -271,7 +273,7 @@ static void begin_team(struct attempt *a)
 
 static int exchange(struct attempt *a)
 {
-    int err = vc_share_exchange(a->comm, &a->mine, a->all);
+    int err = vc_share_exchange(a->comm, a->ranks, a->size, a->rank, &a->mine, a->all);
     a->any = 0;
     a->every = UINT32_MAX;
     for (int r = 0; err == VC_OK && r < a->size; r++) {
@@ -368,8 +370,9 @@ static int set_up(struct attempt *a, struct vc_team **out, const char **why)
 
 int vc_setup(MPI_Comm comm, struct vc_team **out, const char **why)
 {
-    enum { FEW = 512 };
+    enum { FEW = VC_MEET_RANKS };
     struct vc_offer few[FEW];
+    int ranks[FEW];
     struct attempt a = {.comm = comm, .all = few};
     int err = 1;
     *out = NULL;
@@ -377,10 +380,13 @@ int vc_setup(MPI_Comm comm, struct vc_team **out, const char **why)
     vc_next.Comm_size(comm, &a.size);
     vc_next.Comm_rank(comm, &a.rank);
     a.world = malloc((size_t)a.size * sizeof *a.world);
-    if (!find_world_ranks(comm, a.size, a.world, why)) {
+    a.ranks = a.size <= FEW ? ranks : NULL;
+    if (!find_world_ranks(comm, a.size, a.size <= FEW ? ranks : a.world, why)) {
         free(a.world);
         return VC_OK;
     }
+    if (a.world && a.ranks)
+        memcpy(a.world, ranks, (size_t)a.size * sizeof *ranks);
     *why = "a rank had no memory to set it up";
     if (a.size > FEW) {
         a.all = malloc((size_t)a.size * sizeof *a.all);

@@ -4,6 +4,7 @@
 #include "pmpi/arena.h"
 #include "pmpi/calibrate.h"
 #include "pmpi/maps.h"
+#include "pmpi/meet.h"
 #include "pmpi/pool.h"
 #include "pmpi/vote.h"
 #include "pmpi/world.h"
@@ -44,16 +45,31 @@ static bool try_cma(const struct vc_team *t)
 
 /* ---- an attempt ---- */
 
-int vc_share_exchange(MPI_Comm comm, const struct vc_offer *mine, struct vc_offer *all)
+int vc_share_exchange(MPI_Comm comm, const int *world, int n, int me, const struct vc_offer *mine,
+                      struct vc_offer *all)
 {
+    _Static_assert(sizeof *mine <= VC_MEET_MOST, "an offer is short enough for a meeting");
+    if (world && vc_meet_possible(world, n))
+        return vc_meet(world, n, me, mine, all, sizeof *mine);
     if (vc_next.Allgather(mine, (int)sizeof *mine, MPI_BYTE, all, (int)sizeof *all, MPI_BYTE, comm) !=
         MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Allgather failed in the set-up of a communicator");
     return VC_OK;
 }
 
-void vc_share_take(const struct vc_team *t, size_t bytes, size_t spare, struct vc_hold *hold,
-                   struct vc_offer *mine)
+static int take_parts(size_t bytes, size_t spare, const struct vc_node_part *part, int parts,
+                      struct vc_hold *hold)
+{
+    int err = vc_arena_reserve(vc_memory, bytes, spare, hold);
+    for (int i = 0; err == VC_OK && i < parts; i++)
+        err = vc_arena_commit(vc_memory, hold, part[i].at, part[i].bytes);
+    if (err != VC_OK)
+        vc_arena_give(vc_memory, hold);
+    return err;
+}
+
+void vc_share_take(const struct vc_team *t, size_t bytes, size_t spare, const struct vc_node_part *part,
+                   int parts, struct vc_hold *hold, struct vc_offer *mine)
 {
     mine->what_at &= ~(VC_OFFER_PLACE | (uint32_t)(VC_OFFER_FULL | VC_OFFER_NOMEM | VC_OFFER_POOL));
     mine->left = 0;
@@ -64,11 +80,11 @@ void vc_share_take(const struct vc_team *t, size_t bytes, size_t spare, struct v
         mine->what_at |= vc_memory_why()[0] ? VC_OFFER_NOMEM : VC_OFFER_FULL;
         return;
     }
-    int err = vc_arena_take(vc_memory, bytes, spare, hold);
+    int err = take_parts(bytes, spare, part, parts, hold);
     if (err != VC_OK && vc_pool_any()) {
         mine->what_at |= VC_OFFER_POOL;
         vc_pool_drain();
-        err = vc_arena_take(vc_memory, bytes, spare, hold);
+        err = take_parts(bytes, spare, part, parts, hold);
     } else if (vc_pool_any()) {
         mine->what_at |= VC_OFFER_POOL;
     }
@@ -159,20 +175,67 @@ static size_t node_bytes(const struct vc_team *t, size_t bulk)
            vc_node_tree_bytes(levels_of(t), t->nlocal, t->local, bulk);
 }
 
+/* Its parts that are memory at once, or later. Returns how many. */
+static int node_parts(const struct vc_team *t, size_t bulk, bool later,
+                      struct vc_node_part part[VC_NODE_PARTS + 1])
+{
+    size_t before = t->local == 0 ? common_bytes(t) : 0;
+    int n = 0;
+    if (!later && before > 0)
+        part[n++] = (struct vc_node_part){0, before};
+    int first = n;
+    n += vc_node_parts(levels_of(t), t->nlocal, t->local, bulk, later, part + n);
+    for (int i = first; i < n; i++)
+        part[i].at += before;
+    return n;
+}
+
+/* This rank's slots. */
+static char *own_slots(const struct vc_team *t)
+{
+    return vc_share_own(&t->hold) + (t->local == 0 ? common_bytes(t) : 0);
+}
+
 /* This rank's part of an attempt. */
 static void offer_memory(struct vc_team *t, size_t bulk, struct vc_offer *mine)
 {
     size_t spare = bulk && vc_memory ? vc_arena_size(vc_memory) / SPARE_PARTS : 0;
-    vc_share_take(t, node_bytes(t, bulk), spare, &t->hold, mine);
+    struct vc_node_part part[VC_NODE_PARTS + 1];
+    int parts = node_parts(t, bulk, false, part);
+    vc_share_take(t, node_bytes(t, bulk), spare, part, parts, &t->hold, mine);
     if (t->hold.bytes == 0)
         return;
-    char *mem = vc_share_own(&t->hold);
-    if (t->local == 0) {
-        memset(mem, 0, common_bytes(t));
-        mem += common_bytes(t);
-    }
-    vc_node_prepare(mem, t->nlocal, bulk);
-    vc_node_tree_prepare(mem + vc_node_bytes(t->nlocal, bulk), levels_of(t), t->nlocal, t->local, bulk);
+    if (t->local == 0)
+        memset(vc_share_own(&t->hold), 0, common_bytes(t));
+    vc_node_prepare_parts(own_slots(t), levels_of(t), t->nlocal, t->local, bulk, false);
+}
+
+/* ---- bulk slots, when they are first needed ---- */
+
+static int commit_bulk(void *team)
+{
+    struct vc_team *t = team;
+    struct vc_node_part part[VC_NODE_PARTS + 1];
+    int parts = node_parts(t, vc_params.shm_bulk, true, part), err = VC_OK;
+    for (int i = 0; err == VC_OK && i < parts; i++)
+        err = vc_arena_commit(vc_memory, &t->hold, part[i].at, part[i].bytes);
+    if (err != VC_OK)
+        snprintf(t->no_bulk, sizeof t->no_bulk, "%s", vc_error_text());
+    else
+        vc_node_prepare_parts(own_slots(t), levels_of(t), t->nlocal, t->local, vc_params.shm_bulk, true);
+    return err;
+}
+
+static void do_without_bulk(void *team, bool first)
+{
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    struct vc_team *t = team;
+    t->less = true;
+    if (first)
+        vc_log(atomic_flag_test_and_set(&told) ? VC_LOG_INFO : VC_LOG_WARN,
+               "shared memory cannot be used as wanted (rank %d could not take more of it: %s); all ranks of "
+               "the communicator do with less",
+               t->rank, t->no_bulk);
 }
 
 void vc_share_begin(struct vc_team *t, struct vc_offer *mine)
@@ -215,7 +278,7 @@ int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struc
             bulk = 0;
         }
         offer_memory(t, bulk, mine);
-        int err = vc_share_exchange(comm, mine, all);
+        int err = vc_share_exchange(comm, t->world, t->size, t->rank, mine, all);
         if (err != VC_OK)
             return err;
     }
@@ -256,6 +319,7 @@ int vc_share_create_node(struct vc_team *t, const struct vc_offer *all)
                                  .me = t->local,
                                  .ids = t->ids,
                                  .ranks = t->ranks};
+    struct vc_node_opener opener = {.commit = commit_bulk, .refused = do_without_bulk, .arg = t};
     struct vc_node_cfg cfg = {
         .mem = mem,
         .common = lead + vc_park_bytes(t->nlocal),
@@ -271,6 +335,7 @@ int vc_share_create_node(struct vc_team *t, const struct vc_offer *all)
         .maps = t->maps,
         .cma_min = cma_min(t),
         .pairs_copy = vc_calibrated() ? vc_default_pairs_copy(vc_calibrated(), t->nlocal, !own_cpus()) : 0,
+        .opener = &opener,
     };
     t->parking = parking;
     int err = vc_node_create(&cfg, &t->node);

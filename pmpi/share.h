@@ -26,13 +26,15 @@ enum vc_offer_flag {
     VC_OFFER_DEAR = 1 << 30,   /**< a new team would cost too much so far */
 };
 
-/** Collective. VC_OK or VC_ERR_MPI. */
-int vc_share_exchange(MPI_Comm comm, const struct vc_offer *mine, struct vc_offer *all);
+/** Collective. `world`: the n ranks, for a communicator that is not set up yet; NULL: for others. VC_OK,
+ * VC_ERR_MPI or VC_ERR_PEER. */
+int vc_share_exchange(MPI_Comm comm, const int *world, int n, int me, const struct vc_offer *mine,
+                      struct vc_offer *all);
 
-/** Takes this rank's range, if `spare` bytes are left in its arena besides, and says so in its offer. Local.
- * Nothing where it is alone on its node. */
-void vc_share_take(const struct vc_team *t, size_t bytes, size_t spare, struct vc_hold *hold,
-                   struct vc_offer *mine);
+/** Takes this rank's range, if `spare` bytes are left in its arena besides, makes these parts of it memory,
+ * and says so in its offer. Local. Nothing where it is alone on its node. */
+void vc_share_take(const struct vc_team *t, size_t bytes, size_t spare, const struct vc_node_part *part,
+                   int parts, struct vc_hold *hold, struct vc_offer *mine);
 /** The memory of a range of this rank. */
 char *vc_share_own(const struct vc_hold *hold);
 /** After an exchange: the lowest rank that has no range, or -1. Otherwise `hold` is shared from now on. */

@@ -6,6 +6,7 @@
 #include "pmpi/table.h"
 #include "tune/params/params.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,12 +62,46 @@ int vc_team_force(struct vc_team *t, enum vc_coll coll, const struct vc_choice *
     return VC_OK;
 }
 
+/* The last selection for a communicator within a node, which is that of the next such one of as many ranks.
+ */
+static struct {
+    pthread_mutex_t lock;
+    struct vc_topo_key key; /* without addresses */
+    struct vc_selection sel;
+} last = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static int select_anew(struct vc_team *t)
+{
+    return vc_select_init(&t->sel, &t->key, &vc_params, vc_world_table);
+}
+
+static int select_as_last(struct vc_team *t)
+{
+    struct vc_topo_key key = t->key;
+    key.hier = NULL; /* on one node the number of ranks says all */
+    pthread_mutex_lock(&last.lock);
+    bool same = last.sel.mem && memcmp(&key, &last.key, sizeof key) == 0;
+    int err = same ? vc_select_copy(&t->sel, &last.sel) : select_anew(t);
+    if (!same && err == VC_OK) {
+        vc_select_free(&last.sel);
+        if (vc_select_copy(&last.sel, &t->sel) == VC_OK)
+            last.key = key;
+    }
+    pthread_mutex_unlock(&last.lock);
+    return err;
+}
+
+void vc_team_fini(void)
+{
+    vc_select_free(&last.sel);
+}
+
 int vc_team_select(struct vc_team *t)
 {
     forget_quick_calls(t);
     vc_select_free(&t->sel);
     t->selections++;
-    int err = vc_select_init(&t->sel, &t->key, &vc_params, vc_world_table);
+    int err = t->key.nnodes == 1 ? select_as_last(t) : select_anew(t);
     if (err != VC_OK)
         return err;
     warn_too_long(t);

@@ -32,6 +32,8 @@ enum vc_scratch { VC_SCRATCH_SEND, VC_SCRATCH_RECV, VC_SCRATCHES };
 #define VC_VOTE_MAX 4 /**< numbers in one vote */
 
 #define VC_QUICK_KINDS 4
+/** Ranks at most of quick calls that have a length for each. */
+#define VC_QUICK_RANKS 64
 /** Calls with a block for each of at most so many ranks may be quick. */
 #define VC_QUICK_BLOCKS 16
 
@@ -55,6 +57,7 @@ struct vc_quick {
 
 struct vc_team {
     struct vc_quick quick[VC_COLL_ACCELERATED];
+    size_t quick_lens[VC_QUICK_RANKS], quick_places[VC_QUICK_RANKS];
     size_t quick_at[VC_QUICK_BLOCKS + 1]; /**< where the blocks of a quick call begin */
     MPI_Comm comm;
     int rank, size;
@@ -78,6 +81,7 @@ struct vc_team {
     bool cma;                  /**< single copy was agreed */
     struct vc_map_peer **maps; /**< [nlocal] maps.h's; NULL: none */
     bool less;                 /**< it has less memory than wanted, because there was not enough: agreed */
+    char no_bulk[160];         /**< why this rank had none for bulk slots */
     struct vc_parking parking; /**< .shared NULL: there is none */
     struct vc_node *node;      /**< NULL: none was agreed, or this rank is alone on its node */
     /* messages */
@@ -117,6 +121,8 @@ void vc_team_trim(struct vc_team *t, size_t plans);
  */
 void vc_team_break(struct vc_team *t, const char *why);
 
+/** Releases what teams have in common, after the last one. */
+void vc_team_fini(void);
 /** Makes the selection anew, from key, table and what is forced. VC_OK or VC_ERR_NOMEM. */
 int vc_team_select(struct vc_team *t);
 /** All calls of a collective get this choice from now on. Where it cannot run, nothing changes and the result

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/vote.h"
 
+#include "pmpi/meet.h"
+
 #include <string.h>
 
 /* One turn of waiting. VC_OK, or the error that another rank has told through a channel or shared memory. */
@@ -38,12 +40,25 @@ static int vote_in_use(struct vc_team *t, MPI_Comm comm, uint64_t *v, int n)
     return err;
 }
 
+static int vote_by_meeting(const struct vc_team *t, uint64_t *v, int n)
+{
+    _Static_assert(sizeof(uint64_t[VC_VOTE_MAX]) <= VC_MEET_MOST, "votes are short enough for a meeting");
+    uint64_t all[VC_MEET_RANKS * VC_VOTE_MAX];
+    int err = vc_meet(t->world, t->size, t->rank, v, all, (size_t)n * sizeof *v);
+    for (int i = 0; err == VC_OK && i < t->size * n; i++)
+        if (all[i] < v[i % n])
+            v[i % n] = all[i];
+    return err;
+}
+
 int vc_vote(struct vc_team *t, MPI_Comm comm, uint64_t *v, int n)
 {
     uint64_t mine[VC_VOTE_MAX];
     /* A rank that has failed on it before does not come to vote. */
     if (t && t->ready)
         return vote_in_use(t, comm, v, n);
+    if (t && vc_meet_possible(t->world, t->size))
+        return vote_by_meeting(t, v, n);
     memcpy(mine, v, (size_t)n * sizeof *v);
     if (vc_next.Allreduce(mine, v, n, MPI_UINT64_T, MPI_MIN, comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed in a vote of a communicator's ranks");

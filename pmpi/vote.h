@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Votes: what may differ between ranks (memory, descriptors, permissions, what is kept) is agreed before it
- * decides anything. A vote is one small reduction of the underlying MPI and allocates nothing.
+ * decides anything. A vote is a meeting (meet.h), or one small reduction of the underlying MPI, and allocates
+ * nothing.
  */
 #ifndef VC_PMPI_VOTE_H
 #define VC_PMPI_VOTE_H

@@ -193,6 +193,8 @@ void vc_world_fini(void)
 const struct vc_kin *vc_world_kin(int rank)
 {
     int lo = 0, hi = vc_world.nkin;
+    if (rank < hi && vc_world.kin[rank].rank == rank) /* those of one operating system come first */
+        return &vc_world.kin[rank];
     while (lo < hi) {
         int mid = lo + (hi - lo) / 2;
         if (vc_world.kin[mid].rank < rank)

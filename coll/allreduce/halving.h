@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Recursive halving, shared by Rabenseifner's reduce and allreduce and by reduce-scatters. The nearest exchange
- * first, so that a participant always holds the reduction of consecutive ones: operands stay in ascending
- * order.
+ * Recursive halving, shared by Rabenseifner's reduce and allreduce and by reduce-scatters. The nearest
+ * exchange first, so that a participant always holds the reduction of consecutive ones: operands stay in
+ * ascending order.
  */
 #ifndef VC_COLL_ALLREDUCE_HALVING_H
 #define VC_COLL_ALLREDUCE_HALVING_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Exscan in the node's memory, and of the nodes' sums, which their last ranks have; these to all of a node. */
+/* Exscan in the node's memory, and of the nodes' sums, which their last ranks have; these to all of a node.
+ */
 #include "coll/bounds.h"
 #include "coll/scan/exchange.h"
 
@@ -50,8 +51,8 @@ const struct vc_alg vc_alg_exscan_two_level = {
     .coll = VC_EXSCAN,
     .kind = VC_ALG_PLAN,
     .restrictions = VC_NEEDS_BLOCK_NODES,
-    .help =
-        "exscan in the node's memory, recursive doubling among the last ranks of nodes, broadcast in the node",
+    .help = "exscan in the node's memory, recursive doubling among the last ranks of nodes, broadcast in the "
+            "node",
     .build = build,
     .steps = steps,
 };

@@ -42,6 +42,14 @@ void vc_node_prepare(char *mem, int n, size_t bulk)
     vc_ring_clear(&nd.bulk, mem + at[BULK]);
 }
 
+void vc_flat_prepare_bulk(char *mem, size_t bulk)
+{
+    struct vc_node nd = {0};
+    size_t at[RINGS];
+    node_layout(&nd, bulk, at);
+    vc_ring_clear(&nd.bulk, mem + at[BULK]);
+}
+
 /* Where the slots lie. A rank without slots has the beginnings of its parts alone. */
 void vc_flat_place(struct vc_node *nd, char *const *mem, size_t bulk)
 {
@@ -140,6 +148,10 @@ static int progress_slots(struct vc_node *nd, struct vc_node_call *c, int *whom)
 
 int vc_flat_start(struct vc_node *nd, struct vc_node_call *c)
 {
+    if (vc_node_any(c->kind)) {
+        vc_node_any_start(nd, c);
+        return VC_OK;
+    }
     c->st.phase = 0;
     if (c->kind == VC_PHASE_ALLTOALLV)
         return vc_node_pairs_start(nd, c);
@@ -158,6 +170,8 @@ int vc_flat_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
 {
     if (c->st.phase < 0)
         return 1;
+    if (vc_node_any(c->kind))
+        return vc_node_any_progress(nd, c, whom);
     if (c->kind == VC_PHASE_ALLTOALLV) {
         int done = vc_node_pairs_progress(nd, c, whom);
         return done != 0 ? done : vc_kind_check(nd, c, *whom);

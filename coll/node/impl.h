@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Private to coll/node. Files call one way: node.c (create, start, progress, run) calls tree.c, the node's
- * tree where it has levels (tree.h), whose groups are flat nodes of their own. Both call flat.c (slots of a
- * flat node, operations on it), which calls small.c, slots.c and cma.c (with cma_reduce.c), three ways to do
- * an operation; these call late.c (the begin of a wait), lengths.c (ranks whose lengths differ) and ring.c.
- * Reductions to blocks and scans have files of their own beside slots.c: blocks.c, scan.c.
+ * Private to coll/node. Files call one way: node.c (create, start, progress, run) calls open.c (bulk slots
+ * that come later) and tree.c, the node's tree where it has levels (tree.h), whose groups are flat nodes of
+ * their own. All call flat.c (slots of a flat node, operations on it), which calls small.c, slots.c and cma.c
+ * (with cma_reduce.c), three ways to do an operation; these call late.c (the begin of a wait), lengths.c
+ * (ranks whose lengths differ) and ring.c. Reductions to blocks and scans have files of their own beside
+ * slots.c: blocks.c, scan.c.
  *
  * Every rank owns slots in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
  * operation takes the next few slot numbers of its ring, whether or not a rank has anything to publish in
@@ -37,6 +38,8 @@
 #define VC_BULK_DEPTH  8
 /* vc_node_state.phase of an operation on the tree; its ring is NULL. */
 #define VC_ON_TREE 64
+/* The same of one that waits for the bulk slots. */
+#define VC_OPENING 65
 /* Slots of the tiny ring that an operation by single copy takes. */
 #define VC_CMA_SLOTS 3
 /*
@@ -69,10 +72,11 @@ struct vc_node_ring {
 };
 
 struct vc_tree;
+struct vc_opening;
 
 struct vc_node {
     int n, me;
-    bool plain; /* several ranks and no tree */
+    bool plain; /* several ranks, no tree, and its bulk slots are there */
     struct vc_parking *parking;
     const struct vc_wait_cfg *wait;
     struct vc_node_ring tiny, small, bulk; /* bulk.cap == 0: there is none */
@@ -84,10 +88,12 @@ struct vc_node {
     bool own_cpus;
     pid_t *cma_pids;
     size_t cma_min, pairs_copy;
-    char *cma_scratch;         /* VC_CMA_PAIR_BLOCK bytes */
-    struct vc_map_peer **maps; /* [n]; NULL: none */
-    struct vc_map_hold *held;  /* [n + 1], for an operation; with maps */
-    struct vc_tree *tree;      /* of a node with levels */
+    char *cma_scratch;          /* VC_CMA_PAIR_BLOCK bytes */
+    struct vc_map_peer **maps;  /* [n]; NULL: none */
+    struct vc_map_hold *held;   /* [n + 1], for an operation; with maps */
+    struct vc_tree *tree;       /* of a node with levels */
+    struct vc_opening *opening; /* open.c's; NULL: the bulk slots are there, if there are any */
+    size_t bulk_cap;            /* until then, what bulk.cap will be */
     /* Of a group of a tree: the node's local indexes of its members, the node, and the only member that has
      * slots (-1: all have). A node that is no group: NULL, itself, -1. */
     const int *member;
@@ -319,11 +325,16 @@ void vc_ring_clear(const struct vc_node_ring *ring, char *part);
  * anything but a broadcast: has r published a broadcast? vc_root_check() is for the root of a broadcast that
  * waits for rank r: does r broadcast by other means?
  */
+/* The communicator's rank of member r, for texts. */
+int vc_node_rank(const struct vc_node *nd, int r);
 /* vc_node_pass() in the slots of this node or group. */
 void vc_pass_flat(struct vc_node *nd, size_t len);
 int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c);
 int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r);
+/* For a rank that has passed on a broadcast in slot g of the tiny ring, and has published slot `next`: has
+ * the root published something else? */
+int vc_passed_check(const struct vc_node *nd, const struct vc_node_call *c, uint64_t g, uint64_t next);
 /* For a rank of an ALLGATHERV that waits for rank r: has r published a block of another length? */
 int vc_blocks_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 /* Rank r's length is `theirs`, not c->len: VC_ERR_INVAL with a text. */
@@ -359,6 +370,26 @@ int vc_group_create(struct vc_node *whole, const int *member, int n, int me, int
 size_t vc_group_bytes(bool has_slots, size_t bulk);
 /* Makes them new, see vc_node_tree_prepare(). */
 void vc_group_prepare(char *mem, bool has_slots, size_t bulk);
+/* The bulk slots alone, of a rank that has slots: also of a node. */
+void vc_flat_prepare_bulk(char *mem, size_t bulk);
+
+/* open.c: bulk slots that come later. Closes them. */
+int vc_open_init(struct vc_node *nd, const struct vc_node_opener *with);
+/* Whether the operation needs them: the same on all ranks. */
+bool vc_open_needed(const struct vc_node *nd, const struct vc_node_call *c);
+/* As vc_node_start() and vc_node_progress(), after which the operation itself begins. */
+int vc_open_start(struct vc_node *nd, struct vc_node_call *c);
+int vc_open_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
+
+/* any.c: gathers and scatters of blocks whose lengths only some know. */
+/* Slots that they take of the ring for long messages: twice as many as it has. */
+#define VC_ANY_TURNS (2 * VC_BULK_DEPTH)
+static inline bool vc_node_any(enum vc_node_phase kind)
+{
+    return kind >= VC_PHASE_STEPS;
+}
+void vc_node_any_start(struct vc_node *nd, struct vc_node_call *c);
+int vc_node_any_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
 /* cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);
@@ -373,6 +404,8 @@ int vc_node_pairs_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
 
 /* slots.c: operations through slots. */
 int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c);
+/* How long a slot would have to be for the operation to take one. */
+size_t vc_slots_need(const struct vc_node *nd, const struct vc_node_call *c);
 /* Instead of starting it: a broadcast in which this rank only counts the slots. */
 int vc_node_slots_skip(struct vc_node *nd, struct vc_node_call *c);
 /* After start, and again whenever there is more: so many bytes of src are there; those behind them are not

@@ -5,7 +5,7 @@
 /* Every so many polls a rank that waits also looks where a message of another length would be. */
 #define LOOK_EVERY 16
 
-static int rank_of(const struct vc_node *nd, int r)
+int vc_node_rank(const struct vc_node *nd, int r)
 {
     int l = vc_node_index(nd, r);
     return nd->parking->ranks ? nd->parking->ranks[l] : l;
@@ -16,26 +16,26 @@ int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, in
     if (c->kind != VC_PHASE_BCAST)
         return vc_fail(VC_ERR_TRUNCATE,
                        "rank %d comes with %zu bytes where rank %d comes with %zu: the counts differ",
-                       rank_of(nd, r), (size_t)theirs, rank_of(nd, nd->me), c->len);
+                       vc_node_rank(nd, r), (size_t)theirs, vc_node_rank(nd, nd->me), c->len);
     bool root = nd->me == c->root;
     return vc_fail(VC_ERR_TRUNCATE,
                    "rank %d broadcasts %zu bytes where rank %d expects %zu: the counts differ",
-                   rank_of(nd, c->root), root ? c->len : (size_t)theirs, rank_of(nd, root ? r : nd->me),
-                   root ? (size_t)theirs : c->len);
+                   vc_node_rank(nd, c->root), root ? c->len : (size_t)theirs,
+                   vc_node_rank(nd, root ? r : nd->me), root ? (size_t)theirs : c->len);
 }
 
 int vc_pair_differs(const struct vc_node *nd, int r, size_t sent, size_t expected)
 {
     return vc_fail(VC_ERR_TRUNCATE,
-                   "rank %d sends %zu bytes to rank %d, which expects %zu: the counts differ", rank_of(nd, r),
-                   sent, rank_of(nd, nd->me), expected);
+                   "rank %d sends %zu bytes to rank %d, which expects %zu: the counts differ", vc_node_rank(nd, r),
+                   sent, vc_node_rank(nd, nd->me), expected);
 }
 
 int vc_block_differs(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t given)
 {
     return vc_fail(VC_ERR_TRUNCATE,
                    "rank %d gives %zu bytes to all, and rank %d expects %zu of %zu in all: the counts differ",
-                   rank_of(nd, r), (size_t)given, rank_of(nd, nd->me), c->at[r + 1] - c->at[r], c->at[nd->n]);
+                   vc_node_rank(nd, r), (size_t)given, vc_node_rank(nd, nd->me), c->at[r + 1] - c->at[r], c->at[nd->n]);
 }
 
 /* The error of a rank whose root has published something else in slot g than this rank expects. */
@@ -55,7 +55,7 @@ static int root_differs(const struct vc_node *nd, const struct vc_node_call *c,
     return vc_fail(VC_ERR_INVAL,
                    "rank %d is in another collective, or had a count of 0, where rank %d expects a broadcast "
                    "of %zu bytes",
-                   rank_of(nd, c->root), rank_of(nd, nd->me), c->len);
+                   vc_node_rank(nd, c->root), vc_node_rank(nd, nd->me), c->len);
 }
 
 int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r)
@@ -98,7 +98,7 @@ int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r)
         VC_ERR_INVAL,
         "rank %d is in a broadcast, rank %d in another collective: the counts of a broadcast differ, or "
         "the calls do",
-        rank_of(nd, r), rank_of(nd, nd->me));
+        vc_node_rank(nd, r), vc_node_rank(nd, nd->me));
 }
 
 int vc_blocks_check(const struct vc_node *nd, struct vc_node_call *c, int r)
@@ -160,4 +160,24 @@ int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c)
         return VC_OK;
     bool says = here && vc_flag_value(own, c->root, g) >> VC_SAY_SHIFT;
     return root_differs(nd, c, says ? own : other, says ? g : other->pos);
+}
+
+int vc_passed_check(const struct vc_node *nd, const struct vc_node_call *c, uint64_t g, uint64_t next)
+{
+    const struct vc_node_ring *tiny = &nd->tiny, *other;
+    struct vc_cma_address a;
+    bool here = vc_published(tiny, c->root, g);
+    if (here && vc_flag_value(tiny, c->root, g) == vc_bcast_flag(g, VC_SAY_OTHER)) {
+        memcpy(&a, vc_payload(tiny, c->root, g), sizeof a);
+        return a.len == c->len ? VC_OK : vc_lengths_differ(nd, c, c->root, a.len);
+    }
+    other = other_ring_of_root(nd, c, tiny);
+    if (here) { /* the slot may hold what the root does next, if its broadcast was in another ring */
+        bool says = vc_flag_value(tiny, c->root, g) >> VC_SAY_SHIFT;
+        return says || !other ? root_differs(nd, c, tiny, g) : root_differs(nd, c, other, other->pos);
+    }
+    /* If the root has passed on this broadcast, though slot g was not free, it has published in slot `next`
+     * before anything later. */
+    bool behind = !vc_published(tiny, c->root, g) && !vc_published(tiny, c->root, next);
+    return other && behind ? root_differs(nd, c, other, other->pos) : VC_OK;
 }

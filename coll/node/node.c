@@ -46,6 +46,10 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
         nd->plain = false;
     }
     vc_node_small_init(nd);
+    if (cfg->opener && vc_open_init(nd, cfg->opener) != VC_OK) {
+        vc_node_destroy(nd);
+        return VC_ERR_NOMEM;
+    }
     *out = nd;
     return VC_OK;
 }
@@ -58,6 +62,7 @@ void vc_node_destroy(struct vc_node *nd)
     free(nd->pairs);
     free(nd->cma_pids);
     free(nd->cma_scratch);
+    free(nd->opening);
     free(nd->maps);
     free(nd->held);
     free(nd);
@@ -76,7 +81,7 @@ static void copy_alone(const struct vc_node_call *c)
         memcpy(c->dst, c->src, c->len);
 }
 
-/* What is not on a node of several ranks without tree. 1: begun or done. 0: to be begun as there. */
+/* What is not on a plain node. 1: begun or done. 0: to be begun as there. */
 static int start_otherwise(struct vc_node *nd, struct vc_node_call *c, bool direct)
 {
     if (nd->n == 1) {
@@ -84,12 +89,16 @@ static int start_otherwise(struct vc_node *nd, struct vc_node_call *c, bool dire
         c->st.phase = -1;
         return 1;
     }
+    if (nd->opening && vc_open_needed(nd, c)) {
+        int err = vc_open_start(nd, c);
+        return err == VC_OK ? 1 : err;
+    }
     if (vc_tree_takes(nd, c)) {
         int err = vc_tree_start(nd, c, direct);
         return err == VC_OK ? 1 : err;
     }
     /* Ranks that expect a broadcast of another length may wait for it in their group. */
-    if (c->kind == VC_PHASE_BCAST)
+    if (c->kind == VC_PHASE_BCAST && nd->tree)
         vc_tree_pass(nd->tree, c->len);
     return 0;
 }
@@ -119,6 +128,13 @@ void vc_node_pass(struct vc_node *nd, size_t len)
 
 int vc_node_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
 {
+    if (!c->st.ring && c->st.phase == VC_OPENING) {
+        int rc = vc_open_progress(nd, c, whom);
+        if (rc <= 0)
+            return rc;
+        if ((rc = start(nd, c, false)) != VC_OK)
+            return rc;
+    }
     if (!c->st.ring && c->st.phase == VC_ON_TREE)
         return vc_tree_progress(nd, c, whom);
     return vc_flat_progress(nd, c, whom);

@@ -72,6 +72,16 @@ static inline int vc_cma_operands(int n, size_t esize)
 struct vc_node;
 struct vc_map_peer;
 
+/** Makes a rank's memory for bulk slots when an operation first needs them. */
+struct vc_node_opener {
+    /** Makes vc_node_parts() `later` memory and prepares it. VC_OK or an error. */
+    int (*commit)(void *arg);
+    /** All ranks do without bulk slots from now on, because some have no memory for them. `first`: this rank
+     * is the lowest of those. */
+    void (*refused)(void *arg, bool first);
+    void *arg;
+};
+
 struct vc_node_cfg {
     /** [n], copied: the slots of each rank, shared memory of vc_node_bytes() bytes, aligned to VC_LINE_PAIR,
      * which only that rank writes. It stays the caller's. vc_node_prepare() has prepared all of it. */
@@ -95,6 +105,9 @@ struct vc_node_cfg {
     const struct vc_levels *levels;
     /** Results of reductions must not depend on the levels. The same on all ranks. */
     bool reproducible;
+    /** Copied. NULL: the bulk slots are there. Otherwise they need memory only once this was called, which is
+     * at the same operation on all ranks. */
+    const struct vc_node_opener *opener;
 };
 
 /** Bytes of shared memory for the slots of one of n ranks, a multiple of VC_LINE_PAIR. */
@@ -109,6 +122,17 @@ void vc_node_prepare(char *mem, int n, size_t bulk);
 size_t vc_node_tree_bytes(const struct vc_levels *levels, int n, int r, size_t bulk);
 /** Makes these, new or used before, as a node needs them: before any rank creates the node. */
 void vc_node_tree_prepare(char *mem, const struct vc_levels *levels, int n, int r, size_t bulk);
+/** A part of a rank's memory. */
+struct vc_node_part {
+    size_t at, bytes;
+};
+#define VC_NODE_PARTS (1 + 2 * (VC_LEVEL_KINDS + 1))
+/** The parts of the memory of rank r, vc_node_bytes() and vc_node_tree_bytes() together, that are needed at
+ * once, or those that are needed `later`, see vc_node_cfg.opener. Returns how many. */
+int vc_node_parts(const struct vc_levels *levels, int n, int r, size_t bulk, bool later,
+                  struct vc_node_part part[VC_NODE_PARTS]);
+/** Makes these, new or used before, as a node needs them. */
+void vc_node_prepare_parts(char *mem, const struct vc_levels *levels, int n, int r, size_t bulk, bool later);
 /** The levels that a node of n ranks is to have: those that are known, but NULL where few ranks meet sooner
  * all at once, unless `asked` for. */
 static inline const struct vc_levels *vc_node_levels(const struct vc_levels *known, int n, bool own_cpus,
@@ -131,6 +155,7 @@ struct vc_node_state {
     int stages;            /* slots per chunk: 1, or 2 where reduced slices are published as well */
     int phase;             /* of single copy; -1: done */
     unsigned idle;         /* polls in vain */
+    uint64_t mid, more;    /* kinds whose lengths only some know: small slot, first slot for chunks */
 };
 
 /** One operation. Filled by the caller up to `len`, kept until it is done. */
@@ -144,6 +169,9 @@ struct vc_node_call {
     size_t len;
     const size_t
         *at; /**< kinds of unequal blocks; not looked at in others. Valid until the operation is done */
+    /** Kinds whose lengths only some know, at the root: of each block; `at` then says where each begins, in
+     * any order, as a difference that may be negative (modulo 2^64). len: of the own block. */
+    const size_t *lens;
     const struct vc_pairs *pairs; /**< ALLTOALLV, in place of src, dst and len; likewise */
     const struct vc_redop *op;    /**< reductions; for slices of other data NULL, with grain 1 */
     size_t grain;                 /**< what slices are multiples of: the operator's esize, else 1 */

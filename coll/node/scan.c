@@ -87,9 +87,7 @@ static int meet_below(struct vc_node *nd, struct vc_node_call *c, int *whom)
         }
         if (st->rd_next + have == 0 || count == 0)
             continue;
-        const void *acc = st->rd_next + have > 1 ? c->dst
-                          : have                 ? c->src
-                                                 : vc_payload(ring, r + 1, g);
+        const void *acc = st->rd_next + have > 1 ? c->dst : have ? c->src : vc_payload(ring, r + 1, g);
         op->fn(vc_payload(ring, r, g), acc, c->dst, count, op->ctx);
     }
     if (c->len > 0 && me == 0 && have && c->dst != c->src)

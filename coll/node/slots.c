@@ -161,6 +161,19 @@ static void enter_race(struct vc_node *nd, struct vc_node_call *c)
     nd->give = r ? vc_copy_race_next(r, &nd->measured) : NULL;
 }
 
+/* Of slices, the largest. */
+static size_t slice_of(const struct vc_node_call *c)
+{
+    return vc_phase_sliced(c->kind) ? vc_slice(c->len, vc_grain(c), c->parts, 1) : 0;
+}
+
+size_t vc_slots_need(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return vc_phase_info[c->kind].src == VC_EXTENT_EACH   ? (size_t)nd->n * c->len
+           : vc_phase_info[c->kind].gives == VC_WHO_PARTS ? slice_of(c)
+                                                          : c->len;
+}
+
 /*
  * Whether a scatter of this many bytes goes through several tiny slots, and not through a small one. The root
  * runs ahead by as many operations as the ring has room for, and where ranks share CPUs that is what it costs
@@ -181,10 +194,7 @@ static int take_slots(struct vc_node *nd, struct vc_node_call *c)
     bool large = nd->n > vc_flat_ranks(nd->own_cpus);
     bool two_stages = large || (n - 1) * c->len > vc_flat_bytes(nd->n, nd->own_cpus);
     /* The ring whose slots carry all in one chunk, if there is one. */
-    size_t slice = vc_phase_sliced(c->kind) ? vc_slice(c->len, grain, c->parts, 1) : 0; /* the largest */
-    size_t per_slot = vc_phase_info[c->kind].src == VC_EXTENT_EACH   ? n * c->len
-                      : vc_phase_info[c->kind].gives == VC_WHO_PARTS ? slice
-                                                                     : c->len;
+    size_t slice = slice_of(c), per_slot = vc_slots_need(nd, c);
     st->ring = &nd->small;
     if (per_slot <= nd->tiny.cap || goes_by_tiny_slots(nd, c, per_slot))
         st->ring = &nd->tiny;

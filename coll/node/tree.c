@@ -57,6 +57,55 @@ void vc_node_tree_prepare(char *mem, const struct vc_levels *levels, int n, int 
     }
 }
 
+int vc_node_parts(const struct vc_levels *levels, int n, int r, size_t bulk, bool later,
+                  struct vc_node_part part[VC_NODE_PARTS])
+{
+    size_t half = group_bulk(bulk), flat = vc_node_bytes(n, bulk), few = vc_node_bytes(n, 0);
+    size_t up = vc_group_bytes(true, half), first = vc_group_bytes(true, 0);
+    int count = 0;
+    part[count++] = later ? (struct vc_node_part){few, flat - few} : (struct vc_node_part){0, few};
+    if (!levels || levels->depth == 0 || n < 2)
+        return count;
+    int last = last_tier(levels, r);
+    for (int t = 0; t <= last; t++) {
+        size_t at = flat + tier_offset(t, bulk);
+        part[count++] =
+            later ? (struct vc_node_part){at + first, up - first} : (struct vc_node_part){at, first};
+        if (t == levels->depth || (later && t == last))
+            continue;
+        at += up;
+        part[count++] = later      ? (struct vc_node_part){at + first, up - first}
+                        : t < last ? (struct vc_node_part){at, first}
+                                   : (struct vc_node_part){at, vc_group_bytes(false, 0)};
+    }
+    return count;
+}
+
+void vc_node_prepare_parts(char *mem, const struct vc_levels *levels, int n, int r, size_t bulk, bool later)
+{
+    if (!later)
+        vc_node_prepare(mem, n, 0); /* where the bulk slots would be is not touched */
+    else
+        vc_flat_prepare_bulk(mem, bulk);
+    if (!levels || levels->depth == 0 || n < 2)
+        return;
+    int last = last_tier(levels, r);
+    size_t half = group_bulk(bulk), up = vc_group_bytes(true, half);
+    for (int t = 0; t <= last; t++) {
+        char *at = mem + vc_node_bytes(n, bulk) + tier_offset(t, bulk);
+        if (later)
+            vc_flat_prepare_bulk(at, half);
+        else
+            vc_group_prepare(at, true, 0);
+        if (t == levels->depth)
+            continue;
+        if (!later)
+            vc_group_prepare(at + up, t < last, 0);
+        else if (t < last)
+            vc_flat_prepare_bulk(at + up, half);
+    }
+}
+
 /* ---- who is where ---- */
 
 static bool on_tier(const struct vc_tree *tree, int r, int t)
@@ -266,8 +315,9 @@ int vc_tree_start(struct vc_node *nd, struct vc_node_call *c, bool direct)
     c->st.ring = NULL;
     c->st.phase = VC_ON_TREE;
     tree->direct = direct;
-    /* Ranks that expect a broadcast of another length may wait for it in the flat node: by single copy. */
-    if (c->kind == VC_PHASE_BCAST && nd->cma_pids)
+    /* Ranks that expect a broadcast of another length may wait for it in the flat node: by single copy, or
+     * because they open bulk slots. */
+    if (c->kind == VC_PHASE_BCAST && (nd->cma_pids || nd->opening))
         vc_pass_flat(nd, c->len);
     vc_tree_plan(tree, c, nd->me);
     return VC_OK;

@@ -38,7 +38,8 @@ const struct vc_alg vc_alg_scan_two_level = {
     .coll = VC_SCAN,
     .kind = VC_ALG_PLAN,
     .restrictions = VC_NEEDS_BLOCK_NODES,
-    .help = "scan in the node's memory, recursive doubling among the last ranks of nodes, broadcast in the node",
+    .help =
+        "scan in the node's memory, recursive doubling among the last ranks of nodes, broadcast in the node",
     .build = build,
     .steps = steps,
 };

@@ -15,7 +15,7 @@ add_executable(differential_algs differential_algs.c)
 target_link_libraries(differential_algs PRIVATE vcoll_core m)
 
 # Every algorithm of a collective forced in turn; "auto": the built-in selection, on 1..9 ranks.
-foreach(_coll barrier bcast reduce allreduce allgather alltoall gather scatter allgatherv alltoallv alltoallw reduce_scatter_block reduce_scatter scan
+foreach(_coll barrier bcast reduce allreduce allgather alltoall gather scatter gatherv scatterv allgatherv alltoallv alltoallw reduce_scatter_block reduce_scatter scan
   exscan auto)
   add_test(NAME mpi.differential.${_coll}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/differential_sweep.sh ${VC_MPIRUN} $<TARGET_FILE:differential>

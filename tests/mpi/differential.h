@@ -192,8 +192,9 @@ enum coll_id {
     C_ALLTOALL,
     C_GATHER,
     C_SCATTER,
-    C_ACCELERATED,
-    C_GATHERV = C_ACCELERATED,
+    C_VARIANTS, /**< the first of those with a count for each rank, and of others of which empty types are not
+                   drawn */
+    C_GATHERV = C_VARIANTS,
     C_SCATTERV,
     C_ALLGATHERV,
     C_ALLTOALLV,

@@ -280,7 +280,7 @@ void trial_make(struct trial *t, const struct pool_comm *pc, uint64_t seed, cons
     size_t natoms = amount(&g, granule, most);
     /* Empty types with a count, on all ranks or on none: where only some ranks count nothing, native calls
      * hang. */
-    bool empty_type = natoms == 0 && k < C_ACCELERATED && rng_once_in(&g, 2);
+    bool empty_type = natoms == 0 && k < C_VARIANTS && rng_once_in(&g, 2);
     uint64_t vseed = rng_next(&g);
 
     struct shape_of_call sh = {.suniform = true, .runiform = true};

@@ -13,9 +13,9 @@ import sys
 import tempfile
 
 SIX = ["barrier", "bcast", "reduce", "allreduce", "allgather", "alltoall"]
-BESIDE = ["gather", "scatter", "allgatherv", "alltoallv", "alltoallw", "reduce_scatter_block", "reduce_scatter", "scan",
+BESIDE = ["gather", "scatter", "gatherv", "scatterv", "allgatherv", "alltoallv", "alltoallw", "reduce_scatter_block", "reduce_scatter", "scan",
           "exscan"]  # accelerated, and called by the programs that call all
-OTHERS = ["gatherv", "scatterv"]
+OTHERS = []
 
 
 def main():

@@ -2,7 +2,8 @@
 /*
  * law_kill MILLISECONDS [survive [COLLECTIVE [VICTIM]]]: collectives without end, in which a rank, the last
  * one if none is named, kills itself with SIGKILL. With `survive`, errors return, and each survivor says how
- * long after the death it got one, and leaves.
+ * long after the death it got one, and leaves. COLLECTIVE "setup": it dies before the first call on a
+ * communicator, in which the others are.
  */
 #include "law.h"
 
@@ -12,6 +13,7 @@
 #include <time.h>
 
 static long delay_ms;
+static MPI_Comm fresh; /* not set up yet */
 
 static uint64_t now_ms(void)
 {
@@ -31,6 +33,8 @@ static void *killer(void *arg)
 
 static int collective(const char *which, long *a, long *b, int n)
 {
+    if (strcmp(which, "setup") == 0) /* of the victim's that lives, no call comes */
+        return MPI_Allreduce(a, b, 1, MPI_LONG, MPI_SUM, fresh);
     if (strcmp(which, "barrier") == 0)
         return MPI_Barrier(MPI_COMM_WORLD);
     if (strcmp(which, "bcast") == 0) {
@@ -64,9 +68,12 @@ int main(int argc, char **argv)
         printf("running\n");
         fflush(stdout);
     }
+    MPI_Comm_dup(MPI_COMM_WORLD, &fresh);
     if (rank == (int)law_arg(argc, argv, 4, size - 1))
         pthread_create(&t, NULL, killer, NULL);
     law_stage = which;
+    if (strcmp(which, "setup") == 0 && rank == (int)law_arg(argc, argv, 4, size - 1))
+        pause();
     uint64_t last;
     long i = 0;
     do {

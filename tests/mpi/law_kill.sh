@@ -55,6 +55,10 @@ for how in "auto allreduce" "event allreduce" "poll barrier" "event bcast" "auto
     # shellcheck disable=SC2086
     survivors 3 $how 2
 done
+for victim in 0 2; do
+    survivors 3 auto setup $victim
+done
+survivors 3 event setup 1
 nothing_left "survivors"
 
 # One in the middle of many: whoever waits for others that wait for it must learn of it, too.

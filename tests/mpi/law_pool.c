@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * law_pool ROUNDS: memory of freed communicators that goes on in later ones. Nothing of the old one shows: no
- * forced algorithm, no late message, no memory that others lack, whichever ranks a communicator has and in
- * whatever order several threads make and free theirs. Run with a VCOLL_SHM_LIMIT that few communicators
- * fill.
+ * law_pool ROUNDS [single]: memory of freed communicators that goes on in later ones. Nothing of the old one
+ * shows: no forced algorithm, no late message, no memory that others lack, whichever ranks a communicator has
+ * and in whatever order several threads make and free theirs. `single`: without MPI_THREAD_MULTIPLE, where
+ * set-ups are agreed through shared memory. Run with a VCOLL_SHM_LIMIT that few communicators fill.
  */
 #include "law.h"
 
 #include "include/vcoll/vcoll.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 
 static int rounds;
 
@@ -81,6 +82,31 @@ static void late(void)
     }
 }
 
+/* A chain of communicators that live at the same time: each rank leads one of two and follows in the other,
+ * and ranks come to their first calls at different times. */
+static void overlapping(void)
+{
+    int rank, size;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    for (int i = 0; i < rounds; i++) {
+        MPI_Comm even, odd, back;
+        unsigned seed = (unsigned)(i * 31 + rank);
+        MPI_Comm_split(MPI_COMM_WORLD, rank / 2, rank, &even);
+        MPI_Comm_split(MPI_COMM_WORLD, (rank + 1) / 2 % ((size + 1) / 2), i % 2 ? rank : -rank, &odd);
+        MPI_Comm_split(MPI_COMM_WORLD, 0, (rank + i) % size, &back);
+        if (rand_r(&seed) % 4 == 0)
+            usleep((useconds_t)(rand_r(&seed) % 3000));
+        six(even, 1 + i % 3, i);
+        six(i % 3 ? odd : back, 2, i);
+        six(even, 3, i);
+        six(i % 3 ? back : odd, 3000, i);
+        MPI_Comm_free(i % 2 ? &even : &back);
+        MPI_Comm_free(&odd);
+        MPI_Comm_free(i % 2 ? &back : &even);
+    }
+}
+
 static void *thread(void *arg)
 {
     MPI_Comm parent = *(MPI_Comm *)arg, comm[3];
@@ -113,7 +139,8 @@ static void threads(void)
 int main(int argc, char **argv)
 {
     int rank, level;
-    MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &level);
+    bool single = argc > 2 && strcmp(argv[2], "single") == 0;
+    MPI_Init_thread(&argc, &argv, single ? MPI_THREAD_SINGLE : MPI_THREAD_MULTIPLE, &level);
     law_watchdog(100);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     rounds = (int)law_arg(argc, argv, 1, 30);
@@ -127,11 +154,13 @@ int main(int argc, char **argv)
     sets();
     law_stage = "late ranks";
     late();
+    law_stage = "communicators that overlap";
+    overlapping();
     law_stage = "two threads";
     if (level == MPI_THREAD_MULTIPLE)
         threads();
     if (rank == 0)
-        printf("ok%s\n", level == MPI_THREAD_MULTIPLE ? "" : ", without threads");
+        printf("ok%s\n", single || level == MPI_THREAD_MULTIPLE ? "" : ", without threads");
     MPI_Finalize();
     return 0;
 }

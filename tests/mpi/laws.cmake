@@ -2,7 +2,7 @@
 #
 # One test for each law of the design, and for each kind of wrong or missing surroundings. The programs run without vcoll
 # as well (by hand: tests/mpirun -n 4 law_verify), which is how to tell a wrong test from a wrong library.
-foreach(_law bcast cool counts ends flood init kill large lifecycle nowrite pool progress signals threads verify yield young)
+foreach(_law bcast cool counts ends flood init kill large lifecycle nowrite pool progress shared signals threads verify yield young)
   add_executable(law_${_law} law_${_law}.c)
   target_link_libraries(law_${_law} PRIVATE vcoll_flags)
 endforeach()
@@ -80,11 +80,22 @@ vc_mpi_test(law.errors.split NP 3 PRELOAD ENV VCOLL_NODE_SPLIT=1 VCOLL_SETUP_AFT
 vc_mpi_test(law.large NP 2 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_large>)
 set_tests_properties(mpi.law.large PROPERTIES SKIP_RETURN_CODE 77)
 
-# 8: worth its cost. Memory of freed communicators goes on in later ones; and those that do not live long, or are
+# 8: worth its cost. Memory of freed communicators goes on in later ones; communicators take
+# no memory that they do not use; and those that do not live long, or are
 # many, cost about what they cost without vcoll. The factors are for a machine that does other things, too.
 foreach(_np 2 4)
   vc_mpi_test(law.pool.${_np} NP ${_np} TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_SHM_LIMIT=16m
     COMMAND $<TARGET_FILE:law_pool> 30)
+endforeach()
+foreach(_np 2 3 5 8)
+  vc_mpi_test(law.pool.single.${_np} NP ${_np} TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_SHM_LIMIT=32m
+    COMMAND $<TARGET_FILE:law_pool> 30 single)
+endforeach()
+vc_mpi_test(law.pool.single.split NP 4 TIMEOUT 120 PRELOAD
+  ENV VCOLL_SETUP_AFTER=1 VCOLL_NODE_SPLIT=2 VCOLL_SHM_LIMIT=32m COMMAND $<TARGET_FILE:law_pool> 20 single)
+foreach(_np 2 6)
+  vc_mpi_test(law.shared.${_np} NP ${_np} TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_CMA=0
+    COMMAND $<TARGET_FILE:law_shared> 40)
 endforeach()
 vc_mpi_test(law.pool.split NP 4 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_NODE_SPLIT=2 VCOLL_SHM_LIMIT=32m
   COMMAND $<TARGET_FILE:law_pool> 20)

@@ -147,6 +147,54 @@ struct buffers {
     size_t cap; /* bytes of each */
 };
 
+/* Blocks whose lengths their owner and the root know, at places in any order and with holes. */
+static int run_any(const struct job *job, int me, struct vc_node *nd, const struct buffers *b, int t,
+                   struct vc_node_call c, unsigned *seed, bool by_progress)
+{
+    size_t n = (size_t)job->n, len[256] = {0}, at[256] = {0}, end = 0;
+    uint32_t *send = b->send, *recv = b->recv;
+    bool gathers = c.kind == VC_PHASE_GATHER_ANY, turned = next_random(seed) % 2;
+    bool in_place = next_random(seed) % 2 && me == c.root;
+    for (size_t i = 0; i < n; i++) {
+        size_t r = turned ? n - 1 - i : i, most = next_random(seed) % 3 ? vc_min_size(c.len, 160) : c.len;
+        len[r] = next_random(seed) % 4 ? next_random(seed) % (most + 1) / 4 : 0;
+        at[r] = end;
+        end += len[r];
+        if (end + 2 < b->cap / 4 && c.len < job->max_len / 2)
+            end++;
+    }
+    memset(recv, 0xee, b->cap);
+    memset(send, 0xee, b->cap);
+    for (size_t r = 0; r < n && !gathers && me == c.root; r++)
+        for (size_t i = 0; i < len[r]; i++)
+            send[at[r] + i] = element((int)r, t, i);
+    uint32_t *own = in_place ? (gathers ? recv : send) + at[me] : gathers ? send : recv;
+    for (size_t i = 0; i < len[me] && gathers; i++)
+        own[i] = element(me, t, i);
+    c.len = 4 * len[me];
+    c.src = gathers ? own : send;
+    c.dst = gathers ? recv : own;
+    for (size_t r = 0; r < n; r++) {
+        at[r] *= 4;
+        len[r] *= 4;
+    }
+    c.at = me == c.root ? at : NULL;
+    c.lens = me == c.root ? len : NULL;
+    CHECK((by_progress ? run_by_progress(nd, &c) : vc_node_run(nd, &c)) == VC_OK);
+    for (size_t i = 0; i < len[me] / 4 && !gathers; i++)
+        CHECK(own[i] == element(me, t, i));
+    if (!gathers && !in_place)
+        CHECK(((unsigned char *)recv)[len[me]] == 0xee);
+    for (size_t r = 0; r < n && gathers && me == c.root; r++) {
+        for (size_t i = 0; i < len[r] / 4; i++)
+            CHECK(recv[at[r] / 4 + i] == element((int)r, t, i));
+        memset((char *)recv + at[r], 0xee, len[r]);
+    }
+    for (size_t i = 0; i < b->cap && gathers && (me == c.root || !in_place); i++)
+        CHECK(((unsigned char *)recv)[i] == 0xee); /* holes */
+    return 0;
+}
+
 static int run_rounds(const struct job *job, int me, struct vc_node *nd, const struct buffers *b)
 {
     size_t n = (size_t)job->n, cap = b->cap;
@@ -169,6 +217,13 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
         if (next_random(&seed) % 8 == 0) /* a broadcast that the node has no part in, between its own */
             vc_node_pass(nd, c.len);
         c.alg = job->cma && next_random(&seed) % 2 ? VC_NODE_CMA : VC_NODE_AUTO;
+        if (c.kind >= VC_PHASE_STEPS) {
+            if (job->dawdle && next_random(&own) % 16 == 0)
+                usleep(next_random(&own) % 600);
+            if (run_any(job, me, nd, b, t, c, &seed, next_random(&own) % 4 == 0))
+                return 1;
+            continue;
+        }
         bool in_place = next_random(&seed) % 2;
         if (c.kind == VC_PHASE_ALLTOALLV) {
             if (run_pairs(job, me, nd, &c, t, c.len, (unsigned char *)send, (unsigned char *)recv) != 0)
@@ -332,6 +387,59 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
     return 0;
 }
 
+/* ---- bulk slots that come later ---- */
+
+enum { USED_BEFORE = 0xa5 };
+
+struct lazy {
+    const struct job *job;
+    char *mem;
+    int me, commits, refusals;
+};
+
+static int rank_parts(const struct lazy *z, bool later, struct vc_node_part part[VC_NODE_PARTS])
+{
+    return vc_node_parts(z->job->levels, z->job->n, z->me, z->job->bulk, later, part);
+}
+
+static int commit_bulk(void *arg)
+{
+    struct lazy *z = arg;
+    z->commits++;
+    if (z->me >= z->job->n - z->job->refusers)
+        return VC_ERR_NOMEM;
+    vc_node_prepare_parts(z->mem, z->job->levels, z->job->n, z->me, z->job->bulk, true);
+    return VC_OK;
+}
+
+static void refused_bulk(void *arg, bool first)
+{
+    struct lazy *z = arg;
+    z->refusals += first == (z->me == z->job->n - z->job->refusers) ? 1 : 100;
+}
+
+/* All memory was used before, and what a node needs at once is prepared. */
+static void begin_lazy(const struct lazy *z)
+{
+    size_t tree = vc_node_tree_bytes(z->job->levels, z->job->n, z->me, z->job->bulk);
+    memset(z->mem, USED_BEFORE, vc_node_bytes(z->job->n, z->job->bulk) + tree);
+    vc_node_prepare_parts(z->mem, z->job->levels, z->job->n, z->me, z->job->bulk, false);
+}
+
+/* Memory that was refused was not touched, and all others' was asked for once. */
+static bool ended_well(const struct lazy *z)
+{
+    struct vc_node_part part[VC_NODE_PARTS];
+    int parts = rank_parts(z, true, part);
+    if (z->commits > 1 || z->refusals != (z->job->refusers > 0 ? z->commits : 0))
+        return false;
+    for (int i = 0; i < parts && z->me >= z->job->n - z->job->refusers; i++)
+        for (size_t b = 0; b < part[i].bytes; b++)
+            if ((unsigned char)z->mem[part[i].at + b] != USED_BEFORE)
+                return false;
+    return true;
+}
+
 static int run_rank(const struct job *job, void *mem, int me)
 {
     struct vc_park_area *area = mem;
@@ -349,6 +457,10 @@ static int run_rank(const struct job *job, void *mem, int me)
     char *tree = parts[me] + vc_node_bytes(job->n, job->bulk);
     memset(tree, 0xa5, vc_node_tree_bytes(job->levels, job->n, me, job->bulk));
     vc_node_tree_prepare(tree, job->levels, job->n, me, job->bulk);
+    struct lazy lazy = {.job = job, .mem = parts[me], .me = me};
+    struct vc_node_opener opener = {commit_bulk, refused_bulk, &lazy};
+    if (job->lazy)
+        begin_lazy(&lazy);
     atomic_store(&pids[me], getpid());
     for (int i = 0; i < job->n; i++)
         while ((all[i] = atomic_load(&pids[i])) == 0)
@@ -364,7 +476,8 @@ static int run_rank(const struct job *job, void *mem, int me)
                               .levels = job->levels,
                               .reproducible = job->reproducible,
                               .cma_pids = job->cma ? all : NULL,
-                              .cma_min = 30000};
+                              .cma_min = 30000,
+                              .opener = job->lazy ? &opener : NULL};
     struct vc_node *nd;
     if (vc_node_create(&cfg, &nd) != VC_OK)
         return 2;
@@ -374,6 +487,8 @@ static int run_rank(const struct job *job, void *mem, int me)
     b.expect = malloc(b.cap);
     int rc = b.send && b.recv && b.expect ? run_rounds(job, me, nd, &b) : 2;
     vc_node_destroy(nd);
+    if (rc == 0 && job->lazy && !ended_well(&lazy))
+        rc = 3;
     free(b.send);
     free(b.recv);
     free(b.expect);

@@ -18,7 +18,9 @@ struct job {
     const struct vc_levels *levels; /**< NULL: flat */
     bool reproducible;
     unsigned seed;
-    int kind; /**< 0: all kinds of phases, otherwise 1 + the only one */
+    int kind;     /**< 0: all kinds of phases, otherwise 1 + the only one */
+    bool lazy;    /**< bulk slots get their memory when they are first needed */
+    int refusers; /**< so many ranks, from the last one down, then have none */
 };
 
 unsigned next_random(unsigned *s);

@@ -134,6 +134,48 @@ static size_t resident(char *at, size_t bytes)
     return n * 4 * KB;
 }
 
+/* A range that is reserved becomes memory part by part, and what was memory of it goes back with it. */
+static void ranges_become_memory_by_parts(void **state)
+{
+    (void)state;
+    struct vc_arena *a;
+    struct vc_hold h[2], later;
+    make(16 * MB, 1, VC_SEG_AUTO, &a);
+    size_t none = vc_arena_committed(a);
+    assert_true(none < 64 * KB);
+    assert_int_equal(vc_arena_reserve(a, 2 * MB, 0, &h[0]), VC_OK);
+    assert_int_equal(vc_arena_reserve(a, 15 * MB, 0, &later), VC_ERR_UNSUPPORTED);
+    assert_int_equal(vc_arena_committed(a), none);
+    assert_int_equal(vc_arena_used(a), 2 * MB);
+    assert_int_equal(vc_arena_commit(a, &h[0], 0, 0), VC_OK);
+    assert_int_equal(vc_arena_commit(a, &h[0], 0, 5000), VC_OK);
+    assert_int_equal(vc_arena_committed(a), none + 8 * KB);
+    /* Parts of pages, and a part that is memory already. */
+    assert_int_equal(vc_arena_commit(a, &h[0], 9 * KB, 4 * KB), VC_OK);
+    assert_int_equal(vc_arena_committed(a), none + 16 * KB);
+    memset(vc_arena_at(a, 0, h[0].at), 1, 16 * KB);
+    assert_int_equal(vc_arena_commit(a, &h[0], 0, 1792 * KB), VC_OK);
+    assert_int_equal(vc_arena_committed(a), none + 1792 * KB);
+    assert_int_equal(vc_arena_at(a, 0, h[0].at)[5000], 1);
+    /* More than is kept for the next ranges goes back at once. */
+    vc_arena_give(a, &h[0]);
+    assert_int_equal(vc_arena_committed(a), none);
+    /* Less is kept, and is the next range's. */
+    assert_int_equal(vc_arena_reserve(a, 2 * MB, 0, &h[0]), VC_OK);
+    assert_int_equal(vc_arena_commit(a, &h[0], 0, 512 * KB), VC_OK);
+    vc_arena_give(a, &h[0]);
+    assert_int_equal(vc_arena_committed(a), none + 512 * KB);
+    assert_int_equal(vc_arena_reserve(a, 256 * KB, 0, &h[0]), VC_OK);
+    assert_int_equal(vc_arena_reserve(a, 1 * MB, 0, &h[1]), VC_OK);
+    assert_int_equal(vc_arena_commit(a, &h[1], 0, 1 * MB), VC_OK);
+    assert_int_equal(vc_arena_committed(a), none + 256 * KB + 1 * MB);
+    vc_arena_give(a, &h[0]);
+    vc_arena_give(a, &h[1]);
+    assert_true(vc_arena_committed(a) <= none + 1 * MB);
+    assert_int_equal(vc_arena_used(a), 0);
+    vc_arena_close(a);
+}
+
 /* Memory goes back to the system, but for some that the next ranges take, wherever it lies. */
 static void memory_goes_back(void **state)
 {
@@ -383,6 +425,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_are_seen_by_all),
         cmocka_unit_test(exhaustion_fragmentation_and_reuse),
+        cmocka_unit_test(ranges_become_memory_by_parts),
         cmocka_unit_test(memory_goes_back),
         cmocka_unit_test(late_members),
         cmocka_unit_test(threads),

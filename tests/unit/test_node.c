@@ -145,16 +145,38 @@ static void test_cma(void **state)
                           .seed = 7});
 }
 
+/* Bulk slots that get their memory when they are first needed, or never. */
+static void test_lazy(void **state)
+{
+    (void)state;
+    for (int refusers = 0; refusers < 3; refusers++) {
+        run_job(&(struct job){.n = 2 + refusers,
+                              .rounds = 300,
+                              .bulk = 72000,
+                              .max_len = 60000,
+                              .lazy = true,
+                              .refusers = refusers,
+                              .seed = 20 + (unsigned)refusers});
+        for (int kind = VC_PHASE_BARRIER; kind < VC_PHASE_COUNT; kind++)
+            run_job(&(struct job){.n = 4,
+                                  .rounds = 20,
+                                  .bulk = 72000,
+                                  .max_len = 60000,
+                                  .crowded = true,
+                                  .lazy = true,
+                                  .refusers = refusers,
+                                  .kind = 1 + kind,
+                                  .seed = 30 + (unsigned)kind});
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two),
-        cmocka_unit_test(test_small_rings),
-        cmocka_unit_test(test_crowded),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_event),
-        cmocka_unit_test(test_cma),
-        cmocka_unit_test(test_empty_phases_synchronize),
+        cmocka_unit_test(test_two),     cmocka_unit_test(test_small_rings),
+        cmocka_unit_test(test_crowded), cmocka_unit_test(test_many),
+        cmocka_unit_test(test_event),   cmocka_unit_test(test_cma),
+        cmocka_unit_test(test_lazy),    cmocka_unit_test(test_empty_phases_synchronize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,11 +127,28 @@ static void test_even(void **state)
     }
 }
 
+/* Bulk slots that get their memory when they are first needed, or never. */
+static void test_lazy(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        run_tree((struct job){.n = 5 + 3 * i,
+                              .rounds = 100,
+                              .bulk = 72000,
+                              .max_len = 60000,
+                              .own_cpus = i % 2,
+                              .lazy = true,
+                              .refusers = i % 3,
+                              .seed = 70 + (unsigned)i},
+                 1 + i % VC_LEVEL_KINDS, i % 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes), cmocka_unit_test(test_many), cmocka_unit_test(test_long),
         cmocka_unit_test(test_event), cmocka_unit_test(test_cma),  cmocka_unit_test(test_even),
+        cmocka_unit_test(test_lazy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

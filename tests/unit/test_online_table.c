@@ -48,7 +48,11 @@ static void rows_are_in_order(void **state)
     struct world *w = learned();
     struct seen s = {0};
     vc_online_each(w->o[0], see, &s);
-    assert_in_range(s.rows, 3 * VC_COLL_ACCELERATED, 7 * VC_COLL_ACCELERATED);
+    /* Where there is no size, or only some ranks know it, one row is for all. */
+    int least = 0;
+    for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++)
+        least += coll != VC_BARRIER && vc_coll_info[coll].sizes_known ? 3 : 1;
+    assert_in_range(s.rows, least, 7 * VC_COLL_ACCELERATED);
     end(w);
 }
 

@@ -199,7 +199,8 @@ static void test_good_values(void **state)
     taken("COLLS", "allreduce, bcast", "bcast,allreduce");
     taken("COLLS", "none", "none");
     taken("COLLS",
-          "barrier,bcast,reduce,allreduce,allgather,alltoall,allgatherv,alltoallv,alltoallw,gather,scatter",
+          "barrier,bcast,reduce,allreduce,allgather,alltoall,allgatherv,alltoallv,alltoallw,gather,scatter,"
+          "reduce_scatter_block,reduce_scatter,scan,exscan,gatherv,scatterv",
           "all");
     taken("CHANNELS", "mpi", "mpi");
     taken("CHANNELS", "mpi,shm", "shm,mpi");
@@ -391,7 +392,6 @@ static void test_alg(void **state)
     }
     refused("ALG", "allreduce", "collective=algorithm");
     refused("ALG", "alreduce=native", "allreduce");
-    refused("ALG", "scatterv=native", "always runs the MPI's own");
     refused("ALG", "allreduce=natve", "did you mean native");
     refused("ALG", "allreduce=", "Valid: auto, native");
     refused("ALG", "allreduce=native,allreduce=native", "twice");

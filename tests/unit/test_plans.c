@@ -244,6 +244,15 @@ static int lengths(enum vc_coll coll, int size, struct vc_shape out[6 + BLOCKS_K
     return k;
 }
 
+/* Blocks of unequal lengths, some of them empty, all multiples of the shape's bytes. */
+static size_t *unequal(const struct vc_shape *s)
+{
+    static size_t at[MAX_SIZE + 1];
+    for (int r = 0; r < s->size; r++)
+        at[r + 1] = at[r] + scramble((unsigned)(r + s->size)) % 4 * s->bytes;
+    return at;
+}
+
 static void with_operators(const struct vc_alg *alg, struct vc_shape *s, int kind, bool thin)
 {
     bool reduction = vc_coll_reduces(s->coll);
@@ -255,6 +264,11 @@ static void with_operators(const struct vc_alg *alg, struct vc_shape *s, int kin
                 continue;
             s->commutative = comm == 1;
             check_one(alg, s, kind, alias == 1);
+            if (s->coll != VC_GATHERV && s->coll != VC_SCATTERV)
+                continue;
+            s->offsets = unequal(s);
+            check_one(alg, s, kind, alias == 1);
+            s->offsets = NULL;
         }
     s->commutative = true;
 }

@@ -139,6 +139,8 @@ static const struct promise promises[] = {
     {VC_ALLGATHER, "two_level_ring", LEADERS, false, false, pairs, pairs_q_m},
     {VC_ALLGATHER, "two_level_multi", SAME_INDEX, false, false, leaders_log, pairs_q_m},
     {VC_ALLGATHER, "two_level_multi_ring", SAME_INDEX, false, false, pairs_leaders, pairs_q_m},
+    {VC_ALLGATHERV, "two_level", LEADERS, false, false, each_log, pairs_q_m},
+    {VC_ALLGATHERV, "two_level_ring", LEADERS, false, false, pairs, pairs_q_m},
     {VC_ALLTOALL, "linear", ANYBODY, true, false, pairs, pairs_q_m},
     {VC_ALLTOALL, "pairwise", ANYBODY, true, false, pairs, pairs_q_m},
     {VC_ALLTOALL, "bruck", ANYBODY, true, false, each_log, bruck_m},

@@ -401,10 +401,11 @@ static void print_algorithms(json_t *algorithms)
                terminal_paint(&look, TERMINAL_PLAIN));
         json_array_foreach(list, i, a) print_algorithm(a);
     }
-    printf(" Passed through to the MPI underneath:");
+    if (VC_COLL_ACCELERATED < VC_COLL_COUNT)
+        printf(" Passed through to the MPI underneath:");
     for (int c = VC_COLL_ACCELERATED; c < VC_COLL_COUNT; c++)
         printf("%s%s", (c - VC_COLL_ACCELERATED) % 6 == 0 ? "\n   " : " ", vc_coll_name((enum vc_coll)c));
-    printf("\n");
+    printf("%s", VC_COLL_ACCELERATED < VC_COLL_COUNT ? "\n" : "");
 }
 
 void info_print_text(json_t *info)

@@ -26,12 +26,12 @@ struct vc_arena {
     pthread_mutex_t lock;
     struct range *range; /* ascending */
     size_t nranges, room;
-    size_t used; /* units of all ranges */
-    size_t ncommitted;
-    bool *committed; /* [units] */
+    size_t used;             /* units of all ranges */
+    size_t ncommitted, held; /* units that are memory: all, those of ranges */
+    bool *committed;         /* [units] */
 };
 
-/* ---- layout of a region: head, counters, ranges ---- */
+/* ---- layout of a region: head, counters, board, ranges ---- */
 
 static char *region(const struct vc_arena *a, int who)
 {
@@ -43,10 +43,15 @@ static _Atomic uint32_t *counter(const struct vc_arena *a, int who, uint32_t at)
     return (_Atomic uint32_t *)(void *)(region(a, who) + VC_ARENA_HEAD) + at;
 }
 
-/* Units that head and counters take. */
-static uint32_t reserved_units(uint32_t units)
+static size_t board_at(const struct vc_arena *a)
 {
-    size_t bytes = VC_ARENA_HEAD + (size_t)units * sizeof(_Atomic uint32_t);
+    return vc_round_up(VC_ARENA_HEAD + (size_t)a->units * sizeof(_Atomic uint32_t), VC_LINE_PAIR);
+}
+
+/* Units that all but the ranges take. */
+static uint32_t reserved_units(const struct vc_arena *a)
+{
+    size_t bytes = board_at(a) + vc_arena_board_bytes(a->n);
     return (uint32_t)(vc_round_up(bytes, VC_ARENA_UNIT) / VC_ARENA_UNIT);
 }
 
@@ -58,6 +63,11 @@ size_t vc_arena_size(const struct vc_arena *a)
 void *vc_arena_head(const struct vc_arena *a, int who)
 {
     return region(a, who);
+}
+
+void *vc_arena_board(const struct vc_arena *a, int who)
+{
+    return region(a, who) + board_at(a);
 }
 
 char *vc_arena_at(const struct vc_arena *a, int who, uint32_t at)
@@ -78,6 +88,14 @@ int vc_arena_create(size_t each, int n, enum vc_seg_backing backing, struct vc_s
 static size_t offset(const struct vc_arena *a, uint32_t unit)
 {
     return (size_t)a->me * vc_arena_size(a) + (size_t)unit * VC_ARENA_UNIT;
+}
+
+static size_t count_committed(const struct vc_arena *a, uint32_t at, uint32_t units)
+{
+    size_t n = 0;
+    for (uint32_t i = at; i < at + units; i++)
+        n += a->committed[i];
+    return n;
 }
 
 /* Makes memory of the own region exist. */
@@ -113,8 +131,8 @@ int vc_arena_open(struct vc_seg *seg, int n, int me, struct vc_arena **out)
     pthread_mutex_init(&a->lock, NULL);
     a->committed = calloc(a->units + 1, sizeof *a->committed);
     int err = !a->committed ? vc_fail(VC_ERR_NOMEM, "out of memory for the shared memory of %d processes", n)
-              : reserved_units(a->units) < a->units
-                  ? commit(a, 0, reserved_units(a->units))
+              : reserved_units(a) < a->units
+                  ? commit(a, 0, reserved_units(a))
                   : vc_fail(VC_ERR_UNSUPPORTED, "%zu KiB of shared memory are too little", a->seg.len >> 10);
     if (err != VC_OK) {
         vc_arena_close(a);
@@ -145,11 +163,14 @@ void vc_arena_close(struct vc_arena *a)
 static void remove_range(struct vc_arena *a, size_t i)
 {
     const struct range *r = &a->range[i];
+    size_t here = count_committed(a, r->at, r->units);
     a->used -= r->units;
-    size_t idle = a->ncommitted - a->used - reserved_units(a->units);
-    if (idle > KEPT_UNITS && vc_seg_release(&a->seg, offset(a, r->at), (size_t)r->units * VC_ARENA_UNIT)) {
+    a->held -= here;
+    size_t idle = a->ncommitted - a->held - reserved_units(a);
+    if (idle > KEPT_UNITS && here > 0 &&
+        vc_seg_release(&a->seg, offset(a, r->at), (size_t)r->units * VC_ARENA_UNIT)) {
         memset(a->committed + r->at, false, r->units);
-        a->ncommitted -= r->units;
+        a->ncommitted -= here;
     }
     memmove(&a->range[i], &a->range[i + 1], (--a->nranges - i) * sizeof *a->range);
 }
@@ -182,7 +203,7 @@ static bool have_room(struct vc_arena *a)
 /* The first gap that is large enough: the index of the range behind it, and where it begins. */
 static bool find_gap(const struct vc_arena *a, size_t units, size_t *index, uint32_t *at)
 {
-    uint32_t begin = reserved_units(a->units);
+    uint32_t begin = reserved_units(a);
     for (size_t i = 0; i <= a->nranges; i++) {
         uint32_t end = i < a->nranges ? a->range[i].at : a->units;
         if (end - begin >= units) {
@@ -196,35 +217,55 @@ static bool find_gap(const struct vc_arena *a, size_t units, size_t *index, uint
     return false;
 }
 
-static int take_locked(struct vc_arena *a, size_t bytes, size_t spare, struct vc_hold *out)
+static int reserve_locked(struct vc_arena *a, size_t bytes, size_t spare, struct vc_hold *out)
 {
     size_t units = (bytes + VC_ARENA_UNIT - 1) / VC_ARENA_UNIT, index;
-    size_t most = a->units - reserved_units(a->units);
+    size_t most = a->units - reserved_units(a);
     reclaim(a);
     if (a->used + units + spare / VC_ARENA_UNIT > most || !find_gap(a, units, &index, &out->at))
         return vc_fail(VC_ERR_UNSUPPORTED, "%zu KiB of shared memory are not left of this process's %zu KiB",
                        bytes >> 10, vc_arena_size(a) >> 10);
     if (!have_room(a))
         return vc_fail(VC_ERR_NOMEM, "out of memory for one more range of shared memory");
-    int err = commit(a, out->at, (uint32_t)units);
-    if (err != VC_OK)
-        return err;
     memmove(&a->range[index + 1], &a->range[index], (a->nranges++ - index) * sizeof *a->range);
     a->range[index] = (struct range){.at = out->at, .units = (uint32_t)units};
     a->used += units;
+    a->held += count_committed(a, out->at, (uint32_t)units);
     out->bytes = bytes;
     return VC_OK;
 }
 
-int vc_arena_take(struct vc_arena *a, size_t bytes, size_t spare, struct vc_hold *out)
+int vc_arena_reserve(struct vc_arena *a, size_t bytes, size_t spare, struct vc_hold *out)
 {
     memset(out, 0, sizeof *out);
     if (bytes == 0 || bytes > vc_arena_size(a))
         return vc_fail(VC_ERR_UNSUPPORTED, "%zu KiB of shared memory are more than this process's %zu KiB",
                        bytes >> 10, vc_arena_size(a) >> 10);
     pthread_mutex_lock(&a->lock);
-    int err = take_locked(a, bytes, spare, out);
+    int err = reserve_locked(a, bytes, spare, out);
     pthread_mutex_unlock(&a->lock);
+    return err;
+}
+
+int vc_arena_commit(struct vc_arena *a, const struct vc_hold *h, size_t at, size_t n)
+{
+    uint32_t first = h->at + (uint32_t)(at / VC_ARENA_UNIT);
+    uint32_t end = h->at + (uint32_t)((at + n + VC_ARENA_UNIT - 1) / VC_ARENA_UNIT);
+    if (n == 0)
+        return VC_OK;
+    pthread_mutex_lock(&a->lock);
+    size_t before = a->ncommitted;
+    int err = commit(a, first, end - first);
+    a->held += a->ncommitted - before;
+    pthread_mutex_unlock(&a->lock);
+    return err;
+}
+
+int vc_arena_take(struct vc_arena *a, size_t bytes, size_t spare, struct vc_hold *out)
+{
+    int err = vc_arena_reserve(a, bytes, spare, out);
+    if (err == VC_OK && (err = vc_arena_commit(a, out, 0, bytes)) != VC_OK)
+        vc_arena_give(a, out);
     return err;
 }
 
@@ -268,6 +309,14 @@ void vc_arena_give(struct vc_arena *a, struct vc_hold *h)
     if (h->shared)
         atomic_fetch_add_explicit(counter(a, h->lead, h->lead_at), 1, memory_order_release);
     memset(h, 0, sizeof *h);
+}
+
+size_t vc_arena_committed(struct vc_arena *a)
+{
+    pthread_mutex_lock(&a->lock);
+    size_t bytes = a->ncommitted * VC_ARENA_UNIT;
+    pthread_mutex_unlock(&a->lock);
+    return bytes;
 }
 
 size_t vc_arena_used(struct vc_arena *a)

@@ -21,6 +21,13 @@ struct vc_arena;
 #define VC_ARENA_UNIT 4096
 /** What vc_arena_head() gives. */
 #define VC_ARENA_HEAD VC_LINE_PAIR
+/** What vc_arena_board() gives in an arena of n processes: a pair of lines, and so much for each process. */
+#define VC_ARENA_SAID 32
+static inline size_t vc_arena_board_bytes(int n)
+{
+    size_t words = vc_round_up((size_t)n * sizeof(uint64_t), VC_LINE_PAIR);
+    return n < 2 ? 0 : VC_LINE_PAIR + words + (size_t)n * VC_ARENA_SAID;
+}
 
 /** A range of this process. */
 struct vc_hold {
@@ -47,6 +54,8 @@ void vc_arena_close(struct vc_arena *a);
 size_t vc_arena_size(const struct vc_arena *a);
 /** VC_ARENA_HEAD bytes of process `who` for the caller's own use, which only that process writes; zeroed. */
 void *vc_arena_head(const struct vc_arena *a, int who);
+/** The same of vc_arena_board_bytes(), aligned to VC_LINE_PAIR. */
+void *vc_arena_board(const struct vc_arena *a, int who);
 /** The memory of a range of process `who`, aligned to the page. */
 char *vc_arena_at(const struct vc_arena *a, int who, uint32_t at);
 
@@ -56,6 +65,10 @@ char *vc_arena_at(const struct vc_arena *a, int who, uint32_t at);
  * system has no memory.
  */
 int vc_arena_take(struct vc_arena *a, size_t bytes, size_t spare, struct vc_hold *out);
+/** The same without memory: only what vc_arena_commit() makes of the range may be touched, by any process. */
+int vc_arena_reserve(struct vc_arena *a, size_t bytes, size_t spare, struct vc_hold *out);
+/** Makes [at, at + n) of an own range memory, which it may be already. VC_OK, VC_ERR_NOMEM or VC_ERR_SYS. */
+int vc_arena_commit(struct vc_arena *a, const struct vc_hold *h, size_t at, size_t n);
 /** For the lead: the counter of its range, which it tells the other members. */
 uint32_t vc_arena_left(const struct vc_arena *a, const struct vc_hold *h);
 /** All members know each other's ranges from now on. */
@@ -64,5 +77,7 @@ void vc_hold_share(struct vc_hold *h, int lead, uint32_t lead_at, uint32_t left,
 void vc_arena_give(struct vc_arena *a, struct vc_hold *h);
 /** Bytes that are taken, after those that all members have left were freed. */
 size_t vc_arena_used(struct vc_arena *a);
+/** Bytes of the own region that are memory, whether taken or kept for the next range. */
+size_t vc_arena_committed(struct vc_arena *a);
 
 #endif

@@ -30,6 +30,8 @@ enum form {
     REDUCTION_FOR_ALL,
     BLOCKS,
     ROOTED_BLOCKS,
+    BLOCKS_TO_ROOT,
+    BLOCKS_FROM_ROOT,
     BLOCKS_GATHERED,  /* counts and displacements of all ranks' blocks on the receiving side */
     BLOCKS_EXCHANGED, /* on both sides */
     BLOCKS_WITH_TYPES,
@@ -53,6 +55,8 @@ static const struct {
     [VC_ALLTOALLW] = {(vc_measure_fn *)MPI_Alltoallw, "Alltoallw", BLOCKS_WITH_TYPES},
     [VC_GATHER] = {(vc_measure_fn *)MPI_Gather, "Gather", ROOTED_BLOCKS},
     [VC_SCATTER] = {(vc_measure_fn *)MPI_Scatter, "Scatter", ROOTED_BLOCKS},
+    [VC_GATHERV] = {(vc_measure_fn *)MPI_Gatherv, "Gatherv", BLOCKS_TO_ROOT},
+    [VC_SCATTERV] = {(vc_measure_fn *)MPI_Scatterv, "Scatterv", BLOCKS_FROM_ROOT},
     [VC_REDUCE_SCATTER_BLOCK] = {(vc_measure_fn *)MPI_Reduce_scatter_block, "Reduce_scatter_block",
                                  REDUCTION_FOR_ALL},
     [VC_REDUCE_SCATTER] = {(vc_measure_fn *)MPI_Reduce_scatter, "Reduce_scatter", REDUCTION_BY_COUNTS},
@@ -82,6 +86,14 @@ static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MP
         break;
     case BLOCKS:
         ((__typeof__(&MPI_Allgather))fn)(send, c->count, c->type, recv, c->count, c->type, comm);
+        break;
+    case BLOCKS_TO_ROOT:
+        ((__typeof__(&MPI_Gatherv))fn)(send, c->count, c->type, recv, c->equal, c->equal + c->ranks, c->type,
+                                       c->root, comm);
+        break;
+    case BLOCKS_FROM_ROOT:
+        ((__typeof__(&MPI_Scatterv))fn)(send, c->equal, c->equal + c->ranks, c->type, recv, c->count, c->type,
+                                        c->root, comm);
         break;
     case ROOTED_BLOCKS:
         ((__typeof__(&MPI_Gather))fn)(send, c->count, c->type, recv, c->count, c->type, c->root, comm);
@@ -267,9 +279,15 @@ bool vc_measure_call_init(struct vc_measure_call *c, struct vc_measure_world *w,
     c->send = aligned_alloc(4096, (c->pool + 4095) / 4096 * 4096);
     c->recv = aligned_alloc(4096, (c->pool + 4095) / 4096 * 4096);
     c->offs = calloc(c->noffs, 2 * sizeof *c->offs);
-    if (!shaped || !c->send || !c->recv || !c->offs) {
+    c->equal = calloc((size_t)w->size, 2 * sizeof *c->equal);
+    if (!c->send || !c->recv || !c->offs || !c->equal || !shaped) {
         vc_measure_call_free(c);
         return false;
+    }
+    c->ranks = w->size;
+    for (int r = 0; r < w->size; r++) {
+        c->equal[r] = c->count;
+        c->equal[w->size + r] = r * c->count;
     }
     fill(c->send, c->pool, c->type);
     fill(c->recv, c->pool, c->type);
@@ -287,6 +305,8 @@ void vc_measure_call_free(struct vc_measure_call *c)
     free(c->send);
     free(c->recv);
     free(c->offs);
+    free(c->equal);
+    c->equal = NULL;
     free(c->each);
     free(c->counts[0]);
     free(c->types);

@@ -130,6 +130,7 @@ struct vc_measure_call {
     /** Collectives with a block for each rank: [ranks] of what this rank sends [0] and receives [1]. */
     int *counts[2], *displs[2];
     MPI_Datatype *types;       /**< [ranks] for both sides; NULL: no such collective */
+    int ranks, *equal;         /**< [2 * ranks] counts and displacements of equal blocks, for a root */
     size_t send_len, recv_len; /**< what one call reads and writes on this rank */
     char *send, *recv;         /**< pools */
     size_t pool;               /**< bytes of each */

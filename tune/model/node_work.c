@@ -85,11 +85,14 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
                                       .cma_calls = (q - 1) * (1 + ceil(len / q / block)),
                                       .cma_copied = 2 * (q - 1) / q * len};
     case VC_PHASE_GATHER:
+    case VC_PHASE_GATHER_ANY:
+    case VC_PHASE_SCATTER_ANY:
     case VC_PHASE_SCATTER: /* the others copy, and of a pair each one half */
-        return (struct vc_model_work){.meetings = 2,
-                                      .copied = p->waits == (p->kind == VC_PHASE_GATHER) ? len : 0,
-                                      .cma_calls = 1,
-                                      .cma_copied = p->ranks == 2 ? len / 2 : len};
+        return (struct vc_model_work){
+            .meetings = 2,
+            .copied = p->waits == (p->kind == VC_PHASE_GATHER || p->kind == VC_PHASE_GATHER_ANY) ? len : 0,
+            .cma_calls = 1,
+            .cma_copied = p->ranks == 2 ? len / 2 : len};
     case VC_PHASE_REDUCE_BLOCKS:
     case VC_PHASE_REDUCE_BLOCKSV:
         return (struct vc_model_work){.meetings = 2,
@@ -147,8 +150,10 @@ static struct vc_model_work flat_work(const struct vc_model_phase *p)
         break;
     case VC_PHASE_GATHER:
     case VC_PHASE_GATHERV:
+    case VC_PHASE_GATHER_ANY:
         w.copied = p->waits ? q * len + piece : len;
         break;
+    case VC_PHASE_SCATTER_ANY:
     case VC_PHASE_SCATTER:
     case VC_PHASE_SCATTERV:
         w.copied = p->waits ? len + piece : q * len;
@@ -194,8 +199,10 @@ static double flat_lines(const struct vc_model_phase *p)
     case VC_PHASE_BCAST:
     case VC_PHASE_GATHER:
     case VC_PHASE_GATHERV:
+    case VC_PHASE_GATHER_ANY:
     case VC_PHASE_SCATTER:
     case VC_PHASE_SCATTERV:
+    case VC_PHASE_SCATTER_ANY:
         return (q - 1) * slot_lines(len);
     case VC_PHASE_REDUCE_SCATTER:
     case VC_PHASE_ALLGATHER_SLICES:

@@ -339,6 +339,29 @@ int vc_select_init(struct vc_selection *sel, const struct vc_topo_key *key, cons
     return VC_OK;
 }
 
+int vc_select_copy(struct vc_selection *to, const struct vc_selection *from)
+{
+    size_t n = 0;
+    const struct vc_select_range *at = from->mem;
+    for (int ends = 0; ends < VC_COLL_ACCELERATED; n++)
+        ends += at[n].max_bytes == SIZE_MAX;
+    *to = *from;
+    memset(to->forced, 0, sizeof to->forced);
+    to->mem = malloc(n * sizeof *at);
+    if (!to->mem) {
+        memset(to, 0, sizeof *to);
+        return vc_fail(VC_ERR_NOMEM, "out of memory for the rules of a communicator");
+    }
+    memcpy(to->mem, at, n * sizeof *at);
+    struct vc_select_range *next = to->mem;
+    for (int c = 0; c < VC_COLL_ACCELERATED; c++) {
+        to->rule[c] = next;
+        while (next++->max_bytes != SIZE_MAX)
+            ;
+    }
+    return VC_OK;
+}
+
 void vc_select_free(struct vc_selection *sel)
 {
     for (int c = 0; c < VC_COLL_ACCELERATED; c++)

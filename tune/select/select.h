@@ -30,6 +30,8 @@ struct vc_selection {
  * VC_OK or VC_ERR_NOMEM. `sel` is empty (zeroed, or after vc_select_free()). */
 int vc_select_init(struct vc_selection *sel, const struct vc_topo_key *key, const struct vc_params *params,
                    const struct vc_table *table);
+/** The same selection, without what is forced. As vc_select_init(). */
+int vc_select_copy(struct vc_selection *to, const struct vc_selection *from);
 /** Leaves an empty selection; may be called again. */
 void vc_select_free(struct vc_selection *sel);
 

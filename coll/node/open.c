@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Bulk slots whose memory comes with the first operation that needs them (vc_node_cfg.opener). All ranks find
+ * that an operation is this one, because they find its ring alike. Each makes its own memory; an allreduce in
+ * tiny slots tells whether all could, before any rank touches another's. Where some could not, none has bulk
+ * slots from then on, and messages of any length go through small ones.
+ *
+ * A broadcast of another length on another rank may not need bulk slots. So that this ends with an error, as
+ * it does elsewhere, ranks first say that a broadcast goes by other means (vc_node_pass()), and look at the
+ * root's slot while they wait.
+ */
+#include "coll/node/tree.h"
+
+#include <stdlib.h>
+
+#define LOOK_EVERY 16
+
+/* Of a node whose bulk slots are not there yet. */
+struct vc_opening {
+    struct vc_node_opener with;
+    struct vc_node_call call; /* the allreduce */
+    struct vc_redop least_of;
+    uint64_t mine, least; /* the lowest local index of a rank without memory; UINT64_MAX: all have some */
+    uint64_t passed;      /* tiny slot of the broadcast that goes by other means */
+    unsigned idle;
+};
+
+/* The node, and each group of its tree that this rank is in. */
+static void for_each_flat(struct vc_node *nd, void (*fn)(struct vc_node *))
+{
+    fn(nd);
+    for (int t = 0; nd->tree && t <= nd->tree->last; t++) {
+        fn(nd->tree->tier[t].up);
+        if (nd->tree->tier[t].down)
+            fn(nd->tree->tier[t].down);
+    }
+}
+
+static void close_bulk(struct vc_node *nd)
+{
+    nd->bulk_cap = nd->bulk.cap;
+    nd->bulk.cap = 0;
+}
+
+static void open_bulk(struct vc_node *nd)
+{
+    nd->bulk.cap = nd->bulk_cap;
+}
+
+int vc_open_init(struct vc_node *nd, const struct vc_node_opener *with)
+{
+    if (nd->n < 2 || nd->bulk.cap == 0)
+        return VC_OK;
+    struct vc_opening *o = nd->opening = calloc(1, sizeof *o);
+    if (!o)
+        return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", nd->n);
+    o->with = *with;
+    vc_redop_init(&o->least_of, VC_OP_MIN, VC_T_UINT64);
+    for_each_flat(nd, close_bulk);
+    nd->plain = false;
+    return VC_OK;
+}
+
+bool vc_open_needed(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    if (vc_tree_takes(nd, c))
+        return c->len * (c->kind == VC_PHASE_ALLGATHER ? nd->tree->padded_blocks : 1) > VC_SMALL_SLOT;
+    switch (c->kind) {
+    case VC_PHASE_ALLGATHERV: /* ranks that are wrong about a length must find out where all others are */
+    case VC_PHASE_GATHERV:
+    case VC_PHASE_SCATTERV:
+    case VC_PHASE_ALLTOALLV:
+        return true;
+    case VC_PHASE_REDUCE_BLOCKS:
+    case VC_PHASE_REDUCE_BLOCKSV:
+        return (size_t)nd->n * c->len > VC_SMALL_SLOT;
+    default:
+        return !vc_node_cma_wanted(nd, c) && vc_slots_need(nd, c) > VC_SMALL_SLOT;
+    }
+}
+
+int vc_open_start(struct vc_node *nd, struct vc_node_call *c)
+{
+    struct vc_opening *o = nd->opening;
+    if (c->kind == VC_PHASE_BCAST) {
+        o->passed = nd->tiny.pos;
+        vc_node_pass(nd, c->len);
+    }
+    o->idle = 0;
+    o->mine = o->with.commit(o->with.arg) == VC_OK ? UINT64_MAX : (uint64_t)nd->me;
+    o->call = (struct vc_node_call){.kind = VC_PHASE_ALLREDUCE,
+                                    .alg = VC_NODE_SLOTS,
+                                    .parts = 1,
+                                    .src = &o->mine,
+                                    .dst = &o->least,
+                                    .len = sizeof o->mine,
+                                    .op = &o->least_of,
+                                    .grain = sizeof o->mine};
+    c->st.ring = NULL;
+    c->st.phase = VC_OPENING;
+    return vc_flat_start(nd, &o->call);
+}
+
+static void end_opening(struct vc_node *nd)
+{
+    struct vc_opening *o = nd->opening;
+    if (o->least == UINT64_MAX)
+        for_each_flat(nd, open_bulk);
+    else
+        o->with.refused(o->with.arg, o->least == (uint64_t)nd->me);
+    nd->opening = NULL;
+    nd->plain = !nd->tree;
+    free(o);
+}
+
+int vc_open_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
+{
+    struct vc_opening *o = nd->opening;
+    int rc = vc_flat_progress(nd, &o->call, whom);
+    if (rc == 0 && c->kind == VC_PHASE_BCAST && nd->me != c->root && ++o->idle % LOOK_EVERY == 0)
+        return vc_passed_check(nd, c, o->passed, o->call.st.base);
+    if (rc > 0)
+        end_opening(nd);
+    return rc;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Gatherv and scatterv: where each block lies at the root, packed where its type has gaps. Only its owner and
+ * the root know a block's length, so no length decides anything but errors of the arguments (Law 1).
+ */
+#include "pmpi/pack.h"
+#include "pmpi/sides.h"
+#include "pmpi/vectors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Blocks of so many ranks are described on the stack. */
+#define STACK_RANKS 64
+
+struct blocks {
+    bool gathers, root, in_place;
+    const void *own;
+    size_t own_count;
+    struct vc_dtype own_type;
+    /* at the root */
+    void *all;
+    struct vc_dtype all_type;
+    size_t *lens, *at; /* [size], [size + 1] where each is in w.recv or w.send, with the end of the last */
+    bool packed;       /* in scratch, one after the other */
+};
+
+static const void *counts_of(const struct vc_call *k, bool gathers)
+{
+    return gathers ? k->rcounts : k->scounts;
+}
+
+static MPI_Aint displ_at(const struct vc_call *k, bool gathers, int r)
+{
+    return vc_displ_at(k, gathers ? k->rdispls : k->sdispls, r);
+}
+
+/* The root's arguments; false where the MPI will complain. */
+static bool find_all(const struct vc_call *k, const struct vc_comm *c, struct blocks *b)
+{
+    MPI_Datatype type = b->gathers ? k->rtype : k->stype;
+    size_t sum = 0;
+    b->all = b->gathers ? k->recv : (void *)(uintptr_t)k->send;
+    if (b->all == MPI_IN_PLACE || !counts_of(k, b->gathers) || !(b->gathers ? k->rdispls : k->sdispls) ||
+        !vc_dtype_of(b->all, type, &b->all_type))
+        return false;
+    for (int r = 0; r < c->size; r++) {
+        MPI_Count count = vc_count_at(k, counts_of(k, b->gathers), r);
+        if (count < 0)
+            return false;
+        b->lens[r] = (size_t)count * b->all_type.size;
+        b->at[r] = sum;
+        sum += b->lens[r];
+    }
+    b->at[c->size] = sum;
+    return b->all || !b->all_type.predefined || sum == 0;
+}
+
+static bool find_blocks(struct vc_call *k, const struct vc_comm *c, struct blocks *b)
+{
+    MPI_Datatype type = b->gathers ? k->stype : k->rtype;
+    b->own = b->gathers ? k->send : k->recv;
+    b->root = c->rank == k->root;
+    b->in_place = b->own == MPI_IN_PLACE;
+    if (k->root < 0 || k->root >= c->size || (b->in_place && !b->root) || (b->root && !find_all(k, c, b)))
+        return false;
+    if (b->in_place) {
+        k->bytes = b->lens[c->rank];
+        return true;
+    }
+    if (k->count < 0 || !vc_dtype_of(b->own, type, &b->own_type) ||
+        (b->own == NULL && b->own_type.predefined && k->count > 0))
+        return false;
+    b->own_count = (size_t)k->count;
+    k->bytes = b->own_count * b->own_type.size;
+    return !b->root || k->bytes == b->lens[c->rank];
+}
+
+/* The place of rank r's block in the program's buffer. */
+static char *place_of(const struct vc_call *k, const struct blocks *b, int r)
+{
+    return (char *)((uintptr_t)b->all + (uintptr_t)(displ_at(k, b->gathers, r) * b->all_type.extent));
+}
+
+/* Whether blocks follow each other in the program's buffer as they would in scratch. */
+static bool in_order(const struct vc_call *k, const struct blocks *b, int n)
+{
+    const char *begin = NULL;
+    for (int r = 0; r < n; r++) {
+        if (b->lens[r] == 0)
+            continue;
+        const char *place = place_of(k, b, r);
+        if (!begin)
+            begin = place - b->at[r];
+        if (place != begin + b->at[r])
+            return false;
+    }
+    return true;
+}
+
+/* ---- packing ---- */
+
+/* Elements between the program's memory and `packed`, as many at a time as vc_pack() takes. */
+static int move_elements(char *user, char *packed, size_t count, const struct vc_dtype *type, bool pack)
+{
+    size_t most = type->size ? VC_CALL_LIMIT / type->size : 1;
+    int err = VC_OK;
+    if (type->size == 0)
+        return VC_OK;
+    if (type->dense) {
+        memcpy(pack ? packed : user, pack ? user : packed, count * type->size);
+        return VC_OK;
+    }
+    for (size_t i = 0, n; err == VC_OK && i < count; i += n) {
+        n = vc_min_size(count - i, most ? most : 1);
+        char *u = user + (ptrdiff_t)i * type->extent, *p = packed + i * type->size;
+        err = pack ? vc_pack(u, n, type, p) : vc_unpack(p, u, n, type);
+    }
+    return err;
+}
+
+/* Blocks of all ranks, but for the own one where that is in place already. */
+static int move_blocks(const struct vc_call *k, const struct vc_team *t, const struct blocks *b, char *packed,
+                       bool pack)
+{
+    int err = VC_OK;
+    for (int r = 0; err == VC_OK && r < t->size; r++)
+        if (b->lens[r] > 0 && !(b->in_place && r == t->rank))
+            err = move_elements(place_of(k, b, r), packed + b->at[r], b->lens[r] / b->all_type.size,
+                                &b->all_type, pack);
+    return err;
+}
+
+/* Scratch of at least a byte. */
+static int scratch(struct vc_team *t, enum vc_scratch which, size_t bytes, char **out)
+{
+    *out = vc_team_scratch(t, which, bytes ? bytes : 1);
+    return *out ? VC_OK : vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", bytes);
+}
+
+/* The root's buffer, and in `at` where blocks are in it. Plans want them in order, node algorithms anywhere.
+ */
+static int place_blocks(const struct vc_call *k, struct vc_team *t, bool plan, struct blocks *b, char **mem)
+{
+    int err = VC_OK;
+    b->packed = !b->all_type.dense || (plan && !in_order(k, b, t->size));
+    if (b->packed) {
+        err = scratch(t, b->gathers ? VC_SCRATCH_RECV : VC_SCRATCH_SEND, b->at[t->size], mem);
+        return err == VC_OK && !b->gathers ? move_blocks(k, t, b, *mem, true) : err;
+    }
+    if (plan) {
+        *mem = NULL;
+        for (int r = 0; r < t->size && !*mem; r++)
+            if (b->lens[r] > 0)
+                *mem = place_of(k, b, r) - b->at[r];
+        return VC_OK;
+    }
+    *mem = b->all;
+    for (int r = 0; r < t->size; r++)
+        b->at[r] = (size_t)(displ_at(k, b->gathers, r) * b->all_type.extent);
+    return VC_OK;
+}
+
+/* This rank's own block; `mem`: the root's buffer. */
+static int place_own(const struct vc_call *k, struct vc_team *t, const struct blocks *b, const char *mem,
+                     char **own)
+{
+    char *among = b->root ? (char *)((uintptr_t)mem + b->at[t->rank]) : NULL;
+    if (b->in_place) {
+        /* Where packed, the own block alone is not there yet (gather), or is to be nowhere else (scatter). */
+        *own = among;
+        return b->packed && b->gathers
+                   ? move_elements(place_of(k, b, t->rank), among,
+                                   b->all_type.size ? b->lens[t->rank] / b->all_type.size : 0, &b->all_type,
+                                   true)
+                   : VC_OK;
+    }
+    *own = (char *)(uintptr_t)b->own;
+    if (b->own_type.dense)
+        return VC_OK;
+    int err = scratch(t, b->gathers ? VC_SCRATCH_SEND : VC_SCRATCH_RECV, k->bytes, own);
+    return err == VC_OK && b->gathers
+               ? move_elements((char *)(uintptr_t)b->own, *own, b->own_count, &b->own_type, true)
+               : err;
+}
+
+static int run_blocks(struct vc_comm *c, struct vc_call *k, const struct vc_selected *sel, struct blocks *b)
+{
+    struct vc_team *t = c->team;
+    char *mem = NULL, *own = NULL;
+    int err = b->root ? place_blocks(k, t, sel->alg->kind == VC_ALG_PLAN, b, &mem) : VC_OK;
+    if (err == VC_OK)
+        err = place_own(k, t, b, mem, &own);
+    struct vc_work w = {.send = b->gathers ? own : mem,
+                        .recv = b->gathers ? mem : own,
+                        .bytes = k->bytes,
+                        .at = b->at,
+                        .lens = b->lens};
+    if (err == VC_OK)
+        err = vc_run(c, k, sel, &w);
+    if (err == VC_OK && b->gathers && b->packed)
+        err = move_blocks(k, t, b, mem, false);
+    if (err == VC_OK && !b->gathers && !b->in_place && own != b->own)
+        err = move_elements((char *)(uintptr_t)b->own, own, b->own_count, &b->own_type, false);
+    if (b->packed || !b->own_type.dense)
+        vc_team_scratch_done(t);
+    if (err == VC_OK && !b->in_place && b->own_type.dense) {
+        struct vc_call like = *k;
+        like.rtype = b->own_type.type;
+        vc_learn(c, &like, sel, b->own_type.size);
+    }
+    return err;
+}
+
+static int run(struct vc_comm *c, struct vc_call *k, struct blocks *b)
+{
+    struct vc_selected sel;
+    if (!find_blocks(k, c, b))
+        return vc_pass(k, VC_PASS_ARGS);
+    k->why = VC_TAKEN;
+    k->offsets = b->root ? b->at : NULL;
+    int err = vc_select_call(c, k, 1, true, &sel);
+    if (err == VC_OK && !sel.alg)
+        return vc_native(k);
+    return vc_leave(c, k, err == VC_OK ? run_blocks(c, k, &sel, b) : err);
+}
+
+static int run_rooted_any(struct vc_call *k, bool gathers)
+{
+    struct vc_comm *c = vc_enter(k);
+    if (!c)
+        return vc_native(k);
+    size_t stack[2 * STACK_RANKS + 1], n = c->rank == k->root ? (size_t)c->size : 0;
+    struct blocks b = {.gathers = gathers, .lens = stack, .at = stack + n};
+    if (n <= STACK_RANKS)
+        return run(c, k, &b);
+    b.lens = malloc((2 * n + 1) * sizeof *b.lens);
+    if (!b.lens)
+        return vc_call_failed(c, k, vc_fail(VC_ERR_NOMEM, "no memory for the blocks of %d ranks", c->size));
+    b.at = b.lens + n;
+    int rc = run(c, k, &b);
+    free(b.lens);
+    return rc;
+}
+
+int vc_run_gatherv(struct vc_call *k)
+{
+    return run_rooted_any(k, true);
+}
+
+int vc_run_scatterv(struct vc_call *k)
+{
+    return run_rooted_any(k, false);
+}
