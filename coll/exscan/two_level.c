@@ -11,16 +11,17 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     struct vc_ref own = vc_ref_of(VC_BUF_SEND, 0, s->bytes), vec = vc_ref_of(VC_BUF_RECV, 0, s->bytes);
     struct vc_ref sum = own, before = vec;
     bool last = local == q - 1, between = h->nnodes > 1;
+    bool adds = last && node + 1 < h->nnodes; /* the nodes behind need the sum of this one */
     vc_plan_begin(p, s, rank);
     if (!s->bytes)
         return vc_plan_finish(p);
-    if (last && between) { /* SEND may be RECV, and is needed after the phase */
+    if (adds) { /* SEND may be RECV, and is needed after the phase */
         sum = vc_plan_tmp(p, own.len);
         vc_plan_copy(p, own, sum);
     }
     if (q > 1) {
         vc_plan_node(p, VC_PHASE_EXSCAN, 0, 0, vec.len, own, vec);
-        if (last && between)
+        if (adds)
             vc_plan_reduce(p, vec, sum, false);
     }
     if (!between)

@@ -30,7 +30,7 @@ k=0
 : >"$scratch/ran"
 while [ $k -lt "$rounds" ]; do
     list=
-    for c in barrier bcast reduce allreduce allgather alltoall gather scatter gatherv scatterv; do
+    for c in $(awk '!seen[$1]++ { print $1 }' "$scratch/algs"); do
         list=$list${list:+,}$(nth $c $k)
     done
     # Powers of two, for those that want them, and other numbers; ranks that poll need CPUs.
