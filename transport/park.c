@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -319,6 +320,18 @@ void vc_park_clear(struct vc_parking *p)
     struct vc_park_area *a = p->shared;
     if (atomic_exchange_explicit(&a->word[p->me], 0, memory_order_acq_rel) != 0)
         atomic_fetch_sub_explicit(&a->nparked, 1, memory_order_relaxed);
+}
+
+void vc_wait_unpark(struct vc_waiter *w)
+{
+    vc_park_clear(w->parking);
+    w->announced = false;
+}
+
+void vc_wait_yield(void)
+{
+    sched_yield();
+    atomic_fetch_add_explicit(&vc_wait_stats.yields, 1, memory_order_relaxed);
 }
 
 bool vc_park_sleep(struct vc_parking *p, uint32_t value, uint64_t ns)

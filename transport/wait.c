@@ -8,7 +8,6 @@
 #include "transport/topology/cpus.h"
 
 #include <poll.h>
-#include <sched.h>
 
 enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 
@@ -63,12 +62,6 @@ static void announce(struct vc_waiter *w, uint32_t value, uint64_t now)
     w->announced = true;
     w->fenced = false;
     w->t_announced = now;
-}
-
-void vc_wait_unpark(struct vc_waiter *w)
-{
-    vc_park_clear(w->parking);
-    w->announced = false;
 }
 
 /* ---- escalation ---- */
@@ -127,12 +120,6 @@ static void start_burning(struct vc_waiter *w, uint64_t now, uint64_t budget)
     w->least_yields =
         w->cfg->mode == VC_WAIT_AUTO && budget > 0 ? vc_burn_yields(c->yield_ns, c->wake_ns) : 0;
     w->cpu_ns = 0;
-}
-
-void vc_wait_yield(void)
-{
-    sched_yield();
-    relaxed_add(&vc_wait_stats.yields, 1);
 }
 
 /* Time this thread itself has used: being preempted costs nothing. */
