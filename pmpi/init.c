@@ -17,6 +17,8 @@
 #include "pmpi/online.h"
 #include "pmpi/preload.h"
 #include "pmpi/setup.h"
+#include "pmpi/queue.h"
+#include "pmpi/requests.h"
 #include "pmpi/stats.h"
 #include "pmpi/symbols.h"
 #include "pmpi/table.h"
@@ -156,6 +158,10 @@ static int prepare(void)
     step_aside();
     if (!vc_params.disable && (err = vc_host_progress_init()) != VC_OK)
         return err;
+    /* By the fingerprint all ranks know whether it is so on each. */
+    vc_requests_init();
+    if (!vc_host_can_call_back())
+        vc_params.nonblocking = VC_NONBLOCKING_OFF;
     if ((err = vc_world_init()) != VC_OK)
         return err;
     if (vc_params.disable)
@@ -304,6 +310,7 @@ int MPI_Init_thread(int *argc, char ***argv, int required, int *provided)
 VC_NAMES(Finalize, (void), ())
 {
     vc_next_init();
+    vc_queue_finish();
     /* Before the underlying function, where MPI still is whole on every rank. */
     vc_stats_report();
     if (atomic_load_explicit(&vc_gate, memory_order_relaxed) == VC_GATE_WATCHED && !vc_gate_failure() &&

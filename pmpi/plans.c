@@ -56,10 +56,9 @@ void vc_plans_free(struct vc_plans *p)
         forget(p, &p->slot[i]);
 }
 
-static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
-                     struct vc_plan_slot *s)
+static struct vc_shape shape_of(const struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll)
 {
-    struct vc_shape shape = {
+    return (struct vc_shape){
         .coll = coll,
         .size = t->size,
         .root = key->root,
@@ -71,6 +70,18 @@ static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_c
         .leaders = key->leaders,
         .hier = &t->hier,
     };
+}
+
+bool vc_plans_refused(const struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll)
+{
+    struct vc_shape shape = shape_of(t, key, coll);
+    return vc_alg_refuses(key->alg, &shape) != NULL;
+}
+
+static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
+                     struct vc_plan_slot *s)
+{
+    struct vc_shape shape = shape_of(t, key, coll);
     const struct vc_team_chan *c = t->chan_for[key->channel];
     s->key = *key;
     if (vc_alg_refuses(key->alg, &shape))
