@@ -489,8 +489,8 @@ bool vc_exec_advanced(const struct vc_exec *x)
     return x->advanced;
 }
 
-/* Sleeping on a descriptor costs more than on a word, and waking a rank that sleeps on descriptors costs more,
- * too. */
+/* Sleeping on a descriptor costs more than on a word, and waking a rank that sleeps on descriptors costs
+ * more, too. */
 void vc_exec_wait_begin(struct vc_exec *x, struct vc_waiter *w, const struct vc_wait_cfg *wait,
                         struct vc_parking *parking)
 {

@@ -297,3 +297,12 @@ bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm)
     vc_stats_setup(took, vc_comm_active(c));
     return vc_comm_active(c);
 }
+
+void vc_comm_early(MPI_Comm comm)
+{
+    struct vc_comm *c = vc_comm_find(comm);
+    if (!c || c->phase != VC_COMM_NEW)
+        return;
+    c->due = true;
+    vc_comm_advance(c, comm);
+}

@@ -93,6 +93,9 @@ int vc_comm_keyval_init(void);
  */
 void vc_comm_teardown(void);
 
+/** Sets a communicator up that is new, if set-ups have not cost too much. Collective on it. */
+void vc_comm_early(MPI_Comm comm);
+
 /** A nonblocking call on a communicator that is still NEW. It is counted, and if set-up is due at it, the
  * next call that may wait sets up. */
 void vc_comm_count(struct vc_comm *c);

@@ -203,6 +203,8 @@ static void open_door(void)
     bool watched = vc_gate_failure() || vc_stats_on() || vc_online_wanted() || vc_ft_on() || vc_device_on() ||
                    vc_params.device_memory == VC_DEVICE_WATCH;
     vc_gate_set(vc_params.disable ? VC_GATE_CLOSED : watched ? VC_GATE_WATCHED : VC_GATE_OPEN);
+    if (!vc_params.disable && !vc_gate_failure() && vc_params.nonblocking == VC_NONBLOCKING_EARLY)
+        vc_comm_early(MPI_COMM_WORLD);
 }
 
 /* The rank that a launcher other than Open MPI's gives this process; 0: none does. */

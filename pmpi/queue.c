@@ -2,6 +2,7 @@
 #include "pmpi/queue.h"
 
 #include "pmpi/ft.h"
+#include "pmpi/helper.h"
 #include "pmpi/pack.h"
 #include "pmpi/redop.h"
 #include "pmpi/requests.h"
@@ -19,8 +20,10 @@
 /* Never held while a request is completed, or while anything else of the MPI's is called that could call the
  * program, and with it this library. Progress within progress finds it taken, and does nothing. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct vc_team *busy;   /* those whose queue is not empty */
-static struct vc_posted *over; /* out of their queues, and still to be finished */
+static struct vc_team *busy;                           /* those whose queue is not empty */
+static pthread_cond_t work = PTHREAD_COND_INITIALIZER; /* there are some, or the helper is to end */
+static bool resting;                                   /* the helper waits for that */
+static struct vc_posted *over;                         /* out of their queues, and still to be finished */
 static struct vc_posted **over_end = &over;
 /* In queues, or still to be finished. Relaxed: whoever has to see an operation has posted it, or has been
  * told of it. */
@@ -205,6 +208,39 @@ static void fail_all(struct vc_team *t, int err)
     }
 }
 
+/* Those over the MPI's messages move by calls of the MPI. */
+static bool needs_mpi(const struct vc_team *t, const struct vc_posted *op)
+{
+    return op->by_plan && t->chan_for[op->key.channel] == &t->chan[VC_NET_MPI] &&
+           (t->hier.nnodes > 1 || !t->key.have_node);
+}
+
+/* The helper's part: how many operations are over; *moved: whether anything else moved. It leaves failures to
+ * the program's calls, which find them again. */
+static int help_team(struct vc_team *t, bool may_call_mpi, bool *moved)
+{
+    struct vc_queue *q = &t->queue;
+    int n = 0;
+    while (q->first && !q->left && (may_call_mpi || !needs_mpi(t, q->first))) {
+        int rc = advance(q->first);
+        *moved |= q->first->exec && vc_exec_advanced(q->first->exec);
+        q->left = rc < 0;
+        if (rc <= 0)
+            break;
+        n++;
+        dequeue(t, VC_OK);
+    }
+    if (q->first && !may_call_mpi && needs_mpi(t, q->first)) {
+        static bool said;
+        if (!said)
+            vc_log(VC_LOG_WARN,
+                   "VCOLL_PROGRESS: the program has no MPI_THREAD_MULTIPLE, so nonblocking collectives over "
+                   "the MPI's messages move in MPI calls alone");
+        said = true;
+    }
+    return n;
+}
+
 /* How many operations are over. */
 static int progress_team(struct vc_team *t)
 {
@@ -225,6 +261,14 @@ static int progress_team(struct vc_team *t)
     return n;
 }
 
+/* Returns the next one. */
+static struct vc_team *unlist(struct vc_team *t)
+{
+    t->queue.listed = t->queue.left = false;
+    count_duty(t, -1);
+    return t->queue.next;
+}
+
 static int progress_all(void)
 {
     int n = 0;
@@ -235,9 +279,7 @@ static int progress_all(void)
             at = &q->next;
             continue;
         }
-        *at = q->next;
-        q->listed = false;
-        count_duty(t, -1);
+        *at = unlist(t);
     }
     return n;
 }
@@ -248,6 +290,43 @@ static struct vc_posted *remove_over(void)
     over = NULL;
     over_end = &over;
     return list;
+}
+
+/* ---- the helper ---- */
+
+static int help(bool may_call_mpi)
+{
+    int n = 0;
+    bool moved = false, any = false;
+    pthread_mutex_lock(&lock);
+    for (struct vc_team **at = &busy, *t; (t = *at);) {
+        n += help_team(t, may_call_mpi, &moved);
+        if (t->queue.first) {
+            any |= !t->queue.left && (may_call_mpi || !needs_mpi(t, t->queue.first));
+            at = &t->queue.next;
+        } else {
+            *at = unlist(t);
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return n > 0 || moved ? 1 : any ? 0 : -1;
+}
+
+static void rest(void)
+{
+    pthread_mutex_lock(&lock);
+    resting = true;
+    if (!vc_helper_ends())
+        pthread_cond_wait(&work, &lock);
+    resting = false;
+    pthread_mutex_unlock(&lock);
+}
+
+static void wake_helper(void)
+{
+    pthread_mutex_lock(&lock);
+    pthread_cond_signal(&work);
+    pthread_mutex_unlock(&lock);
 }
 
 /* ---- from outside ---- */
@@ -326,9 +405,13 @@ static int go_on(struct vc_posted *op, bool alone, MPI_Request *request)
         return rc;
     }
     own->told = false;
+    vc_helper_start(help, rest);
     pthread_mutex_lock(&lock);
     enqueue(op->team, own);
+    bool wake = resting;
     pthread_mutex_unlock(&lock);
+    if (wake)
+        pthread_cond_signal(&work);
     return VC_OK;
 }
 
@@ -364,18 +447,26 @@ int vc_queue_failed(const struct vc_team *t, const char **why)
     return t->queue.err;
 }
 
-/* What the first operation waits for; false: there is none. */
-static bool begin_wait(struct vc_team *t, struct vc_waiter *w, int *whom)
+/* Whom the first operation waits for. */
+static int find_whom(const struct vc_team *t)
+{
+    const struct vc_posted *op = t->queue.first;
+    if (!op || !op->begun)
+        return VC_WAIT_ANY;
+    return op->by_plan ? vc_exec_whom(op->exec) : op->whom;
+}
+
+/* Begins to wait for what the first operation needs; false: there is none. */
+static bool begin_wait(struct vc_team *t, struct vc_waiter *w)
 {
     const struct vc_posted *op = t->queue.first;
     struct vc_parking *parking = t->parking.shared ? &t->parking : NULL;
     if (!op)
         return false;
-    if (op->by_plan && op->exec)
+    if (op->by_plan && op->begun)
         vc_exec_wait_begin(op->exec, w, &t->wait, parking);
     else
         vc_wait_begin(w, &t->wait, parking);
-    *whom = op->by_plan ? VC_WAIT_ANY : op->whom;
     return true;
 }
 
@@ -393,7 +484,7 @@ static void set_drained(struct vc_team *t, bool on)
 int vc_queue_drain(struct vc_team *t)
 {
     struct vc_waiter w;
-    int whom = VC_WAIT_ANY, err = VC_OK;
+    int whom = VC_WAIT_ANY, last = VC_WAIT_ANY, err = VC_OK;
     bool waiting = false;
     if (vc_queue_empty(t))
         return t->queue.err;
@@ -404,11 +495,13 @@ int vc_queue_drain(struct vc_team *t)
             fail_all(t, err);
         int n = progress_all();
         struct vc_posted *list = remove_over();
-        if (waiting && (n > 0 || !t->queue.first)) { /* what comes next is a new wait */
+        whom = find_whom(t);
+        if (waiting && (n > 0 || whom != last || !t->queue.first)) { /* what comes next is a new wait */
             vc_wait_end(&w);
             waiting = false;
         }
-        bool begun = !waiting && begin_wait(t, &w, &whom);
+        bool begun = !waiting && begin_wait(t, &w);
+        last = whom;
         pthread_mutex_unlock(&lock);
         finish_all(list);
         waiting |= begun;
@@ -431,4 +524,5 @@ void vc_queue_finish(void)
             since = vc_now_ns();
         vc_host_progress();
     }
+    vc_helper_stop(wake_helper);
 }

@@ -56,6 +56,7 @@ struct vc_queue {
     struct vc_posted *first, *last;
     _Atomic int count;
     bool listed;              /**< among the teams whose queue is not empty */
+    bool left;                /**< the helper has met a failure, and leaves it to the program's calls */
     bool drained;             /**< a thread waits for the queue to become empty, so that it is no duty */
     struct vc_team *next;     /**< of these teams */
     unsigned polls;           /**< in vain */

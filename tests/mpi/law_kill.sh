@@ -55,6 +55,10 @@ for how in "auto allreduce" "event allreduce" "poll barrier" "event bcast" "auto
     # shellcheck disable=SC2086
     survivors 3 $how 2
 done
+for how in auto event; do
+    survivors 3 $how iallreduce 2
+done
+VCOLL_PROGRESS=thread survivors 3 auto iallreduce 1
 nothing_left "survivors"
 
 # One in the middle of many: whoever waits for others that wait for it must learn of it, too.

@@ -25,6 +25,7 @@ _Static_assert(VC_LOG_ERROR == 0 && VC_LOG_WARN == 1 && VC_LOG_INFO == 2 && VC_L
 static const char *const coalescing_words[] = {"suggest", "apply", "ignore", NULL};
 static const char *const host_yield_words[] = {"auto", "0", "1", NULL};
 static const char *const nonblocking_words[] = {"off", "on", "early", NULL};
+static const char *const progress_words[] = {"off", "thread", "auto", NULL};
 static const char *const calibrate_words[] = {"auto", "off", "force", NULL};
 static const char *const tune_words[] = {"off", "online", NULL};
 static const char *const device_words[] = {"auto", "off", "watch", NULL};
@@ -34,6 +35,7 @@ _Static_assert(VC_HOST_YIELD_AUTO == 0 && VC_HOST_YIELD_OFF == 1 && VC_HOST_YIEL
                "host_yield_words");
 _Static_assert(VC_NONBLOCKING_OFF == 0 && VC_NONBLOCKING_ON == 1 && VC_NONBLOCKING_EARLY == 2,
                "nonblocking_words");
+_Static_assert(VC_PROGRESS_OFF == 0 && VC_PROGRESS_THREAD == 1 && VC_PROGRESS_AUTO == 2, "progress_words");
 _Static_assert(VC_TUNE_OFF == 0 && VC_TUNE_ONLINE == 1, "tune_words");
 _Static_assert(VC_DEVICE_AUTO == 0 && VC_DEVICE_OFF == 1 && VC_DEVICE_WATCH == 2, "device_words");
 
@@ -117,6 +119,7 @@ FLAG(verbs_reg_cache)
 WORD(coalescing, vc_coalescing_mode, coalescing_words)
 WORD(host_yield, vc_host_yield_mode, host_yield_words)
 WORD(nonblocking, vc_nonblocking_mode, nonblocking_words)
+WORD(progress, vc_progress_mode, progress_words)
 WORD(calibrate, vc_calibrate_mode, calibrate_words)
 WORD(tune, vc_tune_mode, tune_words)
 WORD(device_memory, vc_device_mode, device_words)
@@ -290,6 +293,12 @@ static const struct vc_param_def defs[] = {
      "communicators that are set up, and sets up those that are made of one that has used them; early sets "
      "MPI_COMM_WORLD up in MPI_Init, for programs that make no blocking ones.",
      parse_nonblocking, format_nonblocking, false},
+    {"PROGRESS", "off", "off | thread | auto",
+     "What moves nonblocking collectives while the program computes. off: nothing, they move in its MPI "
+     "calls; "
+     "thread: a thread of the process, which sleeps while there is nothing to do; auto: such a thread where "
+     "the ranks have CPUs of their own.",
+     parse_progress, format_progress, true},
     {"REPRODUCIBLE", "0", "0 | 1",
      "Makes results of reductions independent of which ranks share a node, at some cost in speed.",
      parse_reproducible, format_reproducible, false},
