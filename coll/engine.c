@@ -36,6 +36,7 @@ struct vc_exec {
     const struct vc_redop *op;
     struct vc_chan_op chan_op[2]; /**< op, by whether dst is the left operand; fn NULL: not by channels */
     unsigned char *base[4];       /**< by enum vc_buf */
+    const struct vc_pairs *pairs; /**< of the run, see vc_exec_pairs() */
     int left;                     /**< steps not yet complete */
     int node_step;                /**< node phase under way, or -1 */
     int node_whom;
@@ -200,8 +201,19 @@ void vc_exec_destroy(struct vc_exec *x)
 
 static unsigned char *at(const struct vc_exec *x, const struct vc_ref *r)
 {
+    if (VC_UNLIKELY(r->buf > VC_BUF_TMP)) {
+        const char *block = r->buf == VC_BUF_SEND_BLOCK ? x->pairs->src[r->off] : x->pairs->dst[r->off];
+        return (unsigned char *)(uintptr_t)block;
+    }
     unsigned char *base = x->base[r->buf];
     return base ? base + r->off : NULL;
+}
+
+static size_t length(const struct vc_exec *x, const struct vc_ref *r)
+{
+    if (VC_UNLIKELY(r->buf > VC_BUF_TMP))
+        return r->buf == VC_BUF_SEND_BLOCK ? x->pairs->src_len[r->off] : x->pairs->dst_len[r->off];
+    return r->len;
 }
 
 static int fail(struct vc_exec *x, int err)
@@ -277,9 +289,10 @@ static int reduce(struct vc_exec *x, unsigned char *src, unsigned char *dst, siz
 /** A node phase of a node of one rank: a copy. */
 static void copy_alone(const struct vc_exec *x, const struct vc_step *st)
 {
-    if (vc_phase_info[st->node].src == VC_EXTENT_NONE)
+    if (vc_phase_info[st->node].src == VC_EXTENT_NONE ||
+        vc_phase_info[st->node].operands == VC_OPERANDS_BELOW)
         return;
-    size_t len = st->len;
+    size_t len = vc_phase_side(VC_EXTENT_ONE, st->len, st->at, 1, 0);
     if (st->node == VC_PHASE_REDUCE_SCATTER)
         len = vc_slice(st->len, x->op ? x->op->esize : 1, st->parts, 1);
     unsigned char *src = at(x, &st->src), *dst = at(x, &st->dst);
@@ -304,6 +317,7 @@ static int start_node(struct vc_exec *x, int s)
         .src = at(x, &st->src),
         .dst = at(x, &st->dst),
         .len = st->len,
+        .at = st->at,
         .op = x->op,
         .grain = x->op ? x->op->esize : 1,
     };
@@ -348,9 +362,10 @@ static int start_message(struct vc_exec *x, int s)
     const struct vc_step *st = &x->plan.steps[s];
     struct vc_chan *ch = x->env.chan;
     struct vc_chan_req *r = &x->reqs[s];
-    int err = st->kind == VC_STEP_SEND   ? ch->ops->isend(ch, st->peer, at(x, &st->src), st->src.len, r)
-              : st->kind == VC_STEP_RECV ? ch->ops->irecv(ch, st->peer, at(x, &st->dst), st->dst.len, r)
-                                         : start_recv_reduce(x, st, r);
+    int err = st->kind == VC_STEP_SEND ? ch->ops->isend(ch, st->peer, at(x, &st->src), length(x, &st->src), r)
+              : st->kind == VC_STEP_RECV
+                  ? ch->ops->irecv(ch, st->peer, at(x, &st->dst), length(x, &st->dst), r)
+                  : start_recv_reduce(x, st, r);
     if (err != VC_OK)
         return err;
     release_chained(x, s);
@@ -373,8 +388,9 @@ static int start_step(struct vc_exec *x, int s)
         return start_node(x, s);
     case VC_STEP_COPY: {
         unsigned char *src = at(x, &st->src), *dst = at(x, &st->dst);
-        if (st->dst.len && src != dst)
-            memcpy(dst, src, st->dst.len);
+        size_t len = length(x, &st->dst);
+        if (len && src != dst)
+            memcpy(dst, src, len);
         break;
     }
     case VC_STEP_REDUCE:
@@ -433,6 +449,11 @@ static int poll_node(struct vc_exec *x)
     complete(x, s);
     release_chained(x, s);
     return VC_OK;
+}
+
+void vc_exec_pairs(struct vc_exec *x, const struct vc_pairs *pairs)
+{
+    x->pairs = pairs;
 }
 
 int vc_exec_start(struct vc_exec *x, const void *send, void *recv, const struct vc_redop *op)

@@ -32,6 +32,10 @@ int vc_exec_create(struct vc_plan *plan, const struct vc_exec_env *env, struct v
  */
 void vc_exec_destroy(struct vc_exec *x);
 
+/** The blocks of the next run of a plan of collectives in which only pairs know their sizes. They stay until
+ * the run is over. */
+void vc_exec_pairs(struct vc_exec *x, const struct vc_pairs *pairs);
+
 /** Begins a run with these buffers (NULL where the plan uses none). op: reductions only. One run at a time.
  */
 int vc_exec_start(struct vc_exec *x, const void *send, void *recv, const struct vc_redop *op);

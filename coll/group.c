@@ -23,6 +23,13 @@ struct vc_group vc_group_leaders(const struct vc_shape *shape, int rank, int roo
     return g;
 }
 
+struct vc_group vc_group_last(const struct vc_shape *shape, int rank)
+{
+    struct vc_group g = vc_group_of_local(shape, rank, 0);
+    g.last = true;
+    return g;
+}
+
 int vc_leaders(const struct vc_shape *shape)
 {
     const struct vc_hier *h = shape->hier;
@@ -31,6 +38,25 @@ int vc_leaders(const struct vc_shape *shape)
         if (vc_hier_node_size(h, i) < leaders)
             leaders = vc_hier_node_size(h, i);
     return shape->leaders > 0 && shape->leaders < leaders ? shape->leaders : leaders;
+}
+
+bool vc_group_blocks(struct vc_plan *p, const struct vc_shape *shape, int node, struct vc_grouped *out)
+{
+    const struct vc_hier *h = shape->hier;
+    size_t *nodes = vc_plan_array(p, (size_t)h->nnodes + 1);
+    size_t *local = vc_plan_array(p, (size_t)vc_hier_node_size(h, node) + 1);
+    if (!nodes || !local)
+        return false;
+    for (int i = 0; i < h->nnodes; i++) {
+        nodes[i + 1] = nodes[i];
+        for (int l = 0; l < vc_hier_node_size(h, i); l++) {
+            nodes[i + 1] += vc_shape_block(shape, vc_hier_rank(h, i, l));
+            if (i == node)
+                local[l + 1] = nodes[i + 1] - nodes[i];
+        }
+    }
+    *out = (struct vc_grouped){nodes, local};
+    return true;
 }
 
 static bool adjacent(struct vc_ref a, struct vc_ref b)
@@ -61,10 +87,14 @@ void vc_copy_grouped(struct vc_plan *p, const struct vc_shape *shape, struct vc_
                      struct vc_ref grouped)
 {
     struct vc_copier c = {.plan = p};
-    size_t b = shape->bytes;
-    for (int i = 0; i < shape->size; i++)
-        vc_copier_add(&c, vc_ref_sub(ranks, (size_t)shape->hier->members[i] * b, b),
-                      vc_ref_sub(grouped, (size_t)i * b, b));
+    size_t at = 0;
+    for (int i = 0; i < shape->size; i++) {
+        int r = shape->hier->members[i];
+        size_t b = vc_shape_block(shape, r);
+        if (b)
+            vc_copier_add(&c, vc_ref_sub(ranks, vc_shape_at(shape, r), b), vc_ref_sub(grouped, at, b));
+        at += b;
+    }
     vc_copier_flush(&c);
 }
 
@@ -72,10 +102,14 @@ void vc_copy_ungrouped(struct vc_plan *p, const struct vc_shape *shape, struct v
                        struct vc_ref ranks)
 {
     struct vc_copier c = {.plan = p};
-    size_t b = shape->bytes;
-    for (int i = 0; i < shape->size; i++)
-        vc_copier_add(&c, vc_ref_sub(grouped, (size_t)i * b, b),
-                      vc_ref_sub(ranks, (size_t)shape->hier->members[i] * b, b));
+    size_t at = 0;
+    for (int i = 0; i < shape->size; i++) {
+        int r = shape->hier->members[i];
+        size_t b = vc_shape_block(shape, r);
+        if (b)
+            vc_copier_add(&c, vc_ref_sub(grouped, at, b), vc_ref_sub(ranks, vc_shape_at(shape, r), b));
+        at += b;
+    }
     vc_copier_flush(&c);
 }
 

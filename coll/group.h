@@ -18,6 +18,7 @@ struct vc_group {
     const struct vc_hier *hier; /**< NULL: virtual ranks are communicator ranks */
     int local;                  /**< of each node the rank of this local index ... */
     int root_node, root;        /**< ... except of this node (-1: none), where it is this rank */
+    bool last;                  /**< of each node its last rank instead */
 };
 
 /** All ranks of the communicator. */
@@ -30,11 +31,16 @@ struct vc_group vc_group_of_local(const struct vc_shape *shape, int rank, int lo
  */
 struct vc_group vc_group_leaders(const struct vc_shape *shape, int rank, int root);
 
+/** The last rank of each node. */
+struct vc_group vc_group_last(const struct vc_shape *shape, int rank);
+
 /** The communicator rank of virtual rank v. */
 static inline int vc_group_rank(const struct vc_group *g, int v)
 {
     if (!g->hier)
         return v;
+    if (g->last)
+        return vc_hier_rank(g->hier, v, vc_hier_node_size(g->hier, v) - 1);
     return v == g->root_node ? g->root : vc_hier_rank(g->hier, v, g->local);
 }
 
@@ -44,25 +50,31 @@ int vc_leaders(const struct vc_shape *shape);
 
 /* ---- where the participants' blocks lie ---- */
 
-/** Block i is the i-th unit at i * stride, or units first[i] to first[i + 1]. */
+/** Block i is the i-th unit at i * stride, or units first[i] to first[i + 1], or bytes at[i] to at[i + 1]. */
 struct vc_layout {
     enum vc_buf buf;
     size_t off;       /**< of block 0 */
     size_t unit;      /**< bytes */
     size_t stride;    /**< bytes from block to block where `first` is NULL */
     const int *first; /**< [n + 1], or NULL */
+    const size_t *at; /**< [n + 1], or NULL */
 };
 
 static inline size_t vc_layout_off(const struct vc_layout *lay, int i)
 {
+    if (lay->at)
+        return lay->at[i];
     return lay->first ? (size_t)lay->first[i] * lay->unit : (size_t)i * lay->stride;
 }
 
-/** Blocks i to j - 1, which must be adjacent (stride == unit, or `first`) when they are more than one. */
+/** Blocks i to j - 1, which must be adjacent (stride == unit, `first` or `at`) when they are more than one.
+ */
 static inline struct vc_ref vc_layout_range(const struct vc_layout *lay, int i, int j)
 {
+    if (lay->buf == VC_BUF_SEND_BLOCK || lay->buf == VC_BUF_RECV_BLOCK) /* one only */
+        return vc_ref_of(lay->buf, (size_t)i, 0);
     size_t at = vc_layout_off(lay, i);
-    size_t len = lay->first || j - i != 1 ? vc_layout_off(lay, j) - at : lay->unit;
+    size_t len = lay->first || lay->at || j - i != 1 ? vc_layout_off(lay, j) - at : lay->unit;
     return vc_ref_of(lay->buf, lay->off + at, len);
 }
 
@@ -70,6 +82,21 @@ static inline struct vc_ref vc_layout_block(const struct vc_layout *lay, int i)
 {
     return vc_layout_range(lay, i, i + 1);
 }
+
+/** The blocks of all ranks in rank order, as the shape has them. */
+static inline struct vc_layout vc_layout_ranks(const struct vc_shape *s, enum vc_buf buf)
+{
+    return (struct vc_layout){.buf = buf, .unit = s->bytes, .stride = s->bytes, .at = s->offsets};
+}
+
+/** Where unequal blocks begin that stand in the order of vc_hier.members. */
+struct vc_grouped {
+    const size_t *nodes; /**< [nodes + 1] those of each node, from the start */
+    const size_t *local; /**< [ranks of one node + 1] those of its ranks, from where the node's begin */
+};
+/** Those of all nodes and of the ranks of `node`, in memory of the plan; false, and the plan failed, without
+ * memory. */
+bool vc_group_blocks(struct vc_plan *p, const struct vc_shape *shape, int node, struct vc_grouped *out);
 
 /** Slices i to j - 1 of n, see vc_slice(). */
 static inline struct vc_ref vc_slices(struct vc_ref vec, size_t grain, int n, int i, int j)

@@ -15,11 +15,13 @@ struct vc_side {
     bool root_only; /**< the others have nothing */
 };
 
-/** Where SEND lies in RECV with MPI_IN_PLACE. */
+/** Where SEND lies in RECV with MPI_IN_PLACE, or RECV in SEND. */
 enum vc_in_place {
     VC_IN_PLACE_NEVER,     /**< the front door makes a copy, or MPI forbids it: SEND and RECV never overlap */
     VC_IN_PLACE_START,     /**< at its start */
     VC_IN_PLACE_OWN_BLOCK, /**< at the rank's own block */
+    VC_IN_PLACE_IN_SEND, /**< RECV of the root lies in SEND, at its own block: plans may only copy that there
+                          */
 };
 
 struct vc_coll_info {
@@ -27,7 +29,9 @@ struct vc_coll_info {
     const char *bytes_are;     /**< what the size of a call measures, in words */
     bool rooted;               /**< has a root */
     bool reduces;              /**< has an operator; sizes are multiples of its element */
+    enum vc_operands operands; /**< reductions: whose a rank's result contains */
     bool sizes_known;          /**< every rank knows the sizes of all, so that they may decide (Law 1) */
+    bool uneven;               /**< the ranks' blocks may differ in length */
     struct vc_side send, recv; /**< bcast: RECV alone, which is what the root gives */
     enum vc_in_place in_place;
     enum vc_node_phase node; /**< accelerated ones: the node phase that does the same */
@@ -51,6 +55,13 @@ static inline bool vc_coll_sized(enum vc_coll coll)
     return vc_coll_info[coll].recv.extent != VC_EXTENT_NONE;
 }
 
+/** Whether tables may choose by the size of a call. Otherwise one choice holds for all sizes (Law 1): ranks
+ * need not know the size, or there is none. */
+static inline bool vc_coll_by_size(enum vc_coll coll)
+{
+    return vc_coll_sized(coll) && vc_coll_info[coll].sizes_known;
+}
+
 /** A broadcast: RECV is what the root gives and what the others get. */
 static inline bool vc_coll_root_gives_recv(enum vc_coll coll)
 {
@@ -61,7 +72,8 @@ static inline bool vc_coll_root_gives_recv(enum vc_coll coll)
 static inline bool vc_coll_same_bits(enum vc_coll coll)
 {
     const struct vc_coll_info *i = &vc_coll_info[coll];
-    return i->reduces && i->send.extent == i->recv.extent && !i->recv.root_only;
+    return i->reduces && i->operands == VC_OPERANDS_ALL && i->send.extent == i->recv.extent &&
+           !i->recv.root_only;
 }
 
 /** The names of the accelerated ones, in the order of enum vc_coll, and NULL. */
@@ -74,7 +86,15 @@ static inline size_t vc_coll_blocks(enum vc_coll coll, int size)
     return i->send.extent == VC_EXTENT_EACH || i->recv.extent == VC_EXTENT_EACH ? (size_t)size : 1;
 }
 
-/** Bytes of a side on a rank that has it. */
+/** Bytes of a side on a rank that has it, of blocks that are equal or not. */
+static inline size_t vc_shape_side(const struct vc_shape *s, struct vc_side side, int rank)
+{
+    return side.extent == VC_EXTENT_NONE  ? 0
+           : side.extent == VC_EXTENT_ONE ? vc_shape_block(s, rank)
+                                          : vc_shape_total(s);
+}
+
+/** The same of equal blocks. */
 static inline size_t vc_side_bytes(struct vc_side side, size_t bytes, int size)
 {
     return vc_phase_bytes(side.extent, bytes, size);

@@ -12,9 +12,10 @@
 
 /**
  * q is the number of ranks of the node, l a rank's local index, `len`, `root` and `parts` are those of the
- * call. Reductions go in ascending local order. src may be the same memory as dst; in ALLGATHER and GATHER it
- * may also be dst + l * len. A phase of length 0 still synchronizes: who would get data waits for those it
- * would come from.
+ * call. Reductions go in ascending local order. src may be the same memory as dst, but for
+ * ALLGATHERV, GATHERV and REDUCE_BLOCKS(V), the last of which allow no overlap at all; where blocks are
+ * gathered it may also be the own block's place in dst. A phase of length 0 still synchronizes: who would get
+ * data waits for those it would come from.
  */
 enum vc_node_phase {
     VC_PHASE_BARRIER,
@@ -28,6 +29,17 @@ enum vc_node_phase {
     VC_PHASE_GATHER,           /**< src (len) of l to dst (q * len) at l * len, at `root` */
     VC_PHASE_SCATTER,          /**< src (q * len) of `root`, block l to dst (len) of l */
     VC_PHASE_ALLTOALL,         /**< src (q * len) of i, block j, to dst (q * len) of j, block i */
+    VC_PHASE_ALLGATHERV, /**< ALLGATHER of unequal blocks: src (at[l + 1] - at[l]) of l to dst (at[q]) at
+                            at[l], on all. len is the longest block, at[0] is 0 */
+    VC_PHASE_GATHERV,    /**< GATHER of such blocks, at `root` */
+    VC_PHASE_ALLTOALLV,  /**< ALLTOALL of blocks whose sizes only pairs know (struct vc_pairs), len is 0. Not
+                            in plans */
+    VC_PHASE_SCATTERV,   /**< src (at[q]) of `root`, block l to dst (at[l + 1] - at[l]) of l */
+    VC_PHASE_REDUCE_BLOCKS, /**< src (q * len) of all reduced, block l of the result to dst (len) of l */
+    VC_PHASE_SCAN,          /**< src (len) of 0 to l reduced to dst (len) of l */
+    VC_PHASE_EXSCAN, /**< src (len) of 0 to l - 1 reduced to dst (len) of l > 0; that of 0 is not touched */
+    VC_PHASE_REDUCE_BLOCKSV, /**< REDUCE_BLOCKS of unequal blocks: src (at[q]) of all reduced, bytes at[l] to
+                                at[l + 1] of the result to dst of l. len is the longest block */
     VC_PHASE_COUNT
 };
 
@@ -44,16 +56,32 @@ enum vc_who {
     VC_WHO_ROOT,
     VC_WHO_OTHERS, /**< all but the root */
     VC_WHO_PARTS,  /**< local indices below `parts` */
+    VC_WHO_LATER,  /**< all but local index 0 */
 };
+
+/** Whose operands the result of a reduction on one rank contains. */
+enum vc_operands {
+    VC_OPERANDS_ALL,    /**< those of all ranks */
+    VC_OPERANDS_TO_OWN, /**< those of the ranks up to this one */
+    VC_OPERANDS_BELOW,  /**< those of the ranks below this one; rank 0 has no result */
+};
+
+/** How many ranks from 0 on these are, of n, for a result on `rank`. */
+static inline int vc_operands_of(enum vc_operands whose, int rank, int n)
+{
+    return whose == VC_OPERANDS_ALL ? n : whose == VC_OPERANDS_TO_OWN ? rank + 1 : rank;
+}
 
 struct vc_phase_info {
     const char *name;
-    enum vc_who gives;       /**< whose data it is */
-    enum vc_who gets;        /**< who waits for data of others */
-    enum vc_extent src, dst; /**< without src, data is given from dst */
-    bool src_at_root;        /**< only the root has src */
-    bool dst_at_root;        /**< only the root has dst */
-    bool reduces;            /**< data is reduced on the way */
+    enum vc_who gives;         /**< whose data it is */
+    enum vc_who gets;          /**< who waits for data of others */
+    enum vc_extent src, dst;   /**< without src, data is given from dst */
+    bool src_at_root;          /**< only the root has src */
+    bool dst_at_root;          /**< only the root has dst */
+    bool reduces;              /**< data is reduced on the way */
+    enum vc_operands operands; /**< what of it a result contains */
+    bool uneven;               /**< blocks are unequal: the call has `at` */
 };
 extern const struct vc_phase_info vc_phase_info[VC_PHASE_COUNT];
 
@@ -66,6 +94,8 @@ static inline bool vc_is_among(enum vc_who who, int l, int root, int parts)
         return l != root;
     case VC_WHO_PARTS:
         return l < parts;
+    case VC_WHO_LATER:
+        return l > 0;
     default:
         return true;
     }
@@ -117,6 +147,14 @@ static inline bool vc_phase_writes_dst(enum vc_node_phase phase, bool root)
 static inline size_t vc_phase_bytes(enum vc_extent side, size_t len, int q)
 {
     return side == VC_EXTENT_NONE ? 0 : side == VC_EXTENT_ONE ? len : len * (size_t)q;
+}
+
+/** The same of local index l, of any phase; `at`: NULL, or of an uneven one. */
+static inline size_t vc_phase_side(enum vc_extent side, size_t len, const size_t *at, int q, int l)
+{
+    if (!at || side == VC_EXTENT_NONE)
+        return side == VC_EXTENT_NONE ? 0 : side == VC_EXTENT_ONE ? len : len * (size_t)q;
+    return side == VC_EXTENT_ONE ? at[l + 1] - at[l] : at[q];
 }
 
 #endif

@@ -46,9 +46,27 @@ void vc_plan_begin(struct vc_plan *p, const struct vc_shape *shape, int rank)
     vc_plan_init(p);
     p->local = shape->hier->local_of[rank];
     enum vc_in_place in_place = vc_coll_info[shape->coll].in_place;
-    p->alias = in_place == VC_IN_PLACE_NEVER ? VC_ALIAS_NEVER : VC_ALIAS_AT;
+    bool apart = in_place == VC_IN_PLACE_NEVER || in_place == VC_IN_PLACE_IN_SEND;
+    p->alias = apart ? VC_ALIAS_NEVER : VC_ALIAS_AT;
     if (in_place == VC_IN_PLACE_OWN_BLOCK)
-        p->send_at = (size_t)rank * shape->bytes;
+        p->send_at = vc_shape_at(shape, rank);
+}
+
+static void place_block(struct vc_ref *ref, const struct vc_shape *s, int rank)
+{
+    int other = (int)ref->off;
+    if (ref->buf == VC_BUF_SEND_BLOCK)
+        *ref = vc_ref_of(VC_BUF_SEND, vc_shape_sent_below(s, rank, other), vc_shape_pair(s, rank, other));
+    else if (ref->buf == VC_BUF_RECV_BLOCK)
+        *ref = vc_ref_of(VC_BUF_RECV, vc_shape_received_below(s, rank, other), vc_shape_pair(s, other, rank));
+}
+
+void vc_plan_place_blocks(struct vc_plan *p, const struct vc_shape *shape, int rank)
+{
+    for (int i = 0; i < p->nsteps; i++) {
+        place_block(&p->steps[i].src, shape, rank);
+        place_block(&p->steps[i].dst, shape, rank);
+    }
 }
 
 static void free_uses(struct vc_plan *p)
@@ -67,6 +85,9 @@ void vc_plan_free(struct vc_plan *p)
 {
     free(p->steps);
     free(p->deps);
+    for (int i = 0; i < p->nowned; i++)
+        free(p->owned[i]);
+    free(p->owned);
     free_uses(p);
     vc_plan_init(p);
 }
@@ -303,6 +324,34 @@ int vc_plan_reduce(struct vc_plan *p, struct vc_ref src, struct vc_ref dst, bool
     record_use(p, s, dst, true);
     if (!p->failed)
         p->steps[s].dst_left = dst_left;
+    return s;
+}
+
+size_t *vc_plan_array(struct vc_plan *p, size_t n)
+{
+    if (p->failed || !grow(p, &p->owned, p->nowned, &p->cap_owned, sizeof *p->owned))
+        return NULL;
+    size_t *a = calloc(n ? n : 1, sizeof *a);
+    if (a)
+        p->owned[p->nowned++] = a;
+    else
+        p->failed = true;
+    return a;
+}
+
+int vc_plan_node_blocks(struct vc_plan *p, enum vc_node_phase kind, int root, int q, const size_t *at,
+                        struct vc_ref src, struct vc_ref dst)
+{
+    size_t longest = 0, *own = vc_plan_array(p, (size_t)q + 1);
+    if (!own)
+        return 0;
+    memcpy(own, at, ((size_t)q + 1) * sizeof *own);
+    for (int l = 0; l < q; l++)
+        if (at[l + 1] - at[l] > longest)
+            longest = at[l + 1] - at[l];
+    int s = vc_plan_node(p, kind, root, 0, longest, src, dst);
+    if (!p->failed)
+        p->steps[s].at = own;
     return s;
 }
 

@@ -41,8 +41,16 @@ static inline int vc_hier_rank(const struct vc_hier *h, int node, int local)
 struct vc_shape {
     enum vc_coll coll;
     int size;
-    int root;         /**< 0 where the collective has none */
-    size_t bytes;     /**< what vc_coll_info.bytes_are says */
+    int root;     /**< 0 where the collective has none */
+    size_t bytes; /**< what vc_coll_info.bytes_are says */
+    /** Collectives with a block for each rank, of sizes that every rank knows (allgatherv, reduce_scatter):
+     * [size + 1] where they begin in the buffer that holds all of them, ascending from 0; the last is where
+     * they end. NULL: equal blocks, of `bytes` each. Otherwise `bytes` is the mean block, see
+     * vc_mean_block(). Read while a plan is being built only. */
+    const size_t *offsets;
+    /** Collectives in which only pairs know their sizes (alltoallv): [size * size] what each rank sends to
+     * each, for the checker. NULL: `bytes` each. No plan depends on it. */
+    const size_t *pairs;
     size_t esize;     /**< reductions: bytes of an element (bytes is a multiple of it); otherwise 1 */
     bool commutative; /**< reductions: operands may be exchanged */
     int radix;        /**< 0: the algorithm's default */
@@ -52,14 +60,80 @@ struct vc_shape {
     const struct vc_hier *hier; /**< never NULL; one node of all ranks, or `size` nodes of one, are legal */
 };
 
+/** Where the block of a rank begins in the buffer that holds those of all; `size`: where they end. */
+static inline size_t vc_shape_at(const struct vc_shape *s, int rank)
+{
+    return s->offsets ? s->offsets[rank] : (size_t)rank * s->bytes;
+}
+
+/** Bytes of the block of a rank. */
+static inline size_t vc_shape_block(const struct vc_shape *s, int rank)
+{
+    return s->offsets ? s->offsets[rank + 1] - s->offsets[rank] : s->bytes;
+}
+
+/** Bytes of all blocks. */
+static inline size_t vc_shape_total(const struct vc_shape *s)
+{
+    return vc_shape_at(s, s->size);
+}
+
+/** What `from` sends to `to` where only pairs know their sizes. */
+static inline size_t vc_shape_pair(const struct vc_shape *s, int from, int to)
+{
+    return s->pairs ? s->pairs[(size_t)from * (size_t)s->size + (size_t)to] : s->bytes;
+}
+
+/** Bytes that `rank` sends to the ranks below `to`, or receives from them. */
+static inline size_t vc_shape_sent_below(const struct vc_shape *s, int rank, int to)
+{
+    size_t sum = 0;
+    for (int i = 0; i < to; i++)
+        sum += vc_shape_pair(s, rank, i);
+    return sum;
+}
+
+static inline size_t vc_shape_received_below(const struct vc_shape *s, int rank, int from)
+{
+    size_t sum = 0;
+    for (int i = 0; i < from; i++)
+        sum += vc_shape_pair(s, i, rank);
+    return sum;
+}
+
+/** vc_shape.bytes of unequal blocks of `total` bytes together: the mean, in whole elements, rounded up. */
+static inline size_t vc_mean_block(size_t total, int size, size_t esize)
+{
+    size_t elements = total / esize, n = (size_t)size;
+    return (elements / n + (elements % n != 0)) * esize;
+}
+
 /**
  * Symbolic buffers. SEND and RECV are the user's (packed) buffers, on the ranks and of the lengths that the
  * collective's row says (coll/info.h). In a broadcast RECV holds the message at the root from the start. With
- * MPI_IN_PLACE SEND lies in RECV, where the row says. So no step may read SEND once another step may have
- * written the same place in RECV: plans copy SEND first. COPY steps whose source and destination are the same
- * memory are legal and cost nothing. TMP is the plan's scratch, `tmp_bytes` long, undefined at the start.
+ * MPI_IN_PLACE SEND lies in RECV, or RECV in SEND, where the row says. So no step may read SEND once another
+ * step may have written the same place in RECV: plans copy SEND first. COPY steps whose source and
+ * destination are the same memory are legal and cost nothing. TMP is the plan's scratch, `tmp_bytes` long,
+ * undefined at the start.
  */
-enum vc_buf { VC_BUF_NONE, VC_BUF_SEND, VC_BUF_RECV, VC_BUF_TMP };
+enum vc_buf {
+    VC_BUF_NONE,
+    VC_BUF_SEND,
+    VC_BUF_RECV,
+    VC_BUF_TMP,
+    /* Where only pairs know their sizes: the whole block for, or from, the rank of number `off`. Its place
+     * and length are the call's (struct vc_pairs) and `len` means nothing. A rank's blocks never overlap, and
+     * a plan writes each once. */
+    VC_BUF_SEND_BLOCK,
+    VC_BUF_RECV_BLOCK,
+};
+
+/** What one rank exchanges with each rank of the communicator, itself included, as it lies in memory. */
+struct vc_pairs {
+    const char **src; /**< [size] */
+    char **dst;
+    size_t *src_len, *dst_len; /**< that of a pair of ranks is the same on both */
+};
 
 struct vc_ref {
     enum vc_buf buf;
@@ -74,7 +148,7 @@ enum vc_step_kind {
     VC_STEP_COPY,        /**< dst = src */
     VC_STEP_REDUCE,      /**< dst = src (op) dst, or dst (op) src when dst_left */
     VC_STEP_NODE, /**< a node phase: every rank of the node has the same sequence of them, with the same
-                     kind, root, parts and length */
+                     kind, root, parts, length and blocks */
 };
 
 /** One step. It may start when all its dependencies are complete, and, for SEND and RECV*, when the steps of
@@ -87,6 +161,8 @@ struct vc_step {
     int parts;               /**< NODE slices: how many */
     bool dst_left;           /**< which operand of a non-commutative operator dst is */
     size_t len;              /**< NODE: see enum vc_node_phase */
+    const size_t
+        *at; /**< NODE, kinds of unequal blocks: [ranks of the node + 1], memory of the plan; else NULL */
     struct vc_ref src, dst;
     int dep_first, dep_count; /**< range in vc_plan.deps */
 };
@@ -99,6 +175,8 @@ struct vc_plan {
     int *deps; /**< indices of earlier steps */
     int ndeps, cap_deps;
     size_t tmp_bytes;
+    size_t **owned; /**< arrays that steps point to */
+    int nowned, cap_owned;
     bool failed; /**< the builder ran out of memory; vc_plan_finish() reports it */
     /* what only the builder uses */
     struct vc_uses *uses;
@@ -122,6 +200,10 @@ void vc_plan_begin(struct vc_plan *p, const struct vc_shape *shape, int rank);
 void vc_plan_free(struct vc_plan *p);
 /** Ends building: VC_OK, or VC_ERR_NOMEM when any builder call failed (the plan is then freed). */
 int vc_plan_finish(struct vc_plan *p);
+
+/** Makes the plan one of SEND and RECV, in which the blocks of rank `rank` lie one behind the other as
+ * shape->pairs says: for those who look at plans without running calls. */
+void vc_plan_place_blocks(struct vc_plan *p, const struct vc_shape *shape, int rank);
 
 /** Reserves scratch, aligned to a cache line. */
 struct vc_ref vc_plan_tmp(struct vc_plan *p, size_t len);
@@ -160,6 +242,12 @@ void vc_plan_move(struct vc_plan *p, struct vc_ref src, struct vc_ref dst);
 int vc_plan_reduce(struct vc_plan *p, struct vc_ref src, struct vc_ref dst, bool dst_left);
 int vc_plan_node(struct vc_plan *p, enum vc_node_phase kind, int root, int parts, size_t len,
                  struct vc_ref src, struct vc_ref dst);
+/** The same for the kinds with unequal blocks: those of the node's ranks, `q` of them, begin at at[l] and end
+ * at at[l + 1]. Copies `at`. */
+int vc_plan_node_blocks(struct vc_plan *p, enum vc_node_phase kind, int root, int q, const size_t *at,
+                        struct vc_ref src, struct vc_ref dst);
+/** Zeroed memory of the plan, [n]; NULL, and the plan failed, when there is none. */
+size_t *vc_plan_array(struct vc_plan *p, size_t n);
 /** Step `step` (the last one appended) also waits for `earlier`; -1 is ignored. */
 void vc_plan_after(struct vc_plan *p, int step, int earlier);
 

@@ -3,6 +3,7 @@
 
 #include "coll/node/node.h"
 #include "pmpi/gather.h"
+#include "pmpi/maps.h"
 #include "pmpi/world.h"
 
 #include <stdio.h>
@@ -38,7 +39,8 @@ struct group {
 /* What a rank tells the others of an attempt. */
 struct result {
     int32_t failed;
-    char why[124];
+    int32_t maps; /* vc_maps_begin() */
+    char why[120];
 };
 
 /* Ranks with other settings do not come here, nor do they ever share a communicator with this one. */
@@ -122,6 +124,7 @@ static int try_backing(const struct group *g, size_t bytes, enum vc_seg_backing 
     memset(&seg, 0, sizeof seg);
     seg.fd = -1;
     int got = VC_OK, failed = -1;
+    bool maps = true;
     if (err == VC_OK && g->me == 0)
         got = vc_arena_create(allowed_bytes(bytes, g->n), g->n, backing, &seg, &mine);
     if (err == VC_OK)
@@ -132,12 +135,15 @@ static int try_backing(const struct group *g, size_t bytes, enum vc_seg_backing 
         fill_head();
     if (err == VC_OK) {
         own.failed = got != VC_OK;
+        own.maps = got == VC_OK && vc_maps_begin();
         snprintf(own.why, sizeof own.why, "%s", got != VC_OK ? vc_error_text() : "");
         err = vc_gather_among(g->ranks, g->n, g->me, &own, results, sizeof own);
     }
-    for (int i = 0; err == VC_OK && failed < 0 && i < g->n; i++)
+    for (int i = 0; err == VC_OK && failed < 0 && i < g->n; i++) {
+        maps &= results[i].maps != 0;
         if (results[i].failed)
             failed = i;
+    }
     if (failed >= 0)
         snprintf(why_none, sizeof why_none, "rank %d could not %s: %s", g->ranks[failed],
                  failed ? "attach to it" : "create it", results[failed].why);
@@ -145,6 +151,10 @@ static int try_backing(const struct group *g, size_t bytes, enum vc_seg_backing 
         vc_memory_fini();
     else
         vc_arena_settle(vc_memory);
+    if (vc_memory && maps)
+        err = vc_maps_prove(g->ranks, g->n, g->me);
+    else
+        vc_maps_fini();
     vc_seg_detach(&seg); /* unless the arena has taken it over */
     free(handles);
     free(results);
@@ -177,6 +187,7 @@ int vc_memory_init(void)
 
 void vc_memory_fini(void)
 {
+    vc_maps_fini();
     vc_arena_close(vc_memory);
     vc_memory = NULL;
 }

@@ -15,6 +15,8 @@ extern struct vc_arena *vc_memory;
  * and the number that is found there. */
 struct vc_memory_head {
     uint64_t target, nonce;
+    int64_t segment; /**< maps.h: of XPMEM, -1: none; and the page on which it is tried */
+    uint64_t probe;
 };
 /** It is at `target`, and stays there while other processes read and write it. */
 struct vc_cma_target {

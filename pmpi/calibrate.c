@@ -3,6 +3,7 @@
 
 #include "coll/kernels/kernels.h"
 #include "coll/node/copy.h"
+#include "pmpi/maps.h"
 #include "pmpi/world.h"
 #include "transport/calibrate/cache.h"
 #include "transport/calibrate/measure.h"
@@ -20,10 +21,11 @@
 /* The ranks of a node that do not measure leave the CPUs to those that do. */
 #define PAUSE_NS 2500000
 
-/* Messages of the underlying MPI that tell what a call and a byte of it cost. */
+/* Messages of the underlying MPI that tell what a call and a byte of it cost. The first ones find memory that
+ * the MPI has not touched yet, so a few would not do. */
 #define NATIVE_SHORT ((size_t)8 << 10)
 #define NATIVE_LONG  ((size_t)64 << 10)
-#define NATIVE_TIMES 3
+#define NATIVE_TIMES 10
 
 static bool agreed;
 
@@ -80,7 +82,8 @@ static void make_key(struct vc_costs_key *key)
     memset(key, 0, sizeof *key);
     vc_os_id_get(&os);
     memcpy(key->boot_id, os.boot_id, sizeof key->boot_id);
-    key->cpus = vc_hash(VC_HASH_START, &vc_params.cma, sizeof vc_params.cma);
+    bool single[] = {vc_params.cma, vc_maps_on()};
+    key->cpus = vc_hash(VC_HASH_START, single, sizeof single);
     /* Claims and kin are both in the order of ranks. */
     int mine = vc_world.os_of[vc_world.rank], found = 0;
     for (int i = 0; i < vc_world.nclaims && found < 2; i++)
@@ -145,6 +148,9 @@ static int measure_native(struct vc_costs *c, char *mem, int peer)
     if (least[1] <= least[0])
         return VC_OK;
     uint64_t ps = (least[1] - least[0]) * 1000 / (NATIVE_LONG - NATIVE_SHORT);
+    /* Each byte of a message is copied once at least. What is below that was disturbed. */
+    if (ps < c->copy_across_ps)
+        return VC_OK;
     uint64_t bytes = ps * NATIVE_SHORT / 1000;
     c->native_ps = ps;
     c->native_call_ns = least[0] > bytes ? least[0] - bytes : 1;
@@ -205,6 +211,7 @@ static int measure(struct vc_costs *c, int me, bool *complete)
     const struct vc_measure_cfg cfg = {.mem = seg.base,
                                        .me = me,
                                        .peer = vc_params.cma ? vc_world.kin[1 - me].id.pid : 0,
+                                       .map = vc_maps_peer(vc_world.kin[1 - me].place),
                                        .budget_ns = BUDGET_NS,
                                        .sum = vc_kernel_find(VC_OP_SUM, VC_T_DOUBLE),
                                        .stream = vc_copy_stream};

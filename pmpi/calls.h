@@ -15,10 +15,12 @@
 typedef MPI_Count vc_count;
 typedef MPI_Aint vc_displ;
 #define VC_NAME(name)      name##_c
+#define VC_WIDE            true
 #define VC_QUICK_OF(quick) NULL
 #else
 typedef int vc_count, vc_displ;
 #define VC_NAME(name)      name
+#define VC_WIDE            false
 #define VC_QUICK_OF(quick) quick
 #endif
 /** VC_NAMES() of VC_NAME(name): macros are expanded on the way from one to the other. */
@@ -82,8 +84,8 @@ static inline size_t vc_bytes_of_all(const vc_count *counts, MPI_Datatype type, 
     }
 
 /**
- * The whole of one of the six: what is behind `args` fills a struct vc_call that `run` gets, unless the call
- * is a quick one, which `quick` (quick.h) finds out.
+ * The whole of one that is accelerated: what is behind `args` fills a struct vc_call that `run` gets, unless
+ * the call is a quick one, which `quick` (quick.h) finds out.
  *
  * With large counts, a call whose counts do not all fit (`fit`) is more than VC_CALL_LIMIT bytes (`bytes`),
  * or of elements without size: it is the underlying MPI's on every rank, by either name.

@@ -6,8 +6,10 @@
 #include "pmpi/private_comm.h"
 #include "pmpi/share.h"
 #include "pmpi/vote.h"
+#include "pmpi/world.h"
 #include "transport/mux.h"
 #include "transport/shm/shm_chan.h"
+#include "tune/model/defaults.h"
 
 #include <stdlib.h>
 
@@ -22,6 +24,14 @@ static size_t ring_budget(void)
     return most < RING_BUDGET ? most : RING_BUDGET;
 }
 
+/* The same on all ranks, as figures and settings are. */
+static size_t cma_min(void)
+{
+    if (vc_params.cma_min != VC_CMA_MIN_AUTO)
+        return vc_params.cma_min;
+    return vc_default_single_copy_messages(vc_costs(), vc_world.os_crowded[vc_world.os_of[vc_world.rank]]);
+}
+
 static int make_shm(struct vc_team *t, char *const *mem, struct vc_chan **out)
 {
     struct vc_shm_chan_cfg cfg = {
@@ -34,7 +44,8 @@ static int make_shm(struct vc_team *t, char *const *mem, struct vc_chan **out)
         .rank = t->rank,
         .parking = &t->parking,
         .cma_pids = t->cma ? t->pids : NULL,
-        .cma_min = vc_params.cma_min,
+        .maps = t->maps,
+        .cma_min = cma_min(),
     };
     return vc_shm_chan_create(&cfg, out);
 }

@@ -45,6 +45,12 @@ struct vc_call {
     MPI_Datatype stype, rtype;
     MPI_Op op;
     MPI_Comm comm;
+    /* calls with a count for each rank (vectors.h): their arrays, and the underlying MPI's function */
+    const void *scounts, *sdispls, *rcounts, *rdispls;
+    const MPI_Datatype *stypes, *rtypes; /**< alltoallw; otherwise NULL */
+    bool wide;                           /**< counts are MPI_Count and displacements MPI_Aint, not int */
+    int (*native)(const struct vc_call *k);
+    const size_t *offsets; /**< as in struct vc_shape, before the call is selected */
     /* what ran it, for the statistics */
     enum vc_pass why;
     unsigned via;
@@ -105,13 +111,21 @@ void vc_other_end(enum vc_coll coll, enum vc_pass why, uint64_t begun, size_t by
 /** The underlying MPI's collective with the arguments of the call. */
 int vc_native(const struct vc_call *k);
 
-/** In run_move.c and run_reduce.c: each runs the call or passes it through. They differ in the arguments that
- * they look at: none, a message from the root, a reduction for the root or for all ranks, blocks of all
- * ranks. */
+/** In the run files: each runs the call or passes it through. They differ in the arguments that they look at:
+ * none, a message from the root, a reduction for the root or for all ranks (scans, too), blocks of all ranks,
+ * blocks for the root, blocks from it, a reduction for all but rank 0, one to a block for each rank. */
 int vc_run_barrier(struct vc_call *k);
 int vc_run_bcast(struct vc_call *k);
 int vc_run_reduce(struct vc_call *k);
 int vc_run_allreduce(struct vc_call *k);
 int vc_run_blocks(struct vc_call *k);
+/** In run_allgatherv.c and run_alltoallv.c (alltoallw, too): blocks of a length for each rank. */
+int vc_run_allgatherv(struct vc_call *k);
+int vc_run_alltoallv(struct vc_call *k);
+int vc_run_gather(struct vc_call *k);
+int vc_run_scatter(struct vc_call *k);
+int vc_run_exscan(struct vc_call *k);
+int vc_run_reduce_blocks(struct vc_call *k);
+int vc_run_reduce_scatter(struct vc_call *k);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The six collectives that are accelerated, each under PMPI_X and MPI_X (see calls.h): Fortran layers, other
+ * Collectives that are accelerated, each under PMPI_X and MPI_X (see calls.h): Fortran layers, other
  * tools and ROMIO call PMPI_X. ROMIO is part of the MPI, so calls do come in from underneath, and are run
  * like the program's own. The MPI's collectives do not come back in through these symbols.
  */
@@ -25,7 +25,7 @@ VC_SIX(Reduce, VC_REDUCE, vc_run_reduce, vc_quick_reduce(sendbuf, recvbuf, count
        .rcount = (int)count, .rtype = datatype, .op = op, .comm = comm)
 
 VC_SIX(Allreduce, VC_ALLREDUCE, vc_run_allreduce,
-       vc_quick_allreduce(sendbuf, recvbuf, count, datatype, op, comm), vc_fits(count),
+       vc_quick_allreduce(VC_ALLREDUCE, sendbuf, recvbuf, count, datatype, op, comm), vc_fits(count),
        vc_bytes_of(count, datatype),
        (const void *sendbuf, void *recvbuf, vc_count count, MPI_Datatype datatype, MPI_Op op, MPI_Comm comm),
        (sendbuf, recvbuf, count, datatype, op, comm), .send = sendbuf, .recv = recvbuf, .rcount = (int)count,

@@ -3,6 +3,7 @@
 
 #include "pmpi/team.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Scratch of all plans of a communicator, but for the newest, which may need more by itself. */
@@ -29,6 +30,7 @@ static void forget(struct vc_plans *p, struct vc_plan_slot *s)
     if (s->exec)
         vc_exec_destroy(s->exec);
     p->tmp -= s->tmp_bytes;
+    free(s->offsets);
     memset(s, 0, sizeof *s);
 }
 
@@ -56,6 +58,23 @@ void vc_plans_free(struct vc_plans *p)
         forget(p, &p->slot[i]);
 }
 
+/* The slot's own copy of the key, whose offsets the caller may change. */
+static int copy_key(struct vc_plans *p, struct vc_plan_slot *s, const struct vc_plan_key *key, int size)
+{
+    s->key = *key;
+    if (!key->offsets)
+        return VC_OK;
+    size_t bytes = ((size_t)size + 1) * sizeof *key->offsets;
+    s->offsets = malloc(bytes);
+    if (!s->offsets)
+        return vc_fail(VC_ERR_NOMEM, "out of memory for the counts of %d ranks", size);
+    memcpy(s->offsets, key->offsets, bytes);
+    s->key.offsets = s->offsets;
+    s->tmp_bytes = bytes;
+    p->tmp += bytes;
+    return VC_OK;
+}
+
 static struct vc_shape shape_of(const struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll)
 {
     return (struct vc_shape){
@@ -68,6 +87,7 @@ static struct vc_shape shape_of(const struct vc_team *t, const struct vc_plan_ke
         .radix = key->radix,
         .segment = key->segment,
         .leaders = key->leaders,
+        .offsets = key->offsets,
         .hier = &t->hier,
     };
 }
@@ -81,9 +101,8 @@ bool vc_plans_refused(const struct vc_team *t, const struct vc_plan_key *key, en
 static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
                      struct vc_plan_slot *s)
 {
-    struct vc_shape shape = shape_of(t, key, coll);
+    struct vc_shape shape = shape_of(t, &s->key, coll);
     const struct vc_team_chan *c = t->chan_for[key->channel];
-    s->key = *key;
     if (vc_alg_refuses(key->alg, &shape))
         return VC_OK;
     struct vc_plan plan;
@@ -107,7 +126,7 @@ static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_c
         s->via = by_node | by_message;
         err = vc_exec_create(&plan, &env, &s->exec);
         if (err == VC_OK) {
-            s->tmp_bytes = tmp;
+            s->tmp_bytes += tmp;
             t->plans.tmp += tmp;
         }
     }
@@ -115,8 +134,12 @@ static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_c
     return err;
 }
 
-static bool same_key(const struct vc_plan_key *a, const struct vc_plan_key *b)
+static bool same_key(const struct vc_plan_key *a, const struct vc_plan_key *b, int size)
 {
+    if (a->offsets_hash != b->offsets_hash || !a->offsets != !b->offsets)
+        return false;
+    if (a->offsets && memcmp(a->offsets, b->offsets, ((size_t)size + 1) * sizeof *a->offsets) != 0)
+        return false;
     return a->bytes == b->bytes && a->alg == b->alg && a->root == b->root && a->esize == b->esize &&
            a->commutative == b->commutative && a->radix == b->radix && a->segment == b->segment &&
            a->leaders == b->leaders && a->channel == b->channel;
@@ -128,7 +151,7 @@ int vc_plans_get(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll 
     struct vc_plans *p = &t->plans;
     for (int i = 0; i < VC_PLANS_KEPT; i++) {
         struct vc_plan_slot *s = &p->slot[i];
-        if (s->last_used && same_key(&s->key, key)) {
+        if (s->last_used && same_key(&s->key, key, t->size)) {
             s->last_used = ++p->clock;
             *out = s;
             return VC_OK;
@@ -136,7 +159,9 @@ int vc_plans_get(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll 
     }
     struct vc_plan_slot *s = oldest(p, false);
     forget(p, s);
-    int err = make_plan(t, key, coll, s);
+    int err = copy_key(p, s, key, t->size);
+    if (err == VC_OK)
+        err = make_plan(t, key, coll, s);
     if (err != VC_OK) {
         forget(p, s);
         return err;

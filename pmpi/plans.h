@@ -16,20 +16,24 @@ struct vc_plan_key {
     int root, radix, leaders;
     enum vc_choice_channel channel;
     bool commutative;
+    /** As in struct vc_shape; the plans make a copy. Its size is the communicator's. */
+    const size_t *offsets;
+    uint64_t offsets_hash; /**< a hash of them, 0 without */
 };
 
 struct vc_plan_slot {
     struct vc_plan_key key;
     struct vc_exec *exec; /**< NULL: the algorithm refuses this shape, native runs it */
-    size_t tmp_bytes;
-    unsigned via;       /**< of enum vc_via */
-    uint64_t last_used; /**< 0: the slot is free */
+    size_t tmp_bytes;     /**< scratch and offsets */
+    size_t *offsets;      /**< key.offsets, its own; NULL: none */
+    unsigned via;         /**< of enum vc_via */
+    uint64_t last_used;   /**< 0: the slot is free */
 };
 
 struct vc_plans {
     struct vc_plan_slot slot[VC_PLANS_KEPT];
     uint64_t clock;
-    size_t tmp; /**< bytes of scratch that they have together */
+    size_t tmp; /**< bytes of scratch and offsets that they have together */
 };
 
 struct vc_team;

@@ -86,6 +86,8 @@ static bool choose(struct vc_posted *op, size_t esize, bool commutative)
         op->call.alg = (enum vc_node_alg)choice->alg->node_alg;
         op->call.root = k->root;
         op->call.parts = 1;
+        op->call.at = NULL;
+        op->call.pairs = NULL;
         k->via = VC_VIA_SHM;
     } else if (choice->alg->kind == VC_ALG_NATIVE) {
         return pass(k, VC_PASS_SELECTED);
@@ -285,7 +287,7 @@ bool vc_post_bcast(struct vc_call *k, MPI_Request *request, int *rc)
     if (!choose(&op, 1, true))
         return pass_on(&op, k);
     op.w.recv = k->recv;
-    op.esize = type.dense ? type.size : 0;
+    op.esize = type.dense && type.predefined ? type.size : 0;
     if (!type.dense && c->rank != k->root) {
         err = stage_result(&op, &type, count, k->bytes);
     } else if (!type.dense) {
@@ -370,7 +372,7 @@ bool vc_post_blocks(struct vc_call *k, MPI_Request *request, int *rc)
     start(&op, c, k);
     if (!choose(&op, 1, true))
         return pass_on(&op, k);
-    op.esize = s.rtype.dense && s.stype.dense && k->stype == k->rtype ? s.rtype.size : 0;
+    op.esize = s.rtype.dense && s.rtype.predefined && k->stype == k->rtype ? s.rtype.size : 0;
     return launch(&op, pack_sides(&op, &s, sblocks), k, request, rc);
 }
 

@@ -2,6 +2,7 @@
 #include "pmpi/quick.h"
 
 #include "pmpi/run.h"
+#include "pmpi/types.h"
 
 #include <limits.h>
 
@@ -27,7 +28,7 @@ void vc_quick_learn(struct vc_comm *c, const struct vc_call *k, const struct vc_
     /* All sizes up to this get one choice, of whatever type they are: every predefined operator commutes. */
     const struct vc_select_range *alike = t->sel.rule[k->coll];
     if (c->phase != VC_COMM_ACTIVE || sel->choice != &alike->choice || sel->alg->kind != VC_ALG_NODE ||
-        is_known(q, k->rtype, k->op))
+        is_known(q, k->rtype, k->op) || (k->rtype != NULL && !vc_dtype_predefined(k->rtype)))
         return;
     size_t bytes = vc_min_size(alike->max_bytes, VC_CALL_LIMIT / (size_t)c->size);
     q->call.kind = vc_coll_info[k->coll].node;

@@ -22,8 +22,8 @@
 
 struct vc_selected;
 
-/** After a call that was not quick, of a predefined type without gaps and no user's operator: later ones like
- * it may be. `redop`: its operator; its esize alone where it is no reduction. */
+/** After a call that was not quick, of a type without gaps and no user's operator: later ones like it may be,
+ * if the type is a predefined one. `redop`: its operator; its esize alone where it is no reduction. */
 void vc_quick_learn(struct vc_comm *c, const struct vc_call *k, const struct vc_selected *sel,
                     const struct vc_redop *redop);
 
@@ -87,18 +87,53 @@ static inline struct vc_comm *vc_quick_bcast(void *buf, int count, MPI_Datatype 
     return c;
 }
 
-static inline struct vc_comm *vc_quick_allreduce(const void *send, void *recv, int count, MPI_Datatype type,
-                                                 MPI_Op op, MPI_Comm comm)
+/** Allreduce and scan. */
+static inline struct vc_comm *vc_quick_allreduce(enum vc_coll coll, const void *send, void *recv, int count,
+                                                 MPI_Datatype type, MPI_Op op, MPI_Comm comm)
 {
     struct vc_comm *c = vc_quick_comm(comm);
     if (!c || VC_UNLIKELY(send == NULL || recv == NULL || recv == MPI_IN_PLACE))
         return NULL;
-    struct vc_quick *q = &c->team->quick[VC_ALLREDUCE];
+    struct vc_quick *q = &c->team->quick[coll];
     const struct vc_quick_kind *kind = vc_quick_find(q, count, type, op);
     if (!kind)
         return NULL;
     vc_quick_fill_op(&q->call, kind);
     vc_quick_fill(&q->call, kind, send == MPI_IN_PLACE ? recv : send, recv, count);
+    return c;
+}
+
+/** On rank 0 the receive buffer means nothing, unless the operand is in it. */
+static inline struct vc_comm *vc_quick_exscan(const void *send, void *recv, int count, MPI_Datatype type,
+                                              MPI_Op op, MPI_Comm comm)
+{
+    struct vc_comm *c = vc_quick_comm(comm);
+    if (!c || VC_UNLIKELY(send == NULL || recv == MPI_IN_PLACE ||
+                          (recv == NULL && (c->rank > 0 || send == MPI_IN_PLACE))))
+        return NULL;
+    struct vc_quick *q = &c->team->quick[VC_EXSCAN];
+    const struct vc_quick_kind *kind = vc_quick_find(q, count, type, op);
+    if (!kind)
+        return NULL;
+    vc_quick_fill_op(&q->call, kind);
+    vc_quick_fill(&q->call, kind, send == MPI_IN_PLACE ? recv : send, recv, count);
+    return c;
+}
+
+/** Not in place. */
+static inline struct vc_comm *vc_quick_reduce_blocks(const void *send, void *recv, int count,
+                                                     MPI_Datatype type, MPI_Op op, MPI_Comm comm)
+{
+    struct vc_comm *c = vc_quick_comm(comm);
+    if (!c || VC_UNLIKELY(send == NULL || send == MPI_IN_PLACE || send == recv || recv == NULL ||
+                          recv == MPI_IN_PLACE))
+        return NULL;
+    struct vc_quick *q = &c->team->quick[VC_REDUCE_SCATTER_BLOCK];
+    const struct vc_quick_kind *kind = vc_quick_find(q, count, type, op);
+    if (!kind)
+        return NULL;
+    vc_quick_fill_op(&q->call, kind);
+    vc_quick_fill(&q->call, kind, send, recv, count);
     return c;
 }
 
@@ -142,6 +177,98 @@ static inline struct vc_comm *vc_quick_blocks(enum vc_coll coll, const void *sen
     if (!kind)
         return NULL;
     vc_quick_fill(&q->call, kind, send, recv, rcount);
+    return c;
+}
+
+/** Allgatherv, not in place, where each block begins where the one before it ends. */
+static inline struct vc_comm *vc_quick_allgatherv(const void *send, int scount, MPI_Datatype stype,
+                                                  void *recv, const int *rcounts, const int *displs,
+                                                  MPI_Datatype rtype, MPI_Comm comm)
+{
+    struct vc_comm *c = vc_quick_comm(comm);
+    if (!c || VC_UNLIKELY(send == NULL || send == MPI_IN_PLACE || recv == NULL || recv == MPI_IN_PLACE ||
+                          rcounts == NULL || displs == NULL || stype != rtype || c->size > VC_QUICK_BLOCKS))
+        return NULL;
+    struct vc_quick *q = &c->team->quick[VC_ALLGATHERV];
+    const struct vc_quick_kind *kind = vc_quick_find(q, 1, rtype, NULL);
+    if (!kind || rcounts[c->rank] != scount)
+        return NULL;
+    size_t *at = c->team->quick_at, esize = kind->redop.esize, most = (size_t)kind->most * (size_t)c->size,
+           sum = 0;
+    int longest = 0;
+    for (int r = 0; r < c->size; r++) {
+        /* Too many elements, or a negative number, end the loop before the sum could overflow. */
+        if (VC_UNLIKELY(rcounts[r] < 0 || (size_t)displs[r] != sum))
+            return NULL;
+        at[r] = sum * esize;
+        sum += (size_t)rcounts[r];
+        longest = rcounts[r] > longest ? rcounts[r] : longest;
+        if (VC_UNLIKELY(sum > most))
+            return NULL;
+    }
+    at[c->size] = sum * esize;
+    if (VC_UNLIKELY(sum == 0))
+        return NULL;
+    vc_quick_fill(&q->call, kind, send, recv, longest);
+    q->call.at = at;
+    return c;
+}
+
+/** In place at the root, or with the same type and count on both of its sides. */
+static inline struct vc_comm *vc_quick_gather(const void *send, int scount, MPI_Datatype stype, void *recv,
+                                              int rcount, MPI_Datatype rtype, int root, MPI_Comm comm)
+{
+    struct vc_comm *c = vc_quick_comm(comm);
+    if (!c || VC_UNLIKELY(send == NULL || (unsigned)root >= (unsigned)c->size))
+        return NULL;
+    bool in_place = send == MPI_IN_PLACE;
+    if (c->rank != root) {
+        if (VC_UNLIKELY(in_place))
+            return NULL;
+        recv = NULL;
+        rcount = scount;
+        rtype = stype;
+    } else if (VC_UNLIKELY(recv == NULL || recv == MPI_IN_PLACE || recv == send ||
+                           (!in_place && (scount != rcount || stype != rtype)))) {
+        return NULL;
+    }
+    struct vc_quick *q = &c->team->quick[VC_GATHER];
+    const struct vc_quick_kind *kind = vc_quick_find(q, rcount, rtype, NULL);
+    if (!kind)
+        return NULL;
+    q->call.root = root;
+    vc_quick_fill(&q->call, kind, send, recv, rcount);
+    if (in_place)
+        q->call.src = (char *)recv + (size_t)root * q->call.len;
+    return c;
+}
+
+/** The same. */
+static inline struct vc_comm *vc_quick_scatter(const void *send, int scount, MPI_Datatype stype, void *recv,
+                                               int rcount, MPI_Datatype rtype, int root, MPI_Comm comm)
+{
+    struct vc_comm *c = vc_quick_comm(comm);
+    if (!c || VC_UNLIKELY(recv == NULL || (unsigned)root >= (unsigned)c->size))
+        return NULL;
+    bool in_place = recv == MPI_IN_PLACE;
+    if (c->rank != root) {
+        if (VC_UNLIKELY(in_place))
+            return NULL;
+        send = NULL;
+        scount = rcount;
+        stype = rtype;
+    } else if (VC_UNLIKELY(send == NULL || send == MPI_IN_PLACE || recv == send ||
+                           (!in_place && (scount != rcount || stype != rtype)))) {
+        return NULL;
+    }
+    struct vc_quick *q = &c->team->quick[VC_SCATTER];
+    const struct vc_quick_kind *kind = vc_quick_find(q, scount, stype, NULL);
+    if (!kind)
+        return NULL;
+    q->call.root = root;
+    vc_quick_fill(&q->call, kind, send, recv, scount);
+    if (in_place)
+        q->call.dst = (char *)(uintptr_t)send + (size_t)root * q->call.len;
     return c;
 }
 

@@ -28,6 +28,15 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err)
     return class;
 }
 
+/* A product and a sum for each number; equal offsets are compared anyway. */
+static uint64_t hash_offsets(const size_t *offsets, int size)
+{
+    uint64_t h = VC_HASH_START;
+    for (int r = 0; r <= size; r++)
+        h = (h ^ offsets[r]) * UINT64_C(0x9e3779b97f4a7c15);
+    return h;
+}
+
 /* Fills *out from the choice; out->alg stays NULL, and k->why says why, where native runs. */
 static int use_choice(struct vc_comm *c, struct vc_call *k, const struct vc_choice *choice, size_t esize,
                       bool commutative, struct vc_selected *out)
@@ -37,7 +46,7 @@ static int use_choice(struct vc_comm *c, struct vc_call *k, const struct vc_choi
     if (choice->alg->kind == VC_ALG_PLAN && c->team->chan_for[choice->channel]->chan) {
         struct vc_plan_key key = {
             .alg = choice->alg,
-            .bytes = k->bytes,
+            .bytes = vc_coll_by_size(k->coll) ? k->bytes : 0,
             .esize = esize,
             .segment = choice->segment,
             .root = k->root,
@@ -45,6 +54,8 @@ static int use_choice(struct vc_comm *c, struct vc_call *k, const struct vc_choi
             .leaders = choice->leaders,
             .channel = choice->channel,
             .commutative = commutative,
+            .offsets = k->offsets,
+            .offsets_hash = k->offsets ? hash_offsets(k->offsets, c->size) : 0,
         };
         struct vc_plan_slot *slot;
         int err = vc_plans_get(c->team, &key, k->coll, &slot);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the six have in common: to enter, to select, to run, to fail. Inline, because of calls of 8 bytes. */
+/* What accelerated collectives have in common: to enter, to select, to run, to fail. Inline, because of calls
+ * of 8 bytes. */
 #ifndef VC_PMPI_RUN_H
 #define VC_PMPI_RUN_H
 
@@ -22,6 +23,8 @@ struct vc_work {
     void *recv;
     size_t bytes;
     const struct vc_redop *op;
+    const size_t *at;             /**< allgatherv, reduce_scatter: where blocks begin; bytes is the longest */
+    const struct vc_pairs *pairs; /**< alltoallv and alltoallw, in place of send, recv and bytes */
 };
 
 /** Passes the call through, for the reason given. */
@@ -96,10 +99,13 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
         call.src = w->send;
         call.dst = w->recv;
         call.len = w->bytes;
+        call.at = w->at;
+        call.pairs = w->pairs;
         call.op = w->op;
         call.grain = w->op ? w->op->esize : 1;
         return vc_node_run(t->node, &call);
     }
+    vc_exec_pairs(sel->exec, w->pairs);
     int err = vc_exec_start(sel->exec, w->send, w->recv, w->op);
     return err == VC_OK ? vc_exec_wait(sel->exec, &t->wait, t->parking.shared ? &t->parking : NULL) : err;
 }

@@ -2,20 +2,12 @@
 /* Barrier, broadcast, allgather and alltoall: from the user's arguments to packed buffers, through, and back.
  */
 #include "pmpi/pack.h"
-#include "pmpi/quick.h"
-#include "pmpi/run.h"
+#include "pmpi/sides.h"
 
 #include <string.h>
 
 /* A native broadcast of at least so many bytes is told to the node. */
 #define BCAST_TOLD 16384
-
-/* Later calls like this one, of elements without gaps, may be quick. */
-static void learn(struct vc_comm *c, const struct vc_call *k, const struct vc_selected *sel, size_t esize)
-{
-    const struct vc_redop none = {.esize = esize};
-    vc_quick_learn(c, k, sel, &none);
-}
 
 int vc_run_barrier(struct vc_call *k)
 {
@@ -30,29 +22,8 @@ int vc_run_barrier(struct vc_call *k)
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &w);
     if (err == VC_OK)
-        learn(c, k, &sel, 1);
+        vc_learn(c, k, &sel, 1);
     return vc_leave(c, k, err);
-}
-
-/* Fills *t. True: MPI will complain about this side of the arguments. */
-static inline bool bad_side(const void *buf, int count, MPI_Datatype type, struct vc_dtype *t)
-{
-    return count < 0 || !vc_dtype_of(buf, type, t) || (buf == NULL && t->predefined && count > 0);
-}
-
-/* The size of the call; false, with k->why, when it is the underlying MPI's for that reason. */
-static inline bool size_call(struct vc_call *k, size_t block, size_t nblocks)
-{
-    k->bytes = block;
-    if (VC_UNLIKELY(block == 0)) {
-        k->why = VC_PASS_EMPTY;
-        return false;
-    }
-    if (VC_UNLIKELY(block > VC_CALL_LIMIT / nblocks)) {
-        k->why = VC_PASS_LARGE;
-        return false;
-    }
-    return true;
 }
 
 /* The counts of other ranks may differ, which is an error, so that their call goes through the node's memory:
@@ -71,11 +42,11 @@ int vc_run_bcast(struct vc_call *k)
         return vc_native(k);
     struct vc_dtype type;
     if (k->recv == MPI_IN_PLACE || k->root < 0 || k->root >= c->size ||
-        bad_side(k->recv, k->rcount, k->rtype, &type))
+        vc_bad_side(k->recv, k->rcount, k->rtype, &type))
         return vc_pass(k, VC_PASS_ARGS);
     size_t count = (size_t)k->rcount;
     struct vc_selected sel;
-    if (!size_call(k, count * type.size, 1))
+    if (!vc_size_call(k, count * type.size, 1))
         return vc_native(k);
     int err = vc_select_call(c, k, 1, true, &sel);
     if (err == VC_OK && !sel.alg) {
@@ -98,7 +69,7 @@ int vc_run_bcast(struct vc_call *k)
     if (!type.dense && c->team)
         vc_team_scratch_done(c->team);
     else if (err == VC_OK)
-        learn(c, k, &sel, type.size);
+        vc_learn(c, k, &sel, type.size);
     return vc_leave(c, k, err);
 }
 
@@ -114,20 +85,21 @@ static bool sides_of(struct vc_call *k, const struct vc_comm *c, size_t sblocks,
 {
     k->why = VC_PASS_ARGS;
     s->in_place = k->send == MPI_IN_PLACE;
-    if (k->recv == MPI_IN_PLACE || bad_side(k->recv, k->rcount, k->rtype, &s->rtype))
+    if (k->recv == MPI_IN_PLACE || vc_bad_side(k->recv, k->rcount, k->rtype, &s->rtype))
         return false;
     size_t block = (size_t)k->rcount * s->rtype.size;
     if (s->in_place) {
         s->stype = s->rtype;
         s->scount = (size_t)k->rcount * sblocks;
     } else {
-        if (bad_side(k->send, k->scount, k->stype, &s->stype) || (size_t)k->scount * s->stype.size != block)
+        if (vc_bad_side(k->send, k->scount, k->stype, &s->stype) ||
+            (size_t)k->scount * s->stype.size != block)
             return false;
         s->scount = (size_t)k->scount * sblocks;
     }
     s->rcount = (size_t)k->rcount * (size_t)c->size;
     k->why = VC_TAKEN;
-    return size_call(k, block, (size_t)c->size);
+    return vc_size_call(k, block, (size_t)c->size);
 }
 
 /* The two packed buffers: the user's, or scratch. */
@@ -184,6 +156,6 @@ int vc_run_blocks(struct vc_call *k)
     if (c->team && (w.recv != k->recv || w.send != k->send))
         vc_team_scratch_done(c->team);
     else if (err == VC_OK && s.rtype.dense)
-        learn(c, k, &sel, s.rtype.size);
+        vc_learn(c, k, &sel, s.rtype.size);
     return vc_leave(c, k, err);
 }

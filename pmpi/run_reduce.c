@@ -1,28 +1,51 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Reduce and allreduce. */
+/* Reductions: for the root, for all ranks, to blocks, and scans. */
 #include "pmpi/pack.h"
 #include "pmpi/quick.h"
 #include "pmpi/redop.h"
 #include "pmpi/run.h"
+#include "pmpi/vectors.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* Offsets of this many ranks lie on the stack. */
+#define STACK_RANKS 128
+
+/* What a call asks of this rank. */
+struct form {
+    int root;      /* -1: several ranks receive */
+    bool receives; /* this rank does */
+    bool has_recv; /* its receive buffer means something: an operand in place, or the result */
+    size_t blocks; /* 1, or that many in the send buffer, of which this rank receives one */
+};
 
 /* Both sides of a reduction, and where their elements are. */
 struct sides {
     const void *from;
     struct vc_dtype in, out;
+    size_t scount, rcount;
     bool receives;
+    bool apart;       /* the operand lies where the result is to be, but it must not be built there */
+    const size_t *at; /* as vc_work.at */
+    size_t longest;
 };
 
-static void sides_of(const struct vc_call *k, const struct vc_dtype *type, bool receives, struct sides *s)
+static void sides_of(const struct vc_call *k, const struct vc_dtype *type, const struct form *f,
+                     struct sides *s)
 {
     s->from = k->send == MPI_IN_PLACE ? k->recv : k->send;
     s->in = s->out = *type;
-    s->receives = receives;
+    s->rcount = (size_t)k->rcount;
+    s->scount = s->rcount * f->blocks;
+    s->receives = f->receives;
+    s->apart = f->blocks > 1 && s->from == k->recv;
+    s->at = NULL;
+    s->longest = k->bytes;
     if (VC_LIKELY(!vc_device_on()))
         return;
     vc_dtype_place(s->from, &s->in);
-    if (receives)
+    if (f->receives)
         vc_dtype_place(k->recv, &s->out);
 }
 
@@ -48,54 +71,54 @@ static int stage_out(const struct vc_reduction *r, const struct sides *s, const 
     return VC_OK;
 }
 
-/* The rare layouts: packed elements of a user's operator, pairs whose gaps must survive, memory of devices.
- */
+/* The rare layouts: packed elements of a user's operator, pairs whose gaps must survive, memory of devices,
+ * blocks in place. */
 static int run_layout(struct vc_comm *c, struct vc_call *k, const struct vc_selected *sel,
                       struct vc_reduction *r, const struct sides *s)
 {
     struct vc_team *t = c->team;
-    size_t count = (size_t)k->rcount;
-    bool staged = s->receives && (r->packed || r->padded || s->out.device);
-    struct vc_work w = {.send = s->from, .bytes = k->bytes, .op = &r->op};
-    int err = vc_reduction_begin(r, count);
+    size_t bytes = s->scount * r->op.esize;
+    bool staged = s->receives && (r->packed || r->padded || s->out.device || s->apart);
+    struct vc_work w = {.send = s->from, .bytes = s->longest, .op = &r->op, .at = s->at};
+    int err = vc_reduction_begin(r, s->scount);
     if (err == VC_OK && staged) {
-        w.recv = vc_team_scratch(t, VC_SCRATCH_RECV, k->bytes);
+        w.recv = vc_team_scratch(t, VC_SCRATCH_RECV, s->rcount ? s->rcount * r->op.esize : 1);
         if (!w.recv)
-            err = vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", k->bytes);
+            err = vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", s->rcount * r->op.esize);
     } else if (s->receives) {
         w.recv = k->recv;
     }
     if (err == VC_OK && (r->packed || s->in.device)) {
-        void *mem = vc_team_scratch(t, VC_SCRATCH_SEND, k->bytes);
+        void *mem = vc_team_scratch(t, VC_SCRATCH_SEND, bytes);
         w.send = mem;
-        err = stage_in(r, s, count, mem, k->bytes);
+        err = stage_in(r, s, s->scount, mem, bytes);
     }
     if (err == VC_OK)
         err = vc_run(c, k, sel, &w);
     err = vc_reduction_end(r, err);
     if (err == VC_OK && staged)
-        err = stage_out(r, s, w.recv, k->recv, count);
+        err = stage_out(r, s, w.recv, k->recv, s->rcount);
     vc_team_scratch_done(t);
     return err;
 }
 
 /* Whether MPI would complain about these buffers, or does not define what they mean. `plain`: the type has no
  * addresses of its own, so that NULL is no buffer. */
-static inline bool bad_buffers(const struct vc_call *k, int root, bool receives, bool plain)
+static inline bool bad_buffers(const struct vc_call *k, const struct form *f, bool plain)
 {
     bool in_place = k->send == MPI_IN_PLACE;
-    if (k->rcount < 0 || (in_place && !receives))
+    if (k->rcount < 0 || (in_place && !f->has_recv))
         return true;
-    if (receives && (k->recv == MPI_IN_PLACE || (root >= 0 && k->send == k->recv)))
+    if (f->has_recv && (k->recv == MPI_IN_PLACE || (f->root >= 0 && k->send == k->recv)))
         return true;
-    return plain && (k->send == NULL || (receives && k->recv == NULL)) && k->rcount > 0;
+    return plain && (k->send == NULL || ((f->receives || in_place) && k->recv == NULL)) && k->rcount > 0;
 }
 
 /* The size of the call; false, with k->why, when it is the underlying MPI's for that reason. */
-static inline bool size_reduction(struct vc_call *k, size_t esize)
+static inline bool size_reduction(struct vc_call *k, size_t esize, size_t blocks)
 {
     k->bytes = (size_t)k->rcount * esize;
-    if (VC_LIKELY(k->bytes - 1 < VC_CALL_LIMIT && esize <= VC_NODE_ELEMENT_MAX))
+    if (VC_LIKELY(k->bytes - 1 < VC_CALL_LIMIT / blocks && esize <= VC_NODE_ELEMENT_MAX))
         return true;
     k->why = k->bytes == 0 ? VC_PASS_EMPTY : VC_PASS_LARGE;
     return false;
@@ -120,19 +143,18 @@ static inline int run_plain(struct vc_comm *c, struct vc_call *k, const struct v
     return vc_leave(c, k, err);
 }
 
-/* A pair that this thread did not use last, a user's operator, or a layout with gaps. */
-static int run_any(struct vc_comm *c, struct vc_call *k, int root, bool receives)
+/* A pair that this thread did not use last, a user's operator, a layout with gaps, or blocks in place. */
+static int run_any(struct vc_comm *c, struct vc_call *k, const struct form *f)
 {
     struct vc_reduction r;
-    if (k->rcount < 0 || !vc_reduction_init(&r, k->op, k->rtype) ||
-        bad_buffers(k, root, receives, r.type.predefined))
+    if (k->rcount < 0 || !vc_reduction_init(&r, k->op, k->rtype) || bad_buffers(k, f, r.type.predefined))
         return vc_pass(k, VC_PASS_ARGS);
-    if (!size_reduction(k, r.op.esize))
+    if (!size_reduction(k, r.op.esize, f->blocks))
         return vc_native(k);
     struct sides s;
-    sides_of(k, &r.type, receives, &s);
-    if (!r.user && !r.padded && !s.in.device && !s.out.device)
-        return run_plain(c, k, &r.op, receives);
+    sides_of(k, &r.type, f, &s);
+    if (!r.user && !r.padded && !s.in.device && !s.out.device && !s.apart)
+        return run_plain(c, k, &r.op, f->receives);
     struct vc_selected sel;
     int err = vc_select_call(c, k, r.op.esize, r.op.commutative, &sel);
     if (err == VC_OK && !sel.alg)
@@ -140,33 +162,116 @@ static int run_any(struct vc_comm *c, struct vc_call *k, int root, bool receives
     return vc_leave(c, k, err == VC_OK ? run_layout(c, k, &sel, &r, &s) : err);
 }
 
-/* `root` is -1 where all receive. */
-static inline int run_reduction(struct vc_call *k, int root)
+static inline int run_reduction(struct vc_comm *c, struct vc_call *k, struct form f)
 {
-    struct vc_comm *c = vc_enter(k);
-    if (!c)
-        return vc_native(k);
-    if (VC_UNLIKELY(root >= c->size))
-        return vc_pass(k, VC_PASS_ARGS);
-    bool receives = root < 0 || c->rank == root;
     const struct vc_redop *again = vc_redop_again(k->op, k->rtype);
-    if (VC_UNLIKELY(!again))
-        return run_any(c, k, root, receives);
-    if (VC_UNLIKELY(bad_buffers(k, root, receives, true)))
+    bool apart = f.blocks > 1 && (k->send == MPI_IN_PLACE || k->send == k->recv);
+    if (VC_UNLIKELY(!again || apart))
+        return run_any(c, k, &f);
+    if (VC_UNLIKELY(bad_buffers(k, &f, true)))
         return vc_pass(k, VC_PASS_ARGS);
-    if (VC_UNLIKELY(!size_reduction(k, again->esize)))
+    if (VC_UNLIKELY(!size_reduction(k, again->esize, f.blocks)))
         return vc_native(k);
-    return run_plain(c, k, again, receives);
+    return run_plain(c, k, again, f.receives);
 }
 
 int vc_run_reduce(struct vc_call *k)
 {
     if (VC_UNLIKELY(k->root < 0))
         return vc_pass(k, VC_PASS_ARGS);
-    return run_reduction(k, k->root);
+    struct vc_comm *c = vc_enter(k);
+    if (!c)
+        return vc_native(k);
+    if (VC_UNLIKELY(k->root >= c->size))
+        return vc_pass(k, VC_PASS_ARGS);
+    bool root = c->rank == k->root;
+    return run_reduction(c, k, (struct form){k->root, root, root, 1});
 }
 
 int vc_run_allreduce(struct vc_call *k)
 {
-    return run_reduction(k, -1);
+    struct vc_comm *c = vc_enter(k);
+    return c ? run_reduction(c, k, (struct form){-1, true, true, 1}) : vc_native(k);
+}
+
+int vc_run_exscan(struct vc_call *k)
+{
+    struct vc_comm *c = vc_enter(k);
+    return c ? run_reduction(c, k, (struct form){-1, c->rank > 0, true, 1}) : vc_native(k);
+}
+
+int vc_run_reduce_blocks(struct vc_call *k)
+{
+    struct vc_comm *c = vc_enter(k);
+    return c ? run_reduction(c, k, (struct form){-1, true, true, (size_t)c->size}) : vc_native(k);
+}
+
+/* ---- blocks of unequal lengths ---- */
+
+/* Where the blocks begin, the longest of them, and their mean; false, with k->why, when the underlying MPI
+ * gets the call. */
+static bool size_blocks(struct vc_call *k, int size, size_t esize, size_t *offsets, size_t *longest)
+{
+    size_t at = 0;
+    *longest = 0;
+    for (int r = 0; r < size; r++) {
+        MPI_Count count = vc_count_at(k, k->rcounts, r);
+        if (count < 0) {
+            k->why = VC_PASS_ARGS;
+            return false;
+        }
+        if (esize > VC_NODE_ELEMENT_MAX || (esize && (size_t)count > (VC_CALL_LIMIT - at) / esize)) {
+            k->why = VC_PASS_LARGE;
+            return false;
+        }
+        offsets[r] = at;
+        at += (size_t)count * esize;
+        if ((size_t)count * esize > *longest)
+            *longest = (size_t)count * esize;
+    }
+    offsets[size] = at;
+    k->why = at ? VC_TAKEN : VC_PASS_EMPTY;
+    k->bytes = at ? vc_mean_block(at, size, esize) : 0;
+    return at > 0;
+}
+
+static int run_uneven(struct vc_comm *c, struct vc_call *k, struct vc_reduction *r, size_t *offsets)
+{
+    const struct form f = {-1, true, true, (size_t)c->size};
+    size_t esize = r->op.esize, longest;
+    if (!size_blocks(k, c->size, esize, offsets, &longest))
+        return vc_native(k);
+    size_t own = offsets[c->rank + 1] - offsets[c->rank];
+    k->rcount = (int)(own / esize);
+    if (bad_buffers(k, &f, r->type.predefined) || (k->send == NULL && r->type.predefined))
+        return vc_pass(k, VC_PASS_ARGS);
+    k->offsets = offsets;
+    struct vc_selected sel;
+    int err = vc_select_call(c, k, esize, r->op.commutative, &sel);
+    if (err == VC_OK && !sel.alg)
+        return vc_native(k);
+    struct sides s;
+    sides_of(k, &r->type, &f, &s);
+    s.scount = offsets[c->size] / esize;
+    s.apart = s.from == k->recv;
+    s.at = offsets;
+    s.longest = longest;
+    return vc_leave(c, k, err == VC_OK ? run_layout(c, k, &sel, r, &s) : err);
+}
+
+int vc_run_reduce_scatter(struct vc_call *k)
+{
+    struct vc_comm *c = vc_enter(k);
+    struct vc_reduction r;
+    size_t here[STACK_RANKS + 1], *offsets = here;
+    if (!c)
+        return vc_native(k);
+    if (!k->rcounts || !vc_reduction_init(&r, k->op, k->rtype))
+        return vc_pass(k, VC_PASS_ARGS);
+    if (c->size > STACK_RANKS && !(offsets = malloc(((size_t)c->size + 1) * sizeof *offsets)))
+        return vc_call_failed(c, k, vc_fail(VC_ERR_NOMEM, "no memory for the counts of %d ranks", c->size));
+    int rc = run_uneven(c, k, &r, offsets);
+    if (offsets != here)
+        free(offsets);
+    return rc;
 }

@@ -2,10 +2,14 @@
 #include "pmpi/share.h"
 
 #include "pmpi/arena.h"
+#include "pmpi/calibrate.h"
+#include "pmpi/maps.h"
 #include "pmpi/pool.h"
 #include "pmpi/vote.h"
 #include "pmpi/world.h"
 #include "transport/shm/shm_chan.h"
+#include "transport/shm/single.h"
+#include "tune/model/defaults.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -217,11 +221,32 @@ int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struc
     }
 }
 
+/* Of the ranks of the node. Where a rank has no map, single copy goes by calls. */
+static bool find_maps(struct vc_team *t)
+{
+    if (!t->cma || !vc_maps_on())
+        return true;
+    t->maps = calloc((size_t)t->nlocal, sizeof *t->maps);
+    for (int i = 0; t->maps && i < t->nlocal; i++)
+        t->maps[i] = vc_maps_peer(place_of(t, i));
+    return t->maps != NULL;
+}
+
+/* Of broadcasts in plans; the same on all ranks, as figures and settings are. */
+static size_t cma_min(const struct vc_team *t)
+{
+    return vc_params.cma_min != VC_CMA_MIN_AUTO
+               ? vc_params.cma_min
+               : vc_default_single_copy_bcasts(vc_costs(), t->nlocal, !own_cpus());
+}
+
 int vc_share_create_node(struct vc_team *t, const struct vc_offer *all)
 {
     char **mem = malloc((size_t)t->nlocal * sizeof *mem);
-    if (!mem)
+    if (!mem || !find_maps(t)) {
+        free(mem);
         return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", t->nlocal);
+    }
     char *lead = vc_share_place(t, all, 0);
     mem[0] = lead + common_bytes(t);
     for (int i = 1; i < t->nlocal; i++)
@@ -243,7 +268,9 @@ int vc_share_create_node(struct vc_team *t, const struct vc_offer *all)
         .levels = levels_of(t),
         .reproducible = vc_params.reproducible,
         .cma_pids = t->cma ? t->pids : NULL,
-        .cma_min = vc_params.cma_min,
+        .maps = t->maps,
+        .cma_min = cma_min(t),
+        .pairs_copy = vc_calibrated() ? vc_default_pairs_copy(vc_calibrated(), t->nlocal, !own_cpus()) : 0,
     };
     t->parking = parking;
     int err = vc_node_create(&cfg, &t->node);

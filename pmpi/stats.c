@@ -5,6 +5,7 @@
 #include "pmpi/ft.h"
 #include "pmpi/table.h"
 #include "pmpi/world.h"
+#include "transport/shm/map.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -27,6 +28,7 @@ struct sums {
     uint64_t passed[VC_COLL_COUNT][VC_PASS_COUNT];
     uint64_t setups, setups_used, setup_ns;
     uint64_t sleeps, wakes, yields, progress_calls;
+    uint64_t attached, evicted, refused; /* of memory of other ranks */
 };
 
 /* Ways that data took, of enum vc_via: bits, so ranks are united and not added up. */
@@ -235,6 +237,10 @@ static void print_text(FILE *f, const struct sums *s, const struct ways *w, int 
     fprintf(f, "waiting: %llu sleeps, %llu wake-ups, %llu yields, %llu calls of the MPI's progress\n",
             (unsigned long long)s->sleeps, (unsigned long long)s->wakes, (unsigned long long)s->yields,
             (unsigned long long)s->progress_calls);
+    if (s->attached + s->refused > 0)
+        fprintf(f, "mapped memory (XPMEM): %llu attachments, %llu given up for others; refused: %llu\n",
+                (unsigned long long)s->attached, (unsigned long long)s->evicted,
+                (unsigned long long)s->refused);
     fprintf(f, "set-ups: %llu (%llu in use), %.3f ms on average\n", (unsigned long long)s->setups,
             (unsigned long long)s->setups_used,
             s->setups ? (double)s->setup_ns * 1e-6 / (double)s->setups : 0.0);
@@ -285,14 +291,16 @@ static bool print_json(FILE *f, const struct sums *s, const struct ways *w, int 
             json_object_set_new(colls, vc_coll_name((enum vc_coll)coll), coll_json(s, w, coll));
     json_t *wait = json_pack("{s:o, s:o, s:o, s:o}", "sleeps", number(s->sleeps), "wakes", number(s->wakes),
                              "yields", number(s->yields), "progress_calls", number(s->progress_calls));
+    json_t *maps = json_pack("{s:o, s:o, s:o}", "attachments", number(s->attached), "given_up",
+                             number(s->evicted), "refused", number(s->refused));
     json_t *setup = json_pack("{s:o, s:o, s:o}", "communicators", number(s->setups), "in_use",
                               number(s->setups_used), "seconds", seconds(s->setup_ns));
     char checksum[32];
     const char *name = table_name(checksum);
     json_t *table = json_pack("{s:s, s:s}", "name", name, "checksum", checksum);
-    json_t *all = json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "vcoll", vcoll_version(), "ranks", ranks,
-                            "collectives", colls, "waiting", wait, "setup", setup, "table",
-                            table ? table : json_null()); /* a file's name may not be UTF-8 */
+    json_t *all = json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "vcoll", vcoll_version(), "ranks", ranks,
+                            "collectives", colls, "waiting", wait, "mapped_memory", maps, "setup", setup,
+                            "table", table ? table : json_null()); /* a file's name may not be UTF-8 */
     bool ok = all && json_dumpf(all, f, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) == 0;
     fputc('\n', f);
     json_decref(all);
@@ -336,6 +344,9 @@ void vc_stats_report(void)
     sums->wakes = read_counter(&vc_wait_stats.wakes);
     sums->yields = read_counter(&vc_wait_stats.yields);
     sums->progress_calls = read_counter(&vc_wait_stats.progress_calls);
+    sums->attached = read_counter(&vc_map_stats.attached);
+    sums->evicted = read_counter(&vc_map_stats.evicted);
+    sums->refused = read_counter(&vc_map_stats.refused);
     int ranks = 1;
     /* Where settings differ, or a rank is dead, not all ranks would take part in adding up: then rank 0
      * prints its own sums. */

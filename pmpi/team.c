@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCRATCH_KEPT ((size_t)1 << 20) /* larger packing buffers are not kept */
+#define SCRATCH_KEPT ((size_t)1 << 20)  /* smaller packing buffers are always kept, */
+#define LARGE_KEPT   ((size_t)64 << 20) /* larger ones up to this sum in a process */
 
 /* ---- selection ---- */
 
@@ -92,22 +93,44 @@ void vc_team_policy(struct vc_team *t, vc_policy policy)
 
 /* ---- buffers for packing ---- */
 
-/* Those of more than `keep` bytes. */
-static void free_scratch(struct vc_team *t, size_t keep)
+/* Bytes of the large buffers that are kept between calls, of all communicators: fresh pages for each call
+ * cost more than the packing. */
+static _Atomic size_t large_kept;
+
+static void free_buffer(struct vc_team *t, int which)
+{
+    if (t->scratch[which].counted)
+        atomic_fetch_sub_explicit(&large_kept, t->scratch[which].cap, memory_order_relaxed);
+    free(t->scratch[which].mem);
+    t->scratch[which].mem = NULL;
+    t->scratch[which].cap = 0;
+    t->scratch[which].counted = false;
+}
+
+/* Whether the process may keep one more large buffer. */
+static bool keep_buffer(struct vc_team *t, int which)
+{
+    size_t cap = t->scratch[which].cap;
+    if (cap <= SCRATCH_KEPT || t->scratch[which].counted)
+        return true;
+    size_t before = atomic_fetch_add_explicit(&large_kept, cap, memory_order_relaxed);
+    t->scratch[which].counted = before + cap <= LARGE_KEPT;
+    if (!t->scratch[which].counted)
+        atomic_fetch_sub_explicit(&large_kept, cap, memory_order_relaxed);
+    return t->scratch[which].counted;
+}
+
+static void free_scratch(struct vc_team *t)
 {
     for (int i = 0; i < VC_SCRATCHES; i++)
-        if (t->scratch[i].cap > keep) {
-            free(t->scratch[i].mem);
-            t->scratch[i].mem = NULL;
-            t->scratch[i].cap = 0;
-        }
+        free_buffer(t, i);
 }
 
 void *vc_team_scratch(struct vc_team *t, enum vc_scratch which, size_t bytes)
 {
     if (t->scratch[which].cap >= bytes && t->scratch[which].mem)
         return t->scratch[which].mem;
-    free(t->scratch[which].mem);
+    free_buffer(t, which);
     size_t cap = 4096;
     while (cap < bytes && cap < SCRATCH_KEPT)
         cap *= 2;
@@ -119,7 +142,9 @@ void *vc_team_scratch(struct vc_team *t, enum vc_scratch which, size_t bytes)
 
 void vc_team_scratch_done(struct vc_team *t)
 {
-    free_scratch(t, SCRATCH_KEPT);
+    for (int i = 0; i < VC_SCRATCHES; i++)
+        if (!keep_buffer(t, i))
+            free_buffer(t, i);
 }
 
 /* ---- the whole ---- */
@@ -127,7 +152,7 @@ void vc_team_scratch_done(struct vc_team *t)
 void vc_team_trim(struct vc_team *t, size_t plans)
 {
     vc_plans_trim(&t->plans, plans);
-    free_scratch(t, 0);
+    free_scratch(t);
 }
 
 void vc_team_free(struct vc_team *t)
@@ -142,11 +167,12 @@ void vc_team_free(struct vc_team *t)
     }
     vc_node_destroy(t->node);
     vc_arena_give(vc_memory, &t->hold);
-    free_scratch(t, 0);
+    free_scratch(t);
     vc_online_release(t);
     vc_select_free(&t->sel);
     free(t->ids);
     free(t->pids);
+    free(t->maps);
     free(t->levels_mem);
     free(t->hier_mem);
     free(t->world);

@@ -32,6 +32,8 @@ enum vc_scratch { VC_SCRATCH_SEND, VC_SCRATCH_RECV, VC_SCRATCHES };
 #define VC_VOTE_MAX 4 /**< numbers in one vote */
 
 #define VC_QUICK_KINDS 4
+/** Calls with a block for each of at most so many ranks may be quick. */
+#define VC_QUICK_BLOCKS 16
 
 /**
  * Calls of a collective that are like an earlier one (quick.h): what selection and arguments led to, so that
@@ -68,6 +70,7 @@ struct vc_queue {
 
 struct vc_team {
     struct vc_quick quick[VC_COLL_ACCELERATED];
+    size_t quick_at[VC_QUICK_BLOCKS + 1]; /**< where the blocks of a quick call begin */
     MPI_Comm comm;
     int rank, size;
     uint64_t id; /**< the same on all ranks; of teams of the same ranks, older ones have smaller ids */
@@ -88,6 +91,7 @@ struct vc_team {
     struct vc_peer_id *ids;    /**< [nlocal] */
     pid_t *pids;               /**< [nlocal] */
     bool cma;                  /**< single copy was agreed */
+    struct vc_map_peer **maps; /**< [nlocal] maps.h's; NULL: none */
     bool less;                 /**< it has less memory than wanted, because there was not enough: agreed */
     struct vc_parking parking; /**< .shared NULL: there is none */
     struct vc_node *node;      /**< NULL: none was agreed, or this rank is alone on its node */
@@ -114,6 +118,7 @@ struct vc_team {
     struct {
         void *mem;
         size_t cap;
+        bool counted; /**< among the large buffers that the process keeps */
     } scratch[VC_SCRATCHES];
 };
 

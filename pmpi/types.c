@@ -2,8 +2,11 @@
 #include "pmpi/types.h"
 
 #include "pmpi/handles.h"
+#include "pmpi/type_order.h"
 
 #include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The predefined types, and where each is in that list. Written once by vc_types_init(), then only read. */
@@ -12,6 +15,9 @@ static int nknown;
 static struct vc_handle_map places;
 struct vc_dtype vc_dtype_double;
 _Atomic bool vc_dtype_quick;
+
+/* The attribute of derived types: their struct vc_dtype. */
+static int keyval = MPI_KEYVAL_INVALID;
 
 /* MPI_Pack needs a communicator. This one returns errors. */
 static MPI_Comm pack_comm = MPI_COMM_NULL;
@@ -53,6 +59,60 @@ static void add_predefined(MPI_Datatype type)
     known[nknown++] = t;
 }
 
+static int on_type_free(MPI_Datatype type, int key, void *known_type, void *unused)
+{
+    (void)type;
+    (void)key;
+    (void)unused;
+    free(known_type);
+    return MPI_SUCCESS;
+}
+
+static bool read_attribute(MPI_Datatype type, struct vc_dtype *out)
+{
+    void *kept;
+    int found = 0;
+    if (vc_next.Type_get_attr(type, keyval, (void *)&kept, &found) != MPI_SUCCESS || !found)
+        return false;
+    *out = *(const struct vc_dtype *)kept;
+    return true;
+}
+
+/* Without memory for it, the next call looks again. */
+static void write_attribute(const struct vc_dtype *t)
+{
+    struct vc_dtype *kept = malloc(sizeof *kept);
+    if (!kept)
+        return;
+    *kept = *t;
+    if (vc_next.Type_set_attr(t->type, keyval, kept) != MPI_SUCCESS)
+        free(kept);
+}
+
+/* An attribute that is there may be read without the lock, because it is never written again: then the MPI
+ * would free the old one. */
+static bool learn_derived(MPI_Datatype type, struct vc_dtype *out)
+{
+    static pthread_mutex_t learning = PTHREAD_MUTEX_INITIALIZER;
+    if (!ask_mpi(type, out))
+        return false;
+    pthread_mutex_lock(&learning);
+    if (!read_attribute(type, out)) {
+        out->dense =
+            out->size != 0 && (ptrdiff_t)out->size == out->extent && vc_type_in_order(type, out->size);
+        write_attribute(out);
+    }
+    pthread_mutex_unlock(&learning);
+    return true;
+}
+
+static bool find_derived(MPI_Datatype type, struct vc_dtype *out)
+{
+    if (type == NULL || type == MPI_DATATYPE_NULL)
+        return false;
+    return read_attribute(type, out) || learn_derived(type, out);
+}
+
 int vc_types_init(void)
 {
     if (vc_next.Comm_dup(MPI_COMM_SELF, &pack_comm) != MPI_SUCCESS) {
@@ -60,6 +120,8 @@ int vc_types_init(void)
         return vc_fail(VC_ERR_MPI, "MPI_Comm_dup of MPI_COMM_SELF failed");
     }
     vc_next.Comm_set_errhandler(pack_comm, MPI_ERRORS_RETURN);
+    if (vc_next.Type_create_keyval(MPI_TYPE_NULL_COPY_FN, on_type_free, &keyval, NULL) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Type_create_keyval failed");
 #define VC_PREDEFINED(name) add_predefined(name);
 #include "pmpi/types.list"
 #undef VC_PREDEFINED
@@ -73,6 +135,9 @@ void vc_types_fini(void)
     if (pack_comm != MPI_COMM_NULL)
         vc_next.Comm_free(&pack_comm);
     pack_comm = MPI_COMM_NULL;
+    /* Attributes that are there stay until their types go. */
+    if (keyval != MPI_KEYVAL_INVALID)
+        vc_next.Type_free_keyval(&keyval);
     vc_types_forget();
     memset(&places, 0, sizeof places);
     nknown = 0;
@@ -94,11 +159,16 @@ void vc_dtype_place(const void *buf, struct vc_dtype *t)
     t->dense = t->dense && t->device == 0;
 }
 
+bool vc_dtype_predefined(MPI_Datatype type)
+{
+    return vc_handle_find(&places, (uintptr_t)type) >= 0;
+}
+
 bool vc_dtype_get_slow(MPI_Datatype type, struct vc_dtype *out)
 {
     int at = vc_handle_find(&places, (uintptr_t)type);
     if (at < 0)
-        return ask_mpi(type, out);
+        return find_derived(type, out);
     *out = known[at];
     return true;
 }

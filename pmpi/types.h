@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Datatypes as data movement needs them. Only predefined types without gaps are taken as plain bytes; all
- * others are packed. Nothing cheap proves that a derived type has no gaps (size, extent and true extent are
- * equal for a type that permutes its blocks, too), and a cache keyed by handle would be wrong as soon as the
- * handle is reused.
+ * Datatypes as data movement needs them. Types without gaps whose bytes lie in the order of the signature are
+ * taken as plain bytes; all others are packed. What is known of a derived type hangs on it as an attribute,
+ * so that it ends with it: a cache keyed by handle would be wrong as soon as the handle is reused.
  */
 #ifndef VC_PMPI_TYPES_H
 #define VC_PMPI_TYPES_H
@@ -17,13 +16,17 @@ struct vc_dtype {
     size_t size; /**< bytes of its signature */
     ptrdiff_t extent;
     bool predefined;
-    bool dense;           /**< predefined and without gaps; after vc_dtype_of() and in the host's memory */
+    bool dense; /**< plain bytes: elements without gaps, in order; after vc_dtype_of() and in the host's
+                   memory */
     unsigned char device; /**< whose memory the elements are in, as vc_device_of() says; 0: the host's */
 };
 
 /** The private communicator for packing, and the table of predefined types. Once, after MPI_Init. */
 int vc_types_init(void);
 void vc_types_fini(void);
+
+/** Whether it is a predefined type, whose handle the program cannot free. */
+bool vc_dtype_predefined(MPI_Datatype type);
 
 /** The rest of vc_dtype_get(). */
 bool vc_dtype_get_slow(MPI_Datatype type, struct vc_dtype *out);
@@ -59,6 +62,9 @@ static inline bool vc_dtype_of(const void *buf, MPI_Datatype type, struct vc_dty
     }
     if (!vc_dtype_get_slow(type, out))
         return false;
+    /* No buffer: the MPI's own pack reports it. */
+    if (VC_UNLIKELY(buf == NULL))
+        out->dense = out->dense && out->predefined;
     if (VC_UNLIKELY(vc_device_on()))
         vc_dtype_place(buf, out);
     return true;

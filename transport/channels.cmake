@@ -5,6 +5,7 @@ target_sources(vcoll_core PRIVATE
   shm/segment.c
   shm/shm_chan.c
   shm/cma.c
+  shm/map.c
   mpi/next.c
   mpi/progress.c
   mpi/mpi_chan.c

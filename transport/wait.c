@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/wait.h"
 
+#include "transport/burn.h"
 #include "transport/calibrate/costs.h"
-#include "transport/drive.h"
+#include "transport/linger.h"
 #include "transport/park.h"
 #include "transport/topology/cpus.h"
 
@@ -14,12 +15,9 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 /* How often the clock is read and the host MPI driven: every so many pauses or yields. */
 #define PAUSES_PER_LOOK 32
 #define YIELDS_PER_LOOK 4
-/* Where ranks share CPUs, auto yields so often before it sleeps, however long that takes: the time of a yield
- * is other ranks' time, and they must have had their turns before what is waited for can come. As often as
- * yields cost what a wake-up costs, within these bounds; the second where that is not known. */
-#define LEAST_YIELDS 8u
-#define USUAL_YIELDS 16u
-#define MOST_YIELDS  64u
+/* A rank that never sleeps yields every so many looks although CPUs are enough: the scheduler or the program
+ * may have put two ranks on one. Where it sleeps, the other one runs then. */
+#define LOOKS_PER_YIELD 8
 /* Between announcement and fence: most waits end here. Where there is no fence, longer than store buffers
  * take to drain on all but the busiest machines (see wait.h). */
 #define GRACE_NS 1500u
@@ -39,25 +37,6 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
  * they need not be shorter than this. */
 #define SLEEP_PART    800
 #define LONG_SLICE_NS 1000000u
-
-/* After a sleep the host MPI is driven until nothing has come for GLANCE_NS. Once something came it is
- * LINGER_NS, or twice the usual gap between messages if that is longer, but LINGER_MAX_NS at most. */
-#define GLANCE_NS     3000u
-#define LINGER_NS     50000u
-#define LINGER_MAX_NS 1000000u
-/* The same in yields, where ranks share CPUs. */
-#define GLANCE_YIELDS 8
-#define LINGER_YIELDS 64
-/* If a yield took longer, another process has run, and the caches hold its data. */
-#define LONG_YIELD_NS 20000u
-/* Such a yield counts as several short ones without result: messages that were on their way have had the time
- * to arrive, and switching between this rank and one that computes costs both. */
-#define LONG_YIELD_COUNTS (GLANCE_YIELDS / 2)
-/* So many signs one after another make sure that something comes. */
-#define SURE 3
-/* Of weak signs in a row only so many count: MANY_WEAK after SURE strong signs, FEW_WEAK otherwise. */
-#define MANY_WEAK 100
-#define FEW_WEAK  4
 
 static uint64_t relaxed_add(_Atomic uint64_t *counter, uint64_t n)
 {
@@ -104,10 +83,6 @@ void vc_wait_unpark(struct vc_waiter *w)
 /* ---- escalation ---- */
 
 #define LOOK_AROUND_NS 500000000u
-/* If more than this part of the time is stolen, the hypervisor has other guests to run, and time in which
- * this guest spins is time that it does not get later. */
-#define STEAL_PERMILLE 50
-
 static void look_at_steal(bool first)
 {
     static _Atomic uint64_t last_steal, last_total;
@@ -138,44 +113,15 @@ static void look_around(const struct vc_waiter *w, uint64_t now)
 
 static bool cpus_stolen(void)
 {
-    return atomic_load_explicit(&vc_wait_stats.stolen, memory_order_relaxed) > STEAL_PERMILLE;
+    return atomic_load_explicit(&vc_wait_stats.stolen, memory_order_relaxed) > VC_BURN_STOLEN_PERMILLE;
 }
 
 /* How long it is worth burning before sleeping, in ns. */
 static uint64_t burn_budget(const struct vc_waiter *w)
 {
-    const struct vc_wait_cfg *cfg = w->cfg;
-    switch (cfg->mode) {
-    case VC_WAIT_POLL:
-        return UINT64_MAX;
-    case VC_WAIT_EVENT:
-        return 0;
-    case VC_WAIT_HYBRID:
-        return cfg->spin_ns;
-    case VC_WAIT_AUTO:
-        break;
-    }
-    if (w->src && w->src->needs_cpu)
-        return 0;
-    /* Spinning for as long as a sleep would cost is at most twice as dear as knowing the future (ski rental).
-     */
-    uint64_t cost = atomic_load_explicit(&vc_wait_stats.wake_cost_ns, memory_order_relaxed);
-    if (cost == 0)
-        cost = cfg->spin_ns;
-    if (cpus_stolen())
-        cost /= 4;
-    if (cost < 5000)
-        cost = 5000;
-    return cost < 4 * cfg->spin_ns ? cost : 4 * cfg->spin_ns;
-}
-
-static uint32_t yields_worth_a_sleep(void)
-{
-    const struct vc_costs *c = vc_costs();
-    if (c->yield_ns == 0 || c->wake_ns == 0)
-        return USUAL_YIELDS;
-    uint64_t n = c->wake_ns / c->yield_ns;
-    return n < LEAST_YIELDS ? LEAST_YIELDS : n > MOST_YIELDS ? MOST_YIELDS : (uint32_t)n;
+    return vc_burn_ns(w->cfg->mode, w->cfg->spin_ns,
+                      atomic_load_explicit(&vc_wait_stats.wake_cost_ns, memory_order_relaxed), cpus_stolen(),
+                      w->src && w->src->needs_cpu);
 }
 
 static void start_burning(struct vc_waiter *w, uint64_t now, uint64_t budget)
@@ -186,118 +132,16 @@ static void start_burning(struct vc_waiter *w, uint64_t now, uint64_t budget)
     w->t_slept = 0;
     w->t_stage = budget == UINT64_MAX ? UINT64_MAX : now + budget;
     w->yields = 0;
-    w->least_yields = w->cfg->mode == VC_WAIT_AUTO && budget > 0 ? yields_worth_a_sleep() : 0;
+    const struct vc_costs *c = vc_costs();
+    w->least_yields =
+        w->cfg->mode == VC_WAIT_AUTO && budget > 0 ? vc_burn_yields(c->yield_ns, c->wake_ns) : 0;
     w->cpu_ns = 0;
 }
 
-/* ---- the host MPI ---- */
-
-/* The host MPI has its turn at least that often even if all sleeps end early. */
-#define HOST_EVERY_NS 500000u
-
-static _Atomic uint64_t host_driven; /* when, in ns; any thread's */
-
-/* Something may have come: the host is driven for some more time. */
-static void drive_on(struct vc_waiter *w, uint64_t now)
-{
-    w->driving = true;
-    w->t_driven = now;
-    w->quiet_calls = 0;
-    w->cpu_ns = 0;
-    if (w->announced)
-        vc_wait_unpark(w); /* awake: nobody needs to wake it */
-}
-
-/*
- * Something came through the host: another rank's messages need this rank, and more of them will follow. The
- * linger follows the gaps between them. A single sign may be an interrupt or a cold cache, so it only makes
- * this rank drive the host a little longer; a second one in a row halves the silence that sleeps are measured
- * by, and SURE of them end it.
- */
-static void note_came(struct vc_waiter *w, uint64_t now)
-{
-    uint64_t gap = now - w->t_came, linger = LINGER_NS;
-    if (w->signs == SURE) { /* a longer one shrinks slowly */
-        linger = w->linger - w->linger / 16;
-        if (linger < 2 * gap)
-            linger = 2 * gap < LINGER_MAX_NS ? 2 * gap : LINGER_MAX_NS;
-        if (linger < LINGER_NS)
-            linger = LINGER_NS;
-    } else {
-        w->signs++;
-    }
-    if (w->signs == SURE)
-        w->t_quiet = now;
-    else if (w->signs > 1)
-        w->t_quiet += (now - w->t_quiet) / 2;
-    w->linger = (uint32_t)linger;
-    w->t_came = now;
-}
-
-/* One call of the host's progress; *now is the time afterwards. */
-static bool drive(struct vc_waiter *w, uint64_t *now)
-{
-    relaxed_add(&vc_wait_stats.progress_calls, 1);
-    w->turn.yielding = w->cfg->crowded;
-    enum vc_sign sign = vc_drive(&w->turn, w->cfg->host_progress, now);
-    if (sign == VC_SIGN_NONE)
-        return false;
-    if (sign == VC_SIGN_STRONG)
-        w->weak = 0;
-    else if (w->weak == (w->signs == SURE ? MANY_WEAK : FEW_WEAK))
-        return false;
-    else
-        w->weak++;
-    drive_on(w, *now);
-    if (sign == VC_SIGN_STRONG)
-        note_came(w, *now);
-    return true;
-}
-
-/* Nothing has come for long enough. Where ranks share CPUs, yields are counted and not time, because the time
- * of a yield belongs to other ranks. */
-static bool is_quiet(const struct vc_waiter *w, uint64_t now)
-{
-    if (w->cfg->crowded) {
-        if (w->signs == SURE)
-            return w->quiet_calls >= LINGER_YIELDS;
-        return w->quiet_calls >= (w->signs + w->weak > 0 ? 2 * GLANCE_YIELDS : GLANCE_YIELDS);
-    }
-    return w->quiet_calls >= VC_TURN_CALLS && now - w->t_driven > w->linger;
-}
-
-static void yield(void)
+void vc_wait_yield(void)
 {
     sched_yield();
     relaxed_add(&vc_wait_stats.yields, 1);
-}
-
-/* Between two polls of a rank whose messages come, or may come, through the host. */
-static int idle_driving(struct vc_waiter *w, int whom)
-{
-    uint64_t now;
-    /* While something comes, this rank takes it in without giving the CPU away, as the MPI's own waits do. */
-    if (w->cfg->crowded && w->quiet_calls > 0) {
-        uint64_t begun = vc_now_ns();
-        yield();
-        if (vc_now_ns() - begun > LONG_YIELD_NS) {
-            w->turn = (struct vc_turn){.cold = true};
-            w->quiet_calls += LONG_YIELD_COUNTS;
-        }
-    } else {
-        vc_cpu_relax();
-    }
-    if (!drive(w, &now)) {
-        w->quiet_calls++;
-        if (is_quiet(w, now)) {
-            w->driving = false;
-            /* Signs add up over sleeps, until a sleep after which there was none. */
-            if (w->t_came < w->t_slept && (w->signs < SURE || now - w->t_came > LINGER_MAX_NS))
-                w->signs = 0;
-            atomic_store_explicit(&host_driven, now, memory_order_relaxed);
-        }
-    }
-    return check_liveness(w, whom, now);
 }
 
 /* Time this thread itself has used: being preempted costs nothing. */
@@ -320,33 +164,18 @@ static void learn_sleep_cost(struct vc_waiter *w)
     w->cpu_ns = cpu;
 }
 
-/* Counts a finished sleep and lets the host MPI have its turn. Going on for as long as it has something to do
- * is up to vc_wait_idle(), between polls. */
+/* Counts a finished sleep and lets the host MPI have its turn. */
 static void after_sleep(struct vc_waiter *w, bool woken)
 {
     relaxed_add(&vc_wait_stats.sleeps, 1);
-    uint64_t now = vc_now_ns(), last = atomic_load_explicit(&host_driven, memory_order_relaxed);
+    uint64_t now = vc_now_ns();
     /* Woken: what was waited for is probably there, and driving the host costs system calls of its own where
      * its messages go over sockets. A sleep that ends by itself always drives it. */
-    if (woken && now - last < HOST_EVERY_NS)
+    if (woken && !vc_linger_due(now))
         return;
     if (!woken)
         learn_sleep_cost(w);
-    w->t_slept = now;
-    w->weak = 0;
-    w->turn = (struct vc_turn){.cold = true};
-    bool certain = true;
-    for (int calls = 0; calls < VC_TURN_CALLS; calls++) {
-        drive(w, &now);
-        certain = certain && w->turn.certain;
-    }
-    atomic_store_explicit(&host_driven, now, memory_order_relaxed);
-    w->driving = !certain;
-    w->t_driven = now;
-    w->quiet_calls = 0;
-    if (w->t_came < w->t_slept && w->signs < SURE)
-        w->linger = GLANCE_NS;
-    look_around(w, now);
+    look_around(w, vc_linger_after_sleep(w, now));
 }
 
 /* How long to sleep. */
@@ -418,7 +247,7 @@ static void sleep_on_fds(struct vc_waiter *w)
 static void drive_and_escalate(struct vc_waiter *w, uint64_t now)
 {
     bool early = w->stage == STAGE_YIELD && w->yields < w->least_yields;
-    if (!drive(w, &now) && now >= w->t_stage && !early) {
+    if (!vc_linger_drive(w, &now) && now >= w->t_stage && !early) {
         w->stage = w->parking || w->src ? STAGE_ANNOUNCED : STAGE_TIMED;
         look_around(w, now);
     }
@@ -494,16 +323,18 @@ int vc_wait_idle(struct vc_waiter *w, int whom)
             drive_and_escalate(w, now);
     }
     if (w->driving)
-        return idle_driving(w, whom);
+        return check_liveness(w, whom, vc_linger_idle(w));
     switch ((enum stage)w->stage) {
     case STAGE_SPIN:
         vc_cpu_relax();
         if (n % PAUSES_PER_LOOK != 0)
             return VC_OK;
+        if (w->t_stage == UINT64_MAX && n % (PAUSES_PER_LOOK * LOOKS_PER_YIELD) == 0)
+            vc_wait_yield();
         drive_and_escalate(w, now = vc_now_ns());
         return check_liveness(w, whom, now);
     case STAGE_YIELD:
-        yield();
+        vc_wait_yield();
         if (++w->yields % YIELDS_PER_LOOK != 0)
             return VC_OK;
         drive_and_escalate(w, now = vc_now_ns());

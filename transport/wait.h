@@ -195,6 +195,9 @@ static inline void vc_wait_hurry(struct vc_waiter *w)
         w->polls = VC_TIGHT_POLLS;
 }
 
+/** Gives the CPU up once, for loops that wait a little before they wait. */
+void vc_wait_yield(void);
+
 /** Takes the announcement back. */
 void vc_wait_unpark(struct vc_waiter *w);
 static inline void vc_wait_end(struct vc_waiter *w)

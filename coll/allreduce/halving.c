@@ -18,6 +18,7 @@ void vc_halving_init(struct vc_halving *h, const struct vc_group *g, size_t esiz
     h->n = vc_pow2_below(g->n);
     h->paired = 2 * (g->n - h->n);
     h->keep = keep;
+    h->at = NULL;
     h->me = vc_halving_member(h, g->me);
     if (virtual_of(h, h->me) != g->me)
         h->me = -1;
@@ -41,6 +42,8 @@ struct vc_ref vc_halving_window(const struct vc_halving *h, struct vc_ref vector
         if (member & k)
             first += count;
     }
+    if (h->at)
+        return vc_ref_sub(vector, h->at[first], h->at[first + count] - h->at[first]);
     return vc_slices(vector, h->esize, h->n, first, first + count);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reduce-scatter by recursive halving, shared by Rabenseifner's reduce and allreduce. The nearest exchange
+ * Recursive halving, shared by Rabenseifner's reduce and allreduce and by reduce-scatters. The nearest exchange
  * first, so that a participant always holds the reduction of consecutive ones: operands stay in ascending
  * order.
  */
@@ -18,6 +18,9 @@ struct vc_halving {
     int paired; /**< virtual ranks 0..paired-1 make pairs */
     int keep;   /**< the virtual rank that is a member even if it is the second of its pair, or -1 */
     int me;     /**< own number among the members, or -1 */
+    /** [n + 1] where the parts of the vector begin that members end with, in the order in which they stand in
+     * it. NULL: slices of equal length. */
+    const size_t *at;
 };
 
 void vc_halving_init(struct vc_halving *h, const struct vc_group *g, size_t esize, int keep);

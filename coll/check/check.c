@@ -17,6 +17,7 @@ static bool build(struct vck *c)
         int err = c->alg->build(c->shape, r, &c->plans[r]);
         if (err)
             return vck_fail(c, r, -1, "build() failed with %d", err);
+        vc_plan_place_blocks(&c->plans[r], c->shape, r);
         c->ranks[r].first_step = c->nsteps;
         c->ranks[r].first_node = c->nnodes;
         for (int i = 0; i < c->plans[r].nsteps; i++)

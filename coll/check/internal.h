@@ -31,10 +31,10 @@ struct vck_exprs {
     bool commutative;
 };
 
-/** Memory of one rank as addresses: RECV at 0, then SEND unless it is inside RECV, then TMP. */
+/** Memory of one rank as addresses: RECV and SEND, apart or the one inside the other, then TMP. */
 struct vck_rank {
     size_t recv_len, send_len;
-    size_t send_at, tmp_at, end;
+    size_t recv_at, send_at, tmp_at, end;
     size_t first_cell;
     int first_step; /**< its steps are first_step .. first_step + plan.nsteps in arrays over all steps */
     int first_node; /**< same, for its NODE steps */
@@ -86,7 +86,7 @@ static inline const struct vc_step *vck_step(const struct vck *c, int global)
 static inline size_t vck_addr(const struct vck *c, int rank, struct vc_ref ref)
 {
     const struct vck_rank *k = &c->ranks[rank];
-    return ref.off + (ref.buf == VC_BUF_SEND ? k->send_at : ref.buf == VC_BUF_TMP ? k->tmp_at : 0);
+    return ref.off + (ref.buf == VC_BUF_SEND ? k->send_at : ref.buf == VC_BUF_TMP ? k->tmp_at : k->recv_at);
 }
 
 /** Its number in its rank's plan. */

@@ -314,19 +314,32 @@ static void initial(struct run *x)
 static bool report_wrong(struct run *x, int rank, size_t cell, const char *want)
 {
     struct vck *c = x->c;
-    size_t byte = cell * c->grain;
+    size_t byte = cell * c->grain, at = c->ranks[rank].recv_at + byte;
     const struct vck_cell *v = vck_cells(c, rank, vc_ref_of(VC_BUF_RECV, byte, 0));
     char has[256], by[96] = "no step wrote it", name[64];
     struct vck_touch t[3];
     for (int i = 0; i < c->plans[rank].nsteps; i++) {
         const struct vc_step *s = &c->plans[rank].steps[i];
         for (int k = vck_touches(c, rank, s, t) - 1; k >= 0; k--)
-            if (t[k].write && t[k].lo <= byte && byte < t[k].hi)
+            if (t[k].write && t[k].lo <= at && at < t[k].hi)
                 snprintf(by, sizeof by, "last written by step %d (%s)", i,
                          vck_step_text(s, name, sizeof name));
     }
     return vck_fail(c, rank, -1, "ends with %s, place %zu, at byte %zu of RECV instead of %s; %s",
                     vck_expr_text(&c->exprs, v->expr, has, sizeof has), v->org * c->grain, byte, want, by);
+}
+
+/* Whether a cell at the end holds the operands that the collective's result on that rank has, of place `org`:
+ * as many as there are between the lowest and the highest. Where there are none, nobody may have written it.
+ */
+static bool holds(const struct run *x, int rank, const struct vck_cell *v, size_t i, size_t org)
+{
+    const struct vck *c = x->c;
+    int n = vc_operands_of(vc_coll_info[c->shape->coll].operands, rank, c->shape->size);
+    const struct vck_expr *e = &c->exprs.e[v->expr];
+    if (n == 0)
+        return c->ranks[rank].send_at == 0 ? v->expr == (uint32_t)(1 + rank) && v->org == i : v->expr == 0;
+    return v->expr != 0 && e->count == n && e->hi == n - 1 && v->org == org;
 }
 
 static bool verify(struct run *x)
@@ -335,16 +348,30 @@ static bool verify(struct run *x)
     const struct vc_shape *s = c->shape;
     const struct vc_coll_info *info = &vc_coll_info[s->coll];
     bool reduction = info->reduces, same_bits = vc_coll_same_bits(s->coll);
-    size_t block = s->bytes / c->grain;
     char want[64];
     for (int r = 0; r < s->size; r++) {
         const struct vck_cell *v = vck_cells(c, r, vc_ref_of(VC_BUF_RECV, 0, 0));
         const struct vck_cell *v0 = vck_cells(c, 0, vc_ref_of(VC_BUF_RECV, 0, 0));
+        int from = info->recv.extent == VC_EXTENT_EACH ? 0 : s->root;
         for (size_t i = 0; i < c->ranks[r].recv_len / c->grain; i++) {
-            int from = info->recv.extent == VC_EXTENT_EACH ? (int)(i / block) : s->root;
-            size_t org = (info->send.extent == VC_EXTENT_EACH ? (size_t)r * block : 0) + i % block;
-            if (reduction && (v[i].expr == 0 || c->exprs.e[v[i].expr].count != s->size || v[i].org != org)) {
-                snprintf(want, sizeof want, "all %d ranks' place %zu", s->size, org * c->grain);
+            /* The block that it is in; each is what the rank of that number gives. */
+            size_t first = 0,
+                   send_at = info->send.extent == VC_EXTENT_EACH ? vc_shape_at(s, r) / c->grain : 0;
+            if (s->pairs) {
+                while (i >= vc_shape_received_below(s, r, from + 1) / c->grain)
+                    from++;
+                first = vc_shape_received_below(s, r, from) / c->grain;
+                send_at = vc_shape_sent_below(s, from, r) / c->grain;
+            } else if (info->recv.extent == VC_EXTENT_EACH) {
+                while (i >= vc_shape_at(s, from + 1) / c->grain)
+                    from++;
+                first = vc_shape_at(s, from) / c->grain;
+            }
+            size_t org = send_at + i - first;
+            if (reduction && !holds(x, r, &v[i], i, org)) {
+                int n = vc_operands_of(info->operands, r, s->size);
+                snprintf(want, sizeof want, n == s->size ? "all %d ranks' place %zu" : "%d ranks' place %zu",
+                         n, org * c->grain);
                 return report_wrong(x, r, i, want);
             }
             if (!reduction && (v[i].expr != (uint32_t)(1 + from) || v[i].org != org)) {

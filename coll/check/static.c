@@ -22,9 +22,12 @@ static bool is_reduction(const struct vck *c)
     return vc_coll_reduces(c->shape->coll);
 }
 
-static size_t side_of(const struct vc_shape *s, struct vc_side side, int rank)
+static size_t side_of(const struct vc_shape *s, struct vc_side side, bool sends, int rank)
 {
-    return side.root_only && rank != s->root ? 0 : vc_side_bytes(side, s->bytes, s->size);
+    if (side.root_only && rank != s->root)
+        return 0;
+    return s->pairs ? (sends ? vc_shape_sent_below : vc_shape_received_below)(s, rank, s->size)
+                    : vc_shape_side(s, side, rank);
 }
 
 /* Lengths and places of a rank's buffers. */
@@ -33,11 +36,13 @@ static void layout(struct vck *c, int rank)
     const struct vc_shape *s = c->shape;
     const struct vc_coll_info *info = &vc_coll_info[s->coll];
     struct vck_rank *k = &c->ranks[rank];
-    k->send_len = side_of(s, info->send, rank);
-    k->recv_len = side_of(s, info->recv, rank);
+    k->send_len = side_of(s, info->send, true, rank);
+    k->recv_len = side_of(s, info->recv, false, rank);
     bool alias = c->alias && info->in_place != VC_IN_PLACE_NEVER && k->send_len && k->recv_len;
-    k->send_at = !alias ? k->recv_len : info->in_place == VC_IN_PLACE_OWN_BLOCK ? (size_t)rank * s->bytes : 0;
-    k->tmp_at = k->recv_len + (alias ? 0 : k->send_len);
+    size_t own = vc_shape_at(s, rank);
+    k->recv_at = alias && info->in_place == VC_IN_PLACE_IN_SEND ? own : 0;
+    k->send_at = !alias ? k->recv_len : info->in_place == VC_IN_PLACE_OWN_BLOCK ? own : 0;
+    k->tmp_at = !alias ? k->recv_len + k->send_len : k->recv_len > k->send_len ? k->recv_len : k->send_len;
     k->end = k->tmp_at + c->plans[rank].tmp_bytes;
 }
 
@@ -93,11 +98,31 @@ static bool check_two(struct vck *c, int rank, int step, const struct vc_step *s
 }
 
 /* Lengths of src and dst that a node phase needs on a rank; 0: not looked at. */
-static void node_lengths(const struct vc_step *s, int q, bool root, size_t *src, size_t *dst)
+static void node_lengths(const struct vc_step *s, int q, int l, size_t *src, size_t *dst)
 {
     const struct vc_phase_info *i = &vc_phase_info[s->node];
-    *src = vc_phase_has_src(s->node, root) ? vc_phase_bytes(i->src, s->len, q) : 0;
-    *dst = vc_phase_has_dst(s->node, root) ? vc_phase_bytes(i->dst, s->len, q) : 0;
+    bool root = s->peer == l;
+    *src = vc_phase_has_src(s->node, root) ? vc_phase_side(i->src, s->len, s->at, q, l) : 0;
+    *dst = vc_phase_has_dst(s->node, root) ? vc_phase_side(i->dst, s->len, s->at, q, l) : 0;
+}
+
+/* The blocks of a phase of unequal ones: ascending from 0, the longest as long as the phase says. */
+static bool check_blocks(struct vck *c, int rank, int step, const struct vc_step *s, int q)
+{
+    size_t longest = 0;
+    if (s->node == VC_PHASE_ALLTOALLV)
+        return vck_fail(c, rank, step, "a phase whose sizes only pairs know has no place in a plan");
+    if (!vc_phase_info[s->node].uneven)
+        return !s->at || vck_fail(c, rank, step, "has blocks of its own, which this kind has not");
+    if (!s->at || s->at[0] != 0)
+        return vck_fail(c, rank, step, "has no blocks that begin at 0");
+    for (int l = 0; l < q; l++) {
+        if (s->at[l + 1] < s->at[l])
+            return vck_fail(c, rank, step, "block %d ends before it begins", l);
+        longest = s->at[l + 1] - s->at[l] > longest ? s->at[l + 1] - s->at[l] : longest;
+    }
+    return longest == s->len ||
+           vck_fail(c, rank, step, "says %zu bytes where its longest block has %zu", s->len, longest);
 }
 
 static bool check_node(struct vck *c, int rank, int step, const struct vc_step *s)
@@ -119,7 +144,9 @@ static bool check_node(struct vck *c, int rank, int step, const struct vc_step *
         return vck_fail(c, rank, step, "reduces in a collective that has no operator");
     if (is_reduction(c) && (i->reduces || sliced) && s->len % c->shape->esize)
         return vck_fail(c, rank, step, "%zu bytes are not whole elements", s->len);
-    node_lengths(s, q, s->peer == l, &src, &dst);
+    if (!check_blocks(c, rank, step, s, q))
+        return false;
+    node_lengths(s, q, l, &src, &dst);
     if (src && s->src.len != src)
         return vck_fail(c, rank, step, "source has %zu bytes instead of %zu", s->src.len, src);
     if (dst && s->dst.len != dst)
@@ -129,9 +156,13 @@ static bool check_node(struct vck *c, int rank, int step, const struct vc_step *
         (dst && !check_ref(c, rank, step, s->dst, writes, "destination")))
         return false;
     if (src && dst && overlap(c, rank, s->src, s->dst)) {
-        size_t x = vck_addr(c, rank, s->src), y = vck_addr(c, rank, s->dst), own = s->len * (size_t)l;
+        size_t x = vck_addr(c, rank, s->src), y = vck_addr(c, rank, s->dst),
+               own = s->at ? s->at[l] : s->len * (size_t)l;
         bool blocks = i->src == VC_EXTENT_ONE && i->dst == VC_EXTENT_EACH;
-        bool in_place = x == y || (blocks && x == y + own);
+        bool from_blocks = i->src == VC_EXTENT_EACH && i->dst == VC_EXTENT_ONE;
+        bool apart = (i->uneven && blocks) || (from_blocks && i->reduces);
+        bool in_place =
+            (x == y && !apart) || (blocks && x == y + own) || (from_blocks && !i->reduces && y == x + own);
         if (!in_place)
             return vck_fail(c, rank, step, "source and destination overlap at byte %zu", s->dst.off);
     }
@@ -169,9 +200,28 @@ static bool check_step(struct vck *c, int rank, int step)
     return vck_fail(c, rank, step, "unknown kind of step");
 }
 
+/* Ranks of the rank's node. */
+static int node_of(const struct vck *c, int rank)
+{
+    return vc_hier_node_size(c->shape->hier, c->shape->hier->node_of[rank]);
+}
+
+static bool same_blocks(const struct vc_step *s, const struct vc_step *t, int q)
+{
+    if (!s->at || !t->at)
+        return s->at == t->at;
+    return memcmp(s->at, t->at, ((size_t)q + 1) * sizeof *s->at) == 0;
+}
+
 bool vck_static(struct vck *c)
 {
-    size_t g = is_reduction(c) ? gcd(c->shape->bytes, c->shape->esize) : c->shape->bytes;
+    size_t g = is_reduction(c)                        ? gcd(c->shape->bytes, c->shape->esize)
+               : c->shape->offsets || c->shape->pairs ? 0
+                                                      : c->shape->bytes;
+    for (int i = 0; c->shape->pairs && i < c->shape->size * c->shape->size; i++)
+        g = gcd(g, c->shape->pairs[i]);
+    for (int r = 0; c->shape->offsets && r < c->shape->size; r++)
+        g = gcd(g, vc_shape_block(c->shape, r));
     if (is_reduction(c) && (c->shape->esize == 0 || c->shape->bytes % c->shape->esize))
         return vck_fail(c, -1, -1, "the shape has %zu bytes of %zu-byte elements", c->shape->bytes,
                         c->shape->esize);
@@ -184,6 +234,8 @@ bool vck_static(struct vck *c)
             if (!check_step(c, r, i))
                 return false;
             g = gcd(gcd(gcd(g, s->src.off), gcd(s->src.len, s->dst.off)), s->dst.len);
+            for (int l = 0; s->kind == VC_STEP_NODE && s->at && l < node_of(c, r); l++)
+                g = gcd(g, s->at[l + 1]);
             if (s->kind == VC_STEP_NODE)
                 g = s->node == VC_PHASE_ALLGATHER_SLICES && !is_reduction(c) ? 1 : gcd(g, s->len);
         }
@@ -219,10 +271,12 @@ static bool match_nodes(struct vck *c)
                 return vck_fail(c, r, i, "rank %d of the same node has only %d node phases", first, k);
             int j = c->node_steps[a->first_node + k] - a->first_step;
             const struct vc_step *s = &c->plans[r].steps[i], *t = &c->plans[first].steps[j];
-            if (s->node != t->node || s->peer != t->peer || s->parts != t->parts || s->len != t->len)
-                return vck_fail(c, r, i,
-                                "kind, root, parts or length differ from step %d of rank %d of the same node",
-                                j, first);
+            if (s->node != t->node || s->peer != t->peer || s->parts != t->parts || s->len != t->len ||
+                !same_blocks(s, t, node_of(c, r)))
+                return vck_fail(
+                    c, r, i,
+                    "kind, root, parts, length or blocks differ from step %d of rank %d of the same node", j,
+                    first);
         }
     }
     return true;
@@ -320,7 +374,7 @@ int vck_touches(const struct vck *c, int rank, const struct vc_step *s, struct v
         dst = s->dst.len;
         break;
     case VC_STEP_NODE:
-        node_lengths(s, vc_hier_node_size(h, h->node_of[rank]), s->peer == h->local_of[rank], &src, &dst);
+        node_lengths(s, node_of(c, rank), h->local_of[rank], &src, &dst);
         dst_write = vc_phase_writes_dst(s->node, s->peer == h->local_of[rank]);
         break;
     }
@@ -358,12 +412,12 @@ static bool is_ordered(struct vck *c, struct hazards *h, int rank, int i, int j,
         return true;
     const struct vck_rank *k = &c->ranks[rank];
     size_t at = cell * c->grain;
-    bool tmp = at >= k->tmp_at;
+    bool tmp = at >= k->tmp_at, recv = at >= k->recv_at && at < k->recv_at + k->recv_len;
     return vck_fail(c, rank, i, "hazard: not ordered after step %d (%s), but both touch byte %zu of %s", j,
                     vck_step_text(&c->plans[rank].steps[j], name, sizeof name), at - (tmp ? k->tmp_at : 0),
-                    tmp                 ? "TMP"
-                    : at >= k->recv_len ? "SEND"
-                                        : "RECV");
+                    tmp    ? "TMP"
+                    : recv ? "RECV"
+                           : "SEND");
 }
 
 static bool record_use(struct vck *c, struct hazards *h, int rank, int step, const struct vck_touch *t)

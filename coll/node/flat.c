@@ -109,9 +109,40 @@ int vc_group_create(struct vc_node *whole, const int *member, int n, int me, int
     return VC_OK;
 }
 
+/* Through slots: which file begins an operation of this kind, and goes on with it. */
+static int start_slots(struct vc_node *nd, struct vc_node_call *c)
+{
+    switch (c->kind) {
+    case VC_PHASE_REDUCE_BLOCKS:
+    case VC_PHASE_REDUCE_BLOCKSV:
+        return vc_node_blocks_start(nd, c);
+    case VC_PHASE_SCAN:
+    case VC_PHASE_EXSCAN:
+        return vc_node_scan_start(nd, c);
+    default:
+        return vc_node_slots_start(nd, c);
+    }
+}
+
+static int progress_slots(struct vc_node *nd, struct vc_node_call *c, int *whom)
+{
+    switch (c->kind) {
+    case VC_PHASE_REDUCE_BLOCKS:
+    case VC_PHASE_REDUCE_BLOCKSV:
+        return vc_node_blocks_progress(nd, c, whom);
+    case VC_PHASE_SCAN:
+    case VC_PHASE_EXSCAN:
+        return vc_node_scan_progress(nd, c, whom);
+    default:
+        return vc_node_slots_progress(nd, c, whom);
+    }
+}
+
 int vc_flat_start(struct vc_node *nd, struct vc_node_call *c)
 {
     c->st.phase = 0;
+    if (c->kind == VC_PHASE_ALLTOALLV)
+        return vc_node_pairs_start(nd, c);
     if (vc_node_cma_wanted(nd, c)) {
         c->st.ring = NULL;
         c->st.base = nd->tiny.pos;
@@ -120,16 +151,22 @@ int vc_flat_start(struct vc_node *nd, struct vc_node_call *c)
         nd->tiny.pos += VC_CMA_SLOTS;
         return VC_OK;
     }
-    return vc_node_slots_start(nd, c);
+    return start_slots(nd, c);
 }
 
 int vc_flat_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
 {
     if (c->st.phase < 0)
         return 1;
-    int rc = c->st.ring ? vc_node_slots_progress(nd, c, whom) : vc_node_cma_progress(nd, c, whom);
+    if (c->kind == VC_PHASE_ALLTOALLV) {
+        int done = vc_node_pairs_progress(nd, c, whom);
+        return done != 0 ? done : vc_kind_check(nd, c, *whom);
+    }
+    int rc = c->st.ring ? progress_slots(nd, c, whom) : vc_node_cma_progress(nd, c, whom);
     if (rc != 0)
         return rc;
+    if (c->kind == VC_PHASE_ALLGATHERV)
+        return vc_blocks_check(nd, c, *whom);
     if (c->kind != VC_PHASE_BCAST)
         return vc_kind_check(nd, c, *whom);
     return nd->me == c->root ? vc_root_check(nd, c, *whom) : vc_bcast_check(nd, c);

@@ -2,8 +2,9 @@
 /*
  * Private to coll/node. Files call one way: node.c (create, start, progress, run) calls tree.c, the node's
  * tree where it has levels (tree.h), whose groups are flat nodes of their own. Both call flat.c (slots of a
- * flat node, operations on it), which calls small.c, slots.c and cma.c, three ways to do an operation; these
- * call lengths.c (ranks whose lengths differ) and ring.c.
+ * flat node, operations on it), which calls small.c, slots.c and cma.c (with cma_reduce.c), three ways to do
+ * an operation; these call late.c (the begin of a wait), lengths.c (ranks whose lengths differ) and ring.c.
+ * Reductions to blocks and scans have files of their own beside slots.c: blocks.c, scan.c.
  *
  * Every rank owns slots in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
  * operation takes the next few slot numbers of its ring, whether or not a rank has anything to publish in
@@ -22,12 +23,15 @@
 
 #include "coll/node/node.h"
 #include "transport/copy/copy.h"
+#include "transport/shm/single.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-#define VC_TINY_SLOT   120 /* with the flag before it two lines */
-#define VC_TINY_DEPTH  64
+#define VC_TINY_SLOT  120 /* with the flag before it two lines */
+#define VC_TINY_DEPTH 64
+/* How many of them lie in the line of the flag. */
+#define VC_FIRST_LINE  (VC_CACHELINE - sizeof(uint64_t))
 #define VC_SMALL_SLOT  VC_NODE_ELEMENT_MAX
 #define VC_SMALL_DEPTH 8
 #define VC_BULK_DEPTH  8
@@ -79,15 +83,18 @@ struct vc_node {
     ptrdiff_t straight_max[VC_PHASE_COUNT][2];
     bool own_cpus;
     pid_t *cma_pids;
-    size_t cma_min;
-    char *cma_scratch;    /* VC_CMA_PAIR_BLOCK bytes */
-    struct vc_tree *tree; /* of a node with levels */
+    size_t cma_min, pairs_copy;
+    char *cma_scratch;         /* VC_CMA_PAIR_BLOCK bytes */
+    struct vc_map_peer **maps; /* [n]; NULL: none */
+    struct vc_map_hold *held;  /* [n + 1], for an operation; with maps */
+    struct vc_tree *tree;      /* of a node with levels */
     /* Of a group of a tree: the node's local indexes of its members, the node, and the only member that has
      * slots (-1: all have). A node that is no group: NULL, itself, -1. */
     const int *member;
     struct vc_node *whole;
     int writer;
     struct vc_copy_race race[3][VC_RACES]; /* allreduce, allgather, alltoall */
+    struct vc_node_pairs *pairs;           /* of a whole node: see pairs.c */
     /* The operation under way: how slots are filled (NULL: vc_copy() decides); whether it is measured, and
      * what it took so far. */
     vc_copy_fn give;
@@ -162,6 +169,12 @@ static inline uint64_t vc_bcast_flag(uint64_t g, size_t say)
     return (g + 1) | (uint64_t)say << VC_SAY_SHIFT;
 }
 
+/* What the flag says of a block of ALLGATHERV. */
+static inline uint64_t vc_block_flag(uint64_t g, size_t len)
+{
+    return vc_bcast_flag(g, len <= VC_SMALL_SLOT ? len : VC_SAY_WORD);
+}
+
 /* Has rank r published slot g, whatever length its flag carries? */
 static inline bool vc_published(const struct vc_node_ring *ring, int r, uint64_t g)
 {
@@ -210,6 +223,10 @@ static inline bool vc_may_write(struct vc_node *nd, struct vc_node_ring *ring, u
     return vc_known_free(ring, g) || vc_all_done(nd, ring, g - ring->depth + 1, whom);
 }
 
+/* ring.c: tells the others which CPU this rank is on. Numbers are kept plus one: 0, as in fresh memory, is
+ * unknown. */
+void vc_node_note_cpu(struct vc_node *nd);
+
 /* Whether rank r last waited on the CPU that this rank is on. Then this rank must give the CPU up, or it
  * waits for ever. */
 static inline bool vc_shares_cpu(const struct vc_node *nd, int r)
@@ -253,6 +270,17 @@ static inline bool vc_bcast_fits(const struct vc_node_ring *ring, const struct v
     return flag == vc_bcast_flag(g, VC_SAY_WORD) && vc_read_word(ring, r, g) == c->len;
 }
 
+/* Has rank r published slot g of an ALLGATHERV, and with the length that this rank expects? */
+static inline bool vc_block_fits(const struct vc_node_ring *ring, const struct vc_node_call *c, int r,
+                                 uint64_t g)
+{
+    size_t len = c->at[r + 1] - c->at[r];
+    if (!c->st.ring) /* single copy: the rank that reads the address compares the length */
+        return vc_flag_value(ring, r, g) == vc_bcast_flag(g, VC_SAY_CMA);
+    return vc_flag_value(ring, r, g) == vc_block_flag(g, len) &&
+           (len <= VC_SMALL_SLOT || vc_read_word(ring, r, g) == len);
+}
+
 /* What multiples slices of the operation are of. */
 static inline size_t vc_grain(const struct vc_node_call *c)
 {
@@ -263,6 +291,19 @@ static inline size_t vc_grain(const struct vc_node_call *c)
 struct vc_cma_address {
     uint64_t src, dst, len;
 };
+
+static inline struct vc_cma_address vc_cma_address_of(struct vc_node *nd, uint64_t g, int r)
+{
+    struct vc_cma_address a;
+    memcpy(&a, vc_payload(&nd->tiny, r, g), sizeof a);
+    return a;
+}
+
+/* Rank r's memory; NULL: it is not mapped. */
+static inline struct vc_map_peer *vc_map_of(const struct vc_node *nd, int r)
+{
+    return nd->maps ? nd->maps[r] : NULL;
+}
 
 /* ring.c: fills in the sizes of a ring; returns the bytes that each rank's part takes. */
 size_t vc_ring_layout(struct vc_node_ring *ring, size_t cap, uint64_t depth);
@@ -283,8 +324,20 @@ void vc_pass_flat(struct vc_node *nd, size_t len);
 int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c);
 int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r);
+/* For a rank of an ALLGATHERV that waits for rank r: has r published a block of another length? */
+int vc_blocks_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 /* Rank r's length is `theirs`, not c->len: VC_ERR_INVAL with a text. */
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs);
+
+/* Rank r's block of an ALLGATHERV, or that of others, is not as long as this rank expects: the same. */
+int vc_block_differs(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t given);
+/* Rank r sends `sent` bytes to this one, which expects others: VC_ERR_TRUNCATE with a text. */
+int vc_pair_differs(const struct vc_node *nd, int r, size_t sent, size_t expected);
+
+/* late.c: whether the flag of rank r's slot gets this value soon. Gives the CPU up a few times where ranks
+ * share it and the wait policy has nothing against that. */
+bool vc_small_waits(struct vc_node *nd, const struct vc_node_call *c, const struct vc_node_ring *ring,
+                    uint64_t g, int r, uint64_t value);
 
 /* small.c: small operations. */
 void vc_node_small_init(struct vc_node *nd);
@@ -310,6 +363,13 @@ void vc_group_prepare(char *mem, bool has_slots, size_t bulk);
 /* cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);
 int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
+/* cma_reduce.c: this rank's part of a reduction; all have published their addresses. */
+int vc_cma_reduce(struct vc_node *nd, struct vc_node_call *c);
+
+/* pairs.c: ALLTOALLV. Memory for an operation of n ranks. */
+size_t vc_node_pairs_bytes(int n);
+int vc_node_pairs_start(struct vc_node *nd, struct vc_node_call *c);
+int vc_node_pairs_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
 /* slots.c: operations through slots. */
 int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c);
@@ -319,5 +379,11 @@ int vc_node_slots_skip(struct vc_node *nd, struct vc_node_call *c);
  * to be read yet. `all`: they are all there. */
 void vc_node_slots_feed(const struct vc_node *nd, struct vc_node_call *c, size_t bytes, bool all);
 int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
+
+/* blocks.c and scan.c: reductions to blocks, and scans, through slots. */
+int vc_node_blocks_start(struct vc_node *nd, struct vc_node_call *c);
+int vc_node_blocks_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
+int vc_node_scan_start(struct vc_node *nd, struct vc_node_call *c);
+int vc_node_scan_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
 #endif

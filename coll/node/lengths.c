@@ -24,6 +24,20 @@ int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, in
                    root ? (size_t)theirs : c->len);
 }
 
+int vc_pair_differs(const struct vc_node *nd, int r, size_t sent, size_t expected)
+{
+    return vc_fail(VC_ERR_TRUNCATE,
+                   "rank %d sends %zu bytes to rank %d, which expects %zu: the counts differ", rank_of(nd, r),
+                   sent, rank_of(nd, nd->me), expected);
+}
+
+int vc_block_differs(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t given)
+{
+    return vc_fail(VC_ERR_TRUNCATE,
+                   "rank %d gives %zu bytes to all, and rank %d expects %zu of %zu in all: the counts differ",
+                   rank_of(nd, r), (size_t)given, rank_of(nd, nd->me), c->at[r + 1] - c->at[r], c->at[nd->n]);
+}
+
 /* The error of a rank whose root has published something else in slot g than this rank expects. */
 static int root_differs(const struct vc_node *nd, const struct vc_node_call *c,
                         const struct vc_node_ring *ring, uint64_t g)
@@ -85,6 +99,32 @@ int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r)
         "rank %d is in a broadcast, rank %d in another collective: the counts of a broadcast differ, or "
         "the calls do",
         rank_of(nd, r), rank_of(nd, nd->me));
+}
+
+int vc_blocks_check(const struct vc_node *nd, struct vc_node_call *c, int r)
+{
+    const struct vc_node_ring *own = c->st.ring ? c->st.ring : &nd->tiny, *other = NULL;
+    const struct vc_node_ring *rings[] = {&nd->tiny, &nd->small, &nd->bulk};
+    uint64_t g = c->st.base + (c->st.ring ? (uint64_t)c->st.rd : 0);
+    if (++c->st.idle % LOOK_EVERY || r < 0)
+        return VC_OK;
+    bool here = vc_published(own, r, g);
+    if (here && vc_block_fits(own, c, r, g))
+        return VC_OK;
+    for (size_t i = 0; i < sizeof rings / sizeof *rings && !here && !other; i++)
+        if (rings[i] != own && rings[i]->cap && vc_published(rings[i], r, rings[i]->pos))
+            other = rings[i];
+    /* The rank may have come in the meantime. In that case the next progress call finds it. */
+    if (!here && (!other || vc_published(own, r, g)))
+        return VC_OK;
+    const struct vc_node_ring *ring = here ? own : other;
+    uint64_t at = here ? g : other->pos, say = vc_flag_value(ring, r, at) >> VC_SAY_SHIFT;
+    struct vc_cma_address a = {.len = say};
+    if (say == VC_SAY_WORD)
+        a.len = vc_read_word(ring, r, at);
+    else if (say == VC_SAY_CMA)
+        memcpy(&a, vc_payload(ring, r, at), sizeof a);
+    return vc_block_differs(nd, c, r, a.len);
 }
 
 /* The ring, other than `own`, in whose next slot the root has published something; preferably a broadcast.

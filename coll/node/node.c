@@ -2,20 +2,7 @@
 #include "coll/node/impl.h"
 #include "coll/node/tree.h"
 
-#include <sched.h>
 #include <stdlib.h>
-
-/* Tells the others which CPU this rank is on. Numbers are kept plus one: 0, as in fresh memory, is unknown.
- */
-static void publish_cpu(struct vc_node *nd)
-{
-    int cpu = sched_getcpu();
-    uint16_t now = cpu >= 0 && cpu < UINT16_MAX ? (uint16_t)(cpu + 1) : 0;
-    if (now != nd->own_cpu) {
-        nd->own_cpu = now;
-        atomic_store_explicit(&nd->cpu[nd->me], now, memory_order_relaxed);
-    }
-}
 
 int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
 {
@@ -28,16 +15,27 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
     nd->own_cpus = cfg->own_cpus;
     nd->cpu = cfg->common;
     vc_flat_place(nd, cfg->mem, cfg->bulk);
-    publish_cpu(nd);
+    vc_node_note_cpu(nd);
+    if (cfg->n > 1 && cfg->n <= VC_NODE_PAIRS_RANKS && !(nd->pairs = malloc(vc_node_pairs_bytes(cfg->n)))) {
+        vc_node_destroy(nd);
+        return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", cfg->n);
+    }
     if (cfg->cma_pids) {
         nd->cma_pids = malloc((size_t)cfg->n * sizeof *nd->cma_pids);
         nd->cma_scratch = aligned_alloc(4096, VC_CMA_PAIR_BLOCK);
-        if (!nd->cma_pids || !nd->cma_scratch) {
+        if (cfg->maps) {
+            nd->maps = malloc((size_t)cfg->n * sizeof *cfg->maps);
+            nd->held = calloc((size_t)cfg->n + 1, sizeof *nd->held);
+        }
+        if (!nd->cma_pids || !nd->cma_scratch || (cfg->maps && !(nd->maps && nd->held))) {
             vc_node_destroy(nd);
             return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", cfg->n);
         }
         memcpy(nd->cma_pids, cfg->cma_pids, (size_t)cfg->n * sizeof *nd->cma_pids);
+        if (cfg->maps)
+            memcpy(nd->maps, cfg->maps, (size_t)cfg->n * sizeof *cfg->maps);
         nd->cma_min = cfg->cma_min;
+        nd->pairs_copy = cfg->pairs_copy ? cfg->pairs_copy : VC_PAIRS_COPY;
     }
     if (cfg->levels && cfg->levels->depth > 0 && cfg->n > 1) {
         int err = vc_tree_create(nd, cfg);
@@ -57,15 +55,24 @@ void vc_node_destroy(struct vc_node *nd)
     if (!nd)
         return;
     vc_tree_destroy(nd->tree);
+    free(nd->pairs);
     free(nd->cma_pids);
     free(nd->cma_scratch);
+    free(nd->maps);
+    free(nd->held);
     free(nd);
 }
 
 /* On a node of one rank a phase is a copy. */
 static void copy_alone(const struct vc_node_call *c)
 {
-    if (c->src && c->dst && c->src != c->dst && vc_phase_info[c->kind].src != VC_EXTENT_NONE)
+    if (c->kind == VC_PHASE_ALLTOALLV) {
+        if (c->pairs->src_len[0])
+            memcpy(c->pairs->dst[0], c->pairs->src[0], c->pairs->src_len[0]);
+        return;
+    }
+    if (c->src && c->dst && c->src != c->dst && vc_phase_info[c->kind].src != VC_EXTENT_NONE &&
+        vc_phase_info[c->kind].operands != VC_OPERANDS_BELOW)
         memcpy(c->dst, c->src, c->len);
 }
 
@@ -130,7 +137,7 @@ int vc_node_run_on(struct vc_node *nd, struct vc_node_call *c, int begun)
     int last = whom;
     do {
         if (nd->wait->crowded) {
-            publish_cpu(nd);
+            vc_node_note_cpu(nd);
             if (whom >= 0 && vc_shares_cpu(nd, whom))
                 vc_wait_hurry(&w);
         }

@@ -15,9 +15,9 @@
 enum vc_node_alg {
     VC_NODE_AUTO,  /**< by size */
     VC_NODE_SLOTS, /**< through shared slots: copy in, copy out */
-    VC_NODE_CMA, /**< bcast, reduce, allreduce, allgather, alltoall: single copy by cross memory attach, where
-                    agreed; otherwise slots. src and dst of allgather and alltoall must not overlap, but for
-                    the own block of an allgather in its place */
+    VC_NODE_CMA,   /**< single copy, where agreed and where the kind has it
+                      (vc_coll_info.single_copy); otherwise slots. src and dst of allgather, gather, scatter and
+                      alltoall must not overlap, but for the own block in its place */
 };
 
 /** Longest element of a reduction, in bytes: one has to fit into a slot. Longer ones are not for node
@@ -64,7 +64,13 @@ static inline int vc_cma_operands(int n, size_t esize)
     return esize > 4096 || few < VC_CMA_BUFFERS - 1 ? VC_CMA_BUFFERS - 1 : few;
 }
 
+/** ALLTOALLV: of more ranks it is not for node primitives. */
+#define VC_NODE_PAIRS_RANKS 256
+/** The same with VC_NODE_CMA, where vc_node_cfg.pairs_copy says nothing. */
+#define VC_PAIRS_COPY 32768
+
 struct vc_node;
+struct vc_map_peer;
 
 struct vc_node_cfg {
     /** [n], copied: the slots of each rank, shared memory of vc_node_bytes() bytes, aligned to VC_LINE_PAIR,
@@ -77,7 +83,13 @@ struct vc_node_cfg {
     const struct vc_wait_cfg *wait;
     bool own_cpus;         /**< each rank has a CPU of its own; the same on all ranks, unlike wait->crowded */
     const pid_t *cma_pids; /**< [n], copied; NULL: single copy was not agreed */
-    size_t cma_min;        /**< from this many bytes on AUTO takes the single copy */
+    /** [n], copied: the ranks' memory, mapped; NULL: it is not, or not that rank's. They outlive the node.
+     * Only with cma_pids, which serve where a range cannot be mapped. */
+    struct vc_map_peer *const *maps;
+    size_t cma_min; /**< from this many bytes on AUTO takes the single copy */
+    /** ALLTOALLV with VC_NODE_CMA: blocks of so many bytes go by single copy, shorter ones through slots; 0:
+     * VC_PAIRS_COPY. Ranks may differ. */
+    size_t pairs_copy;
     /** Copied. NULL or of depth 0: the node is flat. Otherwise each rank's memory has
      * vc_node_tree_bytes() more. The same on all ranks. */
     const struct vc_levels *levels;
@@ -130,9 +142,12 @@ struct vc_node_call {
     const void *src;
     void *dst;
     size_t len;
-    const struct vc_redop *op; /**< reductions; for slices of other data NULL, with grain 1 */
-    size_t grain;              /**< what slices are multiples of: the operator's esize, else 1 */
-    struct vc_node_state st;   /**< private to coll/node */
+    const size_t
+        *at; /**< kinds of unequal blocks; not looked at in others. Valid until the operation is done */
+    const struct vc_pairs *pairs; /**< ALLTOALLV, in place of src, dst and len; likewise */
+    const struct vc_redop *op;    /**< reductions; for slices of other data NULL, with grain 1 */
+    size_t grain;                 /**< what slices are multiples of: the operator's esize, else 1 */
+    struct vc_node_state st;      /**< private to coll/node */
 };
 
 /** How an operation goes. */

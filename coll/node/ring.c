@@ -2,6 +2,8 @@
 /* The slots in shared memory: where they lie, whether they are free, which rank is late. */
 #include "coll/node/impl.h"
 
+#include <sched.h>
+
 size_t vc_ring_layout(struct vc_node_ring *ring, size_t cap, uint64_t depth)
 {
     bool tiny = cap == VC_TINY_SLOT;
@@ -43,12 +45,23 @@ bool vc_all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int 
     return true;
 }
 
+void vc_node_note_cpu(struct vc_node *nd)
+{
+    struct vc_node *all = nd->whole;
+    int cpu = sched_getcpu();
+    uint16_t now = cpu >= 0 && cpu < UINT16_MAX ? (uint16_t)(cpu + 1) : 0;
+    if (now != all->own_cpu) {
+        all->own_cpu = now;
+        atomic_store_explicit(&all->cpu[all->me], now, memory_order_relaxed);
+    }
+}
+
 int vc_slowest(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g)
 {
     if (!nd->wait->crowded || vc_shares_cpu(nd, r))
         return r;
     for (int i = 0; i < nd->n; i++)
-        if (i != nd->me && vc_shares_cpu(nd, i) && !vc_ready(ring, i, g))
+        if (i != nd->me && vc_shares_cpu(nd, i) && !vc_published(ring, i, g))
             return i;
     return r;
 }

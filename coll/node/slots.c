@@ -12,6 +12,8 @@
  * leaves a core's own cache. */
 #define PIPELINE_LEAST 4096
 #define PIPELINE_MOST  16384
+/* Tiny slots that an operation takes at most. */
+#define TINY_SLOTS_MOST 4
 
 /* Whether this rank publishes anything. What a root gathers for itself nobody else reads. */
 static bool writes(const struct vc_node *nd, const struct vc_node_call *c)
@@ -56,16 +58,29 @@ static enum pieces pieces_of(const struct vc_node_call *c)
     return fit ? OF_EVERY_SLICE : WHOLE;
 }
 
-/* Where the block of local index r begins in dst. */
+/* Where the block of local index r begins, of several that follow each other. */
+static size_t nth_block(const struct vc_node_call *c, int r)
+{
+    return vc_phase_info[c->kind].uneven ? c->at[r] : (size_t)r * c->len;
+}
+
+/* The same in dst. */
 static size_t block_at(const struct vc_node_call *c, int r)
 {
-    return vc_phase_info[c->kind].dst == VC_EXTENT_EACH ? (size_t)r * c->len : 0;
+    return vc_phase_info[c->kind].dst == VC_EXTENT_EACH ? nth_block(c, r) : 0;
+}
+
+/* Bytes of the block of local index r. */
+static size_t block_len(const struct vc_node_call *c, int r)
+{
+    return vc_phase_info[c->kind].uneven ? c->at[r + 1] - c->at[r] : c->len;
 }
 
 /* Bytes of dst. */
 static size_t result_len(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return vc_phase_bytes(vc_phase_info[c->kind].dst, c->len, nd->n);
+    const size_t *at = vc_phase_info[c->kind].uneven ? c->at : NULL;
+    return vc_phase_side(vc_phase_info[c->kind].dst, c->len, at, nd->n, nd->me);
 }
 
 /*
@@ -112,7 +127,7 @@ static size_t pipeline_chunk(size_t total, size_t grain, size_t most)
 static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *c, size_t off, size_t len)
 {
     bool each = vc_phase_info[c->kind].src == VC_EXTENT_EACH;
-    const char *from = (const char *)c->src + (each ? (size_t)nd->me * c->len : 0);
+    const char *from = (const char *)c->src + (each ? nth_block(c, nd->me) : 0);
     char *to = (char *)c->dst + block_at(c, nd->me);
     if (len == 0 || to == from)
         return;
@@ -146,6 +161,17 @@ static void enter_race(struct vc_node *nd, struct vc_node_call *c)
     nd->give = r ? vc_copy_race_next(r, &nd->measured) : NULL;
 }
 
+/*
+ * Whether a scatter of this many bytes goes through several tiny slots, and not through a small one. The root
+ * runs ahead by as many operations as the ring has room for, and where ranks share CPUs that is what it costs
+ * when it has to wait for them.
+ */
+static bool goes_by_tiny_slots(const struct vc_node *nd, const struct vc_node_call *c, size_t bytes)
+{
+    return c->kind == VC_PHASE_SCATTER && !nd->own_cpus && bytes <= TINY_SLOTS_MOST * nd->tiny.cap &&
+           (size_t)nd->n <= nd->tiny.cap;
+}
+
 /* Chooses ring and chunks and takes the slots: the same on all ranks. */
 static int take_slots(struct vc_node *nd, struct vc_node_call *c)
 {
@@ -160,7 +186,7 @@ static int take_slots(struct vc_node *nd, struct vc_node_call *c)
                       : vc_phase_info[c->kind].gives == VC_WHO_PARTS ? slice
                                                                      : c->len;
     st->ring = &nd->small;
-    if (per_slot <= nd->tiny.cap)
+    if (per_slot <= nd->tiny.cap || goes_by_tiny_slots(nd, c, per_slot))
         st->ring = &nd->tiny;
     else if (per_slot > nd->small.cap && nd->bulk.cap)
         st->ring = &nd->bulk;
@@ -202,7 +228,7 @@ int vc_node_slots_start(struct vc_node *nd, struct vc_node_call *c)
     if (!writes(nd, c)) {
         st->wr = st->nchunks;
         if (gathers(nd, c))
-            copy_own_block(nd, c, 0, c->len);
+            copy_own_block(nd, c, 0, block_len(c, nd->me));
     }
     if (!reads(nd, c)) {
         vc_set_done(nd, st->ring, end);
@@ -244,6 +270,13 @@ static size_t chunk_len(const struct vc_node_call *c, int k)
     return vc_min_size(c->len - off, c->st.chunk);
 }
 
+/* Of the block of local index r, which may be shorter than the longest and end in an earlier chunk. */
+static size_t chunk_of_block(const struct vc_node_call *c, int r, int k)
+{
+    size_t off = (size_t)k * c->st.chunk, len = block_len(c, r);
+    return off < len ? vc_min_size(len - off, c->st.chunk) : 0;
+}
+
 /* Two-stage reductions: the part of a chunk that this rank reduces; empty where another rank reduces all. */
 static void own_slice(const struct vc_node *nd, const struct vc_node_call *c, int k, size_t *lo, size_t *hi)
 {
@@ -281,7 +314,7 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
         len = chunk_len(c, k);
         for (int r = 0; r < nd->n; r++)
             if (r != nd->me)
-                give(nd, to + (size_t)r * len, from + (size_t)r * c->len + off, len);
+                give(nd, to + (size_t)r * len, from + nth_block(c, r) + off, chunk_of_block(c, r, k));
         break;
     case OF_EVERY_SLICE:
         for (int p = 0; p < c->parts; p++) {
@@ -290,27 +323,25 @@ static void fill_chunk(struct vc_node *nd, struct vc_node_call *c, int k, char *
         }
         break;
     case WHOLE:
-        len = chunk_len(c, k);
+        len = chunk_of_block(c, nd->me, k);
         if (st->stages == 2) { /* its own slice this rank reads from src */
             size_t lo, hi;
             own_slice(nd, c, k, &lo, &hi);
             give(nd, to, from + off, lo);
             give(nd, to + hi, from + off + hi, len - hi);
-        } else {
+        } else if (len > 0) { /* a rank whose block is empty may have no buffer */
             give(nd, to, from + off, len);
         }
         break;
     }
 }
 
-static void publish_bcast(struct vc_node *nd, struct vc_node_ring *ring, const struct vc_node_call *c,
-                          uint64_t g)
+/* The flag says how long the message or block is. */
+static void publish_length(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, size_t len)
 {
-    /* Tiny slots have no second word. */
-    bool in_flag = c->len <= VC_SMALL_SLOT;
-    if (!in_flag)
-        vc_write_word(nd, ring, g, c->len);
-    vc_publish_as(nd, ring, g, vc_bcast_flag(g, in_flag ? c->len : VC_SAY_WORD));
+    if (len > VC_SMALL_SLOT) /* tiny slots have no second word */
+        vc_write_word(nd, ring, g, len);
+    vc_publish_as(nd, ring, g, vc_block_flag(g, len));
 }
 
 static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
@@ -319,12 +350,14 @@ static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
     if (c->len > 0)
         fill_chunk(nd, c, k, vc_payload(c->st.ring, nd->me, g));
     if (c->kind == VC_PHASE_BCAST)
-        publish_bcast(nd, c->st.ring, c, g);
+        publish_length(nd, c->st.ring, g, c->len);
+    else if (c->kind == VC_PHASE_ALLGATHERV)
+        publish_length(nd, c->st.ring, g, block_len(c, nd->me));
     else
         vc_publish(nd, c->st.ring, g);
     /* After publishing, so that the others can begin, and while the block is in this core's cache. */
     if (gathers(nd, c))
-        copy_own_block(nd, c, (size_t)k * c->st.chunk, chunk_len(c, k));
+        copy_own_block(nd, c, (size_t)k * c->st.chunk, chunk_of_block(c, nd->me, k));
 }
 
 /* Where rank r's contribution to chunk k can be read. */
@@ -439,14 +472,15 @@ static void read_chunk(struct vc_node *nd, struct vc_node_call *c, int r, int k)
     switch (pieces_of(c)) {
     case FOR_EACH_RANK:
         len = chunk_len(c, k);
-        vc_copy(to + off, from + (size_t)nd->me * len, len, VC_COPY_TAKE);
+        vc_copy(to + off, from + (size_t)nd->me * len, chunk_of_block(c, nd->me, k), VC_COPY_TAKE);
         break;
     case OF_OWN_SLICE:
         slice_piece(c, r, k, &piece, &len);
         vc_copy(to + piece, from, len, VC_COPY_TAKE);
         break;
     default:
-        vc_copy_result(to + off, from, chunk_len(c, k), result_len(nd, c));
+        if ((len = chunk_of_block(c, r, k)) > 0)
+            vc_copy_result(to + off, from, len, result_len(nd, c));
         break;
     }
 }
@@ -500,7 +534,7 @@ static bool finish_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int 
         int r = (nd->me + st->rd_next) % nd->n;
         if (r == nd->me || r >= last)
             continue;
-        if (!vc_ready(st->ring, r, g)) {
+        if (!(c->kind == VC_PHASE_ALLGATHERV ? vc_block_fits(st->ring, c, r, g) : vc_ready(st->ring, r, g))) {
             *whom = last == nd->n ? vc_slowest(nd, st->ring, r, g) : r;
             return false;
         }
@@ -549,8 +583,11 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
     if (gets(nd, c) && vc_phase_info[c->kind].gives == VC_WHO_ALL)
         vc_learned(ring, st->base);
     /* Last, because dst may be src, whose blocks had to be published first. */
-    if (c->kind == VC_PHASE_SCATTER && nd->me == c->root && c->len)
-        memmove(c->dst, (const char *)c->src + (size_t)nd->me * c->len, c->len);
+    if (vc_phase_info[c->kind].src_at_root && nd->me == c->root && block_len(c, nd->me)) {
+        const char *own = (const char *)c->src + nth_block(c, nd->me);
+        if (c->dst != own)
+            memmove(c->dst, own, block_len(c, nd->me));
+    }
     if (nd->measured)
         vc_copy_race_took(race_of(nd, c), nd->took);
     nd->measured = false;

@@ -7,10 +7,6 @@
 #include "coll/node/impl.h"
 #include "transport/copy/copy.h"
 
-/* Polls per peer before the generic path and its wait policy take over. */
-#define POLLS         400
-#define POLLS_CROWDED 8
-
 /* A function for each kind of operation, and in it all that the kind needs. */
 #define INLINE  static inline __attribute__((always_inline))
 #define OUTLINE static __attribute__((noinline))
@@ -92,7 +88,10 @@ INLINE void publish_as(const struct place *p, uint64_t value, size_t bytes)
     atomic_store_explicit((_Atomic uint64_t *)(void *)p->flag, value, memory_order_release);
     vc_wake_all(p->nd->parking);
     fetch_for_writing(p->ahead);
-    if (VC_LIKELY(bytes <= VC_TINY_SLOT))
+    if (VC_LIKELY(bytes <= VC_FIRST_LINE))
+        return;
+    fetch_for_writing(p->ahead + VC_CACHELINE);
+    if (bytes <= VC_TINY_SLOT)
         return;
     const char *next = vc_payload(p->ring, p->nd->me, p->g + 1);
     for (size_t at = 0; at < bytes && at < FETCH_BYTES; at += VC_CACHELINE)
@@ -104,36 +103,24 @@ INLINE void publish(const struct place *p, size_t bytes)
     publish_as(p, p->g + 1, bytes);
 }
 
-/* Out of line, because the flag of a rank that came first is there at the first look. */
-static __attribute__((noinline)) bool arrives_late(const struct vc_node *nd, const _Atomic uint64_t *flag,
-                                                   uint64_t value)
-{
-    int polls = nd->wait->crowded ? POLLS_CROWDED : POLLS;
-    do {
-        /* Acquire: as in arrives_as(). */
-        if (atomic_load_explicit(flag, memory_order_acquire) == value)
-            return true;
-    } while (--polls);
-    return false;
-}
-
-INLINE const char *slot_of(const struct place *p, int r)
+INLINE const char *slot_of(const struct place *p, size_t r)
 {
     return p->ring->part[r] + p->at;
 }
 
-/* Whether the flag of a rank's slot has this value, or gets it soon. */
-INLINE bool arrives_as(const struct place *p, const char *slot, uint64_t value)
+/* Whether the flag of rank r's slot has this value, or gets it soon. */
+INLINE bool arrives_as(const struct place *p, const struct vc_node_call *c, int r, const char *slot,
+                       uint64_t value)
 {
     const _Atomic uint64_t *flag = (const _Atomic uint64_t *)(const void *)slot;
     /* Acquire: pairs with the release in publish_as() and vc_publish_as(), the payload is then visible. */
     return VC_LIKELY(atomic_load_explicit(flag, memory_order_acquire) == value) ||
-           arrives_late(p->nd, flag, value);
+           vc_small_waits(p->nd, c, p->ring, p->g, r, value);
 }
 
-INLINE bool arrives(const struct place *p, const char *slot)
+INLINE bool arrives(const struct place *p, const struct vc_node_call *c, int r, const char *slot)
 {
-    return arrives_as(p, slot, p->g + 1);
+    return arrives_as(p, c, r, slot, p->g + 1);
 }
 
 INLINE const char *payload_of(const struct place *p, const char *slot)
@@ -182,15 +169,51 @@ INLINE size_t elements(size_t len, size_t esize)
     return (esize & (esize - 1)) == 0 ? len >> __builtin_ctzl(esize) : len / esize;
 }
 
-INLINE int meet_all(struct vc_node_call *c, const struct place *p)
+/* The last rank that does not come soon; -1: all come. */
+INLINE int late_one(const struct vc_node_call *c, const struct place *p)
 {
-    for (int r = p->nd->n - 1; r >= 0; r--)
-        if (r != p->nd->me && VC_UNLIKELY(!arrives(p, slot_of(p, r))))
-            return hand_over(c, p->ring, p->g, p->nd->n - 1 - r);
-    return leave_all(p);
+    int r = p->nd->n - 1;
+    for (; r >= 0; r--)
+        if (r != p->nd->me && VC_UNLIKELY(!arrives(p, c, r, slot_of(p, (size_t)r))))
+            break;
+    return r;
 }
 
-/* From the last rank's operand to the first one's; `own` is this rank's. */
+INLINE int meet_all(struct vc_node_call *c, const struct place *p)
+{
+    int late = late_one(c, p);
+    return VC_LIKELY(late < 0) ? leave_all(p) : hand_over(c, p->ring, p->g, p->nd->n - 1 - late);
+}
+
+/*
+ * Of operands that lie with their flags all flags are read first: then the core fetches many lines at a time,
+ * which it would not between kernels. What the loop needs stands in variables of its own, since a kernel may
+ * write anything, as far as the compiler knows. `own` is this rank's operand.
+ */
+OUTLINE int reduce_tiny(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g,
+                        const char *own)
+{
+    const struct place p = place_of(nd, ring, g);
+    const struct vc_redop *op = c->op;
+    char *const *part = ring->part;
+    const vc_kernel_fn fn = op->fn;
+    void *const ctx = op->ctx, *const dst = c->dst;
+    const size_t count = elements(c->len, op->esize), at = p.at + ring->payload;
+    const int me = nd->me;
+    int r = nd->n - 1;
+    /* While the others come. The program may not have touched it for long. */
+    fetch_for_writing(dst);
+    if (VC_UNLIKELY(late_one(c, &p) >= 0))
+        return hand_over(c, ring, g, 0);
+    const char *acc = r == me ? own : part[r] + at;
+    while (--r >= 0) {
+        fn(r == me ? own : part[r] + at, acc, dst, count, ctx);
+        acc = dst;
+    }
+    return leave_all(&p);
+}
+
+/* From the last rank's operand to the first one's, as they come. */
 OUTLINE int reduce_many(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g,
                         const char *own)
 {
@@ -201,8 +224,8 @@ OUTLINE int reduce_many(struct vc_node *nd, struct vc_node_call *c, struct vc_no
     for (int r = nd->n - 1; r >= 0; r--) {
         const char *v = own;
         if (r != nd->me) {
-            v = slot_of(&p, r);
-            if (VC_UNLIKELY(!arrives(&p, v)))
+            v = slot_of(&p, (size_t)r);
+            if (VC_UNLIKELY(!arrives(&p, c, r, v)))
                 return hand_over(c, ring, g, nd->n - 1 - r);
             v = payload_of(&p, v);
         }
@@ -216,34 +239,47 @@ OUTLINE int reduce_many(struct vc_node *nd, struct vc_node_call *c, struct vc_no
 }
 
 /* The same of two ranks. */
-INLINE int reduce_two(struct vc_node_call *c, const struct place *p, const char *own)
+INLINE int reduce_two(struct vc_node_call *c, const struct place *p, const char *own, size_t len)
 {
     const struct vc_redop *op = c->op;
     int me = p->nd->me;
-    const char *other = slot_of(p, 1 - me);
-    if (VC_UNLIKELY(!arrives(p, other)))
+    const char *other = slot_of(p, (size_t)(1 - me));
+    if (VC_UNLIKELY(!arrives(p, c, 1 - me, other)))
         return hand_over(c, p->ring, p->g, me); /* rank 1 has its own operand, the first of all */
     other = payload_of(p, other);
-    op->fn(me == 0 ? own : other, me == 0 ? other : own, c->dst, elements(c->len, op->esize), op->ctx);
+    size_t count = elements(len, op->esize);
+    if (me == 0)
+        op->fn(own, other, c->dst, count, op->ctx);
+    else
+        op->fn(other, own, c->dst, count, op->ctx);
     return leave_all(p);
 }
 
-INLINE int reduce_all(struct vc_node_call *c, const struct place *p, const char *own)
+INLINE int reduce_all(struct vc_node_call *c, const struct place *p, const char *own, size_t len)
 {
     /* Without data there may be no operator either. */
-    if (VC_UNLIKELY(c->len == 0))
+    if (VC_UNLIKELY(len == 0))
         return meet_all(c, p);
-    return p->nd->n == 2 ? reduce_two(c, p, own) : reduce_many(p->nd, c, p->ring, p->g, own);
+    if (p->nd->n == 2)
+        return reduce_two(c, p, own, len);
+    return len <= VC_TINY_SLOT ? reduce_tiny(p->nd, c, p->ring, p->g, own)
+                               : reduce_many(p->nd, c, p->ring, p->g, own);
 }
 
-OUTLINE int allreduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+INLINE int allreduce_of(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g,
+                        size_t len)
 {
     const struct place p = place_of(nd, ring, g);
-    size_t len = c->len;
     char *own = own_slot(&p);
     give(own, c->src, len);
     publish(&p, len);
-    return reduce_all(c, &p, len > VC_TINY_SLOT && vc_can_read_src(nd, c) ? c->src : own);
+    return reduce_all(c, &p, len > VC_TINY_SLOT && vc_can_read_src(nd, c) ? c->src : own, len);
+}
+
+/* The commonest length is a case of its own, in which all questions about it are answered. */
+OUTLINE int allreduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    return VC_LIKELY(c->len == 8) ? allreduce_of(nd, c, ring, g, 8) : allreduce_of(nd, c, ring, g, c->len);
 }
 
 OUTLINE int reduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
@@ -252,10 +288,10 @@ OUTLINE int reduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ri
     size_t len = c->len;
     char *own = own_slot(&p);
     if (vc_root_reads_src(nd, c))
-        return reduce_all(c, &p, c->src);
+        return reduce_all(c, &p, c->src, len);
     give(own, c->src, len);
     publish(&p, len);
-    return nd->me == c->root ? reduce_all(c, &p, own) : leave(&p);
+    return nd->me == c->root ? reduce_all(c, &p, own, len) : leave(&p);
 }
 
 OUTLINE int barrier(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
@@ -274,11 +310,35 @@ OUTLINE int bcast(struct vc_node *nd, struct vc_node_call *c, struct vc_node_rin
         publish_as(&p, flag, c->len);
         return leave(&p);
     }
-    const char *from = slot_of(&p, c->root);
-    if (VC_UNLIKELY(!arrives_as(&p, from, flag)))
+    const char *from = slot_of(&p, (size_t)c->root);
+    if (VC_UNLIKELY(!arrives_as(&p, c, c->root, from, flag)))
         return hand_over(c, ring, g, 0);
     copy(c->dst, payload_of(&p, from), c->len);
     return leave(&p);
+}
+
+/* Blocks of unequal lengths, none longer than c->len. */
+OUTLINE int allgatherv(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    const size_t *at = c->at;
+    int n = nd->n, me = nd->me;
+    size_t len = at[me + 1] - at[me];
+    char *dst = c->dst, *own = dst + at[me];
+    if (len > 0) /* without data there may be no buffer either */
+        give(own_slot(&p), c->src, len);
+    publish_as(&p, vc_block_flag(g, len), len);
+    if (own != c->src && len > 0)
+        copy_as(own, c->src, len, VC_COPY_OWN);
+    for (int r = me + 1, i = 1; i < n; r++, i++) {
+        if (r == n)
+            r = 0;
+        const char *from = slot_of(&p, (size_t)r);
+        if (VC_UNLIKELY(!arrives_as(&p, c, r, from, vc_block_flag(g, at[r + 1] - at[r]))))
+            return hand_over(c, ring, g, i);
+        copy(dst + at[r], payload_of(&p, from), at[r + 1] - at[r]);
+    }
+    return leave_all(&p);
 }
 
 /* The blocks of the other ranks, which lie at `mine` in their slots. */
@@ -289,8 +349,8 @@ INLINE int gather_all(struct vc_node_call *c, const struct place *p, size_t mine
     for (int r = p->nd->me + 1, i = 1; i < n; r++, i++) {
         if (r == n)
             r = 0;
-        const char *from = slot_of(p, r);
-        if (VC_UNLIKELY(!arrives(p, from)))
+        const char *from = slot_of(p, (size_t)r);
+        if (VC_UNLIKELY(!arrives(p, c, r, from)))
             return hand_over(c, p->ring, p->g, i);
         copy((char *)c->dst + (size_t)r * len, payload_of(p, from) + mine, len);
     }
@@ -320,6 +380,131 @@ OUTLINE int alltoall(struct vc_node *nd, struct vc_node_call *c, struct vc_node_
     return gather_all(c, &p, mine);
 }
 
+OUTLINE int gather(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len;
+    if (nd->me != c->root) {
+        give(own_slot(&p), c->src, len);
+        publish(&p, len);
+        return leave(&p);
+    }
+    char *own = (char *)c->dst + (size_t)nd->me * len;
+    if (own != c->src)
+        copy_as(own, c->src, len, VC_COPY_OWN);
+    return gather_all(c, &p, 0);
+}
+
+OUTLINE int scatter(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len, mine = len * (size_t)nd->me;
+    if (nd->me == c->root) {
+        size_t all = len * (size_t)nd->n;
+        const char *own = (const char *)c->src + mine;
+        give(own_slot(&p), c->src, all);
+        publish(&p, all);
+        if (c->dst != own)
+            copy_as(c->dst, own, len, VC_COPY_OWN);
+        return leave(&p);
+    }
+    const char *from = slot_of(&p, (size_t)c->root);
+    if (VC_UNLIKELY(!arrives(&p, c, c->root, from)))
+        return hand_over(c, ring, g, 0);
+    copy(c->dst, payload_of(&p, from) + mine, len);
+    return leave(&p);
+}
+
+/* As reduce_many(), of the blocks that lie at `mine` in the others' slots; `own` is this rank's. */
+INLINE int reduce_block(struct vc_node_call *c, const struct place *p, size_t mine, size_t len)
+{
+    const struct vc_redop *op = c->op;
+    size_t count = len ? elements(len, op->esize) : 0;
+    const char *own = (const char *)c->src + mine, *acc = NULL;
+    for (int r = p->nd->n - 1; r >= 0; r--) {
+        const char *v = own;
+        if (r != p->nd->me) {
+            v = slot_of(p, r);
+            if (VC_UNLIKELY(!arrives(p, v)))
+                return hand_over(c, p->ring, p->g, p->nd->n - 1 - r);
+            v = payload_of(p, v) + mine;
+        }
+        if (VC_LIKELY(acc != NULL)) {
+            if (VC_LIKELY(count != 0))
+                op->fn(v, acc, c->dst, count, op->ctx);
+            v = c->dst;
+        }
+        acc = v;
+    }
+    return leave_all(p);
+}
+
+OUTLINE int reduce_blocks(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len, mine = len * (size_t)nd->me;
+    if (nd->n == 2) /* nobody else reads the own block */
+        give(own_slot(&p) + (len - mine), (const char *)c->src + (len - mine), len);
+    else
+        give(own_slot(&p), c->src, len * (size_t)nd->n);
+    publish(&p, len * (size_t)nd->n);
+    return reduce_block(c, &p, mine, len);
+}
+
+/* Of blocks of unequal lengths. */
+OUTLINE int reduce_blocksv(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    const size_t *at = c->at;
+    size_t mine = at[nd->me], len = at[nd->me + 1] - mine;
+    give(own_slot(&p), c->src, at[nd->n]);
+    publish(&p, at[nd->n]);
+    return reduce_block(c, &p, mine, len);
+}
+
+/* The operands of the ranks below this one, from the nearest on, with `acc` on their right, if there is one.
+ */
+INLINE int reduce_below(struct vc_node_call *c, const struct place *p, const char *acc)
+{
+    const struct vc_redop *op = c->op;
+    size_t count = c->len ? elements(c->len, op->esize) : 0;
+    int me = p->nd->me;
+    for (int r = me - 1; r >= 0; r--) {
+        const char *v = slot_of(p, r);
+        if (VC_UNLIKELY(!arrives(p, v)))
+            return hand_over(c, p->ring, p->g, me - 1 - r);
+        v = payload_of(p, v);
+        if (acc && VC_LIKELY(count != 0))
+            op->fn(v, acc, c->dst, count, op->ctx);
+        acc = acc ? c->dst : v;
+    }
+    if (acc != c->dst && count != 0)
+        copy(c->dst, acc, c->len);
+    return leave(p);
+}
+
+OUTLINE int scan(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len;
+    if (nd->me + 1 < nd->n) {
+        give(own_slot(&p), c->src, len);
+        publish(&p, len);
+    }
+    return reduce_below(c, &p, c->src);
+}
+
+OUTLINE int exscan(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
+{
+    const struct place p = place_of(nd, ring, g);
+    size_t len = c->len;
+    if (nd->me + 1 < nd->n) {
+        give(own_slot(&p), c->src, len);
+        publish(&p, len);
+    }
+    return nd->me == 0 ? leave(&p) : reduce_below(c, &p, NULL);
+}
+
 /* The slot may not be free yet. */
 static __attribute__((noinline)) int look_whether_free(struct vc_node *nd, struct vc_node_call *c,
                                                        struct vc_node_ring *ring)
@@ -331,9 +516,19 @@ static __attribute__((noinline)) int look_whether_free(struct vc_node *nd, struc
 int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 {
     typedef int run(struct vc_node * nd, struct vc_node_call * c, struct vc_node_ring * ring, uint64_t g);
-    static run *const of_kind[VC_PHASE_COUNT] = {
-        [VC_PHASE_BARRIER] = barrier,     [VC_PHASE_BCAST] = bcast,         [VC_PHASE_REDUCE] = reduce,
-        [VC_PHASE_ALLREDUCE] = allreduce, [VC_PHASE_ALLGATHER] = allgather, [VC_PHASE_ALLTOALL] = alltoall};
+    static run *const of_kind[VC_PHASE_COUNT] = {[VC_PHASE_BARRIER] = barrier,
+                                                 [VC_PHASE_BCAST] = bcast,
+                                                 [VC_PHASE_REDUCE] = reduce,
+                                                 [VC_PHASE_ALLREDUCE] = allreduce,
+                                                 [VC_PHASE_ALLGATHER] = allgather,
+                                                 [VC_PHASE_ALLTOALL] = alltoall,
+                                                 [VC_PHASE_REDUCE_BLOCKS] = reduce_blocks,
+                                                 [VC_PHASE_SCAN] = scan,
+                                                 [VC_PHASE_EXSCAN] = exscan,
+                                                 [VC_PHASE_REDUCE_BLOCKSV] = reduce_blocksv,
+                                                 [VC_PHASE_ALLGATHERV] = allgatherv,
+                                                 [VC_PHASE_GATHER] = gather,
+                                                 [VC_PHASE_SCATTER] = scatter};
     const ptrdiff_t *max = nd->straight_max[c->kind];
     struct vc_node_ring *ring = (ptrdiff_t)c->len <= max[0] ? &nd->tiny : &nd->small;
     uint64_t g = ring->pos;
@@ -349,8 +544,11 @@ int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 
 void vc_node_small_init(struct vc_node *nd)
 {
-    static const enum vc_node_phase kinds[] = {VC_PHASE_BARRIER,   VC_PHASE_BCAST,     VC_PHASE_REDUCE,
-                                               VC_PHASE_ALLREDUCE, VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL};
+    static const enum vc_node_phase kinds[] = {
+        VC_PHASE_BARRIER,   VC_PHASE_BCAST,          VC_PHASE_REDUCE,        VC_PHASE_ALLREDUCE,
+        VC_PHASE_ALLGATHER, VC_PHASE_ALLTOALL,       VC_PHASE_REDUCE_BLOCKS, VC_PHASE_SCAN,
+        VC_PHASE_EXSCAN,    VC_PHASE_REDUCE_BLOCKSV, VC_PHASE_ALLGATHERV,    VC_PHASE_GATHER,
+        VC_PHASE_SCATTER};
     for (int k = 0; k < VC_PHASE_COUNT; k++)
         nd->straight_max[k][0] = nd->straight_max[k][1] = -1;
     bool large = nd->n > vc_flat_ranks(nd->own_cpus);
@@ -365,8 +563,14 @@ void vc_node_small_init(struct vc_node *nd)
         max[0] = VC_TINY_SLOT;
         max[1] = VC_SMALL_SLOT;
     }
-    nd->straight_max[VC_PHASE_ALLTOALL][0] /= nd->n;
-    nd->straight_max[VC_PHASE_ALLTOALL][1] /= nd->n;
+    for (int i = 0; i < 2; i++) { /* whose slots have a block for each rank */
+        nd->straight_max[VC_PHASE_ALLTOALL][i] /= nd->n;
+        nd->straight_max[VC_PHASE_SCATTER][i] /= nd->n;
+        nd->straight_max[VC_PHASE_REDUCE_BLOCKS][i] /= nd->n;
+        nd->straight_max[VC_PHASE_REDUCE_BLOCKSV][i] /= nd->n;
+    }
+    if (!nd->own_cpus) /* slots.c takes tiny slots for some of those that need more than one */
+        nd->straight_max[VC_PHASE_SCATTER][1] = nd->straight_max[VC_PHASE_SCATTER][0];
     /* Longer ones are reduced by slices, which slots.c does. */
     ptrdiff_t *allreduce = nd->straight_max[VC_PHASE_ALLREDUCE];
     if (nd->n > 2 && allreduce[1] > VC_FLAT_BYTES / (nd->n - 1))

@@ -29,11 +29,11 @@ function(vc_device_test name np when api library)
 endfunction()
 
 # Nothing may be native: this MPI takes no device memory.
-set(_shm VCOLL_ALG=bcast=shm,reduce=shm,allreduce=shm,allgather=shm,alltoall=shm)
+set(_shm VCOLL_ALG=bcast=shm,reduce=shm,allreduce=shm,allgather=shm,alltoall=shm,gather=shm,scatter=shm)
 set(_once VCOLL_CMA_MIN=4k
-  VCOLL_ALG=bcast=shm_cma,reduce=shm_cma,allreduce=shm_cma,allgather=shm_cma,alltoall=shm_cma)
+  VCOLL_ALG=bcast=shm_cma,reduce=shm_cma,allreduce=shm_cma,allgather=shm_cma,alltoall=shm_cma,gather=shm_cma,scatter=shm_cma)
 set(_plans VCOLL_NODE_SPLIT=1
-  VCOLL_ALG=bcast=binomial,reduce=binomial,allreduce=two_level,allgather=bruck,alltoall=pairwise)
+  VCOLL_ALG=bcast=binomial,reduce=binomial,allreduce=two_level,allgather=bruck,alltoall=pairwise,gather=binomial,scatter=binomial)
 set(_cuda $<TARGET_FILE:standin_cuda>)
 set(_quick VC_DEVICE_QUICK=1)
 vc_device_test(cuda 2 before cuda ${_cuda} ${_shm})

@@ -361,7 +361,7 @@ static void count_algorithm(const struct trial *t)
     char name[64];
     int i;
 
-    if (!opt.report || algorithm_of == NULL || t->call.coll >= C_ACCELERATED)
+    if (!opt.report || algorithm_of == NULL)
         return;
     snprintf(name, sizeof name, "%s=%s", coll_names[t->call.coll],
              algorithm_of(&t->call.comm, coll_names[t->call.coll], t->recv.packed));

@@ -15,7 +15,8 @@ add_executable(differential_algs differential_algs.c)
 target_link_libraries(differential_algs PRIVATE vcoll_core m)
 
 # Every algorithm of a collective forced in turn; "auto": the built-in selection, on 1..9 ranks.
-foreach(_coll barrier bcast reduce allreduce allgather alltoall auto)
+foreach(_coll barrier bcast reduce allreduce allgather alltoall gather scatter allgatherv alltoallv alltoallw reduce_scatter_block reduce_scatter scan
+  exscan auto)
   add_test(NAME mpi.differential.${_coll}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/differential_sweep.sh ${VC_MPIRUN} $<TARGET_FILE:differential>
             $<TARGET_FILE:differential_algs> ${_coll})
@@ -61,3 +62,8 @@ vc_mpi_test(differential.sees_agreement NP 3
 set_tests_properties(mpi.differential.sees_result mpi.differential.sees_gap mpi.differential.sees_send
   mpi.differential.sees_barrier mpi.differential.sees_agreement PROPERTIES
   PASS_REGULAR_EXPRESSION "differential: again with")
+
+# Which derived types need no packing; the makers of random types know it.
+add_executable(type_order type_order.c differential_basics.c differential_types.c ${PROJECT_SOURCE_DIR}/pmpi/type_order.c)
+target_link_libraries(type_order PRIVATE vcoll_core m)
+vc_mpi_test(type_order NP 1 COMMAND type_order)

@@ -9,7 +9,7 @@
 
 const char *const coll_names[C_COUNT] = {
     "barrier",    "bcast",     "reduce",    "allreduce",      "allgather",
-    "alltoall",   "gather",    "gatherv",   "scatter",        "scatterv",
+    "alltoall",   "gather",    "scatter",   "gatherv",        "scatterv",
     "allgatherv", "alltoallv", "alltoallw", "reduce_scatter", "reduce_scatter_block",
     "scan",       "exscan",
 };

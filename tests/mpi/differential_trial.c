@@ -13,10 +13,10 @@ static const size_t granules[GRANULES] = {1, 1, 2, 3, 4, 12};
 static const int weights[C_COUNT] = {
     [C_BARRIER] = 4,    [C_BCAST] = 10,         [C_REDUCE] = 10,
     [C_ALLREDUCE] = 16, [C_ALLGATHER] = 10,     [C_ALLTOALL] = 10,
-    [C_GATHER] = 2,     [C_GATHERV] = 2,        [C_SCATTER] = 2,
-    [C_SCATTERV] = 2,   [C_ALLGATHERV] = 2,     [C_ALLTOALLV] = 2,
-    [C_ALLTOALLW] = 2,  [C_REDUCE_SCATTER] = 2, [C_REDUCE_SCATTER_BLOCK] = 2,
-    [C_SCAN] = 2,       [C_EXSCAN] = 2,
+    [C_GATHER] = 8,     [C_GATHERV] = 2,        [C_SCATTER] = 8,
+    [C_SCATTERV] = 2,   [C_ALLGATHERV] = 8,     [C_ALLTOALLV] = 8,
+    [C_ALLTOALLW] = 8,  [C_REDUCE_SCATTER] = 6, [C_REDUCE_SCATTER_BLOCK] = 8,
+    [C_SCAN] = 8,       [C_EXSCAN] = 8,
 };
 
 static bool is_reduction(enum coll_id c)
@@ -380,6 +380,8 @@ void trial_make(struct trial *t, const struct pool_comm *pc, uint64_t seed, cons
     if (pc->inter && k == C_BCAST)
         t->recv_written = !is_root && t->has_recv;
     t->recv_undefined = k == C_EXSCAN && me == 0;
+    if (t->recv_undefined) /* and no reason to write there */
+        t->recv_written = false;
     t->same_everywhere = k == C_ALLREDUCE && !pc->inter;
 
     /* Reductions: the same type on all ranks, so from the shared stream. */

@@ -29,10 +29,15 @@ MEASURED(reduce_root, MPI_Reduce(in, out, 1, MPI_DOUBLE, MPI_SUM, 0, MPI_COMM_WO
 MEASURED(reduce_other, MPI_Reduce(in, out, 1, MPI_DOUBLE, MPI_SUM, 1, MPI_COMM_WORLD))
 MEASURED(allgather, MPI_Allgather(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, MPI_COMM_WORLD))
 MEASURED(alltoall, MPI_Alltoall(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, MPI_COMM_WORLD))
+MEASURED(gather_root, MPI_Gather(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD))
+MEASURED(gather_other, MPI_Gather(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, 1, MPI_COMM_WORLD))
+MEASURED(scatter_root, MPI_Scatter(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD))
+MEASURED(scatter_other, MPI_Scatter(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, 1, MPI_COMM_WORLD))
 
 static void (*const measured[])(void) = {
-    measured_allreduce,   measured_barrier,      measured_bcast_root, measured_bcast_other,
-    measured_reduce_root, measured_reduce_other, measured_allgather,  measured_alltoall,
+    measured_allreduce,   measured_barrier,      measured_bcast_root,   measured_bcast_other,
+    measured_reduce_root, measured_reduce_other, measured_allgather,    measured_alltoall,
+    measured_gather_root, measured_gather_other, measured_scatter_root, measured_scatter_other,
 };
 
 /* Not under the names that are counted. */
@@ -45,6 +50,8 @@ static void warm_up(void)
         MPI_Reduce(in, out, 1, MPI_DOUBLE, MPI_SUM, i % 2, MPI_COMM_WORLD);
         MPI_Allgather(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, MPI_COMM_WORLD);
         MPI_Alltoall(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, MPI_COMM_WORLD);
+        MPI_Gather(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, i % 2, MPI_COMM_WORLD);
+        MPI_Scatter(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, i % 2, MPI_COMM_WORLD);
     }
 }
 

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * law_flood [MESSAGES] [BYTES] [send|ssend|rma|pieces]: Law 2 with many messages. The last rank has MESSAGES
- * for rank 0, which sits in a collective: each of the six in turn. All data are checked. Prints for each
- * collective what a message took, in microseconds. send    MPI_Send to receives that rank 0 has posted ssend
- * MPI_Ssend: each message waits for the one before rma     lock, fetch_and_op, unlock on rank 0's window
- *   pieces  a few MPI_Send of 2 MiB (with btl_vader_single_copy_mechanism=none they go in pieces)
+ * law_flood [MESSAGES] [BYTES] [KIND] [bind]: Law 2 with many messages. The last rank has MESSAGES for rank
+ * 0, which sits in a collective: each of the six in turn. All data are checked. Prints for each collective
+ * what a message took, in microseconds. Kinds:
+ * - send: MPI_Send to receives that rank 0 has posted;
+ * - ssend: MPI_Ssend, each message waits for the one before;
+ * - rma: lock, fetch_and_op, unlock on rank 0's window;
+ * - pieces: a few MPI_Send of 2 MiB (with btl_vader_single_copy_mechanism=none they go in pieces).
+ *
+ * With "bind" all ranks go to rank 0's CPU when the communicator is set up, which nobody tells the library.
  */
 #include "law.h"
+
+#include <sched.h>
 
 static int rank, size, messages, bytes;
 static long in[64], out[64];
@@ -88,6 +94,16 @@ static double rma(int which)
     return t;
 }
 
+static void bind_all(void)
+{
+    int cpu = sched_getcpu();
+    cpu_set_t one;
+    MPI_Bcast(&cpu, 1, MPI_INT, 0, MPI_COMM_WORLD);
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)cpu, &one);
+    LAW_CHECK(sched_setaffinity(0, sizeof one, &one) == 0, "cannot bind to CPU %d", cpu);
+}
+
 int main(int argc, char **argv)
 {
     static const char *const names[] = {"barrier", "bcast", "reduce", "allreduce", "allgather", "alltoall"};
@@ -112,6 +128,8 @@ int main(int argc, char **argv)
     law_watchdog(100);
     for (int i = 0; i < 4; i++) /* the communicator is set up before it counts */
         collective(3);
+    if (argc > 4 && strcmp(argv[4], "bind") == 0)
+        bind_all();
     for (int which = 0; which < 6; which++) {
         snprintf(stage, sizeof stage, "%s, %s of %d bytes", names[which], kind, bytes);
         double t = strcmp(kind, "rma") == 0 ? rma(which) : flood(which, buf, req), slowest = t;

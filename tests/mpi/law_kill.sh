@@ -65,4 +65,13 @@ nothing_left "survivors"
 survivors 32 auto barrier 13
 survivors 32 event allreduce 16
 nothing_left "survivors of many"
+
+# Over a tree: ranks below the killed one, above it, and in groups that never meet it. Rank 8 leads ranks 8 to 15, 16 also
+# leads the second half and takes part at the top; 31 leads nobody.
+export VCOLL_TABLE=none VCOLL_TOPOLOGY="numa:2 l3:2 core:8"
+survivors 32 auto allreduce 8
+survivors 32 auto barrier 16
+survivors 32 event bcast 16
+survivors 32 auto allreduce 31
+nothing_left "survivors in a tree"
 echo ok

@@ -2,7 +2,7 @@
 #
 # One test for each law of the design, and for each kind of wrong or missing surroundings. The programs run without vcoll
 # as well (by hand: tests/mpirun -n 4 law_verify), which is how to tell a wrong test from a wrong library.
-foreach(_law bcast cool ends flood init kill large lifecycle nowrite pool posts progress signals threads verify yield young)
+foreach(_law bcast cool counts ends flood init kill large lifecycle nowrite pool posts progress signals threads verify yield young)
   add_executable(law_${_law} law_${_law}.c)
   target_link_libraries(law_${_law} PRIVATE vcoll_flags)
 endforeach()
@@ -31,6 +31,14 @@ foreach(_wait poll event hybrid auto)
       COMMAND $<TARGET_FILE:law_progress>)
   endforeach()
 endforeach()
+# Counts of allgatherv and alltoallv that differ between ranks: through slots, by single copy, as messages.
+foreach(_np 2 5)
+  vc_mpi_test(law.counts.${_np} NP ${_np} PRELOAD ENV VCOLL_SETUP_AFTER=1
+    COMMAND $<TARGET_FILE:law_counts> 4 5 9 2 0 3 40 7 2000 1000 30000 29999 40000 41000)
+endforeach()
+vc_mpi_test(law.counts.plans NP 3 PRELOAD
+  ENV VCOLL_SETUP_AFTER=1 VCOLL_ALG=allgatherv=ring,alltoallv=linear
+  COMMAND $<TARGET_FILE:law_counts> 4 5 9 2 0 3 2000 1000 40000 30000)
 vc_law_script(flood TIMEOUT 300)
 vc_alone(mpi.law.flood)
 foreach(_chan shm mpi)

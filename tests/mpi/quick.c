@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 #include <mpi.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,105 @@ static void test_blocks(void)
     free(out);
 }
 
+/* Roots that change, in place and not, other types on the two sides, arguments that mean nothing. */
+static void test_rooted(void)
+{
+    int *in = malloc(sizeof(int) * (size_t)size), *out = malloc(sizeof(int) * (size_t)size);
+    for (int i = 0; i < 40; i++) {
+        int root = i % size, mine = rank + i, got = -1, odd = i % 4 == 3;
+        bool here = rank == root;
+        for (int r = 0; r < size; r++) {
+            in[r] = 1000 * i + r;
+            out[r] = -1;
+        }
+        if (i % 4 == 2 && here) {
+            out[rank] = mine;
+            in[rank] = -7;
+            MPI_Gather(MPI_IN_PLACE, -3, MPI_DATATYPE_NULL, out, 1, MPI_INT, root, comm);
+            MPI_Scatter(in, 1, MPI_INT, MPI_IN_PLACE, -3, MPI_DATATYPE_NULL, root, comm);
+            CHECK(in[rank] == -7);
+        } else if (here) {
+            MPI_Gather(&mine, odd ? 4 : 1, odd ? MPI_BYTE : MPI_INT, out, 1, MPI_INT, root, comm);
+            MPI_Scatter(in, 1, MPI_INT, &got, odd ? 4 : 1, odd ? MPI_BYTE : MPI_INT, root, comm);
+        } else {
+            MPI_Gather(&mine, 1, MPI_INT, i % 2 ? NULL : out, -5, MPI_DATATYPE_NULL, root, comm);
+            MPI_Scatter(NULL, -5, MPI_DATATYPE_NULL, &got, 1, MPI_INT, root, comm);
+        }
+        for (int r = 0; r < size; r++)
+            CHECK(out[r] == (here ? r + i : -1));
+        CHECK(got == (i % 4 == 2 && here ? -1 : 1000 * i + rank));
+        if (i % 8 == 5) { /* nothing */
+            MPI_Gather(&mine, 0, MPI_INT, out, 0, MPI_INT, root, comm);
+            MPI_Scatter(in, 0, MPI_INT, &got, 0, MPI_INT, root, comm);
+        }
+    }
+    free(in);
+    free(out);
+}
+
+/* Blocks whose lengths and places change from call to call, in place and not. */
+static void test_vectors(void)
+{
+    int *counts = calloc((size_t)size, sizeof *counts), *displs = calloc((size_t)size, sizeof *displs);
+    int *in = calloc(64, sizeof *in), *out = calloc(64 * (size_t)size + 8, sizeof *out);
+    for (int i = 0; i < 60; i++) {
+        int at = 0, gap = i % 7 == 3, in_place = i % 5 == 4;
+        for (int r = 0; r < size; r++) {
+            counts[r] = (r * 5 + i * 3) % 40 * (i % 11 != 10);
+            displs[r] = at;
+            at += counts[r] + gap;
+        }
+        for (int k = 0; k < 64 * size + 8; k++)
+            out[k] = -1;
+        for (int k = 0; k < 64; k++)
+            in[k] = 1000 * rank + i + k;
+        if (in_place)
+            memcpy(out + displs[rank], in, (size_t)counts[rank] * sizeof *in);
+        MPI_Allgatherv(in_place ? MPI_IN_PLACE : in, counts[rank], MPI_INT, out, counts, displs, MPI_INT,
+                       comm);
+        for (int r = 0; r < size; r++)
+            for (int k = 0; k < counts[r] + gap; k++)
+                CHECK(out[displs[r] + k] == (k < counts[r] ? 1000 * r + i + k : -1));
+        CHECK(out[at] == -1);
+    }
+    free(counts);
+    free(displs);
+    free(in);
+    free(out);
+}
+
+/* Reductions whose results differ from rank to rank, in place and not, with other numbers of elements. */
+static void test_parts(void)
+{
+    int *in = malloc(3 * sizeof(int) * (size_t)size), *out = malloc(3 * sizeof(int) * (size_t)size);
+    for (int i = 0; i < 60; i++) {
+        int count = 1 + i % 3, in_place = i % 5 == 4, up_to = rank * (rank + 1) / 2, v[3], got[4];
+        for (int k = 0; k < 3 * size; k++) {
+            in[k] = rank + k + i;
+            out[k] = -1;
+        }
+        MPI_Reduce_scatter_block(in_place ? MPI_IN_PLACE : in, in_place ? in : out, count, MPI_INT, MPI_SUM,
+                                 comm);
+        for (int k = 0; k < count; k++)
+            CHECK((in_place ? in : out)[k] == sum_of_ranks() + size * (rank * count + k + i));
+        CHECK(in_place || count == 3 * size || out[count] == -1);
+        for (int k = 0; k < 3; k++)
+            v[k] = got[k] = rank + k + i;
+        got[3] = -1;
+        MPI_Scan(in_place ? MPI_IN_PLACE : v, got, count, MPI_INT, MPI_SUM, comm);
+        for (int k = 0; k < count; k++) {
+            CHECK(got[k] == up_to + (rank + 1) * (k + i));
+            got[k] = in_place ? v[k] : -1;
+        }
+        MPI_Exscan(in_place ? MPI_IN_PLACE : v, got, count, MPI_INT, MPI_SUM, comm);
+        for (int k = 0; k < count; k++)
+            CHECK(got[k] == (rank > 0 ? up_to - rank + rank * (k + i) : in_place ? v[k] : -1));
+        CHECK(got[3] == -1);
+    }
+    free(in);
+    free(out);
+}
+
 /* Handles that are freed and made anew, with another meaning. */
 static void test_handles(void)
 {
@@ -179,6 +279,9 @@ int main(int argc, char **argv)
     test_kinds();
     test_in_place_and_none();
     test_blocks();
+    test_rooted();
+    test_parts();
+    test_vectors();
     test_handles();
     test_choice_and_communicators();
     test_kinds();

@@ -36,6 +36,24 @@ expect 1 remeasure "$dir/big.json" -n 2 && says err '12 ranks on 1 node'
 jq 'del(.checksum) | .measured[].crowded |= not' "$dir/t.json" > "$dir/other.json"
 expect 1 remeasure "$dir/other.json" -n 2 && says err 'ranks than CPUs here'
 
+# Without rules it is what the library does without a table, by the figures that it has kept.
+export XDG_RUNTIME_DIR="$dir/run"
+mkdir -m 700 "$XDG_RUNTIME_DIR"
+jq 'del(.checksum) | .rules = [{"algorithm": "builtin"}]' "$dir/t.json" > "$dir/without.json"
+either remeasure "$dir/without.json" -n 2 --budget 2 allreduce --sizes 256k --json "$dir/j"
+costs=$(ls "$XDG_RUNTIME_DIR"/vcoll/costs-*.json 2> /dev/null)
+single=$(command grep -o '"cma_call_ns": [1-9]' "$costs" 2> /dev/null)
+for call in 60 90000; do
+    [ -n "$single" ] || break
+    across=$((call == 60 ? 1000 : 15))
+    sed -i -e "s/\"cma_call_ns\": [0-9]*/\"cma_call_ns\": $call/" -e 's/"cma_ps": [0-9]*/"cma_ps": 15/' \
+        -e 's/"cma_far_ps": [0-9]*/"cma_far_ps": 15/' -e "s/\"copy_across_ps\": [0-9]*/\"copy_across_ps\": $across/" "$costs"
+    either remeasure "$dir/without.json" -n 2 --budget 2 allreduce --sizes 256k --json "$dir/j"
+    jq -e --arg want "$([ $call = 60 ] && echo shm_cma || echo shm)" '.results[0] | .rule == null and .choice == $want' \
+        "$dir/j" > "$dir/jq" || fail "calls of $call ns: $(head -c 2000 "$dir/j")"
+done
+unset XDG_RUNTIME_DIR
+
 # A table that is terrible: better ones are among those that were measured.
 cripple_native
 jq 'del(.checksum) | .rules = [{"collective": "allreduce", "bytes": ["1k", null], "algorithm": "native"},

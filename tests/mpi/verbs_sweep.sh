@@ -30,7 +30,7 @@ k=0
 : >"$scratch/ran"
 while [ $k -lt "$rounds" ]; do
     list=
-    for c in barrier bcast reduce allreduce allgather alltoall; do
+    for c in barrier bcast reduce allreduce allgather alltoall gather scatter; do
         list=$list${list:+,}$(nth $c $k)
     done
     # Powers of two, for those that want them, and other numbers; ranks that poll need CPUs.

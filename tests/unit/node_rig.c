@@ -102,6 +102,46 @@ void place_ranks(char *base, int n, size_t bulk, const struct vc_levels *levels,
     }
 }
 
+/* Bytes that rank i has for rank j in round t: often none, seldom as many as can be. */
+static size_t pair_len(int t, int i, int j, size_t most)
+{
+    uint32_t h = element(i, t, (size_t)j + 1000) * 2654435761u >> 8;
+    return h % 4 == 0 ? 0 : h % 4 == 1 ? h / 4 % 30 : h / 4 % (most + 1);
+}
+
+/* A round of blocks whose lengths only pairs know. */
+static int run_pairs(const struct job *job, int me, struct vc_node *nd, struct vc_node_call *call, int t,
+                     size_t most, unsigned char *send, unsigned char *recv)
+{
+    const char *src[256];
+    char *dst[256];
+    size_t src_len[256], dst_len[256], at = 0, to = 0;
+    struct vc_pairs pairs = {src, dst, src_len, dst_len};
+    struct vc_node_call c = *call;
+    for (int r = 0; r < job->n; r++) {
+        src_len[r] = pair_len(t, me, r, most);
+        dst_len[r] = pair_len(t, r, me, most);
+        src[r] = (char *)send + at;
+        for (size_t i = 0; i < src_len[r]; i++)
+            send[at++] = (unsigned char)(element(me, t, i) + (uint32_t)r * 7);
+        /* From the last to the first, with gaps. */
+        int b = job->n - 1 - r;
+        dst[b] = (char *)recv + to;
+        to += pair_len(t, b, me, most) + 1;
+    }
+    memset(recv, 0xee, to);
+    c.len = 0;
+    c.src = c.dst = NULL;
+    c.pairs = &pairs;
+    CHECK((t % 4 == me % 4 ? run_by_progress(nd, &c) : vc_node_run(nd, &c)) == VC_OK);
+    for (int r = 0; r < job->n; r++) {
+        for (size_t i = 0; i < dst_len[r]; i++)
+            CHECK((unsigned char)dst[r][i] == (unsigned char)(element(r, t, i) + (uint32_t)me * 7));
+        CHECK((unsigned char)dst[r][dst_len[r]] == 0xee);
+    }
+    return 0;
+}
+
 struct buffers {
     uint32_t *send, *recv, *expect;
     size_t cap; /* bytes of each */
@@ -130,15 +170,45 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
             vc_node_pass(nd, c.len);
         c.alg = job->cma && next_random(&seed) % 2 ? VC_NODE_CMA : VC_NODE_AUTO;
         bool in_place = next_random(&seed) % 2;
-        if ((c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_ALLGATHER) && c.alg == VC_NODE_CMA)
+        if (c.kind == VC_PHASE_ALLTOALLV) {
+            if (run_pairs(job, me, nd, &c, t, c.len, (unsigned char *)send, (unsigned char *)recv) != 0)
+                return 1;
+            continue;
+        }
+        if (c.kind == VC_PHASE_REDUCE_BLOCKS || c.kind == VC_PHASE_REDUCE_BLOCKSV)
+            in_place = false;
+        if ((c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_ALLGATHER || c.kind == VC_PHASE_GATHER ||
+             c.kind == VC_PHASE_SCATTER) &&
+            c.alg == VC_NODE_CMA)
             in_place = false;
         const struct vc_redop *op = c.op = &ops[next_random(&seed) % 3];
         /* Slices consist of whole elements; blocks are cut anywhere. */
         c.grain = vc_phase_info[c.kind].reduces || vc_phase_sliced(c.kind) ? 4 : 1;
         size_t cnt = c.len / 4;
-        size_t send_n = c.kind == VC_PHASE_ALLTOALL || c.kind == VC_PHASE_SCATTER ? cnt * n : cnt;
+        /* Blocks of any lengths up to that, some of them empty; the first one that is as long as can be
+         * decides. */
+        size_t at[257] = {0};
+        if (vc_phase_info[c.kind].uneven) {
+            size_t longest = 0;
+            for (size_t r = 0; r < n; r++) {
+                size_t len = next_random(&seed) % 4 == 0 ? 0 : next_random(&seed) % (cnt + 1);
+                at[r + 1] = at[r] + len * 4;
+                longest = len * 4 > longest ? len * 4 : longest;
+            }
+            c.len = longest;
+            c.at = at;
+            cnt = (at[me + 1] - at[me]) / 4;
+            if (c.kind == VC_PHASE_SCATTERV)
+                cnt = at[n] / 4;
+        }
+        size_t send_n = vc_phase_info[c.kind].src != VC_EXTENT_EACH ? cnt
+                        : vc_phase_info[c.kind].uneven              ? at[n] / 4
+                                                                    : cnt * n;
         memset(recv, 0xee, cap);
         uint32_t *src = in_place ? recv : send;
+        bool own_place = c.kind == VC_PHASE_ALLGATHERV || c.kind == VC_PHASE_GATHERV;
+        if (in_place && own_place)
+            src = recv + at[me] / 4;
         for (size_t i = 0; i < send_n; i++)
             src[i] = element(me, t, i);
         c.src = src;
@@ -155,10 +225,13 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
         bool by_progress = next_random(&own) % 4 == 0;
         CHECK((by_progress ? run_by_progress(nd, &c) : vc_node_run(nd, &c)) == VC_OK);
         size_t lo = 0, hi = 0;
+        size_t first = c.kind == VC_PHASE_REDUCE_BLOCKS    ? (size_t)me * cnt /* of the result's elements */
+                       : c.kind == VC_PHASE_REDUCE_BLOCKSV ? at[me] / 4
+                                                           : 0;
         for (size_t i = 0; i < cnt; i++) {
-            uint32_t acc = element(0, t, i);
-            for (int r = 1; r < job->n; r++) {
-                uint32_t v = element(r, t, i);
+            uint32_t acc = element(0, t, first + i);
+            for (int r = 1; r < vc_operands_of(vc_phase_info[c.kind].operands, me, job->n); r++) {
+                uint32_t v = element(r, t, first + i);
                 uint32_t left = acc;
                 op->fn(&left, &v, &acc, 1, op->ctx);
             }
@@ -178,8 +251,19 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
                 hi = cnt;
             }
             break;
+        case VC_PHASE_EXSCAN:
+            if (me == 0) {
+                for (size_t i = 0; in_place && i < cnt; i++)
+                    CHECK(recv[i] == element(0, t, i));
+                hi = in_place ? cnt : 0;
+                break;
+            }
+            /* fallthrough */
+        case VC_PHASE_SCAN:
+        case VC_PHASE_REDUCE_BLOCKS:
+        case VC_PHASE_REDUCE_BLOCKSV:
         case VC_PHASE_ALLREDUCE:
-            CHECK(memcmp(recv, expect, c.len) == 0);
+            CHECK(memcmp(recv, expect, 4 * cnt) == 0);
             hi = cnt;
             break;
         case VC_PHASE_REDUCE_SCATTER:
@@ -208,6 +292,23 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
                 for (size_t i = 0; i < cnt; i++)
                     CHECK(recv[r * cnt + i] == element((int)r, t, i));
             hi = cnt * n;
+            break;
+        case VC_PHASE_GATHERV:
+            if (me != c.root) {
+                hi = in_place ? at[me] / 4 + cnt : 0;
+                break;
+            }
+            /* fallthrough */
+        case VC_PHASE_ALLGATHERV:
+            for (size_t r = 0; r < n; r++)
+                for (size_t i = 0; i < (at[r + 1] - at[r]) / 4; i++)
+                    CHECK(recv[at[r] / 4 + i] == element((int)r, t, i));
+            hi = at[n] / 4;
+            break;
+        case VC_PHASE_SCATTERV:
+            for (size_t i = 0; i < (at[me + 1] - at[me]) / 4; i++)
+                CHECK(recv[i] == element(c.root, t, at[me] / 4 + i));
+            hi = in_place ? cnt : (at[me + 1] - at[me]) / 4;
             break;
         case VC_PHASE_SCATTER:
             for (size_t i = 0; i < cnt; i++)
@@ -267,7 +368,7 @@ static int run_rank(const struct job *job, void *mem, int me)
     struct vc_node *nd;
     if (vc_node_create(&cfg, &nd) != VC_OK)
         return 2;
-    struct buffers b = {.cap = job->max_len * (size_t)job->n + 64};
+    struct buffers b = {.cap = job->max_len * (size_t)job->n + 1024};
     b.send = malloc(b.cap);
     b.recv = malloc(b.cap);
     b.expect = malloc(b.cap);

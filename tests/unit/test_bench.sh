@@ -54,7 +54,7 @@ if expect 0 -n 3 --verify --iterations 3 --sizes 1,12,8:64k:16 --root 1 --json "
     says out 'from a common start'
     says out 'back to back'
     says out verified
-    for coll in barrier bcast reduce allreduce allgather alltoall; do
+    for coll in barrier bcast reduce allreduce allgather alltoall gather scatter; do
         says out "^$coll"
     done
     jq -e '.ranks == 3 and (.points | length) == 31 and all(.points[]; .wrong_ranks == 0 and .b2b.ratio > 0)

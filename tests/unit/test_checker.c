@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The checker must catch what is broken: hand-made wrong plans, each with the words it owes, and mutations of
  * right ones. */
+#include "coll/info.h"
 #include "coll/check/check.h"
 
 #include <setjmp.h>
@@ -36,7 +37,7 @@ static void hierarchies(int size)
 
 static struct vc_shape shape_of(enum vc_coll coll, int size, size_t bytes)
 {
-    bool reduction = coll == VC_REDUCE || coll == VC_ALLREDUCE;
+    bool reduction = vc_coll_reduces(coll);
     hierarchies(size);
     return (struct vc_shape){.coll = coll,
                              .size = size,
@@ -495,9 +496,9 @@ static void test_mutations(void **state)
             if (victim->kind != VC_ALG_PLAN)
                 continue;
             for (int size = 2; size <= 8; size++) {
-                bool rooted = c == VC_BCAST || c == VC_REDUCE,
-                     reduction = c == VC_REDUCE || c == VC_ALLREDUCE;
-                size_t bytes = reduction ? (size_t)(2 * size + 3) * 4 : rooted ? (size_t)(2 * size + 3) : 3;
+                bool rooted = vc_coll_rooted((enum vc_coll)c), reduction = vc_coll_reduces((enum vc_coll)c);
+                bool whole = vc_coll_blocks((enum vc_coll)c, size) == 1;
+                size_t bytes = (whole ? (size_t)(2 * size + 3) : 3) * (reduction ? 4 : 1);
                 struct vc_shape s = shape_of((enum vc_coll)c, size, c == VC_BARRIER ? 0 : bytes);
                 s.root = rooted ? size / 2 : 0;
                 s.hier = size % 2 ? &one_node : &two_a_node;

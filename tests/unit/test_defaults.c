@@ -223,6 +223,29 @@ static void test_native(void **state)
     assert_int_equal(vc_default_time(&c, &at, VC_DEFAULT_NATIVE), 0);
 }
 
+/* From where messages go by single copy: where both of its meetings and its call are saved. */
+static void test_borders(void **state)
+{
+    (void)state;
+    struct vc_costs none = {0};
+    assert_int_equal(vc_default_single_copy_messages(&none, false), VC_DEFAULT_SINGLE_COPY);
+    assert_int_equal(vc_default_single_copy_bcasts(&none, 4, false), VC_DEFAULT_SINGLE_COPY);
+    assert_true(vc_default_single_copy_messages(&dear_calls, false) == SIZE_MAX); /* a byte costs more */
+    /* (200 + 2 * (2 * 100 + 60)) ns at 60 + (90 + 60 - 20) - 95 ps saved a byte: 7578 */
+    assert_int_equal(vc_default_single_copy_messages(&cheap_calls, false), 8192);
+    assert_int_equal(vc_default_single_copy_messages(&slow_memory, false), 4096);
+    assert_true(vc_default_single_copy_messages(&cheap_calls, true) > 8192); /* meetings are switches there */
+    for (int i = 0; i < MACHINES; i++) {
+        struct vc_default_case at = {.coll = VC_BCAST, .ranks = 4, .cma = true};
+        size_t border = vc_default_single_copy_bcasts(machines[i], 4, false);
+        for (at.bytes = 4096; at.bytes <= 4 << 20; at.bytes *= 2) {
+            bool once = vc_default_time(machines[i], &at, VC_DEFAULT_CMA) <
+                        vc_default_time(machines[i], &at, VC_DEFAULT_SLOTS);
+            assert_true(at.bytes >= border || !once);
+        }
+    }
+}
+
 struct told {
     int rows, taken;
     bool model;
@@ -289,9 +312,9 @@ int main(void)
     if (vc_params_load_files(NULL, NULL, &params, NULL, &report) != VC_OK)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_steps),     cmocka_unit_test(test_machines), cmocka_unit_test(test_monotone),
-        cmocka_unit_test(test_fixed),     cmocka_unit_test(test_order),    cmocka_unit_test(test_native),
-        cmocka_unit_test(test_explained),
+        cmocka_unit_test(test_steps),   cmocka_unit_test(test_machines),  cmocka_unit_test(test_monotone),
+        cmocka_unit_test(test_fixed),   cmocka_unit_test(test_order),     cmocka_unit_test(test_native),
+        cmocka_unit_test(test_borders), cmocka_unit_test(test_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  * under noise.
  */
 #include "tests/unit/online_rig.h"
+#include "coll/info.h"
 
 #include <math.h>
 #include <string.h>
@@ -81,7 +82,7 @@ static void random_call(struct world *w)
     const size_t n = sizeof sizes / sizeof sizes[0];
     /* A few of them are most calls. */
     size_t i = (size_t)(uniform(w) * uniform(w) * (double)n);
-    bool commutative = (coll != VC_REDUCE && coll != VC_ALLREDUCE) || uniform(w) < 0.9;
+    bool commutative = !vc_coll_reduces(coll) || uniform(w) < 0.9;
     call(w, coll, sizes[i], commutative);
 }
 

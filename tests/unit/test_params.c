@@ -169,7 +169,8 @@ static void test_defaults(void **state)
     assert_int_equal(p.shm_bulk, 256 << 10);
     assert_int_equal(p.shm_limit, 512 << 20);
     assert_true(p.cma);
-    assert_int_equal(p.cma_min, 32 << 10);
+    assert_true(p.cma_min == VC_CMA_MIN_AUTO);
+    assert_true(p.xpmem);
     assert_int_equal(p.node_split, 0);
     assert_string_equal(p.verbs_device, "");
     assert_string_equal(p.verbs_library, "libibverbs.so.1");
@@ -194,9 +195,12 @@ static void test_good_values(void **state)
     taken("DISABLE", "yes", "1");
     taken("DISABLE", "off", "0");
     taken("CMA_MIN", "65536", "64k");
+    taken("CMA_MIN", "Auto", "auto");
     taken("COLLS", "allreduce, bcast", "bcast,allreduce");
     taken("COLLS", "none", "none");
-    taken("COLLS", "barrier,bcast,reduce,allreduce,allgather,alltoall", "all");
+    taken("COLLS",
+          "barrier,bcast,reduce,allreduce,allgather,alltoall,allgatherv,alltoallv,alltoallw,gather,scatter",
+          "all");
     taken("CHANNELS", "mpi", "mpi");
     taken("CHANNELS", "mpi,shm", "shm,mpi");
     taken("CHANNELS", "mpi,verbs", "verbs,mpi");
@@ -387,7 +391,7 @@ static void test_alg(void **state)
     }
     refused("ALG", "allreduce", "collective=algorithm");
     refused("ALG", "alreduce=native", "allreduce");
-    refused("ALG", "gather=native", "always runs the MPI's own");
+    refused("ALG", "scatterv=native", "always runs the MPI's own");
     refused("ALG", "allreduce=natve", "did you mean native");
     refused("ALG", "allreduce=", "Valid: auto, native");
     refused("ALG", "allreduce=native,allreduce=native", "twice");
@@ -598,20 +602,49 @@ static void test_fingerprint(void **state)
     assert_int_equal(load(), VC_OK);
     uint64_t base = vc_params_fingerprint(&p);
     /* Another value for each; whether ranks may differ in it is what the definition says. */
-    const char *other[][2] = {{"ALG", "bcast=native"},  {"CHANNELS", "mpi"},       {"CMA", "0"},
-                              {"CMA_MIN", "1m"},        {"COLLS", "bcast"},        {"DISABLE", "1"},
-                              {"HOST_ID", "h"},         {"LOG", "info"},           {"NODE_SPLIT", "2"},
-                              {"REPRODUCIBLE", "1"},    {"SETUP_AFTER", "1"},      {"SHM_BACKING", "shm"},
-                              {"SHM_BULK", "0"},        {"SHM_LIMIT", "1g"},       {"SPIN_US", "1"},
-                              {"STATS", "text"},        {"STATS_FILE", "f"},       {"STRICT", "1"},
-                              {"WAIT", "poll"},         {"CQ_MODERATION", "1:2"},  {"VERBS_CREDITS", "8"},
-                              {"VERBS_DEVICE", "d"},    {"VERBS_GID_INDEX", "3"},  {"VERBS_LIBRARY", "l"},
-                              {"VERBS_PKEY", "0x8001"}, {"VERBS_PORT", "1"},       {"VERBS_REG_CACHE", "0"},
-                              {"VERBS_SL", "1"},        {"VERBS_SLOT", "4k"},      {"VERBS_TC", "8"},
-                              {"VERBS_TIMEOUT", "9"},   {"VERBS_ZCOPY_MIN", "1m"}, {"TABLE", "none"},
-                              {"COALESCING", "apply"},  {"TUNE", "online"},        {"TUNE_SHARE", "2"},
-                              {"TUNE_SAVE", "t"},       {"DEVICE_MEMORY", "off"},  {"HOST_YIELD", "0"},
-                              {"TOPOLOGY", "core:2"},   {"COPY", "stream"},        {"CALIBRATE", "off"}};
+    const char *other[][2] = {{"ALG", "bcast=native"},
+                              {"CHANNELS", "mpi"},
+                              {"CMA", "0"},
+                              {"CMA_MIN", "1m"},
+                              {"COLLS", "bcast"},
+                              {"DISABLE", "1"},
+                              {"HOST_ID", "h"},
+                              {"LOG", "info"},
+                              {"NODE_SPLIT", "2"},
+                              {"REPRODUCIBLE", "1"},
+                              {"SETUP_AFTER", "1"},
+                              {"SHM_BACKING", "shm"},
+                              {"SHM_BULK", "0"},
+                              {"SHM_LIMIT", "1g"},
+                              {"SPIN_US", "1"},
+                              {"STATS", "text"},
+                              {"STATS_FILE", "f"},
+                              {"STRICT", "1"},
+                              {"WAIT", "poll"},
+                              {"CQ_MODERATION", "1:2"},
+                              {"VERBS_CREDITS", "8"},
+                              {"VERBS_DEVICE", "d"},
+                              {"VERBS_GID_INDEX", "3"},
+                              {"VERBS_LIBRARY", "l"},
+                              {"VERBS_PKEY", "0x8001"},
+                              {"VERBS_PORT", "1"},
+                              {"VERBS_REG_CACHE", "0"},
+                              {"VERBS_SL", "1"},
+                              {"VERBS_SLOT", "4k"},
+                              {"VERBS_TC", "8"},
+                              {"VERBS_TIMEOUT", "9"},
+                              {"VERBS_ZCOPY_MIN", "1m"},
+                              {"TABLE", "none"},
+                              {"COALESCING", "apply"},
+                              {"TUNE", "online"},
+                              {"TUNE_SHARE", "2"},
+                              {"TUNE_SAVE", "t"},
+                              {"DEVICE_MEMORY", "off"},
+                              {"HOST_YIELD", "0"},
+                              {"TOPOLOGY", "core:2"},
+                              {"COPY", "stream"},
+                              {"CALIBRATE", "off"},
+                              {"XPMEM", "0"}};
     int n;
     const struct vc_param_def *d = vc_param_defs(&n);
     assert_int_equal(n, sizeof other / sizeof other[0]);
@@ -622,7 +655,7 @@ static void test_fingerprint(void **state)
             fail_msg("%s: local %d, fingerprint %s", def->name, def->local, h == base ? "same" : "differs");
     }
     /* The same meaning in other words is the same. */
-    assert_int_equal(fingerprint_with("CMA_MIN", "32768"), base);
+    assert_int_equal(fingerprint_with("CMA_MIN", "AUTO"), base);
     assert_int_equal(fingerprint_with("DISABLE", "no"), base);
 }
 

@@ -99,9 +99,10 @@ static bool may_be_long(const struct vc_alg *a)
     for (size_t i = 0; i < sizeof of_ranks / sizeof *of_ranks; i++)
         if (!strcmp(a->name, of_ranks[i]))
             return true;
-    if (a->coll == VC_ALLTOALL)
+    if (a->coll == VC_ALLTOALL || a->coll == VC_GATHER || a->coll == VC_SCATTER ||
+        a->coll == VC_REDUCE_SCATTER || a->coll == VC_REDUCE_SCATTER_BLOCK)
         return true;
-    if (a->coll == VC_ALLGATHER) /* scattered placements, and a ring of nodes */
+    if (a->coll == VC_ALLGATHER || a->coll == VC_ALLGATHERV) /* scattered placements, and a ring of nodes */
         return !strncmp(a->name, "two_level", 9);
     return !strcmp(a->name, "two_level_multi_ring") || !strcmp(a->name, "two_level_scatter_allgather");
 }

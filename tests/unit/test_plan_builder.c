@@ -168,7 +168,7 @@ static void test_registry(void **state)
         assert_non_null(vc_alg_find((enum vc_coll)c, "shm"));
     }
     assert_null(vc_alg_find(VC_BCAST, "no_such"));
-    assert_null(*vc_alg_list(VC_GATHER));
+    assert_null(*vc_alg_list(VC_GATHERV));
     for (unsigned bit = 1; bit <= VC_PLACEMENT_FREE; bit *= 2)
         assert_true(*vc_restriction_text((enum vc_restriction)bit));
 

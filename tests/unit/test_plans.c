@@ -182,8 +182,37 @@ static void check_placement_free(const struct vc_alg *alg, struct vc_shape *s)
 
 /* ---- what is run ---- */
 
+enum blocks { RANDOM_BLOCKS, ONE_HAS_ALL, NO_BLOCKS, BLOCKS_KINDS };
+
+/* A length: often none, or one rank's alone. */
+static size_t length_of(enum blocks kind, int size, unsigned i)
+{
+    unsigned h = scramble(i * 7919 + (unsigned)size);
+    if (kind == ONE_HAS_ALL)
+        return i % (unsigned)size == (unsigned)size / 2 ? 17 : 0;
+    return kind == NO_BLOCKS || h % 4 == 0 ? 0 : h / 4 % 20;
+}
+
+/* Blocks of unequal lengths. */
+static struct vc_shape uneven(struct vc_shape s, enum blocks kind)
+{
+    static size_t offsets[BLOCKS_KINDS][MAX_SIZE + 1], pairs[BLOCKS_KINDS][MAX_SIZE * MAX_SIZE];
+    if (!vc_coll_info[s.coll].sizes_known) {
+        for (int i = 0; i < s.size * s.size; i++)
+            pairs[kind][i] = length_of(kind, s.size, (unsigned)i);
+        s.pairs = pairs[kind];
+        return s;
+    }
+    size_t unit = s.esize;
+    for (int r = 0; r < s.size; r++)
+        offsets[kind][r + 1] = offsets[kind][r] + unit * length_of(kind, s.size, (unsigned)r);
+    s.offsets = offsets[kind];
+    s.bytes = vc_mean_block(offsets[kind][s.size], s.size, unit);
+    return s;
+}
+
 /* Message lengths: the first is the one that meets every root; the others are the edges. */
-static int lengths(enum vc_coll coll, int size, struct vc_shape out[6])
+static int lengths(enum vc_coll coll, int size, struct vc_shape out[6 + BLOCKS_KINDS])
 {
     struct vc_shape s = {.coll = coll, .size = size, .esize = 1, .commutative = true};
     size_t n = (size_t)size;
@@ -194,6 +223,8 @@ static int lengths(enum vc_coll coll, int size, struct vc_shape out[6])
         for (int i = 0; i < 5; i++) {
             s.esize = i == 4 ? 12 : 4;
             s.bytes = s.esize * (i == 0 ? 2 * n + 3 : i == 1 ? 0 : i == 2 ? 1 : i == 3 ? n / 2 + 1 : n + 5);
+            if (vc_coll_blocks(coll, size) > 1) /* of each rank */
+                s.bytes = s.esize * (i == 0 ? 3 : i == 3 ? 2 : i == 4 ? 5 : s.bytes / s.esize);
             out[k++] = s;
         }
     } else if (vc_coll_blocks(coll, size) == 1) {
@@ -207,6 +238,9 @@ static int lengths(enum vc_coll coll, int size, struct vc_shape out[6])
             out[k++] = s;
         }
     }
+    s.esize = vc_coll_reduces(coll) ? 4 : 1;
+    for (int i = 0; i < BLOCKS_KINDS && vc_coll_info[coll].uneven; i++)
+        out[k++] = uneven(s, (enum blocks)i);
     return k;
 }
 
@@ -282,7 +316,7 @@ static void with_params(const struct vc_alg *alg, const struct vc_shape *shape, 
 
 static void with_size(const struct vc_alg *alg, enum vc_coll coll, int size, bool big)
 {
-    struct vc_shape shapes[6];
+    struct vc_shape shapes[6 + BLOCKS_KINDS];
     int n = lengths(coll, size, shapes);
     for (int i = 0; i < (big ? 1 : n); i++) {
         /* The edge lengths need no more than some sizes each. */

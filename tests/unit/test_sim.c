@@ -180,6 +180,35 @@ static void test_bytes(void **state)
     same_ns(seconds[2], lines / 4 * 64 / 1e8 * 1e9 + 3 * 10);
 }
 
+/* What programs measured at their start comes before what is built in. */
+static void test_measured(void **state)
+{
+    (void)state;
+    static const struct vc_costs here = {.yield_ns = 900,
+                                         .line_ns = 70,
+                                         .copy_warm_ps = 10,
+                                         .copy_across_ps = 50,
+                                         .copy_far_ps = 30,
+                                         .reduce_ps = 20,
+                                         .cma_call_ns = 400,
+                                         .cma_ps = 80,
+                                         .cma_far_ps = 90};
+    simulate("core:2", 4, VC_BARRIER, 0);
+    assert_int_equal(report.figures.origin, SIM_BUILT_IN);
+    opts.costs = &here;
+    opts.set = NULL;
+    opts.nset = 0;
+    assert_int_equal(sim_figures_find(&report.figures, &opts, &report.table, &report.node), VC_OK);
+    assert_int_equal(report.figures.origin, SIM_MEASURED);
+    same_ns(report.figures.node.flag, 70);
+    same_ns(report.figures.node.copy * 1e3, (30 + 50 + 20) / 2);
+    same_ns(report.figures.node.reduce * 1e3, 50 + 20);
+    same_ns(report.figures.node.cma_base, 400);
+    same_ns(report.figures.node.cma_copy * 1e3, 90);
+    same_ns(report.figures.turn, 900);
+    forget();
+}
+
 /* The library's own rules: a leader's memory of padded blocks, single copy, orders of operands. */
 static void test_ways(void **state)
 {
@@ -203,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_four_flat), cmocka_unit_test(test_two_by_two), cmocka_unit_test(test_uneven),
         cmocka_unit_test(test_crowded),   cmocka_unit_test(test_bytes),      cmocka_unit_test(test_ways),
+        cmocka_unit_test(test_measured),
     };
     for (char **e = environ; *e;) /* whoever runs the tests may have settings */
         if (strncmp(*e, "VCOLL_", 6) == 0) {

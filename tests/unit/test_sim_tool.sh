@@ -9,8 +9,8 @@ failures=0
 
 for v in $(env | sed -n 's/^\(VCOLL_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$v"; done
 unset LD_PRELOAD
-HOME=$dir XDG_CONFIG_HOME=$dir
-export HOME XDG_CONFIG_HOME
+HOME=$dir XDG_CONFIG_HOME=$dir XDG_CACHE_HOME=$dir XDG_RUNTIME_DIR=$dir
+export HOME XDG_CONFIG_HOME XDG_CACHE_HOME XDG_RUNTIME_DIR
 
 fail() {
     failures=$((failures + 1))
@@ -54,7 +54,7 @@ refused 2 "give --ranks" node --topology "numa:2 l3:8"
 for n in 1 0 -4 2049 12x ""; do
     refused 2 "2..2048" node --ranks "$n"
 done
-refused 2 "is none of barrier" node --collective allreduce,gather
+refused 2 "is none of barrier" node --collective allreduce,nonsense
 refused 2 "number of bytes" node --sizes 8,ten
 refused 2 "number of bytes" node --sizes 0
 refused 2 "number of bytes" node --sizes 2G

@@ -93,7 +93,7 @@ def by_coll(job):
 job, = cost("-n 64 --ppn 4")
 assert (job["ranks"], job["ranks_per_node"], job["nodes"]) == (64, 4, 16)
 rows = by_coll(job)
-assert set(rows) == {"barrier", "bcast", "reduce", "allreduce", "allgather", "alltoall"}
+assert set(rows) >= {"barrier", "bcast", "reduce", "allreduce", "allgather", "alltoall"}
 for coll, list_ in rows.items():
     at = 0
     for r in (r for r in list_ if not r["noncommutative"]):

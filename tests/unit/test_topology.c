@@ -4,18 +4,22 @@
 #include "transport/base.h"
 #include "transport/topology/cpus.h"
 #include "transport/topology/nics.h"
+#include "transport/topology/numa.h"
 #include "transport/topology/platform.h"
 #include "transport/topology/rdma.h"
 #include "transport/topology/sriov.h"
 #include "transport/topology/sysfile.h"
 
+#include <linux/mempolicy.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -518,6 +522,26 @@ static void test_this_machine(void **state)
 
 #define TREE_TEST(f) cmocka_unit_test_setup_teardown(f, new_tree, drop_tree)
 
+/* Memory that is to be near is so in a process whose other memory is spread over nodes. */
+static void test_stay_near(void **state)
+{
+    (void)state;
+    unsigned long node0 = 1;
+    int mode = -1;
+    size_t bytes = 1 << 20;
+    if (syscall(SYS_set_mempolicy, MPOL_INTERLEAVE, &node0, 8 * sizeof node0) != 0)
+        skip();
+    char *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(mem, MAP_FAILED);
+    vc_numa_stay_near(mem, bytes);
+    mem[bytes / 2] = 1;
+    long rc = syscall(SYS_get_mempolicy, &mode, NULL, 0, mem + bytes / 2, MPOL_F_ADDR);
+    syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0);
+    munmap(mem, bytes);
+    assert_int_equal(rc, 0);
+    assert_true(mode == MPOL_LOCAL || mode == MPOL_PREFERRED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,6 +559,7 @@ int main(void)
         TREE_TEST(test_sriov_native),
         TREE_TEST(test_rdma),
         TREE_TEST(test_sysfile),
+        cmocka_unit_test(test_stay_near),
         cmocka_unit_test(test_this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
  * What docs/algorithms.md promises of the algorithms' traffic: how many messages, how many bytes, and who
  * sends them. That plans are right is proven by test_plans; here they are counted.
  */
+#include "coll/info.h"
 #include "coll/check/check.h"
 #include "coll/group.h"
 
@@ -98,6 +99,9 @@ COUNT(each_log_m, N *lg *m)
 COUNT(pairs_q_m, N *(N - 1) * q * m)
 COUNT(pairs_qq_m, N *(N - 1) * q * q * m)
 COUNT(bruck_m, N *bits_below((int)N) * m)
+COUNT(subtrees_m, bits_below((int)N) * q * m)
+COUNT(upwards_log, N *lg - (((size_t)1 << lg) - 1))
+COUNT(upwards_log_m, (N * lg - (((size_t)1 << lg) - 1)) * m)
 COUNT(halving_gather, N *lg + N - 1)
 COUNT(halving_gather_m, (N - 1) * m + lg * m / 2)
 
@@ -141,15 +145,34 @@ static const struct promise promises[] = {
     {VC_ALLTOALL, "two_level", LEADERS, false, false, pairs, pairs_qq_m},
     {VC_ALLTOALL, "two_level_multi", SAME_INDEX, false, false, pairs_leaders, pairs_qq_m},
     {VC_ALLTOALL, "two_level_multi_piped", SAME_INDEX, false, false, pairs_leaders, pairs_qq_m},
+    {VC_GATHER, "linear", ANYBODY, true, false, others, others_m},
+    {VC_GATHER, "binomial", ANYBODY, true, false, others, subtrees_m},
+    {VC_GATHER, "two_level", LEADERS, false, false, others, subtrees_m},
+    {VC_SCATTER, "linear", ANYBODY, true, false, others, others_m},
+    {VC_SCATTER, "binomial", ANYBODY, true, false, others, subtrees_m},
+    {VC_SCATTER, "two_level", LEADERS, false, false, others, subtrees_m},
+    {VC_REDUCE_SCATTER_BLOCK, "recursive_halving", ANYBODY, true, true, each_log, pairs_q_m},
+    {VC_REDUCE_SCATTER_BLOCK, "pairwise", ANYBODY, true, false, pairs, pairs_q_m},
+    {VC_REDUCE_SCATTER_BLOCK, "ring", ANYBODY, true, false, pairs, pairs_q_m},
+    {VC_REDUCE_SCATTER_BLOCK, "two_level", LEADERS, false, true, each_log, pairs_q_m},
+    {VC_REDUCE_SCATTER_BLOCK, "two_level_multi", SAME_INDEX, false, true, leaders_log, pairs_q_m},
+    {VC_REDUCE_SCATTER, "two_level", LEADERS, false, true, each_log, pairs_q_m},
+    {VC_REDUCE_SCATTER, "two_level_multi", SAME_INDEX, false, true, leaders_log, pairs_q_m},
+    {VC_SCAN, "recursive_doubling", ANYBODY, true, false, upwards_log, upwards_log_m},
+    {VC_SCAN, "chain", ANYBODY, true, false, others, others_m},
+    {VC_SCAN, "two_level", SAME_INDEX, false, false, upwards_log, upwards_log_m},
+    {VC_EXSCAN, "recursive_doubling", ANYBODY, true, false, upwards_log, upwards_log_m},
+    {VC_EXSCAN, "chain", ANYBODY, true, false, others, others_m},
+    {VC_EXSCAN, "two_level", SAME_INDEX, false, false, upwards_log, upwards_log_m},
 };
 
 static struct vc_shape shape_of(enum vc_coll coll, int nodes, int q)
 {
-    bool reduction = coll == VC_REDUCE || coll == VC_ALLREDUCE;
+    bool reduction = vc_coll_reduces(coll);
     struct vc_shape s = {
         .coll = coll, .size = nodes * q, .esize = reduction ? 4 : 1, .commutative = true, .hier = &place.h};
     /* Vectors that every way of slicing divides evenly and into something. */
-    if (coll == VC_ALLGATHER || coll == VC_ALLTOALL)
+    if (vc_coll_blocks(coll, 2) > 1)
         s.bytes = 24;
     else if (coll != VC_BARRIER)
         s.bytes = (size_t)nodes * (size_t)q * 8;

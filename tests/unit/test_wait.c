@@ -3,6 +3,7 @@
  */
 #include "transport/wait.h"
 
+#include "transport/burn.h"
 #include "transport/park.h"
 
 #include <sched.h>
@@ -180,6 +181,53 @@ static void test_ping_pong(void **state)
     ping_pong(VC_WAIT_HYBRID, 3000, 0);
     ping_pong(VC_WAIT_AUTO, 3000, 0);
     assert_true(atomic_load(&vc_wait_stats.wake_cost_ns) > 0);
+}
+
+static void test_burning(void **state)
+{
+    (void)state;
+    assert_true(vc_burn_ns(VC_WAIT_POLL, 0, 0, true, true) == UINT64_MAX);
+    assert_int_equal(vc_burn_ns(VC_WAIT_EVENT, 50000, 9000, false, false), 0);
+    assert_int_equal(vc_burn_ns(VC_WAIT_HYBRID, 70000, 9000, true, true), 70000);
+    assert_int_equal(vc_burn_ns(VC_WAIT_AUTO, 50000, 9000, false, true), 0);
+    assert_int_equal(vc_burn_ns(VC_WAIT_AUTO, 50000, 9000, false, false), 9000);
+    assert_int_equal(vc_burn_ns(VC_WAIT_AUTO, 50000, 0, false, false), 50000);
+    assert_int_equal(vc_burn_ns(VC_WAIT_AUTO, 50000, 40000, true, false), 10000);
+    assert_int_equal(vc_burn_ns(VC_WAIT_AUTO, 50000, 100, false, false), 5000);
+    assert_int_equal(vc_burn_ns(VC_WAIT_AUTO, 50000, 1000000, false, false), 200000);
+    assert_int_equal(vc_burn_yields(0, 9000), 16);
+    assert_int_equal(vc_burn_yields(1000, 20000), 20);
+    assert_int_equal(vc_burn_yields(1000, 2000), 8);
+    assert_int_equal(vc_burn_yields(100, 1000000), 64);
+}
+
+/* Two ranks that nobody told that they share a CPU: one that only looks lets the other one run. */
+static void test_shares_unknown(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 200 };
+    struct shared *s = shared_memory();
+    struct vc_wait_cfg cfg = config(VC_WAIT_POLL, false);
+    cpu_set_t all, one;
+    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)sched_getcpu(), &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    uint64_t yields = atomic_load(&vc_wait_stats.yields);
+    pid_t child = fork();
+    int me = child == 0;
+    struct vc_parking p = parking(s, 2, me);
+    for (int i = me; i < ROUNDS; i += 2) {
+        wait_for(&s->turn, i, &cfg, &p, !me, UINT64_C(20000000000));
+        atomic_store(&s->turn, i + 1);
+    }
+    if (me)
+        _exit(0);
+    waitpid(child, NULL, 0);
+    sched_setaffinity(0, sizeof all, &all);
+    assert_int_equal(atomic_load(&s->turn), ROUNDS);
+    assert_true(atomic_load(&vc_wait_stats.yields) > yields);
+    munmap(s, sizeof *s);
 }
 
 static void test_dead_peer(void **state)
@@ -459,6 +507,8 @@ int main(void)
         cmocka_unit_test(test_event_mode_sleeps),
         cmocka_unit_test(test_only_whom_it_concerns),
         cmocka_unit_test(test_ping_pong),
+        cmocka_unit_test(test_burning),
+        cmocka_unit_test(test_shares_unknown),
         cmocka_unit_test(test_dead_peer),
         cmocka_unit_test(test_dead_among_many),
         cmocka_unit_test(test_goes_on_by_time),

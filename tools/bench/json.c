@@ -171,11 +171,12 @@ static json_t *everything(const struct vc_measure_world *w, const struct bench_r
         json_array_append_new(set, json_string(w->opt->set[i]));
     for (int i = 0; i < r->npoint; i++)
         json_array_append_new(points, point(w, &r->point[i]));
-    json_t *o = json_pack("{s:i, s:s, s:s, s:o, s:o, s:i, s:i, s:i, s:b, s:b, s:i, s:I, s:b, s:f}", "format",
-                          1, "vcoll", vcoll_version(), "mpi", lib, "arguments", words, "settings", set,
-                          "ranks", w->size, "ranks_here", w->local_size, "cpus", w->cpus, "overcommitted",
-                          w->oversubscribed, "one_host", w->one_host, "hosts", w->nleader, "seed",
-                          (json_int_t)w->opt->seed, "reused_buffers", w->opt->reuse, "seconds", r->seconds);
+    json_t *o =
+        json_pack("{s:i, s:s, s:s, s:o, s:o, s:i, s:i, s:i, s:b, s:b, s:i, s:I, s:b, s:b, s:f}", "format", 1,
+                  "vcoll", vcoll_version(), "mpi", lib, "arguments", words, "settings", set, "ranks", w->size,
+                  "ranks_here", w->local_size, "cpus", w->cpus, "overcommitted", w->oversubscribed,
+                  "one_host", w->one_host, "hosts", w->nleader, "seed", (json_int_t)w->opt->seed,
+                  "reused_buffers", w->opt->reuse, "uneven_blocks", w->opt->uneven, "seconds", r->seconds);
     if (!w->one_host)
         json_object_set_new(o, "clock_error", num(w->offset_error));
     if (r->has_floor)

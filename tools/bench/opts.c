@@ -39,6 +39,7 @@ enum {
     KEY_ITERATIONS,
     KEY_ROOT,
     KEY_REUSE,
+    KEY_UNEVEN,
     KEY_PLOT,
     KEY_VERIFY,
     KEY_CPU,
@@ -52,7 +53,7 @@ enum {
 static const struct argp_option options[] = {
     {0, 0, 0, 0, "What runs:", 1},
     {"ranks", KEY_RANKS, "N", 0, "the same as -n", 1},
-    {"root", KEY_ROOT, "RANK", 0, "root of bcast and reduce (default 0)", 1},
+    {"root", KEY_ROOT, "RANK", 0, "root of bcast, reduce, gather and scatter (default 0)", 1},
     {0, 0, 0, 0, "How vcoll runs it:", 2},
     {"alg", KEY_ALG, "LIST", 0,
      "algorithms as in VCOLL_ALG, e.g. allreduce=ring,bcast=chain:segment=64k; a bare name when one "
@@ -67,6 +68,10 @@ static const struct argp_option options[] = {
      0},
     {"time", KEY_TIME, "SECONDS", 0, "spend about so long on each collective and size (default 0.3)", 0},
     {"iterations", KEY_ITERATIONS, "N", 0, "calls per implementation and measure, instead of --time", 0},
+    {"uneven", KEY_UNEVEN, 0, 0,
+     "allgatherv, alltoallv, alltoallw: blocks from none to twice the size, in equal steps (default: all "
+     "alike)",
+     0},
     {"reuse", KEY_REUSE, 0, 0, "the same buffers in every call (they stay in cache; flatters everybody)", 0},
     {"verify", KEY_VERIFY, 0, 0,
      "check the results of both before measuring; exit status 1 when one is wrong", 0},
@@ -134,6 +139,9 @@ static error_t parse_extra(int key, char *arg, struct argp_state *st)
         return 0;
     case KEY_OVERLAP:
         o->overlap = true;
+        return 0;
+    case KEY_UNEVEN:
+        o->m.uneven = true;
         return 0;
     case KEY_CPU:
         o->cpu = true;

@@ -6,6 +6,7 @@
 #include "tools/facts/facts.h"
 #include "tools/print/terminal.h"
 #include "transport/base.h"
+#include "transport/shm/map.h"
 #include "transport/topology/coalesce.h"
 #include "transport/topology/cpus.h"
 #include "transport/topology/platform.h"
@@ -342,6 +343,19 @@ static json_t *costs_json(const struct vc_params *params)
                      json_text_or_null(known ? file.measured : ""), "figures", figures);
 }
 
+/* ---- mapped memory ---- */
+
+/* Whether ranks here could map each other's memory, as far as one process can tell. */
+static json_t *xpmem_json(const struct vc_params *params)
+{
+    int64_t segment;
+    bool there = vc_map_init(&segment) == VC_OK;
+    json_t *o = json_pack("{s:b, s:b, s:o}", "wanted", params->xpmem && params->cma, "there", there, "reason",
+                          json_text_or_null(there ? "" : vc_error_text()));
+    vc_map_fini();
+    return o;
+}
+
 void info_machine(json_t *to, const struct vc_params *params)
 {
     static struct vc_platform platform;
@@ -359,6 +373,7 @@ void info_machine(json_t *to, const struct vc_params *params)
     json_object_set_new(to, "verbs", verbs_json(params));
     json_object_set_new(to, "table", table_json(params, platform.class, rdma, nrdma));
     json_object_set_new(to, "costs", costs_json(params));
+    json_object_set_new(to, "xpmem", xpmem_json(params));
     json_object_set_new(to, "mpi", mpi_json());
     json_object_set_new(to, "kernels", json_pack("{s:s}", "isa", vc_kernel_isa()));
 }

@@ -272,6 +272,11 @@ static const struct line lines[] = {
     {"costs.figures", "single copy",
      "{cma_call_ns} ns a call, {cma_ps} ps a byte[, of many pages {cma_far_ps}]"},
     {"costs.figures", "the MPI", "{native_call_ns} ns an exchange of messages, {native_ps} ps a byte"},
+    {NULL, "Single copy among ranks of a node (VCOLL_CMA)", ""},
+    {"xpmem", "XPMEM",
+     "[{wanted!}not wanted: VCOLL_XPMEM=0 or VCOLL_CMA=0][{wanted?}{there?}there: ranks map each other's "
+     "memory]"
+     "[{there!}{wanted?}not there ({reason}): the kernel copies]"},
     {NULL, "Tuning table", ""},
     {"table", "error", "{error}"},
     {"table", "in use",
@@ -399,11 +404,12 @@ static void print_algorithms(json_t *algorithms)
     printf(" Passed through to the MPI underneath:");
     for (int c = VC_COLL_ACCELERATED; c < VC_COLL_COUNT; c++)
         printf("%s%s", (c - VC_COLL_ACCELERATED) % 6 == 0 ? "\n   " : " ", vc_coll_name((enum vc_coll)c));
-    printf("\n Nonblocking forms: ibarrier ibcast ireduce iallreduce iallgather ialltoall (VCOLL_NONBLOCKING, "
-           "VCOLL_PROGRESS).\n"
-           " Those with a user's operator pass through, because the program may free it at once;\n"
-           " persistent collectives, because MPI has no persistent generalized request; neighbourhood ones, "
-           "because their\n graph is local knowledge.\n");
+    printf(
+        "\n Nonblocking forms: ibarrier ibcast ireduce iallreduce iallgather ialltoall (VCOLL_NONBLOCKING, "
+        "VCOLL_PROGRESS).\n"
+        " Those with a user's operator pass through, because the program may free it at once;\n"
+        " persistent collectives, because MPI has no persistent generalized request; neighbourhood ones, "
+        "because their\n graph is local knowledge.\n");
 }
 
 void info_print_text(json_t *info)

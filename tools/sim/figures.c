@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What things cost: by the table, by hand, or else built in. */
+/* What things cost: by the table, as measured here at the start of programs, by hand, or else built in. */
 #include "tools/sim/sim.h"
 
 #include <jansson.h>
@@ -32,7 +32,7 @@ const char *sim_origin_text(enum sim_origin origin)
 {
     static const char *const text[] = {
         [SIM_BUILT_IN] = "built-in", [SIM_PUBLISHED] = "published", [SIM_ASSUMED] = "assumed",
-        [SIM_TABLE] = "table",       [SIM_GIVEN] = "given",
+        [SIM_TABLE] = "table",       [SIM_MEASURED] = "measured",   [SIM_GIVEN] = "given",
     };
     return text[origin];
 }
@@ -61,6 +61,23 @@ static void read_lines(struct sim_figures *f, const struct vc_table_doc *table)
     }
 }
 
+/* What programs measured at their start says of the model. A byte costs the mean of filling a slot and of
+ * reading another rank's, as in tune/model/defaults.c. */
+static bool read_costs(struct vc_model *m, const struct vc_costs *c)
+{
+    if (!c || !c->line_ns || !c->copy_far_ps || !c->copy_across_ps || !c->copy_warm_ps || !c->reduce_ps)
+        return false;
+    uint64_t more = c->copy_far_ps > c->copy_warm_ps ? c->copy_far_ps - c->copy_warm_ps : 0;
+    uint64_t cma = c->cma_ps > c->cma_far_ps ? c->cma_ps : c->cma_far_ps;
+    m->node.flag = (double)c->line_ns * 1e-9;
+    m->node.copy = (double)(c->copy_far_ps + c->copy_across_ps + more) / 2 * 1e-12;
+    m->node.reduce = (double)(c->copy_across_ps + c->reduce_ps) * 1e-12;
+    m->node.cma_base = c->cma_call_ns ? (double)c->cma_call_ns * 1e-9 : m->node.cma_base;
+    m->node.cma_copy = cma ? (double)cma * 1e-12 : m->node.cma_copy;
+    m->switch_cost = c->yield_ns ? (double)c->yield_ns * 1e-9 : m->switch_cost;
+    return true;
+}
+
 /* "NAME=VALUE" */
 static int set_figure(struct vc_model *m, const char *word)
 {
@@ -83,6 +100,8 @@ int sim_figures_find(struct sim_figures *f, const struct sim_opts *o, const stru
 {
     struct vc_model m = {.node = built_in, .switch_cost = BUILT_IN_TURN};
     f->origin = SIM_BUILT_IN;
+    if (read_costs(&m, o->costs))
+        f->origin = SIM_MEASURED;
     if (table->rows && table->rows->has_model && table->rows->model.node.known) {
         m = table->rows->model;
         f->origin = SIM_TABLE;

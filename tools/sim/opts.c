@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `vcoll sim node`: its words, and what follows from them. */
 #include "coll/info.h"
+#include "tools/facts/facts.h"
 #include "tools/sim/sim.h"
 #include "tools/vcoll/tools.h"
 
@@ -23,8 +24,10 @@ static const char doc[] =
     "`flat' is a node of which nothing is known, `auto' this machine.\n"
     "\n"
     "What things cost is asked of the table that `vcoll tune run' wrote (\"model\" and,\n"
-    "for lines, \"levels\"). Without one, built-in figures are taken. The output says\n"
-    "of each figure where it is from. NAME is a name of the table's model: node.base,\n"
+    "for lines, \"levels\"). Without one, what programs\n"
+    "measured on this machine at their start (VCOLL_CALIBRATE), or else built-in\n"
+    "figures. The output says of each figure where it is from. NAME is a name of the table's model: "
+    "node.base,\n"
     "node.flag, node.copy, node.reduce, node.cma_base, node.cma_copy, switch_cost, in\n"
     "seconds (per byte).\n"
     "\n"
@@ -58,7 +61,7 @@ static const struct argp_option options[] = {
      "machine)",
      0},
     {"ranks", 'n', "N", 0, "ranks on the node, 2 to 2048 (default: one for each core)", 0},
-    {"collective", KEY_COLLECTIVE, "LIST", 0, "as allreduce,bcast (default: all six)", 0},
+    {"collective", KEY_COLLECTIVE, "LIST", 0, "as allreduce,bcast (default: all)", 0},
     {"sizes", KEY_SIZES, "LIST", 0, "bytes, as 8,4k,1m (default: 8,1k,16k,64k,1m)", 0},
     {0, 0, 0, 0, "What things cost:", 2},
     {"table", KEY_TABLE, "FILE", 0, "a tuning table: its figures, and its rules before the built-in ones", 0},
@@ -262,6 +265,9 @@ int sim_node_main(int argc, char **argv)
         fprintf(stderr, "vcoll sim node: %s\n", settings.error);
         return EXIT_FAILURE;
     }
+    struct vc_costs_file here;
+    if (o.params.calibrate != VC_CALIBRATE_OFF && facts_costs(&here))
+        o.costs = &here.costs;
     struct sim_report r = {.o = &o};
     int code = run(&o, &r);
     sim_node_free(&r.node);

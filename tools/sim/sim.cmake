@@ -9,6 +9,7 @@ add_library(vcoll_sim_parts OBJECT
   sim/predict.c
   sim/text.c
   sim/topology.c
+  facts/costs.c
   print/terminal.c
 )
 target_link_libraries(vcoll_sim_parts PUBLIC vcoll_plot vcoll_core PkgConfig::JANSSON m)

@@ -9,6 +9,7 @@
 
 #include "coll/levels.h"
 #include "coll/node/node.h"
+#include "transport/calibrate/costs.h"
 #include "tune/table/table.h"
 
 enum { SIM_RANKS_MAX = 2048, SIM_SIZES = 32, SIM_KINDS = VC_LEVEL_KINDS + 1 };
@@ -17,7 +18,7 @@ enum { SIM_RANKS_MAX = 2048, SIM_SIZES = 32, SIM_KINDS = VC_LEVEL_KINDS + 1 };
  * "numa", "node". */
 const char *sim_kind_name(int kind);
 
-enum sim_origin { SIM_BUILT_IN, SIM_PUBLISHED, SIM_ASSUMED, SIM_TABLE, SIM_GIVEN };
+enum sim_origin { SIM_BUILT_IN, SIM_PUBLISHED, SIM_ASSUMED, SIM_TABLE, SIM_MEASURED, SIM_GIVEN };
 
 struct sim_opts {
     const char *topology; /**< NULL: not given */
@@ -34,6 +35,7 @@ struct sim_opts {
     bool json;
     const char *plot;
     struct vc_params params;
+    const struct vc_costs *costs; /**< as programs measured on this machine at their start; NULL: none */
 };
 
 /** The node. */

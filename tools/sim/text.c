@@ -32,6 +32,10 @@ static void print_figures(const struct sim_report *r)
                    sim_origin_text(f->link_origin[k]));
         printf("\n");
     }
+    if (f->origin == SIM_MEASURED)
+        printf("Measured figures are those that the defaults of programs on this machine are made of (vcoll "
+               "info); a "
+               "call is built in.\n");
     if (f->origin == SIM_BUILT_IN)
         printf("Built-in figures are those of two virtual CPUs of another machine: they were not measured "
                "here.\n`vcoll tune run -n 2 -o table.json' measures, and --table takes them.\n");

@@ -258,7 +258,7 @@ static int compare_calls(struct compare *c, int place, const struct vc_selection
     int err = VC_OK;
     for (uint64_t from = 0; more && err == VC_OK;) {
         size_t to = a->max_bytes < b->max_bytes ? a->max_bytes : b->max_bytes;
-        more = to != SIZE_MAX && vc_coll_sized(coll);
+        more = to != SIZE_MAX && vc_coll_by_size(coll);
         const struct table_difference other = {.coll = coll,
                                                .commutative = VC_NO,
                                                .bytes = {from, more ? to : UINT64_MAX},

@@ -194,6 +194,11 @@ static void check_words(struct explain_request *r, struct argp_state *state)
                    vc_coll_name(r->call.coll));
     if (!vc_coll_sized(r->call.coll) && r->call.bytes > 0)
         argp_error(state, "a barrier has no bytes");
+    else if (!vc_coll_by_size(r->call.coll) && r->call.bytes > 0)
+        argp_error(
+            state,
+            "%s runs alike whatever its sizes are, because not every rank knows them: leave out --bytes",
+            vc_coll_name(r->call.coll));
     if (!reduction)
         r->call.esize = 1;
     else if (r->call.esize == 0)
@@ -255,7 +260,7 @@ static int explain(struct explain_request *r)
     if (table_key_make(&r->place, &r->params, &key) != VC_OK)
         fprintf(stderr, "%s: %s\n", who, vc_error_text());
     key.key.costs = known ? &costs.costs : NULL;
-    if (key.mem && !r->sized && vc_coll_sized(r->call.coll))
+    if (key.mem && !r->sized && vc_coll_by_size(r->call.coll))
         code = explain_sizes(r, &key.key);
     else if (key.mem)
         code = explain_call(r, &key.key);

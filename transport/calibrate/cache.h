@@ -15,7 +15,8 @@
 /** What figures are valid for. */
 struct vc_costs_key {
     unsigned char boot_id[16];
-    uint64_t cpus; /**< hash of the masks of both processes, and of whether single copy is wanted */
+    uint64_t cpus; /**< hash of the masks of both processes, and of whether single copy is wanted, and is by
+                      maps */
 };
 
 struct vc_costs_file {

@@ -24,7 +24,7 @@
     X(copy_far_ps, 2, 20000, "a byte copied, source and destination beyond the first cache")                 \
     X(copy_stream_ps, 2, 20000, "the same past the caches, with streaming stores")                           \
     X(reduce_ps, 5, 20000, "a byte of a sum of doubles, operands in the core's cache")                       \
-    X(cma_call_ns, 50, 100000, "single copy: a call, besides its bytes")                                     \
+    X(cma_call_ns, 5, 100000, "single copy: a call, besides its bytes")                                      \
     X(cma_ps, 5, 50000, "single copy: a byte, source in another core's cache")                               \
     X(cma_far_ps, 5, 50000, "single copy: a byte of many pages, beyond the first cache")                     \
     X(native_call_ns, 100, 1000000, "the underlying MPI: an exchange of two messages, besides their bytes")  \

@@ -3,7 +3,7 @@
 #include "transport/calibrate/measure.h"
 
 #include "transport/base.h"
-#include "transport/shm/shm_chan.h"
+#include "transport/shm/single.h"
 #include "transport/topology/cpus.h"
 
 #include <linux/futex.h>
@@ -280,7 +280,8 @@ static void measure_far(struct meter *m)
 static uint64_t read_other(struct meter *m, void *to, uint64_t from, size_t len)
 {
     uint64_t t = vc_now_ns();
-    return vc_cma_read(m->cfg->peer, to, from, len) == VC_OK ? vc_now_ns() - t : 0;
+    int err = vc_single_read(m->cfg->peer, m->cfg->map, to, from, len, VC_COPY_TAKE);
+    return err == VC_OK ? vc_now_ns() - t : 0;
 }
 
 static void measure_single_copy(struct meter *m)

@@ -12,11 +12,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct vc_map_peer;
+
 struct vc_measure_cfg {
-    void *mem;          /**< zeroed shared memory of vc_measure_bytes() bytes, aligned to a page */
-    int me;             /**< 0 or 1 */
-    pid_t peer;         /**< the other process; 0: not known, single copy is not measured */
-    uint64_t budget_ns; /**< no batch begins after so long; the same on both */
+    void *mem;               /**< zeroed shared memory of vc_measure_bytes() bytes, aligned to a page */
+    int me;                  /**< 0 or 1 */
+    pid_t peer;              /**< the other process; 0: not known, single copy is not measured */
+    struct vc_map_peer *map; /**< its memory, or NULL: then single copy is by calls */
+    uint64_t budget_ns;      /**< no batch begins after so long; the same on both */
     /** NULL, or the kernel that sums doubles: out = a + b */
     void (*sum)(const void *a, const void *b, void *out, size_t count, void *ctx);
     void (*stream)(void *to, const void *from, size_t len); /**< NULL, or a copy past the caches */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "transport/shm/shm_chan.h"
+#include "transport/base.h"
+#include "transport/shm/single.h"
 
 #include <errno.h>
 #include <string.h>
@@ -48,5 +49,26 @@ int vc_cma_write(pid_t pid, const void *local, uint64_t remote, size_t len)
             return cma_fail("process_vm_writev", pid, len);
         at += (size_t)n;
     }
+    return VC_OK;
+}
+
+int vc_single_read(pid_t pid, struct vc_map_peer *map, void *local, uint64_t remote, size_t len,
+                   enum vc_copy_role role)
+{
+    struct vc_map_hold h = vc_map_range(map, remote, len);
+    if (!h.at)
+        return vc_cma_read(pid, local, remote, len);
+    vc_copy(local, h.at, len, role);
+    vc_map_drop(&h);
+    return VC_OK;
+}
+
+int vc_single_write(pid_t pid, struct vc_map_peer *map, const void *local, uint64_t remote, size_t len)
+{
+    struct vc_map_hold h = vc_map_range(map, remote, len);
+    if (!h.at)
+        return vc_cma_write(pid, local, remote, len);
+    vc_copy(h.at, local, len, VC_COPY_GIVE);
+    vc_map_drop(&h);
     return VC_OK;
 }

@@ -118,6 +118,7 @@ struct shm_chan {
     int n, me;
     struct vc_parking *parking;
     const pid_t *cma_pids;
+    struct vc_map_peer **maps; /**< NULL: none */
     size_t cma_min;
     int failed; /**< the first error, which made the channel unusable */
     int *index; /**< [size] node index of a communicator rank, or -1 */
@@ -309,12 +310,35 @@ static int mismatch(const struct shm_chan *c, int i, uint64_t sent, uint64_t exp
                    (unsigned long long)sent, c->base.rank, (unsigned long long)expected);
 }
 
+static struct vc_map_peer *map_of(const struct shm_chan *c, int i)
+{
+    return c->maps ? c->maps[i] : NULL;
+}
+
+/** Reduces a part of the sender's buffer where it is; where that cannot be mapped, copies it first. */
+static int reduce_some(struct shm_chan *c, int i, struct vc_chan_req *r, size_t at, size_t part)
+{
+    uint64_t from = r->priv[P_REMOTE] + at;
+    struct vc_map_hold h = vc_map_range(map_of(c, i), from, part);
+    unsigned char *copy = req_scratch(r) + at; /* elements that are cut are put together at its beginning */
+    if (!h.at) {
+        int err = vc_cma_read(c->cma_pids[i], copy, from, part);
+        if (err != VC_OK)
+            return err;
+    }
+    vc_chan_reduce_piece(req_op(r), req_buf(r), req_scratch(r), at, h.at ? h.at : copy, part);
+    vc_map_drop(&h);
+    return VC_OK;
+}
+
 /** Moves a slice of a single copy. 1: the message is complete, 0: more to do, negative: failed. */
 static int copy_some(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
 {
     struct peer *p = &c->peers[i];
     size_t at = r->priv[P_AT], part = vc_min_size(r->priv[P_LEN] - at, COPY_SLICE);
-    int err = vc_cma_read(c->cma_pids[i], req_buf(r) + at, r->priv[P_REMOTE] + at, part);
+    int err = req_op(r) ? reduce_some(c, i, r, at, part)
+                        : vc_single_read(c->cma_pids[i], map_of(c, i), req_buf(r) + at,
+                                         r->priv[P_REMOTE] + at, part, VC_COPY_TAKE);
     if (err != VC_OK)
         return err;
     ++*work;
@@ -490,8 +514,8 @@ static int shm_irecv_reduce(struct vc_chan *ch, int rank, void *buf, size_t len,
         return not_here(rank);
     if (c->failed)
         return unusable(c);
-    /* A single copy in blocks that are reduced one by one was slower than one in one piece. */
-    if (i == c->me || by_single_copy(c, len))
+    /* Without a map: a single copy in blocks that are reduced one by one is slower than one in one piece. */
+    if (i == c->me || (by_single_copy(c, len) && !map_of(c, i)))
         return 1;
     req_init(r, buf, len);
     r->priv[P_OP] = (uint64_t)(uintptr_t)op;
@@ -527,6 +551,7 @@ static void shm_destroy(struct vc_chan *ch)
     free(c->active);
     free(c->peers);
     free((void *)(uintptr_t)c->cma_pids);
+    free(c->maps);
     free(c);
 }
 
@@ -580,12 +605,17 @@ int vc_shm_chan_create(const struct vc_shm_chan_cfg *cfg, struct vc_chan **out)
     c->peers = calloc(n, sizeof *c->peers);
     pid_t *pids = cfg->cma_pids ? malloc(n * sizeof *pids) : NULL;
     c->cma_pids = pids;
-    if (!c->index || !c->active || !c->peers || (cfg->cma_pids && !pids)) {
+    if (cfg->cma_pids && cfg->maps)
+        c->maps = malloc(n * sizeof *cfg->maps);
+    if (!c->index || !c->active || !c->peers || (cfg->cma_pids && !pids) ||
+        (cfg->cma_pids && cfg->maps && !c->maps)) {
         shm_destroy(&c->base);
         return vc_fail(VC_ERR_NOMEM, "no memory for the shm channel of %d ranks", cfg->n);
     }
     if (pids)
         memcpy(pids, cfg->cma_pids, n * sizeof *pids);
+    if (c->maps)
+        memcpy(c->maps, cfg->maps, n * sizeof *cfg->maps);
     for (int r = 0; r < cfg->size; r++)
         c->index[r] = -1;
     for (int i = 0; i < cfg->n; i++) {

@@ -7,7 +7,7 @@
 #define VC_TRANSPORT_SHM_CHAN_H
 
 #include "transport/channel.h"
-#include <sys/types.h>
+#include "transport/shm/single.h"
 
 /**
  * Bytes of shared memory that each of n ranks of a node needs, a multiple of VC_LINE_PAIR (none for one
@@ -28,7 +28,10 @@ struct vc_shm_chan_cfg {
     int size, rank;             /**< of the communicator */
     struct vc_parking *parking; /**< of the node (same n, me) */
     const pid_t *cma_pids;      /**< [n] for single copy, or NULL: not agreed */
-    size_t cma_min;             /**< messages from this many bytes on go in a single copy */
+    /** [n], copied: the ranks' memory, mapped; NULL: it is not, or not that rank's. They outlive the channel.
+     */
+    struct vc_map_peer *const *maps;
+    size_t cma_min; /**< messages from this many bytes on go in a single copy */
 };
 
 /**
@@ -36,12 +39,5 @@ struct vc_shm_chan_cfg {
  * While a peer receives, the memory and the buffer of a single copy must stay.
  */
 int vc_shm_chan_create(const struct vc_shm_chan_cfg *cfg, struct vc_chan **out);
-
-/**
- * Single copy (cross memory attach): reads len bytes at `remote` in process `pid` into `local`, or writes
- * them. VC_OK or VC_ERR_SYS.
- */
-int vc_cma_read(pid_t pid, void *local, uint64_t remote, size_t len);
-int vc_cma_write(pid_t pid, const void *local, uint64_t remote, size_t len);
 
 #endif

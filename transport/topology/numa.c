@@ -3,9 +3,13 @@
 
 #include "transport/topology/sysfile.h"
 
+#include <errno.h>
+#include <linux/mempolicy.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define NODES "/sys/devices/system/node"
 
@@ -77,4 +81,11 @@ int vc_numa_rdma_distance(const char *root, const char *device, const cpu_set_t 
     if (!vc_sys_number(root, &node, "/sys/class/infiniband/%s/device/numa_node", device) || node < 0)
         return 0;
     return vc_numa_distance(root, (int)node, cpus);
+}
+
+void vc_numa_stay_near(void *mem, size_t bytes)
+{
+    int before = errno;
+    syscall(SYS_mbind, mem, bytes, MPOL_LOCAL, NULL, 0, 0);
+    errno = before;
 }

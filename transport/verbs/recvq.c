@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/verbs/recvq.h"
 
+#include "transport/topology/numa.h"
 #include "transport/verbs/fail.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@ static int make_buffers(struct vc_verbs *v, struct ep *e)
         e->recv_mem = NULL;
         return ENOMEM;
     }
+    vc_numa_stay_near(e->recv_mem, e->recv_bytes); /* registering touches it */
     e->recv_mr = vc_ibv.reg_mr(v->pd, e->recv_mem, e->recv_bytes, IBV_ACCESS_LOCAL_WRITE);
     if (!e->recv_mr && errno == ENOMEM && v->regs && vc_regcache_shrink(v->regs))
         e->recv_mr = vc_ibv.reg_mr(v->pd, e->recv_mem, e->recv_bytes, IBV_ACCESS_LOCAL_WRITE);

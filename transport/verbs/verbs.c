@@ -2,6 +2,7 @@
 /* What a process has once: device, queues, buffers. */
 #include "transport/verbs/verbs.h"
 
+#include "transport/topology/numa.h"
 #include "transport/verbs/conn.h"
 #include "transport/verbs/event.h"
 #include "transport/verbs/path.h"
@@ -115,6 +116,7 @@ static int make_buffers(struct vc_verbs *v)
         v->mem = NULL;
         return vc_fail(VC_ERR_NOMEM, "no memory for %zu KiB of message buffers", bytes >> 10);
     }
+    vc_numa_stay_near(v->mem, bytes); /* registering touches it */
     errno = 0;
     v->mr = vc_ibv.reg_mr(v->pd, v->mem, slots, IBV_ACCESS_LOCAL_WRITE);
     /* Peers may write into the mailbox, which nobody reads, and into no slot. */

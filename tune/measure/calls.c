@@ -23,7 +23,18 @@ static bool load_one(void *slot, const char *name)
 }
 
 /* What the arguments of a call are. */
-enum form { NO_ARGUMENTS, MESSAGE, REDUCTION_FOR_ROOT, REDUCTION_FOR_ALL, BLOCKS };
+enum form {
+    NO_ARGUMENTS,
+    MESSAGE,
+    REDUCTION_FOR_ROOT,
+    REDUCTION_FOR_ALL,
+    BLOCKS,
+    ROOTED_BLOCKS,
+    BLOCKS_GATHERED,  /* counts and displacements of all ranks' blocks on the receiving side */
+    BLOCKS_EXCHANGED, /* on both sides */
+    BLOCKS_WITH_TYPES,
+    REDUCTION_BY_COUNTS,
+};
 
 /* A row for each collective: the program's function, the name of the underlying one, its arguments. */
 static const struct {
@@ -37,6 +48,16 @@ static const struct {
     [VC_ALLREDUCE] = {(vc_measure_fn *)MPI_Allreduce, "Allreduce", REDUCTION_FOR_ALL},
     [VC_ALLGATHER] = {(vc_measure_fn *)MPI_Allgather, "Allgather", BLOCKS},
     [VC_ALLTOALL] = {(vc_measure_fn *)MPI_Alltoall, "Alltoall", BLOCKS},
+    [VC_ALLGATHERV] = {(vc_measure_fn *)MPI_Allgatherv, "Allgatherv", BLOCKS_GATHERED},
+    [VC_ALLTOALLV] = {(vc_measure_fn *)MPI_Alltoallv, "Alltoallv", BLOCKS_EXCHANGED},
+    [VC_ALLTOALLW] = {(vc_measure_fn *)MPI_Alltoallw, "Alltoallw", BLOCKS_WITH_TYPES},
+    [VC_GATHER] = {(vc_measure_fn *)MPI_Gather, "Gather", ROOTED_BLOCKS},
+    [VC_SCATTER] = {(vc_measure_fn *)MPI_Scatter, "Scatter", ROOTED_BLOCKS},
+    [VC_REDUCE_SCATTER_BLOCK] = {(vc_measure_fn *)MPI_Reduce_scatter_block, "Reduce_scatter_block",
+                                 REDUCTION_FOR_ALL},
+    [VC_REDUCE_SCATTER] = {(vc_measure_fn *)MPI_Reduce_scatter, "Reduce_scatter", REDUCTION_BY_COUNTS},
+    [VC_SCAN] = {(vc_measure_fn *)MPI_Scan, "Scan", REDUCTION_FOR_ALL},
+    [VC_EXSCAN] = {(vc_measure_fn *)MPI_Exscan, "Exscan", REDUCTION_FOR_ALL},
 };
 
 static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MPI_Comm comm, void *send,
@@ -56,8 +77,26 @@ static void run_on(struct vc_measure_call *c, const struct vc_measure_fns *f, MP
     case REDUCTION_FOR_ALL:
         ((__typeof__(&MPI_Allreduce))fn)(send, recv, c->count, c->type, c->op, comm);
         break;
+    case REDUCTION_BY_COUNTS:
+        ((__typeof__(&MPI_Reduce_scatter))fn)(send, recv, c->each, c->type, c->op, comm);
+        break;
     case BLOCKS:
         ((__typeof__(&MPI_Allgather))fn)(send, c->count, c->type, recv, c->count, c->type, comm);
+        break;
+    case ROOTED_BLOCKS:
+        ((__typeof__(&MPI_Gather))fn)(send, c->count, c->type, recv, c->count, c->type, c->root, comm);
+        break;
+    case BLOCKS_GATHERED:
+        ((__typeof__(&MPI_Allgatherv))fn)(send, c->count, c->type, recv, c->counts[1], c->displs[1], c->type,
+                                          comm);
+        break;
+    case BLOCKS_EXCHANGED:
+        ((__typeof__(&MPI_Alltoallv))fn)(send, c->counts[0], c->displs[0], c->type, recv, c->counts[1],
+                                         c->displs[1], c->type, comm);
+        break;
+    case BLOCKS_WITH_TYPES:
+        ((__typeof__(&MPI_Alltoallw))fn)(send, c->counts[0], c->displs[0], c->types, recv, c->counts[1],
+                                         c->displs[1], c->types, comm);
         break;
     }
 }
@@ -145,6 +184,73 @@ static void shape_call(struct vc_measure_call *c, int size)
     c->recv_len = vc_side_bytes(vc_coll_info[c->coll].recv, c->bytes, size);
 }
 
+/* The i-th of `size` blocks of `bytes` on average: all alike or, uneven, from none to twice as much, in a
+ * line. */
+static size_t block_of(const struct vc_measure_world *w, size_t bytes, int i)
+{
+    if (!w->opt->uneven || w->size < 2)
+        return bytes;
+    return (size_t)((double)bytes * 2 * i / (w->size - 1));
+}
+
+/* What `from` sends to `to`. All ranks send as much, of each length one block. */
+static size_t pair_of(const struct vc_measure_world *w, enum vc_coll coll, size_t bytes, int from, int to)
+{
+    bool exchanged = vc_coll_info[coll].send.extent == VC_EXTENT_EACH;
+    return block_of(w, bytes, exchanged ? (from + to) % w->size : from);
+}
+
+/* Reductions: a count for each rank, and with these the sides. */
+static bool shape_counts(struct vc_measure_call *c, const struct vc_measure_world *w)
+{
+    size_t all = 0;
+    if (!vc_coll_reduces(c->coll))
+        return true;
+    c->each = calloc((size_t)w->size, sizeof *c->each);
+    if (!c->each)
+        return false;
+    for (int r = 0; r < w->size; r++) {
+        bool uneven = vc_coll_info[c->coll].uneven;
+        c->each[r] = uneven ? (int)block_of(w, (size_t)c->count, r) : c->count;
+        all += (size_t)c->each[r];
+    }
+    if (vc_coll_info[c->coll].uneven) {
+        c->send_len = all * width_of(c->type);
+        c->recv_len = (size_t)c->each[w->rank] * width_of(c->type);
+    }
+    return true;
+}
+
+/* The arrays of both sides, one behind the other in one allocation. */
+static bool shape_blocks(struct vc_measure_call *c, const struct vc_measure_world *w)
+{
+    int n = w->size;
+    if (!vc_coll_info[c->coll].uneven || vc_coll_reduces(c->coll))
+        return true;
+    int *mem = calloc(4 * (size_t)n, sizeof *mem);
+    c->types = calloc((size_t)n, sizeof *c->types);
+    c->counts[0] = mem;
+    if (!mem || !c->types)
+        return false;
+    bool each = vc_coll_info[c->coll].send.extent == VC_EXTENT_EACH;
+    size_t len[2] = {0, 0};
+    for (int side = 0; side < 2; side++) {
+        c->counts[side] = mem + 2 * side * n;
+        c->displs[side] = c->counts[side] + n;
+        for (int r = 0; r < n; r++) {
+            c->counts[side][r] = (int)(side ? pair_of(w, c->coll, c->bytes, r, w->rank)
+                                            : pair_of(w, c->coll, c->bytes, w->rank, r));
+            c->displs[side][r] = (int)len[side];
+            len[side] += (size_t)c->counts[side][r];
+            c->types[r] = MPI_BYTE;
+        }
+    }
+    c->count = (int)pair_of(w, c->coll, c->bytes, w->rank, 0);
+    c->send_len = each ? len[0] : (size_t)c->count;
+    c->recv_len = len[1];
+    return true;
+}
+
 bool vc_measure_call_init(struct vc_measure_call *c, struct vc_measure_world *w, enum vc_coll coll,
                           size_t bytes)
 {
@@ -153,6 +259,7 @@ bool vc_measure_call_init(struct vc_measure_call *c, struct vc_measure_world *w,
     c->bytes = bytes;
     c->root = w->opt->root;
     shape_call(c, w->size);
+    bool shaped = shape_counts(c, w) && shape_blocks(c, w);
     size_t need = c->send_len > c->recv_len ? c->send_len : c->recv_len;
     c->pool = (need + SPARE > POOL ? need + SPARE : POOL) + GUARD;
     c->pool = (c->pool + LINE - 1) / LINE * LINE;
@@ -160,7 +267,7 @@ bool vc_measure_call_init(struct vc_measure_call *c, struct vc_measure_world *w,
     c->send = aligned_alloc(4096, (c->pool + 4095) / 4096 * 4096);
     c->recv = aligned_alloc(4096, (c->pool + 4095) / 4096 * 4096);
     c->offs = calloc(c->noffs, 2 * sizeof *c->offs);
-    if (!c->send || !c->recv || !c->offs) {
+    if (!shaped || !c->send || !c->recv || !c->offs) {
         vc_measure_call_free(c);
         return false;
     }
@@ -180,8 +287,14 @@ void vc_measure_call_free(struct vc_measure_call *c)
     free(c->send);
     free(c->recv);
     free(c->offs);
+    free(c->each);
+    free(c->counts[0]);
+    free(c->types);
+    c->counts[0] = NULL;
+    c->types = NULL;
     c->send = c->recv = NULL;
     c->offs = NULL;
+    c->each = NULL;
 }
 
 void vc_measure_call_run(struct vc_measure_call *c, const struct vc_measure_fns *f, MPI_Comm comm)
@@ -205,14 +318,33 @@ static unsigned number_of(size_t i, int rank, unsigned round)
 static bool check_sum(const struct vc_measure_call *c, const struct vc_measure_world *w, const char *recv,
                       unsigned round)
 {
-    for (size_t i = 0; i < (size_t)c->count; i++) {
+    const struct vc_coll_info *info = &vc_coll_info[c->coll];
+    int operands = vc_operands_of(info->operands, w->rank, w->size);
+    size_t first = 0;
+    for (int r = 0; r < w->rank && info->send.extent == VC_EXTENT_EACH; r++)
+        first += (size_t)c->each[r];
+    for (size_t i = 0; i < c->recv_len / width_of(c->type) && operands > 0; i++) {
         unsigned sum = 0;
-        for (int r = 0; r < w->size; r++)
-            sum += number_of(i, r, round);
+        for (int r = 0; r < operands; r++)
+            sum += number_of(first + i, r, round);
         if (!is_number(recv, c->type, i, sum))
             return false;
     }
     return true;
+}
+
+/* Which of the blocks of a side byte i is in, and where it begins. */
+static int block_at(const struct vc_measure_call *c, int side, size_t i, size_t *begins)
+{
+    if (!c->types) {
+        *begins = i / c->bytes * c->bytes;
+        return (int)(i / c->bytes);
+    }
+    int r = 0;
+    while (i >= (size_t)c->displs[side][r] + (size_t)c->counts[side][r])
+        r++;
+    *begins = (size_t)c->displs[side][r];
+    return r;
 }
 
 static bool check_bytes(const struct vc_measure_call *c, const struct vc_measure_world *w, const char *recv,
@@ -221,8 +353,9 @@ static bool check_bytes(const struct vc_measure_call *c, const struct vc_measure
     const struct vc_coll_info *info = &vc_coll_info[c->coll];
     int to = info->send.extent == VC_EXTENT_EACH ? w->rank : 0;
     for (size_t i = 0; i < c->recv_len; i++) {
-        int from = info->recv.extent == VC_EXTENT_EACH ? (int)(i / c->bytes) : c->root;
-        if ((unsigned char)recv[i] != byte_of(i % c->bytes, from, to, round))
+        size_t begins = 0;
+        int from = info->recv.extent == VC_EXTENT_EACH ? block_at(c, 1, i, &begins) : c->root;
+        if ((unsigned char)recv[i] != byte_of(i - begins, from, to, round))
             return false;
     }
     return true;
@@ -239,11 +372,15 @@ bool vc_measure_call_verify(struct vc_measure_call *c, struct vc_measure_world *
     memset(recv, 0xa5, c->recv_len + GUARD);
     memset(guard, 0xa5, sizeof guard);
     if (reduction)
-        for (size_t i = 0; i < (size_t)c->count; i++)
+        for (size_t i = 0; i < c->send_len / width_of(c->type); i++)
             write_number(send, c->type, i, number_of(i, w->rank, round));
     else
-        for (size_t i = 0; i < c->send_len; i++)
-            send[i] = (char)byte_of(i % c->bytes, w->rank, (int)(i / c->bytes), round);
+        for (size_t i = 0; i < c->send_len; i++) {
+            size_t begins = 0;
+            bool each = vc_coll_info[c->coll].send.extent == VC_EXTENT_EACH;
+            int to = each ? block_at(c, 0, i, &begins) : 0;
+            send[i] = (char)byte_of(i - begins, w->rank, to, round);
+        }
     if (vc_coll_root_gives_recv(c->coll) && w->rank == c->root)
         for (size_t i = 0; i < c->bytes; i++)
             recv[i] = (char)byte_of(i, w->rank, 0, round);

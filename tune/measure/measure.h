@@ -40,6 +40,7 @@ struct vc_measure_opts {
     uint64_t seed;  /**< order of blocks, choice of buffers */
     int root;
     bool reuse;                       /**< the same buffers in each call */
+    bool uneven;                      /**< blocks of the ranks differ, from none to twice the size */
     bool progress;                    /**< a terminal shows standard error */
     const char *json;                 /**< the results as JSON into this file; NULL, "-" or a file */
     const char *set[VC_MEASURE_SETS]; /**< NAME=VALUE for the environment, without VCOLL_ */
@@ -123,8 +124,12 @@ struct vc_measure_call {
     size_t bytes;
     int root;
     int count; /**< of `type` */
+    int *each; /**< that count for each rank */
     MPI_Datatype type;
     MPI_Op op;
+    /** Collectives with a block for each rank: [ranks] of what this rank sends [0] and receives [1]. */
+    int *counts[2], *displs[2];
+    MPI_Datatype *types;       /**< [ranks] for both sides; NULL: no such collective */
     size_t send_len, recv_len; /**< what one call reads and writes on this rank */
     char *send, *recv;         /**< pools */
     size_t pool;               /**< bytes of each */

@@ -1,38 +1,37 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The CPUs that plans are played on: ranks that sleep and are woken, that wait for a CPU, time that is
  * stolen. */
+#include "transport/burn.h"
 #include "tune/model/impl.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 /* Every wait begins with polls alone, see VC_TIGHT_POLLS. */
-#define TIGHT 1e-6
-/* The least that auto spins for. */
-#define AUTO_LEAST 5e-6
-/* From this part of stolen time on auto spins for a fourth. */
-#define STOLEN 0.05
+#define TIGHT     1e-6
+#define AUTO_SPIN 5e-6
+#define NS        1e-9
 
-/* As burn_budget() in transport/wait.c. */
+static uint64_t in_ns(double seconds)
+{
+    return seconds > 0 ? (uint64_t)(seconds / NS) : 0;
+}
+
 static double spin_budget(const struct vc_model *m, const struct vc_model_case *c, bool device)
 {
-    switch (c->wait) {
-    case VC_WAIT_POLL:
-        return INFINITY;
-    case VC_WAIT_EVENT:
-        return TIGHT;
-    case VC_WAIT_HYBRID:
-        return fmax(c->spin, TIGHT);
-    case VC_WAIT_AUTO:
-        break;
-    }
-    if (device && m->device_needs_cpu)
-        return TIGHT;
-    double cost = m->wake > 0 ? m->wake : c->spin;
-    if (m->steal > STOLEN)
-        cost /= 4;
-    cost = fmax(cost, AUTO_LEAST);
-    return c->spin > 0 ? fmin(cost, 4 * c->spin) : cost;
+    bool stolen = m->steal * 1000 > VC_BURN_STOLEN_PERMILLE;
+    /* Auto spins for some time even where the case does not say what for. */
+    double spin = c->spin > 0 || c->wait != VC_WAIT_AUTO ? c->spin : fmax(m->wake, AUTO_SPIN);
+    uint64_t ns = vc_burn_ns(c->wait, in_ns(spin), in_ns(m->wake), stolen, device && m->device_needs_cpu);
+    return ns == UINT64_MAX ? INFINITY : fmax((double)ns * NS, TIGHT);
+}
+
+/* How long a rank that shares its CPU does not sleep at least: it yields first. */
+static double yield_budget(const struct vc_model *m, const struct vc_model_case *c)
+{
+    if (c->wait != VC_WAIT_AUTO)
+        return 0;
+    return vc_burn_yields(in_ns(m->switch_cost), in_ns(m->wake)) * m->switch_cost;
 }
 
 /* How many CPUs the ranks of a node share; 0: each has one. */
@@ -51,6 +50,7 @@ bool vc_mcpus_init(struct vc_mcpus *p, const struct vc_model *m, const struct vc
     *p = (struct vc_mcpus){.m = m, .c = c, .stretch = 1 / (1 - m->steal)};
     for (int device = 0; device < 2; device++)
         p->spin[device] = spin_budget(m, c, device);
+    p->yields = yield_budget(m, c);
     p->busy = calloc(n, sizeof *p->busy);
     p->call = calloc(n, sizeof *p->call);
     p->first = calloc((size_t)h->nnodes + 1, sizeof *p->first);
@@ -111,7 +111,11 @@ double vc_mcpus_work(struct vc_mcpus *p, int rank, double t, bool device, double
 {
     const struct vc_model *m = p->m;
     int node = p->c->shape->hier->node_of[rank];
-    bool slept = t - p->busy[rank] > p->spin[device], crowded = p->first[node] < p->first[node + 1];
+    bool crowded = p->first[node] < p->first[node + 1];
+    double burn = p->spin[device];
+    if (crowded && burn > TIGHT)
+        burn = fmax(burn, p->yields);
+    bool slept = t - p->busy[rank] > burn;
     double begin = fmax(t, p->busy[rank]), wake = !slept ? 0 : device ? m->wake_device : m->wake;
     if (device && (slept || m->device_needs_cpu))
         work += m->interrupt;

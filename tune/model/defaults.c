@@ -9,12 +9,17 @@
 /* Below, a message fits into small slots, and nothing is faster. Above, nothing was measured. */
 #define STEPS_FROM ((size_t)4096)
 #define STEPS_TO   ((size_t)4 << 20)
+/* Blocks of an alltoallv that may go either way; longer ones are copied once. */
+#define PAIRS_FROM ((size_t)8 << 10)
+#define PAIRS_TO   ((size_t)4 << 20)
 /* Ranks that share CPUs also share their caches: above so many bytes of all of them, memory decides. */
 #define CROWDED_BYTES ((size_t)5 << 20)
 #define RANKS_MOST    1024
 
 /* A message begins to be read when so much of it is there. */
 #define PIECE ((uint64_t)16384)
+/* The slots for long messages that a rank has, in bytes (VCOLL_SHM_BULK, unless it was set). */
+#define RING ((uint64_t)256 << 10)
 /* What a meeting costs besides the way of its lines, in ns. */
 #define MEETING_NS 60
 /* Of a yield that was not measured, in ns. */
@@ -111,6 +116,15 @@ static uint64_t slots_time(const struct rates *r, const struct vc_costs *c, cons
         return all * (len * (r->own + r->in) + others * len * r->out + r->meeting);
     case VC_ALLTOALL:
         return all * (len * c->copy_far_ps + others * len * (r->in + r->out) + r->meeting);
+    case VC_GATHER: /* the others write, the root reads */
+        if (at->crowded)
+            return others * len * (r->in + r->out) + q * r->meeting;
+        return len * r->own + at_least(len * r->in, others * len * r->out) + piece * r->in + r->meeting;
+    case VC_SCATTER: /* all blocks come by the root's slots: each time they are full, the others take a turn
+                      */
+        if (at->crowded)
+            return others * len * (r->in + r->out) + (2 + q * len / RING) * q * r->meeting / 2;
+        return len * r->own + at_least(others * len * r->in, len * r->out) + piece * r->in + r->meeting;
     default:
         return 0;
     }
@@ -142,6 +156,11 @@ static uint64_t cma_time(const struct rates *r, const struct vc_costs *c, const 
             return all * (len * r->cma + len / 2 * c->reduce_ps + pair_calls * r->call + 2 * r->meeting);
         return all * (others * len / q * (2 * r->cma + c->reduce_ps) +
                       others * (1 + calls_of(len / q, VC_CMA_BLOCK)) * r->call + 3 * r->meeting);
+    case VC_GATHER:
+    case VC_SCATTER:
+        if (at->crowded)
+            return len * c->copy_far_ps + others * (len * r->cma + r->call) + 2 * q * r->meeting;
+        return len * c->copy_far_ps + (q == 2 ? len / 2 : len) * r->cma + r->call + 2 * r->meeting;
     case VC_ALLGATHER:
     case VC_ALLTOALL:
         return all * (len * c->copy_far_ps + others * (len * r->cma + r->call) + 2 * r->meeting);
@@ -205,12 +224,22 @@ static size_t all_bytes(const struct vc_default_case *at)
     return q * at->bytes * (at->coll == VC_ALLGATHER || at->coll == VC_ALLTOALL ? q : 1);
 }
 
+/* The case that stands for all of its step. Blocks of different lengths cost what equal ones of their mean
+ * do. */
+static struct vc_default_case step_of(const struct vc_default_case *at)
+{
+    struct vc_default_case here = *at;
+    here.bytes = vc_default_step(at->bytes);
+    if (at->coll == VC_ALLGATHERV)
+        here.coll = VC_ALLGATHER;
+    return here;
+}
+
 const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc_default_case *at,
                                        const struct vc_alg *prior)
 {
     enum vc_default_way before = way_of(prior), best = before;
-    struct vc_default_case here = *at;
-    here.bytes = vc_default_step(at->bytes);
+    struct vc_default_case here = step_of(at);
     if (before == VC_DEFAULT_WAYS || here.bytes == SIZE_MAX || at->bytes <= STEPS_FROM || at->ranks < 2 ||
         at->ranks > RANKS_MOST || (at->crowded && all_bytes(&here) > CROWDED_BYTES))
         return NULL;
@@ -230,10 +259,51 @@ const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc
     return vc_alg_find(at->coll, names[best]);
 }
 
+size_t vc_default_pairs_copy(const struct vc_costs *c, int ranks, bool crowded)
+{
+    struct vc_default_case at = {.coll = VC_ALLTOALL, .ranks = ranks, .crowded = crowded, .cma = true};
+    for (at.bytes = PAIRS_FROM; at.bytes < PAIRS_TO; at.bytes *= 2) {
+        uint64_t slots = vc_default_time(c, &at, VC_DEFAULT_SLOTS),
+                 copy = vc_default_time(c, &at, VC_DEFAULT_CMA);
+        if (slots == 0 || copy == 0)
+            return 0;
+        if (copy < slots)
+            break;
+    }
+    return at.bytes;
+}
+
+/* Both directions at once, as in rings and exchanges: each rank copies into cells and out of them. A single
+ * copy is one call, an offer and a confirmation. */
+size_t vc_default_single_copy_messages(const struct vc_costs *c, bool crowded)
+{
+    const struct vc_default_case at = {.coll = VC_ALLTOALL, .ranks = 2, .crowded = crowded};
+    struct rates r;
+    if (!find_rates(c, &at, &r) || !c->cma_call_ns || !r.cma)
+        return VC_DEFAULT_SINGLE_COPY;
+    uint64_t saved = above(r.in + r.out, r.cma);
+    if (saved == 0)
+        return SIZE_MAX;
+    return vc_default_step((size_t)((r.call + 2 * r.meeting) / saved));
+}
+
+size_t vc_default_single_copy_bcasts(const struct vc_costs *c, int ranks, bool crowded)
+{
+    struct vc_default_case at = {.coll = VC_BCAST, .ranks = ranks, .crowded = crowded, .cma = true};
+    for (at.bytes = STEPS_FROM; at.bytes <= STEPS_TO; at.bytes = vc_default_step(at.bytes + 1)) {
+        uint64_t slots = vc_default_time(c, &at, VC_DEFAULT_SLOTS),
+                 once = vc_default_time(c, &at, VC_DEFAULT_CMA);
+        if (slots == 0 || once == 0)
+            return VC_DEFAULT_SINGLE_COPY;
+        if (once < slots)
+            return at.bytes;
+    }
+    return SIZE_MAX;
+}
+
 const char *vc_default_text(const struct vc_costs *c, const struct vc_default_case *at, char *buf, size_t len)
 {
-    struct vc_default_case here = *at;
-    here.bytes = vc_default_step(at->bytes);
+    struct vc_default_case here = step_of(at);
     buf[0] = '\0';
     for (int way = 0; way < VC_DEFAULT_WAYS; way++) {
         uint64_t t = vc_default_time(c, &here, (enum vc_default_way)way);

@@ -30,9 +30,20 @@ uint64_t vc_default_time(const struct vc_costs *c, const struct vc_default_case 
 const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc_default_case *at,
                                        const struct vc_alg *prior);
 
+/** From this many bytes on a message between ranks of a node is to go by single copy, and so is a broadcast
+ * that is a step of a plan; SIZE_MAX: never. */
+size_t vc_default_single_copy_messages(const struct vc_costs *c, bool crowded);
+size_t vc_default_single_copy_bcasts(const struct vc_costs *c, int ranks, bool crowded);
+/** Both where nothing is known. */
+#define VC_DEFAULT_SINGLE_COPY ((size_t)32 << 10)
+
 /** Sizes are decided in steps of a fourth of a doubling: the last size of the step that has `bytes`, or
  * SIZE_MAX where defaults are left to the built-in rules. */
 size_t vc_default_step(size_t bytes);
+
+/** Of an alltoallv, whose blocks go by single copy or through slots as their own lengths say: from how many
+ * bytes on they are copied once. 0: not known. */
+size_t vc_default_pairs_copy(const struct vc_costs *c, int ranks, bool crowded);
 
 /** The times that led there, in words: "shm 3.4 us, shm_cma 7.6 us, ..." Returns buf. */
 const char *vc_default_text(const struct vc_costs *c, const struct vc_default_case *at, char *buf,

@@ -38,6 +38,7 @@ static bool build_plans(struct vc_mgraph *g, const struct vc_alg *alg)
             vc_plan_init(p);
             return false;
         }
+        vc_plan_place_blocks(p, s, r);
         deps += p->ndeps;
         /* Ranks have about as many steps each, so the first one shows early that all together are too many.
          */

@@ -66,6 +66,7 @@ struct vc_mcpus {
     struct vc_mcpu *cpu;
     double stretch; /**< 1 / (1 - steal) */
     double spin[2]; /**< seconds of waiting before sleep: for shared memory, for a device */
+    double yields;  /**< the least such seconds of ranks that share a CPU */
 };
 
 bool vc_mcpus_init(struct vc_mcpus *p, const struct vc_model *m, const struct vc_model_case *c);

@@ -84,10 +84,32 @@ static struct vc_model_work cma_work(const struct vc_model_phase *p)
                                       .reduced = (q - 1) / q * len,
                                       .cma_calls = (q - 1) * (1 + ceil(len / q / block)),
                                       .cma_copied = 2 * (q - 1) / q * len};
+    case VC_PHASE_GATHER:
+    case VC_PHASE_SCATTER: /* the others copy, and of a pair each one half */
+        return (struct vc_model_work){.meetings = 2,
+                                      .copied = p->waits == (p->kind == VC_PHASE_GATHER) ? len : 0,
+                                      .cma_calls = 1,
+                                      .cma_copied = p->ranks == 2 ? len / 2 : len};
+    case VC_PHASE_REDUCE_BLOCKS:
+    case VC_PHASE_REDUCE_BLOCKSV:
+        return (struct vc_model_work){.meetings = 2,
+                                      .reduced = (q - 1) * len,
+                                      .cma_calls = (q - 1) * ceil(len / block),
+                                      .cma_copied = (q - 1) * len};
     default: /* allgather, alltoall */
         return (struct vc_model_work){
             .meetings = 2, .copied = len, .cma_calls = q - 1, .cma_copied = (q - 1) * len};
     }
+}
+
+/* Of the last rank: short vectors are read from all below, long ones go up the ranks. */
+static struct vc_model_work scan_work(const struct vc_model_phase *p)
+{
+    double q = p->ranks, len = (double)p->len;
+    if (p->len <= VC_NODE_ELEMENT_MAX)
+        return (struct vc_model_work){.meetings = 1, .copied = len, .reduced = (q - 1) * len};
+    return (struct vc_model_work){
+        .meetings = q - 1, .copied = 2 * len + (q - 1) * fmin(len, PIECE), .reduced = len};
 }
 
 static struct vc_model_work flat_work(const struct vc_model_phase *p)
@@ -117,20 +139,32 @@ static struct vc_model_work flat_work(const struct vc_model_phase *p)
         w.reduced = p->waits ? (q - 1) / parts * len : 0;
         break;
     case VC_PHASE_ALLGATHER:
+    case VC_PHASE_ALLGATHERV: /* as of blocks that are all as long as the longest */
         w.copied = (q + 1) * len;
         break;
     case VC_PHASE_ALLGATHER_SLICES:
         w.copied = len;
         break;
     case VC_PHASE_GATHER:
+    case VC_PHASE_GATHERV:
         w.copied = p->waits ? q * len + piece : len;
         break;
     case VC_PHASE_SCATTER:
+    case VC_PHASE_SCATTERV:
         w.copied = p->waits ? len + piece : q * len;
         break;
     case VC_PHASE_ALLTOALL:
+    case VC_PHASE_ALLTOALLV:
         w.copied = (2 * q - 1) * len;
         break;
+    case VC_PHASE_REDUCE_BLOCKS:
+    case VC_PHASE_REDUCE_BLOCKSV:
+        w.copied = (q - 1) * len;
+        w.reduced = (q - 1) * len;
+        break;
+    case VC_PHASE_SCAN:
+    case VC_PHASE_EXSCAN:
+        return scan_work(p);
     case VC_PHASE_COUNT:
         break;
     }
@@ -159,11 +193,16 @@ static double flat_lines(const struct vc_model_phase *p)
         return root_slices(p) ? slices + result : (q - 1) * slot_lines(len);
     case VC_PHASE_BCAST:
     case VC_PHASE_GATHER:
+    case VC_PHASE_GATHERV:
     case VC_PHASE_SCATTER:
+    case VC_PHASE_SCATTERV:
         return (q - 1) * slot_lines(len);
     case VC_PHASE_REDUCE_SCATTER:
     case VC_PHASE_ALLGATHER_SLICES:
         return pairs * slot_lines(len / (p->parts > 0 ? p->parts : 1));
+    case VC_PHASE_SCAN:
+    case VC_PHASE_EXSCAN:
+        return (p->len <= VC_NODE_ELEMENT_MAX ? pairs / 2 : q - 1) * slot_lines(len);
     default:
         return pairs * slot_lines(len);
     }

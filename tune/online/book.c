@@ -102,7 +102,7 @@ static json_t *row_json(const struct vc_online_row *r)
     if (!o)
         return NULL;
     vc_row_keys_to_json(&r->keys, o);
-    if (vc_coll_sized(r->coll))
+    if (vc_coll_by_size(r->coll))
         json_object_set_new(o, "bytes", json_pack("[I, I]", (json_int_t)r->min, (json_int_t)r->max));
     if (vc_coll_reduces(r->coll))
         json_object_set_new(o, "operator", json_string(r->commutative ? "commutative" : "other"));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tune/online/internal.h"
 
+#include "coll/info.h"
 #include "tune/params/params.h"
 
 #include <math.h>
@@ -247,6 +248,8 @@ static void run_burst(struct online_slot *s, struct vc_online_step *step)
 void vc_online_next(struct vc_online *o, enum vc_coll coll, size_t bytes, bool commutative,
                     struct vc_online_step *step)
 {
+    if (!vc_coll_by_size(coll)) /* ranks may differ in it */
+        bytes = 0;
     int at = key_of(coll, commutative, class_of(bytes));
     *step = (struct vc_online_step){
         .choice = *vc_select(o->sel, coll, bytes, commutative), .selected = true, .slot = at, .cand = -1};

@@ -95,6 +95,7 @@ FLAG(disable)
 FLAG(strict)
 FLAG(reproducible)
 FLAG(cma)
+FLAG(xpmem)
 WORD(wait, vc_wait_mode, vc_wait_words)
 WORD(stats, vc_stats_mode, stats_words)
 WORD(log, vc_log_level, log_words)
@@ -104,7 +105,20 @@ INT(node_split, 0, 1000000)
 INT(setup_after, 1, 1000000)
 SIZE(shm_bulk, 0, (size_t)1 << 30)
 SIZE(shm_limit, 0, (size_t)1 << 44)
-SIZE(cma_min, 0, (size_t)1 << 40)
+static int parse_cma_min(struct vc_params *p, const char *text)
+{
+    if (strcasecmp(text, "auto") != 0)
+        return vc_param_parse_size(text, 0, (size_t)1 << 40, &p->cma_min);
+    p->cma_min = VC_CMA_MIN_AUTO;
+    return VC_OK;
+}
+static void format_cma_min(const struct vc_params *p, char *buf, size_t len)
+{
+    if (p->cma_min == VC_CMA_MIN_AUTO)
+        snprintf(buf, len, "auto");
+    else
+        vc_format_bytes(p->cma_min, buf, len);
+}
 STRING(host_id)
 STRING(stats_file)
 STRING(verbs_device)
@@ -242,7 +256,10 @@ static const struct vc_param_def defs[] = {
      "Lets large messages be copied once, straight from one process's memory to another's "
      "(process_vm_readv), where the kernel permits it for all ranks of the node.",
      parse_cma, format_cma, false},
-    {"CMA_MIN", "32k", "a size", "Messages of at least this size are copied once when CMA is possible.",
+    {"CMA_MIN", "auto", "auto | a size",
+     "Messages of at least this size are copied once when CMA is possible. auto: from where that takes less "
+     "time by "
+     "what things cost on this node, 32k where that is not known.",
      parse_cma_min, format_cma_min, false},
     {"COALESCING", "suggest", "suggest | apply | ignore",
      "What becomes of the interrupt coalescing that a table suggests for the network device behind the RDMA "
@@ -403,6 +420,11 @@ static const struct vc_param_def defs[] = {
      "How a rank waits for others: poll spins, event sleeps, hybrid spins for VCOLL_SPIN_US and then sleeps. "
      "auto decides from the CPUs the ranks really have and from what a wake-up costs.",
      parse_wait, format_wait, true},
+    {"XPMEM", "1", "0 | 1",
+     "Where CMA is possible and all ranks of the node have XPMEM (libxpmem.so.0 and its kernel module), "
+     "single copies "
+     "go through memory of other ranks that is mapped, without a system call for each.",
+     parse_xpmem, format_xpmem, false},
 };
 
 const struct vc_param_def *vc_param_defs(int *n)

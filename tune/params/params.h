@@ -53,6 +53,8 @@ enum vc_calibrate_mode { VC_CALIBRATE_AUTO, VC_CALIBRATE_OFF, VC_CALIBRATE_FORCE
 enum vc_device_mode { VC_DEVICE_AUTO, VC_DEVICE_OFF, VC_DEVICE_WATCH };
 enum vc_stats_mode { VC_STATS_OFF, VC_STATS_TEXT, VC_STATS_JSON };
 
+#define VC_CMA_MIN_AUTO SIZE_MAX
+
 /** Every setting, decoded. */
 struct vc_params {
     bool disable;                         /**< VCOLL_DISABLE */
@@ -76,7 +78,8 @@ struct vc_params {
     enum vc_seg_backing shm_backing; /**< VCOLL_SHM_BACKING: auto|memfd|shm */
     enum vc_copy_kind copy;          /**< VCOLL_COPY */
     bool cma;                        /**< VCOLL_CMA: single copy allowed */
-    size_t cma_min;                  /**< VCOLL_CMA_MIN: bytes */
+    bool xpmem;                      /**< VCOLL_XPMEM: memory of other ranks may be mapped */
+    size_t cma_min;                  /**< VCOLL_CMA_MIN: bytes, or VC_CMA_MIN_AUTO */
     char verbs_device[64];           /**< VCOLL_VERBS_DEVICE, "": the best */
     int verbs_port;                  /**< VCOLL_VERBS_PORT, 0: the first active one */
     int verbs_gid_index;             /**< VCOLL_VERBS_GID_INDEX, -1: auto */

@@ -5,6 +5,8 @@
 #include "tune/search/internal.h"
 
 #include "transport/base.h"
+#include "transport/calibrate/cache.h"
+#include "transport/shm/segment.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,28 +183,43 @@ static void note_row(void *arg, const struct vc_table *of, const struct vc_row *
         vc_choice_format(&row->choice, p->subject, sizeof p->subject);
 }
 
-/* What the table gives the call on the communicator. */
-static void find_subject(const struct vc_search_job *j, struct vc_again *p)
+/* The figures that the library decides by where the table has no row: those that it kept when this program
+ * started. */
+static bool find_costs(const struct vc_params *params, struct vc_costs_file *out)
 {
-    struct vc_params params;
-    struct vc_param_report report;
+    struct vc_os_id os;
+    char dir[256];
+    vc_os_id_get(&os);
+    vc_costs_dir(dir, sizeof dir);
+    return params->calibrate != VC_CALIBRATE_OFF && vc_costs_newest(dir, os.boot_id, out);
+}
+
+/* What the table gives the call on the communicator. */
+static void find_subject(const struct vc_search_job *j, const struct vc_params *params,
+                         const struct vc_costs *costs, struct vc_again *p)
+{
     struct vc_topo_key key;
     size_t bytes = p->then.bytes;
     struct vc_select_call call = {.coll = p->then.coll,
                                   .bytes = bytes,
                                   .esize = bytes % sizeof(double) ? 1 : sizeof(double),
                                   .commutative = true};
-    vc_params_load(&params, NULL, &report);
     vc_search_topo_key(&j->place[p->place], &key);
+    key.costs = costs;
     /* A row that needs what set-up did not grant is found out when it is forced. */
-    key.have_node = key.max_ppn > 1 && (params.channels & VC_CHAN_SHM);
-    key.have_cma = key.have_node && params.cma;
+    key.have_node = key.max_ppn > 1 && (params->channels & VC_CHAN_SHM);
+    key.have_cma = key.have_node && params->cma;
     snprintf(p->subject, sizeof p->subject, "native");
-    vc_select_explain(&key, &params, j->table.rows, &call, note_row, p);
+    vc_select_explain(&key, params, j->table.rows, &call, note_row, p);
 }
 
 static void sort_out(struct vc_search_job *j)
 {
+    struct vc_params params;
+    struct vc_param_report report;
+    struct vc_costs_file costs;
+    vc_params_load(&params, NULL, &report);
+    bool known = find_costs(&params, &costs);
     for (int i = 0; i < j->nagain; i++) {
         struct vc_again *p = &j->again[i];
         if (p->fate != VC_AGAIN_WAITS)
@@ -212,7 +229,7 @@ static void sort_out(struct vc_search_job *j)
         else if (!same_kind(&p->then.at, &j->place[p->place].c.at, p->why))
             p->fate = VC_AGAIN_OTHER;
         else
-            find_subject(j, p);
+            find_subject(j, &params, known ? &costs.costs : NULL, p);
     }
 }
 

@@ -131,6 +131,10 @@ int vc_search_sizes(const struct vc_search_job *j, enum vc_coll coll, size_t siz
     }
     while (n > 1 && all[n - 1] * vc_coll_blocks(coll, j->w->size) > TOTAL_MAX)
         n--;
+    if (!vc_coll_by_size(coll)) { /* one choice holds for all sizes */
+        sizes[0] = all[n / 2];
+        return 1;
+    }
     if (most == 0 || most >= n) {
         memcpy(sizes, all, (size_t)n * sizeof *sizes);
         return n;

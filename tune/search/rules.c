@@ -129,7 +129,7 @@ static json_t *make_row(const struct vc_measured *all, int n, const struct list 
     json_t *row = keys_of(all, n, head), *points = json_array();
     double logs = 0, low = INFINITY;
     int rounds = 0;
-    if (vc_coll_sized(head->coll))
+    if (vc_coll_by_size(head->coll))
         sized(l, first, last, row);
     if (vc_coll_reduces(head->coll))
         json_object_set_new(row, "operator", json_string("commutative"));

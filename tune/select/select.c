@@ -24,6 +24,9 @@ static const char *lacks(const struct vc_topo_key *key, enum vc_coll coll, const
         return "all ranks must share one node's memory";
     if (c->alg->kind == VC_ALG_NODE && c->alg->node_alg == VC_NODE_CMA && !key->have_cma)
         return "single copy is switched off, or not permitted between all ranks";
+    if (c->alg->kind == VC_ALG_NODE && vc_coll_info[coll].node == VC_PHASE_ALLTOALLV &&
+        key->size > VC_NODE_PAIRS_RANKS)
+        return "it is for at most 256 ranks";
     if (c->alg->kind == VC_ALG_PLAN && !key->have_chan)
         return "no channel reaches all ranks";
     if (c->channel == VC_CHANNEL_VERBS && !key->have_verbs)
@@ -168,7 +171,7 @@ static const struct vc_choice *find_choice(const struct rows *rows, size_t bytes
  * where ranks are. */
 static bool asks_model(const struct vc_topo_key *key, enum vc_coll coll)
 {
-    return key->costs && key->nnodes == 1 && key->have_node && key->have_bulk && coll != VC_BARRIER &&
+    return key->costs && key->nnodes == 1 && key->have_node && key->have_bulk && vc_coll_by_size(coll) &&
            !(key->reproducible && vc_coll_reduces(coll));
 }
 

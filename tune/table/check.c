@@ -86,6 +86,9 @@ const char *vc_row_impossible(const struct vc_row *r)
         return why;
     if (!vc_coll_sized(r->coll) && r->bytes.min > 0)
         return "a barrier has 0 bytes";
+    if (vc_coll_sized(r->coll) && !vc_coll_by_size(r->coll) &&
+        (r->bytes.min > 0 || r->bytes.max < UINT64_MAX))
+        return "not every rank knows the sizes of its calls, so \"bytes\" cannot be a condition";
     if (r->commutative == VC_NO && !vc_coll_reduces(r->coll))
         return "only reductions have an operator";
     if (r->choice.channel == VC_CHANNEL_VERBS && vc_row_bits(&r->keys, "network") == VC_NO)

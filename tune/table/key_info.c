@@ -51,7 +51,8 @@ const struct vc_key_info vc_key_info[] = {
                      "rank's block, of barrier 0.",
         .takes = "range of sizes",
         .holds = "the call is of that size: of bcast the message, of reductions the vector, of allgather and alltoall "
-                 "one rank's block; a barrier's is 0"},
+                 "one rank's block, of allgatherv the mean block; a barrier's is 0; of alltoallv and alltoallw no "
+                 "rank knows the size that others have, so their rows have none"},
     {.name = "operator", .kind = VC_KEY_CALL,
         .describes = "Of reductions; other: operators that do not commute.",
         .takes = "`commutative`, `other`",

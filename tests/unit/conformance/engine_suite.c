@@ -97,15 +97,20 @@ static bool expect(const struct vc_shape *s, int me, int run, const struct vc_re
     if (!has(info->recv, s, me))
         return false;
     if (info->reduces) {
-        contribute(want, n, s->size - 1, run);
-        for (int r = s->size - 2; r >= 0; r--) {
-            contribute(scratch, n, r, run);
-            op->fn(scratch, want, want, n / op->esize, op->ctx);
+        int operands = vc_operands_of(info->operands, me, s->size);
+        if (operands == 0)
+            return false;
+        contribute(want, from + n, operands - 1, run);
+        memmove(want, want + from, n);
+        for (int r = operands - 2; r >= 0; r--) {
+            contribute(scratch, from + n, r, run);
+            op->fn(scratch + from, want, want, n / op->esize, op->ctx);
         }
         return true;
     }
     if (info->recv.extent == VC_EXTENT_ONE) {
-        contribute(want, n, s->root, run);
+        contribute(scratch, from + n, s->root, run);
+        memcpy(want, scratch + from, n);
         return true;
     }
     for (int r = 0; r < s->size; r++) {
@@ -148,6 +153,8 @@ static int run_once(const struct es_env *e, const struct vc_alg *alg, const stru
     if (vc_coll_root_gives_recv(s->coll)) {
         if (me == s->root)
             contribute(b->recv, n, me, run);
+    } else if (in_place && send && recv && info->in_place == VC_IN_PLACE_IN_SEND) {
+        recv = b->send + (size_t)me * n;
     } else if (in_place && send && recv) {
         unsigned char *own = info->in_place == VC_IN_PLACE_OWN_BLOCK ? b->recv + (size_t)me * n : b->recv;
         memcpy(own, b->send, n);
@@ -159,7 +166,7 @@ static int run_once(const struct es_env *e, const struct vc_alg *alg, const stru
         return complain(alg, s, me, run, "wait");
     if (vc_exec_progress(x) != 1)
         return complain(alg, s, me, run, "a finished run is not done");
-    if (expect(s, me, run, op, b->want, b->scratch) && memcmp(b->recv, b->want, recv_len) != 0)
+    if (expect(s, me, run, op, b->want, b->scratch) && memcmp(recv, b->want, recv_len) != 0)
         return complain(alg, s, me, run, "wrong result");
     for (size_t i = 0; i < GUARD; i++)
         if (b->recv[recv_len + i] != 0xee)
@@ -184,6 +191,7 @@ static int run_plan(const struct es_env *e, const struct vc_alg *alg, const stru
     struct vc_exec *x;
     if (alg->build(s, me, &plan) != VC_OK)
         return complain(alg, s, me, 0, "build");
+    vc_plan_place_blocks(&plan, s, me);
     if (vc_exec_create(&plan, &env, &x) != VC_OK) {
         vc_plan_free(&plan);
         return complain(alg, s, me, 0, "create");

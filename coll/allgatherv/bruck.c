@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ceil(log2 n) rounds, n - 1 blocks, one more pass over memory. */
+#include "coll/allgather/exchange.h"
+#include "coll/bounds.h"
+
+static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+{
+    struct vc_group g = vc_group_all(shape, rank);
+    struct vc_layout all = vc_layout_ranks(shape, VC_BUF_RECV);
+    vc_plan_begin(p, shape, rank);
+    if (vc_shape_total(shape)) {
+        vc_plan_copy(p, vc_ref_of(VC_BUF_SEND, 0, vc_shape_block(shape, rank)), vc_layout_block(&all, rank));
+        vc_x_allgather_bruck(p, &g, &all);
+    }
+    return vc_plan_finish(p);
+}
+
+static long steps(const struct vc_shape *s)
+{
+    return 1 + vc_bound_allgather_log(s->size);
+}
+
+const struct vc_alg vc_alg_allgatherv_bruck = {
+    .name = "bruck",
+    .coll = VC_ALLGATHERV,
+    .kind = VC_ALG_PLAN,
+    .restrictions = VC_PLACEMENT_FREE,
+    .help = "doubling what is held each round, any number of ranks (Bruck et al. 1997)",
+    .build = build,
+    .steps = steps,
+};

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* All n - 1 messages each way at once, of whatever lengths, also of none. Each rank begins with its next
+ * neighbour, so that no rank is first for all. */
+#include "coll/alltoall/exchange.h"
+#include "coll/bounds.h"
+
+/* Peers that a rank exchanges with at a time: enough to hide latency, few enough for large communicators. */
+#define WINDOW 32
+
+static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+{
+    struct vc_group g = vc_group_all(shape, rank);
+    struct vc_layout out = {.buf = VC_BUF_SEND_BLOCK}, in = {.buf = VC_BUF_RECV_BLOCK};
+    vc_plan_begin(p, shape, rank);
+    vc_x_alltoall_linear(p, &g, &out, &in, WINDOW);
+    vc_plan_copy(p, vc_layout_block(&out, rank), vc_layout_block(&in, rank));
+    return vc_plan_finish(p);
+}
+
+static long steps(const struct vc_shape *s)
+{
+    return 1 + 2L * (s->size - 1);
+}
+
+const struct vc_alg vc_alg_alltoallv_linear = {
+    .name = "linear",
+    .coll = VC_ALLTOALLV,
+    .kind = VC_ALG_PLAN,
+    .restrictions = VC_PLACEMENT_FREE,
+    .help = "messages to all peers at once, nearest first, at most 32 each way under way",
+    .build = build,
+    .steps = steps,
+};
+
+const struct vc_alg vc_alg_alltoallw_linear = {
+    .name = "linear",
+    .coll = VC_ALLTOALLW,
+    .kind = VC_ALG_PLAN,
+    .restrictions = VC_PLACEMENT_FREE,
+    .help = "messages to all peers at once, nearest first, at most 32 each way under way",
+    .build = build,
+    .steps = steps,
+};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Gather and scatter, as front.c has the others. */
+#include "pmpi/calls.h"
+
+/** Whether the counts fit that mean something on this rank: that of the side that all ranks have (`own`),
+ * unless it is in place, and at the root that of the other side. */
+static inline bool vc_rooted_fit(const void *own, MPI_Count own_count, MPI_Count all_count, int root,
+                                 MPI_Comm comm)
+{
+    int rank;
+    if (own != MPI_IN_PLACE && !vc_fits(own_count))
+        return false;
+    return vc_fits(all_count) || (comm != NULL && comm != MPI_COMM_NULL &&
+                                  vc_next.Comm_rank(comm, &rank) == MPI_SUCCESS && rank != root);
+}
+
+VC_SIX(Gather, VC_GATHER, vc_run_gather,
+       vc_quick_gather(sendbuf, sendcount, sendtype, recvbuf, recvcount, recvtype, root, comm),
+       vc_rooted_fit(sendbuf, sendcount, recvcount, root, comm),
+       sendbuf == MPI_IN_PLACE ? vc_bytes_of(recvcount, recvtype) : vc_bytes_of(sendcount, sendtype),
+       (const void *sendbuf, vc_count sendcount, MPI_Datatype sendtype, void *recvbuf, vc_count recvcount,
+        MPI_Datatype recvtype, int root, MPI_Comm comm),
+       (sendbuf, sendcount, sendtype, recvbuf, recvcount, recvtype, root, comm), .root = root,
+       .send = sendbuf, .recv = recvbuf, .scount = (int)sendcount, .rcount = (int)recvcount,
+       .stype = sendtype, .rtype = recvtype, .comm = comm)
+
+VC_SIX(Scatter, VC_SCATTER, vc_run_scatter,
+       vc_quick_scatter(sendbuf, sendcount, sendtype, recvbuf, recvcount, recvtype, root, comm),
+       vc_rooted_fit(recvbuf, recvcount, sendcount, root, comm),
+       recvbuf == MPI_IN_PLACE ? vc_bytes_of(sendcount, sendtype) : vc_bytes_of(recvcount, recvtype),
+       (const void *sendbuf, vc_count sendcount, MPI_Datatype sendtype, void *recvbuf, vc_count recvcount,
+        MPI_Datatype recvtype, int root, MPI_Comm comm),
+       (sendbuf, sendcount, sendtype, recvbuf, recvcount, recvtype, root, comm), .root = root,
+       .send = sendbuf, .recv = recvbuf, .scount = (int)sendcount, .rcount = (int)recvcount,
+       .stype = sendtype, .rtype = recvtype, .comm = comm)

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Allgatherv: from the user's arguments to packed buffers, through, and back. Every rank knows the lengths of
+ * all blocks, so they may decide. */
+#include "pmpi/pack.h"
+#include "pmpi/quick.h"
+#include "pmpi/run.h"
+#include "pmpi/vectors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Offsets of this many ranks lie on the stack. */
+#define STACK_RANKS 128
+
+struct sides {
+    struct vc_dtype stype, rtype;
+    bool in_place;
+    bool row;        /* in RECV each block begins where the one before it ends */
+    char *first;     /* there: where the first begins */
+    size_t longest;  /* block, in bytes */
+    size_t *offsets; /* [size + 1] */
+};
+
+static char *place_of(const struct vc_call *k, const struct sides *s, int r)
+{
+    return (char *)((uintptr_t)k->recv + (uintptr_t)(vc_displ_at(k, k->rdispls, r) * s->rtype.extent));
+}
+
+static bool bad_sides(struct vc_call *k, struct sides *s)
+{
+    s->in_place = k->send == MPI_IN_PLACE;
+    if (k->recv == MPI_IN_PLACE || !k->rcounts || !k->rdispls || !vc_dtype_of(k->recv, k->rtype, &s->rtype))
+        return true;
+    if (s->in_place)
+        s->stype = s->rtype;
+    else if (k->scount < 0 || !vc_dtype_of(k->send, k->stype, &s->stype) ||
+             (k->send == NULL && s->stype.predefined && k->scount > 0))
+        return true;
+    return false;
+}
+
+/* Lengths and places of the blocks; false, with k->why, when the underlying MPI gets the call. */
+static bool size_call(struct vc_call *k, int size, struct sides *s)
+{
+    size_t at = 0, esize = s->rtype.size;
+    MPI_Aint next = 0;
+    bool begun = false;
+    s->longest = 0;
+    s->row = true;
+    s->first = NULL;
+    for (int r = 0; r < size; r++) {
+        MPI_Count count = vc_count_at(k, k->rcounts, r);
+        if (count < 0) {
+            k->why = VC_PASS_ARGS;
+            return false;
+        }
+        size_t len = (size_t)count > VC_CALL_LIMIT ? (esize ? VC_CALL_LIMIT + 1 : 0) : (size_t)count * esize;
+        s->offsets[r] = at;
+        at = len > VC_CALL_LIMIT - at ? VC_CALL_LIMIT + 1 : at + len;
+        if (at > VC_CALL_LIMIT) {
+            k->why = VC_PASS_LARGE;
+            return false;
+        }
+        s->longest = len > s->longest ? len : s->longest;
+        if (len == 0)
+            continue;
+        MPI_Aint displ = vc_displ_at(k, k->rdispls, r);
+        s->row = s->row && (!begun || displ == next);
+        if (!begun)
+            s->first = place_of(k, s, r);
+        begun = true;
+        next = displ + (MPI_Aint)count;
+    }
+    s->offsets[size] = at;
+    k->bytes = vc_mean_block(at, size, 1);
+    k->why = !begun ? VC_PASS_EMPTY : k->recv == NULL && s->rtype.predefined ? VC_PASS_ARGS : VC_TAKEN;
+    return k->why == VC_TAKEN;
+}
+
+/* What this rank sends must be what it says that it receives from itself. */
+static int check_own(const struct vc_call *k, const struct vc_team *t, const struct sides *s)
+{
+    size_t own = s->offsets[t->rank + 1] - s->offsets[t->rank], sent = (size_t)k->scount * s->stype.size;
+    if (s->in_place || sent == own)
+        return VC_OK;
+    return vc_fail(VC_ERR_TRUNCATE, "rank %d sends %zu bytes, and expects %zu from itself: the counts differ",
+                   t->rank, sent, own);
+}
+
+/* The two packed buffers: the user's, or scratch. */
+static int pack_sides(struct vc_call *k, struct vc_team *t, const struct sides *s, struct vc_work *w)
+{
+    size_t all = s->offsets[t->size], own = s->offsets[t->rank + 1] - s->offsets[t->rank];
+    bool direct = s->row && s->rtype.dense;
+    int err = check_own(k, t, s);
+    if (err != VC_OK)
+        return err;
+    w->recv = direct ? s->first : vc_team_scratch(t, VC_SCRATCH_RECV, all);
+    if (!w->recv)
+        return vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", all);
+    w->send = k->send;
+    if (s->in_place) {
+        char *place = (char *)w->recv + s->offsets[t->rank];
+        const char *from = place_of(k, s, t->rank);
+        w->send = place;
+        if (direct || own == 0)
+            return VC_OK;
+        if (!s->rtype.dense)
+            return vc_pack(from, own / s->rtype.size, &s->rtype, place);
+        memcpy(place, from, own);
+        return VC_OK;
+    }
+    if (s->stype.dense || own == 0)
+        return VC_OK;
+    void *packed = vc_team_scratch(t, VC_SCRATCH_SEND, own);
+    if (!packed)
+        return vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", own);
+    w->send = packed;
+    return vc_pack(k->send, (size_t)k->scount, &s->stype, packed);
+}
+
+static int unpack(const struct vc_call *k, const struct vc_team *t, const struct sides *s, const char *from)
+{
+    int err = VC_OK;
+    for (int r = 0; err == VC_OK && r < t->size; r++) {
+        size_t len = s->offsets[r + 1] - s->offsets[r];
+        if (len == 0)
+            continue;
+        if (s->rtype.dense)
+            memcpy(place_of(k, s, r), from + s->offsets[r], len);
+        else
+            err = vc_unpack(from + s->offsets[r], place_of(k, s, r), len / s->rtype.size, &s->rtype);
+    }
+    return err;
+}
+
+static int run(struct vc_comm *c, struct vc_call *k, struct sides *s)
+{
+    if (!size_call(k, c->size, s))
+        return vc_native(k);
+    k->offsets = s->offsets;
+    struct vc_selected sel;
+    int err = vc_select_call(c, k, 1, true, &sel);
+    if (err == VC_OK && !sel.alg)
+        return vc_native(k);
+    struct vc_work w = {.bytes = s->longest, .at = s->offsets};
+    bool direct = s->row && s->rtype.dense;
+    if (err == VC_OK)
+        err = pack_sides(k, c->team, s, &w);
+    if (err == VC_OK)
+        err = vc_run(c, k, &sel, &w);
+    if (err == VC_OK && !direct)
+        err = unpack(k, c->team, s, w.recv);
+    if (c->team && (!direct || !s->stype.dense))
+        vc_team_scratch_done(c->team);
+    else if (err == VC_OK && s->rtype.size) {
+        const struct vc_redop none = {.esize = s->rtype.size};
+        vc_quick_learn(c, k, &sel, &none);
+    }
+    return vc_leave(c, k, err);
+}
+
+int vc_run_allgatherv(struct vc_call *k)
+{
+    struct vc_comm *c = vc_enter(k);
+    if (!c)
+        return vc_native(k);
+    struct sides s;
+    if (bad_sides(k, &s))
+        return vc_pass(k, VC_PASS_ARGS);
+    size_t here[STACK_RANKS + 1];
+    s.offsets = here;
+    if (c->size <= STACK_RANKS)
+        return run(c, k, &s);
+    s.offsets = malloc(((size_t)c->size + 1) * sizeof *s.offsets);
+    if (!s.offsets)
+        return vc_call_failed(c, k, vc_fail(VC_ERR_NOMEM, "no memory for the counts of %d ranks", c->size));
+    int rc = run(c, k, &s);
+    free(s.offsets);
+    return rc;
+}
