@@ -510,10 +510,10 @@ bool vc_exec_advanced(const struct vc_exec *x)
     return x->advanced;
 }
 
-/* Waits on what can bring the next event, and on nothing more: sleeping on a descriptor costs more than on a
- * word, and waking a rank that sleeps on descriptors costs more, too. */
-static void begin_wait(struct vc_exec *x, struct vc_waiter *w, const struct vc_wait_cfg *wait,
-                       struct vc_parking *parking)
+/* Sleeping on a descriptor costs more than on a word, and waking a rank that sleeps on descriptors costs
+ * more, too. */
+void vc_exec_wait_begin(struct vc_exec *x, struct vc_waiter *w, const struct vc_wait_cfg *wait,
+                        struct vc_parking *parking)
 {
     bool unknown = !x->env.by_shm && !x->env.by_device;
     struct vc_wake_src *src = x->nflying && (x->env.by_device || unknown) ? x->env.chan->src : NULL;
@@ -524,21 +524,31 @@ static void begin_wait(struct vc_exec *x, struct vc_waiter *w, const struct vc_w
         w->watch = x->env.chan->src;
 }
 
+int vc_exec_whom(const struct vc_exec *x)
+{
+    return x->nflying == 0 && x->node_step >= 0 ? x->node_whom : VC_WAIT_ANY;
+}
+
+struct vc_wake_src *vc_exec_watch(const struct vc_exec *x)
+{
+    return x->env.by_device ? x->env.chan->src : NULL;
+}
+
 int vc_exec_wait(struct vc_exec *x, const struct vc_wait_cfg *wait, struct vc_parking *parking)
 {
     int rc = vc_exec_progress(x);
     if (rc != 0)
         return rc < 0 ? rc : VC_OK;
     struct vc_waiter w;
-    begin_wait(x, &w, wait, parking);
+    vc_exec_wait_begin(x, &w, wait, parking);
     while ((rc = vc_exec_progress(x)) == 0) {
         if (x->advanced) {
             /* What comes next is a new wait, with its own budget. */
             vc_wait_end(&w);
-            begin_wait(x, &w, wait, parking);
+            vc_exec_wait_begin(x, &w, wait, parking);
             continue;
         }
-        int err = vc_wait_idle(&w, x->nflying == 0 && x->node_step >= 0 ? x->node_whom : VC_WAIT_ANY);
+        int err = vc_wait_idle(&w, vc_exec_whom(x));
         if (err != VC_OK) {
             rc = fail(x, err);
             break;

@@ -43,6 +43,13 @@ int vc_exec_start(struct vc_exec *x, const void *send, void *recv, const struct 
 int vc_exec_progress(struct vc_exec *x);
 /** Whether the last vc_exec_progress() call achieved anything, so that the caller knows whether to idle. */
 bool vc_exec_advanced(const struct vc_exec *x);
+/** Begins a wait for the next event of a run that has begun: on what can bring it, and on nothing more. */
+void vc_exec_wait_begin(struct vc_exec *x, struct vc_waiter *w, const struct vc_wait_cfg *wait,
+                        struct vc_parking *parking);
+/** For vc_wait_idle(): whom the run waits for. */
+int vc_exec_whom(const struct vc_exec *x);
+/** What tells of a device that was lost while the run waits; NULL: it uses none. */
+struct vc_wake_src *vc_exec_watch(const struct vc_exec *x);
 /** Drives a started run to its end with the wait policy. */
 int vc_exec_wait(struct vc_exec *x, const struct vc_wait_cfg *wait, struct vc_parking *parking);
 

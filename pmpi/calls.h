@@ -14,12 +14,14 @@
 #ifdef VC_LARGE_COUNTS
 typedef MPI_Count vc_count;
 typedef MPI_Aint vc_displ;
-#define VC_NAME(name) name##_c
-#define VC_WIDE       true
+#define VC_NAME(name)      name##_c
+#define VC_WIDE            true
+#define VC_QUICK_OF(quick) NULL
 #else
 typedef int vc_count, vc_displ;
-#define VC_NAME(name) name
-#define VC_WIDE       false
+#define VC_NAME(name)      name
+#define VC_WIDE            false
+#define VC_QUICK_OF(quick) quick
 #endif
 /** VC_NAMES() of VC_NAME(name): macros are expanded on the way from one to the other. */
 #define VC_NAMES_OF(name, params, args) VC_NAMES(name, params, args)
@@ -126,5 +128,21 @@ static inline size_t vc_bytes_of_all(const vc_count *counts, MPI_Datatype type, 
         return VC_LIKELY(c != NULL) ? vc_quick_run(c, which) : usual_##name args;                            \
     }
 #endif
+
+/**
+ * The whole of a nonblocking collective that is accelerated: `post` (post.h) takes the call, or it goes to
+ * the underlying function. As above: what is behind `args` fills the struct vc_call, unless the call is a
+ * quick one; with large counts none is.
+ */
+#define VC_NONBLOCKING(name, which, post, quick, fit, params, args, ...)                                     \
+    VC_NAMES_OF(VC_NAME(name), params, args)                                                                 \
+    {                                                                                                        \
+        struct vc_comm *c = vc_post_may_be_quick(request) ? VC_QUICK_OF(quick) : NULL;                       \
+        if (VC_LIKELY(c != NULL))                                                                            \
+            return vc_post_quick(c, which, request);                                                         \
+        struct vc_call k = {.coll = which, __VA_ARGS__};                                                     \
+        int rc;                                                                                              \
+        return (fit) && vc_post(post, &k, request, &rc) ? rc : vc_next.VC_NAME(name) args;                   \
+    }
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "pmpi/online.h"
 #include "pmpi/pool.h"
+#include "pmpi/queue.h"
 #include "pmpi/setup.h"
 #include "pmpi/stats.h"
 
@@ -110,8 +111,9 @@ static void recycle_state(struct vc_comm *c)
 
 static void release(struct vc_comm *c)
 {
+    const char *why;
     atomic_store_explicit(&c->handle, NULL, memory_order_release);
-    if (c->phase == VC_COMM_BROKEN)
+    if (c->phase == VC_COMM_BROKEN || (c->team && vc_queue_failed(c->team, &why) != VC_OK))
         vc_team_free(c->team);
     else
         vc_pool_keep(c->team);
@@ -132,6 +134,8 @@ static int on_delete(MPI_Comm comm, int key, void *value, void *extra)
     /* If the handles differ, the teardown has released the struct, which may be another communicator's now.
      */
     if (atomic_load_explicit(&c->handle, memory_order_acquire) == comm) {
+        if (c->team && !vc_queue_empty(c->team))
+            c->team = NULL; /* this is no place to wait: what is under way keeps it */
         release(c);
         atomic_store_explicit(&any_doomed, true, memory_order_relaxed);
         vc_next.Comm_set_attr(comm, doomed_keyval, NULL);
@@ -163,6 +167,9 @@ int vc_comm_end(MPI_Comm *comm, int (*end)(MPI_Comm *))
     if (!comm || *comm == NULL || *comm == MPI_COMM_NULL || *comm == MPI_COMM_WORLD || *comm == MPI_COMM_SELF)
         return end(comm); /* an error, which the MPI reports */
     struct dying d = {.comm = *comm, .state = vc_comm_peek(*comm), .outer = dying};
+    /* Collective, so all ranks have called whatever is under way. */
+    if (d.state && d.state->phase == VC_COMM_BUSY)
+        vc_queue_drain(d.state->team);
     /* Then vc_comm_find() does not find it: it compares handles. */
     if (d.state)
         atomic_store_explicit(&d.state->handle, NULL, memory_order_release);
@@ -221,6 +228,8 @@ struct vc_comm *vc_comm_find_slow(MPI_Comm comm)
     c->team = NULL;
     c->calls = 0;
     c->setup_seconds = 0;
+    c->due = false;
+    c->posts = 0;
     /* Release: pairs with the acquire in vc_comm_find(). */
     atomic_store_explicit(&c->handle, comm, memory_order_release);
     if (vc_next.Comm_set_attr(comm, keyval, c) != MPI_SUCCESS) {
@@ -256,12 +265,18 @@ static bool due(int calls)
     return calls % after == 0 && (times & (times - 1)) == 0 && __builtin_ctz((unsigned)times) % 2 == 0;
 }
 
+void vc_comm_count(struct vc_comm *c)
+{
+    c->due |= due(++c->calls);
+}
+
 bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm)
 {
     if (c->phase != VC_COMM_NEW)
         return vc_comm_active(c);
-    if (!due(++c->calls))
+    if (!due(++c->calls) && !c->due)
         return false;
+    c->due = false;
     uint64_t begun = vc_now_ns();
     const char *why = "";
     int err = vc_setup(comm, &c->team, &why);
@@ -282,4 +297,13 @@ bool vc_comm_advance(struct vc_comm *c, MPI_Comm comm)
         vc_log(VC_LOG_INFO, "a communicator of %d ranks passes through: %s", c->size, why);
     vc_stats_setup(took, vc_comm_active(c));
     return vc_comm_active(c);
+}
+
+void vc_comm_early(MPI_Comm comm)
+{
+    struct vc_comm *c = vc_comm_find(comm);
+    if (!c || c->phase != VC_COMM_NEW)
+        return;
+    c->due = true;
+    vc_comm_advance(c, comm);
 }

@@ -15,11 +15,15 @@ enum vc_phase {
     VC_COMM_NEW,      /**< not set up yet */
     VC_COMM_ACTIVE,   /**< team is there */
     VC_COMM_LEARNING, /**< active, and online.h times every call: none takes the fast path */
+    VC_COMM_BUSY,     /**< ACTIVE or LEARNING, but for calls that were posted: they may be under way */
     VC_COMM_PASSES,   /**< passes through for good; why_not says why */
     VC_COMM_BROKEN,   /**< a collective failed in the middle; every later one fails */
 };
 
 struct vc_team;
+
+/** From so many nonblocking collectives on, communicators made of this one are set up when they are made. */
+#define VC_POSTS_WORTH 8
 
 struct vc_comm {
     _Atomic(MPI_Comm) handle; /**< NULL: unused */
@@ -27,6 +31,9 @@ struct vc_comm {
     int rank, size;
     struct vc_team *team; /**< ACTIVE, LEARNING and BROKEN */
     int calls;            /**< accelerated collectives so far, while NEW */
+    bool due;             /**< while NEW: a nonblocking call was the one at which set-up is due */
+    enum vc_phase idle;   /**< while BUSY: the phase once nothing is under way */
+    unsigned posts;       /**< nonblocking collectives so far, up to VC_POSTS_WORTH */
     double setup_seconds;
     const char *why_not; /**< static storage */
     struct vc_comm *next_free;
@@ -35,7 +42,7 @@ struct vc_comm {
 /** Set up, and not broken. */
 static inline bool vc_comm_active(const struct vc_comm *c)
 {
-    return c->phase == VC_COMM_ACTIVE || c->phase == VC_COMM_LEARNING;
+    return c->phase == VC_COMM_ACTIVE || c->phase == VC_COMM_LEARNING || c->phase == VC_COMM_BUSY;
 }
 
 #define VC_COMM_BITS  8
@@ -85,6 +92,13 @@ int vc_comm_keyval_init(void);
  * delete callback itself, and MPIs may hold a lock there. Not concurrent with collectives.
  */
 void vc_comm_teardown(void);
+
+/** Sets a communicator up that is new, if set-ups have not cost too much. Collective on it. */
+void vc_comm_early(MPI_Comm comm);
+
+/** A nonblocking call on a communicator that is still NEW. It is counted, and if set-up is due at it, the
+ * next call that may wait sets up. */
+void vc_comm_count(struct vc_comm *c);
 
 /**
  * For a call on a communicator that is still NEW: counts it, and sets up when it is the VCOLL_SETUP_AFTER-th,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The calls with large counts, MPI_X_c, where the MPI that vcoll is built against has them. One rank may call
- * MPI_Bcast_c and another MPI_Bcast, so both names do the same: these are front*.c and others.c once more.
+ * MPI_Bcast_c and another MPI_Bcast, so both names do the same: these are front*.c, others.c and ifront.c
+ * once more.
  */
 #define VC_LARGE_COUNTS
 #include "pmpi/front.c"
@@ -9,3 +10,4 @@
 #include "pmpi/front_vectors.c"
 #include "pmpi/front_reduce.c"
 #include "pmpi/others.c"
+#include "pmpi/ifront.c"

@@ -101,6 +101,9 @@ extern struct vc_wait_cfg vc_wait;
 /** A call that finds the gate not open: passes through, or runs `fn` and records it. */
 int vc_call_slow(struct vc_call *k, int (*fn)(struct vc_call *));
 
+/** The first part of it: whether a call that finds the gate not open may be taken at all. */
+bool vc_gate_takes(const struct vc_call *k);
+
 /** Around a call that passes through whatever its communicator is: begin returns 0 where nothing is recorded,
  * and then there is no end. */
 uint64_t vc_other_begin(void);

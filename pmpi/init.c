@@ -18,6 +18,8 @@
 #include "pmpi/online.h"
 #include "pmpi/preload.h"
 #include "pmpi/setup.h"
+#include "pmpi/queue.h"
+#include "pmpi/requests.h"
 #include "pmpi/stats.h"
 #include "pmpi/symbols.h"
 #include "pmpi/table.h"
@@ -159,6 +161,10 @@ static int prepare(void)
     step_aside();
     if (!vc_params.disable && (err = vc_host_progress_init()) != VC_OK)
         return err;
+    /* By the fingerprint all ranks know whether it is so on each. */
+    vc_requests_init();
+    if (!vc_host_can_call_back())
+        vc_params.nonblocking = VC_NONBLOCKING_OFF;
     if ((err = vc_world_init()) != VC_OK)
         return err;
     if (vc_params.disable)
@@ -200,6 +206,8 @@ static void open_door(void)
     bool watched = vc_gate_failure() || vc_stats_on() || vc_online_wanted() || vc_ft_on() || vc_device_on() ||
                    vc_params.device_memory == VC_DEVICE_WATCH;
     vc_gate_set(vc_params.disable ? VC_GATE_CLOSED : watched ? VC_GATE_WATCHED : VC_GATE_OPEN);
+    if (!vc_params.disable && !vc_gate_failure() && vc_params.nonblocking == VC_NONBLOCKING_EARLY)
+        vc_comm_early(MPI_COMM_WORLD);
 }
 
 /* The rank that a launcher other than Open MPI's gives this process; 0: none does. */
@@ -307,6 +315,7 @@ int MPI_Init_thread(int *argc, char ***argv, int required, int *provided)
 VC_NAMES(Finalize, (void), ())
 {
     vc_next_init();
+    vc_queue_finish();
     /* Before the underlying function, where MPI still is whole on every rank. */
     vc_stats_report();
     if (atomic_load_explicit(&vc_gate, memory_order_relaxed) == VC_GATE_WATCHED && !vc_gate_failure() &&

@@ -75,10 +75,9 @@ static int copy_key(struct vc_plans *p, struct vc_plan_slot *s, const struct vc_
     return VC_OK;
 }
 
-static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
-                     struct vc_plan_slot *s)
+static struct vc_shape shape_of(const struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll)
 {
-    struct vc_shape shape = {
+    return (struct vc_shape){
         .coll = coll,
         .size = t->size,
         .root = key->root,
@@ -88,9 +87,21 @@ static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_c
         .radix = key->radix,
         .segment = key->segment,
         .leaders = key->leaders,
-        .offsets = s->offsets,
+        .offsets = key->offsets,
         .hier = &t->hier,
     };
+}
+
+bool vc_plans_refused(const struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll)
+{
+    struct vc_shape shape = shape_of(t, key, coll);
+    return vc_alg_refuses(key->alg, &shape) != NULL;
+}
+
+static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
+                     struct vc_plan_slot *s)
+{
+    struct vc_shape shape = shape_of(t, &s->key, coll);
     const struct vc_team_chan *c = t->chan_for[key->channel];
     if (vc_alg_refuses(key->alg, &shape))
         return VC_OK;

@@ -45,6 +45,10 @@ struct vc_team;
 int vc_plans_get(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
                  struct vc_plan_slot **out);
 
+/** Whether the algorithm refuses the shape, so that there is no such plan. Local, and the same on all ranks.
+ */
+bool vc_plans_refused(const struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll);
+
 /** Forgets the plans used longest ago until the scratch of the others is at most `tmp` bytes. */
 void vc_plans_trim(struct vc_plans *p, size_t tmp);
 /** Forgets all. */

@@ -4,6 +4,7 @@
 #include "pmpi/channels.h"
 #include "pmpi/ft.h"
 #include "pmpi/online.h"
+#include "pmpi/queue.h"
 
 #include <stdio.h>
 
@@ -96,12 +97,36 @@ static int use_spare(struct vc_comm *c, struct vc_call *k, size_t esize, bool co
     return err == VC_OK && spare->alg ? use_choice(c, k, spare, esize, commutative, out) : err;
 }
 
+/* Nonblocking calls come first, in the order of the calls; then the channels that some of them have missed
+ * are opened. */
+static int end_posts(struct vc_comm *c, struct vc_call *k)
+{
+    struct vc_team *t = c->team;
+    const char *why;
+    int err = vc_queue_drain(t);
+    if (err != VC_OK) {
+        vc_queue_failed(t, &why);
+        return vc_fail(err, "%s", why);
+    }
+    for (int i = 0; err == VC_OK && i < VC_CHANNELS; i++)
+        if (t->queue.wanted_channels & 1u << i)
+            err = vc_channels_open(t, k->comm, (enum vc_choice_channel)i);
+    t->queue.wanted_channels = 0;
+    c->phase = c->idle;
+    return err;
+}
+
 int vc_select_call_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative,
                         struct vc_selected *out)
 {
     if (c->phase == VC_COMM_NEW && !vc_comm_advance(c, k->comm) && c->phase != VC_COMM_BROKEN) {
         k->why = c->phase == VC_COMM_NEW ? VC_PASS_WAITING : VC_PASS_COMM;
         return VC_OK;
+    }
+    if (c->phase == VC_COMM_BUSY) {
+        int err = end_posts(c, k);
+        if (err != VC_OK)
+            return err;
     }
     if (c->phase == VC_COMM_BROKEN)
         return c->team ? vc_fail(VC_ERR_UNSUPPORTED, "an earlier collective on this communicator failed")

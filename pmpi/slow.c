@@ -59,16 +59,21 @@ static bool is_revoked(MPI_Comm comm)
     return c && c->team && vc_ft_revoked(comm);
 }
 
-int vc_call_slow(struct vc_call *k, int (*fn)(struct vc_call *))
+bool vc_gate_takes(const struct vc_call *k)
 {
-    if (pass_gate(k->comm) == VC_GATE_CLOSED)
-        return vc_native(k);
-    if (vc_ft_on() && is_revoked(k->comm))
-        return vc_native(k);
+    if (pass_gate(k->comm) == VC_GATE_CLOSED || (vc_ft_on() && is_revoked(k->comm)))
+        return false;
     if (vc_params.device_memory == VC_DEVICE_WATCH)
         vc_gate_look_for_devices();
     else if (vc_device_on())
         vc_redop_forget();
+    return true;
+}
+
+int vc_call_slow(struct vc_call *k, int (*fn)(struct vc_call *))
+{
+    if (!vc_gate_takes(k))
+        return vc_native(k);
     if (!vc_stats_on() && !vc_online_wanted())
         return fn(k);
     uint64_t begun = vc_now_ns();

@@ -55,6 +55,21 @@ struct vc_quick {
     unsigned next; /**< kind to be replaced */
 };
 
+/** Nonblocking collectives under way; queue.h's. */
+struct vc_queue {
+    struct vc_posted *first, *last;
+    _Atomic int count;
+    bool listed;              /**< among the teams whose queue is not empty */
+    bool left;                /**< the helper has met a failure, and leaves it to the program's calls */
+    bool drained;             /**< a thread waits for the queue to become empty, so that it is no duty */
+    struct vc_team *next;     /**< of these teams */
+    unsigned polls;           /**< in vain */
+    uint64_t checked;         /**< when the peers were last looked at, 0: not since something came */
+    int err;                  /**< the first failure */
+    char why[192];            /**< its text */
+    unsigned wanted_channels; /**< bit per enum vc_choice_channel: one that a call would have needed */
+};
+
 struct vc_team {
     struct vc_quick quick[VC_COLL_ACCELERATED];
     size_t quick_lens[VC_QUICK_RANKS], quick_places[VC_QUICK_RANKS];
@@ -97,6 +112,7 @@ struct vc_team {
     unsigned selections;                         /**< how often it was made */
     struct vc_choice force[VC_COLL_ACCELERATED]; /**< vcoll_comm_force(); alg NULL: none */
     struct vc_plans plans;
+    struct vc_queue queue;
     struct vc_learner *learner; /**< online.h's */
     /* vote.h: this rank's numbers and the result. Once a vote was abandoned, the MPI may still write there.
      */

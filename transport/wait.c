@@ -22,7 +22,8 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 #define GRACE_NS 1500u
 /* After a wake-up that was not the end of the wait, the next message is probably near. */
 #define SPIN_AFTER_WAKE_NS 10000u
-#define LIVENESS_NS        500000000u
+/* Longest sleep while other ranks need this process. */
+#define DUTY_SLICE_NS 100000u
 /* A sleeper on descriptors relies on a pipe that its waker may not be able to reach. */
 #define PIPE_SLICE_NS 5000000u
 
@@ -41,17 +42,25 @@ static uint64_t relaxed_add(_Atomic uint64_t *counter, uint64_t n)
     return atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
+_Atomic int vc_wait_duties;
+
+int vc_wait_check(const struct vc_wait_cfg *cfg, const struct vc_parking *parking, struct vc_wake_src *watch,
+                  int whom)
+{
+    int err = cfg->check ? cfg->check(cfg->check_arg) : VC_OK;
+    if (err == VC_OK && watch)
+        err = watch->check(watch);
+    return err == VC_OK && parking ? vc_park_check(parking, whom) : err;
+}
+
 static int check_liveness(struct vc_waiter *w, int whom, uint64_t now)
 {
     if (w->t_liveness == 0)
         w->t_liveness = now;
-    if (now - w->t_liveness < LIVENESS_NS)
+    if (now - w->t_liveness < VC_LIVENESS_NS)
         return VC_OK;
     w->t_liveness = now;
-    int err = w->cfg->check ? w->cfg->check(w->cfg->check_arg) : VC_OK;
-    if (err == VC_OK && w->watch)
-        err = w->watch->check(w->watch);
-    return err == VC_OK && w->parking ? vc_park_check(w->parking, whom) : err;
+    return vc_wait_check(w->cfg, w->parking, w->watch, whom);
 }
 
 /* ---- announcing ---- */
@@ -170,7 +179,11 @@ static uint64_t slice_of(const struct vc_waiter *w, uint64_t now)
         most = cfg->slice_max_ns;
     if (slice > most)
         slice = most;
-    return slice < least ? least : slice;
+    if (slice < least)
+        slice = least;
+    /* Relaxed: a hint. */
+    bool duties = atomic_load_explicit(&vc_wait_duties, memory_order_relaxed) > 0;
+    return duties && slice > DUTY_SLICE_NS ? DUTY_SLICE_NS : slice;
 }
 
 /* ---- sleeping ---- */

@@ -177,6 +177,17 @@ static inline void vc_wait_begin_src(struct vc_waiter *w, const struct vc_wait_c
  */
 int vc_wait_idle(struct vc_waiter *w, int whom);
 
+/** The look at who is alive that vc_wait_idle() takes every half second, for those that wait in other ways.
+ * As vc_wait_idle(); `watch` may be NULL, and so may `parking`. */
+int vc_wait_check(const struct vc_wait_cfg *cfg, const struct vc_parking *parking, struct vc_wake_src *watch,
+                  int whom);
+/** How often that is. */
+#define VC_LIVENESS_NS 500000000u
+
+/** Things that other ranks wait for, and that nothing moves but the host MPI's progress in this process.
+ * While there are any, no wait sleeps long without driving it. */
+extern _Atomic int vc_wait_duties;
+
 /** The one waited for cannot run while this rank spins: the next vc_wait_idle() yields at once. */
 static inline void vc_wait_hurry(struct vc_waiter *w)
 {

@@ -22,7 +22,7 @@ static struct {
     uint64_t seed;
     long iterations, from, only;
     double seconds;
-    bool verbose, report;
+    bool verbose, report, nonblocking;
     const char *breakage;
     struct limits lim;
 } opt = {.seed = 1, .iterations = 100, .only = -1, .lim = {.max_bytes = 1 << 20, .favour = -1}};
@@ -80,6 +80,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     case 'r':
         opt.report = true;
         break;
+    case 'N':
+        opt.nonblocking = true;
+        break;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -98,6 +101,7 @@ static const struct argp_option options[] = {
     {"simple", 'S', NULL, 0, "predefined types only", 0},
     {"verbose", 'v', NULL, 0, "describe every call", 0},
     {"report", 'r', NULL, 0, "say which algorithms ran how often", 0},
+    {"nonblocking", 'N', NULL, 0, "most of the six are MPI_Ix, several under way, completed in any order", 0},
     {"break", 'B', "WHAT", 0, "be wrong: result, gap, send, barrier, agreement (must then fail)", 0},
     {0},
 };
@@ -137,6 +141,8 @@ static void print_replay(const char *self, long from, long n)
         fprintf(stderr, " --from %ld --iterations %ld", from, n);
     if (opt.lim.simple)
         fprintf(stderr, " --simple");
+    if (opt.nonblocking)
+        fprintf(stderr, " --nonblocking");
     if (opt.lim.favour >= 0)
         fprintf(stderr, " --favour %s", coll_names[opt.lim.favour]);
     for (int i = 0, n_ = 0; i < C_COUNT && opt.lim.only; i++)
@@ -221,6 +227,69 @@ static void run(struct trial *t, int n, const struct calls *f, bool is_tested, i
             t[j].left = now_ns();
     }
     alarm(0);
+}
+
+/* Completes them all, in an order and by functions that each rank chooses for itself. */
+static void complete(struct trial *t, int n, MPI_Request *req, int *rc, struct rng *g)
+{
+    int at, some, flag, done[MAX_TRIALS], how = rng_below(g, 5);
+
+    for (int j = 0; j < n; j++)
+        watch(&t[j], j, "a completion");
+    if (how == 0) {
+        MPI_Waitall(n, req, MPI_STATUSES_IGNORE);
+    } else if (how == 1) {
+        do
+            MPI_Testall(n, req, &flag, MPI_STATUSES_IGNORE);
+        while (!flag);
+    } else if (how == 2) {
+        do {
+            MPI_Waitsome(n, req, &some, done, MPI_STATUSES_IGNORE);
+            for (int i = 0; some != MPI_UNDEFINED && i < some; i++)
+                t[done[i]].left = now_ns();
+        } while (some != MPI_UNDEFINED);
+    } else if (how == 3) {
+        do
+            MPI_Waitany(n, req, &at, MPI_STATUS_IGNORE);
+        while (at != MPI_UNDEFINED);
+    } else {
+        for (int first = rng_below(g, n), j = 0; j < n; j++) {
+            at = (first + n - j) % n;
+            if (req[at] != MPI_REQUEST_NULL)
+                rc[at] = MPI_Wait(&req[at], MPI_STATUS_IGNORE);
+        }
+    }
+    for (int j = 0; j < n; j++)
+        if (t[j].left == 0)
+            t[j].left = now_ns();
+    alarm(0);
+}
+
+static void run_posted(struct trial *t, int n, struct rng *common, int *rc)
+{
+    MPI_Request req[MAX_TRIALS];
+    struct rng own = {rng_hash(common->s, (uint64_t)rank)};
+
+    for (int j = 0; j < n; j++) {
+        /* Open MPI's own nonblocking collectives fail on intercommunicators where several are under way. */
+        bool blocks = rng_once_in(common, 4) || t[j].inter || t[j].call.coll >= C_ACCELERATED ||
+                      (t[j].op && t[j].op->user);
+        op_layout = &t[j].rlay;
+        watch(&t[j], j, "the tested call");
+        if (t[j].sleep_us)
+            usleep((useconds_t)t[j].sleep_us);
+        t[j].entered = now_ns();
+        t[j].left = 0;
+        req[j] = MPI_REQUEST_NULL;
+        rc[j] = blocks ? call_perform(&tested, &t[j].call) : call_post(&t[j].call, &req[j]);
+        if (blocks)
+            t[j].left = now_ns();
+        else if (rng_once_in(&own, 3)) {
+            int flag;
+            MPI_Test(&req[j], &flag, MPI_STATUS_IGNORE);
+        }
+    }
+    complete(t, n, req, rc, &own);
 }
 
 static int check_memory(const struct trial *t, int j, const char *who)
@@ -328,7 +397,10 @@ static int run_case(const struct pool_comm *pc, uint64_t seed)
                 view_reset(&t[j].recv);
         }
     }
-    run(t, n, &tested, true, rc);
+    if (opt.nonblocking)
+        run_posted(t, n, &g, rc);
+    else
+        run(t, n, &tested, true, rc);
     for (int j = 0; j < n; j++) {
         bad |= check_memory(&t[j], j, "the call");
         if (t[j].has_recv) {

@@ -240,6 +240,8 @@ bool calls_init(void);
 /** Puts something wrong in place of a tested function; false when it does not know the word. */
 bool calls_break(const char *how);
 int call_perform(const struct calls *f, const struct call *c);
+/** The nonblocking one of the first six, through vcoll. Its types are freed before it is over. */
+int call_post(const struct call *c, MPI_Request *req);
 
 /* ---- one random call with its memory ---- */
 struct trial {

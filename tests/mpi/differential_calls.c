@@ -145,6 +145,52 @@ int call_perform(const struct calls *f, const struct call *c)
     }
 }
 
+static int post(const struct call *c, MPI_Datatype st, MPI_Datatype rt, MPI_Request *req)
+{
+    switch (c->coll) {
+    case C_BARRIER:
+        return MPI_Ibarrier(c->comm, req);
+    case C_BCAST:
+        return MPI_Ibcast(c->rbuf, c->rcount, rt, c->root, c->comm, req);
+    case C_REDUCE:
+        return MPI_Ireduce(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->root, c->comm, req);
+    case C_ALLREDUCE:
+        return MPI_Iallreduce(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->comm, req);
+    case C_ALLGATHER:
+        return MPI_Iallgather(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->comm, req);
+    case C_ALLTOALL:
+        return MPI_Ialltoall(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->comm, req);
+    default:
+        return MPI_ERR_INTERN;
+    }
+}
+
+static MPI_Datatype copy_type(MPI_Datatype t)
+{
+    MPI_Datatype copy = t;
+    int ni, na, nt, how = MPI_COMBINER_NAMED;
+
+    if (t != MPI_DATATYPE_NULL)
+        MPI_Type_get_envelope(t, &ni, &na, &nt, &how);
+    if (how != MPI_COMBINER_NAMED)
+        MPI_Type_dup(t, &copy);
+    return copy;
+}
+
+int call_post(const struct call *c, MPI_Request *req)
+{
+    bool moves = c->coll == C_BCAST || c->coll == C_ALLGATHER || c->coll == C_ALLTOALL;
+    MPI_Datatype st = moves && c->coll != C_BCAST ? copy_type(c->stype) : c->stype;
+    MPI_Datatype rt = moves ? copy_type(c->rtype) : c->rtype;
+    int rc = post(c, st, rt, req);
+
+    if (moves && st != c->stype)
+        MPI_Type_free(&st);
+    if (moves && rt != c->rtype)
+        MPI_Type_free(&rt);
+    return rc;
+}
+
 /* ---- communicators: a function of the seed, the same on all ranks ---- */
 enum comm_kind {
     K_WORLD,

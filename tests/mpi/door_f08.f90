@@ -21,8 +21,11 @@ program door_f08
   use ops
   implicit none
   integer :: err, me, n, i, x, s, root
-  integer :: blk(64), all(64)
+  integer, asynchronous :: blk(64)
+  integer :: all(64)
   logical :: l, every
+  integer, asynchronous :: ix, is, ib, ir, iall(64), iall2(64)
+  type(MPI_Request) :: req(6)
   type(MPI_Op) :: op
   call MPI_Init(err)
   call MPI_Comm_rank(MPI_COMM_WORLD, me, err)
@@ -48,6 +51,21 @@ program door_f08
     blk(1:n) = me
     call MPI_Alltoall(blk, 1, MPI_INTEGER, all, 1, MPI_INTEGER, MPI_COMM_WORLD, err)
     if (all(n) /= n - 1) call bad(6)
+    ix = me + i
+    ib = me
+    call MPI_Ibarrier(MPI_COMM_WORLD, req(1), err)
+    call MPI_Iallreduce(ix, is, 1, MPI_INTEGER, MPI_SUM, MPI_COMM_WORLD, req(2), err)
+    call MPI_Ibcast(ib, 1, MPI_INTEGER, root, MPI_COMM_WORLD, req(3), err)
+    call MPI_Iallgather(ix, 1, MPI_INTEGER, iall, 1, MPI_INTEGER, MPI_COMM_WORLD, req(4), err)
+    call MPI_Ialltoall(blk, 1, MPI_INTEGER, iall2, 1, MPI_INTEGER, MPI_COMM_WORLD, req(5), err)
+    call MPI_Ireduce(ix, ir, 1, MPI_INTEGER, MPI_MAX, root, MPI_COMM_WORLD, req(6), err)
+    call MPI_Wait(req(6), MPI_STATUS_IGNORE, err)
+    call MPI_Waitall(5, req, MPI_STATUSES_IGNORE, err)
+    if (is /= n * (n - 1) / 2 + n * i) call bad(8)
+    if (ib /= root) call bad(9)
+    if (iall(n) /= n - 1 + i) call bad(10)
+    if (iall2(n) /= n - 1) call bad(11)
+    if (me == root .and. ir /= n - 1 + i) call bad(12)
     l = me > 0
     call MPI_Allreduce(l, every, 1, MPI_LOGICAL, MPI_LOR, MPI_COMM_WORLD, err)
     if (every .neqv. n > 1) call bad(7)

@@ -42,6 +42,18 @@ static int collective(const char *which, long *a, long *b, int n)
         MPI_Comm_size(MPI_COMM_WORLD, &size);
         return MPI_Bcast(a, n, MPI_LONG, size - 1, MPI_COMM_WORLD);
     }
+    if (strcmp(which, "iallreduce") == 0) { /* two under way */
+        MPI_Request req[2];
+        long c, d = 0;
+        int rc = MPI_Iallreduce(a, b, n, MPI_LONG, MPI_SUM, MPI_COMM_WORLD, &req[0]);
+        if (rc == MPI_SUCCESS &&
+            (rc = MPI_Iallreduce(&d, &c, 1, MPI_LONG, MPI_SUM, MPI_COMM_WORLD, &req[1])) == MPI_SUCCESS) {
+            rc = MPI_Wait(&req[0], MPI_STATUS_IGNORE);
+            int second = MPI_Wait(&req[1], MPI_STATUS_IGNORE);
+            rc = rc == MPI_SUCCESS ? second : rc;
+        }
+        return rc;
+    }
     if (strcmp(which, "alltoall") == 0)
         return MPI_Alltoall(a, n / 64, MPI_LONG, b, n / 64, MPI_LONG, MPI_COMM_WORLD);
     return MPI_Allreduce(a, b, n, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);

@@ -59,6 +59,10 @@ for victim in 0 2; do
     survivors 3 auto setup $victim
 done
 survivors 3 event setup 1
+for how in auto event; do
+    survivors 3 $how iallreduce 2
+done
+VCOLL_PROGRESS=thread survivors 3 auto iallreduce 1
 nothing_left "survivors"
 
 # One in the middle of many: whoever waits for others that wait for it must learn of it, too.

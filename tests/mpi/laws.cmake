@@ -2,7 +2,7 @@
 #
 # One test for each law of the design, and for each kind of wrong or missing surroundings. The programs run without vcoll
 # as well (by hand: tests/mpirun -n 4 law_verify), which is how to tell a wrong test from a wrong library.
-foreach(_law bcast cool counts ends flood init kill large lifecycle nowrite pool progress shared signals threads verify yield young)
+foreach(_law bcast cool counts ends flood init kill large lifecycle nowrite pool posts progress shared signals threads verify yield young)
   add_executable(law_${_law} law_${_law}.c)
   target_link_libraries(law_${_law} PRIVATE vcoll_flags)
 endforeach()
@@ -101,6 +101,30 @@ vc_mpi_test(law.pool.split NP 4 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOL
   COMMAND $<TARGET_FILE:law_pool> 20)
 vc_mpi_test(law.young.loop NP 2 TIMEOUT 120 PRELOAD COMMAND $<TARGET_FILE:law_young> loop 40 10 5)
 vc_mpi_test(law.young.living NP 2 TIMEOUT 120 PRELOAD COMMAND $<TARGET_FILE:law_young> living 60 10 8)
+
+# Nonblocking collectives: by themselves, over nodes, over the MPI's messages, and moved by a thread. Without vcoll these pass,
+# too.
+foreach(_what requests mixed progress finalize alone threads)
+  vc_mpi_test(law.posts.${_what} NP 3 TIMEOUT 120 PRELOAD COMMAND $<TARGET_FILE:law_posts> ${_what})
+  vc_mpi_test(law.posts.${_what}.native NP 3 TIMEOUT 120 COMMAND $<TARGET_FILE:law_posts> ${_what})
+  vc_mpi_test(law.posts.${_what}.early NP 4 TIMEOUT 120 PRELOAD
+    ENV VCOLL_NONBLOCKING=early VCOLL_PROGRESS=thread VCOLL_WAIT=event COMMAND $<TARGET_FILE:law_posts> ${_what})
+  vc_mpi_test(law.posts.${_what}.split NP 4 TIMEOUT 120 PRELOAD
+    ENV VCOLL_NODE_SPLIT=2 VCOLL_NONBLOCKING=early VCOLL_SETUP_AFTER=1
+        "VCOLL_ALG=barrier=two_level,bcast=two_level,reduce=two_level,allreduce=two_level,allgather=two_level,alltoall=two_level"
+    COMMAND $<TARGET_FILE:law_posts> ${_what})
+endforeach()
+# Communicators freed with calls under way: all of them vcoll's.
+foreach(_of 0:shm 2:two_level)
+  string(REGEX MATCH "^[0-9]+" _split ${_of})
+  string(REGEX MATCH "[a-z_]+$" _alg ${_of})
+  vc_mpi_test(law.posts.freed.${_alg} NP 4 TIMEOUT 120 PRELOAD ENV VCOLL_NODE_SPLIT=${_split} VCOLL_SETUP_AFTER=1
+    "VCOLL_ALG=barrier=${_alg},bcast=${_alg},reduce=${_alg},allreduce=${_alg},allgather=${_alg},alltoall=${_alg}"
+    COMMAND $<TARGET_FILE:law_posts> freed)
+endforeach()
+foreach(_of "" .native .early .split)
+  set_tests_properties(mpi.law.posts.threads${_of} PROPERTIES SKIP_RETURN_CODE 77)
+endforeach()
 
 # 5: what vcoll does not own, and its silence.
 vc_law_script(owns)

@@ -69,8 +69,9 @@ static void run_extras(struct vc_measure_world *w, struct bench_report *r)
     } extra[] = {{o->cpu, "waiting ranks"},
                  {o->cpu_per_op, "CPU time of operations"},
                  {o->setup_cost, "fresh communicators"},
-                 {o->overhead, "passed-through calls"}};
-    for (int i = 0; i < 4; i++) {
+                 {o->overhead, "passed-through calls"},
+                 {o->overlap, "overlap"}};
+    for (int i = 0; i < 5; i++) {
         if (!extra[i].asked)
             continue;
         if (w->rank == 0)
@@ -81,8 +82,10 @@ static void run_extras(struct vc_measure_world *w, struct bench_report *r)
             bench_ops_run(w, r->ops);
         else if (i == 2)
             bench_setup_run(w, &r->setup);
-        else
+        else if (i == 3)
             bench_door_run(w, r->door);
+        else
+            r->noverlap = bench_overlap_run(w, r->overlap);
     }
     if (w->rank == 0)
         vc_measure_progress(w, 1, 1, "");
@@ -108,7 +111,10 @@ static int run(struct vc_measure_world *w)
         return 1;
     r->table = o->m.json && strcmp(o->m.json, "-") == 0 ? stderr : stdout;
     r->point = calloc((size_t)total + 1, sizeof *r->point);
-    if (!r->point) {
+    r->overlap = calloc((size_t)VC_COLL_COUNT * VC_MEASURE_SIZES, sizeof *r->overlap);
+    if (!r->point || !r->overlap) {
+        free(r->point);
+        free(r->overlap);
         free(r);
         return 1;
     }
@@ -139,6 +145,7 @@ static int run(struct vc_measure_world *w)
     }
     for (int i = 0; i < r->npoint; i++)
         rc = rc || r->point[i].bad > 0;
+    free(r->overlap);
     free(r->point);
     free(r);
     return rc;

@@ -15,6 +15,7 @@ add_executable(vcoll-bench
   bench/json.c
   bench/point.c
   bench/opts.c
+  bench/overlap.c
   bench/plot.c
   bench/report.c
   bench/verbs.c

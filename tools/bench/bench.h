@@ -15,7 +15,7 @@ struct bench_opts {
     long iterations;          /**< 0: as many as the time allows */
     bool verify;
     const char *plot; /**< NULL or a file */
-    bool floor, cpu, cpu_per_op, setup_cost, overhead;
+    bool floor, cpu, cpu_per_op, setup_cost, overhead, overlap;
     bool points;        /**< measure collectives at all (false when only extras were asked for) */
     double cpu_seconds; /**< how long --cpu computes */
     double op_seconds;  /**< how long --cpu-per-op runs each implementation */
@@ -140,6 +140,16 @@ struct bench_door {
 };
 void bench_door_run(struct vc_measure_world *w, struct bench_door d[BENCH_DOORS]);
 
+/** A nonblocking call, by implementation: seconds alone, of the computation, and of both; the overlap in per
+ * cent, as the OSU benchmarks and as IMB-NBC define it; CPU-seconds of a rank beyond the computation. */
+struct bench_overlap {
+    enum vc_coll coll;
+    size_t bytes;
+    double alone[VC_IMPLS], computing[VC_IMPLS], both[VC_IMPLS], osu[VC_IMPLS], imb[VC_IMPLS], cpu[VC_IMPLS];
+};
+/** Fills the list, which has room for every collective and size; how many there are. */
+int bench_overlap_run(struct vc_measure_world *w, struct bench_overlap *list);
+
 /* ---- reports, rank 0 ---- */
 
 struct bench_report {
@@ -151,6 +161,8 @@ struct bench_report {
     struct bench_ops ops[VC_IMPLS];
     struct bench_setup setup;
     struct bench_door door[BENCH_DOORS];
+    struct bench_overlap *overlap;
+    int noverlap;
     FILE *table;
     double seconds; /**< the run took */
 };

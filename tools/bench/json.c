@@ -139,6 +139,24 @@ static json_t *doors(const struct bench_door *d)
     return list;
 }
 
+static json_t *overlaps(const struct bench_report *r)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < r->noverlap; i++) {
+        const struct bench_overlap *x = &r->overlap[i];
+        json_t *o =
+            json_pack("{s:s, s:I}", "collective", vc_coll_name(x->coll), "bytes", (json_int_t)x->bytes);
+        for (int k = 0; k < VC_IMPLS; k++)
+            json_object_set_new(o, bench_impl_name[k],
+                                json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "alone", num(x->alone[k]),
+                                          "computing", num(x->computing[k]), "both", num(x->both[k]),
+                                          "overlap_osu", num(x->osu[k]), "overlap_imb", num(x->imb[k]), "cpu",
+                                          num(x->cpu[k])));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 static json_t *everything(const struct vc_measure_world *w, const struct bench_report *r)
 {
     const struct bench_opts *b = bench_opts_of(w);
@@ -176,6 +194,8 @@ static json_t *everything(const struct vc_measure_world *w, const struct bench_r
         json_object_set_new(o, "setup", setup(&r->setup));
     if (b->overhead)
         json_object_set_new(o, "overhead", doors(r->door));
+    if (b->overlap)
+        json_object_set_new(o, "overlap", overlaps(r));
     return o;
 }
 

@@ -43,6 +43,7 @@ enum {
     KEY_PLOT,
     KEY_VERIFY,
     KEY_CPU,
+    KEY_OVERLAP,
     KEY_PER_OP,
     KEY_SETUP,
     KEY_OVERHEAD,
@@ -82,6 +83,8 @@ static const struct argp_option options[] = {
      "anyway)",
      0},
     {0, 0, 0, 0, "Other questions (collectives are then measured only when named):", 5},
+    {"overlap", KEY_OVERLAP, NULL, 0,
+     "how much of nonblocking collectives goes on while the program computes (see VCOLL_PROGRESS)", 0},
     {"cpu", KEY_CPU, "SECONDS", OPTION_ARG_OPTIONAL,
      "CPU time that waiting ranks burn while one computes for SECONDS (default 2)", 0},
     {"cpu-per-op", KEY_PER_OP, "SECONDS", OPTION_ARG_OPTIONAL,
@@ -96,7 +99,7 @@ static const struct argp_option options[] = {
 
 static void finish(struct argp_state *st, struct bench_opts *o, const char *alg)
 {
-    bool extras = o->cpu || o->cpu_per_op || o->setup_cost || o->overhead || o->floor;
+    bool extras = o->cpu || o->cpu_per_op || o->setup_cost || o->overhead || o->overlap || o->floor;
     o->points = o->m.ncoll > 0 || !extras;
     if (alg) {
         if (strchr(alg, '=') || strcmp(alg, "native") == 0) {
@@ -133,6 +136,9 @@ static error_t parse_extra(int key, char *arg, struct argp_state *st)
         return 0;
     case KEY_REUSE:
         o->m.reuse = true;
+        return 0;
+    case KEY_OVERLAP:
+        o->overlap = true;
         return 0;
     case KEY_UNEVEN:
         o->m.uneven = true;

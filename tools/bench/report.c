@@ -255,6 +255,23 @@ static void print_doors(FILE *f, const struct bench_door *d)
                 d[i].ns[VC_IMPL_VCOLL], d[i].extra, d[i].low, d[i].high);
 }
 
+static void print_overlap(FILE *f, const struct bench_report *r)
+{
+    char size[24];
+    fprintf(f,
+            "\nNonblocking: alone, and with as long a computation (us, slowest rank); overlap in per cent as "
+            "OSU and as IMB-NBC\ndefine it; CPU time of a rank beyond the computation (us)\n");
+    fprintf(f, "%-12s %8s %8s %10s %10s %6s %6s %10s\n", "", "bytes", "", "alone", "both", "OSU", "IMB",
+            "CPU");
+    for (int i = 0; i < r->noverlap; i++) {
+        const struct bench_overlap *o = &r->overlap[i];
+        for (int k = 0; k < VC_IMPLS; k++)
+            fprintf(f, "%-12s %8s %8s %10.2f %10.2f %6.0f %6.0f %10.2f\n", vc_coll_name(o->coll),
+                    o->bytes ? vc_measure_size_text(o->bytes, size) : "", bench_impl_name[k],
+                    o->alone[k] * 1e6, o->both[k] * 1e6, o->osu[k], o->imb[k], o->cpu[k] * 1e6);
+    }
+}
+
 void bench_table_tail(const struct vc_measure_world *w, const struct bench_report *r)
 {
     const struct bench_opts *o = bench_opts_of(w);
@@ -268,6 +285,8 @@ void bench_table_tail(const struct vc_measure_world *w, const struct bench_repor
         print_setup(r->table, &r->setup);
     if (o->overhead)
         print_doors(r->table, r->door);
+    if (o->overlap)
+        print_overlap(r->table, r);
     if (o->points && !w->one_host) {
         fprintf(r->table, "\nClocks of the hosts aligned within %.3g us\n", w->offset_error * 1e6);
         print_wire(r);

@@ -67,6 +67,15 @@ void vc_host_progress_fini(void);
 /** Drives the MPI once; a vc_progress_fn (drive.h). */
 int vc_host_progress(void);
 
+/**
+ * A function that the MPI calls whenever it progresses, from then on until vc_host_progress_fini(): in its
+ * waits and tests, in calls that need messages, in any thread. It returns how much it found to do, and must
+ * not wait. False: this MPI has no such call.
+ */
+bool vc_host_can_call_back(void);
+/** Adds the function, once however often it is called. VC_OK or VC_ERR_MPI. Thread-safe. */
+int vc_host_call_back(int (*fn)(void));
+
 /** Of a sched_yield() of this thread: true, once, if the MPI says in that way that its progress, driven by
  * vcoll, found nothing. Then the yield is not to be done. */
 bool vc_host_sees_yield(void);

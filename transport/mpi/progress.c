@@ -2,6 +2,7 @@
 #include "transport/mpi/next.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -51,6 +52,10 @@ static _Atomic bool untellable;
  * MPI's list. */
 static _Atomic bool callback_added;
 static atomic_flag adding = ATOMIC_FLAG_INIT;
+
+/* vc_host_call_back(). */
+static _Atomic(int (*)(void)) user;
+static pthread_mutex_t user_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* The way that works on every MPI: testing a receive that never matches makes the library look at its
  * network. */
@@ -125,6 +130,9 @@ void vc_host_progress_fini(void)
     vc_host_set_yield(yielded);
     if (atomic_exchange_explicit(&callback_added, false, memory_order_acquire))
         remove_callback(take_off);
+    int (*called_back)(void) = atomic_exchange_explicit(&user, NULL, memory_order_acq_rel);
+    if (called_back)
+        remove_callback(called_back);
     add_callback = remove_callback = NULL;
     atomic_store_explicit(&tells, false, memory_order_relaxed);
     atomic_store_explicit(&told, false, memory_order_relaxed);
@@ -163,6 +171,28 @@ static bool have_callback(void)
     atomic_store_explicit(&callback_added, added, memory_order_release);
     atomic_flag_clear_explicit(&adding, memory_order_release);
     return added;
+}
+
+bool vc_host_can_call_back(void)
+{
+    return add_callback && remove_callback;
+}
+
+int vc_host_call_back(int (*fn)(void))
+{
+    int err = VC_OK;
+    /* Acquire: pairs with the store below, so that the MPI has the function. */
+    if (atomic_load_explicit(&user, memory_order_acquire) == fn)
+        return VC_OK;
+    pthread_mutex_lock(&user_lock);
+    if (!atomic_load_explicit(&user, memory_order_relaxed)) {
+        if (add_callback && add_callback(fn) == 0)
+            atomic_store_explicit(&user, fn, memory_order_release);
+        else
+            err = vc_fail(VC_ERR_MPI, "the MPI takes no function into its progress");
+    }
+    pthread_mutex_unlock(&user_lock);
+    return err;
 }
 
 /* One call of opal_progress with so much taken off the sum. True: it was not positive. */

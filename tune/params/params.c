@@ -24,6 +24,8 @@ _Static_assert(VC_LOG_ERROR == 0 && VC_LOG_WARN == 1 && VC_LOG_INFO == 2 && VC_L
 
 static const char *const coalescing_words[] = {"suggest", "apply", "ignore", NULL};
 static const char *const host_yield_words[] = {"auto", "0", "1", NULL};
+static const char *const nonblocking_words[] = {"off", "on", "early", NULL};
+static const char *const progress_words[] = {"off", "thread", "auto", NULL};
 static const char *const calibrate_words[] = {"auto", "off", "force", NULL};
 static const char *const tune_words[] = {"off", "online", NULL};
 static const char *const device_words[] = {"auto", "off", "watch", NULL};
@@ -31,6 +33,9 @@ _Static_assert(VC_COALESCING_SUGGEST == 0 && VC_COALESCING_APPLY == 1 && VC_COAL
                "coalescing_words");
 _Static_assert(VC_HOST_YIELD_AUTO == 0 && VC_HOST_YIELD_OFF == 1 && VC_HOST_YIELD_ON == 2,
                "host_yield_words");
+_Static_assert(VC_NONBLOCKING_OFF == 0 && VC_NONBLOCKING_ON == 1 && VC_NONBLOCKING_EARLY == 2,
+               "nonblocking_words");
+_Static_assert(VC_PROGRESS_OFF == 0 && VC_PROGRESS_THREAD == 1 && VC_PROGRESS_AUTO == 2, "progress_words");
 _Static_assert(VC_TUNE_OFF == 0 && VC_TUNE_ONLINE == 1, "tune_words");
 _Static_assert(VC_DEVICE_AUTO == 0 && VC_DEVICE_OFF == 1 && VC_DEVICE_WATCH == 2, "device_words");
 
@@ -127,6 +132,8 @@ SIZE(verbs_zcopy_min, 0, (size_t)1 << 40)
 FLAG(verbs_reg_cache)
 WORD(coalescing, vc_coalescing_mode, coalescing_words)
 WORD(host_yield, vc_host_yield_mode, host_yield_words)
+WORD(nonblocking, vc_nonblocking_mode, nonblocking_words)
+WORD(progress, vc_progress_mode, progress_words)
 WORD(calibrate, vc_calibrate_mode, calibrate_words)
 WORD(tune, vc_tune_mode, tune_words)
 WORD(device_memory, vc_device_mode, device_words)
@@ -298,6 +305,17 @@ static const struct vc_param_def defs[] = {
      "For testing: that many ranks of a machine count as a node of their own, so that one machine looks like "
      "several.",
      parse_node_split, format_node_split, false},
+    {"NONBLOCKING", "on", "off | on | early",
+     "Nonblocking collectives (MPI_Iallreduce and others): off leaves them to the MPI; on takes them over on "
+     "communicators that are set up, and sets up those that are made of one that has used them; early sets "
+     "MPI_COMM_WORLD up in MPI_Init, for programs that make no blocking ones.",
+     parse_nonblocking, format_nonblocking, false},
+    {"PROGRESS", "off", "off | thread | auto",
+     "What moves nonblocking collectives while the program computes. off: nothing, they move in its MPI "
+     "calls; "
+     "thread: a thread of the process, which sleeps while there is nothing to do; auto: such a thread where "
+     "the ranks have CPUs of their own.",
+     parse_progress, format_progress, true},
     {"REPRODUCIBLE", "0", "0 | 1",
      "Makes results of reductions independent of which ranks share a node, at some cost in speed.",
      parse_reproducible, format_reproducible, false},

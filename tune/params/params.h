@@ -46,6 +46,8 @@ struct vc_param_topology {
     struct vc_synthetic synthetic; /**< of that mode */
 };
 enum vc_host_yield_mode { VC_HOST_YIELD_AUTO, VC_HOST_YIELD_OFF, VC_HOST_YIELD_ON };
+enum vc_nonblocking_mode { VC_NONBLOCKING_OFF, VC_NONBLOCKING_ON, VC_NONBLOCKING_EARLY };
+enum vc_progress_mode { VC_PROGRESS_OFF, VC_PROGRESS_THREAD, VC_PROGRESS_AUTO };
 enum vc_tune_mode { VC_TUNE_OFF, VC_TUNE_ONLINE };
 enum vc_calibrate_mode { VC_CALIBRATE_AUTO, VC_CALIBRATE_OFF, VC_CALIBRATE_FORCE };
 enum vc_device_mode { VC_DEVICE_AUTO, VC_DEVICE_OFF, VC_DEVICE_WATCH };
@@ -55,8 +57,10 @@ enum vc_stats_mode { VC_STATS_OFF, VC_STATS_TEXT, VC_STATS_JSON };
 
 /** Every setting, decoded. */
 struct vc_params {
-    bool disable;   /**< VCOLL_DISABLE */
-    bool strict;    /**< VCOLL_STRICT */
+    bool disable;                         /**< VCOLL_DISABLE */
+    bool strict;                          /**< VCOLL_STRICT */
+    enum vc_nonblocking_mode nonblocking; /**< VCOLL_NONBLOCKING */
+    enum vc_progress_mode progress;       /**< VCOLL_PROGRESS */
     unsigned colls; /**< VCOLL_COLLS: bit per enum vc_coll that is taken over (accelerated) */
     struct vc_choice alg[VC_COLL_ACCELERATED]; /**< VCOLL_ALG, "allreduce=ring,bcast=chain:segment=64k" */
     unsigned channels;        /**< VCOLL_CHANNELS, of enum vc_chan_mask, default shm,verbs,mpi */

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * --overlap: how much of a nonblocking collective goes on while the program computes. A call is timed alone
+ * (posted, and at once waited for), then with as long a computation between post and wait.
+ */
+#include "include/vcoll/vcoll.h"
+#include "tools/bench/bench.h"
+
+#include "coll/info.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define WARM   8
+#define ROUNDS 5
+#define CALLS  10 /* of a block, at least */
+
+/* clang-format off */
+#define EACH_NONBLOCKING(X) X(Ibarrier) X(Ibcast) X(Ireduce) X(Iallreduce) X(Iallgather) X(Ialltoall)
+/* clang-format on */
+
+struct functions {
+#define X(name) __typeof__(&MPI_##name) name;
+    EACH_NONBLOCKING(X)
+#undef X
+};
+
+struct call {
+    struct vc_measure_world *w;
+    const struct functions *fn;
+    enum vc_coll coll;
+    size_t bytes;
+    char *send, *recv;
+};
+
+/* The public names are vcoll's; what lies under them it tells. */
+static bool find_functions(struct functions fn[VC_IMPLS])
+{
+    void *sym;
+    bool all = true;
+#define X(name)                                                                                              \
+    fn[VC_IMPL_VCOLL].name = MPI_##name;                                                                     \
+    sym = vcoll_native(#name);                                                                               \
+    all = all && sym != NULL;                                                                                \
+    memcpy(&fn[VC_IMPL_NATIVE].name, &sym, sizeof sym);
+    EACH_NONBLOCKING(X)
+#undef X
+    return all;
+}
+
+static void post(const struct call *c, MPI_Request *req)
+{
+    MPI_Comm comm = c->w->comm;
+    int n = (int)c->bytes, root = c->w->opt->root;
+    switch (c->coll) {
+    case VC_BARRIER:
+        c->fn->Ibarrier(comm, req);
+        break;
+    case VC_BCAST:
+        c->fn->Ibcast(c->recv, n, MPI_BYTE, root, comm, req);
+        break;
+    case VC_REDUCE:
+        c->fn->Ireduce(c->send, c->recv, n, MPI_BYTE, MPI_BXOR, root, comm, req);
+        break;
+    case VC_ALLREDUCE:
+        c->fn->Iallreduce(c->send, c->recv, n, MPI_BYTE, MPI_BXOR, comm, req);
+        break;
+    case VC_ALLGATHER:
+        c->fn->Iallgather(c->send, n, MPI_BYTE, c->recv, n, MPI_BYTE, comm, req);
+        break;
+    default:
+        c->fn->Ialltoall(c->send, n, MPI_BYTE, c->recv, n, MPI_BYTE, comm, req);
+    }
+}
+
+/* The computation: so many turns of a loop. */
+static void compute(long turns)
+{
+    volatile double sink = 1;
+    for (long i = 0; i < turns; i++)
+        sink = sink * 1.0000001;
+}
+
+static double turn_seconds(void)
+{
+    double best = INFINITY;
+    for (int i = 0; i < 5; i++) {
+        double begun = vc_measure_now();
+        compute(100000);
+        best = fmin(best, (vc_measure_now() - begun) / 100000);
+    }
+    return best;
+}
+
+static double cpu_used(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)u.ru_stime.tv_sec + (double)u.ru_stime.tv_usec * 1e-6 + (double)u.ru_utime.tv_sec +
+           (double)u.ru_utime.tv_usec * 1e-6;
+}
+
+/* n calls with a computation in each: seconds of one on the slowest rank, and in *cpu the mean of the ranks'
+ * CPU-seconds of one. On all ranks. */
+static double block(const struct call *c, long n, long turns, double *cpu)
+{
+    struct vc_measure_world *w = c->w;
+    MPI_Request req;
+    vc_measure_quiet_barrier(w);
+    double used = cpu_used(), begun = vc_measure_now();
+    for (long i = 0; i < n; i++) {
+        post(c, &req);
+        if (turns > 0)
+            compute(turns);
+        MPI_Wait(&req, MPI_STATUS_IGNORE);
+    }
+    double took = (vc_measure_now() - begun) / (double)n, most = 0, sum = 0;
+    used = (cpu_used() - used) / (double)n;
+    w->control->allreduce(&took, &most, 1, MPI_DOUBLE, MPI_MAX, w->ctl);
+    w->control->allreduce(&used, &sum, 1, MPI_DOUBLE, MPI_SUM, w->ctl);
+    *cpu = sum / w->size;
+    return most;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *v)
+{
+    qsort(v, ROUNDS, sizeof *v, by_value);
+    return v[ROUNDS / 2];
+}
+
+static double percent(double part)
+{
+    return 100 * fmax(0, fmin(1, part));
+}
+
+static void measure(const struct call call[VC_IMPLS], double turn, struct bench_overlap *o)
+{
+    double alone[VC_IMPLS][ROUNDS], both[VC_IMPLS][ROUNDS], cpu[VC_IMPLS][ROUNDS], unused;
+    double share = call[0].w->opt->seconds / (2 * VC_IMPLS * ROUNDS);
+    for (int r = 0; r < ROUNDS; r++)
+        for (int i = 0; i < VC_IMPLS; i++) {
+            double guess = block(&call[i], WARM, 0, &unused);
+            long n = (long)fmax(CALLS, fmin(share / fmax(guess, 1e-9), 100000));
+            alone[i][r] = block(&call[i], n, 0, &unused);
+            long turns = (long)(alone[i][r] / turn);
+            if (turns < 1)
+                turns = 1;
+            double computing = (double)turns * turn;
+            both[i][r] = block(&call[i], n, turns, &cpu[i][r]);
+            cpu[i][r] = fmax(0, cpu[i][r] - computing);
+        }
+    for (int i = 0; i < VC_IMPLS; i++) {
+        o->alone[i] = median(alone[i]);
+        o->computing[i] = fmax(o->alone[i], turn);
+        o->both[i] = median(both[i]);
+        o->cpu[i] = median(cpu[i]);
+        o->osu[i] = percent(1 - (o->both[i] - o->computing[i]) / o->alone[i]);
+        o->imb[i] =
+            percent((o->alone[i] + o->computing[i] - o->both[i]) / fmin(o->alone[i], o->computing[i]));
+    }
+}
+
+int bench_overlap_run(struct vc_measure_world *w, struct bench_overlap *list)
+{
+    struct functions fn[VC_IMPLS];
+    size_t most = w->opt->nsizes ? w->opt->sizes[w->opt->nsizes - 1] * (size_t)w->size : 1;
+    char *send = calloc(1, most), *recv = calloc(1, most);
+    int n = 0;
+    if (vc_measure_all_agree(w, send && recv && find_functions(fn))) {
+        double turn = turn_seconds(), mine = turn;
+        w->control->allreduce(&mine, &turn, 1, MPI_DOUBLE, MPI_MAX, w->ctl);
+        for (int i = 0; i < 64; i++) /* set up, if it is to be */
+            w->fn[VC_IMPL_VCOLL].barrier(w->comm);
+        for (int c = 0; c < w->opt->ncoll; c++) {
+            enum vc_coll coll = w->opt->coll[c];
+            bool sized = vc_coll_sized(coll);
+            if (coll > VC_ALLTOALL)
+                continue; /* has no nonblocking form on vcoll */
+            for (int s = 0; s < (sized ? w->opt->nsizes : 1); s++) {
+                struct call call[VC_IMPLS];
+                struct bench_overlap *o = &list[n++];
+                o->coll = coll;
+                o->bytes = sized ? w->opt->sizes[s] : 0;
+                for (int i = 0; i < VC_IMPLS; i++)
+                    call[i] = (struct call){w, &fn[i], coll, o->bytes, send, recv};
+                measure(call, turn, o);
+            }
+        }
+    }
+    free(send);
+    free(recv);
+    return n;
+}
