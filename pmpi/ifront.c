@@ -23,7 +23,7 @@ VC_NONBLOCKING(Ireduce, VC_REDUCE, vc_post_reduce,
                .recv = recvbuf, .rcount = (int)count, .rtype = datatype, .op = op, .comm = comm)
 
 VC_NONBLOCKING(Iallreduce, VC_ALLREDUCE, vc_post_allreduce,
-               vc_quick_allreduce(sendbuf, recvbuf, count, datatype, op, comm), vc_fits(count),
+               vc_quick_allreduce(VC_ALLREDUCE, sendbuf, recvbuf, count, datatype, op, comm), vc_fits(count),
                (const void *sendbuf, void *recvbuf, vc_count count, MPI_Datatype datatype, MPI_Op op,
                 MPI_Comm comm, MPI_Request *request),
                (sendbuf, recvbuf, count, datatype, op, comm, request), .send = sendbuf, .recv = recvbuf,

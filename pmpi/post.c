@@ -87,6 +87,7 @@ static bool choose(struct vc_posted *op, size_t esize, bool commutative)
         op->call.root = k->root;
         op->call.parts = 1;
         op->call.at = NULL;
+        op->call.lens = NULL;
         op->call.pairs = NULL;
         k->via = VC_VIA_SHM;
     } else if (choice->alg->kind == VC_ALG_NATIVE) {

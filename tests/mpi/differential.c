@@ -272,8 +272,8 @@ static void run_posted(struct trial *t, int n, struct rng *common, int *rc)
 
     for (int j = 0; j < n; j++) {
         /* Open MPI's own nonblocking collectives fail on intercommunicators where several are under way. */
-        bool blocks = rng_once_in(common, 4) || t[j].inter || t[j].call.coll >= C_ACCELERATED ||
-                      (t[j].op && t[j].op->user);
+        bool blocks =
+            rng_once_in(common, 4) || t[j].inter || t[j].call.coll > C_ALLTOALL || (t[j].op && t[j].op->user);
         op_layout = &t[j].rlay;
         watch(&t[j], j, "the tested call");
         if (t[j].sleep_us)
