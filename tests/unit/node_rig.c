@@ -74,8 +74,8 @@ static int run_by_progress(struct vc_node *nd, struct vc_node_call *c)
 #define CHECK(cond)                                                                                          \
     do {                                                                                                     \
         if (!(cond)) {                                                                                       \
-            fprintf(stderr, "rank %d round %d kind %d len %zu root %d: %s\n", me, t, (int)c.kind, c.len,     \
-                    c.root, #cond);                                                                          \
+            fprintf(stderr, "rank %d round %d kind %d len %zu root %d: %s (last error: %s)\n", me, t,        \
+                    (int)c.kind, c.len, c.root, #cond, vc_error_text());                                     \
             return 1;                                                                                        \
         }                                                                                                    \
     } while (0)
@@ -207,6 +207,8 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
         c.kind = (enum vc_node_phase)(next_random(&seed) % VC_PHASE_COUNT);
         if (job->kind)
             c.kind = (enum vc_node_phase)(job->kind - 1);
+        if (c.kind >= VC_PHASE_STEPS && n > VC_ANY_RANKS)
+            c.kind = VC_PHASE_ALLREDUCE;
         c.root = (int)(next_random(&seed) % n);
         c.parts = 1 + (int)(next_random(&seed) % n);
         unsigned size_class = next_random(&seed) % 8;
