@@ -27,15 +27,16 @@ int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, in
 int vc_pair_differs(const struct vc_node *nd, int r, size_t sent, size_t expected)
 {
     return vc_fail(VC_ERR_TRUNCATE,
-                   "rank %d sends %zu bytes to rank %d, which expects %zu: the counts differ", vc_node_rank(nd, r),
-                   sent, vc_node_rank(nd, nd->me), expected);
+                   "rank %d sends %zu bytes to rank %d, which expects %zu: the counts differ",
+                   vc_node_rank(nd, r), sent, vc_node_rank(nd, nd->me), expected);
 }
 
 int vc_block_differs(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t given)
 {
     return vc_fail(VC_ERR_TRUNCATE,
                    "rank %d gives %zu bytes to all, and rank %d expects %zu of %zu in all: the counts differ",
-                   vc_node_rank(nd, r), (size_t)given, vc_node_rank(nd, nd->me), c->at[r + 1] - c->at[r], c->at[nd->n]);
+                   vc_node_rank(nd, r), (size_t)given, vc_node_rank(nd, nd->me), c->at[r + 1] - c->at[r],
+                   c->at[nd->n]);
 }
 
 /* The error of a rank whose root has published something else in slot g than this rank expects. */

@@ -407,12 +407,11 @@ static void print_algorithms(json_t *algorithms)
         printf("%s%s", (c - VC_COLL_ACCELERATED) % 6 == 0 ? "\n   " : " ", vc_coll_name((enum vc_coll)c));
     if (VC_COLL_ACCELERATED < VC_COLL_COUNT)
         printf("\n");
-    printf(
-        " Nonblocking forms: ibarrier ibcast ireduce iallreduce iallgather ialltoall (VCOLL_NONBLOCKING, "
-        "VCOLL_PROGRESS).\n"
-        " Those with a user's operator pass through, because the program may free it at once;\n"
-        " persistent collectives, because MPI has no persistent generalized request; neighbourhood ones, "
-        "because their\n graph is local knowledge.\n");
+    printf(" Nonblocking forms: ibarrier ibcast ireduce iallreduce iallgather ialltoall (VCOLL_NONBLOCKING, "
+           "VCOLL_PROGRESS).\n"
+           " Those with a user's operator pass through, because the program may free it at once;\n"
+           " persistent collectives, because MPI has no persistent generalized request; neighbourhood ones, "
+           "because their\n graph is local knowledge.\n");
 }
 
 void info_print_text(json_t *info)
