@@ -3,14 +3,11 @@
 #ifndef VC_COLL_COLL_H
 #define VC_COLL_COLL_H
 
-/** The rows of coll.list. The first VC_COLL_ACCELERATED have algorithms; the rest run the underlying MPI's.
- */
+/** The rows of coll.list. */
 enum vc_coll {
 #define VC_COLL_ROW(coll, ...) coll,
-#define VC_COLL_PASSED         VC_COLL_ACCELERATED, VC_COLL_LAST_ACCELERATED = VC_COLL_ACCELERATED - 1,
 #include "coll/coll.list"
 #undef VC_COLL_ROW
-#undef VC_COLL_PASSED
     VC_COLL_COUNT
 };
 

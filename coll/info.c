@@ -14,10 +14,8 @@
 
 const struct vc_coll_info vc_coll_info[VC_COLL_COUNT] = {
 #define VC_COLL_ROW(coll, ...) [coll] = {__VA_ARGS__},
-#define VC_COLL_PASSED
 #include "coll/coll.list"
 #undef VC_COLL_ROW
-#undef VC_COLL_PASSED
 };
 
 const char *vc_coll_name(enum vc_coll coll)
@@ -25,11 +23,11 @@ const char *vc_coll_name(enum vc_coll coll)
     return (unsigned)coll < VC_COLL_COUNT ? vc_coll_info[coll].name : NULL;
 }
 
-void vc_coll_words(const char *words[VC_COLL_ACCELERATED + 1])
+void vc_coll_words(const char *words[VC_COLL_COUNT + 1])
 {
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++)
+    for (int i = 0; i < VC_COLL_COUNT; i++)
         words[i] = vc_coll_info[i].name;
-    words[VC_COLL_ACCELERATED] = NULL;
+    words[VC_COLL_COUNT] = NULL;
 }
 
 int vc_coll_by_name(const char *name)

@@ -77,7 +77,7 @@ static inline bool vc_coll_same_bits(enum vc_coll coll)
 }
 
 /** The names of the accelerated ones, in the order of enum vc_coll, and NULL. */
-void vc_coll_words(const char *words[VC_COLL_ACCELERATED + 1]);
+void vc_coll_words(const char *words[VC_COLL_COUNT + 1]);
 
 /** How many times `bytes` the larger side of a call holds on a communicator of `size` ranks. */
 static inline size_t vc_coll_blocks(enum vc_coll coll, int size)

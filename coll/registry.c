@@ -36,14 +36,14 @@ static const struct vc_alg others[] = {
 enum { NOTHERS = sizeof others / sizeof others[0] };
 
 /* The lists of all collectives, each ending with NULL. Made once; read-only afterwards. */
-static struct vc_alg made[VC_COLL_ACCELERATED][NOTHERS];
-static const struct vc_alg *list[VC_COLL_ACCELERATED * (NOTHERS + 1) + NPLANS];
-static const struct vc_alg *const *first[VC_COLL_ACCELERATED];
+static struct vc_alg made[VC_COLL_COUNT][NOTHERS];
+static const struct vc_alg *list[VC_COLL_COUNT * (NOTHERS + 1) + NPLANS];
+static const struct vc_alg *const *first[VC_COLL_COUNT];
 
 static void make_lists(void)
 {
     int n = 0;
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++) {
+    for (int c = 0; c < VC_COLL_COUNT; c++) {
         first[c] = &list[n];
         for (int i = 0; i < NOTHERS; i++) {
             if (others[i].kind == VC_ALG_NODE && others[i].node_alg == VC_NODE_CMA &&
@@ -65,7 +65,7 @@ const struct vc_alg *const *vc_alg_list(enum vc_coll coll)
     static const struct vc_alg *const none[] = {NULL};
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_lists);
-    return (unsigned)coll < VC_COLL_ACCELERATED ? first[coll] : none;
+    return (unsigned)coll < VC_COLL_COUNT ? first[coll] : none;
 }
 
 const struct vc_alg *vc_alg_find(enum vc_coll coll, const char *name)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What front.c and others.c state each collective with. Both files are compiled twice: by themselves, for the
- * calls whose counts are int, and by counts.c, for those with large counts (MPI_X_c).
+ * What front*.c and ifront.c state each collective with. These files are compiled twice: by themselves, for
+ * the calls whose counts are int, and by counts.c, for those with large counts (MPI_X_c).
  */
 #ifndef VC_PMPI_CALLS_H
 #define VC_PMPI_CALLS_H
@@ -75,16 +75,8 @@ static inline size_t vc_bytes_of_all(const vc_count *counts, MPI_Datatype type, 
         return rc;                                                                                           \
     } while (0)
 
-/** The whole of a collective that is never accelerated; `bytes` are those that this rank sends, where its
- * arguments say so without asking other ranks. */
-#define VC_OTHER(name, coll, bytes, params, args)                                                            \
-    VC_NAMES_OF(VC_NAME(name), params, args)                                                                 \
-    {                                                                                                        \
-        VC_PASS(coll, VC_PASS_NEVER, bytes, VC_NAME(name) args);                                             \
-    }
-
 /**
- * The whole of one that is accelerated: what is behind `args` fills a struct vc_call that `run` gets, unless
+ * The whole of a collective: what is behind `args` fills a struct vc_call that `run` gets, unless
  * the call is a quick one, which `quick` (quick.h) finds out.
  *
  * With large counts, a call whose counts do not all fit (`fit`) is more than VC_CALL_LIMIT bytes (`bytes`),
@@ -94,7 +86,7 @@ static inline size_t vc_bytes_of_all(const vc_count *counts, MPI_Datatype type, 
  * function of its own, so that quick ones save no registers and fill no struct for them.
  */
 #ifdef VC_LARGE_COUNTS
-#define VC_SIX(name, which, run, quick, fit, bytes, params, args, ...)                                       \
+#define VC_ACCELERATED(name, which, run, quick, fit, bytes, params, args, ...)                               \
     VC_NAMES_OF(VC_NAME(name), params, args)                                                                 \
     {                                                                                                        \
         struct vc_call k = {.coll = which, __VA_ARGS__};                                                     \
@@ -103,7 +95,7 @@ static inline size_t vc_bytes_of_all(const vc_count *counts, MPI_Datatype type, 
         return vc_gate_open() ? run(&k) : vc_call_slow(&k, run);                                             \
     }
 #else
-#define VC_SIX(name, which, run, quick, fit, bytes, params, args, ...)                                       \
+#define VC_ACCELERATED(name, which, run, quick, fit, bytes, params, args, ...)                               \
     VC_EXPORT(name)                                                                                          \
     static __attribute__((noinline)) int usual_##name params                                                 \
     {                                                                                                        \

@@ -20,7 +20,6 @@
 /** Why a call was passed through. The order is that of the names in stats. */
 enum vc_pass {
     VC_TAKEN,         /**< it was not */
-    VC_PASS_NEVER,    /**< not one of the accelerated collectives */
     VC_PASS_COLLS,    /**< not listed in VCOLL_COLLS */
     VC_PASS_COMM,     /**< the communicator is not one that vcoll serves, or its set-up failed */
     VC_PASS_WAITING,  /**< the communicator is not set up yet */

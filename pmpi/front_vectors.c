@@ -27,29 +27,30 @@ static int VC_NAME(native_alltoallw)(const struct vc_call *k)
                                       (const vc_displ *)k->rdispls, k->rtypes, k->comm);
 }
 
-VC_SIX(Allgatherv, VC_ALLGATHERV, vc_run_allgatherv,
-       vc_quick_allgatherv(sendbuf, sendcount, sendtype, recvbuf, recvcounts, displs, recvtype, comm),
-       sendbuf == MPI_IN_PLACE || vc_fits(sendcount), vc_bytes_of(sendcount, sendtype),
-       (const void *sendbuf, vc_count sendcount, MPI_Datatype sendtype, void *recvbuf,
-        const vc_count recvcounts[], const vc_displ displs[], MPI_Datatype recvtype, MPI_Comm comm),
-       (sendbuf, sendcount, sendtype, recvbuf, recvcounts, displs, recvtype, comm), .send = sendbuf,
-       .recv = recvbuf, .scount = (int)sendcount, .stype = sendtype, .rcounts = recvcounts, .rdispls = displs,
-       .rtype = recvtype, .comm = comm, .wide = VC_WIDE, .native = VC_NAME(native_allgatherv))
+VC_ACCELERATED(Allgatherv, VC_ALLGATHERV, vc_run_allgatherv,
+               vc_quick_allgatherv(sendbuf, sendcount, sendtype, recvbuf, recvcounts, displs, recvtype, comm),
+               sendbuf == MPI_IN_PLACE || vc_fits(sendcount), vc_bytes_of(sendcount, sendtype),
+               (const void *sendbuf, vc_count sendcount, MPI_Datatype sendtype, void *recvbuf,
+                const vc_count recvcounts[], const vc_displ displs[], MPI_Datatype recvtype, MPI_Comm comm),
+               (sendbuf, sendcount, sendtype, recvbuf, recvcounts, displs, recvtype, comm), .send = sendbuf,
+               .recv = recvbuf, .scount = (int)sendcount, .stype = sendtype, .rcounts = recvcounts,
+               .rdispls = displs, .rtype = recvtype, .comm = comm, .wide = VC_WIDE,
+               .native = VC_NAME(native_allgatherv))
 
-VC_SIX(Alltoallv, VC_ALLTOALLV, vc_run_alltoallv, NULL, true, 0,
-       (const void *sendbuf, const vc_count sendcounts[], const vc_displ sdispls[], MPI_Datatype sendtype,
-        void *recvbuf, const vc_count recvcounts[], const vc_displ rdispls[], MPI_Datatype recvtype,
-        MPI_Comm comm),
-       (sendbuf, sendcounts, sdispls, sendtype, recvbuf, recvcounts, rdispls, recvtype, comm),
-       .send = sendbuf, .recv = recvbuf, .scounts = sendcounts, .sdispls = sdispls, .stype = sendtype,
-       .rcounts = recvcounts, .rdispls = rdispls, .rtype = recvtype, .comm = comm, .wide = VC_WIDE,
-       .native = VC_NAME(native_alltoallv))
+VC_ACCELERATED(Alltoallv, VC_ALLTOALLV, vc_run_alltoallv, NULL, true, 0,
+               (const void *sendbuf, const vc_count sendcounts[], const vc_displ sdispls[],
+                MPI_Datatype sendtype, void *recvbuf, const vc_count recvcounts[], const vc_displ rdispls[],
+                MPI_Datatype recvtype, MPI_Comm comm),
+               (sendbuf, sendcounts, sdispls, sendtype, recvbuf, recvcounts, rdispls, recvtype, comm),
+               .send = sendbuf, .recv = recvbuf, .scounts = sendcounts, .sdispls = sdispls, .stype = sendtype,
+               .rcounts = recvcounts, .rdispls = rdispls, .rtype = recvtype, .comm = comm, .wide = VC_WIDE,
+               .native = VC_NAME(native_alltoallv))
 
-VC_SIX(Alltoallw, VC_ALLTOALLW, vc_run_alltoallv, NULL, true, 0,
-       (const void *sendbuf, const vc_count sendcounts[], const vc_displ sdispls[],
-        const MPI_Datatype sendtypes[], void *recvbuf, const vc_count recvcounts[], const vc_displ rdispls[],
-        const MPI_Datatype recvtypes[], MPI_Comm comm),
-       (sendbuf, sendcounts, sdispls, sendtypes, recvbuf, recvcounts, rdispls, recvtypes, comm),
-       .send = sendbuf, .recv = recvbuf, .scounts = sendcounts, .sdispls = sdispls, .stypes = sendtypes,
-       .rcounts = recvcounts, .rdispls = rdispls, .rtypes = recvtypes, .comm = comm, .wide = VC_WIDE,
-       .native = VC_NAME(native_alltoallw))
+VC_ACCELERATED(Alltoallw, VC_ALLTOALLW, vc_run_alltoallv, NULL, true, 0,
+               (const void *sendbuf, const vc_count sendcounts[], const vc_displ sdispls[],
+                const MPI_Datatype sendtypes[], void *recvbuf, const vc_count recvcounts[],
+                const vc_displ rdispls[], const MPI_Datatype recvtypes[], MPI_Comm comm),
+               (sendbuf, sendcounts, sdispls, sendtypes, recvbuf, recvcounts, rdispls, recvtypes, comm),
+               .send = sendbuf, .recv = recvbuf, .scounts = sendcounts, .sdispls = sdispls,
+               .stypes = sendtypes, .rcounts = recvcounts, .rdispls = rdispls, .rtypes = recvtypes,
+               .comm = comm, .wide = VC_WIDE, .native = VC_NAME(native_alltoallw))

@@ -50,7 +50,7 @@ static int forget_settings(struct vc_team *t)
 {
     bool forced = false;
     vc_online_release(t);
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++)
+    for (int i = 0; i < VC_COLL_COUNT; i++)
         forced |= t->force[i].alg != NULL;
     memset(t->force, 0, sizeof t->force);
     vc_team_trim(t, KEPT_PLANS);

@@ -73,7 +73,7 @@ const char *vcoll_comm_algorithm(const void *comm, const char *collective, unsig
     const struct vc_comm *c = find_comm(comm);
     if (coll < 0 || !c)
         return "";
-    if (coll >= VC_COLL_ACCELERATED || !vc_comm_active(c) || !(vc_params.colls & 1u << coll) ||
+    if (coll >= VC_COLL_COUNT || !vc_comm_active(c) || !(vc_params.colls & 1u << coll) ||
         bytes > VC_CALL_LIMIT)
         return "native";
     return vc_select(&c->team->sel, (enum vc_coll)coll, (size_t)bytes, true)->alg->name;
@@ -129,7 +129,7 @@ static int force(struct vc_comm *c, const char *collective, const char *choice)
         return vc_fail(VC_ERR_INVAL, "the communicator is not set up%s%s", c && c->why_not[0] ? ": " : "",
                        c ? c->why_not : "");
     int coll = collective ? vc_coll_by_name(collective) : -1;
-    if (coll < 0 || coll >= VC_COLL_ACCELERATED || !choice)
+    if (coll < 0 || coll >= VC_COLL_COUNT || !choice)
         return vc_fail(VC_ERR_INVAL, "\"%s\" is not a collective that is accelerated",
                        collective ? collective : "");
     if (!(vc_params.colls & 1u << coll))

@@ -91,7 +91,7 @@ static int column_of(const struct vc_call *k)
 
 static const char *alg_name(enum vc_coll coll, int column)
 {
-    if (column == 0 || coll >= VC_COLL_ACCELERATED)
+    if (column == 0 || coll >= VC_COLL_COUNT)
         return "native";
     return vc_alg_list(coll)[column]->name;
 }
@@ -128,7 +128,6 @@ static const struct {
     const char *key, *text;
 } pass[VC_PASS_COUNT] = {
     [VC_TAKEN] = {"failed", "failed"},
-    [VC_PASS_NEVER] = {"not_accelerated", "not accelerated"},
     [VC_PASS_COLLS] = {"not_in_VCOLL_COLLS", "not in VCOLL_COLLS"},
     [VC_PASS_COMM] = {"communicator", "communicator not served"},
     [VC_PASS_WAITING] = {"not_set_up", "communicator not set up yet"},

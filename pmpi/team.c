@@ -20,7 +20,7 @@
  */
 static void drop_policies(struct vc_team *t)
 {
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++) {
+    for (int i = 0; i < VC_COLL_COUNT; i++) {
         const struct vc_choice *forced = &vc_params.alg[i];
         for (struct vc_select_range *c = t->sel.rule[i];; c++) {
             if (!forced->alg || !vc_choice_same(&c->choice, forced))
@@ -37,7 +37,7 @@ static void drop_policies(struct vc_team *t)
 static void warn_too_long(const struct vc_team *t)
 {
     static _Atomic unsigned said;
-    for (int i = 0; t->rank == 0 && i < VC_COLL_ACCELERATED; i++)
+    for (int i = 0; t->rank == 0 && i < VC_COLL_COUNT; i++)
         if (t->sel.too_long[i] > 0 &&
             !(atomic_fetch_or_explicit(&said, 1u << i, memory_order_relaxed) & 1u << i))
             vc_log(VC_LOG_WARN,
@@ -108,7 +108,7 @@ int vc_team_select(struct vc_team *t)
     if (vc_params.wait != VC_WAIT_AUTO)
         drop_policies(t);
     /* A forced choice that cannot run any more is dropped. */
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++)
+    for (int i = 0; i < VC_COLL_COUNT; i++)
         if (t->force[i].alg && vc_select_force(&t->sel, &t->key, (enum vc_coll)i, &t->force[i]) != VC_OK)
             memset(&t->force[i], 0, sizeof t->force[i]);
     return VC_OK;

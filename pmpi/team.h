@@ -71,7 +71,7 @@ struct vc_queue {
 };
 
 struct vc_team {
-    struct vc_quick quick[VC_COLL_ACCELERATED];
+    struct vc_quick quick[VC_COLL_COUNT];
     size_t quick_lens[VC_QUICK_RANKS], quick_places[VC_QUICK_RANKS];
     size_t quick_at[VC_QUICK_BLOCKS + 1]; /**< where the blocks of a quick call begin */
     MPI_Comm comm;
@@ -109,8 +109,8 @@ struct vc_team {
     /* what calls run */
     struct vc_topo_key key;
     struct vc_selection sel;
-    unsigned selections;                         /**< how often it was made */
-    struct vc_choice force[VC_COLL_ACCELERATED]; /**< vcoll_comm_force(); alg NULL: none */
+    unsigned selections;                   /**< how often it was made */
+    struct vc_choice force[VC_COLL_COUNT]; /**< vcoll_comm_force(); alg NULL: none */
     struct vc_plans plans;
     struct vc_queue queue;
     struct vc_learner *learner; /**< online.h's */

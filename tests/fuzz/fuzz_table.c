@@ -64,7 +64,7 @@ static void tell(void *arg, const struct vc_table *of, const struct vc_row *r, c
 static void ask(const struct vc_topo_key *key, const struct vc_table *t, const struct vc_selection *sel,
                 const struct vc_params *params, size_t bytes)
 {
-    for (int i = 0; i < 2 * VC_COLL_ACCELERATED; i++) {
+    for (int i = 0; i < 2 * VC_COLL_COUNT; i++) {
         struct told told = {NULL};
         struct vc_select_call call = {
             .coll = (enum vc_coll)(i / 2), .bytes = bytes, .esize = 1, .commutative = i % 2};

@@ -80,7 +80,7 @@ static const struct vc_alg *chosen(const struct place *p, int coll, size_t bytes
 /* Whatever was chosen can run there. */
 static void check_all(const struct place *p)
 {
-    for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++)
+    for (int coll = 0; coll < VC_COLL_COUNT; coll++)
         for (int i = 0; i < 2 * NSIZES; i++) {
             bool comm = i % 2;
             const struct vc_choice *c = vc_select(&p->sel, (enum vc_coll)coll, sizes[i / 2], comm);
@@ -126,7 +126,7 @@ static void one_node_uses_its_memory(void **state)
     (void)state;
     struct place *p = place(4, 4, true);
     choose(p);
-    for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++) {
+    for (int coll = 0; coll < VC_COLL_COUNT; coll++) {
         assert_int_equal(chosen(p, coll, 8, true)->kind, VC_ALG_NODE);
         assert_int_equal(chosen(p, coll, 8, false)->kind, VC_ALG_NODE);
     }
@@ -142,7 +142,7 @@ static void several_nodes_use_both(void **state)
         assert_non_null(strstr(chosen(p, coll, 8, true)->name, "two_level"));
     p->key.have_chan = false; /* nothing reaches the other node */
     choose(p);
-    for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++)
+    for (int coll = 0; coll < VC_COLL_COUNT; coll++)
         for (int i = 0; i < NSIZES; i++)
             assert_int_equal(chosen(p, coll, sizes[i], true)->kind, VC_ALG_NATIVE);
     leave(p);

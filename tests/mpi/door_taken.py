@@ -3,8 +3,7 @@
 """Runs a program under mpirun with the library and reads what its statistics say.
 
 door_taken.py LIBRARY MPIRUN RANKS [--others] COMMAND...: every one of the six collectives was called and, from the first
-call on, taken over; with --others, so was each that is accelerated
-beside them, and each of the rest was counted.
+call on, taken over; with --others, so were all others.
 """
 import json
 import os
@@ -14,8 +13,7 @@ import tempfile
 
 SIX = ["barrier", "bcast", "reduce", "allreduce", "allgather", "alltoall"]
 BESIDE = ["gather", "scatter", "gatherv", "scatterv", "allgatherv", "alltoallv", "alltoallw", "reduce_scatter_block", "reduce_scatter", "scan",
-          "exscan"]  # accelerated, and called by the programs that call all
-OTHERS = []
+          "exscan"]  # called by the programs that call all
 
 
 def main():
@@ -39,10 +37,6 @@ def main():
     for name in BESIDE if others else []:
         c = stats["collectives"].get(name)
         assert c and c["taken_over"] == c["calls"] == 10 * int(ranks), f"{name} was not taken over: {c}"
-    for name in OTHERS if others else []:
-        c = stats["collectives"].get(name)
-        assert c and c["calls"] == 10 * int(ranks), f"{name} was not counted: {c}"
-        assert c["taken_over"] == 0 and c["passed_through"] == {"not_accelerated": c["calls"]}, c
     assert stats["setup"]["in_use"] >= int(ranks), stats["setup"]
 
 

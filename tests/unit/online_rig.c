@@ -42,7 +42,7 @@ struct world *begin(const char *use, double share, clock_fn *clock)
 {
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++) {
+    for (int i = 0; i < VC_COLL_COUNT; i++) {
         const struct vc_alg *alg = vc_alg_find((enum vc_coll)i, use);
         struct vc_choice c = {.alg = alg ? alg : vc_alg_find((enum vc_coll)i, "native")};
         w->rules[i][0] = (struct vc_select_range){.max_bytes = SIZE_MAX, .choice = c, .noncomm = c};

@@ -24,7 +24,7 @@ typedef double clock_fn(const struct world *w, enum vc_coll coll, const struct v
 
 struct world {
     struct vc_selection sel;
-    struct vc_select_range rules[VC_COLL_ACCELERATED][2];
+    struct vc_select_range rules[VC_COLL_COUNT][2];
     struct vc_online *o[RANKS];
     clock_fn *clock;
     double noise;  /* relative deviation */

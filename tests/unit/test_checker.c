@@ -490,7 +490,7 @@ static void test_mutations(void **state)
 {
     (void)state;
     int killed = 0, survived = 0;
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+    for (int c = 0; c < VC_COLL_COUNT; c++)
         for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)c); *a; a++) {
             victim = *a;
             if (victim->kind != VC_ALG_PLAN)

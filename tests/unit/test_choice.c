@@ -91,7 +91,7 @@ static void all_algorithms(void **state)
 {
     static const char *const value[VC_OPTIONS] = {"3", "48k", "2", "mpi", "hybrid", "17"};
     (void)state;
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+    for (int c = 0; c < VC_COLL_COUNT; c++)
         for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)c); *a; a++)
             for (unsigned set = 0; set < 1u << VC_OPTIONS; set++) {
                 char text[2 * VC_CHOICE_TEXT];

@@ -51,13 +51,13 @@ static json_t *names(const char *const *words)
 static json_t *collectives(bool reducing)
 {
     json_t *list = json_array();
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+    for (int c = 0; c < VC_COLL_COUNT; c++)
         if (!reducing || vc_coll_reduces((enum vc_coll)c))
             json_array_append_new(list, json_string(vc_coll_info[c].name));
     return list;
 }
 
-static const char *coll_word[VC_COLL_ACCELERATED + 1];
+static const char *coll_word[VC_COLL_COUNT + 1];
 
 /* ---- docs/tables.md ---- */
 
@@ -248,14 +248,14 @@ static void algorithms_of_the_schema(void **state)
     size_t n;
     const json_t *v;
     (void)state;
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+    for (int c = 0; c < VC_COLL_COUNT; c++)
         for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)c); *a; a++)
             if (!has(list, (*a)->name))
                 fail_msg("the schema lacks the algorithm \"%s\" of %s", (*a)->name, vc_coll_info[c].name);
     json_array_foreach(list, n, v)
     {
         bool known = strcmp(json_string_value(v), "builtin") == 0;
-        for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+        for (int c = 0; c < VC_COLL_COUNT; c++)
             known |= vc_alg_find((enum vc_coll)c, json_string_value(v)) != NULL;
         if (!known)
             fail_msg("the schema has \"%s\", which is no algorithm", json_string_value(v));

@@ -365,7 +365,7 @@ static void test_all_have_predictions(void **state)
     struct place p;
     long n = 0;
     static const size_t bytes[] = {8, 24, 4096, 100000};
-    for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++)
+    for (int coll = 0; coll < VC_COLL_COUNT; coll++)
         for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)coll); *a; a++)
             for (int size = 1; size <= 16; size++)
                 for (int ppn = 1; ppn <= size; ppn += ppn < 4 ? 1 : 4)
@@ -406,7 +406,7 @@ static void test_bounds_of_random_shapes(void **state)
             x[k] = (seed = seed * 1664525u + 1013904223u) >> 8;
         struct vc_model m = full_model();
         int size = 2 + (int)(x[0] % 31), ppn = 1 + (int)(x[1] % 4);
-        enum vc_coll coll = (enum vc_coll)(x[2] % VC_COLL_ACCELERATED);
+        enum vc_coll coll = (enum vc_coll)(x[2] % VC_COLL_COUNT);
         struct vc_shape s = shape_of(coll, size, 8 * (1 + x[3] % 3000), blocks(&p, size, ppn));
         s.root = vc_coll_rooted(coll) ? (int)(x[4] % (unsigned)size) : 0;
         s.radix = (int)(x[5] % 5);
@@ -443,7 +443,7 @@ static void test_monotone(void **state)
     (void)state;
     struct vc_model m = full_model();
     struct place p;
-    for (int coll = VC_BCAST; coll < VC_COLL_ACCELERATED; coll++)
+    for (int coll = VC_BCAST; coll < VC_COLL_COUNT; coll++)
         for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)coll); *a; a++)
             for (int size = 2; size <= 12; size += 5) {
                 double last = 0;

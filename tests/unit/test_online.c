@@ -78,7 +78,7 @@ static double native_time(const struct world *w, enum vc_coll coll)
 static void random_call(struct world *w)
 {
     static const size_t sizes[] = {0, 1, 8, 64, 1000, 1024, 5000, 70000, 1 << 20, 100 << 20, 1 << 30};
-    enum vc_coll coll = (enum vc_coll)(uniform(w) * VC_COLL_ACCELERATED);
+    enum vc_coll coll = (enum vc_coll)(uniform(w) * VC_COLL_COUNT);
     const size_t n = sizeof sizes / sizeof sizes[0];
     /* A few of them are most calls. */
     size_t i = (size_t)(uniform(w) * uniform(w) * (double)n);

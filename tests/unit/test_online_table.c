@@ -33,7 +33,7 @@ static struct world *learned(void)
     static const size_t sizes[] = {0, 8, 9, 1000, 65536, 65537, 1 << 30};
     struct world *w = begin("ring", 0.5, by_hash);
     for (int i = 0; i < 3000; i++)
-        for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++)
+        for (int coll = 0; coll < VC_COLL_COUNT; coll++)
             for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
                 bool other = i % 4 == 0 && vc_coll_reduces((enum vc_coll)coll) && k == 1;
                 if ((coll == VC_BARRIER) == (k == 0))
@@ -50,9 +50,9 @@ static void rows_are_in_order(void **state)
     vc_online_each(w->o[0], see, &s);
     /* Where there is no size, or only some ranks know it, one row is for all. */
     int least = 0;
-    for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++)
+    for (int coll = 0; coll < VC_COLL_COUNT; coll++)
         least += coll != VC_BARRIER && vc_coll_info[coll].sizes_known ? 3 : 1;
-    assert_in_range(s.rows, least, 7 * VC_COLL_ACCELERATED);
+    assert_in_range(s.rows, least, 7 * VC_COLL_COUNT);
     end(w);
 }
 

@@ -161,7 +161,7 @@ static void test_defaults(void **state)
     assert_string_equal(report.warnings, "");
     assert_false(p.disable);
     assert_false(p.strict);
-    assert_int_equal(p.colls, (1u << VC_COLL_ACCELERATED) - 1);
+    assert_int_equal(p.colls, (1u << VC_COLL_COUNT) - 1);
     assert_int_equal(p.channels, VC_CHAN_SHM | VC_CHAN_VERBS | VC_CHAN_MPI);
     assert_int_equal(p.wait, VC_WAIT_AUTO);
     assert_int_equal(p.log, VC_LOG_WARN);
@@ -183,7 +183,7 @@ static void test_defaults(void **state)
     assert_true(p.verbs_reg_cache);
     assert_int_equal(p.verbs_timeout, 4);
     assert_false(p.cq_moderation.given);
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++)
+    for (int i = 0; i < VC_COLL_COUNT; i++)
         assert_null(p.alg[i].alg);
 }
 
@@ -367,7 +367,7 @@ static void test_moderation(void **state)
 /* Some collective's algorithm that reads (or does not read) a parameter. */
 static const struct vc_alg *alg_with(unsigned param, bool reads)
 {
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+    for (int c = 0; c < VC_COLL_COUNT; c++)
         for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)c); *a; a++)
             if (((*a)->params & param) == (reads ? param : 0) && (*a)->kind == VC_ALG_PLAN)
                 return *a;
@@ -382,7 +382,7 @@ static void test_alg(void **state)
     taken("ALG", "allreduce=native", "allreduce=native");
     taken("ALG", "bcast=native , allreduce=native", "bcast=native,allreduce=native");
     /* Every algorithm there is can be forced, and prints back. */
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++) {
+    for (int c = 0; c < VC_COLL_COUNT; c++) {
         for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)c); *a; a++) {
             char text[128];
             snprintf(text, sizeof text, "%s=%s", vc_coll_name((enum vc_coll)c), (*a)->name);

@@ -209,7 +209,7 @@ int main(int argc, char **argv)
         for (int block = 1; block >= 0; block--) {
             struct vc_hier h;
             make_hier(&h, shapes[i][0], shapes[i][1], block);
-            for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+            for (int c = 0; c < VC_COLL_COUNT; c++)
                 for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)c); *a; a++) {
                     if ((*a)->kind != VC_ALG_PLAN)
                         continue;

@@ -346,7 +346,7 @@ int main(int argc, char **argv)
 {
     int coll = argc > 1 ? vc_coll_by_name(argv[1]) : -1;
     int largest = argc > 2 ? atoi(argv[2]) : MAX_SIZE;
-    if (coll < 0 || coll >= VC_COLL_ACCELERATED) {
+    if (coll < 0 || coll >= VC_COLL_COUNT) {
         fprintf(stderr, "usage: %s COLLECTIVE [largest size]\n", argv[0]);
         return 2;
     }

@@ -372,7 +372,7 @@ static void both_ways_agree(void **state)
                 key.have_chan = flags & 4;
                 key.have_verbs = flags & 8;
                 key.reproducible = flags & 16;
-                for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+                for (int c = 0; c < VC_COLL_COUNT; c++)
                     for (size_t b = 0; b < (size_t)64 << 20; b = b ? b * 8 : 1)
                         explained((enum vc_coll)c, b, flags & 1);
             }
@@ -390,7 +390,7 @@ static void long_plans(void **state)
             key.max_ppn = shapes[i][1];
             key.size = key.nnodes * key.max_ppn;
             key.have_verbs = flags & 1;
-            for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+            for (int c = 0; c < VC_COLL_COUNT; c++)
                 for (size_t b = 0; b < (size_t)64 << 20; b = b ? b * 8 : 8) {
                     struct vc_select_call call = {(enum vc_coll)c, b, 8, flags & 2};
                     explained((enum vc_coll)c, b, flags & 2);

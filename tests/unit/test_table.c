@@ -125,7 +125,7 @@ static void many_rows(void **state)
     char *text = long_table(VC_TABLE_ROWS_MAX);
     (void)state;
     assert_int_equal(vc_table_parse(text, strlen(text), "x", &t), VC_OK);
-    assert_int_equal(t->nrows, VC_TABLE_ROWS_MAX - 1 + VC_COLL_ACCELERATED);
+    assert_int_equal(t->nrows, VC_TABLE_ROWS_MAX - 1 + VC_COLL_COUNT);
     vc_table_free(t);
     free(text);
     text = long_table(VC_TABLE_ROWS_MAX + 1);
@@ -176,7 +176,7 @@ static void what_rows_become(void **state)
     (void)state;
     assert_int_equal(vc_table_parse(text, strlen(text), "a/b.json", &t), VC_OK);
     assert_string_equal(t->origin, "a/b.json");
-    assert_int_equal(t->nrows, 2 + VC_COLL_ACCELERATED);
+    assert_int_equal(t->nrows, 2 + VC_COLL_COUNT);
     const struct vc_row *r = &t->row[0];
     assert_int_equal(r->coll, VC_BCAST);
     assert_int_equal(r->commutative, VC_ANY); /* what has no operator */
@@ -239,12 +239,12 @@ static void schema_names(void **state)
     json_array_foreach(words, i, word)
     {
         bool known = strcmp(json_string_value(word), "builtin") == 0;
-        for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+        for (int c = 0; c < VC_COLL_COUNT; c++)
             known |= vc_alg_find((enum vc_coll)c, json_string_value(word)) != NULL;
         if (!known)
             fail_msg("the schema has an algorithm \"%s\"", json_string_value(word));
     }
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+    for (int c = 0; c < VC_COLL_COUNT; c++)
         for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)c); *a; a++) {
             bool listed = false;
             json_array_foreach(words, i, word) listed |= strcmp(json_string_value(word), (*a)->name) == 0;

@@ -241,7 +241,7 @@ static void test_traffic(void **state)
 static void test_all_counted(void **state)
 {
     (void)state;
-    for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++)
+    for (int coll = 0; coll < VC_COLL_COUNT; coll++)
         for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)coll); *a; a++) {
             bool found = strncmp((*a)->name, "two_level", 9) != 0;
             for (size_t i = 0; i < sizeof promises / sizeof *promises; i++)

@@ -122,9 +122,9 @@ void bench_args_collective(struct argp_state *st, struct vc_measure_opts *o, con
 {
     int coll = vc_coll_by_name(name);
     char all[256] = "";
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++)
+    for (int i = 0; i < VC_COLL_COUNT; i++)
         snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", vc_coll_info[i].name);
-    if (coll < 0 || coll >= VC_COLL_ACCELERATED)
+    if (coll < 0 || coll >= VC_COLL_COUNT)
         argp_error(st, "%s '%s'; there are %s", coll < 0 ? "unknown collective" : "vcoll only passes through",
                    name, all);
     for (int i = 0; i < o->ncoll; i++)
@@ -135,7 +135,7 @@ void bench_args_collective(struct argp_state *st, struct vc_measure_opts *o, con
 
 void bench_args_all(struct vc_measure_opts *o)
 {
-    for (int c = 0; c < VC_COLL_ACCELERATED && o->ncoll <= c; c++)
+    for (int c = 0; c < VC_COLL_COUNT && o->ncoll <= c; c++)
         o->coll[o->ncoll++] = (enum vc_coll)c;
 }
 

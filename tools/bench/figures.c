@@ -29,7 +29,7 @@ void bench_average(const struct bench_report *r, int coll, enum vc_measure m, co
 {
     struct vc_measure_mean mean = {0};
     double sum = 0;
-    for (int c = 0; coll < 0 && c < VC_COLL_ACCELERATED; c++) {
+    for (int c = 0; coll < 0 && c < VC_COLL_COUNT; c++) {
         double g, a;
         bench_average(r, c, m, range, &g, &a);
         if (isnan(g))

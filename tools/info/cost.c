@@ -235,7 +235,7 @@ static int count_cost(const struct vc_params *params, int ranks, int ppn, struct
     struct vc_selection sel = {.mem = NULL};
     if (err == VC_OK)
         err = vc_select_init(&sel, &key, params, NULL);
-    for (int c = 0; err == VC_OK && c < VC_COLL_ACCELERATED; c++) {
+    for (int c = 0; err == VC_OK && c < VC_COLL_COUNT; c++) {
         if (!(params->colls & (1u << c)))
             continue;
         err = add_rows(&j, &sel, (enum vc_coll)c, false, out);

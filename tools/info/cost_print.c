@@ -120,7 +120,7 @@ static void print_jobs(const struct cost *cost, int n)
     for (int i = 0; i < n; i++)
         printf("%*d", NUMBER, cost[i].ranks);
     putchar('\n');
-    for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++) {
+    for (int coll = 0; coll < VC_COLL_COUNT; coll++) {
         for (int i = 0; i < n; i++) {
             for (int k = 0; k < cost[i].nrows; k++) {
                 const struct cost_row *r = &cost[i].row[k];

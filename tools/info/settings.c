@@ -49,7 +49,7 @@ static json_t *algorithm(const struct vc_alg *a)
 void info_algorithms(json_t *to)
 {
     json_t *all = json_object();
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++) {
+    for (int c = 0; c < VC_COLL_COUNT; c++) {
         json_t *list = json_array();
         for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)c); *a; a++)
             json_array_append_new(list, algorithm(*a));

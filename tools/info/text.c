@@ -401,12 +401,6 @@ static void print_algorithms(json_t *algorithms)
                terminal_paint(&look, TERMINAL_PLAIN));
         json_array_foreach(list, i, a) print_algorithm(a);
     }
-    if (VC_COLL_ACCELERATED < VC_COLL_COUNT)
-        printf(" Passed through to the MPI underneath:");
-    for (int c = VC_COLL_ACCELERATED; c < VC_COLL_COUNT; c++)
-        printf("%s%s", (c - VC_COLL_ACCELERATED) % 6 == 0 ? "\n   " : " ", vc_coll_name((enum vc_coll)c));
-    if (VC_COLL_ACCELERATED < VC_COLL_COUNT)
-        printf("\n");
     printf(" Nonblocking forms: ibarrier ibcast ireduce iallreduce iallgather ialltoall (VCOLL_NONBLOCKING, "
            "VCOLL_PROGRESS).\n"
            " Those with a user's operator pass through, because the program may free it at once;\n"

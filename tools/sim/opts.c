@@ -99,10 +99,10 @@ static void add_size(struct argp_state *st, struct sim_opts *o, const char *word
 
 static void add_collective(struct argp_state *st, struct sim_opts *o, const char *word)
 {
-    const char *words[VC_COLL_ACCELERATED + 1];
+    const char *words[VC_COLL_COUNT + 1];
     char all[256] = "";
     vc_coll_words(words);
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++) {
+    for (int c = 0; c < VC_COLL_COUNT; c++) {
         vc_append(all, sizeof all, "%s%s", c ? ", " : "", words[c]);
         if (strcasecmp(word, words[c]) != 0)
             continue;
@@ -163,7 +163,7 @@ static void fill_defaults(struct sim_opts *o)
 {
     static const size_t sizes[] = {8, 1024, 16384, 65536, 1 << 20};
     bool all = o->ncoll == 0;
-    for (int c = 0; all && c < VC_COLL_ACCELERATED; c++)
+    for (int c = 0; all && c < VC_COLL_COUNT; c++)
         o->coll[o->ncoll++] = (enum vc_coll)c;
     if (o->nsizes > 0)
         return;

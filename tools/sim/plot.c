@@ -20,7 +20,7 @@ static void add_way(struct plot *panel, const struct sim_report *r, enum vc_coll
 
 bool sim_plot(const struct sim_report *r, const char *file)
 {
-    struct plot panel[VC_COLL_ACCELERATED];
+    struct plot panel[VC_COLL_COUNT];
     int n = 0;
     FILE *f = fopen(file, "we");
     for (int c = 0; f && c < r->o->ncoll; c++) {

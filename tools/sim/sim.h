@@ -23,7 +23,7 @@ enum sim_origin { SIM_BUILT_IN, SIM_PUBLISHED, SIM_ASSUMED, SIM_TABLE, SIM_MEASU
 struct sim_opts {
     const char *topology; /**< NULL: not given */
     int ranks;            /**< 0: not given */
-    enum vc_coll coll[VC_COLL_ACCELERATED];
+    enum vc_coll coll[VC_COLL_COUNT];
     int ncoll;
     size_t size[SIM_SIZES];
     int nsizes;

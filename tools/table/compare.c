@@ -292,7 +292,7 @@ static int compare_place(struct compare *c, int place)
         return VC_OK;
     for (int t = 0; t < 2 && err == VC_OK; t++)
         err = vc_select_init(&sel[t], &key.key, &c->params, c->table[t]);
-    for (int i = 0; i < VC_COLL_ACCELERATED && err == VC_OK; i++)
+    for (int i = 0; i < VC_COLL_COUNT && err == VC_OK; i++)
         err = compare_calls(c, place, sel, (enum vc_coll)i);
     struct table_difference d = {.is_device = true};
     for (int t = 0; t < 2; t++)
@@ -365,7 +365,7 @@ int table_compare(const struct vc_table_doc file[2],
     struct compare c = {
         .table = {file[0].rows, file[1].rows},
         .params = {.channels = VC_CHAN_SHM | VC_CHAN_MPI | VC_CHAN_VERBS,
-                   .colls = (1u << VC_COLL_ACCELERATED) - 1,
+                   .colls = (1u << VC_COLL_COUNT) - 1,
                    .shm_bulk = 1,
                    .cma = true},
         .set = calloc(SETS_MAX, sizeof *c.set),

@@ -93,7 +93,7 @@ static void print_rules(const struct vc_table_doc *f)
 {
     const struct vc_table *t = f->rows;
     printf("  %-5s  %-9s  %-18s  %-11s  %-44s  %s\n", "rule", "call", "bytes", "operator", "where", "runs");
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+    for (int c = 0; c < VC_COLL_COUNT; c++)
         for (int i = 0; i < t->nrows; i++)
             if (t->row[i].coll == (enum vc_coll)c && t->row[i].index != default_index(t))
                 print_row(&t->row[i]);

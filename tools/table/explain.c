@@ -182,7 +182,7 @@ static error_t parse_place(int key, const char *arg, struct argp_state *state)
 
 static void check_words(struct explain_request *r, struct argp_state *state)
 {
-    const char *colls[VC_COLL_ACCELERATED + 1];
+    const char *colls[VC_COLL_COUNT + 1];
     vc_coll_words(colls);
     if (state->arg_num == 0)
         argp_error(state, "no collective is named");

@@ -128,7 +128,7 @@ static json_t *rule_json(json_t *rest, json_t *colls)
     json_t *o = json_object();
     if (json_array_size(colls) == 1)
         json_object_set(o, "collective", json_array_get(colls, 0));
-    else if (json_array_size(colls) < VC_COLL_ACCELERATED)
+    else if (json_array_size(colls) < VC_COLL_COUNT)
         json_object_set(o, "collective", colls);
     json_object_update(o, rest);
     json_decref(rest);

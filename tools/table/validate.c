@@ -96,7 +96,7 @@ static void warn_passed_over(struct check *c, const struct vc_row *r)
 
 static void warn_switched_off(struct check *c)
 {
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++) {
+    for (int i = 0; i < VC_COLL_COUNT; i++) {
         int rows = 0;
         for (int k = 0; k < c->f->rows->nrows; k++)
             rows += c->f->rows->row[k].coll == (enum vc_coll)i;

@@ -66,7 +66,7 @@ static void print_summary(const struct vc_search_job *j)
 {
     printf("%-16s %-10s %-14s %-38s %s\n", "where", "collective", "bytes", "choice", "native / it");
     for (int i = 0; i < j->nplace; i++)
-        for (int c = 0; j->place[i].open && c < VC_COLL_ACCELERATED; c++) {
+        for (int c = 0; j->place[i].open && c < VC_COLL_COUNT; c++) {
             struct vc_search_result *list[VC_MEASURE_SIZES];
             int n = vc_search_measured(j, i, (enum vc_coll)c, list);
             for (int first = 0, last; first < n; first = last + 1) {

@@ -43,7 +43,7 @@ static const struct {
     vc_measure_fn *fn;
     const char *native;
     enum form form;
-} measured[VC_COLL_ACCELERATED] = {
+} measured[VC_COLL_COUNT] = {
     [VC_BARRIER] = {(vc_measure_fn *)MPI_Barrier, "Barrier", NO_ARGUMENTS},
     [VC_BCAST] = {(vc_measure_fn *)MPI_Bcast, "Bcast", MESSAGE},
     [VC_REDUCE] = {(vc_measure_fn *)MPI_Reduce, "Reduce", REDUCTION_FOR_ROOT},
@@ -126,7 +126,7 @@ bool vc_measure_fns_load(struct vc_measure_fns fn[VC_IMPLS])
         .gatherv = MPI_Gatherv,
         .scatterv = MPI_Scatterv,
     };
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++) {
+    for (int i = 0; i < VC_COLL_COUNT; i++) {
         v->measured[i] = measured[i].fn;
         if (!load_one(&n->measured[i], measured[i].native))
             return false;

@@ -28,9 +28,9 @@ enum vc_measure { VC_MEASURE_START, VC_MEASURE_B2B, VC_MEASURES };
 
 /** What a run was asked for, in the words that all its programs have in common. */
 struct vc_measure_opts {
-    const char *program;                    /**< in messages: "vcoll bench" */
-    int ranks;                              /**< -n, 0: not given */
-    enum vc_coll coll[VC_COLL_ACCELERATED]; /**< which, in the order asked for */
+    const char *program;              /**< in messages: "vcoll bench" */
+    int ranks;                        /**< -n, 0: not given */
+    enum vc_coll coll[VC_COLL_COUNT]; /**< which, in the order asked for */
     int ncoll;
     size_t sizes[VC_MEASURE_SIZES]; /**< ascending */
     int nsizes;
@@ -101,7 +101,7 @@ const char *vc_measure_mpi_name(void);
 typedef void vc_measure_fn(void);
 
 struct vc_measure_fns {
-    vc_measure_fn *measured[VC_COLL_ACCELERATED]; /**< what vc_measure_call_run() calls */
+    vc_measure_fn *measured[VC_COLL_COUNT]; /**< what vc_measure_call_run() calls */
     /* for the program's own messages, and calls that only pass through */
     int (*barrier)(MPI_Comm);
     int (*bcast)(void *, int, MPI_Datatype, int, MPI_Comm);

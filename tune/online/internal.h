@@ -19,7 +19,7 @@
 
 enum {
     CLASSES = 29, /* no bytes; up to 8; up to 16; ... up to 1 GiB */
-    KEYS = VC_COLL_ACCELERATED * 2 * CLASSES,
+    KEYS = VC_COLL_COUNT * 2 * CLASSES,
     SLOTS = 96, /* at most, per communicator: 6 KiB each */
     CANDS = 12,
     MEASURED = 3,

@@ -12,7 +12,7 @@ static int no_such_coll(const char *name)
     char list[128] = "";
     const char *nearest = NULL;
     int best = 0;
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++) {
+    for (int i = 0; i < VC_COLL_COUNT; i++) {
         const char *c = vc_coll_name((enum vc_coll)i);
         vc_append(list, sizeof list, "%s%s", i ? ", " : "", c);
         int d = vc_word_distance(name, c);
@@ -33,7 +33,7 @@ static int parse_item(char *item, struct vc_choice *all, unsigned *colls_seen)
         return vc_fail(VC_ERR_INVAL, "\"%s\" is not collective=algorithm, e.g. allreduce=ring", item);
     *choice++ = '\0';
     int coll = vc_coll_by_name(item);
-    if (coll < 0 || coll >= VC_COLL_ACCELERATED)
+    if (coll < 0 || coll >= VC_COLL_COUNT)
         return no_such_coll(item);
     if (*colls_seen & (1u << coll))
         return vc_fail(VC_ERR_INVAL, "%s is given twice", item);
@@ -43,7 +43,7 @@ static int parse_item(char *item, struct vc_choice *all, unsigned *colls_seen)
 
 int vc_param_parse_alg(struct vc_params *p, const char *text)
 {
-    struct vc_choice all[VC_COLL_ACCELERATED];
+    struct vc_choice all[VC_COLL_COUNT];
     memset(all, 0, sizeof all);
     unsigned seen = 0;
     char item[256];
@@ -62,7 +62,7 @@ int vc_param_parse_alg(struct vc_params *p, const char *text)
 void vc_param_format_alg(const struct vc_params *p, char *buf, size_t len)
 {
     buf[0] = '\0';
-    for (int i = 0; i < VC_COLL_ACCELERATED; i++) {
+    for (int i = 0; i < VC_COLL_COUNT; i++) {
         char choice[VC_CHOICE_TEXT];
         if (p->alg[i].alg)
             vc_append(buf, len, "%s%s=%s", buf[0] ? "," : "", vc_coll_name((enum vc_coll)i),

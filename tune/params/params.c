@@ -39,7 +39,7 @@ _Static_assert(VC_PROGRESS_OFF == 0 && VC_PROGRESS_THREAD == 1 && VC_PROGRESS_AU
 _Static_assert(VC_TUNE_OFF == 0 && VC_TUNE_ONLINE == 1, "tune_words");
 _Static_assert(VC_DEVICE_AUTO == 0 && VC_DEVICE_OFF == 1 && VC_DEVICE_WATCH == 2, "device_words");
 
-#define ALL_COLLS ((1u << VC_COLL_ACCELERATED) - 1)
+#define ALL_COLLS ((1u << VC_COLL_COUNT) - 1)
 
 /* Parser and printer of a field, named after the field. */
 #define FLAG(field)                                                                                          \
@@ -188,7 +188,7 @@ static int parse_colls(struct vc_params *p, const char *text)
         return VC_OK;
     }
     unsigned set = 0;
-    const char *words[VC_COLL_ACCELERATED + 1];
+    const char *words[VC_COLL_COUNT + 1];
     vc_coll_words(words);
     int err = vc_param_parse_set(text, words, &set);
     if (err == VC_OK) {
@@ -202,7 +202,7 @@ static int parse_colls(struct vc_params *p, const char *text)
 
 static void format_colls(const struct vc_params *p, char *buf, size_t len)
 {
-    const char *words[VC_COLL_ACCELERATED + 1];
+    const char *words[VC_COLL_COUNT + 1];
     vc_coll_words(words);
     if (p->colls == ALL_COLLS)
         snprintf(buf, len, "all");

@@ -62,18 +62,18 @@ struct vc_params {
     enum vc_nonblocking_mode nonblocking; /**< VCOLL_NONBLOCKING */
     enum vc_progress_mode progress;       /**< VCOLL_PROGRESS */
     unsigned colls; /**< VCOLL_COLLS: bit per enum vc_coll that is taken over (accelerated) */
-    struct vc_choice alg[VC_COLL_ACCELERATED]; /**< VCOLL_ALG, "allreduce=ring,bcast=chain:segment=64k" */
-    unsigned channels;        /**< VCOLL_CHANNELS, of enum vc_chan_mask, default shm,verbs,mpi */
-    enum vc_wait_mode wait;   /**< VCOLL_WAIT */
-    uint64_t spin_us;         /**< VCOLL_SPIN_US */
-    int node_split;           /**< VCOLL_NODE_SPLIT, 0: off */
-    char host_id[64];         /**< VCOLL_HOST_ID, "" : none */
-    bool reproducible;        /**< VCOLL_REPRODUCIBLE */
-    enum vc_stats_mode stats; /**< VCOLL_STATS */
-    char stats_file[256];     /**< VCOLL_STATS_FILE, "": standard error */
-    enum vc_log_level log;    /**< VCOLL_LOG: error|warn|info|debug */
-    int setup_after;          /**< VCOLL_SETUP_AFTER: a communicator is set up at its k-th collective */
-    size_t shm_bulk;          /**< VCOLL_SHM_BULK: bytes of bulk slots per rank and communicator */
+    struct vc_choice alg[VC_COLL_COUNT]; /**< VCOLL_ALG, "allreduce=ring,bcast=chain:segment=64k" */
+    unsigned channels;                   /**< VCOLL_CHANNELS, of enum vc_chan_mask, default shm,verbs,mpi */
+    enum vc_wait_mode wait;              /**< VCOLL_WAIT */
+    uint64_t spin_us;                    /**< VCOLL_SPIN_US */
+    int node_split;                      /**< VCOLL_NODE_SPLIT, 0: off */
+    char host_id[64];                    /**< VCOLL_HOST_ID, "" : none */
+    bool reproducible;                   /**< VCOLL_REPRODUCIBLE */
+    enum vc_stats_mode stats;            /**< VCOLL_STATS */
+    char stats_file[256];                /**< VCOLL_STATS_FILE, "": standard error */
+    enum vc_log_level log;               /**< VCOLL_LOG: error|warn|info|debug */
+    int setup_after;  /**< VCOLL_SETUP_AFTER: a communicator is set up at its k-th collective */
+    size_t shm_bulk;  /**< VCOLL_SHM_BULK: bytes of bulk slots per rank and communicator */
     size_t shm_limit; /**< VCOLL_SHM_LIMIT: bytes of shared memory all communicators of a process may map */
     enum vc_seg_backing shm_backing; /**< VCOLL_SHM_BACKING: auto|memfd|shm */
     enum vc_copy_kind copy;          /**< VCOLL_COPY */

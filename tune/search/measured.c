@@ -22,7 +22,7 @@ bool vc_measured_from_json(const json_t *o, struct vc_measured *p)
     int coll = name ? vc_coll_by_name(name) : -1;
     size_t i;
     *p = (struct vc_measured){.ratio = NAN, .ratio_low = NAN};
-    if (coll < 0 || coll >= VC_COLL_ACCELERATED || !json_is_integer(bytes) || json_integer_value(bytes) < 0 ||
+    if (coll < 0 || coll >= VC_COLL_COUNT || !json_is_integer(bytes) || json_integer_value(bytes) < 0 ||
         !vc_topo_from_json(o, VC_MEASURED_RANKS_MAX, &p->at) || !choice || strlen(choice) >= sizeof p->choice)
         return false;
     p->coll = (enum vc_coll)coll;

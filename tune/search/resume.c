@@ -104,7 +104,7 @@ static bool read_sample(struct vc_point *p, char *field[COLUMNS])
 {
     int round = atoi(field[ROUND]), coll = vc_coll_by_name(field[COLL]);
     struct vc_entrant *k;
-    if (coll < 0 || coll >= VC_COLL_ACCELERATED || round < 0 || round >= MOST_ROUNDS)
+    if (coll < 0 || coll >= VC_COLL_COUNT || round < 0 || round >= MOST_ROUNDS)
         return false;
     p->coll = (enum vc_coll)coll;
     p->bytes = strtoull(field[BYTES], NULL, 10);

@@ -187,7 +187,7 @@ json_t *vc_rules_of_points(const struct vc_measured *p, int n)
 {
     struct list l = {.point = calloc((size_t)n + 1, sizeof *l.point)};
     json_t *rules = l.point ? json_array() : NULL;
-    for (int c = 0; c < VC_COLL_ACCELERATED && rules; c++)
+    for (int c = 0; c < VC_COLL_COUNT && rules; c++)
         for (int i = 0; i < n; i++) {
             bool first = p[i].coll == (enum vc_coll)c;
             for (int k = 0; k < i && first; k++)

@@ -316,14 +316,14 @@ int vc_select_init(struct vc_selection *sel, const struct vc_topo_key *key, cons
 {
     struct block b = {.c = NULL};
     struct rows rows = {.n = 0};
-    int first[VC_COLL_ACCELERATED] = {0};
+    int first[VC_COLL_COUNT] = {0};
     int builtin = vc_table_builtin()->nrows;
     size_t most = (size_t)(table ? table->nrows : 0) + (size_t)builtin + 1;
     memset(sel, 0, sizeof *sel);
     rows.row = malloc(most * sizeof *rows.row);
     /* Without the built-in rules this rank would choose otherwise than the others. */
     bool good = rows.row != NULL && builtin > 0;
-    for (int c = 0; good && c < VC_COLL_ACCELERATED; c++) {
+    for (int c = 0; good && c < VC_COLL_COUNT; c++) {
         first[c] = b.n;
         good = resolve_coll(sel, &b, &rows, key, params, table, (enum vc_coll)c);
     }
@@ -334,7 +334,7 @@ int vc_select_init(struct vc_selection *sel, const struct vc_topo_key *key, cons
     }
     struct vc_select_range *fits = realloc(b.c, (size_t)b.n * sizeof *fits);
     sel->mem = fits ? fits : b.c;
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+    for (int c = 0; c < VC_COLL_COUNT; c++)
         sel->rule[c] = (struct vc_select_range *)sel->mem + first[c];
     return VC_OK;
 }
@@ -343,7 +343,7 @@ int vc_select_copy(struct vc_selection *to, const struct vc_selection *from)
 {
     size_t n = 0;
     const struct vc_select_range *at = from->mem;
-    for (int ends = 0; ends < VC_COLL_ACCELERATED; n++)
+    for (int ends = 0; ends < VC_COLL_COUNT; n++)
         ends += at[n].max_bytes == SIZE_MAX;
     *to = *from;
     memset(to->forced, 0, sizeof to->forced);
@@ -354,7 +354,7 @@ int vc_select_copy(struct vc_selection *to, const struct vc_selection *from)
     }
     memcpy(to->mem, at, n * sizeof *at);
     struct vc_select_range *next = to->mem;
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++) {
+    for (int c = 0; c < VC_COLL_COUNT; c++) {
         to->rule[c] = next;
         while (next++->max_bytes != SIZE_MAX)
             ;
@@ -364,7 +364,7 @@ int vc_select_copy(struct vc_selection *to, const struct vc_selection *from)
 
 void vc_select_free(struct vc_selection *sel)
 {
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+    for (int c = 0; c < VC_COLL_COUNT; c++)
         free(sel->forced[c]);
     free(sel->mem);
     memset(sel, 0, sizeof *sel);

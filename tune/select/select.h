@@ -17,13 +17,13 @@ struct vc_select_range {
 };
 
 struct vc_selection {
-    struct vc_select_range *rule[VC_COLL_ACCELERATED]; /**< all in one allocation, but for forced ones */
-    void *mem, *forced[VC_COLL_ACCELERATED];
+    struct vc_select_range *rule[VC_COLL_COUNT]; /**< all in one allocation, but for forced ones */
+    void *mem, *forced[VC_COLL_COUNT];
     /** A plan that refuses no shape, for calls that what was chosen refuses (too few elements); alg NULL:
      * native. */
-    struct vc_choice spare[VC_COLL_ACCELERATED];
+    struct vc_choice spare[VC_COLL_COUNT];
     /** Where what VCOLL_ALG forces is left to the rules because its plan would be too long: its steps. */
-    long too_long[VC_COLL_ACCELERATED];
+    long too_long[VC_COLL_COUNT];
 };
 
 /** Fills the selection from the forced algorithms (VCOLL_ALG), the table (NULL: none) and the built-in rules.

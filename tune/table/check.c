@@ -192,7 +192,7 @@ int vc_tab_check_rules(struct vc_tab *t, const struct vc_table *table)
         free(of);
         return vc_fail(VC_ERR_NOMEM, "out of memory for checking a table");
     }
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+    for (int c = 0; c < VC_COLL_COUNT; c++)
         check_collective(table, (enum vc_coll)c, mine, of);
     /* The last row is required, so it is none too many even where others leave it nothing. */
     for (int i = 0; err == VC_OK && i < n; i++) {

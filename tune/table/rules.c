@@ -31,9 +31,9 @@ struct rule {
 
 static int read_colls(struct vc_tab *t, json_t *obj, unsigned *colls)
 {
-    const char *words[VC_COLL_ACCELERATED + 1];
+    const char *words[VC_COLL_COUNT + 1];
     vc_coll_words(words);
-    *colls = (1u << VC_COLL_ACCELERATED) - 1;
+    *colls = (1u << VC_COLL_COUNT) - 1;
     return vc_tab_words(t, obj, "collective", words, colls);
 }
 
@@ -44,7 +44,7 @@ static int read_operator(struct vc_tab *t, json_t *obj, struct rule *r)
     if (err != VC_OK || word < 0)
         return err;
     bool reduces = false;
-    for (int c = 0; c < VC_COLL_ACCELERATED; c++)
+    for (int c = 0; c < VC_COLL_COUNT; c++)
         reduces |= (r->colls & 1u << c) && vc_coll_reduces((enum vc_coll)c);
     if (!reduces)
         return vc_tab_fail_key(t, "operator", "only reductions have an operator");
@@ -187,7 +187,7 @@ static int add_all(struct vc_tab *t, json_t *obj, const struct rule *r, struct v
 {
     const char *why_not = NULL;
     int before = out->nrows;
-    for (unsigned c = 0; c < VC_COLL_ACCELERATED; c++) {
+    for (unsigned c = 0; c < VC_COLL_COUNT; c++) {
         int err = r->colls >> c & 1 ? add_row(t, obj, r, c, out, room, &why_not) : VC_OK;
         if (err != VC_OK)
             return err;

@@ -259,7 +259,7 @@ int es_run(const struct es_env *e, int *plans)
     b.scratch = malloc(b.bytes);
     int rc = !b.send || !b.recv || !b.want || !b.scratch;
     *plans = 0;
-    for (int coll = 0; coll < VC_COLL_ACCELERATED; coll++)
+    for (int coll = 0; coll < VC_COLL_COUNT; coll++)
         for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)coll); *a && rc == 0; a++)
             if ((*a)->kind == VC_ALG_PLAN)
                 rc = run_alg(e, *a, &b, plans);
