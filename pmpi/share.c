@@ -226,16 +226,19 @@ static int commit_bulk(void *team)
     return err;
 }
 
+/* One line for each operating system, by its first rank, is a warning. The rank that has no memory tells
+ * more, to those who look. */
 static void do_without_bulk(void *team, bool first)
 {
     static atomic_flag told = ATOMIC_FLAG_INIT;
     struct vc_team *t = team;
+    bool speaks = vc_world_kin(vc_world.rank)->place == 0 && !atomic_flag_test_and_set(&told);
     t->less = true;
-    if (first)
-        vc_log(atomic_flag_test_and_set(&told) ? VC_LOG_INFO : VC_LOG_WARN,
-               "shared memory cannot be used as wanted (rank %d could not take more of it: %s); all ranks of "
-               "the communicator do with less",
-               t->rank, t->no_bulk);
+    if (first || speaks)
+        vc_log(speaks ? VC_LOG_WARN : VC_LOG_INFO,
+               "shared memory cannot be used as wanted (%s could not take more of it%s%s); all ranks of the "
+               "communicator do with less",
+               first ? "this rank" : "another rank", t->no_bulk[0] ? ": " : "", t->no_bulk);
 }
 
 void vc_share_begin(struct vc_team *t, struct vc_offer *mine)
