@@ -59,17 +59,22 @@ void vc_helper_start(vc_helper_work *work, vc_helper_sleep *sleep)
         return;
     pthread_mutex_lock(&starting);
     if (!tried) {
-        sigset_t all, old;
+        sigset_t all;
+        pthread_attr_t attr;
         int level = MPI_THREAD_SINGLE;
         tried = true;
         move = work;
         rest = sleep;
         vc_next.Query_thread(&level);
         may_call_mpi = level == MPI_THREAD_MULTIPLE;
+        /* The program's signals are not for this thread. */
         sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        bool started = pthread_create(&thread, NULL, help, NULL) == 0;
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        bool started = pthread_attr_init(&attr) == 0;
+        if (started) {
+            started = pthread_attr_setsigmask_np(&attr, &all) == 0 &&
+                      pthread_create(&thread, &attr, help, NULL) == 0;
+            pthread_attr_destroy(&attr);
+        }
         /* Release: pairs with vc_helper_runs(). */
         atomic_store_explicit(&runs, started, memory_order_release);
         if (!started)

@@ -140,7 +140,6 @@ static void force(void)
     /* Refused: what was forced stays. */
     check_refused(world, "allreduce", "rong", "ring");
     check_refused(world, "allreduce", "recursive_multiplying:radix=many", "radix");
-    check_refused(world, "gather", "native", "gather");
     check_refused(world, "nonsense", "native", "nonsense");
     check_refused(world, "allreduce", "recursive_doubling:channel=verbs", "verbs");
     CHECK(strcmp(vcoll_comm_algorithm(&world, "allreduce", 8), "recursive_multiplying") == 0);
