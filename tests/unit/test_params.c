@@ -644,7 +644,9 @@ static void test_fingerprint(void **state)
                               {"TOPOLOGY", "core:2"},
                               {"COPY", "stream"},
                               {"CALIBRATE", "off"},
-                              {"XPMEM", "0"}};
+                              {"XPMEM", "0"},
+                              {"NONBLOCKING", "off"},
+                              {"PROGRESS", "thread"}};
     int n;
     const struct vc_param_def *d = vc_param_defs(&n);
     assert_int_equal(n, sizeof other / sizeof other[0]);

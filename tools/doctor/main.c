@@ -139,7 +139,7 @@ static int report(struct doctor *d)
         written = doc_print_json(&d->job, &d->all);
     else
         doc_print_text(&d->job, &d->all, &look, d->opts.all);
-    if (fflush(stdout) != 0 || !written) {
+    if (fflush(stdout) != 0 || ferror(stdout) || !written) {
         fprintf(stderr, "vcoll doctor: cannot write the report\n");
         return DOC_EXIT_TROUBLE;
     }
@@ -262,7 +262,7 @@ int main(int argc, char **argv)
             doc_print_markdown();
         else
             doc_print_list(&look);
-        return fflush(stdout) == 0 ? DOC_EXIT_WELL : DOC_EXIT_TROUBLE;
+        return fflush(stdout) == 0 && !ferror(stdout) ? DOC_EXIT_WELL : DOC_EXIT_TROUBLE;
     }
     if (d.opts.ranks && !launch_is_rank())
         return doc_launch(&d.opts);

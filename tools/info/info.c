@@ -166,7 +166,7 @@ int vc_tool_info(int argc, char **argv)
         good = info_cost(&params, r.ranks, r.ppn ? r.ppn : 1, json, &written);
     else
         good = show(r.sections, json, &params, value, &report, &written);
-    if (fflush(stdout) != 0 || !written) {
+    if (fflush(stdout) != 0 || ferror(stdout) || !written) {
         fprintf(stderr, "vcoll info: cannot write the output\n");
         good = false;
     }
