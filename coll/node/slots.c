@@ -189,7 +189,9 @@ static bool goes_by_tiny_slots(const struct vc_node *nd, const struct vc_node_ca
 static int take_slots(struct vc_node *nd, struct vc_node_call *c)
 {
     struct vc_node_state *st = &c->st;
-    size_t n = (size_t)nd->n, grain = vc_grain(c);
+    /* Only operators and slices care where a chunk ends. */
+    bool cut = vc_phase_info[c->kind].reduces || vc_phase_sliced(c->kind);
+    size_t n = (size_t)nd->n, grain = cut ? vc_grain(c) : 1;
     bool all_get_all = c->kind == VC_PHASE_ALLREDUCE || c->kind == VC_PHASE_BARRIER;
     bool large = nd->n > vc_flat_ranks(nd->own_cpus);
     bool two_stages = large || (n - 1) * c->len > vc_flat_bytes(nd->n, nd->own_cpus);

@@ -124,9 +124,8 @@ void bench_args_collective(struct argp_state *st, struct vc_measure_opts *o, con
     char all[256] = "";
     for (int i = 0; i < VC_COLL_COUNT; i++)
         snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", vc_coll_info[i].name);
-    if (coll < 0 || coll >= VC_COLL_COUNT)
-        argp_error(st, "%s '%s'; there are %s", coll < 0 ? "unknown collective" : "vcoll only passes through",
-                   name, all);
+    if (coll < 0)
+        argp_error(st, "unknown collective '%s'; there are %s", name, all);
     for (int i = 0; i < o->ncoll; i++)
         if ((int)o->coll[i] == coll)
             return;
