@@ -334,7 +334,9 @@ static void leave(struct vc_node *nd, struct vc_node_call *c)
         uint64_t own = p->data == data[i] ? p->chunks : 0, chunks = own > p->most[i] ? own : p->most[i];
         if (chunks == 0)
             continue;
-        vc_learned(data[i], p->begin[i]);
+        /* That a rank has published its header tells that it has left all operations before this one, and
+         * not that it has read the others' headers, which may be in the same ring. */
+        vc_learned(data[i], data[i] == c->st.ring ? c->st.base : p->begin[i]);
         data[i]->pos = p->begin[i] + chunks;
         vc_set_done(nd, data[i], data[i]->pos);
     }
