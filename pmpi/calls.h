@@ -121,6 +121,14 @@ static inline size_t vc_bytes_of_all(const vc_count *counts, MPI_Datatype type, 
     }
 #endif
 
+/** The same of a collective none of whose calls is quick, and whose counts need not fit. */
+#define VC_NEVER_QUICK(name, which, run, params, args, ...)                                                  \
+    VC_NAMES_OF(VC_NAME(name), params, args)                                                                 \
+    {                                                                                                        \
+        struct vc_call k = {.coll = which, __VA_ARGS__};                                                     \
+        return vc_gate_open() ? run(&k) : vc_call_slow(&k, run);                                             \
+    }
+
 /**
  * The whole of a nonblocking collective that is accelerated: `post` (post.h) takes the call, or it goes to
  * the underlying function. As above: what is behind `args` fills the struct vc_call, unless the call is a

@@ -32,7 +32,7 @@ static int VC_NAME(native_reduce_scatter)(const struct vc_call *k)
                                            k->comm);
 }
 
-VC_ACCELERATED(Reduce_scatter, VC_REDUCE_SCATTER, vc_run_reduce_scatter, NULL, true, 0,
+VC_NEVER_QUICK(Reduce_scatter, VC_REDUCE_SCATTER, vc_run_reduce_scatter,
                (const void *sendbuf, void *recvbuf, const vc_count recvcounts[], MPI_Datatype datatype,
                 MPI_Op op, MPI_Comm comm),
                (sendbuf, recvbuf, recvcounts, datatype, op, comm), .send = sendbuf, .recv = recvbuf,

@@ -37,7 +37,7 @@ VC_ACCELERATED(Allgatherv, VC_ALLGATHERV, vc_run_allgatherv,
                .rdispls = displs, .rtype = recvtype, .comm = comm, .wide = VC_WIDE,
                .native = VC_NAME(native_allgatherv))
 
-VC_ACCELERATED(Alltoallv, VC_ALLTOALLV, vc_run_alltoallv, NULL, true, 0,
+VC_NEVER_QUICK(Alltoallv, VC_ALLTOALLV, vc_run_alltoallv,
                (const void *sendbuf, const vc_count sendcounts[], const vc_displ sdispls[],
                 MPI_Datatype sendtype, void *recvbuf, const vc_count recvcounts[], const vc_displ rdispls[],
                 MPI_Datatype recvtype, MPI_Comm comm),
@@ -46,7 +46,7 @@ VC_ACCELERATED(Alltoallv, VC_ALLTOALLV, vc_run_alltoallv, NULL, true, 0,
                .rcounts = recvcounts, .rdispls = rdispls, .rtype = recvtype, .comm = comm, .wide = VC_WIDE,
                .native = VC_NAME(native_alltoallv))
 
-VC_ACCELERATED(Alltoallw, VC_ALLTOALLW, vc_run_alltoallv, NULL, true, 0,
+VC_NEVER_QUICK(Alltoallw, VC_ALLTOALLW, vc_run_alltoallv,
                (const void *sendbuf, const vc_count sendcounts[], const vc_displ sdispls[],
                 const MPI_Datatype sendtypes[], void *recvbuf, const vc_count recvcounts[],
                 const vc_displ rdispls[], const MPI_Datatype recvtypes[], MPI_Comm comm),

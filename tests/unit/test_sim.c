@@ -201,7 +201,7 @@ static void test_measured(void **state)
     assert_int_equal(sim_figures_find(&report.figures, &opts, &report.table, &report.node), VC_OK);
     assert_int_equal(report.figures.origin, SIM_MEASURED);
     same_ns(report.figures.node.flag, 70);
-    same_ns(report.figures.node.copy * 1e3, (30 + 50 + 20) / 2);
+    same_ns(report.figures.node.copy * 1e3, (30 + 50 + 20) / 2.0);
     same_ns(report.figures.node.reduce * 1e3, 50 + 20);
     same_ns(report.figures.node.cma_base, 400);
     same_ns(report.figures.node.cma_copy * 1e3, 90);

@@ -63,7 +63,9 @@ static void own(int in, int out)
     while (read(in, &what, 1) == 1 && what != 'e') {
         char answer = 'y';
         if (what == 'r') {
-            mmap(o.page, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+            if (mmap(o.page, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+                MAP_FAILED)
+                _exit(4);
             fill(o.page, 2000);
         } else {
             answer = is_filled(o.buffer[0], 77) ? 'y' : 'n';
