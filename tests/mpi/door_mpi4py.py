@@ -28,7 +28,8 @@ for i in range(10):
     x, s = array("d", [me + i]), array("d", [0])
     reqs.append(comm.Iallreduce(x, s, op=MPI.SUM))
     r2, b, g2, a2 = array("i", [0]), array("i", [me] * 100), array("i", [-1] * n), array("i", [-1] * n)
-    reqs.append(comm.Ireduce(array("i", [me]), r2, op=MPI.SUM, root=root))
+    mine = array("i", [me])  # mpi4py does not keep it
+    reqs.append(comm.Ireduce(mine, r2, op=MPI.SUM, root=root))
     reqs.append(comm.Ibcast(b, root=root))
     one, many = array("i", [me * i]), array("i", [me] * n)
     reqs.append(comm.Iallgather(one, g2))
