@@ -77,6 +77,11 @@ static inline int vc_operands_of(enum vc_operands whose, int rank, int n)
     return whose == VC_OPERANDS_ALL ? n : whose == VC_OPERANDS_TO_OWN ? rank + 1 : rank;
 }
 
+/** Of ALLTOALLV: a header has a word for each rank. */
+#define VC_NODE_PAIRS_RANKS 256
+/** Of GATHER_ANY and SCATTER_ANY: a small slot has a part for each rank. */
+#define VC_ANY_RANKS 127
+
 struct vc_phase_info {
     const char *name;
     enum vc_who gives;         /**< whose data it is */
@@ -87,6 +92,7 @@ struct vc_phase_info {
     bool reduces;              /**< data is reduced on the way */
     enum vc_operands operands; /**< what of it a result contains */
     bool uneven;               /**< blocks are unequal: the call has `at` */
+    int most_ranks;            /**< node primitives do it for at most so many; 0: for any number */
 };
 extern const struct vc_phase_info vc_phase_info[VC_PHASE_COUNT];
 

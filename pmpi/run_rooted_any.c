@@ -220,7 +220,7 @@ static int run(struct vc_comm *c, struct vc_call *k, struct blocks *b)
     k->why = VC_TAKEN;
     k->offsets = b->root ? b->at : NULL;
     int err = vc_select_call(c, k, 1, true, &sel);
-    if (err == VC_OK && (!sel.alg || (sel.alg->kind == VC_ALG_NODE && c->size > VC_ANY_RANKS)))
+    if (err == VC_OK && !sel.alg)
         return vc_native(k);
     return vc_leave(c, k, err == VC_OK ? run_blocks(c, k, &sel, b) : err);
 }

@@ -64,10 +64,6 @@ static inline int vc_cma_operands(int n, size_t esize)
     return esize > 4096 || few < VC_CMA_BUFFERS - 1 ? VC_CMA_BUFFERS - 1 : few;
 }
 
-/** ALLTOALLV: of more ranks it is not for node primitives. */
-#define VC_NODE_PAIRS_RANKS 256
-/** GATHER_ANY and SCATTER_ANY are for at most so many ranks: a small slot has a part for each of them. */
-#define VC_ANY_RANKS 127
 /** The same with VC_NODE_CMA, where vc_node_cfg.pairs_copy says nothing. */
 #define VC_PAIRS_COPY 32768
 

@@ -24,9 +24,9 @@ static const char *lacks(const struct vc_topo_key *key, enum vc_coll coll, const
         return "all ranks must share one node's memory";
     if (c->alg->kind == VC_ALG_NODE && c->alg->node_alg == VC_NODE_CMA && !key->have_cma)
         return "single copy is switched off, or not permitted between all ranks";
-    if (c->alg->kind == VC_ALG_NODE && vc_coll_info[coll].node == VC_PHASE_ALLTOALLV &&
-        key->size > VC_NODE_PAIRS_RANKS)
-        return "it is for at most 256 ranks";
+    int most = c->alg->kind == VC_ALG_NODE ? vc_phase_info[vc_coll_info[coll].node].most_ranks : 0;
+    if (most && key->size > most)
+        return "a node's memory does it for fewer ranks than these";
     if (c->alg->kind == VC_ALG_PLAN && !key->have_chan)
         return "no channel reaches all ranks";
     if (c->channel == VC_CHANNEL_VERBS && !key->have_verbs)
