@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "transport/version.h"
+#include "include/vcoll/vcoll.h"
 
 extern __typeof__(vcoll_version) vcoll_version __attribute__((visibility("default")));
 

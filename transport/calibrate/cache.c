@@ -2,7 +2,6 @@
 #include "transport/calibrate/cache.h"
 
 #include "transport/base.h"
-#include "transport/version.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -3,7 +3,6 @@
 #include "tune/online/online.h"
 
 #include "coll/info.h"
-#include "transport/version.h"
 
 #include <jansson.h>
 #include <stdio.h>
