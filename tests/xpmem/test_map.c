@@ -103,7 +103,7 @@ static int start(void **state)
     return read(from_owner, &owner, sizeof owner) == sizeof owner && vc_map_init(&segment) == VC_OK ? 0 : -1;
 }
 
-static int stop(void **state)
+static int stop_owner(void **state)
 {
     (void)state;
     int status = -1;
@@ -258,7 +258,7 @@ int main(void)
         fprintf(stderr, "the stand-in is not preloaded\n");
         return 77;
     }
-#define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop_owner)
     const struct CMUnitTest tests[] = {CASE(test_copies),  CASE(test_refused), CASE(test_kept),
                                        CASE(test_full),    CASE(test_follows), CASE(test_not_kept),
                                        CASE(test_readable)};
