@@ -64,6 +64,19 @@ static inline void vc_quick_fill_op(struct vc_node_call *call, const struct vc_q
     call->grain = kind->redop.esize;
 }
 
+/** A reduction whose arguments are those of quick calls. c, or NULL: not of a known kind. */
+static inline struct vc_comm *vc_quick_reduction(struct vc_comm *c, enum vc_coll coll, const void *src,
+                                                 void *dst, int count, MPI_Datatype type, MPI_Op op)
+{
+    struct vc_quick *q = &c->team->quick[coll];
+    const struct vc_quick_kind *kind = vc_quick_find(q, count, type, op);
+    if (!kind)
+        return NULL;
+    vc_quick_fill_op(&q->call, kind);
+    vc_quick_fill(&q->call, kind, src, dst, count);
+    return c;
+}
+
 /* For each form of arguments: fills the call if it is a quick one. Returns what vc_quick_run() gets, or NULL.
  */
 
@@ -94,13 +107,7 @@ static inline struct vc_comm *vc_quick_allreduce(enum vc_coll coll, const void *
     struct vc_comm *c = vc_quick_comm(comm);
     if (!c || VC_UNLIKELY(send == NULL || recv == NULL || recv == MPI_IN_PLACE))
         return NULL;
-    struct vc_quick *q = &c->team->quick[coll];
-    const struct vc_quick_kind *kind = vc_quick_find(q, count, type, op);
-    if (!kind)
-        return NULL;
-    vc_quick_fill_op(&q->call, kind);
-    vc_quick_fill(&q->call, kind, send == MPI_IN_PLACE ? recv : send, recv, count);
-    return c;
+    return vc_quick_reduction(c, coll, send == MPI_IN_PLACE ? recv : send, recv, count, type, op);
 }
 
 /** On rank 0 the receive buffer means nothing, unless the operand is in it. */
@@ -111,13 +118,7 @@ static inline struct vc_comm *vc_quick_exscan(const void *send, void *recv, int 
     if (!c || VC_UNLIKELY(send == NULL || recv == MPI_IN_PLACE ||
                           (recv == NULL && (c->rank > 0 || send == MPI_IN_PLACE))))
         return NULL;
-    struct vc_quick *q = &c->team->quick[VC_EXSCAN];
-    const struct vc_quick_kind *kind = vc_quick_find(q, count, type, op);
-    if (!kind)
-        return NULL;
-    vc_quick_fill_op(&q->call, kind);
-    vc_quick_fill(&q->call, kind, send == MPI_IN_PLACE ? recv : send, recv, count);
-    return c;
+    return vc_quick_reduction(c, VC_EXSCAN, send == MPI_IN_PLACE ? recv : send, recv, count, type, op);
 }
 
 /** Not in place. */
@@ -128,13 +129,7 @@ static inline struct vc_comm *vc_quick_reduce_blocks(const void *send, void *rec
     if (!c || VC_UNLIKELY(send == NULL || send == MPI_IN_PLACE || send == recv || recv == NULL ||
                           recv == MPI_IN_PLACE))
         return NULL;
-    struct vc_quick *q = &c->team->quick[VC_REDUCE_SCATTER_BLOCK];
-    const struct vc_quick_kind *kind = vc_quick_find(q, count, type, op);
-    if (!kind)
-        return NULL;
-    vc_quick_fill_op(&q->call, kind);
-    vc_quick_fill(&q->call, kind, send, recv, count);
-    return c;
+    return vc_quick_reduction(c, VC_REDUCE_SCATTER_BLOCK, send, recv, count, type, op);
 }
 
 static inline struct vc_comm *vc_quick_reduce(const void *send, void *recv, int count, MPI_Datatype type,
@@ -153,14 +148,8 @@ static inline struct vc_comm *vc_quick_reduce(const void *send, void *recv, int 
         if (send == MPI_IN_PLACE)
             send = recv;
     }
-    struct vc_quick *q = &c->team->quick[VC_REDUCE];
-    const struct vc_quick_kind *kind = vc_quick_find(q, count, type, op);
-    if (!kind)
-        return NULL;
-    q->call.root = root;
-    vc_quick_fill_op(&q->call, kind);
-    vc_quick_fill(&q->call, kind, send, recv, count);
-    return c;
+    c->team->quick[VC_REDUCE].call.root = root;
+    return vc_quick_reduction(c, VC_REDUCE, send, recv, count, type, op);
 }
 
 /** Allgather and alltoall; neither in place. */
