@@ -101,3 +101,15 @@ void vc_x_allgather_neighbor(struct vc_plan *p, const struct vc_group *g, const 
         out = in;
     }
 }
+
+int vc_allgather_plan(const struct vc_shape *shape, int rank, struct vc_plan *p, vc_x_allgather *exchange)
+{
+    struct vc_group g = vc_group_all(shape, rank);
+    struct vc_layout all = vc_layout_ranks(shape, VC_BUF_RECV);
+    vc_plan_begin(p, shape, rank);
+    if (vc_shape_total(shape)) {
+        vc_plan_copy(p, vc_ref_of(VC_BUF_SEND, 0, vc_shape_block(shape, rank)), vc_layout_block(&all, rank));
+        exchange(p, &g, &all);
+    }
+    return vc_plan_finish(p);
+}

@@ -23,4 +23,8 @@ void vc_x_allgather_log(struct vc_plan *p, const struct vc_group *g, const struc
 /** Adjacent blocks and an even number only. */
 void vc_x_allgather_neighbor(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);
 
+typedef void vc_x_allgather(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);
+/** A plan of one of these among all ranks, of equal blocks or of unequal ones: a vc_alg's `build`. */
+int vc_allgather_plan(const struct vc_shape *shape, int rank, struct vc_plan *p, vc_x_allgather *exchange);
+
 #endif

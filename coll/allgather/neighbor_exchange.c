@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* n / 2 rounds: one of one block, the others of two. */
 #include "coll/allgather/exchange.h"
-#include "coll/bounds.h"
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
-    struct vc_group g = vc_group_all(shape, rank);
-    struct vc_layout all = {.buf = VC_BUF_RECV, .unit = shape->bytes, .stride = shape->bytes};
-    vc_plan_begin(p, shape, rank);
-    if (shape->bytes) {
-        vc_plan_copy(p, vc_ref_of(VC_BUF_SEND, 0, shape->bytes), vc_layout_block(&all, rank));
-        vc_x_allgather_neighbor(p, &g, &all);
-    }
-    return vc_plan_finish(p);
+    return vc_allgather_plan(shape, rank, p, vc_x_allgather_neighbor);
 }
 
 static long steps(const struct vc_shape *s)

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Segments go up the ranks; each rank reduces its own operand to them. */
 #include "coll/bounds.h"
 #include "coll/scan/exchange.h"
 
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
-    struct vc_group all = vc_group_all(s, rank);
-    int segments = vc_segments(s->bytes, s->esize, s->segment ? s->segment : VC_SCAN_SEGMENT);
-    vc_plan_begin(p, s, rank);
-    vc_x_scan_chain(p, &all, s->esize, segments, vc_ref_of(VC_BUF_SEND, 0, s->bytes),
-                    vc_ref_of(VC_BUF_RECV, 0, s->bytes));
-    return vc_plan_finish(p);
+    return vc_scan_chain_plan(s, rank, p, vc_x_scan_chain);
 }
 
 static long steps(const struct vc_shape *s)

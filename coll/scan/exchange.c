@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "coll/scan/exchange.h"
 
+#include "coll/patterns.h"
+
 /* Two places take turns, so that a round's receive does not wait for the reduction of the round before. */
 struct turns {
     struct vc_ref place[2];
@@ -98,4 +100,14 @@ void vc_x_exscan_chain(struct vc_plan *p, const struct vc_group *g, size_t esize
         if (sends)
             vc_plan_send(p, vc_group_rank(g, g->me + 1), sum);
     }
+}
+
+int vc_scan_chain_plan(const struct vc_shape *s, int rank, struct vc_plan *p, vc_x_scan_chain_of *chain)
+{
+    struct vc_group all = vc_group_all(s, rank);
+    int segments = vc_segments(s->bytes, s->esize, s->segment ? s->segment : VC_SCAN_SEGMENT);
+    vc_plan_begin(p, s, rank);
+    chain(p, &all, s->esize, segments, vc_ref_of(VC_BUF_SEND, 0, s->bytes),
+          vc_ref_of(VC_BUF_RECV, 0, s->bytes));
+    return vc_plan_finish(p);
 }

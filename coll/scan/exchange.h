@@ -21,4 +21,9 @@ void vc_x_exscan_chain(struct vc_plan *p, const struct vc_group *g, size_t esize
 /** Bytes of a segment of the chains, unless the shape says otherwise. */
 #define VC_SCAN_SEGMENT 65536
 
+typedef void vc_x_scan_chain_of(struct vc_plan *p, const struct vc_group *g, size_t esize, int segments,
+                                struct vc_ref own, struct vc_ref vec);
+/** A plan of one of the chains among all ranks: a vc_alg's `build`. */
+int vc_scan_chain_plan(const struct vc_shape *s, int rank, struct vc_plan *p, vc_x_scan_chain_of *chain);
+
 #endif
