@@ -2,6 +2,7 @@
 target_sources(vcoll_core PRIVATE
   mux.c
   shm/arena.c
+  shm/ring.c
   shm/segment.c
   shm/shm_chan.c
   shm/cma.c
