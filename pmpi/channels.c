@@ -3,6 +3,7 @@
 
 #include "pmpi/arena.h"
 #include "pmpi/fabric.h"
+#include "pmpi/host_rings.h"
 #include "pmpi/private_comm.h"
 #include "pmpi/share.h"
 #include "pmpi/vote.h"
@@ -72,44 +73,58 @@ static void destroy(struct vc_chan *ch)
         ch->ops->destroy(ch);
 }
 
-/* One channel of both: shm to the ranks that it reaches, `far` to the others. Takes over both, even where it
- * fails. The verbs channel needs the mux for messages to oneself. */
-static int join_channels(const struct vc_team *t, struct vc_chan *shm, struct vc_chan *far, bool verbs,
-                         struct vc_chan **out)
+/* The channels of a rank, each to the ranks that it reaches. */
+struct parts {
+    struct vc_chan *shm, *host, *far;
+};
+
+static void destroy_parts(const struct parts *p)
 {
-    if (!far || (!shm && !verbs)) {
-        *out = shm ? shm : far;
+    destroy(p->shm);
+    destroy(p->host);
+    destroy(p->far);
+}
+
+/* One channel of them. Takes them over, even where it fails. The verbs channel needs the mux for messages to
+ * oneself. */
+static int join_channels(const struct vc_team *t, const struct vc_team_chan *c, const struct parts *p,
+                         bool verbs, struct vc_chan **out)
+{
+    struct vc_chan *only = p->shm ? p->shm : p->host ? p->host : p->far;
+    int n = (p->shm != NULL) + (p->host != NULL) + (p->far != NULL);
+    if (n < 2 && !(verbs && p->far)) {
+        *out = only;
         return VC_OK;
     }
     struct vc_chan **via = calloc((size_t)t->size, sizeof(struct vc_chan *));
     int err = via ? VC_OK : vc_fail(VC_ERR_NOMEM, "out of memory for the channels of %d ranks", t->size);
     for (int r = 0; via && r < t->size; r++)
         if (r != t->rank)
-            via[r] = shm && t->hier.node_of[r] == t->mine ? shm : far;
+            via[r] = p->shm && t->hier.node_of[r] == t->mine   ? p->shm
+                     : p->host && vc_host_rings_reach(t, c, r) ? p->host
+                                                               : p->far;
     if (err == VC_OK)
         err = vc_mux_create(t->size, t->rank, via, out);
-    if (err != VC_OK) {
-        destroy(shm);
-        destroy(far);
-    }
+    if (err != VC_OK)
+        destroy_parts(p);
     free(via);
     return err;
 }
 
-/* This rank's part; whether it worked everywhere is for all ranks to agree. */
-static int make_channel(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, char *const *rings)
+/* This rank's part; whether it worked everywhere is for all ranks to agree. Takes `host` over. */
+static int make_channel(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, char *const *rings,
+                        struct vc_chan *host)
 {
     bool verbs = c == &t->chan[VC_NET_VERBS];
-    struct vc_chan *shm = NULL, *far = NULL;
+    struct parts p = {.host = host};
     int err = VC_OK;
-    if (!rings || t->hier.nnodes > 1)
-        err = make_far(t, comm, verbs, &far);
+    if (c->far)
+        err = make_far(t, comm, verbs, &p.far);
     if (err == VC_OK && rings && t->nlocal > 1)
-        err = make_shm(t, rings, &shm);
+        err = make_shm(t, rings, &p.shm);
     if (err == VC_OK)
-        return join_channels(t, shm, far, verbs, &c->chan);
-    destroy(shm);
-    destroy(far);
+        return join_channels(t, c, &p, verbs, &c->chan);
+    destroy_parts(&p);
     return err;
 }
 
@@ -156,6 +171,18 @@ static int make_rings(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
     return got;
 }
 
+/* Collective, after the key has changed. */
+static int select_again(struct vc_team *t, MPI_Comm comm)
+{
+    int err = vc_team_select(t);
+    int all = vc_vote_all(t, comm, err == VC_OK);
+    if (all < 0 || err != VC_OK)
+        return all < 0 ? all : err;
+    return all ? VC_OK
+               : vc_fail(VC_ERR_PEER,
+                         "another rank had no memory for the choice of algorithms without a channel");
+}
+
 /* The channel cannot be had, agreed: what is selected does without. *instead: the mpi channel replaces it. */
 static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, bool mine, bool *instead)
 {
@@ -167,6 +194,7 @@ static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
     destroy(c->chan);
     c->chan = NULL;
     vc_arena_give(vc_memory, &c->rings);
+    vc_hosts_give(&c->host_rings);
     if (*instead) {
         t->key.have_verbs = false;
         for (int i = 0; i < VC_CHANNELS; i++)
@@ -176,28 +204,51 @@ static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
     } else {
         t->key.no_mpi = true; /* where there are two, the usual one is verbs */
     }
-    int err = vc_team_select(t);
-    int all = vc_vote_all(t, comm, err == VC_OK);
-    if (all < 0 || err != VC_OK)
-        return all < 0 ? all : err;
-    return all ? VC_OK
-               : vc_fail(VC_ERR_PEER,
-                         "another rank had no memory for the choice of algorithms without a channel");
+    return select_again(t, comm);
+}
+
+/* There is no memory of the host for messages, agreed: they go as if the machines shared none. */
+static int leave_host(struct vc_team *t, MPI_Comm comm)
+{
+    t->one_host = false;
+    t->key.have_verbs = vc_fabric != NULL;
+    t->key.have_chan = vc_fabric || (vc_params.channels & VC_CHAN_MPI);
+    return select_again(t, comm);
+}
+
+/* Memory for the channel's messages within nodes and hosts. *rings: NULL, agreed: there is none within nodes.
+ * VC_OK, or an error after which nothing more is agreed; *mine: what this rank alone met. */
+static int take_memory(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, char ***rings,
+                       struct vc_chan **host, int *mine)
+{
+    int got = make_rings(t, comm, c, rings);
+    if (got < 0)
+        return got;
+    got = vc_host_rings_make(t, comm, c, host, mine);
+    if (got < 0)
+        return got;
+    bool within = *rings || t->key.max_ppn == 1;
+    c->far = !(within && got > 0 && t->one_host) && !(*rings && t->hier.nnodes == 1);
+    return t->one_host && got == 0 ? leave_host(t, comm) : VC_OK;
 }
 
 int vc_channels_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel channel)
 {
     struct vc_team_chan *c = t->chan_for[channel];
     bool instead;
-    char **rings;
+    char **rings = NULL;
+    struct vc_chan *host = NULL;
     if (c->tried)
         return VC_OK;
     c->tried = true;
-    int got = make_rings(t, comm, c, &rings);
-    if (got < 0)
-        return got;
-    int err = make_channel(t, comm, c, rings);
+    int own = VC_OK, fatal = take_memory(t, comm, c, &rings, &host, &own);
+    /* Also where this rank has failed: it makes the network's channel together with the others. */
+    int err = fatal == VC_OK ? make_channel(t, comm, c, rings, host) : fatal;
+    if (own != VC_OK)
+        err = own;
     free(rings);
+    if (fatal != VC_OK)
+        return fatal;
     uint64_t v[2] = {err == VC_OK,
                      err == VC_OK || err == VC_ERR_UNSUPPORTED ? VC_VOTE_YES : (uint64_t)t->rank};
     int failed = vc_vote(t, comm, v, 2);
@@ -207,8 +258,8 @@ int vc_channels_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel ch
         err = do_without(t, comm, c, v[1] == (uint64_t)t->rank, &instead);
         return err == VC_OK && instead ? vc_channels_open(t, comm, VC_CHANNEL_AUTO) : err;
     }
-    /* No message leaves the node: the channel serves whatever a choice names. */
-    for (int i = 0; got > 0 && t->hier.nnodes == 1 && i < VC_CHANNELS; i++)
+    /* No message leaves the host: the channel serves whatever a choice names. */
+    for (int i = 0; !c->far && i < VC_CHANNELS; i++)
         t->chan_for[i] = c;
     return VC_OK;
 }

@@ -211,8 +211,7 @@ static void fail_all(struct vc_team *t, int err)
 /* Those over the MPI's messages move by calls of the MPI. */
 static bool needs_mpi(const struct vc_team *t, const struct vc_posted *op)
 {
-    return op->by_plan && t->chan_for[op->key.channel] == &t->chan[VC_NET_MPI] &&
-           (t->hier.nnodes > 1 || !t->key.have_node);
+    return op->by_plan && t->chan_for[op->key.channel] == &t->chan[VC_NET_MPI] && t->chan[VC_NET_MPI].far;
 }
 
 /* The helper's part: how many operations are over; *moved: whether anything else moved. It leaves failures to

@@ -5,6 +5,7 @@
 #include "pmpi/calibrate.h"
 #include "pmpi/devices.h"
 #include "pmpi/fabric.h"
+#include "pmpi/host_rings.h"
 #include "pmpi/localities.h"
 #include "pmpi/meet.h"
 #include "pmpi/pool.h"
@@ -154,8 +155,12 @@ static void fill_key(struct vc_team *t, const int *world)
     t->key.hier = &t->hier;
     t->key.reproducible = vc_params.reproducible;
     t->key.have_cma = t->cma;
-    t->key.have_verbs = vc_fabric != NULL;
-    t->key.have_chan = vc_fabric || (channels & VC_CHAN_MPI) || (t->key.have_node && t->hier.nnodes == 1);
+    /* What holds between hosts with RDMA devices is nearer to what holds for their memory than what holds for
+     * messages of the MPI. */
+    t->one_host = vc_host_rings_reach_all(t);
+    t->key.have_verbs = vc_fabric || t->one_host;
+    t->key.have_chan =
+        t->key.have_verbs || (channels & VC_CHAN_MPI) || (t->key.have_node && t->hier.nnodes == 1);
     t->key.crowded = false;
     for (int r = 0; r < t->size; r++)
         t->key.crowded |= vc_world.os_crowded[vc_world.os_of[world[r]]];

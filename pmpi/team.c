@@ -199,6 +199,7 @@ void vc_team_free(struct vc_team *t)
         if (t->chan[i].chan)
             t->chan[i].chan->ops->destroy(t->chan[i].chan);
         vc_arena_give(vc_memory, &t->chan[i].rings);
+        vc_hosts_give(&t->chan[i].host_rings);
     }
     vc_node_destroy(t->node);
     vc_arena_give(vc_memory, &t->hold);
@@ -225,6 +226,8 @@ void vc_team_break(struct vc_team *t, const char *why)
         struct vc_chan *ch = t->chan[i].chan;
         if (ch && ch->ops->give_up)
             ch->ops->give_up(ch, why);
+        /* Other ranks may yet read there that this one has given up. */
+        memset(&t->chan[i].host_rings, 0, sizeof t->chan[i].host_rings);
     }
 }
 

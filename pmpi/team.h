@@ -12,19 +12,22 @@
 #include "coll/levels.h"
 #include "coll/node/node.h"
 #include "pmpi/door.h"
+#include "pmpi/hosts.h"
 #include "pmpi/plans.h"
 #include "transport/shm/arena.h"
 #include "tune/select/select.h"
 
-/** What carries the messages between nodes. Messages within a node go through shared memory in either case.
+/** What carries the messages between hosts. Messages within a host go through shared memory in either case.
  */
 enum vc_net { VC_NET_VERBS, VC_NET_MPI, VC_NETS };
 
 /** A channel to all ranks, made when a plan first needs it (channels.h). */
 struct vc_team_chan {
     bool tried;
-    struct vc_chan *chan; /**< NULL: not made yet, or it cannot be had (agreed) */
-    struct vc_hold rings; /**< of messages within the node */
+    struct vc_chan *chan;            /**< NULL: not made yet, or it cannot be had (agreed) */
+    struct vc_hold rings;            /**< of messages within the node */
+    struct vc_host_range host_rings; /**< of messages within the host */
+    bool far;                        /**< some of its messages go through the network's channel */
 };
 
 enum vc_scratch { VC_SCRATCH_SEND, VC_SCRATCH_RECV, VC_SCRATCHES };
@@ -103,6 +106,7 @@ struct vc_team {
     struct vc_team_chan chan[VC_NETS];
     /** By the channel that a choice names. All the same where no message leaves the node. */
     struct vc_team_chan *chan_for[VC_CHANNELS];
+    bool one_host; /**< all nodes share memory of one host, as far as is known */
     /* waiting: as the settings say, or by the policy of the call that runs */
     struct vc_wait_cfg wait;
     vc_policy policy;

@@ -158,6 +158,25 @@ static void leases_come_and_go(void **state)
     vc_bar_close(&bar);
 }
 
+static void the_last_member_gives_it_back(void **state)
+{
+    (void)state;
+    struct vc_bar bar = fresh_bar(BYTES);
+    struct vc_leases *l[2];
+    struct vc_lease a;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(vc_leases_open(&bar, &l[i]), VC_OK);
+    assert_int_equal(vc_lease_take(l[0], vc_leases_room(l[0]), &a), VC_OK);
+    vc_lease_leave(l[0], &a, 2); /* the owner is early */
+    vc_leases_close(l[0]);
+    assert_true(vc_lease_seen(l[1], &a));
+    vc_lease_leave(l[1], &a, 2);
+    assert_false(vc_lease_seen(l[1], &a));
+    assert_int_equal(vc_lease_take(l[1], vc_leases_room(l[1]), &a), VC_OK);
+    vc_leases_close(l[1]);
+    vc_bar_close(&bar);
+}
+
 static void a_lease_outside_is_not_believed(void **state)
 {
     (void)state;
@@ -269,7 +288,7 @@ static void machines_that_were_reset_lose_theirs(void **state)
     die_with(&bar, 1, room / 2);
     /* Every lease looks like another machine's. */
     for (unsigned i = 0; i < VC_LEASES; i++)
-        ((uint64_t *)(void *)((char *)bar.base + 4096 + i * VC_LINE_PAIR))[2] ^= 0x5555;
+        ((uint64_t *)(void *)((char *)bar.base + 4096 + i * VC_LINE_PAIR))[3] ^= 0x5555;
     assert_int_equal(vc_leases_open(&bar, &l), VC_OK);
     assert_int_equal(vc_leases_open(&bar, &late), VC_OK);
     assert_int_equal(vc_lease_take(l, room / 2, &lease), VC_OK);
@@ -602,6 +621,7 @@ int main(void)
         cmocka_unit_test(finds_the_device),
         cmocka_unit_test(refuses_bad_devices),
         cmocka_unit_test(leases_come_and_go),
+        cmocka_unit_test(the_last_member_gives_it_back),
         cmocka_unit_test(a_lease_outside_is_not_believed),
         cmocka_unit_test(refuses_other_arenas),
         cmocka_unit_test(the_dead_lose_their_leases),

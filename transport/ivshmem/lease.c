@@ -19,10 +19,10 @@ struct head {
 };
 
 struct lease {
-    _Atomic uint64_t owner, beat;
+    _Atomic uint64_t owner, beat, left; /* left: members that are done with it */
     /* Whose it is, for those that look whether it is stale. Written by the owner before its first beat. */
     _Atomic uint64_t boot[2], pid_ns, pid, start;
-    char pad[VC_LINE_PAIR - 7 * sizeof(uint64_t)];
+    char pad[VC_LINE_PAIR - 8 * sizeof(uint64_t)];
 };
 _Static_assert(sizeof(struct lease) == VC_LINE_PAIR, "each lease has lines of its own");
 
@@ -320,6 +320,7 @@ static void sign(struct vc_leases *l, const struct vc_lease *got)
     struct vc_peer_id self = vc_peer_self();
     uint64_t boot[2], ns;
     fill_boot(boot, &ns);
+    atomic_store_explicit(&e->left, 0, memory_order_relaxed);
     atomic_store_explicit(&e->boot[0], boot[0], memory_order_relaxed);
     atomic_store_explicit(&e->boot[1], boot[1], memory_order_relaxed);
     atomic_store_explicit(&e->pid_ns, ns, memory_order_relaxed);
@@ -385,6 +386,19 @@ void vc_leases_close(struct vc_leases *l)
         give_back(l);
     }
     free(l);
+}
+
+void vc_lease_leave(struct vc_leases *l, const struct vc_lease *lease, unsigned members)
+{
+    if (!vc_lease_seen(l, lease))
+        return;
+    if (l->mine.owner == lease->owner && l->maker == getpid()) {
+        stop_heart(l);
+        memset(&l->mine, 0, sizeof l->mine);
+    }
+    /* Who comes last finds the others done, whatever they did before. */
+    if (atomic_fetch_add_explicit(&l->t->lease[lease->number].left, 1, memory_order_acq_rel) + 1 == members)
+        take_away(l, lease->number, lease->owner);
 }
 
 /* ---- looking ---- */

@@ -49,6 +49,11 @@ struct vc_lease {
 int vc_leases_open(const struct vc_bar *bar, struct vc_leases **out);
 /** Gives the lease back, if one is held. NULL is legal. */
 void vc_leases_close(struct vc_leases *l);
+/**
+ * For a lease whose memory several processes of a machine use: this one, its owner or another, is done with
+ * it. The last of so many `members` gives it back. The owner's heart stops; it holds no lease then.
+ */
+void vc_lease_leave(struct vc_leases *l, const struct vc_lease *lease, unsigned members);
 
 /**
  * Takes a lease on `bytes`, whole extents, for this process, which must have none; starts its heartbeat. If
