@@ -11,10 +11,10 @@
 #include <string.h>
 
 /* Memory of each rank, if there is enough for all of its machine, and the least that makes sense. A machine
- * takes at most one part of so many of the whole. */
+ * takes one part of so many of the whole. */
 #define REGION_MOST  ((size_t)2 << 20)
 #define REGION_LEAST ((size_t)64 << 10)
-#define ARENA_PARTS  4
+#define ARENA_PARTS  16
 
 bool vc_hosts_on;
 
@@ -126,17 +126,24 @@ static int number_hosts(void)
 
 /* ---- the memory ---- */
 
-/* The lease of this machine, by its first rank: as much as there is, and not more than its share. */
+/* The lease of this machine, by its first rank: its share if there is so much, or less. Only for the least is
+ * it worth waiting until other machines' leases prove to be stale. */
 static int take_lease(struct introduction *mine)
 {
     size_t ranks = (size_t)all.machine[all.mine].ranks;
-    size_t most = vc_leases_room(all.leases) / ARENA_PARTS / ranks;
-    mine->each = vc_min_size(most, REGION_MOST) / VC_HOSTS_UNIT * VC_HOSTS_UNIT;
-    if (mine->each < REGION_LEAST)
+    size_t room = vc_leases_room(all.leases), each = room / ARENA_PARTS / ranks;
+    each =
+        each < REGION_LEAST ? REGION_LEAST : vc_min_size(each, REGION_MOST) / VC_HOSTS_UNIT * VC_HOSTS_UNIT;
+    if (each > room / ranks)
         return vc_fail(VC_ERR_NOMEM,
                        "the shared memory %s has %zu bytes, too few for the %d ranks of this machine",
                        all.bar.name, all.bar.len, all.machine[all.mine].ranks);
-    int err = vc_lease_take(all.leases, mine->each * ranks, &mine->lease);
+    int err = VC_ERR_NOMEM;
+    for (bool least = false; err == VC_ERR_NOMEM && !least; each = each / 2 / VC_HOSTS_UNIT * VC_HOSTS_UNIT) {
+        least = each / 2 < REGION_LEAST;
+        mine->each = each;
+        err = vc_lease_take(all.leases, each * ranks, least, &mine->lease);
+    }
     return err;
 }
 

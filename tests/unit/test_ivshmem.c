@@ -138,8 +138,8 @@ static void leases_come_and_go(void **state)
     struct vc_lease a, b, c;
     for (int i = 0; i < 3; i++)
         assert_int_equal(vc_leases_open(&bar, &l[i]), VC_OK);
-    assert_int_equal(vc_lease_take(l[0], 1 << 20, &a), VC_OK);
-    assert_int_equal(vc_lease_take(l[1], 1 << 20, &b), VC_OK);
+    assert_int_equal(vc_lease_take(l[0], 1 << 20, true, &a), VC_OK);
+    assert_int_equal(vc_lease_take(l[1], 1 << 20, true, &b), VC_OK);
     assert_true(a.at >= VC_LEASE_DATA && a.at + a.bytes <= bar.len);
     assert_true(a.at + a.bytes <= b.at || b.at + b.bytes <= a.at);
     assert_true(vc_lease_seen(l[1], &a) && vc_lease_seen(l[0], &b) && vc_lease_seen(l[2], &a));
@@ -152,7 +152,7 @@ static void leases_come_and_go(void **state)
     assert_true(vc_lease_held(l[0]));
     vc_leases_close(l[0]);
     assert_false(vc_lease_seen(l[1], &a));
-    assert_int_equal(vc_lease_take(l[2], vc_leases_room(l[2]) / 3, &c), VC_OK);
+    assert_int_equal(vc_lease_take(l[2], vc_leases_room(l[2]) / 3, true, &c), VC_OK);
     vc_leases_close(l[1]);
     vc_leases_close(l[2]);
     vc_bar_close(&bar);
@@ -166,13 +166,13 @@ static void the_last_member_gives_it_back(void **state)
     struct vc_lease a;
     for (int i = 0; i < 2; i++)
         assert_int_equal(vc_leases_open(&bar, &l[i]), VC_OK);
-    assert_int_equal(vc_lease_take(l[0], vc_leases_room(l[0]), &a), VC_OK);
+    assert_int_equal(vc_lease_take(l[0], vc_leases_room(l[0]), true, &a), VC_OK);
     vc_lease_leave(l[0], &a, 2); /* the owner is early */
     vc_leases_close(l[0]);
     assert_true(vc_lease_seen(l[1], &a));
     vc_lease_leave(l[1], &a, 2);
     assert_false(vc_lease_seen(l[1], &a));
-    assert_int_equal(vc_lease_take(l[1], vc_leases_room(l[1]), &a), VC_OK);
+    assert_int_equal(vc_lease_take(l[1], vc_leases_room(l[1]), true, &a), VC_OK);
     vc_leases_close(l[1]);
     vc_bar_close(&bar);
 }
@@ -184,7 +184,7 @@ static void a_lease_outside_is_not_believed(void **state)
     struct vc_leases *l;
     struct vc_lease good;
     assert_int_equal(vc_leases_open(&bar, &l), VC_OK);
-    assert_int_equal(vc_lease_take(l, 65536, &good), VC_OK);
+    assert_int_equal(vc_lease_take(l, 65536, true, &good), VC_OK);
     struct vc_lease bad = good;
     bad.bytes = UINT64_MAX;
     assert_false(vc_lease_seen(l, &bad));
@@ -242,7 +242,7 @@ static void die_with(const struct vc_bar *bar, int n, size_t bytes)
         for (int i = 0; i < n; i++) {
             struct vc_leases *l;
             struct vc_lease lease;
-            if (vc_leases_open(bar, &l) != VC_OK || vc_lease_take(l, bytes, &lease) != VC_OK) {
+            if (vc_leases_open(bar, &l) != VC_OK || vc_lease_take(l, bytes, true, &lease) != VC_OK) {
                 fprintf(stderr, "%s\n", vc_error_text());
                 _exit(1);
             }
@@ -265,10 +265,11 @@ static void the_dead_lose_their_leases(void **state)
     assert_int_equal(vc_leases_open(&bar, &m), VC_OK);
     assert_int_equal(vc_leases_held(l), VC_LEASES);
     uint64_t begun = vc_now_ns();
-    assert_int_equal(vc_lease_take(l, vc_leases_room(l), &lease), VC_OK);
+    assert_int_equal(vc_lease_take(l, vc_leases_room(l), true, &lease), VC_OK);
     assert_true(vc_now_ns() - begun < 2000000000u); /* nobody had to be watched */
     assert_int_equal(vc_leases_held(l), 1);
-    expect_refusal(vc_lease_take(m, vc_leases_room(m) + VC_EXTENTS, &lease), VC_ERR_NOMEM, "has room for");
+    expect_refusal(vc_lease_take(m, vc_leases_room(m) + VC_EXTENTS, true, &lease), VC_ERR_NOMEM,
+                   "has room for");
     vc_leases_close(l);
     vc_leases_close(m);
     vc_bar_close(&bar);
@@ -284,18 +285,18 @@ static void machines_that_were_reset_lose_theirs(void **state)
     struct vc_lease first, lease, more;
     assert_int_equal(vc_leases_open(&bar, &alive), VC_OK);
     size_t room = vc_leases_room(alive);
-    assert_int_equal(vc_lease_take(alive, room / 4, &first), VC_OK);
+    assert_int_equal(vc_lease_take(alive, room / 4, true, &first), VC_OK);
     die_with(&bar, 1, room / 2);
     /* Every lease looks like another machine's. */
     for (unsigned i = 0; i < VC_LEASES; i++)
         ((uint64_t *)(void *)((char *)bar.base + 4096 + i * VC_LINE_PAIR))[3] ^= 0x5555;
     assert_int_equal(vc_leases_open(&bar, &l), VC_OK);
     assert_int_equal(vc_leases_open(&bar, &late), VC_OK);
-    assert_int_equal(vc_lease_take(l, room / 2, &lease), VC_OK);
+    assert_int_equal(vc_lease_take(l, room / 2, true, &lease), VC_OK);
     assert_true(vc_lease_held(alive) && vc_lease_seen(l, &first));
     assert_int_equal(vc_leases_held(l), 2);
     /* All live: the table is full. */
-    expect_refusal(vc_lease_take(late, room / 2, &more), VC_ERR_NOMEM, "2 of 64 leases are held");
+    expect_refusal(vc_lease_take(late, room / 2, true, &more), VC_ERR_NOMEM, "2 of 64 leases are held");
     /* Whoever was stopped for too long finds its lease gone. */
     ((_Atomic uint64_t *)(void *)((char *)bar.base + 4096 + first.number * VC_LINE_PAIR))[0] = 0;
     for (int i = 0; i < 300 && vc_lease_held(alive); i++)

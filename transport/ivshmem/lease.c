@@ -338,7 +338,7 @@ static void give_back(struct vc_leases *l)
     memset(&l->mine, 0, sizeof l->mine);
 }
 
-int vc_lease_take(struct vc_leases *l, size_t bytes, struct vc_lease *out)
+int vc_lease_take(struct vc_leases *l, size_t bytes, bool patient, struct vc_lease *out)
 {
     struct vc_lease got = {.bytes = bytes};
     memset(out, 0, sizeof *out);
@@ -354,7 +354,7 @@ int vc_lease_take(struct vc_leases *l, size_t bytes, struct vc_lease *out)
         take_ended(l);
         taken = try_take(l, (unsigned)need, &got);
     }
-    if (!taken) {
+    if (!taken && patient) {
         take_still(l);
         taken = try_take(l, (unsigned)need, &got);
     }

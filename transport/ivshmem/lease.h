@@ -57,10 +57,10 @@ void vc_lease_leave(struct vc_leases *l, const struct vc_lease *lease, unsigned 
 
 /**
  * Takes a lease on `bytes`, whole extents, for this process, which must have none; starts its heartbeat. If
- * there is no room, stale leases are taken away first, which takes VC_LEASE_STALE_NS where other machines
- * hold some. VC_ERR_NOMEM: there is no room.
+ * there is no room, stale leases are taken away first: those of processes that have ended here, and, if it is
+ * `patient`, those of other machines, which takes VC_LEASE_STALE_NS. VC_ERR_NOMEM: there is no room.
  */
-int vc_lease_take(struct vc_leases *l, size_t bytes, struct vc_lease *out);
+int vc_lease_take(struct vc_leases *l, size_t bytes, bool patient, struct vc_lease *out);
 /** False: another process has taken the lease away, because this one was stopped for too long. */
 bool vc_lease_held(const struct vc_leases *l);
 /** Whether the lease is there for this process: it shares the memory with the owner. */
