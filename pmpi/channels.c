@@ -100,9 +100,9 @@ static int join_channels(const struct vc_team *t, const struct vc_team_chan *c, 
     int err = via ? VC_OK : vc_fail(VC_ERR_NOMEM, "out of memory for the channels of %d ranks", t->size);
     for (int r = 0; via && r < t->size; r++)
         if (r != t->rank)
-            via[r] = p->shm && t->hier.node_of[r] == t->mine   ? p->shm
-                     : p->host && vc_host_rings_reach(t, c, r) ? p->host
-                                                               : p->far;
+            via[r] = p->shm && t->hier.node_of[r] == t->mine ? p->shm
+                     : p->host && vc_team_by_host(t, c, r)   ? p->host
+                                                             : p->far;
     if (err == VC_OK)
         err = vc_mux_create(t->size, t->rank, via, out);
     if (err != VC_OK)

@@ -27,12 +27,6 @@ bool vc_host_rings_reach_all(const struct vc_team *t)
     return true;
 }
 
-bool vc_host_rings_reach(const struct vc_team *t, const struct vc_team_chan *c, int peer)
-{
-    return c->host_rings.bytes > 0 && t->hier.node_of[peer] != t->mine &&
-           sharing_of(t, peer) == sharing_of(t, t->rank);
-}
-
 /* From the most ranks of other nodes that a rank receives within its host. The same on all ranks. */
 static int find_senders(const struct vc_team *t, int *count)
 {

@@ -7,8 +7,6 @@
 
 /** Whether all ranks share memory of one host, and not all one operating system; the same on all ranks. */
 bool vc_host_rings_reach_all(const struct vc_team *t);
-/** Whether messages between this rank and another go through memory of the host. */
-bool vc_host_rings_reach(const struct vc_team *t, const struct vc_team_chan *c, int peer);
 
 /**
  * Takes memory for the messages of a channel within hosts, and makes this rank's part of it; collective. 1:

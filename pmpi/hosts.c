@@ -91,37 +91,46 @@ static uint64_t host_id(int m)
     return vc_world.host_ids[vc_world.os_of[all.machine[m].lead]];
 }
 
-static bool same_id(int a, int b)
-{
-    return host_id(a) == host_id(b) && host_id(a) != VC_HASH_START;
-}
-
 /* VCOLL_HOST_ID says that they are on different hosts, whatever they see of each other. */
 static bool told_apart(int a, int b)
 {
     return host_id(a) != host_id(b) && host_id(a) != VC_HASH_START && host_id(b) != VC_HASH_START;
 }
 
+/* A machine before m that is on the same host; -1: none. */
+static int find_neighbour(int m, const int *first_of_os)
+{
+    const struct machine *me = &all.machine[m];
+    int os = vc_world.os_of[me->lead];
+    if (first_of_os[os] != m)
+        return first_of_os[os];
+    if (me->sharing >= 0 && me->sharing < m)
+        return me->sharing;
+    for (int k = 0; host_id(m) != VC_HASH_START && k < m; k++)
+        if (host_id(k) == host_id(m))
+            return k;
+    return -1;
+}
+
 /* Machines that share memory or have the same VCOLL_HOST_ID are on one host. */
 static int number_hosts(void)
 {
-    int *host = malloc((size_t)all.n * sizeof *host), n = 0;
-    if (!host)
-        return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d machines", all.n);
-    for (int m = 0; m < all.n; m++) {
-        const struct machine *me = &all.machine[m];
-        int os = vc_world.os_of[me->lead], with = -1;
-        /* The first machine that it shares with decides; there are few that share anything. */
-        for (int k = 0; k < m && with < 0; k++)
-            if (vc_world.os_of[all.machine[k].lead] == os ||
-                (me->sharing >= 0 && all.machine[k].sharing == me->sharing) || same_id(k, m))
-                with = k;
+    int *host = malloc((size_t)all.n * sizeof *host),
+        *first_of_os = malloc((size_t)vc_world.nos * sizeof(int));
+    int n = 0, err = host && first_of_os
+                         ? VC_OK
+                         : vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d machines", all.n);
+    for (int m = all.n - 1; err == VC_OK && m >= 0; m--)
+        first_of_os[vc_world.os_of[all.machine[m].lead]] = m;
+    for (int m = 0; err == VC_OK && m < all.n; m++) {
+        int with = find_neighbour(m, first_of_os);
         host[m] = with < 0 ? n++ : host[with];
     }
-    for (int r = 0; r < vc_world.size; r++)
+    for (int r = 0; err == VC_OK && r < vc_world.size; r++)
         all.host[r] = host[all.machine_of[r]];
     free(host);
-    return VC_OK;
+    free(first_of_os);
+    return err;
 }
 
 /* ---- the memory ---- */

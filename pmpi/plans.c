@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/plans.h"
 
-#include "pmpi/host_rings.h"
 #include "pmpi/team.h"
 
 #include <stdlib.h>
@@ -22,7 +21,7 @@ static unsigned find_ways(const struct vc_team *t, const struct vc_team_chan *c,
             *node |= t->node ? VC_VIA_SHM : 0;
         else if (s->kind == VC_STEP_SEND || s->kind == VC_STEP_RECV || s->kind == VC_STEP_RECV_REDUCE)
             via |= c->rings.bytes && t->hier.node_of[s->peer] == t->mine ? VC_VIA_SHM
-                   : vc_host_rings_reach(t, c, s->peer)                  ? VC_VIA_IVSHMEM
+                   : vc_team_by_host(t, c, s->peer)                      ? VC_VIA_IVSHMEM
                                                                          : far;
     }
     return via;

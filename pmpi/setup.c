@@ -118,6 +118,16 @@ static void build_hier(struct vc_team *t, const int *world, int split, bool sing
         members[at] = r;
         t->hier.block &= at == r;
     }
+    /* Ranks of one operating system are on one host, so there are at most as many hosts. */
+    int *host_of = filled + vc_world.nos, nhosts = 0;
+    memset(node, 0, (size_t)vc_world.nos * sizeof *node);
+    for (int i = 0; i < nnodes; i++) {
+        int *known = &node[vc_hosts_number(world[members[first[i]]])];
+        if (*known == 0)
+            *known = ++nhosts;
+        host_of[i] = *known - 1;
+    }
+    t->hier.host_of = nhosts == nnodes ? NULL : host_of;
     t->hier.nnodes = nnodes;
     t->hier.node_of = node_of;
     t->hier.local_of = local_of;
@@ -187,7 +197,7 @@ static struct vc_team *alloc_team(MPI_Comm comm, int size, int *world)
     t->chan_for[VC_CHANNEL_VERBS] = &t->chan[VC_NET_VERBS];
     t->chan_for[VC_CHANNEL_MPI] = &t->chan[VC_NET_MPI];
     vc_team_policy(t, 0);
-    t->hier_ints = 4 * (size_t)size + 1 + 2 * (size_t)vc_world.nos;
+    t->hier_ints = 5 * (size_t)size + 1 + 2 * (size_t)vc_world.nos;
     t->hier_mem = malloc(t->hier_ints * sizeof *t->hier_mem);
     if (t->hier_mem)
         build_hier(t, world, vc_params.node_split, !(vc_params.channels & VC_CHAN_SHM));

@@ -161,4 +161,11 @@ size_t vc_team_heap(const struct vc_team *t);
 /** Shared memory of this rank that it holds. */
 size_t vc_team_shm(const struct vc_team *t);
 
+/** Whether the channel's messages between this rank and another go through memory of the host. */
+static inline bool vc_team_by_host(const struct vc_team *t, const struct vc_team_chan *c, int peer)
+{
+    return c->host_rings.bytes > 0 && t->hier.node_of[peer] != t->mine &&
+           vc_hosts_sharing(t->world[peer]) == vc_hosts_sharing(t->world[t->rank]);
+}
+
 #endif
