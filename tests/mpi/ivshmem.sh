@@ -58,6 +58,21 @@ equal)
         grep -q ivshmem "$VCOLL_STATS_FILE" || fail "no message went through the memory: $how"
         grep ' two_level' "$VCOLL_STATS_FILE" | grep 'mpi' && fail "messages above went another way: $how"
     done
+    # Two hosts of two machines of two ranks each: what crosses the network is one message of each host.
+    cat >"$scratch/host" <<'END'
+#!/bin/sh
+VCOLL_HOST_ID=host$((OMPI_COMM_WORLD_RANK / 4)) exec "$@"
+END
+    chmod +x "$scratch/host"
+    VCOLL_ALG=barrier=three_level,bcast=three_level,reduce=three_level,allreduce=three_level VCOLL_NODE_SPLIT=2 VCOLL_WAIT=auto
+    export VCOLL_ALG VCOLL_CHANNELS=shm,ivshmem,mpi
+    timeout 50 "$mpirun" -n 8 "$scratch/host" "$prog" --seed 12 --seconds 3 --iterations 100 --max-bytes 65536 >"$scratch/out" 2>&1 </dev/null &&
+        grep -q ': equal$' "$scratch/out" || { cat "$scratch/out"; fail "three levels"; }
+    for c in barrier bcast reduce allreduce; do
+        grep "^$c  *[0-9k]* *three_level  *shm+ivshmem+mpi" "$VCOLL_STATS_FILE" >/dev/null || { cat "$VCOLL_STATS_FILE"; fail "$c on three levels"; }
+    done
+    no_leases
+    unset VCOLL_ALG
     # Machines on different hosts do not share it, whatever they see.
     unset VCOLL_NODE_SPLIT
     cat >"$scratch/id" <<'END'
