@@ -258,6 +258,7 @@ int vc_channels_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel ch
         err = do_without(t, comm, c, v[1] == (uint64_t)t->rank, &instead);
         return err == VC_OK && instead ? vc_channels_open(t, comm, VC_CHANNEL_AUTO) : err;
     }
+    vc_team_policy(t, t->policy);
     /* No message leaves the host: the channel serves whatever a choice names. */
     for (int i = 0; !c->far && i < VC_CHANNELS; i++)
         t->chan_for[i] = c;
