@@ -421,7 +421,7 @@ static void long_plans(void **state)
     key.nnodes = 4;
     key.size = 512;
     memset(&params, 0, sizeof params);
-    assert_string_equal(chosen(VC_ALLTOALL, 8), "two_level_multi");
+    assert_string_equal(chosen(VC_ALLTOALL, 8), "two_level_multi_bruck:radix=4");
 }
 
 static void devices(void **state)
