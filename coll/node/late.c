@@ -39,7 +39,7 @@ static bool may_yield(const struct vc_node *nd, const struct vc_node_call *c)
  * A look costs little in this loop, and what a switch leaves of the caches makes one dear in the generic
  * path.
  */
-static bool comes_where_crowded(struct vc_node *nd, const struct vc_node_call *c,
+static VC_HOT bool comes_where_crowded(struct vc_node *nd, const struct vc_node_call *c,
                                 const struct vc_node_ring *ring, uint64_t g, int r, uint64_t value)
 {
     const _Atomic uint64_t *flag = vc_flag(ring, r, g);
@@ -59,7 +59,7 @@ static bool comes_where_crowded(struct vc_node *nd, const struct vc_node_call *c
     }
 }
 
-bool vc_small_waits(struct vc_node *nd, const struct vc_node_call *c, const struct vc_node_ring *ring,
+VC_HOT bool vc_small_waits(struct vc_node *nd, const struct vc_node_call *c, const struct vc_node_ring *ring,
                     uint64_t g, int r, uint64_t value)
 {
     const _Atomic uint64_t *flag = vc_flag(ring, r, g);
