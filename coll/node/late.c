@@ -40,7 +40,7 @@ static bool may_yield(const struct vc_node *nd, const struct vc_node_call *c)
  * path.
  */
 static VC_HOT bool comes_where_crowded(struct vc_node *nd, const struct vc_node_call *c,
-                                const struct vc_node_ring *ring, uint64_t g, int r, uint64_t value)
+                                       const struct vc_node_ring *ring, uint64_t g, int r, uint64_t value)
 {
     const _Atomic uint64_t *flag = vc_flag(ring, r, g);
     for (int left = may_yield(nd, c) ? YIELDS_CROWDED : 0;; left--) {
@@ -60,7 +60,7 @@ static VC_HOT bool comes_where_crowded(struct vc_node *nd, const struct vc_node_
 }
 
 VC_HOT bool vc_small_waits(struct vc_node *nd, const struct vc_node_call *c, const struct vc_node_ring *ring,
-                    uint64_t g, int r, uint64_t value)
+                           uint64_t g, int r, uint64_t value)
 {
     const _Atomic uint64_t *flag = vc_flag(ring, r, g);
     if (nd->wait->crowded)
