@@ -201,6 +201,7 @@ void vc_team_free(struct vc_team *t)
         vc_arena_give(vc_memory, &t->chan[i].rings);
     }
     vc_node_destroy(t->node);
+    free(t->node_mem);
     vc_arena_give(vc_memory, &t->hold);
     free_scratch(t);
     vc_online_release(t);
