@@ -119,6 +119,11 @@ foreach(_kind cards lost nodes many)
   vc_loopback_script(paths ${_kind})
 endforeach()
 
+# Devices with the limits and oddities of real ones.
+foreach(_profile mlx5-vf mana erdma erdma-roce irdma-e810 vmw-pvrdma bnxt efa siw rxe)
+  vc_loopback_script(profiles ${_profile})
+endforeach()
+
 # Ranks of a node on different devices.
 vc_loopback_differential(near_devices verbs 4 VC_LOOPBACK=devices=2 VCOLL_VERBS_DEVICE=near)
 

@@ -7,6 +7,7 @@
 #include "transport/topology/numa.h"
 #include "transport/verbs/device.h"
 #include "transport/verbs/near.h"
+#include "transport/verbs/rc.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -607,6 +608,19 @@ static void test_gid_text(void **state)
     assert_string_equal(vc_verbs_gid_text(&gid, buf, 4), "?");
 }
 
+/* A peer counts as lost within the seconds that were set, and not much earlier. */
+static void test_patience(void **state)
+{
+    (void)state;
+    for (int s = 1; s <= 600; s++) {
+        struct vc_rc_path path = {.timeout = 0};
+        vc_rc_patience(s, &path);
+        double all = 4.096e-6 * (double)(1ull << path.timeout) * (path.retries + 1);
+        if (all > s || all < 0.74 * s || path.retries < 2 || path.retries > 6)
+            fail_msg("%d s: 2^%d, %d tries more: %g s", s, path.timeout, path.retries, all);
+    }
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, fresh, clean)
@@ -616,6 +630,7 @@ int main(void)
         CASE(test_none),
         CASE(test_near),
         cmocka_unit_test(test_near_choice),
+        cmocka_unit_test(test_patience),
         cmocka_unit_test(test_numa_distance),
         CASE(test_azure),
         CASE(test_best),

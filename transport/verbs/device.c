@@ -84,11 +84,19 @@ static void read_fork_support(struct vc_verbs_dev *dev)
     dev->fork_breaks = !kernel_copies() && !getenv("RDMAV_FORK_SAFE") && !getenv("IBV_FORK_SAFE");
 }
 
+/* The library of MANA grants inline data and then passes the addresses on, keys of zero and all. */
+static bool ignores_inline(const char *name)
+{
+    char model[64];
+    return strcmp(vc_rdma_model(NULL, name, model, sizeof model), "mana") == 0;
+}
+
 static int open_device(const struct scan *s, struct ibv_device *device, struct vc_verbs_dev *dev)
 {
     memset(dev, 0, sizeof *dev);
     snprintf(dev->name, sizeof dev->name, "%s", vc_ibv.get_device_name(device));
     dev->software = is_software(s, dev->name);
+    dev->ignores_inline = ignores_inline(dev->name);
     if (device->transport_type != IBV_TRANSPORT_IB)
         return vc_fail(VC_ERR_UNSUPPORTED, "%s is neither InfiniBand nor RoCE (%s)", dev->name,
                        device->transport_type == IBV_TRANSPORT_IWARP ? "iWARP" : "a transport of its own");

@@ -24,6 +24,8 @@ struct vc_verbs_dev {
     bool roce; /**< Ethernet link layer: addressed by GID alone */
     /** The device is a program on CPUs, of this OS (rxe, siw) or a hypervisor: polling takes its time. */
     bool software;
+    bool ignores_inline; /**< its library takes IBV_SEND_INLINE and does not heed it */
+    int tc;              /**< traffic class that the system sets for RDMA connections of the port; 0: none */
     uint16_t lid;
     int gid_index; /**< -1: none (InfiniBand without global routing) */
     union ibv_gid gid;

@@ -36,7 +36,8 @@ struct vc_cq_mod {
 
 struct vc_verbs_cfg {
     struct vc_verbs_want want;
-    int sl, tc;       /**< VCOLL_VERBS_SL, _TC */
+    int sl, tc;       /**< VCOLL_VERBS_SL, _TC (-1: as the system says) */
+    int inline_bytes; /**< VCOLL_VERBS_INLINE: most inline data of a message; -1: by the device */
     size_t slot;      /**< VCOLL_VERBS_SLOT: bytes of a buffer, header included */
     int credits;      /**< VCOLL_VERBS_CREDITS: pieces under way for each communicator and peer */
     size_t zcopy_min; /**< VCOLL_VERBS_ZCOPY_MIN */

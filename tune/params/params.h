@@ -85,7 +85,8 @@ struct vc_params {
     int verbs_gid_index;             /**< VCOLL_VERBS_GID_INDEX, -1: auto */
     int verbs_pkey;                  /**< VCOLL_VERBS_PKEY, 0: auto */
     int verbs_sl;                    /**< VCOLL_VERBS_SL */
-    int verbs_tc;                    /**< VCOLL_VERBS_TC */
+    int verbs_tc;                    /**< VCOLL_VERBS_TC, -1: auto */
+    int verbs_inline;                /**< VCOLL_VERBS_INLINE: bytes, -1: auto */
     char verbs_library[256];         /**< VCOLL_VERBS_LIBRARY */
     size_t verbs_slot;               /**< VCOLL_VERBS_SLOT: bytes */
     int verbs_credits;               /**< VCOLL_VERBS_CREDITS: pieces under way per communicator and peer */
