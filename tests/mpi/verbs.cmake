@@ -115,7 +115,7 @@ vc_loopback_script(input)
 # Devices that look healthy and are not, or that cannot do what most do.
 add_executable(verbs_meet verbs_meet.c)
 target_link_libraries(verbs_meet PRIVATE vcoll_flags)
-foreach(_kind cards lost nodes many)
+foreach(_kind cards lost nodes many islands)
   vc_loopback_script(paths ${_kind})
 endforeach()
 

@@ -255,7 +255,7 @@ static void reject_connection(struct vc_verbs *v, int proc, const char *why)
 void vc_ep_tell(struct vc_verbs *v, int proc, uint64_t id, int rank, const char *why)
 {
     struct ep *e = v->ep[proc];
-    if (!v->boot)
+    if (!v->boot || v->addresses[proc].slot_bytes == 0)
         return;
     if (!e) {
         reject_connection(v, proc, why);

@@ -4,8 +4,6 @@
  * message is sent. Active ports with matching addresses prove nothing, because partitions, networks and
  * filters lie between them.
  */
-#include "transport/verbs/path.h"
-
 #include "transport/verbs/async.h"
 #include "transport/verbs/conn.h"
 #include "transport/verbs/fail.h"
@@ -77,7 +75,7 @@ static int subnets_match(const struct vc_verbs_address *all, int a, int b)
                    y->subnet[4], y->subnet[5], y->subnet[6], y->subnet[7]);
 }
 
-int vc_addresses_match(const struct vc_verbs_address *all, int a, int b)
+int vc_verbs_addresses_match(const struct vc_verbs_address *all, int a, int b)
 {
     const struct vc_rc_port *x = &all[a].port, *y = &all[b].port;
     if (x->roce != y->roce)
@@ -189,9 +187,11 @@ int vc_verbs_prove(struct vc_verbs *v, const int *procs, int n)
         /* After an error the other paths are still tried to the end: their peers do the same, and a
          * connection left half made could never be used. */
         left = work < 0 ? 0 : prove_step(v, procs, n, begun, &err, first, sizeof first);
+        for (int i = 0; work < 0 && i < n; i++) /* those that wait for this end's hello, too */
+            vc_ep_tell(v, procs[i], NOTE_ALL, v->me, v->why);
         verbs_unlock(v);
-        if (work < 0 && err == VC_OK)
-            return work;
+        if (work < 0)
+            return err == VC_OK ? vc_fail(work, "%s", v->why) : vc_fail(err, "%s", first);
         if (left > 0 && work == 0)
             usleep(20);
     } while (left > 0);
