@@ -131,6 +131,8 @@ islands)
     shares 4 'a part of a communicator.s messages.*no message gets' VC_LOOPBACK=lost=0-2:0-3:1-2:1-3
     # Nodes of two ranks, of which one has no device.
     shares 6 'rank 3: there is no RDMA device' VC_LOOPBACK=rank=3,devices=0 VCOLL_NODE_SPLIT=2
+    # Two devices a node, each with a network of its own.
+    shares 4 'no message gets' VC_LOOPBACK=devices=2,lost=0-2:1-3 VCOLL_NODE_SPLIT=2
     # So many that not all pairs are tried: where one was lost, others may be.
     falls_back 10 'go through the MPI: no message gets' VC_LOOPBACK=lost=3-4
     # By the choice of the rules, and in subsets that are whole.

@@ -308,7 +308,16 @@ static void test_best(void **state)
     put(fake_roce("mlx5_2"));
     opens("mlx5_2", 1);
     assert_int_equal(vc_verbs_survey(&want, list, 6, &n), VC_OK);
+    assert_non_null(strstr(list[0].why, "no nearer than mlx5_2"));
+    /* One for all ranks of the node. */
+    want.local = 1;
+    opens("mlx5_10", 1);
+    want.device = VC_VERBS_BEST;
+    opens("mlx5_2", 1);
+    assert_int_equal(vc_verbs_survey(&want, list, 6, &n), VC_OK);
     assert_non_null(strstr(list[0].why, "no better than mlx5_2"));
+    want.device = NULL;
+    want.local = 0;
     /* The faster port. */
     fake_devices[0].port[0].width = 2;
     opens("mlx5_10", 1);

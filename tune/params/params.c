@@ -375,12 +375,12 @@ static const struct vc_param_def defs[] = {
     {"VERBS_CREDITS", "16", "a whole number of 2..1024",
      "How many pieces of VCOLL_VERBS_SLOT bytes a rank may have under way to another, per communicator.",
      parse_verbs_credits, format_verbs_credits, false},
-    {"VERBS_DEVICE", "", "the name of an RDMA device, e.g. mlx5_0 | near",
-     "The RDMA device to use. When not given, the best that has an active port (see vcoll info). near: of "
-     "the "
-     "fastest devices each rank takes one that is nearest to its CPUs, and ranks of a node share them out; "
-     "all "
-     "of these devices must reach each other.",
+    {"VERBS_DEVICE", "", "the name of an RDMA device, e.g. mlx5_0 | near | best",
+     "The RDMA device to use. When not given, or near: of the fastest devices with an active port (see vcoll "
+     "info) "
+     "each rank takes one that is nearest to its CPUs, and ranks of a node share them out. best: all ranks "
+     "of a "
+     "node take the first of the fastest.",
      parse_verbs_device, format_verbs_device, true},
     {"VERBS_GID_INDEX", "auto", "auto | a whole number of 0..255",
      "The entry of the port's GID table that is this rank's address. auto takes RoCE v2 with a routable "

@@ -80,7 +80,7 @@ struct vc_params {
     bool cma;                        /**< VCOLL_CMA: single copy allowed */
     bool xpmem;                      /**< VCOLL_XPMEM: memory of other ranks may be mapped */
     size_t cma_min;                  /**< VCOLL_CMA_MIN: bytes, or VC_CMA_MIN_AUTO */
-    char verbs_device[64];           /**< VCOLL_VERBS_DEVICE, "": the best */
+    char verbs_device[64];           /**< VCOLL_VERBS_DEVICE, "": near */
     int verbs_port;                  /**< VCOLL_VERBS_PORT, 0: the first active one */
     int verbs_gid_index;             /**< VCOLL_VERBS_GID_INDEX, -1: auto */
     int verbs_pkey;                  /**< VCOLL_VERBS_PKEY, 0: auto */
