@@ -41,7 +41,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
                           vc_ref_sub(dst, (size_t)l * b, b));
     }
     vc_copier_flush(&c);
-    vc_x_alltoall_linear(p, &g, &out, &in, WINDOW);
+    vc_x_alltoall_linear(p, &g, &out, &in, WINDOW, 1, g.n);
     if (!h->block)
         vc_copy_ungrouped(p, shape, came, recv);
     return vc_plan_finish(p);
@@ -59,5 +59,6 @@ const struct vc_alg vc_alg_alltoall_two_level_multi = {
     .restrictions = VC_NEEDS_UNIFORM_NODES,
     .help = "ranks of a node swap blocks, then each sends one message per other node (Traff & Hunold 2020)",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -20,5 +20,6 @@ const struct vc_alg vc_alg_bcast_binomial = {
     .params = VC_PARAM_SEGMENT,
     .help = "binomial tree, log2(n) hops: small messages; not segmented by default",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -22,5 +22,6 @@ const struct vc_alg vc_alg_reduce_binomial = {
     .params = VC_PARAM_SEGMENT,
     .help = "binomial tree rooted at the root: small messages; not segmented by default",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -40,5 +40,6 @@ const struct vc_alg vc_alg_reduce_two_level = {
     .params = VC_PARAM_SEGMENT,
     .help = "reduction in the node's memory, then a binomial tree among one leader per node",
     .build = build,
+    .scales = true,
     .steps = steps,
 };
