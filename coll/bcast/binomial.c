@@ -21,6 +21,5 @@ const struct vc_alg vc_alg_bcast_binomial = {
     .help = "binomial tree, log2(n) hops, or with `radix` a k-nomial one: small messages; not segmented by "
             "default",
     .build = build,
-    .scales = true,
     .steps = steps,
 };

@@ -39,6 +39,5 @@ const struct vc_alg vc_alg_bcast_two_level = {
     .params = VC_PARAM_SEGMENT | VC_PARAM_RADIX,
     .help = "binomial (with `radix` k-nomial) tree among one leader per node, then the node's memory",
     .build = build,
-    .scales = true,
     .steps = steps,
 };
