@@ -50,7 +50,7 @@ static void *help(void *arg)
 static bool is_wanted(void)
 {
     return vc_params.progress == VC_PROGRESS_THREAD ||
-           (vc_params.progress == VC_PROGRESS_AUTO && !vc_wait.crowded);
+           (vc_params.progress == VC_PROGRESS_AUTO && !vc_wait_crowded(&vc_wait));
 }
 
 void vc_helper_start(vc_helper_work *work, vc_helper_sleep *sleep)
