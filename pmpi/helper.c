@@ -136,7 +136,7 @@ static void *help(void *arg)
 static bool is_wanted(void)
 {
     return vc_params.progress == VC_PROGRESS_THREAD ||
-           (vc_params.progress == VC_PROGRESS_AUTO && !vc_wait.crowded);
+           (vc_params.progress == VC_PROGRESS_AUTO && !vc_wait_crowded(&vc_wait));
 }
 
 static bool is_running(void)

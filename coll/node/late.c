@@ -63,7 +63,7 @@ VC_HOT bool vc_small_waits(struct vc_node *nd, const struct vc_node_call *c, con
                            uint64_t g, int r, uint64_t value)
 {
     const _Atomic uint64_t *flag = vc_flag(ring, r, g);
-    if (nd->wait->crowded)
+    if (vc_wait_crowded(nd->wait))
         return comes_where_crowded(nd, c, ring, g, r, value);
     if (c->len <= VC_FIRST_LINE)
         return comes_within(flag, value, POLLS);

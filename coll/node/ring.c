@@ -58,7 +58,7 @@ VC_HOT void vc_node_note_cpu(struct vc_node *nd)
 
 VC_HOT int vc_slowest(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g)
 {
-    if (!nd->wait->crowded || vc_shares_cpu(nd, r))
+    if (!vc_wait_crowded(nd->wait) || vc_shares_cpu(nd, r))
         return r;
     for (int i = 0; i < nd->n; i++)
         if (i != nd->me && vc_shares_cpu(nd, i) && !vc_published(ring, i, g))
