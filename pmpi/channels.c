@@ -2,8 +2,8 @@
 #include "pmpi/channels.h"
 
 #include "pmpi/arena.h"
-#include "pmpi/fabric.h"
 #include "pmpi/host_rings.h"
+#include "pmpi/paths.h"
 #include "pmpi/private_comm.h"
 #include "pmpi/share.h"
 #include "pmpi/vote.h"
@@ -58,13 +58,37 @@ static int make_mpi(MPI_Comm comm, struct vc_chan **out)
     return err == VC_OK ? vc_mpi_chan_create(own, out) : err; /* frees it when it fails */
 }
 
-/* Between nodes. VC_ERR_UNSUPPORTED, on all ranks alike: settings or agreements forbid it. */
-static int make_far(struct vc_team *t, MPI_Comm comm, bool verbs, struct vc_chan **out)
+/* Channels between nodes. */
+struct far {
+    struct vc_chan *verbs, *mpi; /* NULL: not needed, or this rank has no device */
+};
+
+/* Over verbs, and through the MPI to ranks that they do not reach. */
+static int make_verbs(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, struct far *far)
 {
-    if (verbs)
-        return vc_fabric ? vc_fabric_channel(comm, t->size, t->rank, t->world, &t->hier, out)
-                         : VC_ERR_UNSUPPORTED;
-    return vc_params.channels & VC_CHAN_MPI ? make_mpi(comm, out) : VC_ERR_UNSUPPORTED;
+    struct vc_reach reach;
+    bool mpi = (vc_params.channels & VC_CHAN_MPI) != 0;
+    if (t->fabric == VC_FABRIC_NONE)
+        return VC_ERR_UNSUPPORTED;
+    int err = vc_paths_find(comm, t->size, t->rank, t->world, &t->hier, mpi, &reach);
+    if (err != VC_OK)
+        return err;
+    err = vc_paths_channel(&reach, t->size, t->rank, t->world, &far->verbs);
+    if (reach.all) {
+        free(reach.to);
+        return err;
+    }
+    c->reach = reach.to;
+    int also = make_mpi(comm, &far->mpi); /* collective, so in any case */
+    return err == VC_OK ? also : err;
+}
+
+/* Between nodes. VC_ERR_UNSUPPORTED, on all ranks alike: settings or agreements forbid it. */
+static int make_far(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, struct far *far)
+{
+    if (c == &t->chan[VC_NET_VERBS])
+        return make_verbs(t, comm, c, far);
+    return vc_params.channels & VC_CHAN_MPI ? make_mpi(comm, &far->mpi) : VC_ERR_UNSUPPORTED;
 }
 
 static void destroy(struct vc_chan *ch)
@@ -75,55 +99,73 @@ static void destroy(struct vc_chan *ch)
 
 /* The channels of a rank, each to the ranks that it reaches. */
 struct parts {
-    struct vc_chan *shm, *host, *far;
+    struct vc_chan *shm, *host;
+    struct far far;
 };
 
 static void destroy_parts(const struct parts *p)
 {
     destroy(p->shm);
     destroy(p->host);
-    destroy(p->far);
+    destroy(p->far.verbs);
+    destroy(p->far.mpi);
 }
 
-/* One channel of them. Takes them over, even where it fails. The verbs channel needs the mux for messages to
- * oneself. */
-static int join_channels(const struct vc_team *t, const struct vc_team_chan *c, const struct parts *p,
-                         bool verbs, struct vc_chan **out)
+static struct vc_chan *way_to(const struct vc_team *t, const struct vc_team_chan *c, const struct parts *p,
+                              int r)
 {
-    struct vc_chan *only = p->shm ? p->shm : p->host ? p->host : p->far;
-    int n = (p->shm != NULL) + (p->host != NULL) + (p->far != NULL);
-    if (n < 2 && !(verbs && p->far)) {
-        *out = only;
+    if (p->shm && t->hier.node_of[r] == t->mine)
+        return p->shm;
+    if (p->host && vc_team_by_host(t, c, r))
+        return p->host;
+    return p->far.verbs && (!c->reach || c->reach[r]) ? p->far.verbs : p->far.mpi;
+}
+
+/* One channel of all. Takes them over, even where it fails. The verbs channel needs the mux for messages to
+ * oneself. */
+static int join_channels(const struct vc_team *t, struct vc_team_chan *c, const struct parts *p)
+{
+    int n = (p->shm != NULL) + (p->host != NULL) + (p->far.mpi != NULL);
+    if (!p->far.verbs && n < 2) {
+        c->chan = p->shm ? p->shm : p->host ? p->host : p->far.mpi;
         return VC_OK;
     }
     struct vc_chan **via = calloc((size_t)t->size, sizeof(struct vc_chan *));
     int err = via ? VC_OK : vc_fail(VC_ERR_NOMEM, "out of memory for the channels of %d ranks", t->size);
+    bool uses_verbs = false, uses_mpi = false;
     for (int r = 0; via && r < t->size; r++)
-        if (r != t->rank)
-            via[r] = p->shm && t->hier.node_of[r] == t->mine ? p->shm
-                     : p->host && vc_team_by_host(t, c, r)   ? p->host
-                                                             : p->far;
+        if (r != t->rank) {
+            via[r] = way_to(t, c, p, r);
+            uses_verbs |= via[r] == p->far.verbs;
+            uses_mpi |= via[r] == p->far.mpi;
+        }
     if (err == VC_OK)
-        err = vc_mux_create(t->size, t->rank, via, out);
-    if (err != VC_OK)
-        destroy_parts(p);
+        err = vc_mux_create(t->size, t->rank, via, &c->chan);
     free(via);
-    return err;
+    if (err != VC_OK) {
+        destroy_parts(p);
+        return err;
+    }
+    /* The mux takes over those that it uses. */
+    if (!uses_verbs)
+        destroy(p->far.verbs);
+    if (!uses_mpi)
+        destroy(p->far.mpi);
+    return VC_OK;
 }
 
 /* This rank's part; whether it worked everywhere is for all ranks to agree. Takes `host` over. */
 static int make_channel(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, char *const *rings,
                         struct vc_chan *host)
 {
-    bool verbs = c == &t->chan[VC_NET_VERBS];
     struct parts p = {.host = host};
     int err = VC_OK;
     if (c->far)
-        err = make_far(t, comm, verbs, &p.far);
+        err = make_far(t, comm, c, &p.far);
     if (err == VC_OK && rings && t->nlocal > 1)
         err = make_shm(t, rings, &p.shm);
     if (err == VC_OK)
-        return join_channels(t, c, &p, verbs, &c->chan);
+        return join_channels(t, c, &p);
     destroy_parts(&p);
     return err;
 }
@@ -193,6 +235,8 @@ static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
                *instead ? "the MPI carries its messages" : "algorithms without one run");
     destroy(c->chan);
     c->chan = NULL;
+    free(c->reach);
+    c->reach = NULL;
     vc_arena_give(vc_memory, &c->rings);
     vc_hosts_give(&c->host_rings);
     if (*instead) {
@@ -211,8 +255,8 @@ static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
 static int leave_host(struct vc_team *t, MPI_Comm comm)
 {
     t->one_host = false;
-    t->key.have_verbs = vc_fabric != NULL;
-    t->key.have_chan = vc_fabric || (vc_params.channels & VC_CHAN_MPI);
+    t->key.have_verbs = t->fabric == VC_FABRIC_ALL;
+    t->key.have_chan = t->fabric != VC_FABRIC_NONE || (vc_params.channels & VC_CHAN_MPI);
     return select_again(t, comm);
 }
 
@@ -259,6 +303,13 @@ int vc_channels_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel ch
         return err == VC_OK && instead ? vc_channels_open(t, comm, VC_CHANNEL_AUTO) : err;
     }
     vc_team_policy(t, t->policy);
+    /* The rules about verbs do not hold where the MPI carries a part. */
+    if (c->reach && t->key.have_verbs) {
+        t->key.have_verbs = false;
+        err = select_again(t, comm);
+        if (err != VC_OK)
+            return err;
+    }
     /* No message leaves the host: the channel serves whatever a choice names. */
     for (int i = 0; !c->far && i < VC_CHANNELS; i++)
         t->chan_for[i] = c;
