@@ -43,6 +43,22 @@ bool vc_group_hosts(struct vc_plan *p, const struct vc_shape *shape, int rank, i
                     struct vc_host_groups *out)
 {
     const struct vc_hier *h = shape->hier;
+    if (!h->host_of) { /* each node is a host */
+        out->across = vc_group_leaders(shape, rank, root);
+        out->within = out->across;
+        out->lead = 0;
+        out->top = root < 0 ? 0 : out->across.root_node;
+        size_t *own = vc_plan_array(p, 1);
+        if (!own)
+            return false;
+        own[0] = (size_t)h->node_of[rank];
+        out->is_leader = out->is_lead = rank == vc_group_rank(&out->across, out->across.me);
+        out->within.n = 1;
+        out->within.me = 0;
+        out->within.root_node = out->across.root_node == h->node_of[rank] ? 0 : -1;
+        out->within.nodes = own;
+        return true;
+    }
     size_t *within = vc_plan_array(p, (size_t)h->nnodes), *across = vc_plan_array(p, (size_t)h->nnodes);
     if (!within || !across)
         return false;

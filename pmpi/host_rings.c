@@ -152,7 +152,7 @@ int vc_host_rings_make(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c,
         return 0;
     size_t n = (size_t)t->size;
     struct making m = {.all = malloc(n * sizeof *m.all),
-                       .machine = malloc(n * sizeof *m.machine),
+                       .machine = calloc(n, sizeof *m.machine),
                        .mem = malloc(n * sizeof *m.mem)};
     bool enough = m.all && m.machine && m.mem;
     if (!enough)
