@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Asks the model for each shape, collective, size and algorithm, and the library's own rules which one is taken. */
+/* Asks the model for each shape, collective, size and algorithm, and the library's own rules which one is
+ * taken. */
 #include "tools/sim/cluster.h"
 #include "coll/info.h"
 #include "transport/verbs/verbs.h"
@@ -21,8 +22,7 @@
 
 static void straight(struct vc_model_link *l, double latency, double overhead, double byte)
 {
-    *l = (struct vc_model_link){
-        .known = true, .latency = latency, .overhead = overhead, .npoints = 2};
+    *l = (struct vc_model_link){.known = true, .latency = latency, .overhead = overhead, .npoints = 2};
     l->point[0].bytes = 0;
     l->point[0].gap = overhead;
     l->point[1].bytes = 1 << 20;

@@ -14,21 +14,22 @@
 enum { CLUSTER_SHAPES = 16, CLUSTER_CHOICES = 32 };
 
 struct cluster_opts {
-    struct sim_opts sim; /**< collectives, sizes, table, figures, json, plot */
+    struct sim_opts sim;                /**< collectives, sizes, table, figures, json, plot */
     int nodes[CLUSTER_SHAPES], nshapes; /**< ascending */
     int ppn;
-    bool mpi;                         /**< messages between nodes are the MPI's */
-    double latency, overhead, rate;   /**< of the way between nodes: seconds, seconds, bytes a second; 0: not given */
-    const char *compare;              /**< choices; NULL: all algorithms */
-    const char *tune;                 /**< a table to be written; NULL: none */
+    bool mpi; /**< messages between nodes are the MPI's */
+    double latency, overhead,
+        rate;            /**< of the way between nodes: seconds, seconds, bytes a second; 0: not given */
+    const char *compare; /**< choices; NULL: all algorithms */
+    const char *tune;    /**< a table to be written; NULL: none */
     char command[512];
 };
 
 /** A way to run a call. */
 struct cluster_way {
     struct vc_choice choice;
-    bool taken;     /**< what the rules say */
-    double seconds; /**< NAN: native, refused, or too much to play */
+    bool taken;      /**< what the rules say */
+    double seconds;  /**< NAN: native, refused, or too much to play */
     const char *why; /**< NULL, or why the shape refuses it */
     struct vc_model_use use;
 };
@@ -47,8 +48,8 @@ struct cluster_report {
     struct vc_table_doc table;
     struct vc_model model;
     enum sim_origin node_origin, link_origin;
-    size_t peer_bytes, process_bytes; /**< of verbs: private memory for each rank that one has as a peer, and each of the
-                                         communicator */
+    size_t peer_bytes, process_bytes; /**< of verbs: private memory for each rank that one has as a peer, and
+                                         each of the communicator */
     struct cluster_cell *cell;
     int ncells;
 };

@@ -10,8 +10,10 @@
 #include <string.h>
 
 static const char doc[] =
-    "Predicts, for many nodes, how long each algorithm takes, how many messages and bytes it sends within nodes "
-    "and between them, and how many queue pairs and how much memory a rank needs; and which one the rules take. "
+    "Predicts, for many nodes, how long each algorithm takes, how many messages and bytes it sends within "
+    "nodes "
+    "and between them, and how many queue pairs and how much memory a rank needs; and which one the rules "
+    "take. "
     "The plans are those that programs run; they are played against each other by the cost model. Nothing is "
     "measured, no rank is started."
     "\v"
@@ -59,7 +61,8 @@ static const struct argp_option options[] = {
     {0, 0, 0, 0, "What things cost:", 2},
     {"table", KEY_TABLE, "FILE", 0, "a tuning table: its figures, and its rules before the built-in ones", 0},
     {"set", KEY_SET, "NAME=VALUE", 0, "a figure of the model by hand, as node.copy=4e-11", 0},
-    {"latency", KEY_LATENCY, "US", 0, "between nodes, from the end of sending on (default without table: 1.2)", 0},
+    {"latency", KEY_LATENCY, "US", 0,
+     "between nodes, from the end of sending on (default without table: 1.2)", 0},
     {"overhead", KEY_OVERHEAD, "US", 0, "CPU time of a message on each side (0.3)", 0},
     {"bandwidth", KEY_BANDWIDTH, "GB/S", 0, "of each node (12.5)", 0},
     {0, 0, 0, 0, "What is written:", 3},

@@ -34,7 +34,8 @@ static void print_way(const struct cluster_report *r, const struct cluster_way *
         printf(" %10s  %s\n", "?", w->why ? w->why : "");
         return;
     }
-    printf(" %10.*f %6.2f %6ld", w->seconds < 1e-3 ? 1 : 0, w->seconds * 1e6, w->seconds / best, w->use.steps);
+    printf(" %10.*f %6.2f %6ld", w->seconds < 1e-3 ? 1 : 0, w->seconds * 1e6, w->seconds / best,
+           w->use.steps);
     for (int apart = 0; apart < 2; apart++) {
         print_amount(w->use.messages[apart]);
         print_amount(w->use.bytes[apart]);
@@ -54,17 +55,18 @@ static void print_figures(const struct cluster_report *r)
            mib > 0 ? (1 << 20) / mib * 1e-9 : 0);
     printf("Within nodes (%s%s): %.3f us a phase, %.3f us for each other rank, %.4f ns a byte copied, %.4f "
            "reduced\n",
-           sim_origin_text(r->node_origin), r->o->sim.nset ? ", some given" : "", n->base * 1e6, n->flag * 1e6,
-           n->copy * 1e9, n->reduce * 1e9);
+           sim_origin_text(r->node_origin), r->o->sim.nset ? ", some given" : "", n->base * 1e6,
+           n->flag * 1e6, n->copy * 1e9, n->reduce * 1e9);
     if (!r->o->mpi) {
         char peer[32], process[32];
         vc_format_bytes(r->peer_bytes, peer, sizeof peer);
         vc_format_bytes(r->process_bytes, process, sizeof process);
         printf("A queue pair takes %s of a rank's memory, each rank of the job %s.\n", peer, process);
     }
-    printf("Predicted, nothing is measured. * is what the rules take, x the times of the fastest. Messages and "
-           "bytes are\nthose of all ranks (node phases in shared memory are none); steps, queue pairs and "
-           "memory (plan and scratch) those of\nthe rank that has most.\n");
+    printf(
+        "Predicted, nothing is measured. * is what the rules take, x the times of the fastest. Messages and "
+        "bytes are\nthose of all ranks (node phases in shared memory are none); steps, queue pairs and "
+        "memory (plan and scratch) those of\nthe rank that has most.\n");
 }
 
 void cluster_text(const struct cluster_report *r)
@@ -78,8 +80,8 @@ void cluster_text(const struct cluster_report *r)
             vc_format_bytes(c->bytes, bytes, sizeof bytes);
         printf("\n%s %s, %d node%s of %d rank%s\n", vc_coll_name(c->coll), bytes, c->nodes,
                c->nodes > 1 ? "s" : "", r->o->ppn, r->o->ppn > 1 ? "s" : "");
-        printf("  %-36s  %10s %6s %6s %15s %15s %7s %9s\n", "", "us", "x", "steps", "within: msg B", "between: msg B",
-               "qp", "memory");
+        printf("  %-36s  %10s %6s %6s %15s %15s %7s %9s\n", "", "us", "x", "steps", "within: msg B",
+               "between: msg B", "qp", "memory");
         for (int w = 0; w < c->nways; w++)
             print_way(r, &c->way[w], best ? best->seconds : NAN);
     }
@@ -96,9 +98,10 @@ static json_t *describe_way(const struct cluster_report *r, const struct cluster
     return json_pack("{s:s, s:b, s:f, s:I, s:{s:f, s:f}, s:{s:f, s:f}, s:i, s:f, s:I, s:I}", "choice", name,
                      "taken", w->taken, "us", w->seconds * 1e6, "steps", (json_int_t)w->use.steps, "within",
                      "messages", w->use.messages[0], "bytes", w->use.bytes[0], "between", "messages",
-                     w->use.messages[1], "bytes", w->use.bytes[1], "queue_pairs", r->o->mpi ? 0 : w->use.peers,
-                     "all_queue_pairs", r->o->mpi ? 0 : w->use.all_peers, "plan_bytes",
-                     (json_int_t)w->use.plan_bytes, "scratch_bytes", (json_int_t)w->use.scratch);
+                     w->use.messages[1], "bytes", w->use.bytes[1], "queue_pairs",
+                     r->o->mpi ? 0 : w->use.peers, "all_queue_pairs", r->o->mpi ? 0 : w->use.all_peers,
+                     "plan_bytes", (json_int_t)w->use.plan_bytes, "scratch_bytes",
+                     (json_int_t)w->use.scratch);
 }
 
 static json_t *describe_cell(const struct cluster_report *r, const struct cluster_cell *c)
@@ -106,8 +109,8 @@ static json_t *describe_cell(const struct cluster_report *r, const struct cluste
     json_t *ways = json_array();
     for (int i = 0; i < c->nways; i++)
         json_array_append_new(ways, describe_way(r, &c->way[i]));
-    return json_pack("{s:s, s:I, s:i, s:o}", "collective", vc_coll_name(c->coll), "bytes", (json_int_t)c->bytes,
-                     "nodes", c->nodes, "ways", ways);
+    return json_pack("{s:s, s:I, s:i, s:o}", "collective", vc_coll_name(c->coll), "bytes",
+                     (json_int_t)c->bytes, "nodes", c->nodes, "ways", ways);
 }
 
 bool cluster_json(const struct cluster_report *r)
@@ -115,11 +118,12 @@ bool cluster_json(const struct cluster_report *r)
     json_t *cells = json_array();
     for (int i = 0; i < r->ncells; i++)
         json_array_append_new(cells, describe_cell(r, &r->cell[i]));
-    return json_print(json_pack(
-        "{s:i, s:s, s:i, s:s, s:{s:s, s:s, s:o}, s:I, s:I, s:o}", "vcoll_sim", 1, "form", "cluster", "ppn",
-        r->o->ppn, "network", r->o->mpi ? "mpi" : "verbs", "figures", "between", sim_origin_text(r->link_origin),
-        "within", sim_origin_text(r->node_origin), "model", vc_model_to_json(&r->model), "queue_pair_bytes",
-        (json_int_t)r->peer_bytes, "process_bytes", (json_int_t)r->process_bytes, "points", cells));
+    return json_print(json_pack("{s:i, s:s, s:i, s:s, s:{s:s, s:s, s:o}, s:I, s:I, s:o}", "vcoll_sim", 1,
+                                "form", "cluster", "ppn", r->o->ppn, "network", r->o->mpi ? "mpi" : "verbs",
+                                "figures", "between", sim_origin_text(r->link_origin), "within",
+                                sim_origin_text(r->node_origin), "model", vc_model_to_json(&r->model),
+                                "queue_pair_bytes", (json_int_t)r->peer_bytes, "process_bytes",
+                                (json_int_t)r->process_bytes, "points", cells));
 }
 
 /* ---- picture ---- */
@@ -148,11 +152,10 @@ static void fill_panel(struct plot *panel, const struct cluster_report *r, enum 
             const struct cluster_cell *c = &r->cell[i];
             for (int w = 0; c->coll == coll && c->nodes == nodes && w < c->nways; w++)
                 if (vc_choice_same(&seen[k], &c->way[w].choice) && !isnan(c->way[w].seconds))
-                    plot_put(s, (struct plot_mark){(double)c->bytes, c->way[w].seconds, NAN, NAN,
-                                                   .ring = c->way[w].taken,
-                                                   .tip = text_format("%s, %s: %s us", name,
-                                                                      text_bytes((double)c->bytes).s,
-                                                                      text_us(c->way[w].seconds).s)});
+                    plot_put(s, (struct plot_mark){
+                                    (double)c->bytes, c->way[w].seconds, NAN, NAN, .ring = c->way[w].taken,
+                                    .tip = text_format("%s, %s: %s us", name, text_bytes((double)c->bytes).s,
+                                                       text_us(c->way[w].seconds).s)});
         }
     }
 }

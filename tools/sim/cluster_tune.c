@@ -20,7 +20,8 @@ static const struct vc_choice *choice_of(const struct cluster_cell *c)
     return taken->seconds <= best->seconds * 1.05 ? &taken->choice : &best->choice;
 }
 
-/* "nodes": from the next smaller number of nodes on; sizes from that of the cell before, which had another choice. */
+/* "nodes": from the next smaller number of nodes on; sizes from that of the cell before, which had another
+ * choice. */
 static json_t *rule_of(const struct cluster_report *r, const struct cluster_cell *first,
                        const struct cluster_cell *last, size_t from)
 {
@@ -29,11 +30,10 @@ static json_t *rule_of(const struct cluster_report *r, const struct cluster_cell
     for (int i = 0; i < o->nshapes; i++)
         if (o->nodes[i] < first->nodes)
             least = o->nodes[i] + 1;
-    json_t *row = json_pack("{s:s, s:[ii], s:i, s:s}", "collective", vc_coll_name(first->coll), "nodes", least,
-                            first->nodes, "ppn", o->ppn, "network", o->mpi ? "mpi" : "verbs");
+    json_t *row = json_pack("{s:s, s:[ii], s:i, s:s}", "collective", vc_coll_name(first->coll), "nodes",
+                            least, first->nodes, "ppn", o->ppn, "network", o->mpi ? "mpi" : "verbs");
     if (row && vc_coll_by_size(first->coll))
-        json_object_set_new(row, "bytes",
-                            json_pack("[II]", (json_int_t)from, (json_int_t)last->bytes));
+        json_object_set_new(row, "bytes", json_pack("[II]", (json_int_t)from, (json_int_t)last->bytes));
     const struct vc_choice *choice = choice_of(first);
     if (row && choice)
         vc_choice_to_json(choice, row);
@@ -100,7 +100,8 @@ static bool seal(json_t *table)
 {
     char sum[40];
     json_object_del(table, "checksum");
-    char *text = json_dumps(table, JSON_COMPACT), *canonical = text ? vc_table_canonical(text, strlen(text)) : NULL;
+    char *text = json_dumps(table, JSON_COMPACT),
+         *canonical = text ? vc_table_canonical(text, strlen(text)) : NULL;
     if (canonical) {
         snprintf(sum, sizeof sum, "fnv1a64:%016" PRIx64, vc_table_checksum(canonical));
         json_object_set_new(table, "checksum", json_string(sum));

@@ -68,4 +68,3 @@ void sim_default_lists(struct sim_opts *o)
     memcpy(o->size, sizes, sizeof sizes);
     o->nsizes = (int)(sizeof sizes / sizeof sizes[0]);
 }
-

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const struct vc_tool_verb forms[] = {{"node", "vcoll sim node", sim_node_main},
-                                             {"cluster", "vcoll sim cluster", sim_cluster_main}};
+                                            {"cluster", "vcoll sim cluster", sim_cluster_main}};
 enum { FORMS = sizeof forms / sizeof forms[0] };
 
 static const char doc[] =

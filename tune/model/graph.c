@@ -129,7 +129,8 @@ static bool match_all(struct vc_mgraph *g, int *sends, int n, int *recvs, int *s
     return true;
 }
 
-/* Where one node stands for all: a message as its sender's node sees it, receiver and sender by local index. */
+/* Where one node stands for all: a message as its sender's node sees it, receiver and sender by local index.
+ */
 struct seen {
     int receiver, sender, apart, step;
 };

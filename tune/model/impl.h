@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Private to the cost model. play.c makes predictions: it builds the plans of all ranks as one graph
- * (plans.c reads them, graph.c links) and plays it on the CPUs (cpu.c) with the parameters (model.c) and the cost of node phases
- * (node.c, node_work.c; over levels tiers.c, groups.c).
+ * (plans.c reads them, graph.c links) and plays it on the CPUs (cpu.c) with the parameters (model.c) and the
+ * cost of node phases (node.c, node_work.c; over levels tiers.c, groups.c).
  */
 #ifndef VC_TUNE_MODEL_IMPL_H
 #define VC_TUNE_MODEL_IMPL_H
@@ -18,10 +18,10 @@ struct vc_mphase {
 
 /** A step, as far as its time is concerned. */
 struct vc_mstep {
-    unsigned char kind; /**< enum vc_step_kind */
-    unsigned char node; /**< NODE: enum vc_node_phase */
-    bool in_place;      /**< COPY, and NODE of a rank that is alone: there is nothing to be copied */
-    int peer, parts;    /**< as in struct vc_step */
+    unsigned char kind;       /**< enum vc_step_kind */
+    unsigned char node;       /**< NODE: enum vc_node_phase */
+    bool in_place;            /**< COPY, and NODE of a rank that is alone: there is nothing to be copied */
+    int peer, parts;          /**< as in struct vc_step */
     int dep_first, dep_count; /**< range in vc_mgraph.dep */
     size_t len;               /**< of the message, copy, reduction or phase */
 };
@@ -37,13 +37,13 @@ enum vc_mfold {
 struct vc_mgraph {
     const struct vc_shape *shape;
     enum vc_mfold fold;
-    int ranks;              /**< that it has: 0 to ranks - 1 */
-    long most;              /**< steps at most */
-    struct vc_mstep *step;  /**< [nsteps] */
+    int ranks;             /**< that it has: 0 to ranks - 1 */
+    long most;             /**< steps at most */
+    struct vc_mstep *step; /**< [nsteps] */
     int nsteps, cap_steps;
     int *dep, ndeps, cap_deps; /**< numbers of steps; while plans are read: within their rank */
-    int *base;              /**< [ranks + 1] number of a rank's first step */
-    int *owner; /**< [nsteps] rank */
+    int *base;                 /**< [ranks + 1] number of a rank's first step */
+    int *owner;                /**< [nsteps] rank */
     int *unmet; /**< [nsteps] dependencies, and one for the place in a chain; -1: receives that were posted */
     int *chained; /**< [nsteps] released when this one has started (messages) or is complete (phases); -1 */
     int *succ_first; /**< [nsteps + 1] range in succ */
@@ -66,9 +66,9 @@ static inline bool vc_mrecv(unsigned char kind)
     return kind == VC_STEP_RECV || kind == VC_STEP_RECV_REDUCE;
 }
 
-/** Builds the plans of all ranks, or with `fold` of the first node's, and matches what belongs together. False
- * without memory, with more than `most` steps, when the plans do not fit each other, and when the others do not
- * do the same. vc_mgraph_free() in any case. */
+/** Builds the plans of all ranks, or with `fold` of the first node's, and matches what belongs together.
+ * False without memory, with more than `most` steps, when the plans do not fit each other, and when the
+ * others do not do the same. vc_mgraph_free() in any case. */
 bool vc_mgraph_build(struct vc_mgraph *g, const struct vc_alg *alg, const struct vc_shape *shape,
                      enum vc_mfold fold, long most);
 void vc_mgraph_free(struct vc_mgraph *g);

@@ -234,7 +234,8 @@ static void enter_phase(struct play *p, int s, double t)
         push(p, fmax(at, ph->when), s, LEAVE);
     for (int i = 0; last && i < q; i++) {
         int other = g->member[ph->first + i];
-        if (other != s && !isnan(p->arrived[other]) && vc_phase_gets((enum vc_node_phase)st->node, i, st->peer, st->parts))
+        if (other != s && !isnan(p->arrived[other]) &&
+            vc_phase_gets((enum vc_node_phase)st->node, i, st->peer, st->parts))
             push(p, fmax(p->ready[other], ph->when), other, LEAVE);
     }
 }
