@@ -15,14 +15,17 @@
 static unsigned find_ways(const struct vc_team *t, const struct vc_team_chan *c, const struct vc_plan *p,
                           unsigned *node)
 {
-    unsigned via = 0, far = c == &t->chan[VC_NET_VERBS] ? VC_VIA_VERBS : VC_VIA_MPI;
+    bool verbs = c == &t->chan[VC_NET_VERBS];
+    unsigned via = 0;
     *node = 0;
     for (int i = 0; i < p->nsteps; i++) {
         const struct vc_step *s = &p->steps[i];
         if (s->kind == VC_STEP_NODE)
             *node |= t->node ? VC_VIA_SHM : 0;
         else if (s->kind == VC_STEP_SEND || s->kind == VC_STEP_RECV || s->kind == VC_STEP_RECV_REDUCE)
-            via |= c->rings.bytes && t->hier.node_of[s->peer] == t->mine ? VC_VIA_SHM : far;
+            via |= c->rings.bytes && t->hier.node_of[s->peer] == t->mine ? VC_VIA_SHM
+                   : verbs && (!c->reach || c->reach[s->peer])           ? VC_VIA_VERBS
+                                                                         : VC_VIA_MPI;
     }
     return via;
 }

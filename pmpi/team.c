@@ -198,9 +198,11 @@ void vc_team_free(struct vc_team *t)
     for (int i = 0; i < VC_NETS; i++) {
         if (t->chan[i].chan)
             t->chan[i].chan->ops->destroy(t->chan[i].chan);
+        free(t->chan[i].reach);
         vc_arena_give(vc_memory, &t->chan[i].rings);
     }
     vc_node_destroy(t->node);
+    free(t->node_mem);
     vc_arena_give(vc_memory, &t->hold);
     free_scratch(t);
     vc_online_release(t);

@@ -302,7 +302,11 @@ static void one_algorithm(struct judge *j, const struct vc_shape *s, const struc
     struct vc_exec *x = make_exec(j, s, alg);
     if (j->check)
         compare(j, x, s->coll, s->bytes, alg->name);
-    print(j, s->coll, s->bytes, kind, alg->name, measure(j, x, s->coll, s->bytes));
+    char name[VC_CHOICE_TEXT];
+    int n = snprintf(name, sizeof name, "%s", alg->name);
+    if (s->radix)
+        snprintf(name + n, sizeof name - (size_t)n, ":radix=%d", s->radix);
+    print(j, s->coll, s->bytes, kind, name, measure(j, x, s->coll, s->bytes));
     vc_exec_destroy(x);
 }
 
@@ -320,6 +324,17 @@ static struct vc_shape shape_of(const struct judge *j, enum vc_coll coll, size_t
                              .hier = j->hier};
 }
 
+static void all_radices(struct judge *j, enum vc_coll coll, size_t bytes, const struct vc_alg *alg)
+{
+    static const int radix[] = {0, 3, 4, 8, 16};
+    for (size_t i = 0; i < ((alg->params & VC_PARAM_RADIX) ? sizeof radix / sizeof *radix : 1); i++) {
+        struct vc_choice c = {.alg = alg, .radix = radix[i]};
+        struct vc_shape s = shape_of(j, coll, bytes, &c);
+        if (!vc_alg_refuses(alg, &s))
+            one_algorithm(j, &s, alg, "alg:");
+    }
+}
+
 static void one_point(struct judge *j, enum vc_coll coll, size_t bytes)
 {
     if (j->native)
@@ -334,10 +349,9 @@ static void one_point(struct judge *j, enum vc_coll coll, size_t bytes)
         one_algorithm(j, &s, c->alg, "vcoll:");
     else if (j->vcoll)
         print(j, coll, bytes, "vcoll:", "native", measure(j, NULL, coll, bytes));
-    s = shape_of(j, coll, bytes, NULL);
     for (const struct vc_alg *const *a = vc_alg_list(coll); j->each && *a; a++)
-        if ((*a)->kind == VC_ALG_PLAN && !vc_alg_refuses(*a, &s))
-            one_algorithm(j, &s, *a, "alg:");
+        if ((*a)->kind == VC_ALG_PLAN)
+            all_radices(j, coll, bytes, *a);
 }
 
 static void all_points(struct judge *j)
