@@ -47,7 +47,8 @@ for i in range(10):
     own, pair = array("i", [me * 10, me * 10 + 1]), array("i", [me * 10 + k for k in range(2 * n)])
     def room(k):
         return array("i", [-1] * k)
-    agv, a2v, a2w, ga, gav, sc, scv, rs, rsb, scan, exscan = [room(2 * n) for _ in range(11)]
+    agv, a2v, a2w, ga, gav, sc, scv, rs, scan, exscan = [room(2 * n) for _ in range(10)]
+    rsb = room(2)
     ones, byte_at = [1] * n, [8 * k for k in range(n)]
     reqs = [
         comm.Iallgatherv([own, lens[me], INT], [agv, (lens, at), INT]),
@@ -58,7 +59,7 @@ for i in range(10):
         comm.Iscatter([pair, 2, INT] if me == root else None, [sc, 2, INT], root=root),
         comm.Iscatterv([pair, (lens, at), INT] if me == root else None, [scv, lens[me], INT], root=root),
         comm.Ireduce_scatter([pair, sum(lens), INT], [rs, lens[me], INT], lens, op=MPI.SUM),
-        comm.Ireduce_scatter_block([pair, 2 * n, INT], [rsb, 2, INT], op=MPI.SUM),
+        comm.Ireduce_scatter_block(pair, rsb, op=MPI.SUM),
         comm.Iscan([own, 2, INT], [scan, 2, INT], op=MPI.SUM),
         comm.Iexscan([own, 2, INT], [exscan, 2, INT], op=MPI.SUM),
     ]
