@@ -256,8 +256,8 @@ static void measure_across(struct meter *m)
         m->cost.copy_across_ps = per_byte(least, NEAR);
 }
 
-/* In turns, so that each copy finds the other's lines in the core's first cache. Each has a destination of its
- * own: stores past the caches take longer where these have the lines. */
+/* In turns, so that each copy finds the other's lines in the core's first cache. Each has a destination of
+ * its own: stores past the caches take longer where these have the lines. */
 static void measure_far(struct meter *m)
 {
     uint64_t plain = 0, stream = 0;
