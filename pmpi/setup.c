@@ -114,8 +114,10 @@ static void fill_key(struct vc_team *t, const int *world)
     t->key.hier = &t->hier;
     t->key.reproducible = vc_params.reproducible;
     t->key.have_cma = t->cma;
-    t->key.have_verbs = vc_fabric != NULL;
-    t->key.have_chan = vc_fabric || (channels & VC_CHAN_MPI) || (t->key.have_node && t->hier.nnodes == 1);
+    /* A rule about verbs holds where all messages between nodes go over them. */
+    t->key.have_verbs = t->fabric == VC_FABRIC_ALL;
+    t->key.have_chan =
+        t->fabric != VC_FABRIC_NONE || (channels & VC_CHAN_MPI) || (t->key.have_node && t->hier.nnodes == 1);
     t->key.crowded = false;
     for (int r = 0; r < t->size; r++)
         t->key.crowded |= vc_world.os_crowded[vc_world.os_of[world[r]]];
@@ -138,7 +140,6 @@ static struct vc_team *alloc_team(MPI_Comm comm, int size, int *world)
     t->world = world;
     t->size = size;
     vc_next.Comm_rank(comm, &t->rank);
-    t->chan_for[VC_CHANNEL_AUTO] = &t->chan[vc_fabric ? VC_NET_VERBS : VC_NET_MPI];
     t->chan_for[VC_CHANNEL_VERBS] = &t->chan[VC_NET_VERBS];
     t->chan_for[VC_CHANNEL_MPI] = &t->chan[VC_NET_MPI];
     vc_team_policy(t, 0);
@@ -148,6 +149,9 @@ static struct vc_team *alloc_team(MPI_Comm comm, int size, int *world)
         build_hier(t, world, vc_params.node_split, !(vc_params.channels & VC_CHAN_SHM));
     else
         vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", size);
+    if (t->hier_mem)
+        t->fabric = vc_fabric_extent(world, &t->hier);
+    t->chan_for[VC_CHANNEL_AUTO] = &t->chan[t->fabric != VC_FABRIC_NONE ? VC_NET_VERBS : VC_NET_MPI];
     if (!t->hier_mem || find_processes(t, world) != VC_OK || vc_localities_group(t) != VC_OK) {
         vc_team_free(t);
         return NULL;

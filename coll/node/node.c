@@ -162,7 +162,7 @@ int vc_node_run_on(struct vc_node *nd, struct vc_node_call *c, int begun)
     vc_wait_begin(&w, nd->wait, nd->parking);
     int last = whom;
     do {
-        if (nd->wait->crowded) {
+        if (vc_wait_crowded(nd->wait)) {
             vc_node_note_cpu(nd);
             if (whom >= 0 && vc_shares_cpu(nd, whom))
                 vc_wait_hurry(&w);
