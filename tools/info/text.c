@@ -242,6 +242,11 @@ static const struct line lines[] = {
      "completion queues of {limits.completion_queue_entries} entries, {limits.memory_regions} memory "
      "regions, {limits.shared_receive_queues} shared receive queues of "
      "{limits.shared_receive_queue_entries}, messages up to {limits.message_bytes} bytes"},
+    {"verbs.device", "ways",
+     "{name?}[{shared_receive_queues?}a shared receive queue][{shared_receive_queues!}buffers of its own for "
+     "each "
+     "connection, because there is no shared receive queue][{ignores_inline?}; no inline data, because its "
+     "library ignores it][; traffic class {traffic_class}, as the system sets it (VCOLL_VERBS_TC)]"},
     {"verbs.device", "moderation",
      "{name?}of completion queues[ (VCOLL_CQ_MODERATION): up to {moderation.max_count} completions, "
      "{moderation.max_period_us} us][{moderation!}: unsupported by the device]"},
