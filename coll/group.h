@@ -8,6 +8,7 @@
 #ifndef VC_COLL_GROUP_H
 #define VC_COLL_GROUP_H
 
+#include "coll/parts.h"
 #include "coll/plan.h"
 #include "coll/registry.h"
 #include "transport/base.h"

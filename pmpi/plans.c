@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/plans.h"
 
+#include "coll/parts.h"
 #include "pmpi/team.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Scratch of all plans of a communicator, but for the newest, which may need more by itself. */
-#define TMP_KEPT ((size_t)16 << 20)
+/* Memory of all plans of a communicator, steps and scratch, but for the newest, which may need more by
+ * itself. */
+#define BYTES_KEPT ((size_t)16 << 20)
 
 /* The ways of its messages, and in *node that of its node phases. */
 static unsigned find_ways(const struct vc_team *t, const struct vc_team_chan *c, const struct vc_plan *p,
@@ -28,30 +30,38 @@ static unsigned find_ways(const struct vc_team *t, const struct vc_team_chan *c,
     return via;
 }
 
+/* The same of a plan made part by part, whose steps are not known, and which has no node phases. */
+static unsigned possible_ways(const struct vc_team *t, const struct vc_team_chan *c)
+{
+    unsigned far = c == &t->chan[VC_NET_VERBS] ? VC_VIA_VERBS : VC_VIA_MPI;
+    bool near = c->rings.bytes && t->nlocal > 1;
+    return (near ? VC_VIA_SHM : 0) | (near && t->hier.nnodes == 1 ? 0 : far);
+}
+
 static void forget(struct vc_plans *p, struct vc_plan_slot *s)
 {
     if (s->exec)
         vc_exec_destroy(s->exec);
-    p->tmp -= s->tmp_bytes;
+    p->bytes -= s->bytes;
     free(s->offsets);
     memset(s, 0, sizeof *s);
 }
 
-/* Used longest ago; a free slot counts as never used. NULL: none has scratch, where that is asked for. */
-static struct vc_plan_slot *oldest(struct vc_plans *p, bool with_tmp)
+/* Used longest ago; a free slot counts as never used. NULL: none has memory, where that is asked for. */
+static struct vc_plan_slot *oldest(struct vc_plans *p, bool with_memory)
 {
     struct vc_plan_slot *best = NULL;
     for (int i = 0; i < VC_PLANS_KEPT; i++) {
         struct vc_plan_slot *s = &p->slot[i];
-        if ((!with_tmp || s->tmp_bytes > 0) && (!best || s->last_used < best->last_used))
+        if ((!with_memory || s->bytes > 0) && (!best || s->last_used < best->last_used))
             best = s;
     }
     return best;
 }
 
-void vc_plans_trim(struct vc_plans *p, size_t tmp)
+void vc_plans_trim(struct vc_plans *p, size_t most)
 {
-    while (p->tmp > tmp)
+    while (p->bytes > most)
         forget(p, oldest(p, true));
 }
 
@@ -61,20 +71,20 @@ void vc_plans_free(struct vc_plans *p)
         forget(p, &p->slot[i]);
 }
 
-/* The slot's own copy of the key, whose offsets the caller may change. */
-static int copy_key(struct vc_plans *p, struct vc_plan_slot *s, const struct vc_plan_key *key, int size)
+/* The slot's own copy of the offsets, which the caller may change. */
+static int copy_offsets(struct vc_plans *p, struct vc_plan_slot *s, const size_t *offsets, int size)
 {
-    s->key = *key;
-    if (!key->offsets)
+    size_t bytes = ((size_t)size + 1) * sizeof *offsets;
+    if (!offsets)
         return VC_OK;
-    size_t bytes = ((size_t)size + 1) * sizeof *key->offsets;
-    s->offsets = malloc(bytes);
-    if (!s->offsets)
-        return vc_fail(VC_ERR_NOMEM, "out of memory for the counts of %d ranks", size);
-    memcpy(s->offsets, key->offsets, bytes);
-    s->key.offsets = s->offsets;
-    s->tmp_bytes = bytes;
-    p->tmp += bytes;
+    if (!s->offsets) {
+        s->offsets = malloc(bytes);
+        if (!s->offsets)
+            return vc_fail(VC_ERR_NOMEM, "out of memory for the counts of %d ranks", size);
+        s->bytes += bytes;
+        p->bytes += bytes;
+    }
+    memcpy(s->offsets, offsets, bytes);
     return VC_OK;
 }
 
@@ -101,44 +111,91 @@ bool vc_plans_refused(const struct vc_team *t, const struct vc_plan_key *key, en
     return vc_alg_refuses(key->alg, &shape) != NULL;
 }
 
-static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
-                     struct vc_plan_slot *s)
+/* Longer elements have a plan for each size. */
+#define SCALED_ESIZE 4096
+
+/* The bytes for which the plan of all sizes is built: whole elements, and whole cache lines. 0: this call's
+ * is not one for all sizes. */
+static size_t unit_of(const struct vc_plan_key *key)
 {
-    struct vc_shape shape = shape_of(t, &s->key, coll);
-    const struct vc_team_chan *c = t->chan_for[key->channel];
-    if (vc_alg_refuses(key->alg, &shape))
-        return VC_OK;
+    size_t unit = key->esize ? key->esize : 1;
+    if (!key->alg->scales || !key->bytes || key->offsets || key->segment || unit > SCALED_ESIZE)
+        return 0;
+    while (unit % VC_SCALE_UNIT)
+        unit *= 2;
+    return unit;
+}
+
+/* The slot has so much memory by now. */
+static void count_memory(struct vc_plans *p, struct vc_plan_slot *s, int size)
+{
+    size_t bytes = vc_exec_bytes(s->exec) + (s->offsets ? ((size_t)size + 1) * sizeof *s->offsets : 0);
+    p->bytes += bytes - s->bytes;
+    s->bytes = bytes;
+}
+
+static int make_whole(struct vc_team *t, const struct vc_alg *alg, const struct vc_shape *shape,
+                      struct vc_exec_env *env, struct vc_plan_slot *s)
+{
     struct vc_plan plan;
     vc_plan_init(&plan);
-    int err = key->alg->build(&shape, t->rank, &plan);
+    int err = alg->build(shape, t->rank, &plan);
     if (err == VC_OK)
         err = vc_plan_finish(&plan);
     if (err == VC_OK) {
-        /* Memory is bounded: old plans make room for the new one. */
-        vc_plans_trim(&t->plans, plan.tmp_bytes < TMP_KEPT ? TMP_KEPT - plan.tmp_bytes : 0);
-        unsigned by_node, by_message = find_ways(t, c, &plan, &by_node);
-        struct vc_exec_env env = {
-            .chan = c->chan,
-            .node = t->node,
-            .local = t->local,
-            .nlocal = t->nlocal,
-            .by_shm = (by_message & VC_VIA_SHM) != 0,
-            .by_device = (by_message & VC_VIA_VERBS) != 0,
-        };
-        size_t tmp = plan.tmp_bytes;
+        unsigned by_node, by_message = find_ways(t, t->chan_for[s->key.channel], &plan, &by_node);
+        env->by_shm = (by_message & VC_VIA_SHM) != 0;
+        env->by_device = (by_message & VC_VIA_VERBS) != 0;
         s->via = by_node | by_message;
-        err = vc_exec_create(&plan, &env, &s->exec);
-        if (err == VC_OK) {
-            s->tmp_bytes += tmp;
-            t->plans.tmp += tmp;
-        }
+        /* Memory is bounded: old plans make room for the new one's scratch before it is taken. */
+        vc_plans_trim(&t->plans, plan.tmp_bytes < BYTES_KEPT ? BYTES_KEPT - plan.tmp_bytes : 0);
+        err = vc_exec_create(&plan, env, &s->exec);
     }
     vc_plan_free(&plan);
     return err;
 }
 
+static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
+                     struct vc_plan_slot *s)
+{
+    struct vc_plan_key built = *key;
+    size_t unit = unit_of(key);
+    if (unit)
+        built.bytes = unit;
+    struct vc_shape shape = shape_of(t, &built, coll);
+    const struct vc_team_chan *c = t->chan_for[key->channel];
+    struct vc_exec_env env = {.chan = c->chan, .node = t->node, .local = t->local, .nlocal = t->nlocal};
+    if (s->key.in_parts) {
+        s->via = possible_ways(t, c);
+        env.by_shm = (s->via & VC_VIA_SHM) != 0;
+        env.by_device = (s->via & VC_VIA_VERBS) != 0;
+        return vc_exec_create_parts(key->alg, t->rank, t->size, &env, &s->exec);
+    }
+    int err = make_whole(t, key->alg, &shape, &env, s);
+    if (err == VC_OK && unit)
+        vc_exec_scales(s->exec, unit);
+    return err;
+}
+
+/*
+ * What of a key the steps depend on. A plan made part by part is made anew in each run, for any root and any
+ * bytes, and one that scales is for all sizes but none.
+ */
+static struct vc_plan_key lasting_key(const struct vc_plan_key *key, const struct vc_shape *shape)
+{
+    struct vc_plan_key k = *key;
+    k.in_parts = vc_alg_part_rounds(key->alg, shape) > 0;
+    if (k.in_parts)
+        k = (struct vc_plan_key){.alg = key->alg, .channel = key->channel, .in_parts = true};
+    else if (unit_of(key))
+        k.bytes = unit_of(key);
+    return k;
+}
+
 static bool same_key(const struct vc_plan_key *a, const struct vc_plan_key *b, int size)
 {
+    if (a->in_parts != b->in_parts)
+        return false;
     if (a->offsets_hash != b->offsets_hash || !a->offsets != !b->offsets)
         return false;
     if (a->offsets && memcmp(a->offsets, b->offsets, ((size_t)size + 1) * sizeof *a->offsets) != 0)
@@ -148,28 +205,60 @@ static bool same_key(const struct vc_plan_key *a, const struct vc_plan_key *b, i
            a->leaders == b->leaders && a->channel == b->channel;
 }
 
+static struct vc_plan_slot *find_slot(struct vc_plans *p, const struct vc_plan_key *key, int size)
+{
+    for (int i = 0; i < VC_PLANS_KEPT; i++)
+        if (p->slot[i].last_used && same_key(&p->slot[i].key, key, size))
+            return &p->slot[i];
+    return NULL;
+}
+
+/* Makes the slot's plan one for this call. */
+static int fit_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
+                    struct vc_plan_slot *s)
+{
+    int err = VC_OK;
+    if (s->key.in_parts) {
+        struct vc_shape shape = shape_of(t, key, coll);
+        err = copy_offsets(&t->plans, s, key->offsets, t->size);
+        shape.offsets = key->offsets ? s->offsets : NULL;
+        vc_exec_shape(s->exec, &shape);
+    } else if (unit_of(key)) {
+        err = vc_exec_scale(s->exec, key->bytes);
+    }
+    return err;
+}
+
 int vc_plans_get(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll,
                  struct vc_plan_slot **out)
 {
     struct vc_plans *p = &t->plans;
-    for (int i = 0; i < VC_PLANS_KEPT; i++) {
-        struct vc_plan_slot *s = &p->slot[i];
-        if (s->last_used && same_key(&s->key, key, t->size)) {
-            s->last_used = ++p->clock;
-            *out = s;
-            return VC_OK;
-        }
+    struct vc_shape shape = shape_of(t, key, coll);
+    struct vc_plan_key lasting = lasting_key(key, &shape);
+    struct vc_plan_slot *s = find_slot(p, &lasting, t->size);
+    bool found = s != NULL;
+    int err = VC_OK;
+    if (!found) {
+        s = oldest(p, false);
+        forget(p, s);
+        s->key = lasting;
+        s->last_used = ++p->clock; /* so that making room for it forgets others first */
+        err = copy_offsets(p, s, lasting.offsets, t->size);
+        s->key.offsets = lasting.offsets ? s->offsets : NULL;
+        if (err == VC_OK && !vc_alg_refuses(key->alg, &shape))
+            err = make_plan(t, key, coll, s);
     }
-    struct vc_plan_slot *s = oldest(p, false);
-    forget(p, s);
-    int err = copy_key(p, s, key, t->size);
-    if (err == VC_OK)
-        err = make_plan(t, key, coll, s);
+    if (err == VC_OK && s->exec)
+        err = fit_plan(t, key, coll, s);
     if (err != VC_OK) {
         forget(p, s);
         return err;
     }
     s->last_used = ++p->clock;
+    if (s->exec)
+        count_memory(p, s, t->size);
+    for (struct vc_plan_slot *old; p->bytes > BYTES_KEPT && (old = oldest(p, true)) != s;)
+        forget(p, old);
     *out = s;
     return VC_OK;
 }

@@ -19,12 +19,13 @@ struct vc_plan_key {
     /** As in struct vc_shape; the plans make a copy. Its size is the communicator's. */
     const size_t *offsets;
     uint64_t offsets_hash; /**< a hash of them, 0 without */
+    bool in_parts; /**< the plans' own: made part by part as it runs, so that only the algorithm counts */
 };
 
 struct vc_plan_slot {
     struct vc_plan_key key;
     struct vc_exec *exec; /**< NULL: the algorithm refuses this shape, native runs it */
-    size_t tmp_bytes;     /**< scratch and offsets */
+    size_t bytes;         /**< steps, scratch and offsets, as far as they were counted */
     size_t *offsets;      /**< key.offsets, its own; NULL: none */
     unsigned via;         /**< of enum vc_via */
     uint64_t last_used;   /**< 0: the slot is free */
@@ -33,7 +34,7 @@ struct vc_plan_slot {
 struct vc_plans {
     struct vc_plan_slot slot[VC_PLANS_KEPT];
     uint64_t clock;
-    size_t tmp; /**< bytes of scratch and offsets that they have together */
+    size_t bytes; /**< of steps, scratch and offsets that they have together */
 };
 
 struct vc_team;
@@ -49,8 +50,8 @@ int vc_plans_get(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll 
  */
 bool vc_plans_refused(const struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll);
 
-/** Forgets the plans used longest ago until the scratch of the others is at most `tmp` bytes. */
-void vc_plans_trim(struct vc_plans *p, size_t tmp);
+/** Forgets the plans used longest ago until the others have at most `most` bytes. */
+void vc_plans_trim(struct vc_plans *p, size_t most);
 /** Forgets all. */
 void vc_plans_free(struct vc_plans *p);
 

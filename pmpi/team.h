@@ -102,6 +102,7 @@ struct vc_team {
     char no_bulk[160];         /**< why this rank had none for bulk slots */
     struct vc_parking parking; /**< .shared NULL: there is none */
     struct vc_node *node;      /**< NULL: none was agreed, or this rank is alone on its node */
+    char **node_mem;           /**< [nlocal] share.c's, until the node has its place */
     /* messages */
     struct vc_team_chan chan[VC_NETS];
     /** By the channel that a choice names. All the same where no message leaves the node. */

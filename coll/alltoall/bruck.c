@@ -27,5 +27,6 @@ const struct vc_alg vc_alg_alltoall_bruck = {
     .params = VC_PARAM_RADIX,
     .help = "blocks travel digit by digit, log_radix(n) phases; for small messages (Bruck et al. 1997)",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

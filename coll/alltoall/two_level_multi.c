@@ -59,7 +59,7 @@ static void linear(struct vc_plan *p, const struct vc_group *g, const struct vc_
                    const struct vc_layout *in, const struct vc_shape *shape)
 {
     (void)shape;
-    vc_x_alltoall_linear(p, g, out, in, WINDOW);
+    vc_x_alltoall_linear(p, g, out, in, WINDOW, 1, g->n);
 }
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
@@ -79,5 +79,6 @@ const struct vc_alg vc_alg_alltoall_two_level_multi = {
     .restrictions = VC_NEEDS_UNIFORM_NODES,
     .help = "ranks of a node swap blocks, then each sends one message per other node (Traff & Hunold 2020)",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -23,5 +23,6 @@ const struct vc_alg vc_alg_reduce_binomial = {
     .help =
         "binomial (with `radix` k-nomial) tree rooted at the root: small messages; not segmented by default",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

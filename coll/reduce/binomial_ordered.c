@@ -30,5 +30,6 @@ const struct vc_alg vc_alg_reduce_binomial_ordered = {
     .params = VC_PARAM_SEGMENT,
     .help = "binomial tree of rank 0, operands in rank order, result forwarded to the root: any operator",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -41,5 +41,6 @@ const struct vc_alg vc_alg_reduce_two_level = {
     .help = "reduction in the node's memory, then a binomial (with `radix` k-nomial) tree among one leader "
             "per node",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

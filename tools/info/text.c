@@ -393,6 +393,22 @@ static void print_algorithm(const json_t *a)
         print_bullet(text);
 }
 
+/* Each collective has one (pmpi/ifront.c), which runs the same algorithms. */
+static void print_nonblocking(void)
+{
+    char names[32 * VC_COLL_COUNT] = "";
+    for (int c = 0; c < VC_COLL_COUNT; c++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%si%.28s", c ? " " : "",
+                 vc_coll_name((enum vc_coll)c));
+    printf("   ");
+    terminal_wrap(&look, 3, names);
+    printf("   ");
+    terminal_wrap(&look, 3,
+                  "Those with a user's operator pass through, because the program may free it at once; "
+                  "persistent collectives, because MPI has no persistent generalized request; neighbourhood "
+                  "ones, because their graph is local knowledge.");
+}
+
 static void print_algorithms(json_t *algorithms)
 {
     const char *coll;
@@ -406,11 +422,9 @@ static void print_algorithms(json_t *algorithms)
                terminal_paint(&look, TERMINAL_PLAIN));
         json_array_foreach(list, i, a) print_algorithm(a);
     }
-    printf(" Nonblocking forms: ibarrier ibcast ireduce iallreduce iallgather ialltoall (VCOLL_NONBLOCKING, "
-           "VCOLL_PROGRESS).\n"
-           " Those with a user's operator pass through, because the program may free it at once;\n"
-           " persistent collectives, because MPI has no persistent generalized request; neighbourhood ones, "
-           "because their\n graph is local knowledge.\n");
+    printf(" %sNonblocking forms%s (VCOLL_NONBLOCKING, VCOLL_PROGRESS)\n", terminal_paint(&look, TERMINAL_BOLD),
+           terminal_paint(&look, TERMINAL_PLAIN));
+    print_nonblocking();
 }
 
 void info_print_text(json_t *info)
