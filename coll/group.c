@@ -44,6 +44,48 @@ static int usual_leaders(size_t bytes)
     return bytes <= (size_t)32 << 10 ? 4 : bytes <= (size_t)256 << 10 ? 8 : 16;
 }
 
+static int host_of(const struct vc_hier *h, int node)
+{
+    return h->host_of ? h->host_of[node] : node;
+}
+
+bool vc_group_hosts(struct vc_plan *p, const struct vc_shape *shape, int rank, int root,
+                    struct vc_host_groups *out)
+{
+    const struct vc_hier *h = shape->hier;
+    size_t *within = vc_plan_array(p, (size_t)h->nnodes), *across = vc_plan_array(p, (size_t)h->nnodes);
+    if (!within || !across)
+        return false;
+    int mine = h->node_of[rank], host = host_of(h, mine), root_node = root < 0 ? -1 : h->node_of[root];
+    int root_host = root < 0 ? -1 : host_of(h, root_node);
+    struct vc_group in = vc_group_leaders(shape, rank, root), between = in;
+    in.n = between.n = out->lead = out->top = 0;
+    in.root_node = between.root_node = -1;
+    for (int node = 0; node < h->nnodes; node++) {
+        int at = host_of(h, node);
+        if (at == between.n) { /* the lowest node of the next host */
+            across[between.n++] = (size_t)(at == root_host ? root_node : node);
+            if (at == root_host)
+                between.root_node = out->top = at;
+        }
+        if (at != host)
+            continue;
+        if (node == mine)
+            in.me = in.n;
+        if (node == root_node)
+            in.root_node = out->lead = in.n;
+        within[in.n++] = (size_t)node;
+    }
+    between.me = host;
+    in.nodes = within;
+    between.nodes = across;
+    out->within = in;
+    out->across = between;
+    out->is_leader = rank == vc_group_rank(&in, in.me);
+    out->is_lead = out->is_leader && in.me == out->lead;
+    return true;
+}
+
 int vc_leaders(const struct vc_shape *shape)
 {
     const struct vc_hier *h = shape->hier;

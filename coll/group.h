@@ -21,6 +21,8 @@ struct vc_group {
     int root_node, root;        /**< ... except of this node (-1: none), where it is this rank */
     bool last;                  /**< of each node its last rank instead */
     int radix;                  /**< of trees among them: the shape's */
+    const size_t *nodes;        /**< [n] nodes that they are on, ascending, memory of the plan; root_node is a
+                                   position        there. NULL: all nodes */
 };
 
 /** All ranks of the communicator. */
@@ -41,10 +43,27 @@ static inline int vc_group_rank(const struct vc_group *g, int v)
 {
     if (!g->hier)
         return v;
+    int node = g->nodes ? (int)g->nodes[v] : v;
     if (g->last)
-        return vc_hier_rank(g->hier, v, vc_hier_node_size(g->hier, v) - 1);
-    return v == g->root_node ? g->root : vc_hier_rank(g->hier, v, g->local);
+        return vc_hier_rank(g->hier, node, vc_hier_node_size(g->hier, node) - 1);
+    return v == g->root_node ? g->root : vc_hier_rank(g->hier, node, g->local);
 }
+
+/**
+ * The leaders of the nodes (vc_group_leaders()) on two levels. Each host has a lead among them: that of its
+ * lowest node, but on the root's host the root.
+ */
+struct vc_host_groups {
+    struct vc_group within;  /**< leaders of this host's nodes */
+    int lead;                /**< position of the host's lead there */
+    struct vc_group across;  /**< the hosts' leads, in the order of the hosts */
+    int top;                 /**< position of the root's host there, 0 without a root */
+    bool is_leader, is_lead; /**< what this rank is */
+};
+
+/** `root` is ignored when negative. False: the plan failed. */
+bool vc_group_hosts(struct vc_plan *p, const struct vc_shape *shape, int rank, int root,
+                    struct vc_host_groups *out);
 
 /** How many leaders each node has in a multi-leader network phase: what the shape says, or 4, 8 or 16 by the
  * bytes, but not more than the smallest node has ranks. */

@@ -24,6 +24,9 @@ struct vc_hier {
     const int *local_of; /**< [size] index of a rank among its node's ranks, ascending by rank */
     const int *first;    /**< [nnodes + 1] where node i's ranks begin in `members` */
     const int *members;  /**< [size] ranks grouped by node, ascending inside a node */
+    /** [nnodes] physical host of a node; hosts are numbered by their lowest node, ascending. NULL: every node
+     * is a host of its own. */
+    const int *host_of;
 };
 
 static inline int vc_hier_node_size(const struct vc_hier *h, int node)

@@ -2,6 +2,7 @@
 #include "pmpi/channels.h"
 
 #include "pmpi/arena.h"
+#include "pmpi/host_rings.h"
 #include "pmpi/paths.h"
 #include "pmpi/private_comm.h"
 #include "pmpi/share.h"
@@ -96,21 +97,37 @@ static void destroy(struct vc_chan *ch)
         ch->ops->destroy(ch);
 }
 
-static struct vc_chan *way_to(const struct vc_team *t, const struct vc_team_chan *c, struct vc_chan *shm,
-                              const struct far *far, int r)
+/* The channels of a rank, each to the ranks that it reaches. */
+struct parts {
+    struct vc_chan *shm, *host;
+    struct far far;
+};
+
+static void destroy_parts(const struct parts *p)
 {
-    if (shm && t->hier.node_of[r] == t->mine)
-        return shm;
-    return far->verbs && (!c->reach || c->reach[r]) ? far->verbs : far->mpi;
+    destroy(p->shm);
+    destroy(p->host);
+    destroy(p->far.verbs);
+    destroy(p->far.mpi);
 }
 
-/* One channel of all: shm to the ranks that it reaches, `far` to the others. Takes them over, even where it
- * fails. The verbs channel needs the mux for messages to oneself. */
-static int join_channels(const struct vc_team *t, struct vc_team_chan *c, struct vc_chan *shm,
-                         const struct far *far)
+static struct vc_chan *way_to(const struct vc_team *t, const struct vc_team_chan *c, const struct parts *p,
+                              int r)
 {
-    if (!far->verbs && !(shm && far->mpi)) {
-        c->chan = shm ? shm : far->mpi;
+    if (p->shm && t->hier.node_of[r] == t->mine)
+        return p->shm;
+    if (p->host && vc_team_by_host(t, c, r))
+        return p->host;
+    return p->far.verbs && (!c->reach || c->reach[r]) ? p->far.verbs : p->far.mpi;
+}
+
+/* One channel of all. Takes them over, even where it fails. The verbs channel needs the mux for messages to
+ * oneself. */
+static int join_channels(const struct vc_team *t, struct vc_team_chan *c, const struct parts *p)
+{
+    int n = (p->shm != NULL) + (p->host != NULL) + (p->far.mpi != NULL);
+    if (!p->far.verbs && n < 2) {
+        c->chan = p->shm ? p->shm : p->host ? p->host : p->far.mpi;
         return VC_OK;
     }
     struct vc_chan **via = calloc((size_t)t->size, sizeof(struct vc_chan *));
@@ -118,38 +135,38 @@ static int join_channels(const struct vc_team *t, struct vc_team_chan *c, struct
     bool uses_verbs = false, uses_mpi = false;
     for (int r = 0; via && r < t->size; r++)
         if (r != t->rank) {
-            via[r] = way_to(t, c, shm, far, r);
-            uses_verbs |= via[r] == far->verbs;
-            uses_mpi |= via[r] == far->mpi;
+            via[r] = way_to(t, c, p, r);
+            uses_verbs |= via[r] == p->far.verbs;
+            uses_mpi |= via[r] == p->far.mpi;
         }
     if (err == VC_OK)
         err = vc_mux_create(t->size, t->rank, via, &c->chan);
-    if (err != VC_OK)
-        destroy(shm);
-    /* The mux takes over those that it uses. */
-    if (err != VC_OK || !uses_verbs)
-        destroy(far->verbs);
-    if (err != VC_OK || !uses_mpi)
-        destroy(far->mpi);
     free(via);
-    return err;
+    if (err != VC_OK) {
+        destroy_parts(p);
+        return err;
+    }
+    /* The mux takes over those that it uses. */
+    if (!uses_verbs)
+        destroy(p->far.verbs);
+    if (!uses_mpi)
+        destroy(p->far.mpi);
+    return VC_OK;
 }
 
-/* This rank's part; whether it worked everywhere is for all ranks to agree. */
-static int make_channel(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, char *const *rings)
+/* This rank's part; whether it worked everywhere is for all ranks to agree. Takes `host` over. */
+static int make_channel(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, char *const *rings,
+                        struct vc_chan *host)
 {
-    struct vc_chan *shm = NULL;
-    struct far far = {NULL, NULL};
+    struct parts p = {.host = host};
     int err = VC_OK;
-    if (!rings || t->hier.nnodes > 1)
-        err = make_far(t, comm, c, &far);
+    if (c->far)
+        err = make_far(t, comm, c, &p.far);
     if (err == VC_OK && rings && t->nlocal > 1)
-        err = make_shm(t, rings, &shm);
+        err = make_shm(t, rings, &p.shm);
     if (err == VC_OK)
-        return join_channels(t, c, shm, &far);
-    destroy(shm);
-    destroy(far.verbs);
-    destroy(far.mpi);
+        return join_channels(t, c, &p);
+    destroy_parts(&p);
     return err;
 }
 
@@ -196,6 +213,18 @@ static int make_rings(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
     return got;
 }
 
+/* Collective, after the key has changed. */
+static int select_again(struct vc_team *t, MPI_Comm comm)
+{
+    int err = vc_team_select(t);
+    int all = vc_vote_all(t, comm, err == VC_OK);
+    if (all < 0 || err != VC_OK)
+        return all < 0 ? all : err;
+    return all ? VC_OK
+               : vc_fail(VC_ERR_PEER,
+                         "another rank had no memory for the choice of algorithms without a channel");
+}
+
 /* The channel cannot be had, agreed: what is selected does without. *instead: the mpi channel replaces it. */
 static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, bool mine, bool *instead)
 {
@@ -209,6 +238,7 @@ static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
     free(c->reach);
     c->reach = NULL;
     vc_arena_give(vc_memory, &c->rings);
+    vc_hosts_give(&c->host_rings);
     if (*instead) {
         t->key.have_verbs = false;
         for (int i = 0; i < VC_CHANNELS; i++)
@@ -218,28 +248,51 @@ static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
     } else {
         t->key.no_mpi = true; /* where there are two, the usual one is verbs */
     }
-    int err = vc_team_select(t);
-    int all = vc_vote_all(t, comm, err == VC_OK);
-    if (all < 0 || err != VC_OK)
-        return all < 0 ? all : err;
-    return all ? VC_OK
-               : vc_fail(VC_ERR_PEER,
-                         "another rank had no memory for the choice of algorithms without a channel");
+    return select_again(t, comm);
+}
+
+/* There is no memory of the host for messages, agreed: they go as if the machines shared none. */
+static int leave_host(struct vc_team *t, MPI_Comm comm)
+{
+    t->one_host = false;
+    t->key.have_verbs = t->fabric == VC_FABRIC_ALL;
+    t->key.have_chan = t->fabric != VC_FABRIC_NONE || (vc_params.channels & VC_CHAN_MPI);
+    return select_again(t, comm);
+}
+
+/* Memory for the channel's messages within nodes and hosts. *rings: NULL, agreed: there is none within nodes.
+ * VC_OK, or an error after which nothing more is agreed; *mine: what this rank alone met. */
+static int take_memory(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, char ***rings,
+                       struct vc_chan **host, int *mine)
+{
+    int got = make_rings(t, comm, c, rings);
+    if (got < 0)
+        return got;
+    got = vc_host_rings_make(t, comm, c, host, mine);
+    if (got < 0)
+        return got;
+    bool within = *rings || t->key.max_ppn == 1;
+    c->far = !(within && got > 0 && t->one_host) && !(*rings && t->hier.nnodes == 1);
+    return t->one_host && got == 0 ? leave_host(t, comm) : VC_OK;
 }
 
 int vc_channels_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel channel)
 {
     struct vc_team_chan *c = t->chan_for[channel];
     bool instead;
-    char **rings;
+    char **rings = NULL;
+    struct vc_chan *host = NULL;
     if (c->tried)
         return VC_OK;
     c->tried = true;
-    int got = make_rings(t, comm, c, &rings);
-    if (got < 0)
-        return got;
-    int err = make_channel(t, comm, c, rings);
+    int own = VC_OK, fatal = take_memory(t, comm, c, &rings, &host, &own);
+    /* Also where this rank has failed: it makes the network's channel together with the others. */
+    int err = fatal == VC_OK ? make_channel(t, comm, c, rings, host) : fatal;
+    if (own != VC_OK)
+        err = own;
     free(rings);
+    if (fatal != VC_OK)
+        return fatal;
     uint64_t v[2] = {err == VC_OK,
                      err == VC_OK || err == VC_ERR_UNSUPPORTED ? VC_VOTE_YES : (uint64_t)t->rank};
     int failed = vc_vote(t, comm, v, 2);
@@ -249,18 +302,16 @@ int vc_channels_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel ch
         err = do_without(t, comm, c, v[1] == (uint64_t)t->rank, &instead);
         return err == VC_OK && instead ? vc_channels_open(t, comm, VC_CHANNEL_AUTO) : err;
     }
+    vc_team_policy(t, t->policy);
     /* The rules about verbs do not hold where the MPI carries a part. */
     if (c->reach && t->key.have_verbs) {
         t->key.have_verbs = false;
-        err = vc_team_select(t);
-        int all = vc_vote_all(t, comm, err == VC_OK);
-        if (all <= 0)
-            return err != VC_OK ? err
-                   : all < 0    ? all
-                             : vc_fail(VC_ERR_PEER, "another rank had no memory for a choice of algorithms");
+        err = select_again(t, comm);
+        if (err != VC_OK)
+            return err;
     }
-    /* No message leaves the node: the channel serves whatever a choice names. */
-    for (int i = 0; got > 0 && t->hier.nnodes == 1 && i < VC_CHANNELS; i++)
+    /* No message leaves the host: the channel serves whatever a choice names. */
+    for (int i = 0; !c->far && i < VC_CHANNELS; i++)
         t->chan_for[i] = c;
     return VC_OK;
 }

@@ -31,7 +31,7 @@ enum vc_pass {
 };
 
 /** Ways that data took, for the statistics. */
-enum vc_via { VC_VIA_SHM = 1 << 0, VC_VIA_MPI = 1 << 1, VC_VIA_VERBS = 1 << 2 };
+enum vc_via { VC_VIA_SHM = 1 << 0, VC_VIA_MPI = 1 << 1, VC_VIA_VERBS = 1 << 2, VC_VIA_IVSHMEM = 1 << 3 };
 
 /** One call of an accelerated collective: the user's arguments (bcast, reductions: count and type in rcount,
  * rtype). */

@@ -25,8 +25,7 @@ static bool ends;
 static bool needs_mpi(const struct vc_team *t, const struct vc_posted *op)
 {
     const struct vc_team_chan *c = t->chan_for[op->key.channel];
-    return op->by_plan && (c == &t->chan[VC_NET_MPI] || c->reach) &&
-           (t->hier.nnodes > 1 || !t->key.have_node);
+    return op->by_plan && c->far && (c == &t->chan[VC_NET_MPI] || c->reach);
 }
 
 static bool may_move(const struct vc_team *t)

@@ -58,6 +58,7 @@ static int on_finalize(MPI_Comm self, int key, void *value, void *extra)
     vc_stats_fini();
     vc_kept_fini();
     vc_meet_fini();
+    vc_hosts_fini();
     vc_memory_fini();
     vc_world_fini();
     return MPI_SUCCESS;
@@ -178,6 +179,8 @@ static int prepare(void)
         return err;
     fill_wait();
     vc_copy_use(vc_params.copy);
+    if ((err = vc_hosts_init()) != VC_OK)
+        return err;
     if ((err = vc_fabric_init()) != VC_OK || (err = vc_devices_agree()) != VC_OK ||
         (err = vc_table_init()) != VC_OK || (err = vc_localities_init()) != VC_OK ||
         (err = vc_calibrate_init()) != VC_OK)

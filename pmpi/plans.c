@@ -24,6 +24,7 @@ static unsigned find_ways(const struct vc_team *t, const struct vc_team_chan *c,
             *node |= t->node ? VC_VIA_SHM : 0;
         else if (s->kind == VC_STEP_SEND || s->kind == VC_STEP_RECV || s->kind == VC_STEP_RECV_REDUCE)
             via |= c->rings.bytes && t->hier.node_of[s->peer] == t->mine ? VC_VIA_SHM
+                   : vc_team_by_host(t, c, s->peer)                      ? VC_VIA_IVSHMEM
                    : verbs && (!c->reach || c->reach[s->peer])           ? VC_VIA_VERBS
                                                                          : VC_VIA_MPI;
     }

@@ -5,6 +5,7 @@
 #include "pmpi/calibrate.h"
 #include "pmpi/devices.h"
 #include "pmpi/fabric.h"
+#include "pmpi/host_rings.h"
 #include "pmpi/localities.h"
 #include "pmpi/meet.h"
 #include "pmpi/members.h"
@@ -77,6 +78,16 @@ static void build_hier(struct vc_team *t, const int *world, int split, bool sing
         members[at] = r;
         t->hier.block &= at == r;
     }
+    /* Ranks of one operating system are on one host, so there are at most as many hosts. */
+    int *host_of = filled + vc_world.nos, nhosts = 0;
+    memset(node, 0, (size_t)vc_world.nos * sizeof *node);
+    for (int i = 0; i < nnodes; i++) {
+        int *known = &node[vc_hosts_number(world[members[first[i]]])];
+        if (*known == 0)
+            *known = ++nhosts;
+        host_of[i] = *known - 1;
+    }
+    t->hier.host_of = nhosts == nnodes ? NULL : host_of;
     t->hier.nnodes = nnodes;
     t->hier.node_of = node_of;
     t->hier.local_of = local_of;
@@ -114,10 +125,12 @@ static void fill_key(struct vc_team *t, const int *world)
     t->key.hier = &t->hier;
     t->key.reproducible = vc_params.reproducible;
     t->key.have_cma = t->cma;
-    /* A rule about verbs holds where all messages between nodes go over them. */
-    t->key.have_verbs = t->fabric == VC_FABRIC_ALL;
-    t->key.have_chan =
-        t->fabric != VC_FABRIC_NONE || (channels & VC_CHAN_MPI) || (t->key.have_node && t->hier.nnodes == 1);
+    /* A rule about verbs holds where all messages between nodes go over them. What holds between hosts with
+     * RDMA devices is nearer to what holds for their memory than what holds for messages of the MPI. */
+    t->one_host = vc_host_rings_reach_all(t);
+    t->key.have_verbs = t->fabric == VC_FABRIC_ALL || t->one_host;
+    t->key.have_chan = t->fabric != VC_FABRIC_NONE || t->one_host || (channels & VC_CHAN_MPI) ||
+                       (t->key.have_node && t->hier.nnodes == 1);
     t->key.crowded = false;
     for (int r = 0; r < t->size; r++)
         t->key.crowded |= vc_world.os_crowded[vc_world.os_of[world[r]]];
@@ -143,7 +156,7 @@ static struct vc_team *alloc_team(MPI_Comm comm, int size, int *world)
     t->chan_for[VC_CHANNEL_VERBS] = &t->chan[VC_NET_VERBS];
     t->chan_for[VC_CHANNEL_MPI] = &t->chan[VC_NET_MPI];
     vc_team_policy(t, 0);
-    t->hier_ints = 4 * (size_t)size + 1 + 2 * (size_t)vc_world.nos;
+    t->hier_ints = 5 * (size_t)size + 1 + 2 * (size_t)vc_world.nos;
     t->hier_mem = malloc(t->hier_ints * sizeof *t->hier_mem);
     if (t->hier_mem)
         build_hier(t, world, vc_params.node_split, !(vc_params.channels & VC_CHAN_SHM));

@@ -145,9 +145,23 @@ static uint64_t class_min(int i)
 
 static const char *via_text(uint64_t via, bool native)
 {
-    static const char *const text[] = {"local", "shm",       "mpi",       "shm+mpi",
-                                       "verbs", "shm+verbs", "verbs+mpi", "shm+verbs+mpi"};
-    return native ? "native" : text[via & 7];
+    static const char *const text[] = {"local",
+                                       "shm",
+                                       "mpi",
+                                       "shm+mpi",
+                                       "verbs",
+                                       "shm+verbs",
+                                       "verbs+mpi",
+                                       "shm+verbs+mpi",
+                                       "ivshmem",
+                                       "shm+ivshmem",
+                                       "ivshmem+mpi",
+                                       "shm+ivshmem+mpi",
+                                       "ivshmem+verbs",
+                                       "shm+ivshmem+verbs",
+                                       "ivshmem+verbs+mpi",
+                                       "shm+ivshmem+verbs+mpi"};
+    return native ? "native" : text[via & 15];
 }
 
 /* All calls of a collective, and those that vcoll ran. */

@@ -14,6 +14,10 @@
 #define SCRATCH_KEPT ((size_t)1 << 20)  /* smaller packing buffers are always kept, */
 #define LARGE_KEPT   ((size_t)64 << 20) /* larger ones up to this sum in a process */
 
+/* First and longest sleep of ranks that share memory with other machines. */
+#define HOST_SLICE_MIN_NS UINT64_C(50000)
+#define HOST_SLICE_MAX_NS UINT64_C(1000000)
+
 /* ---- selection ---- */
 
 /* VCOLL_WAIT was given: it wins over what a table says, but not over what VCOLL_ALG says of the same choice.
@@ -119,6 +123,12 @@ void vc_team_policy(struct vc_team *t, vc_policy policy)
     t->wait = vc_wait;
     t->wait.check_arg = t->comm;
     t->policy = policy;
+    /* Nobody wakes a rank when something comes from another machine of the host: its sleeps are short. */
+    for (int i = 0; i < VC_NETS; i++)
+        if (t->chan[i].host_rings.bytes > 0) {
+            t->wait.slice_min_ns = HOST_SLICE_MIN_NS;
+            t->wait.slice_max_ns = HOST_SLICE_MAX_NS;
+        }
     if (policy == 0)
         return;
     t->wait.mode = vc_policy_mode(policy);
@@ -200,6 +210,7 @@ void vc_team_free(struct vc_team *t)
             t->chan[i].chan->ops->destroy(t->chan[i].chan);
         free(t->chan[i].reach);
         vc_arena_give(vc_memory, &t->chan[i].rings);
+        vc_hosts_give(&t->chan[i].host_rings);
     }
     vc_node_destroy(t->node);
     free(t->node_mem);
@@ -227,6 +238,8 @@ void vc_team_break(struct vc_team *t, const char *why)
         struct vc_chan *ch = t->chan[i].chan;
         if (ch && ch->ops->give_up)
             ch->ops->give_up(ch, why);
+        /* Other ranks may yet read there that this one has given up. */
+        memset(&t->chan[i].host_rings, 0, sizeof t->chan[i].host_rings);
     }
 }
 

@@ -13,11 +13,12 @@
 #include "coll/node/node.h"
 #include "pmpi/door.h"
 #include "pmpi/fabric.h"
+#include "pmpi/hosts.h"
 #include "pmpi/plans.h"
 #include "transport/shm/arena.h"
 #include "tune/select/select.h"
 
-/** What carries the messages between nodes. Messages within a node go through shared memory in either case.
+/** What carries the messages between hosts. Messages within a host go through shared memory in either case.
  */
 enum vc_net { VC_NET_VERBS, VC_NET_MPI, VC_NETS };
 
@@ -27,6 +28,8 @@ struct vc_team_chan {
     struct vc_chan *chan; /**< NULL: not made yet, or it cannot be had (agreed) */
     struct vc_hold rings; /**< of messages within the node */
     bool *reach;          /**< [size] verbs: the ranks whose messages do not go through the MPI; NULL: all */
+    struct vc_host_range host_rings; /**< of messages within the host */
+    bool far;                        /**< some of its messages go through the network's channel */
 };
 
 enum vc_scratch { VC_SCRATCH_SEND, VC_SCRATCH_RECV, VC_SCRATCHES };
@@ -107,6 +110,7 @@ struct vc_team {
     struct vc_team_chan chan[VC_NETS];
     /** By the channel that a choice names. All the same where no message leaves the node. */
     struct vc_team_chan *chan_for[VC_CHANNELS];
+    bool one_host; /**< all nodes share memory of one host, as far as is known */
     /* waiting: as the settings say, or by the policy of the call that runs */
     struct vc_wait_cfg wait;
     vc_policy policy;
@@ -160,5 +164,12 @@ void vc_team_scratch_done(struct vc_team *t);
 size_t vc_team_heap(const struct vc_team *t);
 /** Shared memory of this rank that it holds. */
 size_t vc_team_shm(const struct vc_team *t);
+
+/** Whether the channel's messages between this rank and another go through memory of the host. */
+static inline bool vc_team_by_host(const struct vc_team *t, const struct vc_team_chan *c, int peer)
+{
+    return c->host_rings.bytes > 0 && t->hier.node_of[peer] != t->mine &&
+           vc_hosts_sharing(t->world[peer]) == vc_hosts_sharing(t->world[t->rank]);
+}
 
 #endif

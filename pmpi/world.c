@@ -113,6 +113,15 @@ static int find_kin(struct vc_world *w, const struct facts *of)
     return VC_OK;
 }
 
+/* Ranks with different ones are in different operating systems. */
+static int keep_host_ids(struct vc_world *w, const struct facts *of)
+{
+    w->host_ids = malloc((size_t)w->nos * sizeof *w->host_ids);
+    for (int r = 0; w->host_ids && r < w->size; r++)
+        w->host_ids[w->os_of[r]] = of[r].at.host;
+    return w->host_ids ? VC_OK : VC_ERR_NOMEM;
+}
+
 /* Whether the ranks of each operating system share a pid namespace. */
 static int find_pid_namespaces(struct vc_world *w, const struct facts *of)
 {
@@ -135,7 +144,8 @@ static int draw_conclusions(struct vc_world *w, const struct facts *of)
     int err = find_places(w, of);
     if (err != VC_OK)
         return err;
-    if (find_pid_namespaces(w, of) != VC_OK || find_kin(w, of) != VC_OK || find_claims(w, of) != VC_OK)
+    if (keep_host_ids(w, of) != VC_OK || find_pid_namespaces(w, of) != VC_OK || find_kin(w, of) != VC_OK ||
+        find_claims(w, of) != VC_OK)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", w->size);
 
     int odd = 0;
@@ -184,6 +194,7 @@ void vc_world_fini(void)
     free(vc_world.os_ranks);
     free(vc_world.os_crowded);
     free(vc_world.os_one_pid_ns);
+    free(vc_world.host_ids);
     free(vc_world.prints);
     free(vc_world.kin);
     free(vc_world.claims);

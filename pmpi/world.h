@@ -30,6 +30,7 @@ struct vc_world {
     bool *os_crowded; /**< [nos] more ranks than CPUs, those of other containers on the same CPUs included */
     bool *os_one_pid_ns; /**< [nos] its ranks share a pid namespace */
     int nos;
+    uint64_t *host_ids; /**< [nos] hashes of VCOLL_HOST_ID; VC_HASH_START: none */
     uint64_t *prints;   /**< [size] fingerprints of the settings, 0 with VCOLL_DISABLE; NULL: all are equal */
     bool stats_agreed;  /**< the same VCOLL_STATS on all ranks */
     struct vc_kin *kin; /**< [nkin] ascending by rank, oneself included */

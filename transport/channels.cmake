@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 target_sources(vcoll_core PRIVATE
   mux.c
+  ivshmem/bar.c
+  ivshmem/chan.c
+  ivshmem/lease.c
   shm/arena.c
+  shm/ring.c
   shm/segment.c
   shm/shm_chan.c
   shm/cma.c

@@ -10,6 +10,7 @@
 #   vmI.qemu       what its QEMU printed
 #   vmI.pid, vmI.watch   its process, and the process that limits its life
 #   ctl.*, data.*  sockets that join the guests
+#   shared.*       memory that guests share
 # shellcheck shell=bash disable=SC2034,SC2154
 
 # Longest life of a machine, in seconds: should all else fail, none is left behind for ever.
@@ -60,6 +61,10 @@ qemu_args() {
     fi
     if [ -n "$LAB_SHARE" ]; then
         args+=(-fsdev "local,security_model=none,id=share,path=$LAB_SHARE" -device "virtio-9p-pci,fsdev=share,mount_tag=share")
+    fi
+    if ((lab_ivshmem > 0)); then
+        args+=(-object "memory-backend-file,id=shared,share=on,size=64M,mem-path=shared.$((vm / lab_ivshmem))"
+            -device "ivshmem-plain,memdev=shared")
     fi
     network_args "$vm" ctl
     args+=(-device "virtio-net-pci,netdev=ctl,romfile=,mac=$(mac 1 "$vm")")
@@ -150,7 +155,7 @@ try_boot() {
     local vm ready deadline=$((SECONDS + lab_boot_limit)) why
     lab_port=$(free_port)
     echo "$lab_port" > "$lab_state/port"
-    rm -f "$lab_state"/{ctl,data}.*
+    rm -f "$lab_state"/{ctl,data,shared}.*
     for ((vm = 0; vm < LAB_VMS; vm++)); do
         start_vm "$vm"
         # The others connect to the first one's hub.
@@ -248,7 +253,7 @@ boot_lab() {
     [ -e "$lab_state/key" ] || ssh-keygen -q -t ed25519 -N '' -C vcoll-lab -f "$lab_state/key" ||
         die "ssh-keygen fails (package openssh-client)"
     write_variables "$lab_state/guest.conf" LAB_VMS LAB_NIC LAB_MTU LAB_RX_USECS LAB_SHARE
-    write_variables "$lab_state/lab.conf" lab_cpus lab_mem lab_accel lab_boot_limit lab_lifetime
+    write_variables "$lab_state/lab.conf" lab_cpus lab_mem lab_accel lab_boot_limit lab_lifetime lab_ivshmem
     for attempt in 1 2 3; do
         say "booting $LAB_VMS virtual machine(s), $lab_cpus CPUs and $lab_mem MiB each ($lab_accel, $LAB_NIC, Linux $LAB_KERNEL)"
         if try_boot && open_ssh; then

@@ -17,6 +17,7 @@ LAB_NIC=auto
 LAB_MTU=4400
 LAB_RX_USECS=
 LAB_SHARE=
+lab_ivshmem=0
 lab_cpus=2
 lab_mem=
 lab_accel=auto
@@ -37,6 +38,7 @@ readonly LAB_HELP_MACHINES='The machines:
       --mem MIB         memory of each (default 1024, or 768 where there are four)
       --rx-usecs N      interrupt moderation of the data card, as by `ethtool -C ... rx-usecs N`
       --mtu N           of the data network (default 4400, so that RDMA packets carry 4096 bytes)
+      --ivshmem N       each N machines share memory of 64 MiB, as an ivshmem-plain device (default 0: none do)
       --nic NAME        igb (SR-IOV) or e1000e (no virtual functions); by default what QEMU has
       --accel NAME      kvm or tcg (emulation); by default KVM if an ordinary kernel really boots on it
       --share DIR       a directory that guests may write to, at the same path; all else of the host they can only
@@ -73,6 +75,7 @@ take_option() {
         --cpus) whole_number "$value" 2 64 "$1" && lab_cpus=$value && return ;;
         --mem) whole_number "$value" 256 65536 "$1" && lab_mem=$value && return ;;
         --rx-usecs) whole_number "$value" 0 10000 "$1" && LAB_RX_USECS=$value && return ;;
+        --ivshmem) whole_number "$value" 0 $LAB_MAX_VMS "$1" && lab_ivshmem=$value && return ;;
         --mtu) whole_number "$value" 576 9216 "$1" && LAB_MTU=$value && return ;;
         --lifetime)
             [[ $lab_takes = *lifetime* ]] || return 1

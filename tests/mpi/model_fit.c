@@ -36,7 +36,7 @@ static double predict(const struct vc_model *m, const char *alg, int size, int o
         members[r] = r;
         first[one_node ? 1 : r + 1] = one_node ? size : r + 1;
     }
-    struct vc_hier h = {one_node ? 1 : size, true, true, node_of, local_of, first, members};
+    struct vc_hier h = {one_node ? 1 : size, true, true, node_of, local_of, first, members, NULL};
     struct vc_shape s = {
         .coll = VC_ALLREDUCE, .size = size, .bytes = 4096, .esize = 8, .commutative = true, .hier = &h};
     struct vc_model_case c = {

@@ -13,6 +13,9 @@ vc_unit_test(test_arena test_arena.c)
 vc_unit_test(test_shm_chan test_shm_chan.c)
 target_link_libraries(test_shm_chan PRIVATE vc_conformance)
 
+vc_unit_test(test_ivshmem test_ivshmem.c)
+target_link_libraries(test_ivshmem PRIVATE vc_conformance)
+
 vc_unit_test(test_engine test_engine.c)
 target_link_libraries(test_engine PRIVATE vc_conformance)
 

@@ -31,8 +31,8 @@ static void hierarchies(int size)
         pairs[i] = 2 * i;
     static int whole[2];
     whole[1] = size;
-    one_node = (struct vc_hier){1, true, true, zeros, indices, whole, indices};
-    two_a_node = (struct vc_hier){size / 2, true, true, halves, parity, pairs, indices};
+    one_node = (struct vc_hier){1, true, true, zeros, indices, whole, indices, NULL};
+    two_a_node = (struct vc_hier){size / 2, true, true, halves, parity, pairs, indices, NULL};
 }
 
 static struct vc_shape shape_of(enum vc_coll coll, int size, size_t bytes)

@@ -162,7 +162,7 @@ static void test_defaults(void **state)
     assert_false(p.disable);
     assert_false(p.strict);
     assert_int_equal(p.colls, (1u << VC_COLL_COUNT) - 1);
-    assert_int_equal(p.channels, VC_CHAN_SHM | VC_CHAN_VERBS | VC_CHAN_MPI);
+    assert_int_equal(p.channels, VC_CHAN_SHM | VC_CHAN_IVSHMEM | VC_CHAN_VERBS | VC_CHAN_MPI);
     assert_int_equal(p.wait, VC_WAIT_AUTO);
     assert_int_equal(p.log, VC_LOG_WARN);
     assert_int_equal(p.setup_after, 3);
@@ -205,6 +205,8 @@ static void test_good_values(void **state)
     taken("CHANNELS", "mpi", "mpi");
     taken("CHANNELS", "mpi,shm", "shm,mpi");
     taken("CHANNELS", "mpi,verbs", "verbs,mpi");
+    taken("CHANNELS", "verbs,ivshmem", "ivshmem,verbs");
+    taken("IVSHMEM", "0000:00:05.0", "0000:00:05.0");
     taken("CHANNELS", "Verbs", "verbs");
     assert_int_equal(p.channels, VC_CHAN_VERBS);
     taken("SPIN_US", "0", "0");
@@ -231,7 +233,7 @@ static void test_bad_values(void **state)
     refused("DISABLE", "2", "0, 1");
     refused("COLLS", "allreduce,bcas", "bcast");
     refused("COLLS", "allreduce,,bcast", "Valid");
-    refused("CHANNELS", "shm,ucx", "shm, verbs, mpi");
+    refused("CHANNELS", "shm,ucx", "shm, ivshmem, verbs, mpi");
     refused("SPIN_US", "-5", "whole number");
     refused("SPIN_US", "5us", "whole number");
     refused("SETUP_AFTER", "0", "1..");
@@ -544,7 +546,7 @@ static void test_files(void **state)
 static void test_secure(void **state)
 {
     (void)state;
-    static const char *const files[] = {"STATS_FILE", "TABLE", "TUNE_SAVE", "VERBS_LIBRARY"};
+    static const char *const files[] = {"IVSHMEM", "STATS_FILE", "TABLE", "TUNE_SAVE", "VERBS_LIBRARY"};
     char user[] = "/tmp/vcoll-params-XXXXXX", var[64];
     int n, named = 0, fd = mkstemp(user);
     assert_true(fd >= 0);
@@ -622,7 +624,7 @@ static void test_fingerprint(void **state)
                               {"TUNE_SHARE", "2"},      {"TUNE_SAVE", "t"},       {"DEVICE_MEMORY", "off"},
                               {"HOST_YIELD", "0"},      {"TOPOLOGY", "core:2"},   {"COPY", "stream"},
                               {"CALIBRATE", "off"},     {"XPMEM", "0"},           {"NONBLOCKING", "off"},
-                              {"PROGRESS", "thread"}};
+                              {"PROGRESS", "thread"},   {"IVSHMEM", "off"}};
     int n;
     const struct vc_param_def *d = vc_param_defs(&n);
     assert_int_equal(n, sizeof other / sizeof other[0]);

@@ -14,7 +14,7 @@
 #define RECV(off, len) vc_ref_of(VC_BUF_RECV, off, len)
 
 static int zeros[64], indices[65], whole[2] = {0, 64};
-static struct vc_hier one_node = {1, true, true, zeros, indices, whole, indices};
+static struct vc_hier one_node = {1, true, true, zeros, indices, whole, indices, NULL};
 
 static struct vc_shape shape_of(enum vc_coll coll, int size, size_t bytes)
 {

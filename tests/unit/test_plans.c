@@ -27,7 +27,7 @@ static const char *const placement_names[] = {"one node",      "a rank a node", 
 
 struct place {
     struct vc_hier h;
-    int node_of[MAX_SIZE], local_of[MAX_SIZE], first[MAX_SIZE + 1], members[MAX_SIZE];
+    int node_of[MAX_SIZE], local_of[MAX_SIZE], first[MAX_SIZE + 1], members[MAX_SIZE], host_of[MAX_SIZE];
 };
 
 static unsigned scramble(unsigned x)
@@ -98,6 +98,10 @@ static void place_init(struct place *p, enum placement kind, int size)
     p->h.local_of = p->local_of;
     p->h.first = p->first;
     p->h.members = p->members;
+    /* Hosts of two nodes, of nodes far from each other, of one node each, or one of all. */
+    for (int i = 0; i < n; i++)
+        p->host_of[i] = size % 4 == 0 ? i / 2 : size % 4 == 1 ? i % ((n + 1) / 2) : 0;
+    p->h.host_of = size % 4 == 2 ? NULL : p->host_of;
 }
 
 /* ---- one check ---- */

@@ -34,9 +34,9 @@ static void place_init(int nodes, int q, bool block)
         }
     }
     place.first[nodes] = nodes * q;
-    place.h = (struct vc_hier){nodes,         true,           block || q == 1 || nodes == 1,
-                               place.node_of, place.local_of, place.first,
-                               place.members};
+    place.h = (struct vc_hier){
+        nodes,         true, block || q == 1 || nodes == 1, place.node_of, place.local_of, place.first,
+        place.members, NULL};
 }
 
 static int log2_up(int n)

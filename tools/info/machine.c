@@ -11,6 +11,7 @@
 #include "transport/topology/cpus.h"
 #include "transport/topology/platform.h"
 #include "transport/topology/rdma.h"
+#include "transport/ivshmem/lease.h"
 #include "transport/topology/sriov.h"
 
 #include <errno.h>
@@ -358,6 +359,26 @@ static json_t *xpmem_json(const struct vc_params *params)
     return o;
 }
 
+/* ---- memory that machines share ---- */
+
+static json_t *ivshmem_json(const struct vc_params *params)
+{
+    struct vc_bar bar = {0};
+    struct vc_leases *leases = NULL;
+    bool wanted = (params->channels & VC_CHAN_IVSHMEM) && strcmp(params->ivshmem, "off") != 0;
+    bool usable =
+        wanted && vc_bar_open(NULL, params->ivshmem, &bar) == VC_OK && vc_leases_open(&bar, &leases) == VC_OK;
+    json_t *o = json_pack("{s:b, s:b, s:o}", "wanted", wanted, "usable", usable, "error",
+                          json_text_or_null(wanted && !usable ? vc_error_text() : ""));
+    if (usable)
+        json_object_update_new(o, json_pack("{s:s, s:I, s:i, s:i, s:i}", "name", bar.name, "bytes",
+                                            (json_int_t)bar.len, "line_ns", (int)bar.line_ns, "held",
+                                            (int)vc_leases_held(leases), "leases", (int)VC_LEASES));
+    vc_leases_close(leases);
+    vc_bar_close(&bar);
+    return o;
+}
+
 void info_machine(json_t *to, const struct vc_params *params)
 {
     static struct vc_platform platform;
@@ -369,6 +390,7 @@ void info_machine(json_t *to, const struct vc_params *params)
     json_object_set_new(to, "cpus", cpus_json());
     json_object_set_new(to, "sriov", sriov_json(&platform, nic, nnics));
     json_object_set_new(to, "nics", nics_json(nic, nnics));
+    json_object_set_new(to, "ivshmem", ivshmem_json(params));
     json_object_set_new(to, "topology", topology_json(platform.guest));
     info_levels(to, params, platform.class);
     json_object_set_new(to, "rdma", rdma_json(rdma, nrdma));

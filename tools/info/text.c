@@ -220,6 +220,10 @@ static const struct line lines[] = {
      "function][{kind=software}paravirtual or emulated][, driver {driver}][, interface {interface}][, RDMA "
      "{rdma}][, {vfs} of {total_vfs} virtual functions on]"},
     {"nics", "", "{interface?}coalescing: [{coalescing}][{coalescing_reason}]"},
+    {NULL, "Memory shared by machines of the host", ""},
+    {"ivshmem", "", "[{wanted!}not used: VCOLL_CHANNELS has no ivshmem, or VCOLL_IVSHMEM=off]"},
+    {"ivshmem", "not usable", "{error}"},
+    {"ivshmem", "memory", "{name?}{name}, {bytes:size}, {line_ns} ns a line, {held} of {leases} leases held"},
     {NULL, "RDMA devices", "none (/sys/class/infiniband is empty or not there)"},
     {"rdma", "{name}", "[{driver}][{driver!}driver unknown][, {model}][, firmware {firmware}]"},
     {"rdma", "", "\"device\": \"{table_device}\" in tuning tables"},

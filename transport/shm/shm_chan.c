@@ -1,120 +1,65 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One ring for each ordered pair of ranks, in the shared memory of the receiver, which polls it:
- *
- *     control block (VC_LINE_PAIR)   written by the receiver: cells consumed, single copies finished
- *     ncells cells                   written by the sender: sequence number, length, bytes
- *
- * Every line pair has one writer, so the data path needs no atomic read-modify-write. Three pairs of a
- * release store and an acquire load order it:
+ * Rings (ring.h) among ranks that trust each other. Sequence numbers count cells from 1; fresh memory holds
+ * 0. Three pairs of a release store and an acquire load order the data:
  *
  *     cell.seq   sender stores, receiver loads: the cell's bytes are there
  *     consumed   receiver stores, sender loads: the receiver has read the cell, which may be overwritten
  *     copied     receiver stores, sender loads: the receiver has read the sender's buffer (single copy)
- *
- * A receiver polls nothing but the sequence number of the next cell, so a short message costs it one cache
- * line.
  */
 #include "transport/shm/shm_chan.h"
 
 #include "transport/copy/copy.h"
 #include "transport/reduce.h"
+#include "transport/shm/ring.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum cell_kind { CELL_DATA, CELL_SINGLE_COPY };
 
-struct cell {
-    _Atomic uint32_t seq; /**< index of the message cell + 1; 0 in fresh memory */
-    uint32_t kind_len;    /**< enum cell_kind << 31, bytes in this cell */
-    uint64_t total;       /**< bytes of the whole message */
-    unsigned char data[];
-};
-
-struct ring {
-    _Atomic uint64_t consumed; /**< cells the receiver is done with */
-    _Atomic uint64_t copied;   /**< single copies the receiver is done with */
-    char pad[VC_LINE_PAIR - 2 * sizeof(uint64_t)];
-    unsigned char cells[];
-};
-
-_Static_assert(sizeof(struct ring) == VC_LINE_PAIR, "the receiver's lines must not hold the sender's");
-_Static_assert(sizeof(struct cell) + 48 == VC_CACHELINE, "48 bytes of payload travel in the flag's line");
-
-#define CELL_MIN VC_CACHELINE
-/** Two lines more than a power of two, because the sequence numbers of all cells would otherwise lie in the
- * same cache set. */
-#define CELL_MAX ((size_t)8192 + VC_LINE_PAIR)
 /** Bytes that one progress call copies from one peer in a single copy: then other peers and the host MPI have
  * their turn. */
 #define COPY_SLICE ((size_t)1 << 20)
 
-struct layout {
-    size_t cell, ring;
-    uint32_t ncells; /**< a power of two */
-};
-
-static struct layout layout_for(int n, size_t budget)
-{
-    size_t rings = n > 1 ? (size_t)(n - 1) : 1;
-    size_t per = budget / rings / VC_LINE_PAIR * VC_LINE_PAIR;
-    size_t room = per > sizeof(struct ring) ? per - sizeof(struct ring) : 0;
-    struct layout l = {.ncells = 16};
-    while (l.ncells > 4 && room / l.ncells < (l.ncells > 8 ? 2048 : 512))
-        l.ncells /= 2;
-    /* A multiple of the line; four of them are a multiple of the line pair. */
-    l.cell = room / l.ncells / VC_CACHELINE * VC_CACHELINE;
-    if (l.cell < CELL_MIN)
-        l.cell = CELL_MIN;
-    if (l.cell > CELL_MAX)
-        l.cell = CELL_MAX;
-    l.ring = sizeof(struct ring) + l.ncells * l.cell;
-    return l;
-}
-
 size_t vc_shm_chan_bytes(int n, size_t budget)
 {
-    return n > 1 ? (size_t)(n - 1) * layout_for(n, budget).ring : 0;
+    return n > 1 ? (size_t)(n - 1) * vc_cells_layout(n, budget).ring : 0;
 }
 
 void vc_shm_chan_prepare(void *mem, int n, size_t budget)
 {
-    struct layout l = layout_for(n, budget);
+    struct vc_cells_layout l = vc_cells_layout(n, budget);
     for (int i = 0; i < n - 1; i++) {
-        struct ring *ring = (struct ring *)(void *)((char *)mem + (size_t)i * l.ring);
+        struct vc_ring *ring = (struct vc_ring *)(void *)((char *)mem + (size_t)i * l.ring);
         /* Relaxed: what tells the other ranks of the memory orders these. */
         atomic_store_explicit(&ring->consumed, 0, memory_order_relaxed);
         atomic_store_explicit(&ring->copied, 0, memory_order_relaxed);
         for (uint32_t k = 0; k < l.ncells; k++) {
-            struct cell *cell = (struct cell *)(void *)(ring->cells + k * l.cell);
+            struct vc_cell *cell = (struct vc_cell *)(void *)(ring->cells + k * l.cell);
             atomic_store_explicit(&cell->seq, 0, memory_order_relaxed);
         }
     }
 }
 
 /** What the channel keeps in vc_chan_req.priv. */
-enum { P_BUF, P_LEN, P_AT, P_REMOTE, P_COPYING, P_OP, P_SCRATCH };
+enum { P_REMOTE = VC_REQ_OWN, P_COPYING, P_OP, P_SCRATCH };
 #define P_TICKET P_REMOTE /**< sender: the single copy's number */
-
-struct queue {
-    struct vc_chan_req *head, **tail;
-};
 
 /** Everything about one other rank of the node; private. */
 struct peer {
-    struct ring *out, *in;
+    struct vc_ring *out, *in;
     uint64_t published, freed; /**< out: cells published; of them, those known to be consumed */
     uint64_t consumed;         /**< in: cells read */
     uint64_t tickets;          /**< out: single copies offered */
     uint64_t copies;           /**< in: single copies finished */
-    struct queue sends, offered, recvs;
+    struct vc_req_queue sends, offered, recvs;
     int active; /**< position in the list of peers with pending work, or -1 */
 };
 
 struct shm_chan {
     struct vc_chan base;
-    struct layout lay;
+    struct vc_cells_layout lay;
     int n, me;
     struct vc_parking *parking;
     const pid_t *cma_pids;
@@ -132,39 +77,9 @@ static struct shm_chan *shm_of(struct vc_chan *ch)
     return (struct shm_chan *)(void *)ch;
 }
 
-static void queue_init(struct queue *q)
-{
-    q->head = NULL;
-    q->tail = &q->head;
-}
-
-static void queue_push(struct queue *q, struct vc_chan_req *r)
-{
-    r->next = NULL;
-    *q->tail = r;
-    q->tail = &r->next;
-}
-
-static void queue_pop(struct queue *q)
-{
-    q->head = q->head->next;
-    if (!q->head)
-        q->tail = &q->head;
-}
-
-static unsigned char *req_buf(const struct vc_chan_req *r)
-{
-    return (unsigned char *)(uintptr_t)r->priv[P_BUF];
-}
-
 static void req_init(struct vc_chan_req *r, const void *buf, size_t len)
 {
-    vc_req_begin(r);
-    r->err = VC_OK;
-    r->next = NULL;
-    r->priv[P_BUF] = (uint64_t)(uintptr_t)buf;
-    r->priv[P_LEN] = len;
-    r->priv[P_AT] = 0;
+    vc_ring_req_init(r, buf, len);
     r->priv[P_COPYING] = 0;
     r->priv[P_OP] = 0;
 }
@@ -180,9 +95,9 @@ static unsigned char *req_scratch(const struct vc_chan_req *r)
     return (unsigned char *)(uintptr_t)r->priv[P_SCRATCH];
 }
 
-static struct cell *cell_at(const struct shm_chan *c, struct ring *ring, uint64_t i)
+static struct vc_cell *cell_at(const struct shm_chan *c, struct vc_ring *ring, uint64_t i)
 {
-    return (struct cell *)(void *)(ring->cells + (i & (c->lay.ncells - 1)) * c->lay.cell);
+    return vc_ring_cell(&c->lay, ring, i);
 }
 
 static bool idle(const struct peer *p)
@@ -220,7 +135,7 @@ static bool have_room(const struct shm_chan *c, struct peer *p)
     return p->published - p->freed < c->lay.ncells;
 }
 
-static void publish(struct shm_chan *c, int i, struct cell *cell, enum cell_kind kind, size_t len,
+static void publish(struct shm_chan *c, int i, struct vc_cell *cell, enum cell_kind kind, size_t len,
                     uint64_t total)
 {
     struct peer *p = &c->peers[i];
@@ -241,28 +156,28 @@ static bool by_single_copy(const struct shm_chan *c, size_t len)
 static bool send_cells(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
 {
     struct peer *p = &c->peers[i];
-    size_t len = r->priv[P_LEN], at = r->priv[P_AT];
+    size_t len = r->priv[VC_REQ_LEN], at = r->priv[VC_REQ_AT];
     if (by_single_copy(c, len)) {
         if (!have_room(c, p))
             return false;
-        struct cell *cell = cell_at(c, p->out, p->published);
-        memcpy(cell->data, &r->priv[P_BUF], sizeof(uint64_t));
+        struct vc_cell *cell = cell_at(c, p->out, p->published);
+        memcpy(cell->data, &r->priv[VC_REQ_BUF], sizeof(uint64_t));
         r->priv[P_TICKET] = ++p->tickets;
         publish(c, i, cell, CELL_SINGLE_COPY, sizeof(uint64_t), len);
-        queue_push(&p->offered, r);
+        vc_req_push(&p->offered, r);
         ++*work;
         return true;
     }
-    size_t most = c->lay.cell - sizeof(struct cell);
+    size_t most = vc_ring_room(&c->lay);
     do {
         if (!have_room(c, p)) {
-            r->priv[P_AT] = at;
+            r->priv[VC_REQ_AT] = at;
             return false;
         }
-        struct cell *cell = cell_at(c, p->out, p->published);
+        struct vc_cell *cell = cell_at(c, p->out, p->published);
         size_t part = vc_min_size(len - at, most);
         if (part)
-            vc_copy(cell->data, req_buf(r) + at, part, VC_COPY_GIVE);
+            vc_copy(cell->data, vc_ring_req_buf(r) + at, part, VC_COPY_GIVE);
         publish(c, i, cell, CELL_DATA, part, len);
         at += part;
         ++*work;
@@ -292,7 +207,7 @@ static void finish_offered(struct peer *p, int *work)
     uint64_t copied = atomic_load_explicit(&p->out->copied, memory_order_acquire);
     while (p->offered.head && p->offered.head->priv[P_TICKET] <= copied) {
         struct vc_chan_req *r = p->offered.head;
-        queue_pop(&p->offered);
+        vc_req_pop(&p->offered);
         vc_req_end(r);
         ++*work;
     }
@@ -326,7 +241,7 @@ static int reduce_some(struct shm_chan *c, int i, struct vc_chan_req *r, size_t 
         if (err != VC_OK)
             return err;
     }
-    vc_chan_reduce_piece(req_op(r), req_buf(r), req_scratch(r), at, h.at ? h.at : copy, part);
+    vc_chan_reduce_piece(req_op(r), vc_ring_req_buf(r), req_scratch(r), at, h.at ? h.at : copy, part);
     vc_map_drop(&h);
     return VC_OK;
 }
@@ -335,15 +250,15 @@ static int reduce_some(struct shm_chan *c, int i, struct vc_chan_req *r, size_t 
 static int copy_some(struct shm_chan *c, int i, struct vc_chan_req *r, int *work)
 {
     struct peer *p = &c->peers[i];
-    size_t at = r->priv[P_AT], part = vc_min_size(r->priv[P_LEN] - at, COPY_SLICE);
+    size_t at = r->priv[VC_REQ_AT], part = vc_min_size(r->priv[VC_REQ_LEN] - at, COPY_SLICE);
     int err = req_op(r) ? reduce_some(c, i, r, at, part)
-                        : vc_single_read(c->cma_pids[i], map_of(c, i), req_buf(r) + at,
+                        : vc_single_read(c->cma_pids[i], map_of(c, i), vc_ring_req_buf(r) + at,
                                          r->priv[P_REMOTE] + at, part, VC_COPY_TAKE);
     if (err != VC_OK)
         return err;
     ++*work;
-    r->priv[P_AT] = at += part;
-    if (at < r->priv[P_LEN])
+    r->priv[VC_REQ_AT] = at += part;
+    if (at < r->priv[VC_REQ_LEN])
         return 0;
     /* Pairs with the load in finish_offered(). */
     atomic_store_explicit(&p->in->copied, ++p->copies, memory_order_release);
@@ -357,10 +272,10 @@ static int receive_cells(struct shm_chan *c, int i, struct vc_chan_req *r, int *
     struct peer *p = &c->peers[i];
     if (r->priv[P_COPYING])
         return copy_some(c, i, r, work);
-    size_t len = r->priv[P_LEN], at = r->priv[P_AT];
+    size_t len = r->priv[VC_REQ_LEN], at = r->priv[VC_REQ_AT];
     /* At most one ring's worth in a call, because a fast sender would keep this rank from its other peers. */
     for (uint32_t k = 0; k < c->lay.ncells; k++) {
-        struct cell *cell = cell_at(c, p->in, p->consumed);
+        struct vc_cell *cell = cell_at(c, p->in, p->consumed);
         /* Pairs with the store in publish(). */
         if (atomic_load_explicit(&cell->seq, memory_order_acquire) != (uint32_t)(p->consumed + 1))
             break;
@@ -371,9 +286,9 @@ static int receive_cells(struct shm_chan *c, int i, struct vc_chan_req *r, int *
         if (single)
             memcpy(&r->priv[P_REMOTE], cell->data, sizeof(uint64_t));
         else if (part && req_op(r))
-            vc_chan_reduce_piece(req_op(r), req_buf(r), req_scratch(r), at, cell->data, part);
+            vc_chan_reduce_piece(req_op(r), vc_ring_req_buf(r), req_scratch(r), at, cell->data, part);
         else if (part)
-            vc_copy(req_buf(r) + at, cell->data, part, VC_COPY_TAKE);
+            vc_copy(vc_ring_req_buf(r) + at, cell->data, part, VC_COPY_TAKE);
         at += part;
         ++*work;
         /* Pairs with the load in have_room(). */
@@ -388,7 +303,7 @@ static int receive_cells(struct shm_chan *c, int i, struct vc_chan_req *r, int *
             return 1;
         }
     }
-    r->priv[P_AT] = at;
+    r->priv[VC_REQ_AT] = at;
     return 0;
 }
 
@@ -400,7 +315,7 @@ static int pull_recvs(struct shm_chan *c, int i, int *work)
         int rc = receive_cells(c, i, r, work);
         if (rc <= 0)
             return rc;
-        queue_pop(&p->recvs);
+        vc_req_pop(&p->recvs);
         vc_req_end(r);
     }
     return VC_OK;
@@ -413,12 +328,12 @@ static int match_self(struct shm_chan *c)
     struct peer *p = &c->peers[c->me];
     while (p->sends.head && p->recvs.head) {
         struct vc_chan_req *s = p->sends.head, *r = p->recvs.head;
-        if (s->priv[P_LEN] != r->priv[P_LEN])
-            return mismatch(c, c->me, s->priv[P_LEN], r->priv[P_LEN]);
-        if (s->priv[P_LEN])
-            memmove(req_buf(r), req_buf(s), s->priv[P_LEN]);
-        queue_pop(&p->sends);
-        queue_pop(&p->recvs);
+        if (s->priv[VC_REQ_LEN] != r->priv[VC_REQ_LEN])
+            return mismatch(c, c->me, s->priv[VC_REQ_LEN], r->priv[VC_REQ_LEN]);
+        if (s->priv[VC_REQ_LEN])
+            memmove(vc_ring_req_buf(r), vc_ring_req_buf(s), s->priv[VC_REQ_LEN]);
+        vc_req_pop(&p->sends);
+        vc_req_pop(&p->recvs);
         vc_req_end(s);
         vc_req_end(r);
     }
@@ -460,13 +375,13 @@ static int shm_isend(struct vc_chan *ch, int rank, const void *buf, size_t len, 
     struct peer *p = &c->peers[i];
     req_init(r, buf, len);
     if (i == c->me) {
-        queue_push(&p->sends, r);
+        vc_req_push(&p->sends, r);
         int err = match_self(c);
         return err == VC_OK ? VC_OK : shm_fail(c, err);
     }
     int work = 0;
     if (p->sends.head || !send_cells(c, i, r, &work))
-        queue_push(&p->sends, r);
+        vc_req_push(&p->sends, r);
     if (!vc_req_done(r))
         activate(c, i);
     return VC_OK;
@@ -484,7 +399,7 @@ static int receive_from(struct shm_chan *c, int i, struct vc_chan_req *r)
             return VC_OK;
         }
     }
-    queue_push(&p->recvs, r);
+    vc_req_push(&p->recvs, r);
     activate(c, i);
     return VC_OK;
 }
@@ -500,7 +415,7 @@ static int shm_irecv(struct vc_chan *ch, int rank, void *buf, size_t len, struct
     req_init(r, buf, len);
     if (i != c->me)
         return receive_from(c, i, r);
-    queue_push(&c->peers[i].recvs, r);
+    vc_req_push(&c->peers[i].recvs, r);
     int err = match_self(c);
     return err == VC_OK ? VC_OK : shm_fail(c, err);
 }
@@ -575,10 +490,10 @@ static const struct vc_chan_ops shm_ops = {
     .give_up = shm_give_up,
 };
 
-static struct ring *ring_of(const struct shm_chan *c, char *const *mem, int src, int dst)
+static struct vc_ring *ring_of(const struct shm_chan *c, char *const *mem, int src, int dst)
 {
     size_t k = (size_t)(src > dst ? src - 1 : src);
-    return (struct ring *)(void *)(mem[dst] + k * c->lay.ring);
+    return (struct vc_ring *)(void *)(mem[dst] + k * c->lay.ring);
 }
 
 int vc_shm_chan_create(const struct vc_shm_chan_cfg *cfg, struct vc_chan **out)
@@ -595,7 +510,7 @@ int vc_shm_chan_create(const struct vc_shm_chan_cfg *cfg, struct vc_chan **out)
         return vc_fail(VC_ERR_NOMEM, "no memory for the shm channel");
     size_t n = (size_t)cfg->n;
     c->base = (struct vc_chan){.ops = &shm_ops, .rank = cfg->rank, .size = cfg->size};
-    c->lay = layout_for(cfg->n, cfg->budget);
+    c->lay = vc_cells_layout(cfg->n, cfg->budget);
     c->n = cfg->n;
     c->me = cfg->me;
     c->parking = cfg->parking;
@@ -622,9 +537,9 @@ int vc_shm_chan_create(const struct vc_shm_chan_cfg *cfg, struct vc_chan **out)
         struct peer *p = &c->peers[i];
         c->index[cfg->ranks[i]] = i;
         p->active = -1;
-        queue_init(&p->sends);
-        queue_init(&p->offered);
-        queue_init(&p->recvs);
+        vc_req_queue_init(&p->sends);
+        vc_req_queue_init(&p->offered);
+        vc_req_queue_init(&p->recvs);
         if (i != cfg->me) {
             p->out = ring_of(c, cfg->mem, cfg->me, i);
             p->in = ring_of(c, cfg->mem, i, cfg->me);

@@ -14,8 +14,8 @@
 static const char *const stats_words[] = {"off", "text", "json", NULL};
 static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};
 static const char *const backing_words[] = {"auto", "memfd", "shm", NULL};
-static const char *const channel_words[] = {"shm", "verbs", "mpi", NULL};
-static const unsigned channel_bits[] = {VC_CHAN_SHM, VC_CHAN_VERBS, VC_CHAN_MPI};
+static const char *const channel_words[] = {"shm", "ivshmem", "verbs", "mpi", NULL};
+static const unsigned channel_bits[] = {VC_CHAN_SHM, VC_CHAN_IVSHMEM, VC_CHAN_VERBS, VC_CHAN_MPI};
 _Static_assert(sizeof channel_words / sizeof channel_words[0] ==
                    sizeof channel_bits / sizeof channel_bits[0] + 1,
                "one word per channel");
@@ -146,6 +146,18 @@ static int parse_verbs_library(struct vc_params *p, const char *text)
     return vc_param_parse_string(text, p->verbs_library, sizeof p->verbs_library);
 }
 
+static int parse_ivshmem(struct vc_params *p, const char *text)
+{
+    if (!text[0])
+        return vc_fail(VC_ERR_INVAL, "empty. Valid: auto, off, the address of a PCI device, or a file name");
+    return vc_param_parse_string(text, p->ivshmem, sizeof p->ivshmem);
+}
+
+static void format_ivshmem(const struct vc_params *p, char *buf, size_t len)
+{
+    snprintf(buf, len, "%s", p->ivshmem);
+}
+
 static int parse_table(struct vc_params *p, const char *text)
 {
     if (!text[0])
@@ -247,9 +259,11 @@ static const struct vc_param_def defs[] = {
      "among ranks that share memory. auto takes the medians of up to five starts of this boot, which measure "
      "them in MPI_Init in about two milliseconds; force always measures; off: fixed defaults.",
      parse_calibrate, format_calibrate, false},
-    {"CHANNELS", "shm,verbs,mpi", "a list of: shm, verbs, mpi",
-     "How bytes may travel: shm is shared memory of one operating system, verbs an RDMA device, mpi the "
-     "underlying MPI's point-to-point messages, which carry what the others cannot.",
+    {"CHANNELS", "shm,ivshmem,verbs,mpi", "a list of: shm, ivshmem, verbs, mpi",
+     "How bytes may travel: shm is shared memory of one operating system, ivshmem memory that virtual "
+     "machines "
+     "of one host share, verbs an RDMA device, mpi the underlying MPI's point-to-point messages, which carry "
+     "what the others cannot.",
      parse_channels, format_channels, false},
     {"CMA", "1", "0 | 1",
      "Lets large messages be copied once, straight from one process's memory to another's "
@@ -292,12 +306,17 @@ static const struct vc_param_def defs[] = {
      parse_disable, format_disable, false},
     {"HOST_ID", "", "text of at most 63 characters",
      "Names the physical host this operating system runs on, the same text in all of its virtual machines. "
-     "Given by the administrator when it cannot be found out.",
+     "Given by the administrator when it cannot be found out: machines with the same text are on one host, "
+     "machines with different texts on different ones, whatever they look like.",
      parse_host_id, format_host_id, true},
     {"HOST_YIELD", "auto", "auto | 0 | 1",
      "Whether the MPI underneath yields the CPU while it waits (Open MPI's mpi_yield_when_idle). auto: where "
      "ranks share CPUs, unless the user has told the MPI; 0 leaves it alone; 1 always.",
      parse_host_yield, format_host_yield, true},
+    {"IVSHMEM", "auto", "auto | off | the address of a PCI device | a file name",
+     "The memory that virtual machines of one host share: auto takes the first ivshmem-plain device. A file, "
+     "with a slash in its name, does the same, for tests.",
+     parse_ivshmem, format_ivshmem, true},
     {"LOG", "warn", "error | warn | info | debug",
      "What is printed to standard error. A healthy run prints nothing at warn.", parse_log, format_log, true},
     {"NODE_SPLIT", "0", "0 (off) | a number of ranks",

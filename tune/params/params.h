@@ -18,7 +18,12 @@
 #include "transport/topology/levels.h"
 #include "tune/params/choice.h"
 
-enum vc_chan_mask { VC_CHAN_SHM = 1 << 0, VC_CHAN_MPI = 1 << 1, VC_CHAN_VERBS = 1 << 2 };
+enum vc_chan_mask {
+    VC_CHAN_SHM = 1 << 0,
+    VC_CHAN_MPI = 1 << 1,
+    VC_CHAN_VERBS = 1 << 2,
+    VC_CHAN_IVSHMEM = 1 << 3
+};
 /** Moderation of a completion queue: an event after `count` completions or `period` us; 0, 0: at once. */
 struct vc_param_cq_mod {
     uint16_t count, period;
@@ -63,11 +68,12 @@ struct vc_params {
     enum vc_progress_mode progress;       /**< VCOLL_PROGRESS */
     unsigned colls; /**< VCOLL_COLLS: bit per enum vc_coll that is taken over (accelerated) */
     struct vc_choice alg[VC_COLL_COUNT]; /**< VCOLL_ALG, "allreduce=ring,bcast=chain:segment=64k" */
-    unsigned channels;                   /**< VCOLL_CHANNELS, of enum vc_chan_mask, default shm,verbs,mpi */
+    unsigned channels;                   /**< VCOLL_CHANNELS, of enum vc_chan_mask, default all */
     enum vc_wait_mode wait;              /**< VCOLL_WAIT */
     uint64_t spin_us;                    /**< VCOLL_SPIN_US */
     int node_split;                      /**< VCOLL_NODE_SPLIT, 0: off */
     char host_id[64];                    /**< VCOLL_HOST_ID, "" : none */
+    char ivshmem[256];                   /**< VCOLL_IVSHMEM: "auto", "off", a PCI address, or a file's name */
     bool reproducible;                   /**< VCOLL_REPRODUCIBLE */
     enum vc_stats_mode stats;            /**< VCOLL_STATS */
     char stats_file[256];                /**< VCOLL_STATS_FILE, "": standard error */

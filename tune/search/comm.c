@@ -86,7 +86,13 @@ static bool make_hier(struct vc_search_comm *c, const int *node)
         block = block && (r == 0 || node_of[r] >= node_of[r - 1]);
     }
     c->hier_mem = mem;
-    c->hier = (struct vc_hier){nodes, uniform, block, node_of, local_of, first, members};
+    c->hier = (struct vc_hier){.nnodes = nodes,
+                               .uniform = uniform,
+                               .block = block,
+                               .node_of = node_of,
+                               .local_of = local_of,
+                               .first = first,
+                               .members = members};
     return true;
 }
 

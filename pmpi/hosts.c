@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pmpi/hosts.h"
+
+#include "pmpi/gather.h"
+#include "pmpi/world.h"
+#include "transport/ivshmem/lease.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Memory of each rank, if there is enough for all of its machine, and the least that makes sense. A machine
+ * takes one part of so many of the whole. */
+#define REGION_MOST  ((size_t)2 << 20)
+#define REGION_LEAST ((size_t)64 << 10)
+#define ARENA_PARTS  16
+
+bool vc_hosts_on;
+
+/* What a rank tells the others of the memory. The first rank of a machine has the lease. */
+struct introduction {
+    int32_t err, pad;
+    struct vc_lease lease;
+    uint64_t each; /* bytes of a region */
+    char why[232];
+};
+
+/* What it tells of the machines whose leases it has seen: the first of them, how many, and which. */
+struct sight {
+    int32_t first, count;
+    uint64_t which;
+};
+
+struct machine {
+    int lead;  /* its first rank */
+    int ranks; /* how many */
+    int sharing;
+    struct vc_lease lease;
+    uint64_t each;
+    /* as last seen by this rank while it waited */
+    uint64_t beat, beat_at, looked_at;
+};
+
+static struct {
+    int *machine_of, *index; /* [size] of a rank: its machine, and its number there */
+    int *host;               /* [size] */
+    struct machine *machine; /* [n] */
+    int n, mine;
+    uint64_t nonce;
+    struct vc_bar bar;
+    struct vc_leases *leases;
+    /* ranges of this rank's region, ascending */
+    struct vc_host_range *range;
+    int nranges, cap;
+} all;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the ranges, and of what was seen of machines */
+
+/* ---- machines ---- */
+
+/* Operating systems, cut as VCOLL_NODE_SPLIT says: what makes them nodes of MPI_COMM_WORLD. */
+static int number_machines(void)
+{
+    const struct vc_world *w = &vc_world;
+    size_t n = (size_t)w->size;
+    all.machine_of = malloc(n * sizeof *all.machine_of);
+    all.index = malloc(n * sizeof *all.index);
+    all.host = malloc(n * sizeof *all.host);
+    all.machine = calloc(n, sizeof *all.machine);
+    int *last = calloc((size_t)w->nos, sizeof *last);
+    bool enough = all.machine_of && all.index && all.host && all.machine && last;
+    for (int r = 0; enough && r < w->size; r++) {
+        int os = w->os_of[r], m = last[os] - 1;
+        if (m < 0 || (vc_params.node_split > 0 && all.machine[m].ranks == vc_params.node_split)) {
+            m = all.n++;
+            last[os] = all.n;
+            all.machine[m] = (struct machine){.lead = r, .sharing = -1};
+        }
+        all.machine_of[r] = m;
+        all.index[r] = all.machine[m].ranks++;
+    }
+    free(last);
+    if (!enough)
+        return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", w->size);
+    all.mine = all.machine_of[w->rank];
+    return VC_OK;
+}
+
+static uint64_t host_id(int m)
+{
+    return vc_world.host_ids[vc_world.os_of[all.machine[m].lead]];
+}
+
+/* VCOLL_HOST_ID says that they are on different hosts, whatever they see of each other. */
+static bool told_apart(int a, int b)
+{
+    return host_id(a) != host_id(b) && host_id(a) != VC_HASH_START && host_id(b) != VC_HASH_START;
+}
+
+/* A machine before m that is on the same host; -1: none. */
+static int find_neighbour(int m, const int *first_of_os)
+{
+    const struct machine *me = &all.machine[m];
+    int os = vc_world.os_of[me->lead];
+    if (first_of_os[os] != m)
+        return first_of_os[os];
+    if (me->sharing >= 0 && me->sharing < m)
+        return me->sharing;
+    for (int k = 0; host_id(m) != VC_HASH_START && k < m; k++)
+        if (host_id(k) == host_id(m))
+            return k;
+    return -1;
+}
+
+/* Machines that share memory or have the same VCOLL_HOST_ID are on one host. */
+static int number_hosts(void)
+{
+    int *host = malloc((size_t)all.n * sizeof *host),
+        *first_of_os = malloc((size_t)vc_world.nos * sizeof(int));
+    int n = 0, err = host && first_of_os
+                         ? VC_OK
+                         : vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d machines", all.n);
+    for (int m = all.n - 1; err == VC_OK && m >= 0; m--)
+        first_of_os[vc_world.os_of[all.machine[m].lead]] = m;
+    for (int m = 0; err == VC_OK && m < all.n; m++) {
+        int with = find_neighbour(m, first_of_os);
+        host[m] = with < 0 ? n++ : host[with];
+    }
+    for (int r = 0; err == VC_OK && r < vc_world.size; r++)
+        all.host[r] = host[all.machine_of[r]];
+    free(host);
+    free(first_of_os);
+    return err;
+}
+
+/* ---- the memory ---- */
+
+/* The lease of this machine, by its first rank: its share if there is so much, or less. Only for the least is
+ * it worth waiting until other machines' leases prove to be stale. */
+static int take_lease(struct introduction *mine)
+{
+    size_t ranks = (size_t)all.machine[all.mine].ranks;
+    size_t room = vc_leases_room(all.leases), each = room / ARENA_PARTS / ranks;
+    each =
+        each < REGION_LEAST ? REGION_LEAST : vc_min_size(each, REGION_MOST) / VC_HOSTS_UNIT * VC_HOSTS_UNIT;
+    if (each > room / ranks)
+        return vc_fail(VC_ERR_NOMEM,
+                       "the shared memory %s has %zu bytes, too few for the %d ranks of this machine",
+                       all.bar.name, all.bar.len, all.machine[all.mine].ranks);
+    int err = VC_ERR_NOMEM;
+    for (bool least = false; err == VC_ERR_NOMEM && !least; each = each / 2 / VC_HOSTS_UNIT * VC_HOSTS_UNIT) {
+        least = each / 2 < REGION_LEAST;
+        mine->each = each;
+        err = vc_lease_take(all.leases, each * ranks, least, &mine->lease);
+    }
+    return err;
+}
+
+static int open_memory(struct introduction *mine)
+{
+    int err = vc_bar_open(NULL, vc_params.ivshmem, &all.bar);
+    if (err == VC_OK)
+        err = vc_leases_open(&all.bar, &all.leases);
+    if (err == VC_OK && all.machine[all.mine].lead == vc_world.rank)
+        err = take_lease(mine);
+    return err;
+}
+
+static void introduce(struct introduction *mine)
+{
+    memset(mine, 0, sizeof *mine);
+    if (strcmp(vc_params.ivshmem, "off") == 0)
+        mine->err = VC_ERR_UNSUPPORTED;
+    else
+        mine->err = open_memory(mine);
+    if (mine->err != VC_OK)
+        snprintf(mine->why, sizeof mine->why, "%s", vc_error_text());
+}
+
+/* Machines all of whose ranks have the memory; -1 for the others. Returns how many, the same on all ranks. */
+static int judge(const struct introduction *in)
+{
+    int odd = -1, usable = 0;
+    for (int r = 0; r < vc_world.size; r++) {
+        struct machine *m = &all.machine[all.machine_of[r]];
+        if (r == m->lead) {
+            m->lease = in[r].lease;
+            m->each = in[r].each;
+        }
+        if (in[r].err != VC_OK)
+            m->lease.owner = 0;
+        if (in[r].err != VC_OK && in[r].err != VC_ERR_UNSUPPORTED && odd < 0)
+            odd = r;
+    }
+    if (odd >= 0 && vc_world.rank == 0)
+        vc_log(VC_LOG_WARN, "memory shared by the machines of a host is not used by that of rank %d: %s", odd,
+               in[odd].why);
+    for (int m = 0; m < all.n; m++)
+        usable += all.machine[m].lease.owner != 0;
+    return usable;
+}
+
+/* Whether this rank reads the machine's number. Its memory must be large enough for all of its ranks. */
+static bool is_seen(int m)
+{
+    const struct machine *at = &all.machine[m];
+    return at->each >= REGION_LEAST && at->each <= REGION_MOST && at->each % VC_HOSTS_UNIT == 0 &&
+           at->lease.bytes == at->each * (uint64_t)at->ranks && vc_lease_seen(all.leases, &at->lease) &&
+           !told_apart(m, all.mine);
+}
+
+static void look(struct sight *s)
+{
+    *s = (struct sight){.first = -1, .which = VC_HASH_START};
+    if (!all.leases || !all.machine[all.mine].lease.owner || !is_seen(all.mine))
+        return;
+    for (int m = 0; m < all.n; m++) {
+        if (!is_seen(m))
+            continue;
+        s->first = s->first < 0 ? m : s->first;
+        s->count++;
+        s->which = vc_hash(s->which, &m, sizeof m);
+    }
+}
+
+/* Machines share memory if all their ranks see the same ones, and these are they. */
+static void compare(const struct sight *seen)
+{
+    vc_hosts_on = false;
+    for (int first = 0; first < all.n; first++) {
+        const struct sight *model = &seen[all.machine[first].lead];
+        struct sight found = {.first = first, .which = VC_HASH_START};
+        if (model->first != first || model->count < 2)
+            continue;
+        for (int m = 0; m < all.n; m++)
+            if (seen[all.machine[m].lead].first == first) {
+                found.count++;
+                found.which = vc_hash(found.which, &m, sizeof m);
+            }
+        bool all_same = memcmp(&found, model, sizeof found) == 0;
+        for (int r = 0; all_same && r < vc_world.size; r++)
+            if (seen[all.machine[all.machine_of[r]].lead].first == first)
+                all_same = memcmp(&seen[r], model, sizeof *model) == 0;
+        for (int m = 0; all_same && m < all.n; m++)
+            if (seen[all.machine[m].lead].first == first)
+                all.machine[m].sharing = first;
+        vc_hosts_on |= all_same;
+    }
+}
+
+/* Collective. */
+static int find_sharing(void)
+{
+    size_t n = (size_t)vc_world.size;
+    struct introduction mine, *in = malloc(n * sizeof *in);
+    struct sight sight, *seen = malloc(n * sizeof *seen);
+    int err =
+        in && seen ? VC_OK : vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", vc_world.size);
+    if (err == VC_OK) {
+        introduce(&mine);
+        err = vc_gather_world(&mine, in, sizeof mine, false);
+    }
+    if (err == VC_OK && judge(in) > 1) {
+        look(&sight);
+        err = vc_gather_world(&sight, seen, sizeof sight, false);
+        if (err == VC_OK)
+            compare(seen);
+    }
+    free(in);
+    free(seen);
+    return err;
+}
+
+static void close_memory(void)
+{
+    struct machine *me = all.machine ? &all.machine[all.mine] : NULL;
+    if (all.leases && me && me->lease.owner != 0 && me->sharing >= 0)
+        vc_lease_leave(all.leases, &me->lease, (unsigned)me->ranks);
+    vc_leases_close(all.leases);
+    vc_bar_close(&all.bar);
+    all.leases = NULL;
+}
+
+int vc_hosts_init(void)
+{
+    const struct vc_world *w = &vc_world;
+    bool wanted = (vc_params.channels & VC_CHAN_IVSHMEM) && w->size > 1 && !w->prints;
+    int err = number_machines();
+    if (err == VC_OK && wanted && all.n > 1)
+        err = find_sharing();
+    if (err == VC_OK)
+        err = number_hosts();
+    if (err != VC_OK)
+        return err;
+    const struct machine *me = &all.machine[all.mine];
+    if (me->sharing < 0) {
+        close_memory();
+        return VC_OK;
+    }
+    all.nonce = all.machine[me->sharing].lease.owner;
+    if (w->rank == me->lead)
+        vc_log(VC_LOG_INFO, "%d machines share memory of their host: %s, %zu KiB for each rank",
+               vc_hosts_machines(), all.bar.name, (size_t)me->each >> 10);
+    return VC_OK;
+}
+
+void vc_hosts_fini(void)
+{
+    close_memory();
+    free(all.machine_of);
+    free(all.index);
+    free(all.host);
+    free(all.machine);
+    free(all.range);
+    memset(&all, 0, sizeof all);
+    vc_hosts_on = false;
+}
+
+/* ---- questions ---- */
+
+int vc_hosts_sharing(int world_rank)
+{
+    return vc_hosts_on ? all.machine[all.machine_of[world_rank]].sharing : -1;
+}
+
+int vc_hosts_number(int world_rank)
+{
+    return all.host[world_rank];
+}
+
+uint64_t vc_hosts_nonce(void)
+{
+    return all.nonce;
+}
+
+int vc_hosts_machines(void)
+{
+    int n = 0, sharing = all.machine[all.mine].sharing;
+    for (int m = 0; sharing >= 0 && m < all.n; m++)
+        n += all.machine[m].sharing == sharing;
+    return n;
+}
+
+/* ---- ranges ---- */
+
+size_t vc_hosts_region(void)
+{
+    uint64_t least = REGION_MOST;
+    for (int m = 0; m < all.n; m++)
+        if (all.machine[m].sharing >= 0 && all.machine[m].each < least)
+            least = all.machine[m].each;
+    return vc_hosts_on ? least : 0;
+}
+
+static size_t own_region(void)
+{
+    return all.leases ? all.machine[all.mine].each : 0;
+}
+
+/* A gap between the ranges that is large enough: the number of the range behind it. */
+static int find_gap(uint32_t units, uint32_t *at)
+{
+    uint32_t end = (uint32_t)(own_region() / VC_HOSTS_UNIT), from = 0;
+    for (int i = 0; i <= all.nranges; i++) {
+        uint32_t to = i < all.nranges ? all.range[i].at : end;
+        if (to - from >= units) {
+            *at = from;
+            return i;
+        }
+        if (i < all.nranges)
+            from = to + all.range[i].bytes;
+    }
+    return -1;
+}
+
+static bool take_range(uint32_t units, struct vc_host_range *out)
+{
+    if (all.nranges == all.cap) {
+        int cap = all.cap ? 2 * all.cap : 16;
+        struct vc_host_range *more = realloc(all.range, (size_t)cap * sizeof *more);
+        if (!more)
+            return false;
+        all.range = more;
+        all.cap = cap;
+    }
+    uint32_t at;
+    int i = find_gap(units, &at);
+    if (i < 0)
+        return false;
+    memmove(&all.range[i + 1], &all.range[i], (size_t)(all.nranges - i) * sizeof *all.range);
+    all.range[i] = *out = (struct vc_host_range){.at = at, .bytes = units};
+    all.nranges++;
+    return true;
+}
+
+bool vc_hosts_take(size_t bytes, struct vc_host_range *out)
+{
+    size_t units = (bytes + VC_HOSTS_UNIT - 1) / VC_HOSTS_UNIT;
+    memset(out, 0, sizeof *out);
+    if (units == 0 || units > own_region() / VC_HOSTS_UNIT)
+        return false;
+    pthread_mutex_lock(&lock);
+    bool got = take_range((uint32_t)units, out);
+    pthread_mutex_unlock(&lock);
+    return got;
+}
+
+void vc_hosts_give(struct vc_host_range *range)
+{
+    if (range->bytes == 0)
+        return;
+    pthread_mutex_lock(&lock);
+    int i = 0;
+    while (i < all.nranges && all.range[i].at != range->at)
+        i++;
+    if (i < all.nranges) {
+        memmove(&all.range[i], &all.range[i + 1], (size_t)(all.nranges - i - 1) * sizeof *all.range);
+        all.nranges--;
+    }
+    pthread_mutex_unlock(&lock);
+    memset(range, 0, sizeof *range);
+}
+
+char *vc_hosts_at(int world_rank, uint32_t at, size_t bytes)
+{
+    const struct machine *m = &all.machine[all.machine_of[world_rank]];
+    size_t from = (size_t)at * VC_HOSTS_UNIT;
+    if (!all.leases || m->sharing < 0 || m->sharing != all.machine[all.mine].sharing || from > m->each ||
+        bytes > m->each - from)
+        return NULL;
+    char *mem = vc_lease_memory(all.leases, &m->lease);
+    return mem ? mem + (size_t)all.index[world_rank] * m->each + from : NULL;
+}
+
+/* ---- life ---- */
+
+/* A heart that stands still counts while this rank watches it: pauses between two looks do not. */
+static int check_heart(struct machine *m, int world_rank)
+{
+    uint64_t now = vc_now_ns(), beat = vc_lease_beat(all.leases, m->lease.number);
+    if (beat != m->beat || now - m->looked_at > VC_LEASE_STALE_NS) {
+        m->beat = beat;
+        m->beat_at = now;
+    }
+    m->looked_at = now;
+    if (now - m->beat_at < VC_LEASE_DEAD_NS)
+        return VC_OK;
+    return vc_fail(VC_ERR_PEER, "the machine of rank %d has shown no sign of life for %d s", world_rank,
+                   (int)(VC_LEASE_DEAD_NS / 1000000000u));
+}
+
+int vc_hosts_check(int world_rank)
+{
+    struct machine *m = &all.machine[all.machine_of[world_rank]], *me = &all.machine[all.mine];
+    if (!all.leases)
+        return VC_OK;
+    if (!vc_lease_seen(all.leases, &me->lease))
+        return vc_fail(VC_ERR_PEER,
+                       "this machine has lost its part of the memory shared on the host: it stood "
+                       "still, or another program writes there");
+    if (!vc_lease_seen(all.leases, &m->lease))
+        return vc_fail(VC_ERR_PEER,
+                       "the machine of rank %d has lost its part of the memory shared on the host: it stood "
+                       "still, or another program writes there",
+                       world_rank);
+    pthread_mutex_lock(&lock);
+    int err = check_heart(m, world_rank);
+    pthread_mutex_unlock(&lock);
+    return err;
+}
