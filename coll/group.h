@@ -65,8 +65,8 @@ struct vc_host_groups {
 bool vc_group_hosts(struct vc_plan *p, const struct vc_shape *shape, int rank, int root,
                     struct vc_host_groups *out);
 
-/** How many leaders each node has in a multi-leader network phase: what the shape says, but not more than the
- * smallest node has ranks, which is also the default. */
+/** How many leaders each node has in a multi-leader network phase: what the shape says, or 4, 8 or 16 by the
+ * bytes, but not more than the smallest node has ranks. */
 int vc_leaders(const struct vc_shape *shape);
 
 /* ---- where the participants' blocks lie ---- */

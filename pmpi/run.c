@@ -19,6 +19,13 @@ void *vc_room_for(const struct vc_room *room, enum vc_scratch which, size_t byte
     return mem;
 }
 
+/* Whether an operation that was posted has failed, and told of it. */
+static bool was_told(const struct vc_comm *c)
+{
+    const char *why;
+    return c->team && vc_queue_empty(c->team) && vc_queue_failed(c->team, &why) != VC_OK;
+}
+
 int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err)
 {
     char why[256];
@@ -32,8 +39,9 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err)
         c->phase = VC_COMM_BROKEN;
         c->why_not = "a collective on it failed";
         vc_team_break(c->team, why);
-        vc_log(expected ? VC_LOG_INFO : VC_LOG_ERROR, "%s of rank %d on a communicator of %d ranks: %s",
-               vc_coll_name(k->coll), c->rank, c->size, why);
+        vc_log(expected || was_told(c) ? VC_LOG_INFO : VC_LOG_ERROR,
+               "%s of rank %d on a communicator of %d ranks: %s", vc_coll_name(k->coll), c->rank, c->size,
+               why);
     }
     vc_next.Comm_call_errhandler(k->comm, class);
     return class;

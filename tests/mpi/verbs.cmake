@@ -54,6 +54,16 @@ foreach(_alg linear pairwise)
 endforeach()
 vc_loopback_differential(nodes.vectors shm+verbs 5 VCOLL_NODE_SPLIT=2
   "VCOLL_ALG=allgatherv=two_level,alltoallv=linear,alltoallw=pairwise")
+# Nonblocking ones, several under way.
+set(_plans "alltoallv=pairwise,alltoallw=linear,gatherv=linear,scatterv=linear,barrier=dissemination,bcast=binomial,reduce=binomial"
+  "allreduce=ring,allgather=ring,alltoall=pairwise,allgatherv=ring,gather=binomial,scatter=binomial,reduce_scatter=ring"
+  "reduce_scatter_block=pairwise,scan=recursive_doubling,exscan=chain")
+list(JOIN _plans "," _plans)
+foreach(_progress off thread)
+  vc_loopback_test(differential.posted.${_progress} VIA verbs NP 3
+    ENV VCOLL_PROGRESS=${_progress} VCOLL_WAIT=event "VCOLL_ALG=${_plans}"
+    COMMAND $<TARGET_FILE:differential> --seed 77 --seconds 2 --iterations 200 --nonblocking --taken)
+endforeach()
 vc_loopback_differential(nodes.of_three shm+verbs 6 VCOLL_WAIT=event VCOLL_NODE_SPLIT=3)
 vc_loopback_differential(nodes.unequal shm+verbs 5 VCOLL_NODE_SPLIT=3)
 vc_loopback_differential(nodes.moderated shm+verbs 4 VCOLL_WAIT=event VCOLL_NODE_SPLIT=2 VCOLL_CQ_MODERATION=8:100)

@@ -10,6 +10,8 @@
  *     stay     as busy, but VICTIM ends by SIGKILL (FAULT is "kill"), and the others stay alive after their
  *              errors
  *
+ * COLLECTIVE "posted": nonblocking ones, several under way.
+ *
  * Errors return, unless VC_TEST_FATAL is set. Prints "rank R: error after N ms".
  */
 #include "law.h"
@@ -59,11 +61,43 @@ static int native_barrier(void)
     return fn(MPI_COMM_WORLD);
 }
 
+/* Three under way at once, of n longs, one, and none. */
+static int posted(int n, long round)
+{
+    static long one[16], got[16];
+    static int counts[16], displs[16];
+    MPI_Request req[3] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+    for (int i = 0; i < n; i++)
+        a[i] = rank + i + round;
+    for (int r = 0; r < size; r++) {
+        one[r] = rank * 100L + r + round;
+        counts[r] = 1;
+        displs[r] = r;
+    }
+    int rc = MPI_Iallreduce(a, b, n, MPI_LONG, MPI_SUM, comm, &req[0]);
+    if (rc == MPI_SUCCESS)
+        rc = MPI_Ialltoallv(one, counts, displs, MPI_LONG, got, counts, displs, MPI_LONG, comm, &req[1]);
+    if (rc == MPI_SUCCESS)
+        rc = MPI_Ibarrier(comm, &req[2]);
+    for (int i = 0; i < 3; i++) {
+        int end = MPI_Wait(&req[i], MPI_STATUS_IGNORE);
+        rc = rc == MPI_SUCCESS ? end : rc;
+    }
+    for (int i = 0; i < n && rc == MPI_SUCCESS; i++)
+        LAW_CHECK(b[i] == (long)size * (size - 1) / 2 + size * (i + round), "iallreduce of %d: b[%d] = %ld",
+                  n, i, b[i]);
+    for (int r = 0; r < size && rc == MPI_SUCCESS; r++)
+        LAW_CHECK(got[r] == r * 100L + rank + round, "ialltoallv: got[%d] = %ld", r, got[r]);
+    return rc;
+}
+
 /* One collective of n longs, checked. */
 static int collective(const char *which, int n, long round)
 {
     int rc;
 
+    if (strcmp(which, "posted") == 0)
+        return posted(n, round);
     if (strcmp(which, "barrier") == 0)
         return MPI_Barrier(comm);
     if (strcmp(which, "bcast") == 0) { /* the last one, which comes late, is the root */
@@ -112,6 +146,8 @@ int main(int argc, char **argv)
     MPI_Comm_dup(MPI_COMM_WORLD, &comm);
     if (!getenv("VC_TEST_FATAL"))
         MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
+    if (which && strcmp(which, "posted") == 0) /* the MPI reports errors of generalized requests there */
+        MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     /* Every pair meets, except where that is the point: bcast has few pairs. */
     const char *warm = strcmp(when, "meet") == 0 ? "bcast" : "alltoall";
     for (int i = 0; i < 10; i++)

@@ -70,6 +70,15 @@ flat)
     every 'ibv_create_qp failed' 11 event meet 2 fail=ibv_create_qp:all
     every 'ibv_modify_qp.* failed\|could not be connected' 11 event meet 3 fail=ibv_modify_qp:2
     survive 3 event allreduce
+    # Nonblocking ones, several under way, all of them vcoll's; moved by the thread, too.
+    export VCOLL_ALG=alltoallv=pairwise
+    every 'loop0 \(failed or was \)*removed' 3 event asleep 1 removed@300 posted
+    every 'loop0: remote access error' 4 auto busy 1 wcerr=10@20 posted
+    survive 3 auto posted
+    export VCOLL_PROGRESS=thread
+    every 'loop0: .*retry.* exceeded' 3 event asleep 1 cut@300 posted
+    survive 3 event posted
+    unset VCOLL_PROGRESS VCOLL_ALG
     nothing_left
     ;;
 nodes)
@@ -82,6 +91,9 @@ nodes)
     every 'loop0: remote access error' 6 event busy 3 wcerr=10@2
     every 'loop0' 6 auto meet 1 removed@1
     survive 4 event bcast
+    VCOLL_ALG=alltoallv=pairwise
+    export VCOLL_ALG
+    survive 4 event posted
     nothing_left
     ;;
 ended)
