@@ -38,6 +38,18 @@ static inline bool vc_both_fit(const void *sendbuf, MPI_Count sendcount, MPI_Cou
     return vc_fits(recvcount) && (sendbuf == MPI_IN_PLACE || vc_fits(sendcount));
 }
 
+/** Of gather and scatter: whether the counts fit that mean something on this rank, that of the side that all
+ * ranks have (`own`), unless it is in place, and at the root that of the other side. */
+static inline bool vc_rooted_fit(const void *own, MPI_Count own_count, MPI_Count all_count, int root,
+                                 MPI_Comm comm)
+{
+    int rank;
+    if (own != MPI_IN_PLACE && !vc_fits(own_count))
+        return false;
+    return vc_fits(all_count) || (comm != NULL && comm != MPI_COMM_NULL &&
+                                  vc_next.Comm_rank(comm, &rank) == MPI_SUCCESS && rank != root);
+}
+
 /** What `count` elements are; 0 for what MPI will refuse. */
 static inline size_t vc_bytes_of(MPI_Count count, MPI_Datatype type)
 {
@@ -141,8 +153,8 @@ static inline size_t vc_bytes_of_all(const vc_count *counts, MPI_Datatype type, 
         if (VC_LIKELY(c != NULL))                                                                            \
             return vc_post_quick(c, which, request);                                                         \
         struct vc_call k = {.coll = which, __VA_ARGS__};                                                     \
-        int rc;                                                                                              \
-        return (fit) && vc_post(post, &k, request, &rc) ? rc : vc_next.VC_NAME(name) args;                   \
+        int rc = (fit) ? vc_post(post, &k, request) : VC_POST_PASSES;                                        \
+        return rc != VC_POST_PASSES ? rc : vc_next.VC_NAME(name) args;                                       \
     }
 
 #endif

@@ -2,18 +2,6 @@
 /* Gather and scatter, and those with a length for each rank, as front.c has the others. */
 #include "pmpi/calls.h"
 
-/** Whether the counts fit that mean something on this rank: that of the side that all ranks have (`own`),
- * unless it is in place, and at the root that of the other side. */
-static inline bool vc_rooted_fit(const void *own, MPI_Count own_count, MPI_Count all_count, int root,
-                                 MPI_Comm comm)
-{
-    int rank;
-    if (own != MPI_IN_PLACE && !vc_fits(own_count))
-        return false;
-    return vc_fits(all_count) || (comm != NULL && comm != MPI_COMM_NULL &&
-                                  vc_next.Comm_rank(comm, &rank) == MPI_SUCCESS && rank != root);
-}
-
 VC_ACCELERATED(Gather, VC_GATHER, vc_run_gather,
                vc_quick_gather(sendbuf, sendcount, sendtype, recvbuf, recvcount, recvtype, root, comm),
                vc_rooted_fit(sendbuf, sendcount, recvcount, root, comm),

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/helper.h"
 
-#include "pmpi/door.h"
+#include "pmpi/busy.h"
 
-#include <pthread.h>
 #include <signal.h>
 
 /* Longest sleep while something is under way. */
@@ -12,10 +11,91 @@
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t thread;
 static bool tried; /* with the mutex */
-static _Atomic bool runs, ends;
+static _Atomic bool runs;
 static bool may_call_mpi; /* before the thread starts */
-static vc_helper_work *move;
-static vc_helper_sleep *rest;
+
+/* All of these with the lock of busy.h. */
+static pthread_cond_t work = PTHREAD_COND_INITIALIZER; /* there is some, or the thread is to end */
+static bool rests;                                     /* it waits for that */
+static bool ends;
+
+/* ---- its work, with the lock ---- */
+
+/* Those over the MPI's messages move by calls of the MPI. */
+static bool needs_mpi(const struct vc_team *t, const struct vc_posted *op)
+{
+    return op->by_plan && t->chan_for[op->key.channel] == &t->chan[VC_NET_MPI] &&
+           (t->hier.nnodes > 1 || !t->key.have_node);
+}
+
+static bool may_move(const struct vc_team *t)
+{
+    const struct vc_posted *first = t->queue.first;
+    return first && !t->queue.left && (may_call_mpi || !needs_mpi(t, first));
+}
+
+static void tell_of_messages(const struct vc_team *t)
+{
+    static bool said;
+    if (said || may_call_mpi || !t->queue.first || !needs_mpi(t, t->queue.first))
+        return;
+    said = true;
+    vc_log(VC_LOG_WARN,
+           "VCOLL_PROGRESS: the program has no MPI_THREAD_MULTIPLE, so nonblocking collectives over "
+           "the MPI's messages move in MPI calls alone");
+}
+
+/* Whether anything moved. Failures are left to the program's calls, which find them again. */
+static bool move_team(struct vc_team *t)
+{
+    struct vc_queue *q = &t->queue;
+    bool moved = false;
+    while (may_move(t)) {
+        int rc = vc_posted_advance(q->first);
+        moved |= rc > 0 || (q->first->exec && vc_exec_advanced(q->first->exec));
+        q->left = rc < 0;
+        if (rc <= 0)
+            break;
+        vc_busy_remove_first(t, VC_OK);
+    }
+    tell_of_messages(t);
+    return moved;
+}
+
+static bool move_all(void)
+{
+    bool moved = false;
+    for (struct vc_team **at = &vc_busy_teams, *t; (t = *at);) {
+        moved |= move_team(t);
+        if (t->queue.first)
+            at = &t->queue.next;
+        else
+            *at = vc_busy_unlist(t);
+    }
+    return moved;
+}
+
+static bool has_work(void)
+{
+    for (const struct vc_team *t = vc_busy_teams; t; t = t->queue.next)
+        if (may_move(t))
+            return true;
+    return false;
+}
+
+/* Sleeps until there is something to do. False: it is to end. */
+static bool rest(bool *rested)
+{
+    *rested = false;
+    while (!ends && !has_work()) {
+        *rested = rests = true;
+        pthread_cond_wait(&work, &vc_busy_lock);
+    }
+    rests = false;
+    return !ends;
+}
+
+/* ---- the thread ---- */
 
 /* The program's own threads drive the MPI. */
 static int drive_nothing(void)
@@ -27,6 +107,7 @@ static void *help(void *arg)
 {
     struct vc_wait_cfg cfg = vc_wait;
     struct vc_waiter w;
+    bool rested, moved;
     (void)arg;
     cfg.mode = vc_wait.mode == VC_WAIT_POLL ? VC_WAIT_POLL : VC_WAIT_EVENT;
     cfg.slice_max_ns = SLICE_MAX_NS;
@@ -34,17 +115,21 @@ static void *help(void *arg)
     cfg.check = NULL;
     cfg.look_around = NULL;
     vc_wait_begin(&w, &cfg, NULL);
-    while (!vc_helper_ends()) {
-        int moved = move(may_call_mpi);
-        if (moved < 0)
-            rest();
-        if (moved != 0)
+    pthread_mutex_lock(&vc_busy_lock);
+    while (rest(&rested)) {
+        moved = move_all();
+        pthread_mutex_unlock(&vc_busy_lock);
+        if (moved || rested)
             vc_wait_begin(&w, &cfg, NULL);
         else
             vc_wait_idle(&w, VC_WAIT_ANY);
+        pthread_mutex_lock(&vc_busy_lock);
     }
+    pthread_mutex_unlock(&vc_busy_lock);
     return NULL;
 }
+
+/* ---- from outside ---- */
 
 /* auto: only where a CPU is left for it. */
 static bool is_wanted(void)
@@ -53,9 +138,15 @@ static bool is_wanted(void)
            (vc_params.progress == VC_PROGRESS_AUTO && !vc_wait.crowded);
 }
 
-void vc_helper_start(vc_helper_work *work, vc_helper_sleep *sleep)
+static bool is_running(void)
 {
-    if (vc_params.progress == VC_PROGRESS_OFF || vc_helper_runs() || !is_wanted())
+    /* Acquire: pairs with the release after the thread was made. */
+    return atomic_load_explicit(&runs, memory_order_acquire);
+}
+
+void vc_helper_start(void)
+{
+    if (vc_params.progress == VC_PROGRESS_OFF || is_running() || !is_wanted())
         return;
     pthread_mutex_lock(&starting);
     if (!tried) {
@@ -63,8 +154,6 @@ void vc_helper_start(vc_helper_work *work, vc_helper_sleep *sleep)
         pthread_attr_t attr;
         int level = MPI_THREAD_SINGLE;
         tried = true;
-        move = work;
-        rest = sleep;
         vc_next.Query_thread(&level);
         may_call_mpi = level == MPI_THREAD_MULTIPLE;
         /* The program's signals are not for this thread. */
@@ -75,7 +164,6 @@ void vc_helper_start(vc_helper_work *work, vc_helper_sleep *sleep)
                       pthread_create(&thread, &attr, help, NULL) == 0;
             pthread_attr_destroy(&attr);
         }
-        /* Release: pairs with vc_helper_runs(). */
         atomic_store_explicit(&runs, started, memory_order_release);
         if (!started)
             vc_log(VC_LOG_WARN, "VCOLL_PROGRESS: no thread could be started; nonblocking collectives move in "
@@ -84,22 +172,24 @@ void vc_helper_start(vc_helper_work *work, vc_helper_sleep *sleep)
     pthread_mutex_unlock(&starting);
 }
 
-bool vc_helper_runs(void)
+void vc_helper_wake(void)
 {
-    return atomic_load_explicit(&runs, memory_order_acquire);
-}
-
-bool vc_helper_ends(void)
-{
-    return atomic_load_explicit(&ends, memory_order_acquire);
-}
-
-void vc_helper_stop(void (*wake)(void))
-{
-    if (!vc_helper_runs())
+    if (!is_running())
         return;
-    atomic_store_explicit(&ends, true, memory_order_release);
-    wake();
+    pthread_mutex_lock(&vc_busy_lock);
+    if (rests)
+        pthread_cond_signal(&work);
+    pthread_mutex_unlock(&vc_busy_lock);
+}
+
+void vc_helper_stop(void)
+{
+    if (!is_running())
+        return;
+    pthread_mutex_lock(&vc_busy_lock);
+    ends = true;
+    pthread_cond_signal(&work);
+    pthread_mutex_unlock(&vc_busy_lock);
     pthread_join(thread, NULL);
     atomic_store_explicit(&runs, false, memory_order_release);
 }

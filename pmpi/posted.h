@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A nonblocking collective from its call to its end: what post.c has found out about its arguments, all that
- * it needs of the program's objects, and how far it is. queue.h runs it.
+ * A nonblocking collective from its call to its end: what was found out about its arguments, all that it
+ * needs of the program's objects, and how far it is. post.h fills it, queue.h runs it.
  */
 #ifndef VC_PMPI_POSTED_H
 #define VC_PMPI_POSTED_H
@@ -9,6 +9,11 @@
 #include "pmpi/comm.h"
 #include "pmpi/run.h"
 #include "pmpi/types.h"
+
+struct vc_posted;
+
+/** Moves the result from w.recv to the program's memory. VC_OK or an error. */
+typedef int vc_posted_finish(struct vc_posted *op);
 
 struct vc_posted {
     struct vc_posted *next; /**< in the queue, or of those that are over */
@@ -18,15 +23,14 @@ struct vc_posted {
     struct vc_work w; /**< w.op: NULL, or &redop */
     struct vc_redop redop;
     size_t esize;                   /**< of an element, where calls like it may be quick; 0: they may not */
+    MPI_Datatype etype;             /**< that element's type, where it is not k.rtype; NULL: it is */
     const struct vc_choice *choice; /**< valid during the call */
-    /* Packed copies of the program's data; NULL: none. */
-    void *mem[VC_SCRATCHES];
-    /** Whether the result is in w.recv and has to be moved to k.recv, `count` elements of `type`. */
-    bool unpacks;
-    bool padded;    /**< then elements have gaps that the program's must keep */
-    bool owns_type; /**< type.type is a duplicate: the program may free its own */
-    size_t count;
-    struct vc_dtype type;
+    /* what is the operation's own, and ends with it */
+    void *mem[VC_SCRATCHES]; /**< packed copies of the program's data; NULL: none */
+    void *state;             /**< of the form of its arguments: what w and `finish` lead to; NULL: nothing */
+    MPI_Datatype *types;     /**< duplicates of types that the program may free meanwhile */
+    int ntypes;
+    vc_posted_finish *finish; /**< NULL: the result is where it belongs */
     /* how it runs: as a plan, or in the node's memory */
     bool by_plan;
     struct vc_plan_key key;
@@ -42,5 +46,24 @@ struct vc_posted {
     MPI_Request request;
     char why[192];
 };
+
+/** For an operation whose result is moved at its end: *t lives until then. VC_OK or an error. */
+int vc_posted_keep_type(struct vc_posted *op, struct vc_dtype *t);
+
+/**
+ * Begins the operation, or moves it on. 1: done. 0: waits. Negative: failed. With the lock of busy.h, or with
+ * the team's queue empty.
+ */
+int vc_posted_advance(struct vc_posted *op);
+
+/** Whom it waits for, as vc_wait_idle() wants it. */
+int vc_posted_whom(const struct vc_posted *op);
+
+/** The end: the result goes to the program's memory, a failure gets its class, and is logged. In a thread
+ * that may call the MPI, without a lock. op->err says how it went. */
+void vc_posted_end(struct vc_posted *op);
+
+/** Releases what an operation holds besides its own memory. */
+void vc_posted_release(struct vc_posted *op);
 
 #endif

@@ -4,12 +4,12 @@
  * a time: calls come in the same order on all ranks, so the node's slots and the channel's messages need no
  * names of their own, and a plan is run by one call at a time.
  *
- * They move when the host MPI progresses, which calls the queue: in waits and tests of the program's, in any
- * other call that drives the MPI, and while vcoll itself waits.
+ * They move (busy.h) when the host MPI progresses, which calls the queue: in waits and tests of the
+ * program's, in any other call that drives the MPI, and while vcoll itself waits.
  *
- * One lock guards all queues. A queue that is empty belongs to the thread that makes the communicator's next
- * call, as everything of a team does: only a thread that has seen `count` at 0 may use the team without the
- * lock. Requests are completed, and results unpacked, with the lock released.
+ * A queue that is empty belongs to the thread that makes the communicator's next call, as everything of a
+ * team does: only a thread that has seen `count` at 0 may use the team without the lock. Requests are
+ * completed, and results unpacked, with the lock released.
  */
 #ifndef VC_PMPI_QUEUE_H
 #define VC_PMPI_QUEUE_H
@@ -32,16 +32,12 @@ int vc_queue_post(struct vc_posted *op, MPI_Request *request);
 /** The same for one in the node's memory, with nothing under way, whose `call` vc_node_small() has left
  * undone; op->begun says whether it has begun. */
 int vc_queue_go_on(struct vc_posted *op, MPI_Request *request);
-/** Releases what an operation holds besides its own memory. */
-void vc_posted_release(struct vc_posted *op);
 
 /** Waits until the team has nothing under way. VC_OK, or the error of an operation. */
 int vc_queue_drain(struct vc_team *t);
 /** The error of an earlier operation, or VC_OK; only of an empty queue. *why: its text. */
 int vc_queue_failed(const struct vc_team *t, const char **why);
 
-/** Moves what can be moved; as the host MPI does. How much there was to do. */
-int vc_queue_progress(void);
 /** At the end of MPI: waits until nothing is under way any more, but not for ranks that do not come. */
 void vc_queue_finish(void);
 

@@ -7,6 +7,17 @@
 #include "pmpi/queue.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+void *vc_room_for(const struct vc_room *room, enum vc_scratch which, size_t bytes)
+{
+    size_t some = bytes ? bytes : 1;
+    void *mem = room->own ? room->own[which] = aligned_alloc(VC_CACHELINE, vc_round_up(some, VC_CACHELINE))
+                          : vc_team_scratch(room->team, which, some);
+    if (!mem)
+        vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", bytes);
+    return mem;
+}
 
 int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err)
 {
@@ -37,6 +48,24 @@ static uint64_t hash_offsets(const size_t *offsets, int size)
     return h;
 }
 
+void vc_plan_key_of(struct vc_plan_key *key, const struct vc_comm *c, const struct vc_call *k,
+                    const struct vc_choice *choice, size_t esize, bool commutative)
+{
+    *key = (struct vc_plan_key){
+        .alg = choice->alg,
+        .bytes = vc_coll_by_size(k->coll) || vc_coll_rooted(k->coll) ? k->bytes : 0,
+        .esize = esize,
+        .segment = choice->segment,
+        .root = k->root,
+        .radix = choice->radix,
+        .leaders = choice->leaders,
+        .channel = choice->channel,
+        .commutative = commutative,
+        .offsets = k->offsets,
+        .offsets_hash = k->offsets ? hash_offsets(k->offsets, c->size) : 0,
+    };
+}
+
 /* Fills *out from the choice; out->alg stays NULL, and k->why says why, where native runs. */
 static int use_choice(struct vc_comm *c, struct vc_call *k, const struct vc_choice *choice, size_t esize,
                       bool commutative, struct vc_selected *out)
@@ -44,20 +73,9 @@ static int use_choice(struct vc_comm *c, struct vc_call *k, const struct vc_choi
     k->via = VC_VIA_SHM;
     /* The channel that the choice names may not exist: agreed. */
     if (choice->alg->kind == VC_ALG_PLAN && c->team->chan_for[choice->channel]->chan) {
-        struct vc_plan_key key = {
-            .alg = choice->alg,
-            .bytes = vc_coll_by_size(k->coll) || vc_coll_rooted(k->coll) ? k->bytes : 0,
-            .esize = esize,
-            .segment = choice->segment,
-            .root = k->root,
-            .radix = choice->radix,
-            .leaders = choice->leaders,
-            .channel = choice->channel,
-            .commutative = commutative,
-            .offsets = k->offsets,
-            .offsets_hash = k->offsets ? hash_offsets(k->offsets, c->size) : 0,
-        };
+        struct vc_plan_key key;
         struct vc_plan_slot *slot;
+        vc_plan_key_of(&key, c, k, choice, esize, commutative);
         int err = vc_plans_get(c->team, &key, k->coll, &slot);
         if (err != VC_OK)
             return err;

@@ -28,6 +28,17 @@ struct vc_work {
     const size_t *lens;           /**< gatherv and scatterv within a node, at the root, with `at` */
 };
 
+/** Where packed copies of a call's data lie: in its team's scratch or, of a nonblocking one, in memory of its
+ * own. */
+struct vc_room {
+    struct vc_team *team;
+    void **own; /**< [VC_SCRATCHES] from malloc(), or NULL: scratch, until vc_team_scratch_done() */
+};
+
+/** So much room, at least a byte, aligned to 64; once per call for each `which`. NULL: out of memory, with
+ * the text of the error. */
+void *vc_room_for(const struct vc_room *room, enum vc_scratch which, size_t bytes);
+
 /** Passes the call through, for the reason given. */
 static inline int vc_pass(struct vc_call *k, enum vc_pass why)
 {
@@ -82,6 +93,10 @@ static inline int vc_select_call(struct vc_comm *c, struct vc_call *k, size_t es
     }
     return vc_select_call_slow(c, k, esize, commutative, out);
 }
+
+/** The plan that this choice is for the call. */
+void vc_plan_key_of(struct vc_plan_key *key, const struct vc_comm *c, const struct vc_call *k,
+                    const struct vc_choice *choice, size_t esize, bool commutative);
 
 /** Runs it. VC_OK or an error. */
 static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struct vc_selected *sel,

@@ -2,6 +2,7 @@
 /* Allgatherv: from the user's arguments to packed buffers, through, and back. Every rank knows the lengths of
  * all blocks, so they may decide. */
 #include "pmpi/pack.h"
+#include "pmpi/post.h"
 #include "pmpi/quick.h"
 #include "pmpi/run.h"
 #include "pmpi/vectors.h"
@@ -88,16 +89,20 @@ static int check_own(const struct vc_call *k, const struct vc_team *t, const str
 }
 
 /* The two packed buffers: the user's, or scratch. */
-static int pack_sides(struct vc_call *k, struct vc_team *t, const struct sides *s, struct vc_work *w)
+static int pack_sides(const struct vc_call *k, const struct vc_room *room, const struct sides *s,
+                      struct vc_work *w)
 {
-    size_t all = s->offsets[t->size], own = s->offsets[t->rank + 1] - s->offsets[t->rank];
+    const struct vc_team *t = room->team;
+    size_t own = s->offsets[t->rank + 1] - s->offsets[t->rank];
     bool direct = s->row && s->rtype.dense;
     int err = check_own(k, t, s);
     if (err != VC_OK)
         return err;
-    w->recv = direct ? s->first : vc_team_scratch(t, VC_SCRATCH_RECV, all);
+    w->bytes = s->longest;
+    w->at = s->offsets;
+    w->recv = direct ? s->first : vc_room_for(room, VC_SCRATCH_RECV, s->offsets[t->size]);
     if (!w->recv)
-        return vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", all);
+        return VC_ERR_NOMEM;
     w->send = k->send;
     if (s->in_place) {
         char *place = (char *)w->recv + s->offsets[t->rank];
@@ -112,9 +117,9 @@ static int pack_sides(struct vc_call *k, struct vc_team *t, const struct sides *
     }
     if (s->stype.dense || own == 0)
         return VC_OK;
-    void *packed = vc_team_scratch(t, VC_SCRATCH_SEND, own);
+    void *packed = vc_room_for(room, VC_SCRATCH_SEND, own);
     if (!packed)
-        return vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", own);
+        return VC_ERR_NOMEM;
     w->send = packed;
     return vc_pack(k->send, (size_t)k->scount, &s->stype, packed);
 }
@@ -143,10 +148,11 @@ static int run(struct vc_comm *c, struct vc_call *k, struct sides *s)
     int err = vc_select_call(c, k, 1, true, &sel);
     if (err == VC_OK && !sel.alg)
         return vc_native(k);
-    struct vc_work w = {.bytes = s->longest, .at = s->offsets};
+    const struct vc_room room = {.team = c->team};
+    struct vc_work w = {0};
     bool direct = s->row && s->rtype.dense;
     if (err == VC_OK)
-        err = pack_sides(k, c->team, s, &w);
+        err = pack_sides(k, &room, s, &w);
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &w);
     if (err == VC_OK && !direct)
@@ -158,6 +164,11 @@ static int run(struct vc_comm *c, struct vc_call *k, struct sides *s)
         vc_quick_learn(c, k, &sel, &none);
     }
     return vc_leave(c, k, err);
+}
+
+static int no_counts(const struct vc_comm *c)
+{
+    return vc_fail(VC_ERR_NOMEM, "no memory for the counts of %d ranks", c->size);
 }
 
 int vc_run_allgatherv(struct vc_call *k)
@@ -174,8 +185,48 @@ int vc_run_allgatherv(struct vc_call *k)
         return run(c, k, &s);
     s.offsets = malloc(((size_t)c->size + 1) * sizeof *s.offsets);
     if (!s.offsets)
-        return vc_call_failed(c, k, vc_fail(VC_ERR_NOMEM, "no memory for the counts of %d ranks", c->size));
+        return vc_call_failed(c, k, no_counts(c));
     int rc = run(c, k, &s);
     free(s.offsets);
     return rc;
+}
+
+static int finish(struct vc_posted *op)
+{
+    return unpack(&op->k, op->team, op->state, op->w.recv);
+}
+
+static int post(struct vc_comm *c, struct vc_call *k, struct sides *s, MPI_Request *request)
+{
+    struct vc_posted op;
+    k->offsets = s->offsets;
+    int rc = vc_post_begin(&op, c, k, s, 1, true, request);
+    if (rc != MPI_SUCCESS)
+        return rc;
+    const struct vc_room room = vc_post_room(&op);
+    int err = pack_sides(k, &room, s, &op.w);
+    bool direct = s->row && s->rtype.dense;
+    op.esize = direct ? s->rtype.size : 0;
+    if (!direct) {
+        op.finish = finish;
+        if (err == VC_OK && !s->rtype.dense)
+            err = vc_posted_keep_type(&op, &s->rtype);
+    }
+    return vc_post_launch(&op, err, k, request);
+}
+
+int vc_post_allgatherv(struct vc_call *k, MPI_Request *request)
+{
+    struct vc_comm *c = vc_post_enter(k);
+    if (!c)
+        return VC_POST_PASSES;
+    struct sides *s = malloc(sizeof *s + ((size_t)c->size + 1) * sizeof *s->offsets);
+    if (!s)
+        return vc_post_fail(c, k, no_counts(c), request);
+    s->offsets = (size_t *)(s + 1);
+    bool bad = bad_sides(k, s);
+    if (!bad && size_call(k, c->size, s))
+        return post(c, k, s, request);
+    free(s);
+    return bad ? vc_post_pass(k, VC_PASS_ARGS) : VC_POST_PASSES;
 }

@@ -5,6 +5,7 @@
  * arguments (Law 1).
  */
 #include "pmpi/pack.h"
+#include "pmpi/post.h"
 #include "pmpi/run.h"
 #include "pmpi/vectors.h"
 
@@ -109,24 +110,24 @@ struct work {
 
 /* Scratch for the blocks of a side that are packed; `all`: every one is. NULL with *err, or none is needed.
  */
-static char *scratch_for(struct vc_team *t, enum vc_scratch which, const struct block *b, int n, bool all,
-                         int *err)
+static char *scratch_for(const struct vc_room *room, enum vc_scratch which, const struct block *b, int n,
+                         bool all, int *err)
 {
     size_t sum = 0;
     for (int r = 0; r < n; r++)
         sum += all || !b[r].type.dense ? bytes_of(&b[r]) : 0;
-    char *mem = sum > 0 ? vc_team_scratch(t, which, sum) : NULL;
+    char *mem = sum > 0 ? vc_room_for(room, which, sum) : NULL;
     if (sum > 0 && !mem)
-        *err = vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", sum);
+        *err = VC_ERR_NOMEM;
     return mem;
 }
 
 /* In place, what is sent lies where the result goes: it is copied first. */
-static int place_sends(struct vc_team *t, struct work *w, bool in_place)
+static int place_sends(const struct vc_room *room, struct work *w, bool in_place)
 {
     int err = VC_OK;
     const struct block *b = in_place ? w->recv : w->send;
-    char *scratch = scratch_for(t, VC_SCRATCH_SEND, b, w->n, in_place, &err);
+    char *scratch = scratch_for(room, VC_SCRATCH_SEND, b, w->n, in_place, &err);
     for (int r = 0; err == VC_OK && r < w->n; r++) {
         size_t len = bytes_of(&b[r]);
         w->pairs.src_len[r] = len;
@@ -151,10 +152,10 @@ static int check_own(int rank, const struct vc_pairs *v)
                    rank, v->src_len[rank], v->dst_len[rank]);
 }
 
-static int place_receives(struct vc_team *t, struct work *w)
+static int place_receives(const struct vc_room *room, struct work *w)
 {
     int err = VC_OK;
-    char *scratch = scratch_for(t, VC_SCRATCH_RECV, w->recv, w->n, false, &err);
+    char *scratch = scratch_for(room, VC_SCRATCH_RECV, w->recv, w->n, false, &err);
     for (int r = 0; err == VC_OK && r < w->n; r++) {
         size_t len = bytes_of(&w->recv[r]);
         w->pairs.dst_len[r] = len;
@@ -164,7 +165,7 @@ static int place_receives(struct vc_team *t, struct work *w)
         w->pairs.dst[r] = scratch;
         scratch += len;
     }
-    return err == VC_OK ? check_own(t->rank, &w->pairs) : err;
+    return err == VC_OK ? check_own(room->team->rank, &w->pairs) : err;
 }
 
 static int take_results(struct work *w)
@@ -223,25 +224,34 @@ static int run_plain(struct vc_comm *c, struct vc_call *k, const struct vc_pairs
     return vc_leave(c, k, err);
 }
 
+/* Describes the blocks of both sides; false where MPI will complain about them. */
+static bool find_sides(struct vc_call *k, struct work *w)
+{
+    bool in_place = k->send == MPI_IN_PLACE;
+    struct side send = side_of(k, true), recv = side_of(k, false);
+    if (k->recv == MPI_IN_PLACE || lacks_arrays(k, &recv) || (!in_place && lacks_arrays(k, &send)) ||
+        !find_blocks(k, &recv, w->n, w->recv) || (!in_place && !find_blocks(k, &send, w->n, w->send)))
+        return false;
+    k->bytes = mean_sent(in_place ? w->recv : w->send, w->n);
+    return true;
+}
+
 static int run(struct vc_comm *c, struct vc_call *k, struct work *w)
 {
     size_t sent;
     if (find_plain(k, c->size, &w->pairs, &sent))
         return run_plain(c, k, &w->pairs, sent);
-    bool in_place = k->send == MPI_IN_PLACE;
-    struct side send = side_of(k, true), recv = side_of(k, false);
-    if (k->recv == MPI_IN_PLACE || lacks_arrays(k, &recv) || (!in_place && lacks_arrays(k, &send)) ||
-        !find_blocks(k, &recv, c->size, w->recv) || (!in_place && !find_blocks(k, &send, c->size, w->send)))
+    if (!find_sides(k, w))
         return vc_pass(k, VC_PASS_ARGS);
-    k->bytes = mean_sent(in_place ? w->recv : w->send, c->size);
     struct vc_selected sel;
     int err = vc_select_call(c, k, 1, true, &sel);
     if (err == VC_OK && !sel.alg)
         return vc_native(k);
+    const struct vc_room room = {.team = c->team};
     if (err == VC_OK)
-        err = place_sends(c->team, w, in_place);
+        err = place_sends(&room, w, k->send == MPI_IN_PLACE);
     if (err == VC_OK)
-        err = place_receives(c->team, w);
+        err = place_receives(&room, w);
     struct vc_work work = {.pairs = &w->pairs};
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &work);
@@ -250,6 +260,25 @@ static int run(struct vc_comm *c, struct vc_call *k, struct work *w)
     if (c->team)
         vc_team_scratch_done(c->team);
     return vc_leave(c, k, err);
+}
+
+/* Room for n blocks on each side, in one piece. NULL: out of memory, with the text of the error. */
+static struct work *make_work(int ranks)
+{
+    size_t n = (size_t)ranks;
+    struct work *w = malloc(sizeof *w + 2 * n * (sizeof(struct block) + sizeof(char *) + sizeof(size_t)));
+    if (!w) {
+        vc_fail(VC_ERR_NOMEM, "no memory for the blocks of %d ranks", ranks);
+        return NULL;
+    }
+    w->n = ranks;
+    w->send = (struct block *)(w + 1);
+    w->recv = w->send + n;
+    w->pairs.src = (const char **)(void *)(w->recv + n);
+    w->pairs.dst = (char **)(void *)(w->pairs.src + n);
+    w->pairs.src_len = (size_t *)(void *)(w->pairs.dst + n);
+    w->pairs.dst_len = w->pairs.src_len + n;
+    return w;
 }
 
 int vc_run_alltoallv(struct vc_call *k)
@@ -264,16 +293,71 @@ int vc_run_alltoallv(struct vc_call *k)
     struct work w = {.n = c->size, .send = blocks, .recv = blocks + n, .pairs = {src, dst, lens, lens + n}};
     if (c->size <= STACK_RANKS)
         return run(c, k, &w);
-    char *mem = malloc(2 * n * (sizeof(struct block) + sizeof(char *) + sizeof(size_t)));
-    if (!mem)
-        return vc_call_failed(c, k, vc_fail(VC_ERR_NOMEM, "no memory for the blocks of %d ranks", c->size));
-    w.send = (struct block *)(void *)mem;
-    w.recv = w.send + n;
-    w.pairs.src = (const char **)(void *)(w.recv + n);
-    w.pairs.dst = (char **)(void *)(w.pairs.src + n);
-    w.pairs.src_len = (size_t *)(void *)(w.pairs.dst + n);
-    w.pairs.dst_len = w.pairs.src_len + n;
-    int rc = run(c, k, &w);
-    free(mem);
+    struct work *own = make_work(c->size);
+    if (!own)
+        return vc_call_failed(c, k, VC_ERR_NOMEM);
+    int rc = run(c, k, own);
+    free(own);
     return rc;
+}
+
+/* Blocks whose types have gaps need their types to the end. */
+static int keep_types(struct vc_posted *op, struct work *w)
+{
+    int err = VC_OK;
+    for (int r = 0; err == VC_OK && r < w->n; r++) {
+        struct vc_dtype *type = &w->recv[r].type;
+        MPI_Datatype given = type->type;
+        if (w->pairs.dst[r] == w->recv[r].at || w->pairs.dst_len[r] == 0)
+            continue;
+        err = vc_posted_keep_type(op, type);
+        /* Those that follow and are the same share the duplicate. */
+        for (; err == VC_OK && r + 1 < w->n && w->recv[r + 1].type.type == given; r++)
+            w->recv[r + 1].type.type = type->type;
+    }
+    return err;
+}
+
+static int finish(struct vc_posted *op)
+{
+    return take_results(op->state);
+}
+
+static int post(struct vc_comm *c, struct vc_call *k, struct work *w, bool plain, MPI_Request *request)
+{
+    struct vc_posted op;
+    int rc = vc_post_begin(&op, c, k, w, 1, true, request);
+    if (rc != MPI_SUCCESS)
+        return rc;
+    op.w.pairs = &w->pairs;
+    if (plain)
+        return vc_post_launch(&op, check_own(c->rank, &w->pairs), k, request);
+    const struct vc_room room = vc_post_room(&op);
+    int err = place_sends(&room, w, k->send == MPI_IN_PLACE);
+    if (err == VC_OK)
+        err = place_receives(&room, w);
+    if (op.mem[VC_SCRATCH_RECV]) {
+        op.finish = finish;
+        if (err == VC_OK)
+            err = keep_types(&op, w);
+    }
+    return vc_post_launch(&op, err, k, request);
+}
+
+int vc_post_alltoallv(struct vc_call *k, MPI_Request *request)
+{
+    struct vc_comm *c = vc_post_enter(k);
+    if (!c)
+        return VC_POST_PASSES;
+    struct work *w = make_work(c->size);
+    if (!w)
+        return vc_post_fail(c, k, VC_ERR_NOMEM, request);
+    size_t sent;
+    bool plain = find_plain(k, c->size, &w->pairs, &sent);
+    if (plain)
+        k->bytes = sent / (size_t)c->size;
+    if (plain || find_sides(k, w))
+        return post(c, k, w, plain, request);
+    free(w);
+    return vc_post_pass(k, VC_PASS_ARGS);
 }

@@ -2,6 +2,7 @@
 /* Barrier, broadcast, allgather and alltoall: from the user's arguments to packed buffers, through, and back.
  */
 #include "pmpi/pack.h"
+#include "pmpi/post.h"
 #include "pmpi/sides.h"
 
 #include <string.h>
@@ -26,6 +27,19 @@ int vc_run_barrier(struct vc_call *k)
     return vc_leave(c, k, err);
 }
 
+int vc_post_barrier(struct vc_call *k, MPI_Request *request)
+{
+    struct vc_comm *c = vc_post_enter(k);
+    struct vc_posted op;
+    if (!c)
+        return VC_POST_PASSES;
+    int rc = vc_post_begin(&op, c, k, NULL, 1, true, request);
+    if (rc != MPI_SUCCESS)
+        return rc;
+    op.esize = 1;
+    return vc_post_launch(&op, VC_OK, k, request);
+}
+
 /* The counts of other ranks may differ, which is an error, so that their call goes through the node's memory:
  * this tells them not to wait there for ever. Long messages only, because it would cost short ones time. */
 static void tell_native_bcast(struct vc_comm *c, const struct vc_call *k)
@@ -35,42 +49,78 @@ static void tell_native_bcast(struct vc_comm *c, const struct vc_call *k)
         vc_node_pass(c->team->node, k->bytes);
 }
 
+/* Looks at the arguments; false, with k->why, when the underlying MPI gets the call. */
+static bool message_of(struct vc_call *k, const struct vc_comm *c, struct vc_dtype *type)
+{
+    k->why = VC_PASS_ARGS;
+    if (k->recv == MPI_IN_PLACE || k->root < 0 || k->root >= c->size ||
+        vc_bad_side(k->recv, k->rcount, k->rtype, type))
+        return false;
+    k->why = VC_TAKEN;
+    return vc_size_call(k, (size_t)k->rcount * type->size, 1);
+}
+
+static int pack_message(const struct vc_call *k, const struct vc_room *room, const struct vc_dtype *type,
+                        struct vc_work *w)
+{
+    w->recv = k->recv;
+    if (type->dense)
+        return VC_OK;
+    w->recv = vc_room_for(room, VC_SCRATCH_RECV, k->bytes);
+    if (!w->recv)
+        return VC_ERR_NOMEM;
+    return room->team->rank == k->root ? vc_pack(k->recv, (size_t)k->rcount, type, w->recv) : VC_OK;
+}
+
 int vc_run_bcast(struct vc_call *k)
 {
     struct vc_comm *c = vc_enter(k);
-    if (!c)
-        return vc_native(k);
     struct vc_dtype type;
-    if (k->recv == MPI_IN_PLACE || k->root < 0 || k->root >= c->size ||
-        vc_bad_side(k->recv, k->rcount, k->rtype, &type))
-        return vc_pass(k, VC_PASS_ARGS);
-    size_t count = (size_t)k->rcount;
-    struct vc_selected sel;
-    if (!vc_size_call(k, count * type.size, 1))
+    if (!c || !message_of(k, c, &type))
         return vc_native(k);
+    struct vc_selected sel;
     int err = vc_select_call(c, k, 1, true, &sel);
     if (err == VC_OK && !sel.alg) {
         tell_native_bcast(c, k);
         return vc_native(k);
     }
 
-    struct vc_work w = {.recv = k->recv, .bytes = k->bytes};
-    if (err == VC_OK && !type.dense) {
-        w.recv = vc_team_scratch(c->team, VC_SCRATCH_RECV, k->bytes);
-        if (!w.recv)
-            err = vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", k->bytes);
-        else if (c->rank == k->root)
-            err = vc_pack(k->recv, count, &type, w.recv);
-    }
+    const struct vc_room room = {.team = c->team};
+    struct vc_work w = {.bytes = k->bytes};
+    if (err == VC_OK)
+        err = pack_message(k, &room, &type, &w);
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &w);
     if (!type.dense && err == VC_OK && c->rank != k->root)
-        err = vc_unpack(w.recv, k->recv, count, &type);
+        err = vc_unpack(w.recv, k->recv, (size_t)k->rcount, &type);
     if (!type.dense && c->team)
         vc_team_scratch_done(c->team);
     else if (err == VC_OK)
         vc_learn(c, k, &sel, type.size);
     return vc_leave(c, k, err);
+}
+
+static int finish_message(struct vc_posted *op)
+{
+    return vc_unpack(op->w.recv, op->k.recv, (size_t)op->k.rcount, op->state);
+}
+
+int vc_post_bcast(struct vc_call *k, MPI_Request *request)
+{
+    struct vc_comm *c = vc_post_enter(k);
+    struct vc_dtype type;
+    struct vc_posted op;
+    if (!c || !message_of(k, c, &type))
+        return VC_POST_PASSES;
+    int rc = vc_post_begin(&op, c, k, NULL, 1, true, request);
+    if (rc != MPI_SUCCESS)
+        return rc;
+    const struct vc_room room = vc_post_room(&op);
+    int err = pack_message(k, &room, &type, &op.w);
+    op.esize = type.dense && type.predefined ? type.size : 0;
+    if (err == VC_OK && !type.dense && c->rank != k->root)
+        err = vc_post_result(&op, finish_message, &type, sizeof type, &type);
+    return vc_post_launch(&op, err, k, request);
 }
 
 /* Allgather and alltoall: both sides of a rank, as blocks. */
@@ -103,13 +153,13 @@ static bool sides_of(struct vc_call *k, const struct vc_comm *c, size_t sblocks,
 }
 
 /* The two packed buffers: the user's, or scratch. */
-static int pack_sides(struct vc_call *k, struct vc_team *t, const struct sides *s, size_t sblocks,
-                      struct vc_work *w)
+static int pack_sides(const struct vc_call *k, const struct vc_room *room, const struct sides *s,
+                      size_t sblocks, struct vc_work *w)
 {
-    size_t all = k->bytes * (size_t)t->size;
+    const struct vc_team *t = room->team;
     w->recv = k->recv;
-    if (!s->rtype.dense && !(w->recv = vc_team_scratch(t, VC_SCRATCH_RECV, all)))
-        return vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", all);
+    if (!s->rtype.dense && !(w->recv = vc_room_for(room, VC_SCRATCH_RECV, k->bytes * (size_t)t->size)))
+        return VC_ERR_NOMEM;
     w->send = k->send;
     if (s->in_place && vc_coll_info[k->coll].in_place == VC_IN_PLACE_OWN_BLOCK) {
         /* Own block, where the result has it. */
@@ -123,9 +173,9 @@ static int pack_sides(struct vc_call *k, struct vc_team *t, const struct sides *
     const void *from = s->in_place ? k->recv : k->send;
     if (s->stype.dense && !copy)
         return VC_OK;
-    void *packed = vc_team_scratch(t, VC_SCRATCH_SEND, k->bytes * sblocks);
+    void *packed = vc_room_for(room, VC_SCRATCH_SEND, k->bytes * sblocks);
     if (!packed)
-        return vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", k->bytes * sblocks);
+        return VC_ERR_NOMEM;
     w->send = packed;
     if (!s->stype.dense)
         return vc_pack(from, s->scount, &s->stype, packed);
@@ -133,12 +183,18 @@ static int pack_sides(struct vc_call *k, struct vc_team *t, const struct sides *
     return VC_OK;
 }
 
+/* Blocks in the send buffer. */
+static size_t blocks_sent(const struct vc_call *k, const struct vc_comm *c)
+{
+    return vc_coll_info[k->coll].send.extent == VC_EXTENT_EACH ? (size_t)c->size : 1;
+}
+
 int vc_run_blocks(struct vc_call *k)
 {
     struct vc_comm *c = vc_enter(k);
     if (!c)
         return vc_native(k);
-    size_t sblocks = vc_coll_info[k->coll].send.extent == VC_EXTENT_EACH ? (size_t)c->size : 1;
+    size_t sblocks = blocks_sent(k, c);
     struct sides s;
     if (!sides_of(k, c, sblocks, &s))
         return vc_native(k);
@@ -146,9 +202,10 @@ int vc_run_blocks(struct vc_call *k)
     int err = vc_select_call(c, k, 1, true, &sel);
     if (err == VC_OK && !sel.alg)
         return vc_native(k);
+    const struct vc_room room = {.team = c->team};
     struct vc_work w = {.bytes = k->bytes};
     if (err == VC_OK)
-        err = pack_sides(k, c->team, &s, sblocks, &w);
+        err = pack_sides(k, &room, &s, sblocks, &w);
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &w);
     if (err == VC_OK && w.recv != k->recv)
@@ -158,4 +215,31 @@ int vc_run_blocks(struct vc_call *k)
     else if (err == VC_OK && s.rtype.dense)
         vc_learn(c, k, &sel, s.rtype.size);
     return vc_leave(c, k, err);
+}
+
+static int finish_blocks(struct vc_posted *op)
+{
+    const struct sides *s = op->state;
+    return vc_unpack(op->w.recv, op->k.recv, s->rcount, &s->rtype);
+}
+
+int vc_post_blocks(struct vc_call *k, MPI_Request *request)
+{
+    struct vc_comm *c = vc_post_enter(k);
+    if (!c)
+        return VC_POST_PASSES;
+    size_t sblocks = blocks_sent(k, c);
+    struct sides s;
+    if (!sides_of(k, c, sblocks, &s))
+        return VC_POST_PASSES;
+    struct vc_posted op;
+    int rc = vc_post_begin(&op, c, k, NULL, 1, true, request);
+    if (rc != MPI_SUCCESS)
+        return rc;
+    const struct vc_room room = vc_post_room(&op);
+    int err = pack_sides(k, &room, &s, sblocks, &op.w);
+    op.esize = s.rtype.dense && s.rtype.predefined && k->stype == k->rtype ? s.rtype.size : 0;
+    if (err == VC_OK && !s.rtype.dense)
+        err = vc_post_result(&op, finish_blocks, &s, sizeof s, &s.rtype);
+    return vc_post_launch(&op, err, k, request);
 }

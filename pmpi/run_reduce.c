@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reductions: for the root, for all ranks, to blocks, and scans. */
 #include "pmpi/pack.h"
+#include "pmpi/post.h"
 #include "pmpi/quick.h"
 #include "pmpi/redop.h"
 #include "pmpi/run.h"
@@ -52,8 +53,6 @@ static void sides_of(const struct vc_call *k, const struct vc_dtype *type, const
 /* What the kernels read: packed, or with the gaps of pairs. */
 static int stage_in(const struct vc_reduction *r, const struct sides *s, size_t count, void *to, size_t bytes)
 {
-    if (!to)
-        return vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", bytes);
     if (!r->padded)
         return vc_pack(s->from, count, &s->in, to);
     memset(to, 0, bytes);
@@ -71,34 +70,46 @@ static int stage_out(const struct vc_reduction *r, const struct sides *s, const 
     return VC_OK;
 }
 
+/* Whether the result goes to a buffer of vcoll's first. */
+static bool is_staged(const struct vc_reduction *r, const struct sides *s)
+{
+    return s->receives && (r->packed || r->padded || s->out.device || s->apart);
+}
+
+/* Both buffers: the program's, or packed. */
+static int place_sides(const struct vc_call *k, const struct vc_room *room, const struct vc_reduction *r,
+                       const struct sides *s, struct vc_work *w)
+{
+    size_t bytes = s->scount * r->op.esize;
+    w->send = s->from;
+    w->recv = s->receives ? k->recv : NULL;
+    w->bytes = s->longest;
+    w->at = s->at;
+    if (is_staged(r, s) && !(w->recv = vc_room_for(room, VC_SCRATCH_RECV, s->rcount * r->op.esize)))
+        return VC_ERR_NOMEM;
+    if (!r->packed && !s->in.device)
+        return VC_OK;
+    void *mem = vc_room_for(room, VC_SCRATCH_SEND, bytes);
+    w->send = mem;
+    return mem ? stage_in(r, s, s->scount, mem, bytes) : VC_ERR_NOMEM;
+}
+
 /* The rare layouts: packed elements of a user's operator, pairs whose gaps must survive, memory of devices,
  * blocks in place. */
 static int run_layout(struct vc_comm *c, struct vc_call *k, const struct vc_selected *sel,
                       struct vc_reduction *r, const struct sides *s)
 {
-    struct vc_team *t = c->team;
-    size_t bytes = s->scount * r->op.esize;
-    bool staged = s->receives && (r->packed || r->padded || s->out.device || s->apart);
-    struct vc_work w = {.send = s->from, .bytes = s->longest, .op = &r->op, .at = s->at};
+    const struct vc_room room = {.team = c->team};
+    struct vc_work w = {.op = &r->op};
     int err = vc_reduction_begin(r, s->scount);
-    if (err == VC_OK && staged) {
-        w.recv = vc_team_scratch(t, VC_SCRATCH_RECV, s->rcount ? s->rcount * r->op.esize : 1);
-        if (!w.recv)
-            err = vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", s->rcount * r->op.esize);
-    } else if (s->receives) {
-        w.recv = k->recv;
-    }
-    if (err == VC_OK && (r->packed || s->in.device)) {
-        void *mem = vc_team_scratch(t, VC_SCRATCH_SEND, bytes);
-        w.send = mem;
-        err = stage_in(r, s, s->scount, mem, bytes);
-    }
+    if (err == VC_OK)
+        err = place_sides(k, &room, r, s, &w);
     if (err == VC_OK)
         err = vc_run(c, k, sel, &w);
     err = vc_reduction_end(r, err);
-    if (err == VC_OK && staged)
+    if (err == VC_OK && is_staged(r, s))
         err = stage_out(r, s, w.recv, k->recv, s->rcount);
-    vc_team_scratch_done(t);
+    vc_team_scratch_done(c->team);
     return err;
 }
 
@@ -175,6 +186,109 @@ static inline int run_reduction(struct vc_comm *c, struct vc_call *k, struct for
     return run_plain(c, k, again, f.receives);
 }
 
+/* ---- nonblocking ---- */
+
+/* What the end of an operation needs. */
+struct state {
+    struct vc_reduction r;
+    struct sides s;
+    size_t offsets[]; /* [size + 1] reduce_scatter's */
+};
+
+static int finish(struct vc_posted *op)
+{
+    const struct state *st = op->state;
+    return stage_out(&st->r, &st->s, op->w.recv, op->k.recv, st->s.rcount);
+}
+
+/* After vc_post_begin(). */
+static int place_posted(struct vc_posted *op, struct state *st)
+{
+    const struct vc_room room = vc_post_room(op);
+    op->redop = st->r.op;
+    op->w.op = &op->redop;
+    op->esize = st->r.padded ? 0 : st->r.op.esize;
+    return place_sides(&op->k, &room, &st->r, &st->s, &op->w);
+}
+
+/* The operator and type of a call, unless the program may free the operator: as vc_reduction_init(). */
+static bool find_predefined(const struct vc_call *k, struct vc_reduction *r)
+{
+    const struct vc_redop *again = vc_redop_again(k->op, k->rtype);
+    if (VC_UNLIKELY(!again))
+        return vc_reduction_init(r, k->op, k->rtype) && !r->user;
+    r->op = *again;
+    r->packed = r->padded = r->user = false;
+    r->type = (struct vc_dtype){.type = k->rtype, .size = again->esize, .predefined = true, .dense = true};
+    return true;
+}
+
+static int post_reduction(struct vc_comm *c, struct vc_call *k, struct form f, MPI_Request *request)
+{
+    struct state st;
+    struct vc_posted op;
+    if (!find_predefined(k, &st.r) || bad_buffers(k, &f, true))
+        return vc_post_pass(k, VC_PASS_ARGS);
+    if (!size_reduction(k, st.r.op.esize, f.blocks))
+        return VC_POST_PASSES;
+    int rc = vc_post_begin(&op, c, k, NULL, st.r.op.esize, st.r.op.commutative, request);
+    if (rc != MPI_SUCCESS)
+        return rc;
+    sides_of(k, &st.r.type, &f, &st.s);
+    int err = place_posted(&op, &st);
+    if (err == VC_OK && is_staged(&st.r, &st.s))
+        err = vc_post_result(&op, finish, &st, sizeof st, &st.s.out);
+    return vc_post_launch(&op, err, k, request);
+}
+
+/* ---- each form ---- */
+
+static struct form rooted_form(const struct vc_comm *c, const struct vc_call *k)
+{
+    bool root = c->rank == k->root;
+    return (struct form){k->root, root, root, 1};
+}
+
+static struct form blocks_form(const struct vc_comm *c)
+{
+    return (struct form){-1, true, true, (size_t)c->size};
+}
+
+static struct form scan_form(const struct vc_comm *c)
+{
+    return (struct form){-1, c->rank > 0, true, 1};
+}
+
+static const struct form all_form = {-1, true, true, 1};
+
+int vc_post_reduce(struct vc_call *k, MPI_Request *request)
+{
+    struct vc_comm *c = vc_post_enter(k);
+    if (!c)
+        return VC_POST_PASSES;
+    if (k->root < 0 || k->root >= c->size)
+        return vc_post_pass(k, VC_PASS_ARGS);
+    return post_reduction(c, k, rooted_form(c, k), request);
+}
+
+int vc_post_allreduce(struct vc_call *k, MPI_Request *request)
+{
+    struct vc_comm *c = vc_post_enter(k);
+    return c ? post_reduction(c, k, all_form, request) : VC_POST_PASSES;
+}
+
+int vc_post_exscan(struct vc_call *k, MPI_Request *request)
+{
+    struct vc_comm *c = vc_post_enter(k);
+    return c ? post_reduction(c, k, scan_form(c), request) : VC_POST_PASSES;
+}
+
+int vc_post_reduce_blocks(struct vc_call *k, MPI_Request *request)
+{
+    struct vc_comm *c = vc_post_enter(k);
+    return c ? post_reduction(c, k, blocks_form(c), request) : VC_POST_PASSES;
+}
+
 int vc_run_reduce(struct vc_call *k)
 {
     if (VC_UNLIKELY(k->root < 0))
@@ -184,26 +298,25 @@ int vc_run_reduce(struct vc_call *k)
         return vc_native(k);
     if (VC_UNLIKELY(k->root >= c->size))
         return vc_pass(k, VC_PASS_ARGS);
-    bool root = c->rank == k->root;
-    return run_reduction(c, k, (struct form){k->root, root, root, 1});
+    return run_reduction(c, k, rooted_form(c, k));
 }
 
 int vc_run_allreduce(struct vc_call *k)
 {
     struct vc_comm *c = vc_enter(k);
-    return c ? run_reduction(c, k, (struct form){-1, true, true, 1}) : vc_native(k);
+    return c ? run_reduction(c, k, all_form) : vc_native(k);
 }
 
 int vc_run_exscan(struct vc_call *k)
 {
     struct vc_comm *c = vc_enter(k);
-    return c ? run_reduction(c, k, (struct form){-1, c->rank > 0, true, 1}) : vc_native(k);
+    return c ? run_reduction(c, k, scan_form(c)) : vc_native(k);
 }
 
 int vc_run_reduce_blocks(struct vc_call *k)
 {
     struct vc_comm *c = vc_enter(k);
-    return c ? run_reduction(c, k, (struct form){-1, true, true, (size_t)c->size}) : vc_native(k);
+    return c ? run_reduction(c, k, blocks_form(c)) : vc_native(k);
 }
 
 /* ---- blocks of unequal lengths ---- */
@@ -235,28 +348,50 @@ static bool size_blocks(struct vc_call *k, int size, size_t esize, size_t *offse
     return at > 0;
 }
 
+/* Where the blocks lie, and which of them is this rank's: k and *s, but for what sides_of() looks at, which
+ * is set after the selection. False, with k->why: the underlying MPI gets the call. */
+static bool find_uneven(const struct vc_comm *c, struct vc_call *k, const struct vc_reduction *r,
+                        size_t *offsets, size_t *longest)
+{
+    const struct form f = blocks_form(c);
+    if (!size_blocks(k, c->size, r->op.esize, offsets, longest))
+        return false;
+    k->rcount = (int)((offsets[c->rank + 1] - offsets[c->rank]) / r->op.esize);
+    k->offsets = offsets;
+    if (!bad_buffers(k, &f, r->type.predefined) && (k->send != NULL || !r->type.predefined))
+        return true;
+    k->why = VC_PASS_ARGS;
+    return false;
+}
+
+static void uneven_sides_of(const struct vc_comm *c, const struct vc_call *k, const struct vc_reduction *r,
+                            size_t longest, struct sides *s)
+{
+    const struct form f = blocks_form(c);
+    sides_of(k, &r->type, &f, s);
+    s->scount = k->offsets[c->size] / r->op.esize;
+    s->apart = s->from == k->recv;
+    s->at = k->offsets;
+    s->longest = longest;
+}
+
 static int run_uneven(struct vc_comm *c, struct vc_call *k, struct vc_reduction *r, size_t *offsets)
 {
-    const struct form f = {-1, true, true, (size_t)c->size};
-    size_t esize = r->op.esize, longest;
-    if (!size_blocks(k, c->size, esize, offsets, &longest))
+    size_t longest;
+    if (!find_uneven(c, k, r, offsets, &longest))
         return vc_native(k);
-    size_t own = offsets[c->rank + 1] - offsets[c->rank];
-    k->rcount = (int)(own / esize);
-    if (bad_buffers(k, &f, r->type.predefined) || (k->send == NULL && r->type.predefined))
-        return vc_pass(k, VC_PASS_ARGS);
-    k->offsets = offsets;
     struct vc_selected sel;
-    int err = vc_select_call(c, k, esize, r->op.commutative, &sel);
+    int err = vc_select_call(c, k, r->op.esize, r->op.commutative, &sel);
     if (err == VC_OK && !sel.alg)
         return vc_native(k);
     struct sides s;
-    sides_of(k, &r->type, &f, &s);
-    s.scount = offsets[c->size] / esize;
-    s.apart = s.from == k->recv;
-    s.at = offsets;
-    s.longest = longest;
+    uneven_sides_of(c, k, r, longest, &s);
     return vc_leave(c, k, err == VC_OK ? run_layout(c, k, &sel, r, &s) : err);
+}
+
+static int no_counts(const struct vc_comm *c)
+{
+    return vc_fail(VC_ERR_NOMEM, "no memory for the counts of %d ranks", c->size);
 }
 
 int vc_run_reduce_scatter(struct vc_call *k)
@@ -269,9 +404,42 @@ int vc_run_reduce_scatter(struct vc_call *k)
     if (!k->rcounts || !vc_reduction_init(&r, k->op, k->rtype))
         return vc_pass(k, VC_PASS_ARGS);
     if (c->size > STACK_RANKS && !(offsets = malloc(((size_t)c->size + 1) * sizeof *offsets)))
-        return vc_call_failed(c, k, vc_fail(VC_ERR_NOMEM, "no memory for the counts of %d ranks", c->size));
+        return vc_call_failed(c, k, no_counts(c));
     int rc = run_uneven(c, k, &r, offsets);
     if (offsets != here)
         free(offsets);
     return rc;
+}
+
+static int post_uneven(struct vc_comm *c, struct vc_call *k, struct state *st, size_t longest,
+                       MPI_Request *request)
+{
+    struct vc_posted op;
+    int rc = vc_post_begin(&op, c, k, st, st->r.op.esize, st->r.op.commutative, request);
+    if (rc != MPI_SUCCESS)
+        return rc;
+    uneven_sides_of(c, k, &st->r, longest, &st->s);
+    int err = place_posted(&op, st);
+    op.esize = 0;
+    op.finish = is_staged(&st->r, &st->s) ? finish : NULL;
+    return vc_post_launch(&op, err, k, request);
+}
+
+int vc_post_reduce_scatter(struct vc_call *k, MPI_Request *request)
+{
+    struct vc_comm *c = vc_post_enter(k);
+    struct vc_reduction r;
+    size_t longest;
+    if (!c)
+        return VC_POST_PASSES;
+    if (!k->rcounts || !find_predefined(k, &r))
+        return vc_post_pass(k, VC_PASS_ARGS);
+    struct state *st = malloc(sizeof *st + ((size_t)c->size + 1) * sizeof st->offsets[0]);
+    if (!st)
+        return vc_post_fail(c, k, no_counts(c), request);
+    st->r = r;
+    if (find_uneven(c, k, &st->r, st->offsets, &longest))
+        return post_uneven(c, k, st, longest, request);
+    free(st);
+    return VC_POST_PASSES;
 }

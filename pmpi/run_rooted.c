@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Gather and scatter: from the user's arguments to packed buffers, through, and back. */
 #include "pmpi/pack.h"
+#include "pmpi/post.h"
 #include "pmpi/sides.h"
 
 #include <string.h>
@@ -50,11 +51,6 @@ static bool find_blocks(struct vc_call *k, const struct vc_comm *c, bool gathers
     return vc_size_call(k, block, (size_t)c->size);
 }
 
-static int no_memory(size_t bytes)
-{
-    return vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", bytes);
-}
-
 /* The own block among those of all ranks, as the program has them. */
 static const void *own_among(const struct blocks *b, const struct vc_team *t)
 {
@@ -62,13 +58,15 @@ static const void *own_among(const struct blocks *b, const struct vc_team *t)
 }
 
 /* The packed buffers of a gather: the user's, or scratch. */
-static int pack_gather(const struct vc_call *k, struct vc_team *t, const struct blocks *b, struct vc_work *w)
+static int pack_gather(const struct vc_call *k, const struct vc_room *room, const struct blocks *b,
+                       struct vc_work *w)
 {
-    size_t all = k->bytes * (size_t)t->size;
+    const struct vc_team *t = room->team;
     if (b->all) {
-        w->recv = b->all_type.dense ? b->all : vc_team_scratch(t, VC_SCRATCH_RECV, all);
+        w->recv =
+            b->all_type.dense ? b->all : vc_room_for(room, VC_SCRATCH_RECV, k->bytes * (size_t)t->size);
         if (!w->recv)
-            return no_memory(all);
+            return VC_ERR_NOMEM;
     }
     if (b->in_place) {
         char *own = (char *)w->recv + (size_t)t->rank * k->bytes;
@@ -78,25 +76,26 @@ static int pack_gather(const struct vc_call *k, struct vc_team *t, const struct 
     w->send = b->own;
     if (b->own_type.dense && !b->one_buffer)
         return VC_OK;
-    void *packed = vc_team_scratch(t, VC_SCRATCH_SEND, k->bytes);
+    void *packed = vc_room_for(room, VC_SCRATCH_SEND, k->bytes);
     w->send = packed;
     if (!packed)
-        return no_memory(k->bytes);
+        return VC_ERR_NOMEM;
     if (!b->own_type.dense)
         return vc_pack(b->own, b->own_count, &b->own_type, packed);
     memcpy(packed, b->own, k->bytes);
     return VC_OK;
 }
 
-static int pack_scatter(const struct vc_call *k, struct vc_team *t, const struct blocks *b, struct vc_work *w)
+static int pack_scatter(const struct vc_call *k, const struct vc_room *room, const struct blocks *b,
+                        struct vc_work *w)
 {
-    size_t all = k->bytes * (size_t)t->size;
+    const struct vc_team *t = room->team;
     w->send = b->all;
     if (b->all && !b->all_type.dense) {
-        void *packed = vc_team_scratch(t, VC_SCRATCH_SEND, all);
+        void *packed = vc_room_for(room, VC_SCRATCH_SEND, k->bytes * (size_t)t->size);
         w->send = packed;
         if (!packed)
-            return no_memory(all);
+            return VC_ERR_NOMEM;
         int err = vc_pack(b->all, b->all_count * (size_t)t->size, &b->all_type, packed);
         if (err != VC_OK)
             return err;
@@ -105,8 +104,8 @@ static int pack_scatter(const struct vc_call *k, struct vc_team *t, const struct
         w->recv = (char *)(uintptr_t)w->send + (size_t)t->rank * k->bytes;
     else if (b->own_type.dense && !b->one_buffer)
         w->recv = (void *)(uintptr_t)b->own;
-    else if (!(w->recv = vc_team_scratch(t, VC_SCRATCH_RECV, k->bytes)))
-        return no_memory(k->bytes);
+    else if (!(w->recv = vc_room_for(room, VC_SCRATCH_RECV, k->bytes)))
+        return VC_ERR_NOMEM;
     return VC_OK;
 }
 
@@ -133,6 +132,12 @@ static bool is_dense(const struct blocks *b)
     return !b->one_buffer && (!b->all || b->all_type.dense) && (b->in_place || b->own_type.dense);
 }
 
+/* On the other ranks only one of the two types means something. */
+static const struct vc_dtype *element_of(const struct blocks *b)
+{
+    return b->in_place ? &b->all_type : &b->own_type;
+}
+
 static int run_rooted(struct vc_call *k, bool gathers)
 {
     struct vc_comm *c = vc_enter(k);
@@ -143,9 +148,10 @@ static int run_rooted(struct vc_call *k, bool gathers)
     int err = vc_select_call(c, k, 1, true, &sel);
     if (err == VC_OK && !sel.alg)
         return vc_native(k);
+    const struct vc_room room = {.team = c->team};
     struct vc_work w = {.bytes = k->bytes};
     if (err == VC_OK)
-        err = gathers ? pack_gather(k, c->team, &b, &w) : pack_scatter(k, c->team, &b, &w);
+        err = gathers ? pack_gather(k, &room, &b, &w) : pack_scatter(k, &room, &b, &w);
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &w);
     if (err == VC_OK)
@@ -153,13 +159,44 @@ static int run_rooted(struct vc_call *k, bool gathers)
     if (c->team && !is_dense(&b)) {
         vc_team_scratch_done(c->team);
     } else if (err == VC_OK) {
-        /* On the other ranks only one of the two types means something. */
-        const struct vc_dtype *type = b.in_place ? &b.all_type : &b.own_type;
         struct vc_call like = *k;
-        like.rtype = type->type;
-        vc_learn(c, &like, &sel, type->size);
+        like.rtype = element_of(&b)->type;
+        vc_learn(c, &like, &sel, element_of(&b)->size);
     }
     return vc_leave(c, k, err);
+}
+
+/* Which type the result is unpacked with; NULL: it is where it belongs. */
+static struct vc_dtype *result_type(const struct vc_work *w, bool gathers, struct blocks *b)
+{
+    if (gathers)
+        return b->all && w->recv != b->all ? &b->all_type : NULL;
+    return !b->in_place && w->recv != b->own ? &b->own_type : NULL;
+}
+
+static int finish_rooted(struct vc_posted *op)
+{
+    return unpack(&op->k, op->team, op->state, op->k.coll == VC_GATHER, &op->w);
+}
+
+static int post_rooted(struct vc_call *k, bool gathers, MPI_Request *request)
+{
+    struct vc_comm *c = vc_post_enter(k);
+    struct blocks b;
+    struct vc_posted op;
+    if (!c || !find_blocks(k, c, gathers, &b))
+        return VC_POST_PASSES;
+    int rc = vc_post_begin(&op, c, k, NULL, 1, true, request);
+    if (rc != MPI_SUCCESS)
+        return rc;
+    const struct vc_room room = vc_post_room(&op);
+    int err = gathers ? pack_gather(k, &room, &b, &op.w) : pack_scatter(k, &room, &b, &op.w);
+    struct vc_dtype *type = err == VC_OK ? result_type(&op.w, gathers, &b) : NULL;
+    op.esize = is_dense(&b) ? element_of(&b)->size : 0;
+    op.etype = element_of(&b)->type;
+    if (type)
+        err = vc_post_result(&op, finish_rooted, &b, sizeof b, type);
+    return vc_post_launch(&op, err, k, request);
 }
 
 int vc_run_gather(struct vc_call *k)
@@ -170,4 +207,14 @@ int vc_run_gather(struct vc_call *k)
 int vc_run_scatter(struct vc_call *k)
 {
     return run_rooted(k, false);
+}
+
+int vc_post_gather(struct vc_call *k, MPI_Request *request)
+{
+    return post_rooted(k, true, request);
+}
+
+int vc_post_scatter(struct vc_call *k, MPI_Request *request)
+{
+    return post_rooted(k, false, request);
 }

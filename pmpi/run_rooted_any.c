@@ -4,6 +4,7 @@
  * the root know a block's length, so no length decides anything but errors of the arguments (Law 1).
  */
 #include "pmpi/pack.h"
+#include "pmpi/post.h"
 #include "pmpi/sides.h"
 #include "pmpi/vectors.h"
 
@@ -131,22 +132,18 @@ static int move_blocks(const struct vc_call *k, const struct vc_team *t, const s
     return err;
 }
 
-/* Scratch of at least a byte. */
-static int scratch(struct vc_team *t, enum vc_scratch which, size_t bytes, char **out)
-{
-    *out = vc_team_scratch(t, which, bytes ? bytes : 1);
-    return *out ? VC_OK : vc_fail(VC_ERR_NOMEM, "no memory to pack %zu bytes", bytes);
-}
-
 /* The root's buffer, and in `at` where blocks are in it. Plans want them in order, node algorithms anywhere.
  */
-static int place_blocks(const struct vc_call *k, struct vc_team *t, bool plan, struct blocks *b, char **mem)
+static int place_blocks(const struct vc_call *k, const struct vc_room *room, bool plan, struct blocks *b,
+                        char **mem)
 {
-    int err = VC_OK;
+    const struct vc_team *t = room->team;
     b->packed = !b->all_type.dense || (plan && !in_order(k, b, t->size));
     if (b->packed) {
-        err = scratch(t, b->gathers ? VC_SCRATCH_RECV : VC_SCRATCH_SEND, b->at[t->size], mem);
-        return err == VC_OK && !b->gathers ? move_blocks(k, t, b, *mem, true) : err;
+        *mem = vc_room_for(room, b->gathers ? VC_SCRATCH_RECV : VC_SCRATCH_SEND, b->at[t->size]);
+        if (!*mem)
+            return VC_ERR_NOMEM;
+        return b->gathers ? VC_OK : move_blocks(k, t, b, *mem, true);
     }
     if (plan) {
         *mem = NULL;
@@ -162,9 +159,10 @@ static int place_blocks(const struct vc_call *k, struct vc_team *t, bool plan, s
 }
 
 /* This rank's own block; `mem`: the root's buffer. */
-static int place_own(const struct vc_call *k, struct vc_team *t, const struct blocks *b, const char *mem,
-                     char **own)
+static int place_own(const struct vc_call *k, const struct vc_room *room, const struct blocks *b,
+                     const char *mem, char **own)
 {
+    const struct vc_team *t = room->team;
     char *among = b->root ? (char *)((uintptr_t)mem + b->at[t->rank]) : NULL;
     if (b->in_place) {
         /* Where packed, the own block alone is not there yet (gather), or is to be nowhere else (scatter). */
@@ -178,30 +176,55 @@ static int place_own(const struct vc_call *k, struct vc_team *t, const struct bl
     *own = (char *)(uintptr_t)b->own;
     if (b->own_type.dense)
         return VC_OK;
-    int err = scratch(t, b->gathers ? VC_SCRATCH_SEND : VC_SCRATCH_RECV, k->bytes, own);
-    return err == VC_OK && b->gathers
-               ? move_elements((char *)(uintptr_t)b->own, *own, b->own_count, &b->own_type, true)
-               : err;
+    *own = vc_room_for(room, b->gathers ? VC_SCRATCH_SEND : VC_SCRATCH_RECV, k->bytes);
+    if (!*own)
+        return VC_ERR_NOMEM;
+    return b->gathers ? move_elements((char *)(uintptr_t)b->own, *own, b->own_count, &b->own_type, true)
+                      : VC_OK;
+}
+
+/* Both buffers: the program's, or packed. */
+static int place_all(const struct vc_call *k, const struct vc_room *room, bool plan, struct blocks *b,
+                     struct vc_work *w)
+{
+    char *mem = NULL, *own = NULL;
+    int err = b->root ? place_blocks(k, room, plan, b, &mem) : VC_OK;
+    if (err == VC_OK)
+        err = place_own(k, room, b, mem, &own);
+    *w = (struct vc_work){.send = b->gathers ? own : mem,
+                          .recv = b->gathers ? mem : own,
+                          .bytes = k->bytes,
+                          .at = b->at,
+                          .lens = b->lens};
+    return err;
+}
+
+/* Which type the result is unpacked with; NULL: it is where it belongs. */
+static struct vc_dtype *result_type(const struct vc_work *w, struct blocks *b)
+{
+    if (b->gathers)
+        return b->root && b->packed ? &b->all_type : NULL;
+    return !b->in_place && w->recv != b->own ? &b->own_type : NULL;
+}
+
+static int unpack(const struct vc_call *k, const struct vc_team *t, const struct blocks *b,
+                  const struct vc_work *w)
+{
+    return b->gathers
+               ? move_blocks(k, t, b, w->recv, false)
+               : move_elements((char *)(uintptr_t)b->own, w->recv, b->own_count, &b->own_type, false);
 }
 
 static int run_blocks(struct vc_comm *c, struct vc_call *k, const struct vc_selected *sel, struct blocks *b)
 {
     struct vc_team *t = c->team;
-    char *mem = NULL, *own = NULL;
-    int err = b->root ? place_blocks(k, t, sel->alg->kind == VC_ALG_PLAN, b, &mem) : VC_OK;
-    if (err == VC_OK)
-        err = place_own(k, t, b, mem, &own);
-    struct vc_work w = {.send = b->gathers ? own : mem,
-                        .recv = b->gathers ? mem : own,
-                        .bytes = k->bytes,
-                        .at = b->at,
-                        .lens = b->lens};
+    const struct vc_room room = {.team = t};
+    struct vc_work w;
+    int err = place_all(k, &room, sel->alg->kind == VC_ALG_PLAN, b, &w);
     if (err == VC_OK)
         err = vc_run(c, k, sel, &w);
-    if (err == VC_OK && b->gathers && b->packed)
-        err = move_blocks(k, t, b, mem, false);
-    if (err == VC_OK && !b->gathers && !b->in_place && own != b->own)
-        err = move_elements((char *)(uintptr_t)b->own, own, b->own_count, &b->own_type, false);
+    if (err == VC_OK && result_type(&w, b))
+        err = unpack(k, t, b, &w);
     if (b->packed || !b->own_type.dense)
         vc_team_scratch_done(t);
     if (err == VC_OK && !b->in_place && b->own_type.dense) {
@@ -225,6 +248,11 @@ static int run(struct vc_comm *c, struct vc_call *k, struct blocks *b)
     return vc_leave(c, k, err == VC_OK ? run_blocks(c, k, &sel, b) : err);
 }
 
+static int no_blocks(const struct vc_comm *c)
+{
+    return vc_fail(VC_ERR_NOMEM, "no memory for the blocks of %d ranks", c->size);
+}
+
 static int run_rooted_any(struct vc_call *k, bool gathers)
 {
     struct vc_comm *c = vc_enter(k);
@@ -236,11 +264,56 @@ static int run_rooted_any(struct vc_call *k, bool gathers)
         return run(c, k, &b);
     b.lens = malloc((2 * n + 1) * sizeof *b.lens);
     if (!b.lens)
-        return vc_call_failed(c, k, vc_fail(VC_ERR_NOMEM, "no memory for the blocks of %d ranks", c->size));
+        return vc_call_failed(c, k, no_blocks(c));
     b.at = b.lens + n;
     int rc = run(c, k, &b);
     free(b.lens);
     return rc;
+}
+
+static int finish_blocks(struct vc_posted *op)
+{
+    return unpack(&op->k, op->team, op->state, &op->w);
+}
+
+static int post_blocks(struct vc_comm *c, struct vc_call *k, struct blocks *b, MPI_Request *request)
+{
+    struct vc_posted op;
+    k->why = VC_TAKEN;
+    k->offsets = b->root ? b->at : NULL;
+    int rc = vc_post_begin(&op, c, k, b, 1, true, request);
+    if (rc != MPI_SUCCESS)
+        return rc;
+    const struct vc_room room = vc_post_room(&op);
+    int err = place_all(k, &room, op.by_plan, b, &op.w);
+    struct vc_dtype *type = err == VC_OK ? result_type(&op.w, b) : NULL;
+    if (!b->in_place && b->own_type.dense) {
+        op.esize = b->own_type.size;
+        op.etype = b->own_type.type;
+    }
+    if (type) {
+        op.finish = finish_blocks;
+        err = vc_posted_keep_type(&op, type);
+    }
+    return vc_post_launch(&op, err, k, request);
+}
+
+static int post_rooted_any(struct vc_call *k, bool gathers, MPI_Request *request)
+{
+    struct vc_comm *c = vc_post_enter(k);
+    if (!c)
+        return VC_POST_PASSES;
+    size_t n = c->rank == k->root ? (size_t)c->size : 0;
+    struct blocks *b = calloc(1, sizeof *b + (2 * n + 1) * sizeof *b->lens);
+    if (!b)
+        return vc_post_fail(c, k, no_blocks(c), request);
+    b->gathers = gathers;
+    b->lens = (size_t *)(b + 1);
+    b->at = b->lens + n;
+    if (find_blocks(k, c, b))
+        return post_blocks(c, k, b, request);
+    free(b);
+    return vc_post_pass(k, VC_PASS_ARGS);
 }
 
 int vc_run_gatherv(struct vc_call *k)
@@ -251,4 +324,14 @@ int vc_run_gatherv(struct vc_call *k)
 int vc_run_scatterv(struct vc_call *k)
 {
     return run_rooted_any(k, false);
+}
+
+int vc_post_gatherv(struct vc_call *k, MPI_Request *request)
+{
+    return post_rooted_any(k, true, request);
+}
+
+int vc_post_scatterv(struct vc_call *k, MPI_Request *request)
+{
+    return post_rooted_any(k, false, request);
 }

@@ -22,7 +22,7 @@ static struct {
     uint64_t seed;
     long iterations, from, only;
     double seconds;
-    bool verbose, report, nonblocking;
+    bool verbose, report, nonblocking, taken;
     const char *breakage;
     struct limits lim;
 } opt = {.seed = 1, .iterations = 100, .only = -1, .lim = {.max_bytes = 1 << 20, .favour = -1}};
@@ -83,6 +83,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     case 'N':
         opt.nonblocking = true;
         break;
+    case 'T':
+        opt.taken = true;
+        break;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -101,7 +104,8 @@ static const struct argp_option options[] = {
     {"simple", 'S', NULL, 0, "predefined types only", 0},
     {"verbose", 'v', NULL, 0, "describe every call", 0},
     {"report", 'r', NULL, 0, "say which algorithms ran how often", 0},
-    {"nonblocking", 'N', NULL, 0, "most of the six are MPI_Ix, several under way, completed in any order", 0},
+    {"nonblocking", 'N', NULL, 0, "most calls are MPI_Ix, several under way, completed in any order", 0},
+    {"taken", 'T', NULL, 0, "with it: all of these are vcoll's, which is forced; no need to spare the MPI's", 0},
     {"break", 'B', "WHAT", 0, "be wrong: result, gap, send, barrier, agreement (must then fail)", 0},
     {0},
 };
@@ -143,6 +147,8 @@ static void print_replay(const char *self, long from, long n)
         fprintf(stderr, " --simple");
     if (opt.nonblocking)
         fprintf(stderr, " --nonblocking");
+    if (opt.taken)
+        fprintf(stderr, " --taken");
     if (opt.lim.favour >= 0)
         fprintf(stderr, " --favour %s", coll_names[opt.lim.favour]);
     for (int i = 0, n_ = 0; i < C_COUNT && opt.lim.only; i++)
@@ -265,15 +271,29 @@ static void complete(struct trial *t, int n, MPI_Request *req, int *rc, struct r
     alarm(0);
 }
 
+/* Calls that are blocking ones instead, on all ranks alike. */
+static bool must_block(const struct trial *t)
+{
+    const enum coll_id c = t->call.coll;
+
+    /* Open MPI's own nonblocking collectives fail on intercommunicators where several are under way. */
+    if (t->inter || (t->op && t->op->user))
+        return true;
+    /* Open MPI 4.1's own hang or give wrong results, without vcoll as well. */
+    return !opt.taken && t->in_place &&
+           (c == C_ALLTOALLV || c == C_ALLTOALLW || c == C_REDUCE || c == C_REDUCE_SCATTER ||
+            c == C_REDUCE_SCATTER_BLOCK);
+}
+
 static void run_posted(struct trial *t, int n, struct rng *common, int *rc)
 {
     MPI_Request req[MAX_TRIALS];
     struct rng own = {rng_hash(common->s, (uint64_t)rank)};
 
+    if (!t[0].inter)
+        tested.Barrier(t[0].call.comm); /* vcoll sets communicators up in blocking calls */
     for (int j = 0; j < n; j++) {
-        /* Open MPI's own nonblocking collectives fail on intercommunicators where several are under way. */
-        bool blocks =
-            rng_once_in(common, 4) || t[j].inter || t[j].call.coll > C_ALLTOALL || (t[j].op && t[j].op->user);
+        bool blocks = rng_once_in(common, 4) || must_block(&t[j]);
         op_layout = &t[j].rlay;
         watch(&t[j], j, "the tested call");
         if (t[j].sleep_us)

@@ -31,8 +31,7 @@ foreach(_np 6 9 12)
     COMMAND $<TARGET_FILE:differential> --seed 1${_np} --seconds 4)
 endforeach()
 
-# Nonblocking ones, several under way, among blocking ones: nothing forced, over trees, over the MPI's messages, and moved by
-# a thread as well.
+# Nonblocking ones, several under way, among blocking ones: nothing forced, over trees, and moved by a thread as well.
 foreach(_np 2 3 5)
   vc_mpi_test(differential.posted.${_np} NP ${_np} TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1
     COMMAND $<TARGET_FILE:differential> --seed 2${_np} --seconds 5 --nonblocking --iterations 100000)
@@ -40,17 +39,14 @@ endforeach()
 vc_mpi_test(differential.posted.tree NP 6 TIMEOUT 120 PRELOAD
   ENV VCOLL_TABLE=none VCOLL_SETUP_AFTER=1 "VCOLL_TOPOLOGY=numa:2 l3:2 core:2"
   COMMAND $<TARGET_FILE:differential> --seed 26 --seconds 5 --nonblocking --iterations 100000)
-vc_mpi_test(differential.posted.mpi NP 4 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_CHANNELS=mpi
-  "VCOLL_ALG=barrier=dissemination,bcast=binomial,reduce=binomial,allreduce=ring,allgather=ring,alltoall=pairwise"
-  COMMAND $<TARGET_FILE:differential> --seed 27 --seconds 5 --nonblocking --iterations 100000)
-vc_mpi_test(differential.posted.split NP 4 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_NODE_SPLIT=2
-  "VCOLL_ALG=barrier=two_level,bcast=two_level,reduce=two_level,allreduce=two_level,allgather=two_level,alltoall=two_level"
-  COMMAND $<TARGET_FILE:differential> --seed 28 --seconds 5 --nonblocking --iterations 100000)
 vc_mpi_test(differential.posted.thread NP 3 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_PROGRESS=thread
   COMMAND $<TARGET_FILE:differential> --seed 29 --seconds 5 --nonblocking --iterations 100000)
-vc_mpi_test(differential.posted.cma NP 3 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_PROGRESS=thread VCOLL_CMA_MIN=4k
-  "VCOLL_ALG=bcast=shm_cma,reduce=shm_cma,allreduce=shm_cma,allgather=shm_cma,alltoall=shm_cma"
-  COMMAND $<TARGET_FILE:differential> --seed 30 --seconds 5 --nonblocking --iterations 100000)
+# Every algorithm forced, with and without the thread.
+add_test(NAME mpi.differential.posted.forced
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/differential_posted.sh ${VC_MPIRUN} $<TARGET_FILE:differential>
+          $<TARGET_FILE:differential_algs>)
+set_tests_properties(mpi.differential.posted.forced PROPERTIES LABELS mpi TIMEOUT 300
+  ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
 
 # The driver itself: equal to itself without vcoll, and able to see what is wrong.
 vc_mpi_test(differential.itself NP 3 COMMAND $<TARGET_FILE:differential> --seed 11 --iterations 150)

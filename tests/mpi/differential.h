@@ -206,6 +206,7 @@ enum coll_id {
     C_COUNT
 };
 extern const char *const coll_names[C_COUNT];
+bool coll_reduces(enum coll_id c);
 
 struct call {
     enum coll_id coll;
@@ -240,7 +241,7 @@ bool calls_init(void);
 /** Puts something wrong in place of a tested function; false when it does not know the word. */
 bool calls_break(const char *how);
 int call_perform(const struct calls *f, const struct call *c);
-/** The nonblocking one of the first six, through vcoll. Its types are freed before it is over. */
+/** The nonblocking one, through vcoll. Its types are freed before it is over. */
 int call_post(const struct call *c, MPI_Request *req);
 
 /* ---- one random call with its memory ---- */
@@ -256,6 +257,7 @@ struct trial {
     bool recv_undefined;     /**< the standard leaves it open: not compared */
     bool same_everywhere;    /**< the result must be bit-identical on all ranks */
     bool inter;
+    bool in_place; /**< on the ranks where the call may be */
     int blocks; /**< at most, in a buffer; gaps of up to three instances may follow each */
     int sleep_us;
     MPI_Datatype *type_list[2];

@@ -160,6 +160,32 @@ static int post(const struct call *c, MPI_Datatype st, MPI_Datatype rt, MPI_Requ
         return MPI_Iallgather(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->comm, req);
     case C_ALLTOALL:
         return MPI_Ialltoall(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->comm, req);
+    case C_GATHER:
+        return MPI_Igather(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->root, c->comm, req);
+    case C_GATHERV:
+        return MPI_Igatherv(c->sbuf, c->scount, st, c->rbuf, c->rcounts, c->rdispls, rt, c->root, c->comm,
+                            req);
+    case C_SCATTER:
+        return MPI_Iscatter(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->root, c->comm, req);
+    case C_SCATTERV:
+        return MPI_Iscatterv(c->sbuf, c->scounts, c->sdispls, st, c->rbuf, c->rcount, rt, c->root, c->comm,
+                             req);
+    case C_ALLGATHERV:
+        return MPI_Iallgatherv(c->sbuf, c->scount, st, c->rbuf, c->rcounts, c->rdispls, rt, c->comm, req);
+    case C_ALLTOALLV:
+        return MPI_Ialltoallv(c->sbuf, c->scounts, c->sdispls, st, c->rbuf, c->rcounts, c->rdispls, rt,
+                              c->comm, req);
+    case C_ALLTOALLW:
+        return MPI_Ialltoallw(c->sbuf, c->scounts, c->sdispls, c->stypes, c->rbuf, c->rcounts, c->rdispls,
+                              c->rtypes, c->comm, req);
+    case C_REDUCE_SCATTER:
+        return MPI_Ireduce_scatter(c->sbuf, c->rbuf, c->rcounts, c->stype, c->op, c->comm, req);
+    case C_REDUCE_SCATTER_BLOCK:
+        return MPI_Ireduce_scatter_block(c->sbuf, c->rbuf, c->rcount, c->stype, c->op, c->comm, req);
+    case C_SCAN:
+        return MPI_Iscan(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->comm, req);
+    case C_EXSCAN:
+        return MPI_Iexscan(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->comm, req);
     default:
         return MPI_ERR_INTERN;
     }
@@ -179,7 +205,7 @@ static MPI_Datatype copy_type(MPI_Datatype t)
 
 int call_post(const struct call *c, MPI_Request *req)
 {
-    bool moves = c->coll == C_BCAST || c->coll == C_ALLGATHER || c->coll == C_ALLTOALL;
+    bool moves = c->coll != C_BARRIER && c->coll != C_ALLTOALLW && !coll_reduces(c->coll);
     MPI_Datatype st = moves && c->coll != C_BCAST ? copy_type(c->stype) : c->stype;
     MPI_Datatype rt = moves ? copy_type(c->rtype) : c->rtype;
     int rc = post(c, st, rt, req);

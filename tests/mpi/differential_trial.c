@@ -19,7 +19,7 @@ static const int weights[C_COUNT] = {
     [C_SCAN] = 8,       [C_EXSCAN] = 8,
 };
 
-static bool is_reduction(enum coll_id c)
+bool coll_reduces(enum coll_id c)
 {
     return c == C_REDUCE || c == C_ALLREDUCE || c == C_REDUCE_SCATTER || c == C_REDUCE_SCATTER_BLOCK ||
            c == C_SCAN || c == C_EXSCAN;
@@ -244,7 +244,7 @@ void trial_make(struct trial *t, const struct pool_comm *pc, uint64_t seed, cons
     c->coll = choose(&g, lim, pc->inter);
     t->inter = pc->inter;
     const enum coll_id k = c->coll;
-    const bool reduction = is_reduction(k), v = k == C_GATHERV || k == C_SCATTERV || k == C_ALLGATHERV ||
+    const bool reduction = coll_reduces(k), v = k == C_GATHERV || k == C_SCATTERV || k == C_ALLGATHERV ||
                                                 k == C_ALLTOALLV || k == C_ALLTOALLW || k == C_REDUCE_SCATTER;
 
     /* The root, as this rank has to name it. */
@@ -271,6 +271,7 @@ void trial_make(struct trial *t, const struct pool_comm *pc, uint64_t seed, cons
     if (reduction && !user_derived)
         granule = 1;
     bool in_place = !pc->inter && k != C_BCAST && k != C_BARRIER && rng_once_in(&g, 4);
+    t->in_place = in_place;
     if (is_rooted(k))
         in_place = in_place && is_root;
     /* What a rank receives in all stays under the limit. */

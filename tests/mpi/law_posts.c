@@ -2,6 +2,7 @@
 /*
  * law_posts WHAT: nonblocking collectives, checked.
  *   requests   every way to complete them; statuses; cancelling is refused
+ *   types      derived types that are freed meanwhile
  *   mixed      several communicators, blocking calls and messages between
  *   freed      the same, communicators freed with calls under way: not with Open MPI's own, which crash
  *   progress   waits in MPI_Recv and in collectives of another communicator move them
@@ -18,52 +19,249 @@ enum { N = 24 };
 
 static int rank, size;
 
-/* Posts one of the six, of n longs; what it takes and gives lies in *c. */
+enum kind {
+    BARRIER,
+    BCAST,
+    REDUCE,
+    ALLREDUCE,
+    ALLGATHER,
+    ALLTOALL,
+    ALLGATHERV,
+    ALLTOALLV,
+    ALLTOALLW,
+    GATHER,
+    GATHERV,
+    SCATTER,
+    SCATTERV,
+    REDUCE_SCATTER,
+    REDUCE_SCATTER_BLOCK,
+    SCAN,
+    EXSCAN,
+    KINDS
+};
+
+enum { RANKS = 8 };
+
+/* One under way, of n longs; what it takes and gives lies in *c. */
 struct posted {
     long *a, *b;
-    int which, n, round, root;
+    enum kind which;
+    int n, round, root;
+    int counts[2][RANKS], displs[2][RANKS]; /* sent, received: MPI wants them to stay */
+    MPI_Datatype types[2][RANKS];
     MPI_Request req;
 };
+
+/* Longs in a block, where lengths differ: of a rank, or from one to another. */
+static int shorter(int n, int rank_or_sum)
+{
+    return n - rank_or_sum % 2;
+}
+
+/* A type of one long with room behind it where `wide`, which is freed before the operation is over. */
+static MPI_Datatype long_type(bool wide)
+{
+    MPI_Datatype t;
+    MPI_Type_create_resized(MPI_LONG, 0, (wide ? 2 : 1) * (MPI_Aint)sizeof(long), &t);
+    MPI_Type_commit(&t);
+    return t;
+}
+
+static void lengths(struct posted *c, int me, int p)
+{
+    for (int r = 0; r < p; r++) {
+        bool pairs = c->which == ALLTOALLV || c->which == ALLTOALLW;
+        int len = shorter(c->n, pairs ? me + r : r), unit = c->which == ALLTOALLW ? (int)sizeof(long) : 1;
+        for (int side = 0; side < 2; side++) {
+            c->counts[side][r] = len;
+            c->displs[side][r] = r * c->n * unit;
+            c->types[side][r] = MPI_LONG;
+        }
+    }
+}
+
+static int start(struct posted *c, MPI_Comm comm, int me)
+{
+    const int n = c->n, root = c->root, *sent = c->counts[0], *from = c->displs[0];
+    switch (c->which) {
+    case BARRIER:
+        return MPI_Ibarrier(comm, &c->req);
+    case BCAST:
+        return MPI_Ibcast(c->a, n, MPI_LONG, root, comm, &c->req);
+    case REDUCE:
+        return MPI_Ireduce(c->a, c->b, n, MPI_LONG, MPI_SUM, root, comm, &c->req);
+    case ALLREDUCE:
+        return MPI_Iallreduce(c->a, c->b, n, MPI_LONG, MPI_SUM, comm, &c->req);
+    case ALLGATHER:
+        return MPI_Iallgather(c->a, n, MPI_LONG, c->b, n, MPI_LONG, comm, &c->req);
+    case ALLTOALL:
+        return MPI_Ialltoall(c->a, n, MPI_LONG, c->b, n, MPI_LONG, comm, &c->req);
+    case ALLGATHERV:
+        return MPI_Iallgatherv(c->a, sent[me], MPI_LONG, c->b, c->counts[1], c->displs[1], MPI_LONG, comm,
+                               &c->req);
+    case ALLTOALLV:
+        return MPI_Ialltoallv(c->a, sent, from, MPI_LONG, c->b, c->counts[1], c->displs[1], MPI_LONG, comm,
+                              &c->req);
+    case ALLTOALLW:
+        return MPI_Ialltoallw(c->a, sent, from, c->types[0], c->b, c->counts[1], c->displs[1], c->types[1],
+                              comm, &c->req);
+    case GATHER:
+        return MPI_Igather(c->a, n, MPI_LONG, c->b, n, MPI_LONG, root, comm, &c->req);
+    case GATHERV:
+        return MPI_Igatherv(c->a, sent[me], MPI_LONG, c->b, c->counts[1], c->displs[1], MPI_LONG, root, comm,
+                            &c->req);
+    case SCATTER:
+        return MPI_Iscatter(c->a, n, MPI_LONG, c->b, n, MPI_LONG, root, comm, &c->req);
+    case SCATTERV:
+        return MPI_Iscatterv(c->a, sent, from, MPI_LONG, c->b, c->counts[1][me], MPI_LONG, root, comm,
+                             &c->req);
+    case REDUCE_SCATTER:
+        return MPI_Ireduce_scatter(c->a, c->b, c->counts[1], MPI_LONG, MPI_SUM, comm, &c->req);
+    case REDUCE_SCATTER_BLOCK:
+        return MPI_Ireduce_scatter_block(c->a, c->b, n, MPI_LONG, MPI_SUM, comm, &c->req);
+    case SCAN:
+        return MPI_Iscan(c->a, c->b, n, MPI_LONG, MPI_SUM, comm, &c->req);
+    default:
+        return MPI_Iexscan(c->a, c->b, n, MPI_LONG, MPI_SUM, comm, &c->req);
+    }
+}
+
+static bool between_pairs(enum kind which)
+{
+    return which == ALLTOALL || which == ALLTOALLV || which == ALLTOALLW;
+}
 
 static void post(struct posted *c, MPI_Comm comm, int which, int n, int round)
 {
     int me, p;
     MPI_Comm_rank(comm, &me);
     MPI_Comm_size(comm, &p);
-    *c = (struct posted){.which = which, .n = n, .round = round, .root = round % p};
+    *c = (struct posted){.which = (enum kind)which, .n = n, .round = round, .root = round % p};
+    LAW_CHECK(p <= RANKS, "too many ranks");
     c->a = malloc(sizeof(long) * (size_t)n * (size_t)p);
     c->b = malloc(sizeof(long) * (size_t)n * (size_t)p);
     for (int i = 0; i < n * p; i++) {
-        c->a[i] = which == 5 ? me * 1000L + i / n + i % n + round : (me + 1L) * (i + round);
+        c->a[i] = between_pairs(c->which) ? me * 1000L + i / n + i % n + round : (me + 1L) * (i + round);
         c->b[i] = -1;
     }
-    if (which == 1 && me != c->root)
+    if (which == BCAST && me != c->root)
         memset(c->a, -1, sizeof(long) * (size_t)n);
-    int rc = which == 0   ? MPI_Ibarrier(comm, &c->req)
-             : which == 1 ? MPI_Ibcast(c->a, n, MPI_LONG, c->root, comm, &c->req)
-             : which == 2 ? MPI_Ireduce(c->a, c->b, n, MPI_LONG, MPI_SUM, c->root, comm, &c->req)
-             : which == 3 ? MPI_Iallreduce(c->a, c->b, n, MPI_LONG, MPI_SUM, comm, &c->req)
-             : which == 4 ? MPI_Iallgather(c->a, n, MPI_LONG, c->b, n, MPI_LONG, comm, &c->req)
-                          : MPI_Ialltoall(c->a, n, MPI_LONG, c->b, n, MPI_LONG, comm, &c->req);
-    LAW_CHECK(rc == MPI_SUCCESS, "collective %d is refused", which);
+    lengths(c, me, p);
+    LAW_CHECK(start(c, comm, me) == MPI_SUCCESS, "collective %d is refused", which);
+}
+
+/* What element i of block r of the result is to be; -1: as it was. */
+static long expected(const struct posted *c, int me, int p, int r, int i)
+{
+    long value = i + c->round, sum = (long)p * (p + 1) / 2, offset = 0;
+    bool root = me == c->root, first = r == 0;
+    switch (c->which) {
+    case REDUCE:
+        return root && first ? sum * value : -1;
+    case ALLREDUCE:
+        return first ? sum * value : -1;
+    case ALLGATHER:
+        return (r + 1L) * value;
+    case ALLGATHERV:
+        return i < shorter(c->n, r) ? (r + 1L) * value : -1;
+    case GATHER:
+        return root ? (r + 1L) * value : -1;
+    case GATHERV:
+        return root && i < shorter(c->n, r) ? (r + 1L) * value : -1;
+    case ALLTOALL:
+        return r * 1000L + me + value;
+    case ALLTOALLV:
+    case ALLTOALLW:
+        return i < shorter(c->n, r + me) ? r * 1000L + me + value : -1;
+    case SCATTER:
+        return first ? (c->root + 1L) * ((long)me * c->n + value) : -1;
+    case SCATTERV:
+        return first && i < shorter(c->n, me) ? (c->root + 1L) * ((long)me * c->n + value) : -1;
+    case REDUCE_SCATTER:
+        for (int k = 0; k < me; k++)
+            offset += shorter(c->n, k);
+        return first && i < shorter(c->n, me) ? sum * (offset + value) : -1;
+    case REDUCE_SCATTER_BLOCK:
+        return first ? sum * ((long)me * c->n + value) : -1;
+    case SCAN:
+        return first ? (me + 1L) * (me + 2L) / 2 * value : -1;
+    case EXSCAN:
+        return first && me > 0 ? me * (me + 1L) / 2 * value : -1;
+    default:
+        return -1;
+    }
 }
 
 /* After its end. */
 static void check(struct posted *c, int me, int p)
 {
-    long bad = 0, sum = (long)p * (p + 1) / 2;
-    for (int i = 0; i < c->n; i++) {
-        if (c->which == 1)
+    long bad = 0;
+    for (int i = 0; i < c->n * p; i++) {
+        if (c->which == BCAST && i < c->n)
             bad += c->a[i] != (c->root + 1L) * (i + c->round);
-        if (c->which == 3 || (c->which == 2 && me == c->root))
-            bad += c->b[i] != sum * (i + c->round);
-        for (int r = 0; r < p && c->which >= 4; r++)
-            bad += c->b[r * c->n + i] !=
-                   (c->which == 4 ? (r + 1L) * (i + c->round) : r * 1000L + me + i + c->round);
+        bad += c->b[i] != expected(c, me, p, i / c->n, i % c->n);
     }
-    LAW_CHECK(bad == 0, "%ld wrong elements of %d in collective %d", bad, c->n, c->which);
+    LAW_CHECK(bad == 0, "%ld wrong elements of %d in collective %d", bad, c->n, (int)c->which);
     free(c->a);
     free(c->b);
+}
+
+/* Derived types that the program frees while operations with them are under way, with gaps on the receiving
+ * side. */
+static void types(void)
+{
+    enum { AT_ONCE = 6 };
+    struct posted c[AT_ONCE];
+    for (int round = 0; round < 30; round++) {
+        for (int i = 0; i < AT_ONCE; i++) {
+            const int n = 1 + (round * 131 + i * 17) % 900;
+            struct posted *o = &c[i];
+            *o = (struct posted){.n = n, .root = round % size};
+            o->a = malloc(sizeof(long) * (size_t)(n * size));
+            o->b = malloc(sizeof(long) * (size_t)(2 * n * size));
+            for (int j = 0; j < n * size; j++)
+                o->a[j] = (rank + 1L) * (j % n + round);
+            for (int j = 0; j < 2 * n * size; j++)
+                o->b[j] = -1;
+            MPI_Datatype s = long_type(false), r = long_type(true);
+            for (int k = 0; k < size; k++) {
+                o->counts[0][k] = o->counts[1][k] = n;
+                o->displs[0][k] = k * n * (i == 2 ? (int)sizeof(long) : 1);
+                o->displs[1][k] = k * n * (i == 2 ? 2 * (int)sizeof(long) : 1);
+                o->types[0][k] = s;
+                o->types[1][k] = r;
+            }
+            int rc = i == 0 ? MPI_Iallgatherv(o->a, n, s, o->b, o->counts[1], o->displs[1], r,
+                                              MPI_COMM_WORLD, &o->req)
+                     : i == 1
+                         ? MPI_Ialltoallv(o->a, o->counts[0], o->displs[0], s, o->b, o->counts[1],
+                                          o->displs[1], r, MPI_COMM_WORLD, &o->req)
+                     : i == 2
+                         ? MPI_Ialltoallw(o->a, o->counts[0], o->displs[0], o->types[0], o->b, o->counts[1],
+                                          o->displs[1], o->types[1], MPI_COMM_WORLD, &o->req)
+                     : i == 3 ? MPI_Igatherv(o->a, n, s, o->b, o->counts[1], o->displs[1], r, o->root,
+                                             MPI_COMM_WORLD, &o->req)
+                     : i == 4 ? MPI_Iscatterv(o->a, o->counts[0], o->displs[0], s, o->b, n, r, o->root,
+                                              MPI_COMM_WORLD, &o->req)
+                              : MPI_Igather(o->a, n, s, o->b, n, r, o->root, MPI_COMM_WORLD, &o->req);
+            LAW_CHECK(rc == MPI_SUCCESS, "collective %d with a derived type", i);
+            MPI_Type_free(&s);
+            MPI_Type_free(&r);
+        }
+        for (int i = AT_ONCE - 1; i >= 0; i--) {
+            struct posted *o = &c[i];
+            long bad = 0;
+            MPI_Wait(&o->req, MPI_STATUS_IGNORE);
+            for (int j = 0; j < 2 * o->n * size; j++) {
+                int from = i == 4 ? o->root : j / 2 / o->n;
+                bool mine = i < 3 || (i == 4 ? j < 2 * o->n : rank == o->root);
+                bad += o->b[j] != (mine && j % 2 == 0 ? (from + 1L) * (j / 2 % o->n + round) : -1);
+            }
+            LAW_CHECK(bad == 0, "%ld wrong elements of collective %d with a derived type", bad, i);
+            free(o->a);
+            free(o->b);
+        }
+    }
 }
 
 static void requests(void)
@@ -74,7 +272,7 @@ static void requests(void)
     int at, some, flag, done[N];
     for (int round = 0; round < 40; round++) {
         for (int i = 0; i < N; i++) {
-            post(&c[i], MPI_COMM_WORLD, (i + round) % 6,
+            post(&c[i], MPI_COMM_WORLD, (i + round) % KINDS,
                  sizes[(i + round / 6) % 6] / (i % 4 == 3 ? 1 : 4) + 1, round + i);
             req[i] = c[i].req;
         }
@@ -154,7 +352,7 @@ static void mixed(bool freed)
                 MPI_Barrier(comm[k]);
             }
         for (int i = 0; i < N; i++) {
-            post(&c[i], comm[i % COMMS], (i * 5 + round) % 6, 1 + (i * 37 + round) % 3000, round + i);
+            post(&c[i], comm[i % COMMS], (i * 5 + round) % KINDS, 1 + (i * 37 + round) % 3000, round + i);
             if (i % 7 == 3)
                 LAW_CHECK(law_six(comm[(i + 1) % COMMS], 20, round) == 0, "a blocking call between");
             if (i % 5 == 4) {
@@ -223,7 +421,7 @@ static void alone(void)
             comm = more;
         }
         for (int i = 0; i < N; i++)
-            post(&c[i], comm, i % 6, 100, i);
+            post(&c[i], comm, i % KINDS, 100, i);
         for (int i = 0; i < N; i++) {
             MPI_Wait(&c[i].req, MPI_STATUS_IGNORE);
             check(&c[i], rank, size);
@@ -243,7 +441,7 @@ static void *work(void *arg)
 {
     int id = *(int *)arg, me, p;
     for (int round = 0; round < 300; round++) {
-        post(&exchange[id], thread_comm[id], (round + id) % 6, round % 3 ? 4 : 5000, round);
+        post(&exchange[id], thread_comm[id], (round + id) % KINDS, round % 3 ? 4 : 5000, round);
         pthread_barrier_wait(&meet);
         MPI_Comm_rank(thread_comm[1 - id], &me);
         MPI_Comm_size(thread_comm[1 - id], &p);
@@ -290,6 +488,8 @@ int main(int argc, char **argv)
             MPI_Barrier(MPI_COMM_WORLD);
     if (strcmp(what, "requests") == 0)
         requests();
+    else if (strcmp(what, "types") == 0)
+        types();
     else if (strcmp(what, "mixed") == 0)
         mixed(false);
     else if (strcmp(what, "freed") == 0)
@@ -302,7 +502,7 @@ int main(int argc, char **argv)
         rc = threads(provided);
     else {
         for (int i = 0; i < N; i++)
-            post(&left[i], MPI_COMM_WORLD, i % 6, 1000, i);
+            post(&left[i], MPI_COMM_WORLD, i % KINDS, 1000, i);
         MPI_Barrier(MPI_COMM_WORLD);
     }
     MPI_Finalize();
