@@ -30,7 +30,7 @@ static void forget(struct vc_plans *p, struct vc_plan_slot *s)
     if (s->exec)
         vc_exec_destroy(s->exec);
     p->tmp -= s->tmp_bytes;
-    free(s->offsets);
+    free(s->numbers);
     memset(s, 0, sizeof *s);
 }
 
@@ -58,20 +58,38 @@ void vc_plans_free(struct vc_plans *p)
         forget(p, &p->slot[i]);
 }
 
-/* The slot's own copy of the key, whose offsets the caller may change. */
+uint64_t vc_plan_hash(const size_t *numbers, size_t n)
+{
+    /* A product and a sum for each number; equal ones are compared anyway. */
+    uint64_t h = VC_HASH_START;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ numbers[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    return h;
+}
+
+/* The lengths or places that belong to a key. */
+static const size_t *numbers_of(const struct vc_plan_key *key, int size, size_t *n)
+{
+    *n = key->offsets ? (size_t)size + 1 : key->npairs;
+    return key->offsets ? key->offsets : key->node_pairs;
+}
+
+/* The slot's own copy of the key, whose numbers the caller may change. */
 static int copy_key(struct vc_plans *p, struct vc_plan_slot *s, const struct vc_plan_key *key, int size)
 {
+    size_t n;
+    const size_t *numbers = numbers_of(key, size, &n);
     s->key = *key;
-    if (!key->offsets)
+    if (!numbers)
         return VC_OK;
-    size_t bytes = ((size_t)size + 1) * sizeof *key->offsets;
-    s->offsets = malloc(bytes);
-    if (!s->offsets)
+    s->numbers = malloc(n * sizeof *numbers);
+    if (!s->numbers)
         return vc_fail(VC_ERR_NOMEM, "out of memory for the counts of %d ranks", size);
-    memcpy(s->offsets, key->offsets, bytes);
-    s->key.offsets = s->offsets;
-    s->tmp_bytes = bytes;
-    p->tmp += bytes;
+    memcpy(s->numbers, numbers, n * sizeof *numbers);
+    s->key.offsets = key->offsets ? s->numbers : NULL;
+    s->key.node_pairs = key->offsets ? NULL : s->numbers;
+    s->tmp_bytes = n * sizeof *numbers;
+    p->tmp += s->tmp_bytes;
     return VC_OK;
 }
 
@@ -88,6 +106,7 @@ static struct vc_shape shape_of(const struct vc_team *t, const struct vc_plan_ke
         .segment = key->segment,
         .leaders = key->leaders,
         .offsets = key->offsets,
+        .node_pairs = key->node_pairs,
         .hier = &t->hier,
     };
 }
@@ -136,9 +155,11 @@ static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_c
 
 static bool same_key(const struct vc_plan_key *a, const struct vc_plan_key *b, int size)
 {
-    if (a->offsets_hash != b->offsets_hash || !a->offsets != !b->offsets)
+    size_t na, nb;
+    const size_t *of_a = numbers_of(a, size, &na), *of_b = numbers_of(b, size, &nb);
+    if (a->offsets_hash != b->offsets_hash || !of_a != !of_b || (of_a && na != nb))
         return false;
-    if (a->offsets && memcmp(a->offsets, b->offsets, ((size_t)size + 1) * sizeof *a->offsets) != 0)
+    if (of_a && memcmp(of_a, of_b, na * sizeof *of_a) != 0)
         return false;
     return a->bytes == b->bytes && a->alg == b->alg && a->root == b->root && a->esize == b->esize &&
            a->commutative == b->commutative && a->radix == b->radix && a->segment == b->segment &&
