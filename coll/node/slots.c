@@ -178,6 +178,12 @@ void vc_node_slots_feed(const struct vc_node *nd, struct vc_node_call *c, size_t
         st->wr = st->ready;
 }
 
+/* Whether flags say how long a rank's block is. */
+static bool says_length(const struct vc_node_call *c)
+{
+    return c->kind == VC_PHASE_ALLGATHERV || c->kind == VC_PHASE_GATHERV;
+}
+
 /* The flag says how long the message or block is. */
 static void publish_length(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, size_t len)
 {
@@ -193,7 +199,7 @@ static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
         vc_slots_fill(nd, c, k, vc_payload(c->st.ring, nd->me, g));
     if (c->kind == VC_PHASE_BCAST)
         publish_length(nd, c->st.ring, g, c->len);
-    else if (c->kind == VC_PHASE_ALLGATHERV)
+    else if (says_length(c))
         publish_length(nd, c->st.ring, g, vc_slots_block_len(c, nd->me));
     else
         vc_publish(nd, c->st.ring, g);
@@ -233,7 +239,7 @@ static bool finish_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int 
         int r = (nd->me + st->rd_next) % nd->n;
         if (r == nd->me || r >= last)
             continue;
-        if (!(c->kind == VC_PHASE_ALLGATHERV ? vc_block_fits(st->ring, c, r, g) : vc_ready(st->ring, r, g))) {
+        if (!(says_length(c) ? vc_block_fits(st->ring, c, r, g) : vc_ready(st->ring, r, g))) {
             *whom = last == nd->n ? vc_slowest(nd, st->ring, r, g) : r;
             return false;
         }
