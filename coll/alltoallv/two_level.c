@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Leaders exchange the blocks that their nodes' ranks have for each other, one message per pair of nodes and
- * direction. The ranks of a node know each other's lengths (VC_LENGTHS_OF_NODE), and no others. Each rank
- * packs its blocks for a node, in the order of that node's ranks, and the leader gathers what they pack: a
- * message holds blocks by source, then by destination. The receiving leader reorders them by destination, and
- * its ranks take them apart. Ranks of one node exchange blocks by themselves.
+ * Leaders exchange the short blocks that their nodes' ranks have for each other, one message per pair of
+ * nodes and direction. The ranks of a node know each other's lengths (VC_LENGTHS_OF_NODE), and no others.
+ * Each rank packs its blocks for a node, in the order of that node's ranks, and the leader gathers what they
+ * pack: a message holds blocks by source, then by destination. The receiving leader reorders them by
+ * destination, and its ranks take them apart. Long blocks, and those between ranks of one node, go from rank
+ * to rank: all who have to do with a block know its length.
  */
 #include "coll/alltoall/exchange.h"
 #include "coll/bounds.h"
+
+/* Blocks of at most so many bytes go by the leaders. */
+#define SHORT_BLOCK 1024
+/* Peers that a rank exchanges long blocks with at a time. */
+#define WINDOW 32
 
 /* What is the same for all phases of a plan. */
 struct exchange {
@@ -27,13 +33,20 @@ static size_t length(const struct exchange *x, int rank, int other, bool sends)
     return sends ? vc_shape_pair(s, rank, other) : vc_shape_pair(s, other, rank);
 }
 
-/* Bytes between a rank of this node and all ranks of another. */
+/* The same of what goes by the leaders, to another node or from there. */
+static size_t by_leader(const struct exchange *x, int rank, int other, bool sends)
+{
+    size_t len = length(x, rank, other, sends);
+    return len <= SHORT_BLOCK ? len : 0;
+}
+
+/* Bytes between a rank of this node and all ranks of another, by the leaders. */
 static size_t between(const struct exchange *x, int rank, int node, bool sends)
 {
     const struct vc_hier *h = x->shape->hier;
     size_t sum = 0;
     for (int l = 0; l < vc_hier_node_size(h, node); l++)
-        sum += length(x, rank, vc_hier_rank(h, node, l), sends);
+        sum += by_leader(x, rank, vc_hier_rank(h, node, l), sends);
     return sum;
 }
 
@@ -53,7 +66,7 @@ static void move_blocks(const struct exchange *x, int node, struct vc_ref tmp, b
     size_t at = 0;
     for (int l = 0; l < vc_hier_node_size(h, node); l++) {
         int other = vc_hier_rank(h, node, l);
-        size_t len = length(x, x->rank, other, sends);
+        size_t len = by_leader(x, x->rank, other, sends);
         struct vc_ref part = vc_ref_sub(tmp, at, len),
                       block = vc_ref_of(sends ? VC_BUF_SEND_BLOCK : VC_BUF_RECV_BLOCK, (size_t)other, 0);
         if (len)
@@ -90,7 +103,7 @@ static void reorder(const struct exchange *x, int node, const size_t *at, struct
         for (int s = 0; s < vc_hier_node_size(h, node); s++) {
             int source = vc_hier_rank(h, node, s);
             for (int d = 0; d < x->q; d++) {
-                size_t len = length(x, vc_hier_rank(h, x->node, d), source, false);
+                size_t len = by_leader(x, vc_hier_rank(h, x->node, d), source, false);
                 if (d == l && len) {
                     vc_copier_add(&c, vc_ref_sub(from, in, len), vc_ref_sub(to, done, len));
                     done += len;
@@ -126,16 +139,29 @@ static void receive_from(const struct exchange *x, int node)
     move_blocks(x, node, own, false);
 }
 
-/* The node's own blocks, from rank to rank. */
-static void exchange_here(const struct exchange *x)
+static bool goes_directly(const struct exchange *x, int other, bool sends)
 {
-    const struct vc_hier *h = x->shape->hier;
-    int l = h->local_of[x->rank];
-    for (int i = 1; i < x->q; i++) {
-        int from = vc_hier_rank(h, x->node, (l - i + x->q) % x->q),
-            to = vc_hier_rank(h, x->node, (l + i) % x->q);
-        vc_plan_recv(x->plan, from, vc_ref_of(VC_BUF_RECV_BLOCK, (size_t)from, 0));
-        vc_plan_send(x->plan, to, vc_ref_of(VC_BUF_SEND_BLOCK, (size_t)to, 0));
+    return x->shape->hier->node_of[other] == x->node || length(x, x->rank, other, sends) > SHORT_BLOCK;
+}
+
+/* Blocks that go from rank to rank, nearest first. */
+static void exchange_directly(const struct exchange *x)
+{
+    int n = x->shape->size, came[WINDOW], went[WINDOW], ncame = 0, nwent = 0;
+    for (int i = 1; i < n; i++) {
+        int from = vc_absolute(n - i, x->rank, n), to = vc_absolute(i, x->rank, n), step;
+        if (goes_directly(x, from, false)) {
+            step = vc_plan_recv(x->plan, from, vc_ref_of(VC_BUF_RECV_BLOCK, (size_t)from, 0));
+            if (ncame >= WINDOW)
+                vc_plan_after(x->plan, step, came[ncame % WINDOW]);
+            came[ncame++ % WINDOW] = step;
+        }
+        if (goes_directly(x, to, true)) {
+            step = vc_plan_send(x->plan, to, vc_ref_of(VC_BUF_SEND_BLOCK, (size_t)to, 0));
+            if (nwent >= WINDOW)
+                vc_plan_after(x->plan, step, went[nwent % WINDOW]);
+            went[nwent++ % WINDOW] = step;
+        }
     }
     vc_plan_copy(x->plan, vc_ref_of(VC_BUF_SEND_BLOCK, (size_t)x->rank, 0),
                  vc_ref_of(VC_BUF_RECV_BLOCK, (size_t)x->rank, 0));
@@ -153,7 +179,7 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     vc_plan_begin(p, s, rank);
     for (int i = 1; i < h->nnodes; i++)
         send_to(&x, (x.node + i) % h->nnodes);
-    exchange_here(&x);
+    exchange_directly(&x);
     for (int i = 1; i < h->nnodes; i++)
         receive_from(&x, (x.node - i + h->nnodes) % h->nnodes);
     return vc_plan_finish(p);
@@ -162,7 +188,7 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 static long steps(const struct vc_shape *s)
 {
     long n = s->size, q = vc_bound_ppn(s);
-    return 1 + 2 * n + q * n + 4L * s->hier->nnodes + 2 * q;
+    return 1 + 4 * n + q * n + 4L * s->hier->nnodes;
 }
 
 const struct vc_alg vc_alg_alltoallv_two_level = {
@@ -170,7 +196,8 @@ const struct vc_alg vc_alg_alltoallv_two_level = {
     .coll = VC_ALLTOALLV,
     .kind = VC_ALG_PLAN,
     .lengths = VC_LENGTHS_OF_NODE,
-    .help = "one message per pair of nodes, between leaders that gather and scatter: small blocks",
+    .help =
+        "blocks of at most 1 KiB by leaders, one message per pair of nodes; longer ones from rank to rank",
     .build = build,
     .steps = steps,
 };
@@ -180,7 +207,8 @@ const struct vc_alg vc_alg_alltoallw_two_level = {
     .coll = VC_ALLTOALLW,
     .kind = VC_ALG_PLAN,
     .lengths = VC_LENGTHS_OF_NODE,
-    .help = "one message per pair of nodes, between leaders that gather and scatter: small blocks",
+    .help =
+        "blocks of at most 1 KiB by leaders, one message per pair of nodes; longer ones from rank to rank",
     .build = build,
     .steps = steps,
 };
