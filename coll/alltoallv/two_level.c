@@ -179,9 +179,9 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     vc_plan_begin(p, s, rank);
     for (int i = 1; i < h->nnodes; i++)
         send_to(&x, (x.node + i) % h->nnodes);
-    exchange_directly(&x);
     for (int i = 1; i < h->nnodes; i++)
         receive_from(&x, (x.node - i + h->nnodes) % h->nnodes);
+    exchange_directly(&x); /* on both sides of a pair of leaders behind their message */
     return vc_plan_finish(p);
 }
 
