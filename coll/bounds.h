@@ -73,10 +73,17 @@ static inline long vc_bound_allgather_log(long n)
     return 4 + 2 * vc_bound_lg(n);
 }
 
-/** A binomial tree's inner node: a message from every child and one to the parent, and the own part. */
-static inline long vc_bound_tree(long n)
+/** Children of a node of a k-nomial tree. */
+static inline long vc_bound_children(long n, int radix)
 {
-    return 3 + vc_bound_lg(n);
+    int k = vc_tree_radix(radix);
+    return (k - 1) * vc_bound_rounds(n, k);
+}
+
+/** A k-nomial tree's inner node: a message from every child and one to the parent, and the own part. */
+static inline long vc_bound_tree(long n, int radix)
+{
+    return 3 + vc_bound_children(n, radix);
 }
 
 #endif

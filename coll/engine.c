@@ -1,203 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "coll/engine.h"
+#include "coll/engine_impl.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-/** Room for reducing with a user's operator into the operand that it may not write, see reduce(). */
-#define BOUNCE_MAX ((size_t)64 << 10)
-
-/**
- * One step's lasting facts. What changes in a run lies in arrays of their own, so that beginning a run is a
- * copy of `unmet`. A step's count of unmet conditions is its dependencies, plus one for its place in a chain:
- * sends to a peer, receives from a peer, node phases. `chained` is the next step of the chain, released when
- * this one has started (messages) or is complete (node phases).
- */
-struct link {
-    int chained;                /**< -1: none */
-    int succ_first, succ_count; /**< range in vc_exec.succ: steps that depend on this one */
-};
-
-struct vc_exec {
-    struct vc_plan plan;
-    struct vc_exec_env env;
-    struct link *links;       /**< [nsteps] */
-    int *succ;                /**< [ndeps] */
-    int *unmet0, *unmet;      /**< [nsteps] initially, now */
-    int *roots, nroots;       /**< steps with nothing to wait for */
-    int *ready, rhead, rtail; /**< [nsteps] steps that may start, each enters once in a run */
-    int *flying, nflying;     /**< [nsteps] messages under way */
-    struct vc_chan_req *reqs; /**< [nsteps] */
-    unsigned char *tmp;
-    unsigned char *bounce; /**< only for plans with reductions in place into the left operand */
-    size_t bounce_bytes;
-    /* the run */
-    const struct vc_redop *op;
-    struct vc_chan_op chan_op[2]; /**< op, by whether dst is the left operand; fn NULL: not by channels */
-    unsigned char *base[4];       /**< by enum vc_buf */
-    const struct vc_pairs *pairs; /**< of the run, see vc_exec_pairs() */
-    int left;                     /**< steps not yet complete */
-    int node_step;                /**< node phase under way, or -1 */
-    int node_whom;
-    struct vc_node_call call;
-    bool running, advanced;
-    int err; /**< the first error; for good */
-    struct vc_exec *kept;
-};
-
-/* ---- creation ---- */
-
-/** Chains step s behind the last one of its chain. */
-static void chain(struct vc_exec *x, int *last, int s)
-{
-    if (*last >= 0) {
-        x->links[*last].chained = s;
-        x->unmet0[s]++;
-    }
-    *last = s;
-}
-
-/** Fills links, succ, unmet0 and roots. last_send, last_recv: [number of peers]. */
-static void link_steps(struct vc_exec *x, int *last_send, int *last_recv)
-{
-    const struct vc_plan *p = &x->plan;
-    int last_node = -1;
-    for (int s = 0; s < p->nsteps; s++) {
-        const struct vc_step *st = &p->steps[s];
-        x->links[s] = (struct link){.chained = -1};
-        for (int d = 0; d < st->dep_count; d++)
-            x->links[p->deps[st->dep_first + d]].succ_count++;
-        x->unmet0[s] = st->dep_count;
-        if (st->kind == VC_STEP_SEND)
-            chain(x, &last_send[st->peer], s);
-        else if (st->kind == VC_STEP_RECV || st->kind == VC_STEP_RECV_REDUCE)
-            chain(x, &last_recv[st->peer], s);
-        else if (st->kind == VC_STEP_NODE)
-            chain(x, &last_node, s);
-    }
-    int at = 0;
-    for (int s = 0; s < p->nsteps; s++) {
-        x->links[s].succ_first = at;
-        at += x->links[s].succ_count;
-        x->links[s].succ_count = 0;
-        if (x->unmet0[s] == 0)
-            x->roots[x->nroots++] = s;
-    }
-    for (int s = 0; s < p->nsteps; s++)
-        for (int d = 0; d < p->steps[s].dep_count; d++) {
-            struct link *l = &x->links[p->deps[p->steps[s].dep_first + d]];
-            x->succ[l->succ_first + l->succ_count++] = s;
-        }
-}
-
-static void *zalloc(size_t n, size_t each)
-{
-    return calloc(n ? n : 1, each);
-}
-
-static bool allocate(struct vc_exec *x, size_t bounce)
-{
-    size_t n = (size_t)x->plan.nsteps;
-    x->links = zalloc(n, sizeof *x->links);
-    x->succ = zalloc((size_t)x->plan.ndeps, sizeof *x->succ);
-    x->unmet0 = zalloc(n, sizeof *x->unmet0);
-    x->unmet = zalloc(n, sizeof *x->unmet);
-    x->roots = zalloc(n, sizeof *x->roots);
-    x->ready = zalloc(n, sizeof *x->ready);
-    x->flying = zalloc(n, sizeof *x->flying);
-    x->reqs = zalloc(n, sizeof *x->reqs);
-    if (!x->links || !x->succ || !x->unmet0 || !x->unmet || !x->roots || !x->ready || !x->flying || !x->reqs)
-        return false;
-    if (x->plan.tmp_bytes &&
-        !(x->tmp = aligned_alloc(VC_CACHELINE, vc_round_up(x->plan.tmp_bytes, VC_CACHELINE))))
-        return false;
-    x->bounce_bytes = bounce;
-    return bounce == 0 || (x->bounce = malloc(bounce)) != NULL;
-}
-
-static void release(struct vc_exec *x)
-{
-    vc_plan_free(&x->plan);
-    free(x->links);
-    free(x->succ);
-    free(x->unmet0);
-    free(x->unmet);
-    free(x->roots);
-    free(x->ready);
-    free(x->flying);
-    free(x->reqs);
-    free(x->tmp);
-    free(x->bounce);
-    free(x);
-}
-
-int vc_exec_create(struct vc_plan *plan, const struct vc_exec_env *env, struct vc_exec **out)
-{
-    *out = NULL;
-    int peers = 0;
-    size_t bounce = 0;
-    for (int s = 0; s < plan->nsteps; s++) {
-        const struct vc_step *st = &plan->steps[s];
-        if (st->kind == VC_STEP_NODE) {
-            if (env->nlocal > 1 && !env->node)
-                return vc_fail(VC_ERR_UNSUPPORTED, "the plan has node phases, but its ranks share no memory");
-        } else if (st->kind == VC_STEP_REDUCE) {
-            if (st->dst_left && st->dst.len > bounce)
-                bounce = vc_min_size(st->dst.len, BOUNCE_MAX);
-        } else if (st->kind != VC_STEP_COPY) {
-            if (!env->chan)
-                return vc_fail(VC_ERR_UNSUPPORTED, "the plan has messages, but there is no channel");
-            if (st->peer >= peers)
-                peers = st->peer + 1;
-        }
-    }
-    struct vc_exec *x = calloc(1, sizeof *x);
-    int *last = malloc((size_t)(2 * peers + 1) * sizeof *last);
-    if (!x || !last) {
-        free(x);
-        free(last);
-        return vc_fail(VC_ERR_NOMEM, "no memory for running a plan of %d steps", plan->nsteps);
-    }
-    x->plan = *plan; /* on failure the caller keeps it */
-    x->env = *env;
-    x->node_step = -1;
-    if (!allocate(x, bounce)) {
-        int nsteps = plan->nsteps;
-        size_t tmp = plan->tmp_bytes;
-        vc_plan_init(&x->plan);
-        release(x);
-        free(last);
-        return vc_fail(VC_ERR_NOMEM, "no memory for running a plan of %d steps and %zu bytes of scratch",
-                       nsteps, tmp);
-    }
-    vc_plan_init(plan);
-    for (int i = 0; i < 2 * peers; i++)
-        last[i] = -1;
-    link_steps(x, last, last + peers);
-    free(last);
-    *out = x;
-    return VC_OK;
-}
-
-/** Execs whose requests a channel may still know. They stay reachable, so that they are no leaks. */
-static _Atomic(struct vc_exec *) kept_execs;
-
-void vc_exec_destroy(struct vc_exec *x)
-{
-    if (!x)
-        return;
-    if (x->nflying == 0 && x->node_step < 0) {
-        release(x);
-        return;
-    }
-    x->kept = atomic_load_explicit(&kept_execs, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&kept_execs, &x->kept, x, memory_order_release,
-                                                  memory_order_relaxed))
-        ;
-}
-
-/* ---- running ---- */
 
 static unsigned char *at(const struct vc_exec *x, const struct vc_ref *r)
 {
@@ -456,6 +261,18 @@ void vc_exec_pairs(struct vc_exec *x, const struct vc_pairs *pairs)
     x->pairs = pairs;
 }
 
+static void begin_steps(struct vc_exec *x)
+{
+    x->base[VC_BUF_TMP] = x->tmp;
+    x->left = x->plan.nsteps;
+    memcpy(x->unmet, x->unmet0, (size_t)x->plan.nsteps * sizeof *x->unmet);
+    memcpy(x->ready, x->roots, (size_t)x->nroots * sizeof *x->ready);
+    x->rhead = 0;
+    x->rtail = x->nroots;
+    x->nflying = 0;
+    x->node_step = -1;
+}
+
 int vc_exec_start(struct vc_exec *x, const void *send, void *recv, const struct vc_redop *op)
 {
     if (x->err != VC_OK)
@@ -471,14 +288,13 @@ int vc_exec_start(struct vc_exec *x, const void *send, void *recv, const struct 
     x->base[VC_BUF_NONE] = NULL;
     x->base[VC_BUF_SEND] = (unsigned char *)(uintptr_t)send;
     x->base[VC_BUF_RECV] = recv;
-    x->base[VC_BUF_TMP] = x->tmp;
-    x->left = x->plan.nsteps;
-    memcpy(x->unmet, x->unmet0, (size_t)x->plan.nsteps * sizeof *x->unmet);
-    memcpy(x->ready, x->roots, (size_t)x->nroots * sizeof *x->ready);
-    x->rhead = 0;
-    x->rtail = x->nroots;
-    x->nflying = 0;
-    x->node_step = -1;
+    if (x->parts) {
+        x->round = 0;
+        int more = vc_exec_next_part(x);
+        if (more < 0)
+            return fail(x, more);
+    }
+    begin_steps(x);
     x->running = true;
     return VC_OK;
 }
@@ -501,6 +317,16 @@ int vc_exec_progress(struct vc_exec *x)
         return fail(x, err);
     if (x->left)
         return 0;
+    if (VC_UNLIKELY(x->parts != NULL)) {
+        int more = vc_exec_next_part(x);
+        if (more < 0)
+            return fail(x, more);
+        if (more) {
+            begin_steps(x);
+            x->advanced = true;
+            return 0;
+        }
+    }
     x->running = false;
     return 1;
 }

@@ -5,10 +5,11 @@
 
 #include "coll/node/node.h"
 #include "coll/plan.h"
+#include "coll/registry.h"
 #include "transport/channel.h"
 
 /** State of one plan on one rank: everything is allocated by vc_exec_create(), so that running allocates
- * nothing. */
+ * nothing, but for plans that are made part by part. */
 struct vc_exec;
 
 struct vc_exec_env {
@@ -26,6 +27,23 @@ struct vc_exec_env {
  * when the plan has messages and there is no channel, or node phases of several ranks and there is no node.
  */
 int vc_exec_create(struct vc_plan *plan, const struct vc_exec_env *env, struct vc_exec **out);
+/** Makes the plan, of an algorithm that `scales`, one for all sizes; it was built for blocks of `bytes`: whole
+ * elements, and a multiple of VC_SCALE_UNIT, so that scratch has no gaps. */
+void vc_exec_scales(struct vc_exec *x, size_t bytes);
+#define VC_SCALE_UNIT VC_CACHELINE
+/** Such a plan, not running, is for blocks of `bytes`, not 0, from now on. Nothing for others. VC_OK or
+ * VC_ERR_NOMEM. */
+int vc_exec_scale(struct vc_exec *x, size_t bytes);
+/**
+ * A plan that is made part by part as it runs: of a rank, for all shapes of a communicator of `size` ranks,
+ * in memory that does not grow with the steps. As vc_exec_create().
+ */
+int vc_exec_create_parts(const struct vc_alg *alg, int rank, int size, const struct vc_exec_env *env,
+                         struct vc_exec **out);
+/** What the next run of such a plan is for. What the shape points to stays until the run is over. */
+void vc_exec_shape(struct vc_exec *x, const struct vc_shape *shape);
+/** The memory that it has. */
+size_t vc_exec_bytes(const struct vc_exec *x);
 /**
  * Does not touch the channel or the node, so they may be gone. After a run that failed or was left
  * unfinished, memory that a late message may still reach is kept until the process ends.

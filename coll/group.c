@@ -3,14 +3,18 @@
 
 struct vc_group vc_group_all(const struct vc_shape *shape, int rank)
 {
-    return (struct vc_group){.n = shape->size, .me = rank, .root_node = -1};
+    return (struct vc_group){.n = shape->size, .me = rank, .root_node = -1, .radix = shape->radix};
 }
 
 struct vc_group vc_group_of_local(const struct vc_shape *shape, int rank, int local)
 {
     const struct vc_hier *h = shape->hier;
-    return (struct vc_group){
-        .n = h->nnodes, .me = h->node_of[rank], .hier = h, .local = local, .root_node = -1};
+    return (struct vc_group){.n = h->nnodes,
+                             .me = h->node_of[rank],
+                             .hier = h,
+                             .local = local,
+                             .root_node = -1,
+                             .radix = shape->radix};
 }
 
 struct vc_group vc_group_leaders(const struct vc_shape *shape, int rank, int root)
@@ -117,4 +121,15 @@ void vc_x_node_bcast(struct vc_plan *p, const struct vc_shape *shape, int rank, 
 {
     if (ref.len && vc_hier_node_size(shape->hier, shape->hier->node_of[rank]) > 1)
         vc_plan_node(p, VC_PHASE_BCAST, root, 0, ref.len, VC_NOTHING, ref);
+}
+
+/* Shorter messages are away before another one's end could be known. */
+#define TAKES_TURNS 16384
+
+int vc_x_send_next(struct vc_plan *p, int peer, struct vc_ref msg, int before)
+{
+    int step = vc_plan_send(p, peer, msg);
+    if (msg.len >= TAKES_TURNS)
+        vc_plan_after(p, step, before);
+    return step;
 }

@@ -8,6 +8,7 @@
 #ifndef VC_COLL_GROUP_H
 #define VC_COLL_GROUP_H
 
+#include "coll/parts.h"
 #include "coll/plan.h"
 #include "coll/registry.h"
 #include "transport/base.h"
@@ -19,6 +20,7 @@ struct vc_group {
     int local;                  /**< of each node the rank of this local index ... */
     int root_node, root;        /**< ... except of this node (-1: none), where it is this rank */
     bool last;                  /**< of each node its last rank instead */
+    int radix;                  /**< of trees among them: the shape's */
 };
 
 /** All ranks of the communicator. */
@@ -122,6 +124,13 @@ void vc_copy_ungrouped(struct vc_plan *p, const struct vc_shape *shape, struct v
 
 /** What a node step does not use on this rank. */
 #define VC_NOTHING vc_ref_of(VC_BUF_NONE, 0, 0)
+
+/**
+ * For messages of one rank to several, the most urgent first: sends, but a long one not before the step
+ * `before` (-1: none) is complete, because messages that share a link are all late. Returns the step, for the
+ * next one.
+ */
+int vc_x_send_next(struct vc_plan *p, int peer, struct vc_ref msg, int before);
 
 /** VC_PHASE_BCAST of ref from local index `root`; nothing where the rank is alone on its node. */
 void vc_x_node_bcast(struct vc_plan *p, const struct vc_shape *shape, int rank, int root, struct vc_ref ref);

@@ -56,6 +56,50 @@ static inline int vc_binomial_size(int v, int n)
     return span < n - v ? span : n - v;
 }
 
+/* The same with more children: a k-nomial tree. Its inner nodes clear one digit of v in base `radix` after
+ * the other; radix 2 is the binomial tree. The children of v are v + d * w for 0 < d < radix and the weights
+ * w = 1, radix, radix^2 ... below its span, as far as they exist; their subtrees have vc_knomial_size()
+ * ranks. */
+
+/** The weight of the lowest digit of v that is not zero; for 0 the least weight that no rank reaches. */
+static inline int vc_knomial_span(int v, int n, int radix)
+{
+    long long span = 1;
+    while (span < n && (v == 0 || v % (span * radix) == 0))
+        span *= radix;
+    return span < n ? (int)span : n;
+}
+
+/** The largest weight of children: below the span; 0: v has none. */
+static inline int vc_knomial_weight(int v, int n, int radix)
+{
+    int span = vc_knomial_span(v, n, radix), w = 1;
+    while (w <= (span - 1) / radix)
+        w *= radix;
+    return span > 1 ? w : 0;
+}
+
+/** Parent of v > 0. */
+static inline int vc_knomial_parent(int v, int n, int radix)
+{
+    return (int)(v - v % ((long long)vc_knomial_span(v, n, radix) * radix));
+}
+
+static inline int vc_knomial_size(int v, int n, int radix)
+{
+    int span = vc_knomial_span(v, n, radix);
+    return span < n - v ? span : n - v;
+}
+
+/** Larger radices are cut to this. */
+#define VC_MAX_RADIX 64
+
+/** A radix of a shape, 0 for 2. */
+static inline int vc_tree_radix(int radix)
+{
+    return radix < 2 ? 2 : radix < VC_MAX_RADIX ? radix : VC_MAX_RADIX;
+}
+
 /** More segments than this only cost memory: a pipeline is long past full. */
 #define VC_MAX_SEGMENTS 256
 
@@ -93,9 +137,6 @@ static inline struct vc_fold vc_fold_of(int n, int p, int rank)
     f.size = q + (f.group < larger);
     return f;
 }
-
-/** Larger radices are cut to this. */
-#define VC_MAX_RADIX 64
 
 /** The largest p <= n that is a product of factors from 2 to `radix` (at least 2), so that no power has to be
  * exact. */

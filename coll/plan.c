@@ -39,6 +39,7 @@ void vc_plan_init(struct vc_plan *p)
     memset(p, 0, sizeof *p);
     p->alias = VC_ALIAS_ANYWHERE;
     p->local = -1;
+    p->fence = -1;
 }
 
 void vc_plan_begin(struct vc_plan *p, const struct vc_shape *shape, int rank)
@@ -257,16 +258,19 @@ static void record_use(struct vc_plan *p, int step, struct vc_ref ref, bool writ
     p->uses->space[space].n -= to - from - 1;
 }
 
+static const struct vc_ref nothing = {VC_BUF_NONE, 0, 0};
+
 static int append(struct vc_plan *p, enum vc_step_kind kind, int peer, struct vc_ref src, struct vc_ref dst)
 {
     if (p->failed || !grow(p, &p->steps, p->nsteps, &p->cap_steps, sizeof *p->steps))
         return 0;
     p->steps[p->nsteps] =
         (struct vc_step){.kind = kind, .peer = peer, .src = src, .dst = dst, .dep_first = p->ndeps};
-    return p->nsteps++;
+    int s = p->nsteps++;
+    if (p->fence >= 0)
+        add_dep(p, &p->steps[s], p->fence);
+    return s;
 }
-
-static const struct vc_ref nothing = {VC_BUF_NONE, 0, 0};
 
 int vc_plan_send(struct vc_plan *p, int peer, struct vc_ref src)
 {
@@ -380,4 +384,18 @@ void vc_plan_after(struct vc_plan *p, int step, int earlier)
         return;
     assert(step == p->nsteps - 1 && earlier < step);
     add_dep(p, &p->steps[step], earlier);
+}
+
+void vc_plan_fence(struct vc_plan *p)
+{
+    int first = p->fence + 1;
+    if (p->failed || p->nsteps == first)
+        return;
+    int s = append(p, VC_STEP_COPY, -1, nothing, nothing);
+    /* The last ones first: what they wait for needs no mention. */
+    for (int i = s - 1; !p->failed && i >= first; i--)
+        add_dep(p, &p->steps[s], i);
+    /* Uses before the fence say nothing that it does not say. */
+    free_uses(p);
+    p->fence = s;
 }

@@ -188,6 +188,7 @@ struct vc_plan {
     enum { VC_ALIAS_ANYWHERE, VC_ALIAS_AT, VC_ALIAS_NEVER } alias;
     size_t send_at; /**< VC_ALIAS_AT: SEND, where it aliases RECV, begins here in it */
     int local;      /**< own local index, or -1: unknown */
+    int fence;      /**< the last step of vc_plan_fence(), or -1 */
 };
 
 /* ---- builder: returns step indices; after a failed allocation all calls are no-ops that return 0 ---- */
@@ -255,5 +256,7 @@ int vc_plan_node_blocks(struct vc_plan *p, enum vc_node_phase kind, int root, in
 size_t *vc_plan_array(struct vc_plan *p, size_t n);
 /** Step `step` (the last one appended) also waits for `earlier`; -1 is ignored. */
 void vc_plan_after(struct vc_plan *p, int step, int earlier);
+/** Everything that is appended from now on waits for everything before: an empty copy stands between. */
+void vc_plan_fence(struct vc_plan *p);
 
 #endif

@@ -136,5 +136,5 @@ const char *vc_alg_refuses(const struct vc_alg *alg, const struct vc_shape *shap
         if (broken(bit, shape))
             return vc_restriction_text(bit);
     }
-    return alg->steps && alg->steps(shape) > VC_PLAN_STEPS ? VC_ALG_TOO_LONG : NULL;
+    return !alg->part && alg->steps && alg->steps(shape) > VC_PLAN_STEPS ? VC_ALG_TOO_LONG : NULL;
 }

@@ -49,13 +49,23 @@ struct vc_alg {
     /** PLAN: builds the plan of `rank`. The shape meets the restrictions. VC_OK or VC_ERR_NOMEM. Pure;
      * thread-safe. */
     int (*build)(const struct vc_shape *shape, int rank, struct vc_plan *plan);
+    /** PLAN, where the steps grow with the number of ranks: how many rounds the plan has, and the steps of
+     * rounds `from` to `to` - 1, appended to a plan that was begun. Such a plan can be made part by part as
+     * it runs: a part begins when the one before is complete on this rank, has scratch of its own, and no
+     * node phases. Both NULL: it is built as a whole. */
+    long (*rounds)(const struct vc_shape *shape);
+    void (*part)(const struct vc_shape *shape, int rank, long from, long to, struct vc_plan *plan);
+    /** PLAN: but for calls of no bytes, for unequal blocks and where a segment is given, all offsets and
+     * lengths of a plan are multiples of shape->bytes, and nothing else depends on it: so one plan serves all
+     * sizes (vc_exec_scale()). */
+    bool scales;
     /** PLAN: no rank's plan has more steps, nor more than VC_PLAN_DEPS times as many dependencies, whatever
      * the root. From the shape alone, so that all ranks agree, and without building; the arrays of
      * shape->hier may be NULL. NULL: the algorithm is never too long. */
     long (*steps)(const struct vc_shape *shape);
 };
 
-/** Longer plans are not built: they would take more than 5 ms and a MiB, again for each size of message. */
+/** Longer plans are not built as a whole: they would take more than 5 ms and a MiB. */
 #define VC_PLAN_STEPS 4096
 #define VC_PLAN_DEPS  8
 

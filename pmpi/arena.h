@@ -8,6 +8,8 @@
 
 #include "transport/shm/arena.h"
 
+#include <stdatomic.h>
+
 /** NULL: there is none, and vc_memory_why() says why; the same on all ranks that would share it. */
 extern struct vc_arena *vc_memory;
 
@@ -17,6 +19,7 @@ struct vc_memory_head {
     uint64_t target, nonce;
     int64_t segment; /**< maps.h: of XPMEM, -1: none; and the page on which it is tried */
     uint64_t probe;
+    _Atomic uint64_t kept; /**< kept.h: process 0's, which all may write */
 };
 /** It is at `target`, and stays there while other processes read and write it. */
 struct vc_cma_target {

@@ -16,10 +16,10 @@
 /* Of messages on MPI_COMM_WORLD, which the program cannot receive: gather.c says why. */
 #define TAG 31002
 
-/* No measurement begins later. */
-#define BUDGET_NS UINT64_C(2500000)
+/* No measurement begins later, unless that was too little before. */
+#define BUDGET_NS UINT64_C(2000000)
 /* The ranks of a node that do not measure leave the CPUs to those that do. */
-#define PAUSE_NS 2500000
+#define PAUSE_NS 1500000
 
 /* Messages of the underlying MPI that tell what a call and a byte of it cost. The first ones find memory that
  * the MPI has not touched yet, so a few would not do. */
@@ -50,19 +50,19 @@ static int fail_mpi(void)
 
 /* ---- agreeing ---- */
 
-/* The means of what the first ranks of all nodes know; *missing: how many of them know nothing. Sums of whole
- * numbers, which are the same in any order. */
-static int agree(const struct vc_costs *mine, bool asked, struct vc_costs *all, uint64_t *missing)
+/* The means of what the first ranks of all nodes know (`asked`: this is one of them); *missing: how many of
+ * them are to measure. Sums of whole numbers, which are the same in any order. */
+static int agree(const struct vc_costs *mine, bool asked, bool wanted, struct vc_costs *all,
+                 uint64_t *missing)
 {
     enum { MISSING = 2 * VC_COSTS_COUNT, NUMBERS };
     uint64_t v[NUMBERS], sum[NUMBERS];
     memset(v, 0, sizeof v);
-    v[MISSING] = asked;
+    v[MISSING] = wanted;
     for (size_t i = 0; asked && i < VC_COSTS_COUNT; i++)
         if (vc_cost(mine, i)) {
             v[i] = vc_cost(mine, i);
             v[VC_COSTS_COUNT + i] = 1;
-            v[MISSING] = 0;
         }
     if (vc_next.Allreduce(v, sum, NUMBERS, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD) != MPI_SUCCESS)
         return fail_mpi();
@@ -93,29 +93,29 @@ static void make_key(struct vc_costs_key *key)
         }
 }
 
-static void load(struct vc_costs *c)
+static void load(struct vc_costs_file *file)
 {
     struct vc_costs_key key;
-    struct vc_costs_file file;
     char dir[256], why[512];
-    memset(c, 0, sizeof *c);
+    memset(file, 0, sizeof *file);
     if (vc_params.calibrate == VC_CALIBRATE_FORCE)
         return;
     make_key(&key);
     vc_costs_dir(dir, sizeof dir);
-    if (vc_costs_load(dir, &key, &file, why, sizeof why))
-        *c = file.costs;
-    else if (why[0])
+    if (vc_costs_load(dir, &key, file, why, sizeof why))
+        return;
+    memset(file, 0, sizeof *file);
+    if (why[0])
         vc_log(VC_LOG_INFO, "the file of what things cost is not used: %s", why);
 }
 
-static void save(const struct vc_costs *c)
+static void save(const struct vc_costs_file *file)
 {
     struct vc_costs_key key;
     char dir[256];
     make_key(&key);
     vc_costs_dir(dir, sizeof dir);
-    if (vc_costs_save(dir, &key, c) != VC_OK)
+    if (vc_costs_save(dir, &key, file) != VC_OK)
         vc_log(VC_LOG_INFO, "what things cost is not kept for later starts: %s", vc_error_text());
 }
 
@@ -196,7 +196,7 @@ static int share(struct vc_seg *seg, int me, int peer)
 }
 
 /* The first two ranks of an operating system. *complete: nothing was left out for lack of time. */
-static int measure(struct vc_costs *c, int me, bool *complete)
+static int measure(struct vc_costs *c, int me, uint64_t budget, bool *complete)
 {
     int peer = vc_world.kin[1 - me].rank;
     struct vc_seg seg;
@@ -212,7 +212,7 @@ static int measure(struct vc_costs *c, int me, bool *complete)
                                        .me = me,
                                        .peer = vc_params.cma ? vc_world.kin[1 - me].id.pid : 0,
                                        .map = vc_maps_peer(vc_world.kin[1 - me].place),
-                                       .budget_ns = BUDGET_NS,
+                                       .budget_ns = budget,
                                        .sum = vc_kernel_find(VC_OP_SUM, VC_T_DOUBLE),
                                        .stream = vc_copy_stream};
     if (!vc_measure(&cfg, c, complete))
@@ -237,6 +237,7 @@ static bool is_wanted(void)
 
 int vc_calibrate_init(void)
 {
+    struct vc_costs_file file = {.starts = 0};
     struct vc_costs mine = {0}, all;
     uint64_t missing = 0, begun = vc_now_ns();
     if (!is_wanted())
@@ -244,19 +245,22 @@ int vc_calibrate_init(void)
     int me = own_index(), err;
     bool first = me == 0 && vc_world.nkin > 1, complete = false;
     if (first)
-        load(&mine);
-    if ((err = agree(&mine, first, &all, &missing)) != VC_OK)
+        load(&file);
+    if ((err = agree(&file.costs, first, first && vc_costs_wanted(&file), &all, &missing)) != VC_OK)
         return err;
     if (missing) {
+        uint64_t budget = vc_costs_budget(&file, BUDGET_NS); /* the first rank's counts */
         if (me < 2 && vc_world.nkin > 1) {
-            err = measure(&mine, me, &complete);
+            err = measure(&mine, me, budget, &complete);
         } else if (vc_world.nkin > 2) {
             const struct timespec pause = {.tv_nsec = PAUSE_NS};
             nanosleep(&pause, NULL);
         }
-        if (err == VC_OK && first && complete && vc_costs_known(&mine))
-            save(&mine);
-        if (err != VC_OK || (err = agree(&mine, first, &all, &missing)) != VC_OK)
+        if (err == VC_OK && first && vc_costs_known(&mine)) {
+            vc_costs_add(&file, &mine, complete ? 0 : budget);
+            save(&file);
+        }
+        if (err != VC_OK || (err = agree(&file.costs, first, false, &all, &missing)) != VC_OK)
             return err;
     }
     if (first)

@@ -114,7 +114,7 @@ static inline size_t vc_bytes_of_all(const vc_count *counts, MPI_Datatype type, 
         struct vc_call k = {.coll = which, __VA_ARGS__};                                                     \
         return vc_gate_open() ? run(&k) : vc_call_slow(&k, run);                                             \
     }                                                                                                        \
-    int PMPI_##name params                                                                                   \
+    VC_HOT int PMPI_##name params                                                                            \
     {                                                                                                        \
         struct vc_comm *c = vc_gate_open() ? quick : NULL;                                                   \
         return VC_LIKELY(c != NULL) ? vc_quick_run(c, which) : usual_##name args;                            \
@@ -124,7 +124,7 @@ static inline size_t vc_bytes_of_all(const vc_count *counts, MPI_Datatype type, 
         __typeof__(&PMPI_##name) tool = vc_stack()->name;                                                    \
         return tool ? tool args : usual_##name args;                                                         \
     }                                                                                                        \
-    int MPI_##name params                                                                                    \
+    VC_HOT int MPI_##name params                                                                             \
     {                                                                                                        \
         if (VC_UNLIKELY(!vc_gate_mpi_open()))                                                                \
             return rare_##name args;                                                                         \

@@ -2,7 +2,7 @@
 #include "pmpi/channels.h"
 
 #include "pmpi/arena.h"
-#include "pmpi/fabric.h"
+#include "pmpi/paths.h"
 #include "pmpi/private_comm.h"
 #include "pmpi/share.h"
 #include "pmpi/vote.h"
@@ -57,13 +57,37 @@ static int make_mpi(MPI_Comm comm, struct vc_chan **out)
     return err == VC_OK ? vc_mpi_chan_create(own, out) : err; /* frees it when it fails */
 }
 
-/* Between nodes. VC_ERR_UNSUPPORTED, on all ranks alike: settings or agreements forbid it. */
-static int make_far(struct vc_team *t, MPI_Comm comm, bool verbs, struct vc_chan **out)
+/* Channels between nodes. */
+struct far {
+    struct vc_chan *verbs, *mpi; /* NULL: not needed, or this rank has no device */
+};
+
+/* Over verbs, and through the MPI to ranks that they do not reach. */
+static int make_verbs(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, struct far *far)
 {
-    if (verbs)
-        return vc_fabric ? vc_fabric_channel(comm, t->size, t->rank, t->world, &t->hier, out)
-                         : VC_ERR_UNSUPPORTED;
-    return vc_params.channels & VC_CHAN_MPI ? make_mpi(comm, out) : VC_ERR_UNSUPPORTED;
+    struct vc_reach reach;
+    bool mpi = (vc_params.channels & VC_CHAN_MPI) != 0;
+    if (t->fabric == VC_FABRIC_NONE)
+        return VC_ERR_UNSUPPORTED;
+    int err = vc_paths_find(comm, t->size, t->rank, t->world, &t->hier, mpi, &reach);
+    if (err != VC_OK)
+        return err;
+    err = vc_paths_channel(&reach, t->size, t->rank, t->world, &far->verbs);
+    if (reach.all) {
+        free(reach.to);
+        return err;
+    }
+    c->reach = reach.to;
+    int also = make_mpi(comm, &far->mpi); /* collective, so in any case */
+    return err == VC_OK ? also : err;
+}
+
+/* Between nodes. VC_ERR_UNSUPPORTED, on all ranks alike: settings or agreements forbid it. */
+static int make_far(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, struct far *far)
+{
+    if (c == &t->chan[VC_NET_VERBS])
+        return make_verbs(t, comm, c, far);
+    return vc_params.channels & VC_CHAN_MPI ? make_mpi(comm, &far->mpi) : VC_ERR_UNSUPPORTED;
 }
 
 static void destroy(struct vc_chan *ch)
@@ -72,26 +96,41 @@ static void destroy(struct vc_chan *ch)
         ch->ops->destroy(ch);
 }
 
-/* One channel of both: shm to the ranks that it reaches, `far` to the others. Takes over both, even where it
- * fails. The verbs channel needs the mux for messages to oneself. */
-static int join_channels(const struct vc_team *t, struct vc_chan *shm, struct vc_chan *far, bool verbs,
-                         struct vc_chan **out)
+static struct vc_chan *way_to(const struct vc_team *t, const struct vc_team_chan *c, struct vc_chan *shm,
+                              const struct far *far, int r)
 {
-    if (!far || (!shm && !verbs)) {
-        *out = shm ? shm : far;
+    if (shm && t->hier.node_of[r] == t->mine)
+        return shm;
+    return far->verbs && (!c->reach || c->reach[r]) ? far->verbs : far->mpi;
+}
+
+/* One channel of all: shm to the ranks that it reaches, `far` to the others. Takes them over, even where it
+ * fails. The verbs channel needs the mux for messages to oneself. */
+static int join_channels(const struct vc_team *t, struct vc_team_chan *c, struct vc_chan *shm,
+                         const struct far *far)
+{
+    if (!far->verbs && !(shm && far->mpi)) {
+        c->chan = shm ? shm : far->mpi;
         return VC_OK;
     }
     struct vc_chan **via = calloc((size_t)t->size, sizeof(struct vc_chan *));
     int err = via ? VC_OK : vc_fail(VC_ERR_NOMEM, "out of memory for the channels of %d ranks", t->size);
+    bool uses_verbs = false, uses_mpi = false;
     for (int r = 0; via && r < t->size; r++)
-        if (r != t->rank)
-            via[r] = shm && t->hier.node_of[r] == t->mine ? shm : far;
+        if (r != t->rank) {
+            via[r] = way_to(t, c, shm, far, r);
+            uses_verbs |= via[r] == far->verbs;
+            uses_mpi |= via[r] == far->mpi;
+        }
     if (err == VC_OK)
-        err = vc_mux_create(t->size, t->rank, via, out);
-    if (err != VC_OK) {
+        err = vc_mux_create(t->size, t->rank, via, &c->chan);
+    if (err != VC_OK)
         destroy(shm);
-        destroy(far);
-    }
+    /* The mux takes over those that it uses. */
+    if (err != VC_OK || !uses_verbs)
+        destroy(far->verbs);
+    if (err != VC_OK || !uses_mpi)
+        destroy(far->mpi);
     free(via);
     return err;
 }
@@ -99,17 +138,18 @@ static int join_channels(const struct vc_team *t, struct vc_chan *shm, struct vc
 /* This rank's part; whether it worked everywhere is for all ranks to agree. */
 static int make_channel(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, char *const *rings)
 {
-    bool verbs = c == &t->chan[VC_NET_VERBS];
-    struct vc_chan *shm = NULL, *far = NULL;
+    struct vc_chan *shm = NULL;
+    struct far far = {NULL, NULL};
     int err = VC_OK;
     if (!rings || t->hier.nnodes > 1)
-        err = make_far(t, comm, verbs, &far);
+        err = make_far(t, comm, c, &far);
     if (err == VC_OK && rings && t->nlocal > 1)
         err = make_shm(t, rings, &shm);
     if (err == VC_OK)
-        return join_channels(t, shm, far, verbs, &c->chan);
+        return join_channels(t, c, shm, &far);
     destroy(shm);
-    destroy(far);
+    destroy(far.verbs);
+    destroy(far.mpi);
     return err;
 }
 
@@ -166,6 +206,8 @@ static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
                *instead ? "the MPI carries its messages" : "algorithms without one run");
     destroy(c->chan);
     c->chan = NULL;
+    free(c->reach);
+    c->reach = NULL;
     vc_arena_give(vc_memory, &c->rings);
     if (*instead) {
         t->key.have_verbs = false;
@@ -206,6 +248,16 @@ int vc_channels_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel ch
     if (!v[0]) {
         err = do_without(t, comm, c, v[1] == (uint64_t)t->rank, &instead);
         return err == VC_OK && instead ? vc_channels_open(t, comm, VC_CHANNEL_AUTO) : err;
+    }
+    /* The rules about verbs do not hold where the MPI carries a part. */
+    if (c->reach && t->key.have_verbs) {
+        t->key.have_verbs = false;
+        err = vc_team_select(t);
+        int all = vc_vote_all(t, comm, err == VC_OK);
+        if (all <= 0)
+            return err != VC_OK ? err
+                   : all < 0    ? all
+                             : vc_fail(VC_ERR_PEER, "another rank had no memory for a choice of algorithms");
     }
     /* No message leaves the node: the channel serves whatever a choice names. */
     for (int i = 0; got > 0 && t->hier.nnodes == 1 && i < VC_CHANNELS; i++)

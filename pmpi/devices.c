@@ -60,7 +60,7 @@ static void world_key(struct vc_topo_key *key)
     key->size = w->size;
     key->max_ppn = 1;
     key->have_bulk = vc_params.shm_bulk > 0;
-    key->have_verbs = vc_fabric != NULL;
+    key->have_verbs = vc_fabric_used();
     key->platform = vc_devices.platform;
     memcpy(key->device, vc_devices.rdma, sizeof key->device);
     for (int os = 0; os < w->nos; os++) {

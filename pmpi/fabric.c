@@ -5,7 +5,6 @@
 #include "pmpi/private_comm.h"
 #include "pmpi/world.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,44 +51,186 @@ static bool user_asked(void)
            p->verbs_gid_index >= 0 || p->verbs_pkey;
 }
 
-/* What all ranks conclude alike; the first rank that has no usable device is named. */
-static int judge(const struct introduction *all)
+/* ---- fabrics ---- */
+
+static int *port_of, *fabric_of; /* [size] */
+static bool used;
+/* Of a rank without a device: it takes part in making and freeing the communicator. */
+static struct vc_chan *idle_boot;
+
+bool vc_fabric_used(void)
 {
-    bool some = false;
-    int odd = -1;
+    return used;
+}
+
+int vc_fabric_port(int world_rank)
+{
+    return port_of[world_rank];
+}
+
+int vc_fabric_of(int world_rank)
+{
+    return fabric_of[world_rank];
+}
+
+static int by_port(const void *a, const void *b, void *all)
+{
+    int x = *(const int *)a, y = *(const int *)b;
+    const struct introduction *i = all;
+    int order = memcmp(&i[x].address, &i[y].address, sizeof i[x].address);
+    return order != 0 ? order : x - y;
+}
+
+/* Numbers the ports, and the fabrics after the first port of each: those whose addresses match its address.
+ */
+static bool find_fabrics(const struct introduction *all)
+{
+    int n = vc_world.size, with = 0, nports = 0;
+    int *order = malloc((size_t)n * sizeof *order), *first = malloc((size_t)n * sizeof *first);
+    struct vc_verbs_address *port = malloc((size_t)n * sizeof *port);
+    bool ok = order && first && port;
+    for (int r = 0; ok && r < n; r++) {
+        port_of[r] = fabric_of[r] = -1;
+        if (all[r].err == VC_OK)
+            order[with++] = r;
+    }
+    if (ok)
+        qsort_r(order, (size_t)with, sizeof *order, by_port, (void *)(uintptr_t)all);
+    for (int i = 0; ok && i < with; i++) {
+        if (i == 0 || memcmp(&all[order[i]].address, &port[nports - 1], sizeof *port) != 0) {
+            first[nports] = nports;
+            port[nports] = all[order[i]].address;
+            for (int p = 0; p < nports && first[nports] == nports; p++)
+                if (first[p] == p && vc_verbs_addresses_match(port, p, nports) == VC_OK)
+                    first[nports] = p;
+            nports++;
+        }
+        port_of[order[i]] = nports - 1;
+        fabric_of[order[i]] = first[nports - 1];
+    }
+    free(order);
+    free(first);
+    free(port);
+    return ok || vc_fail(VC_ERR_NOMEM, "out of memory for the ports of %d ranks", n) == VC_OK;
+}
+
+/* Whether two ranks need verbs to reach each other, and have the same fabric. */
+static bool may_meet(int a, int b)
+{
+    bool shm = (vc_params.channels & VC_CHAN_SHM) && vc_params.node_split == 0;
+    return fabric_of[a] >= 0 && fabric_of[a] == fabric_of[b] &&
+           !(shm && vc_world.os_of[a] == vc_world.os_of[b]);
+}
+
+static bool any_meet(void)
+{
+    /* With the first rank of its fabric, or it is of another operating system than some rank there, which
+     * then is. */
+    for (int r = 0; r < vc_world.size; r++) {
+        int first = 0;
+        while (fabric_of[first] != fabric_of[r])
+            first++;
+        if (first != r && may_meet(first, r))
+            return true;
+    }
+    return false;
+}
+
+enum vc_fabric_extent vc_fabric_extent(const int *world, const struct vc_hier *h)
+{
+    bool some = false, all = true;
+    int size = h->first[h->nnodes];
+    if (!used)
+        return VC_FABRIC_NONE;
+    for (int i = 0; i < size; i++)
+        all &= fabric_of[world[i]] >= 0 && fabric_of[world[i]] == fabric_of[world[0]];
+    if (all)
+        return VC_FABRIC_ALL;
+    for (int r = 0; r < size && !some; r++) {
+        int first = 0;
+        while (fabric_of[world[first]] != fabric_of[world[r]])
+            first++;
+        some = fabric_of[world[r]] >= 0 && h->node_of[first] != h->node_of[r];
+    }
+    return some ? VC_FABRIC_SOME : VC_FABRIC_NONE;
+}
+
+/* ---- what all ranks conclude alike ---- */
+
+/* Why not all reach each other; names the first rank without a usable device, or two ranks. False: they do.
+ * *quiet: nobody expects verbs. */
+static bool explain(const struct introduction *all, bool *quiet, char *why, size_t len)
+{
+    int odd = -1, strange = -1, first = -1;
+    *quiet = true;
     for (int r = 0; r < vc_world.size; r++) {
         if (all[r].err != VC_ERR_UNSUPPORTED || all[r].asked)
-            some = true;
+            *quiet = false;
         if (all[r].err != VC_OK && odd < 0)
             odd = r;
+        if (first < 0 && all[r].err == VC_OK)
+            first = r;
+        if (first >= 0 && strange < 0 && all[r].err == VC_OK && fabric_of[r] != fabric_of[first])
+            strange = r;
     }
-    if (odd < 0)
+    if (odd >= 0) {
+        snprintf(why, len, "rank %d: %s", odd, all[odd].why);
+    } else if (strange >= 0) {
+        /* Their numbers in the text are those of the ranks. */
+        struct vc_verbs_address *two = calloc((size_t)strange + 1, sizeof *two);
+        if (two) {
+            two[first] = all[first].address;
+            two[strange] = all[strange].address;
+            vc_verbs_addresses_match(two, strange, first);
+        }
+        snprintf(why, len, "%s", two ? vc_error_text() : "different fabrics");
+        free(two);
+    }
+    return odd >= 0 || strange >= 0;
+}
+
+/* VC_OK, or VC_ERR_UNSUPPORTED where nothing else may carry messages. Tells which ranks do without verbs. */
+static int judge(const struct introduction *all)
+{
+    char why[400];
+    bool quiet;
+    if (!explain(all, &quiet, why, sizeof why))
         return VC_OK;
-    if (!(vc_params.channels & VC_CHAN_MPI))
+    if (!(vc_params.channels & VC_CHAN_MPI)) {
+        used = false;
         return vc_fail(VC_ERR_UNSUPPORTED,
-                       "VCOLL_CHANNELS leaves nothing but verbs between nodes, and they cannot be used: rank "
-                       "%d: %s",
-                       odd, all[odd].why);
+                       "VCOLL_CHANNELS leaves nothing but verbs between nodes, and they cannot be used: %s",
+                       why);
+    }
     if (vc_world.rank == 0)
-        vc_log(some ? VC_LOG_WARN : VC_LOG_INFO,
-               "verbs cannot be used, so messages between nodes go through the MPI: rank %d: %s", odd,
-               all[odd].why);
+        vc_log(quiet ? VC_LOG_INFO : VC_LOG_WARN,
+               used ? "verbs carry only a part of the messages between nodes, and the MPI the others: %s"
+                    : "verbs cannot be used, so messages between nodes go through the MPI: %s",
+               why);
     return VC_OK;
 }
 
-/* Collective. *usable: all ranks have a device. An error is the same on all ranks, or the MPI's. */
-static int exchange(const struct introduction *mine, struct introduction *all, bool *usable)
+/* ---- set-up ---- */
+
+static int count_usable(const struct introduction *all)
+{
+    int n = 0;
+    for (int r = 0; r < vc_world.size; r++)
+        n += all[r].err == VC_OK;
+    return n;
+}
+
+/* Collective. An error is the same on all ranks, or the MPI's, or this rank's memory. */
+static int exchange(const struct introduction *mine, struct introduction *all)
 {
     int err = vc_gather_world(mine, all, sizeof *mine, false);
-    if (err == VC_OK)
-        err = judge(all);
-    *usable = err == VC_OK;
-    for (int r = 0; err == VC_OK && r < vc_world.size; r++)
-        *usable &= all[r].err == VC_OK;
+    if (err == VC_OK && !find_fabrics(all))
+        err = VC_ERR_NOMEM;
+    used = err == VC_OK && any_meet();
     return err;
 }
 
-/* All ranks have a device: tells it their addresses. */
+/* Collective; v NULL: this rank has no device. Tells it the addresses of all. */
 static int connect_peers(struct vc_verbs *v, const struct introduction *all)
 {
     MPI_Comm comm = MPI_COMM_NULL;
@@ -97,15 +238,20 @@ static int connect_peers(struct vc_verbs *v, const struct introduction *all)
     int err = vc_private_comm(MPI_COMM_WORLD, &comm);
     if (err == VC_OK)
         err = vc_mpi_chan_create(comm, &boot);
-    struct vc_verbs_address *addresses = malloc((size_t)vc_world.size * sizeof *addresses);
+    if (!v) {
+        idle_boot = boot;
+        return err;
+    }
+    struct vc_verbs_address *addresses = calloc((size_t)vc_world.size, sizeof *addresses);
     if (err == VC_OK && !addresses)
         err = vc_fail(VC_ERR_NOMEM, "out of memory for %d addresses", vc_world.size);
     if (err == VC_OK) {
         for (int r = 0; r < vc_world.size; r++)
-            addresses[r] = all[r].address;
+            if (all[r].err == VC_OK)
+                addresses[r] = all[r].address;
         err = vc_verbs_peers(v, addresses, vc_world.size, vc_world.rank, boot);
-    } else if (boot) {
-        boot->ops->destroy(boot);
+    } else {
+        idle_boot = boot;
     }
     free(addresses);
     return err;
@@ -122,112 +268,52 @@ int vc_fabric_init(void)
 {
     if (!is_needed())
         return VC_OK;
-    struct introduction mine, *all = malloc((size_t)vc_world.size * sizeof *all);
-    struct vc_verbs *v = NULL;
+    size_t n = (size_t)vc_world.size;
+    struct introduction mine, *all = malloc(n * sizeof *all);
     memset(&mine, 0, sizeof mine);
-    if (!all)
+    port_of = malloc(n * sizeof *port_of);
+    fabric_of = malloc(n * sizeof *fabric_of);
+    if (!all || !port_of || !fabric_of) {
+        free(all);
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", vc_world.size);
+    }
     struct vc_verbs_cfg cfg;
     fill_cfg(&cfg);
     mine.asked = user_asked();
-    mine.err = vc_verbs_create(&cfg, &v);
+    mine.err = vc_verbs_create(&cfg, &vc_fabric);
     if (mine.err == VC_OK)
-        introduce(v, &mine);
+        introduce(vc_fabric, &mine);
     else
         snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
-    bool usable = false;
-    int err = exchange(&mine, all, &usable);
-    if (usable) {
-        /* This may fail on one rank alone, so the ranks exchange once more. */
-        mine.err = connect_peers(v, all);
-        if (mine.err != VC_OK)
+    int err = exchange(&mine, all);
+    if (err == VC_OK && used) {
+        /* This may fail on one rank alone, so the ranks exchange once more. Then no rank uses verbs. */
+        int connected = connect_peers(vc_fabric, all);
+        if (mine.err == VC_OK && connected != VC_OK) {
+            mine.err = connected;
             snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
-        err = exchange(&mine, all, &usable);
+        }
+        int before = count_usable(all);
+        err = exchange(&mine, all);
+        used = used && count_usable(all) == before;
     }
+    if (err == VC_OK)
+        err = judge(all);
     free(all);
-    if (!usable) {
-        vc_verbs_destroy(v);
-        return err;
-    }
-    vc_fabric = v;
-    return VC_OK;
+    if (!used)
+        vc_fabric_fini();
+    return err;
 }
 
 void vc_fabric_fini(void)
 {
     vc_verbs_destroy(vc_fabric);
     vc_fabric = NULL;
-}
-
-/* ---- paths ---- */
-
-enum { ALL_PAIRS = 8, PARTNERS_MAX = 64 };
-
-/* If this rank is the first of its node: world ranks of the first ranks of other nodes that it exchanges a
- * message with. A symmetric relation. */
-static int find_partners(int rank, const int *world, const struct vc_hier *h, int *out)
-{
-    int k = h->nnodes, me = h->node_of[rank], n = 0;
-    if (h->local_of[rank] != 0)
-        return 0;
-    for (int d = 1; d < k && n + 2 <= PARTNERS_MAX; d = k <= ALL_PAIRS ? d + 1 : 2 * d) {
-        out[n++] = world[h->members[h->first[(me + d) % k]]];
-        if (k > ALL_PAIRS)
-            out[n++] = world[h->members[h->first[(me - d + k) % k]]];
-    }
-    return n;
-}
-
-/* A warning for the first communicator that this happens to, by its first rank. */
-static void warn_unusable(int rank, const char *why)
-{
-    static atomic_flag told = ATOMIC_FLAG_INIT;
-    bool first = !atomic_flag_test_and_set(&told);
-    vc_log(first && rank == 0 ? VC_LOG_WARN : VC_LOG_INFO,
-           "verbs cannot be used by a communicator, whose messages between nodes %s: %s",
-           vc_params.channels & VC_CHAN_MPI ? "go through the MPI" : "are left to the MPI's collectives",
-           why);
-}
-
-/* Collective. VC_OK: no rank failed. Otherwise VC_ERR_UNSUPPORTED with the reason of the first that did. */
-static int agree_on_paths(MPI_Comm comm, int size, int rank, int err)
-{
-    char why[400] = "";
-    int mine = err == VC_OK ? size : rank, first = size;
-    if (err != VC_OK)
-        snprintf(why, sizeof why, "%s", vc_error_text());
-    if (vc_next.Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm) != MPI_SUCCESS)
-        return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed while a channel was made");
-    if (first == size)
-        return VC_OK;
-    if (vc_next.Bcast(why, (int)sizeof why, MPI_CHAR, first, comm) != MPI_SUCCESS)
-        return vc_fail(VC_ERR_MPI, "MPI_Bcast failed while a channel was made");
-    why[sizeof why - 1] = '\0';
-    warn_unusable(rank, why);
-    return vc_fail(VC_ERR_UNSUPPORTED, "%s", why);
-}
-
-int vc_fabric_channel(MPI_Comm comm, int size, int rank, const int *world, const struct vc_hier *hier,
-                      struct vc_chan **out)
-{
-    static _Atomic uint32_t made;
-    int with[PARTNERS_MAX], n = find_partners(rank, world, hier, with);
-    uint64_t mine[2] = {0, 0}, all[2] = {0, 0};
-    *out = NULL;
-    /* The first rank of the communicator numbers the channel. Unique: it gives its own number and counts. */
-    if (rank == 0)
-        mine[0] = (uint64_t)(uint32_t)vc_world.rank << 32 |
-                  atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
-    for (int i = 0; i < n; i++)
-        mine[1] |= !vc_verbs_proven(vc_fabric, with[i]);
-    if (vc_next.Allreduce(mine, all, 2, MPI_UINT64_T, MPI_MAX, comm) != MPI_SUCCESS)
-        return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed while a channel was made");
-    if (all[1] != 0) {
-        int err = agree_on_paths(comm, size, rank, vc_verbs_prove(vc_fabric, with, n));
-        if (err != VC_OK)
-            return err;
-    }
-    struct vc_verbs_chan_cfg cfg = {
-        .verbs = vc_fabric, .id = all[0], .size = size, .rank = rank, .procs = world};
-    return vc_verbs_chan_create(&cfg, out);
+    if (idle_boot)
+        idle_boot->ops->destroy(idle_boot);
+    idle_boot = NULL;
+    free(port_of);
+    free(fabric_of);
+    port_of = fabric_of = NULL;
+    used = false;
 }

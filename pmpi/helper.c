@@ -24,7 +24,8 @@ static bool ends;
 /* Those over the MPI's messages move by calls of the MPI. */
 static bool needs_mpi(const struct vc_team *t, const struct vc_posted *op)
 {
-    return op->by_plan && t->chan_for[op->key.channel] == &t->chan[VC_NET_MPI] &&
+    const struct vc_team_chan *c = t->chan_for[op->key.channel];
+    return op->by_plan && (c == &t->chan[VC_NET_MPI] || c->reach) &&
            (t->hier.nnodes > 1 || !t->key.have_node);
 }
 
@@ -135,7 +136,7 @@ static void *help(void *arg)
 static bool is_wanted(void)
 {
     return vc_params.progress == VC_PROGRESS_THREAD ||
-           (vc_params.progress == VC_PROGRESS_AUTO && !vc_wait.crowded);
+           (vc_params.progress == VC_PROGRESS_AUTO && !vc_wait_crowded(&vc_wait));
 }
 
 static bool is_running(void)

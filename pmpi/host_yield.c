@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/host_yield.h"
 
+#include "pmpi/door.h"
+#include "pmpi/kept.h"
 #include "pmpi/world.h"
 #include "transport/topology/cpus.h"
 
@@ -16,9 +18,10 @@
 #define KEPT_PERMILLE 50
 
 static struct {
-    bool ours;   /* vcoll may turn the switch: neither the user nor the MPI has */
-    bool shares; /* as decided last */
-    bool doubt;  /* by the masks it shares CPUs, but it has not been kept waiting */
+    bool ours;           /* vcoll may turn the switch: neither the user nor the MPI has */
+    _Atomic bool shares; /* by the masks, as decided last; relaxed */
+    bool tells;          /* the kernel tells how long a rank waited for a CPU */
+    bool doubt;          /* by the masks it shares CPUs, but it has not been kept waiting */
     unsigned stolen;
     uint64_t ran, kept;
 } state;
@@ -55,12 +58,18 @@ static unsigned stolen_now(void)
 static void set_switch(void)
 {
     bool want = vc_params.host_yield == VC_HOST_YIELD_ON ||
-                (vc_params.host_yield == VC_HOST_YIELD_AUTO && state.shares);
+                (vc_params.host_yield == VC_HOST_YIELD_AUTO && vc_host_shares());
     if (!state.ours || want == vc_host_yields())
         return;
     vc_host_set_yield(want);
     vc_log(VC_LOG_INFO, want ? "this rank shares CPUs: the MPI yields while it waits"
                              : "this rank has a CPU of its own: the MPI does not yield any more");
+}
+
+static void decide(void)
+{
+    set_switch();
+    atomic_store_explicit(&vc_wait_shares, vc_host_shares(), memory_order_relaxed);
 }
 
 static bool user_has_set(void)
@@ -74,20 +83,23 @@ void vc_host_yield_init(void)
     state.shares = w->os_crowded[w->os_of[w->rank]] || vc_cpus_shared(w->claims, w->nclaims, w->claim, 0);
     state.ours = vc_params.host_yield != VC_HOST_YIELD_OFF && vc_host_can_yield() && !vc_host_yields() &&
                  !user_has_set();
-    vc_cpus_delay(NULL, &state.ran, &state.kept);
-    set_switch();
+    state.tells = vc_cpus_delay(NULL, &state.ran, &state.kept);
+    /* Where CPUs are shared from the start, all ranks know. */
+    if (state.ours && state.tells && !state.shares && vc_params.host_yield == VC_HOST_YIELD_AUTO)
+        vc_kept_init(decide);
+    decide();
 }
 
 bool vc_host_shares(void)
 {
-    return state.shares;
+    return atomic_load_explicit(&state.shares, memory_order_relaxed) || vc_kept_shares();
 }
 
 /* Whether this rank had to wait for a CPU since this was asked last. True where the kernel does not say. */
 static bool was_kept_waiting(void)
 {
     uint64_t ran, kept;
-    if (!vc_cpus_delay(NULL, &ran, &kept))
+    if (!state.tells || !vc_cpus_delay(NULL, &ran, &kept))
         return true;
     uint64_t could = ran - state.ran + kept - state.kept;
     bool yes = (kept - state.kept) * 1000 > could * KEPT_PERMILLE;
@@ -122,6 +134,8 @@ void vc_host_yield_again(void)
     bool more = stolen > 250, had = state.stolen > 0;
     if (had && stolen > 100)
         more = true;
+    bool waited = was_kept_waiting();
+    vc_kept_note(waited && state.tells);
     if (!vc_cpus_mask(mask) || (memcmp(mask, mine->mask, sizeof mask) == 0 && !(quota < mine->quota) &&
                                 !(quota > mine->quota) && more == had && !state.doubt))
         return;
@@ -130,7 +144,7 @@ void vc_host_yield_again(void)
     bool shares = vc_cpus_shared(vc_world.claims, vc_world.nclaims, vc_world.claim, state.stolen);
     /* A smaller mask may be the program's own binding, which gives each rank a CPU: so it takes more than the
      * mask to say that CPUs are shared. */
-    state.doubt = shares && !state.shares && !more && !was_kept_waiting();
+    state.doubt = shares && !state.shares && !more && !waited;
     state.shares = shares && !state.doubt;
-    set_switch();
+    decide();
 }

@@ -13,6 +13,7 @@
 #include "pmpi/fabric.h"
 #include "pmpi/ft.h"
 #include "pmpi/host_yield.h"
+#include "pmpi/kept.h"
 #include "pmpi/localities.h"
 #include "pmpi/meet.h"
 #include "pmpi/online.h"
@@ -55,6 +56,7 @@ static int on_finalize(MPI_Comm self, int key, void *value, void *extra)
     vc_types_fini();
     vc_host_progress_fini();
     vc_stats_fini();
+    vc_kept_fini();
     vc_meet_fini();
     vc_memory_fini();
     vc_world_fini();

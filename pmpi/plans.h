@@ -21,6 +21,7 @@ struct vc_plan_key {
     const size_t *node_pairs; /**< likewise, of `npairs` numbers */
     size_t npairs;
     uint64_t offsets_hash; /**< a hash of either, 0 without */
+    bool in_parts; /**< the plans' own: made part by part as it runs, so that only the algorithm counts */
 };
 
 /** A hash of lengths or places. */
@@ -29,16 +30,17 @@ uint64_t vc_plan_hash(const size_t *numbers, size_t n);
 struct vc_plan_slot {
     struct vc_plan_key key;
     struct vc_exec *exec; /**< NULL: the algorithm refuses this shape, native runs it */
-    size_t tmp_bytes;     /**< scratch and offsets */
+    size_t bytes;         /**< steps, scratch and offsets, as far as they were counted */
     size_t *numbers;      /**< key.offsets or key.node_pairs, its own; NULL: none */
-    unsigned via;         /**< of enum vc_via */
-    uint64_t last_used;   /**< 0: the slot is free */
+    size_t nnumbers;
+    unsigned via;       /**< of enum vc_via */
+    uint64_t last_used; /**< 0: the slot is free */
 };
 
 struct vc_plans {
     struct vc_plan_slot slot[VC_PLANS_KEPT];
     uint64_t clock;
-    size_t tmp; /**< bytes of scratch and offsets that they have together */
+    size_t bytes; /**< of steps, scratch and offsets that they have together */
 };
 
 struct vc_team;
@@ -54,8 +56,8 @@ int vc_plans_get(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll 
  */
 bool vc_plans_refused(const struct vc_team *t, const struct vc_plan_key *key, enum vc_coll coll);
 
-/** Forgets the plans used longest ago until the scratch of the others is at most `tmp` bytes. */
-void vc_plans_trim(struct vc_plans *p, size_t tmp);
+/** Forgets the plans used longest ago until the others have at most `most` bytes. */
+void vc_plans_trim(struct vc_plans *p, size_t most);
 /** Forgets all. */
 void vc_plans_free(struct vc_plans *p);
 

@@ -43,6 +43,7 @@ struct vc_posted {
     bool told;     /**< the failure has been logged, or need not be */
     bool reported; /**< to the communicator's error handler */
     int class;     /**< of the error, for the program; MPI_SUCCESS */
+    _Atomic bool over; /**< requests.h's: the thread that waits may look at the end and the result */
     MPI_Request request;
     char why[192];
 };

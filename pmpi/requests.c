@@ -40,7 +40,11 @@ static int on_query(void *extra, MPI_Status *status)
     vc_next.Status_set_cancelled(status, 0);
     status->MPI_SOURCE = MPI_UNDEFINED;
     status->MPI_TAG = MPI_UNDEFINED;
-    /* The query of a request that is not over yet comes from MPI_Request_get_status(). */
+    /* The query of a request that is not over yet comes from MPI_Request_get_status(). Acquire: pairs with
+     * vc_request_end(), so that what another thread did for the operation, results included, is seen here
+     * and by the program afterwards. */
+    if (!atomic_load_explicit(&op->over, memory_order_acquire))
+        return MPI_SUCCESS;
     if (op->class != MPI_SUCCESS && !op->reported) {
         op->reported = true;
         report(op);
@@ -64,6 +68,7 @@ static int on_cancel(void *extra, int complete_already)
 
 int vc_request_start(struct vc_posted *op, MPI_Request *request)
 {
+    atomic_init(&op->over, false);
     int rc = vc_next.Grequest_start(on_query, on_free, on_cancel, op, request);
     op->request = *request;
     return rc;
@@ -71,7 +76,9 @@ int vc_request_start(struct vc_posted *op, MPI_Request *request)
 
 void vc_request_end(struct vc_posted *op)
 {
-    vc_next.Grequest_complete(op->request);
+    MPI_Request request = op->request;
+    atomic_store_explicit(&op->over, true, memory_order_release);
+    vc_next.Grequest_complete(request);
 }
 
 static int query_nothing(void *extra, MPI_Status *status)

@@ -7,6 +7,7 @@
 #include "pmpi/fabric.h"
 #include "pmpi/localities.h"
 #include "pmpi/meet.h"
+#include "pmpi/members.h"
 #include "pmpi/pool.h"
 #include "pmpi/share.h"
 #include "pmpi/vote.h"
@@ -38,47 +39,6 @@ static bool affordable(void)
 }
 
 /* ---- which rank is where ---- */
-
-/*
- * World ranks of the communicator's ranks into `out`; NULL: they are only checked. Allocates nothing, because
- * its answer decides which ranks vote. False, with *why: some ranks are of another world, or have other
- * settings, which rank 0 of the world has said already.
- */
-static bool find_world_ranks(MPI_Comm comm, int size, int *out, const char **why)
-{
-    enum { AT_ONCE = 64 };
-    int in[AT_ONCE], got[AT_ONCE];
-    uint64_t print = 0;
-    MPI_Group ours, world;
-    *why = "it has ranks of another MPI_COMM_WORLD";
-    if (vc_next.Comm_group(comm, &ours) != MPI_SUCCESS)
-        return false;
-    if (vc_next.Comm_group(MPI_COMM_WORLD, &world) != MPI_SUCCESS) {
-        vc_next.Group_free(&ours);
-        return false;
-    }
-    bool ok = true, agree = true;
-    for (int at = 0; ok && at < size; at += AT_ONCE) {
-        int n = size - at < AT_ONCE ? size - at : AT_ONCE;
-        for (int i = 0; i < n; i++)
-            in[i] = at + i;
-        ok = vc_next.Group_translate_ranks(ours, n, in, world, got) == MPI_SUCCESS;
-        for (int i = 0; ok && i < n; i++) {
-            ok = got[i] >= 0 && got[i] < vc_world.size;
-            if (ok && vc_world.prints) {
-                print = at + i == 0 ? vc_world.prints[got[i]] : print;
-                agree &= vc_world.prints[got[i]] == print;
-            }
-        }
-        if (ok && out)
-            memcpy(out + at, got, (size_t)n * sizeof *got);
-    }
-    vc_next.Group_free(&world);
-    vc_next.Group_free(&ours);
-    if (ok)
-        *why = agree ? "" : "its ranks were started with different settings";
-    return ok && agree;
-}
 
 /* Nodes are the ranks of one operating system, cut into groups of `split` if that is not 0. `single`: every
  * rank is a node of its own. */
@@ -154,8 +114,10 @@ static void fill_key(struct vc_team *t, const int *world)
     t->key.hier = &t->hier;
     t->key.reproducible = vc_params.reproducible;
     t->key.have_cma = t->cma;
-    t->key.have_verbs = vc_fabric != NULL;
-    t->key.have_chan = vc_fabric || (channels & VC_CHAN_MPI) || (t->key.have_node && t->hier.nnodes == 1);
+    /* A rule about verbs holds where all messages between nodes go over them. */
+    t->key.have_verbs = t->fabric == VC_FABRIC_ALL;
+    t->key.have_chan =
+        t->fabric != VC_FABRIC_NONE || (channels & VC_CHAN_MPI) || (t->key.have_node && t->hier.nnodes == 1);
     t->key.crowded = false;
     for (int r = 0; r < t->size; r++)
         t->key.crowded |= vc_world.os_crowded[vc_world.os_of[world[r]]];
@@ -178,7 +140,6 @@ static struct vc_team *alloc_team(MPI_Comm comm, int size, int *world)
     t->world = world;
     t->size = size;
     vc_next.Comm_rank(comm, &t->rank);
-    t->chan_for[VC_CHANNEL_AUTO] = &t->chan[vc_fabric ? VC_NET_VERBS : VC_NET_MPI];
     t->chan_for[VC_CHANNEL_VERBS] = &t->chan[VC_NET_VERBS];
     t->chan_for[VC_CHANNEL_MPI] = &t->chan[VC_NET_MPI];
     vc_team_policy(t, 0);
@@ -188,6 +149,9 @@ static struct vc_team *alloc_team(MPI_Comm comm, int size, int *world)
         build_hier(t, world, vc_params.node_split, !(vc_params.channels & VC_CHAN_SHM));
     else
         vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", size);
+    if (t->hier_mem)
+        t->fabric = vc_fabric_extent(world, &t->hier);
+    t->chan_for[VC_CHANNEL_AUTO] = &t->chan[t->fabric != VC_FABRIC_NONE ? VC_NET_VERBS : VC_NET_MPI];
     if (!t->hier_mem || find_processes(t, world) != VC_OK || vc_localities_group(t) != VC_OK) {
         vc_team_free(t);
         return NULL;
@@ -217,30 +181,48 @@ static uint64_t new_id(void)
     return (uint64_t)(uint32_t)vc_world.rank << 32 | (n + 1);
 }
 
+/* Without node and channel nothing but native could ever run. */
+static bool runs_something(const struct vc_team *t, const char **why)
+{
+    *why = "no channel of VCOLL_CHANNELS reaches all its ranks";
+    return t->key.have_node || t->key.have_chan;
+}
+
+/* All that needs memory, for what was agreed or is expected to be. */
+static int complete_team(struct vc_team *t)
+{
+    int err = vc_share_create_node(t);
+    return err == VC_OK ? vc_team_select(t) : err;
+}
+
 /* The rest, from what all have offered. 1: the team is ready. 0, with *why: agreed to pass through. Negative:
- * an error. */
+ * an error. Where it is as expected the team was complete before its rank made an offer, and no rank can fail
+ * any more. Otherwise it is completed once more, and a vote tells whether all ranks could. */
 static int fill_team(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struct vc_offer *all,
                      const char **why)
 {
     t->id = all[0].id;
-    if (t->key.max_ppn > 1) {
+    bool usual = t->key.max_ppn == 1 || vc_share_as_usual(t, all);
+    if (!usual) {
         int got = vc_share_node(t, comm, mine, all);
         if (got < 0)
             return got;
         t->key.have_node = got > 0;
         if (!got)
             build_hier(t, t->world, 0, true);
+        fill_key(t, t->world);
     }
-    fill_key(t, t->world);
-    /* Without node and channel nothing but native could ever run. */
-    *why = "no channel of VCOLL_CHANNELS reaches all its ranks";
-    if (!t->key.have_node && !t->key.have_chan)
+    if (!runs_something(t, why))
         return 0;
-    int err = t->key.have_node && t->nlocal > 1 ? vc_share_create_node(t, all) : VC_OK;
-    if (err == VC_OK)
-        err = vc_team_select(t);
-    *why = "a rank could not set it up";
-    return vc_vote_all(t, comm, err == VC_OK);
+    int all_did = 1;
+    if (!usual) {
+        int err = complete_team(t);
+        *why = "a rank could not set it up";
+        all_did = vc_vote_all(t, comm, err == VC_OK);
+    }
+    if (all_did > 0)
+        vc_share_place_node(t, all);
+    return all_did;
 }
 
 /* A set-up while it goes on. */
@@ -256,7 +238,7 @@ struct attempt {
     uint32_t any, every;  /* flags that some, that all ranks have set */
 };
 
-/* A new team with its memory, as far as this rank can make it alone. */
+/* A new team with its memory, as this rank makes it alone, for what is expected of the others. */
 static void begin_team(struct attempt *a)
 {
     if (a->world)
@@ -265,6 +247,15 @@ static void begin_team(struct attempt *a)
         vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", a->size);
     a->world = NULL;
     a->mine = (struct vc_offer){.id = a->rank == 0 ? new_id() : 0};
+    if (a->team) {
+        const char *why;
+        vc_share_expect(a->team);
+        fill_key(a->team, a->team->world);
+        if (runs_something(a->team, &why) && complete_team(a->team) != VC_OK) {
+            vc_team_free(a->team);
+            a->team = NULL;
+        }
+    }
     if (a->team)
         vc_share_begin(a->team, &a->mine);
     else
@@ -376,12 +367,12 @@ int vc_setup(MPI_Comm comm, struct vc_team **out, const char **why)
     struct attempt a = {.comm = comm, .all = few};
     int err = 1;
     *out = NULL;
-    vc_table_builtin(); /* parsed at the first call of the process, which is no cost of this communicator */
+    vc_table_builtin(); /* made at the first call of the process, which is no cost of this communicator */
     vc_next.Comm_size(comm, &a.size);
     vc_next.Comm_rank(comm, &a.rank);
     a.world = malloc((size_t)a.size * sizeof *a.world);
     a.ranks = a.size <= FEW ? ranks : NULL;
-    if (!find_world_ranks(comm, a.size, a.size <= FEW ? ranks : a.world, why)) {
+    if (!vc_members_find(comm, a.size, a.size <= FEW ? ranks : a.world, why)) {
         free(a.world);
         return VC_OK;
     }

@@ -25,15 +25,10 @@ static int place_of(const struct vc_team *t, int local)
 
 /* ---- single copy ---- */
 
-/* From and to the next rank of the node, in a ring, so that every border between two sandboxes is crossed.
- * Both directions, because reading and writing are two system calls, and a sandbox may forbid one. */
-static bool try_cma(const struct vc_team *t)
+/* Both directions, because reading and writing are two system calls, and a sandbox may forbid one. */
+static bool try_copies(pid_t pid, int place)
 {
-    int next = (t->local + 1) % t->nlocal;
-    pid_t pid = t->pids[next];
-    if (!vc_memory || pid == 0)
-        return false;
-    const struct vc_memory_head *there = vc_arena_head(vc_memory, place_of(t, next));
+    const struct vc_memory_head *there = vc_arena_head(vc_memory, place);
     struct vc_cma_target seen = {0, 0};
     uint64_t written = there->target + offsetof(struct vc_cma_target, written), nonce = there->nonce;
     /* Reading comes first: only the right process has the word, so nothing is written into a wrong one. */
@@ -41,6 +36,25 @@ static bool try_cma(const struct vc_team *t)
         return false;
     return vc_cma_write(pid, &nonce, written, sizeof nonce) == VC_OK &&
            vc_cma_read(pid, &seen, there->target, sizeof seen) == VC_OK && seen.written == nonce;
+}
+
+/* From and to the next rank of the node, in a ring, so that every border between two sandboxes is crossed. */
+static bool try_cma(const struct vc_team *t)
+{
+    enum { WORDS = 16, BITS = 64 };
+    static _Atomic uint64_t reached[WORDS]; /* places where it has worked */
+    int next = (t->local + 1) % t->nlocal, place = place_of(t, next);
+    if (!vc_memory || t->pids[next] == 0 || place < 0)
+        return false;
+    _Atomic uint64_t *word = place < WORDS * BITS ? &reached[place / BITS] : NULL;
+    uint64_t bit = UINT64_C(1) << place % BITS;
+    /* Relaxed: whoever does not see it tries again. */
+    if (word && (atomic_load_explicit(word, memory_order_relaxed) & bit))
+        return true;
+    bool works = try_copies(t->pids[next], place);
+    if (works && word)
+        atomic_fetch_or_explicit(word, bit, memory_order_relaxed);
+    return works;
 }
 
 /* ---- an attempt ---- */
@@ -254,6 +268,7 @@ int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struc
 {
     size_t bulk = vc_params.shm_bulk;
     bool drained = false;
+    t->cma = t->key.have_bulk = false; /* what was expected */
     for (;;) {
         uint32_t any = 0;
         for (int r = 0; r < t->size; r++)
@@ -287,6 +302,25 @@ int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struc
     }
 }
 
+void vc_share_expect(struct vc_team *t)
+{
+    t->key.have_node = t->key.max_ppn > 1;
+    t->cma = t->key.have_node && vc_params.cma;
+    t->key.have_bulk = t->key.have_node && vc_params.shm_bulk > 0;
+    t->less = false;
+}
+
+bool vc_share_as_usual(struct vc_team *t, const struct vc_offer *all)
+{
+    uint32_t any = 0;
+    for (int r = 0; r < t->size; r++)
+        any |= all[r].what_at;
+    if ((any & (VC_OFFER_FULL | VC_OFFER_NOMEM)) || (vc_params.cma && (any & VC_OFFER_NO_CMA)))
+        return false;
+    vc_share_conclude(t, all, &t->hold);
+    return true;
+}
+
 /* Of the ranks of the node. Where a rank has no map, single copy goes by calls. */
 static bool find_maps(struct vc_team *t)
 {
@@ -306,26 +340,21 @@ static size_t cma_min(const struct vc_team *t)
                : vc_default_single_copy_bcasts(vc_costs(), t->nlocal, !own_cpus());
 }
 
-int vc_share_create_node(struct vc_team *t, const struct vc_offer *all)
+int vc_share_create_node(struct vc_team *t)
 {
-    char **mem = malloc((size_t)t->nlocal * sizeof *mem);
-    if (!mem || !find_maps(t)) {
-        free(mem);
+    vc_node_destroy(t->node);
+    free(t->node_mem);
+    free(t->maps);
+    t->node = NULL;
+    t->node_mem = NULL;
+    t->maps = NULL;
+    if (!t->key.have_node || t->nlocal == 1)
+        return VC_OK;
+    t->node_mem = malloc((size_t)t->nlocal * sizeof *t->node_mem);
+    if (!t->node_mem || !find_maps(t))
         return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", t->nlocal);
-    }
-    char *lead = vc_share_place(t, all, 0);
-    mem[0] = lead + common_bytes(t);
-    for (int i = 1; i < t->nlocal; i++)
-        mem[i] = vc_share_place(t, all, i);
-    struct vc_parking parking = {.shared = (struct vc_park_area *)(void *)lead,
-                                 .n = t->nlocal,
-                                 .me = t->local,
-                                 .ids = t->ids,
-                                 .ranks = t->ranks};
     struct vc_node_opener opener = {.commit = commit_bulk, .refused = do_without_bulk, .arg = t};
     struct vc_node_cfg cfg = {
-        .mem = mem,
-        .common = lead + vc_park_bytes(t->nlocal),
         .n = t->nlocal,
         .me = t->local,
         .bulk = t->key.have_bulk ? vc_params.shm_bulk : 0,
@@ -340,8 +369,24 @@ int vc_share_create_node(struct vc_team *t, const struct vc_offer *all)
         .pairs_copy = vc_calibrated() ? vc_default_pairs_copy(vc_calibrated(), t->nlocal, !own_cpus()) : 0,
         .opener = &opener,
     };
-    t->parking = parking;
-    int err = vc_node_create(&cfg, &t->node);
-    free(mem);
-    return err;
+    return vc_node_create(&cfg, &t->node);
+}
+
+void vc_share_place_node(struct vc_team *t, const struct vc_offer *all)
+{
+    if (!t->node)
+        return;
+    char *lead = vc_share_place(t, all, 0);
+    t->node_mem[0] = lead + common_bytes(t);
+    for (int i = 1; i < t->nlocal; i++)
+        t->node_mem[i] = vc_share_place(t, all, i);
+    t->parking = (struct vc_parking){.shared = (struct vc_park_area *)(void *)lead,
+                                     .n = t->nlocal,
+                                     .me = t->local,
+                                     .ids = t->ids,
+                                     .ranks = t->ranks};
+    vc_node_place(t->node, t->node_mem, lead + vc_park_bytes(t->nlocal),
+                  t->key.have_bulk ? vc_params.shm_bulk : 0);
+    free(t->node_mem); /* the node has copied it */
+    t->node_mem = NULL;
 }

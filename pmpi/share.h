@@ -51,7 +51,15 @@ void vc_share_begin(struct vc_team *t, struct vc_offer *mine);
 /** Collective, after an exchange of these. 1: every node of more than one rank has memory. 0: agreed that
  * none has. Negative: an error. More exchanges may have replaced the offers. */
 int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struct vc_offer *all);
-/** The node of this rank, which is not alone on it, in memory that was agreed. Local. */
-int vc_share_create_node(struct vc_team *t, const struct vc_offer *all);
+/** As vc_share_node() where all ranks have offered what they usually do, which needs nothing more. False: not
+ * so, on all ranks alike, and nothing was done. */
+bool vc_share_as_usual(struct vc_team *t, const struct vc_offer *all);
+/** What is usual, before it is known. */
+void vc_share_expect(struct vc_team *t);
+/** The node of this rank, if it is to have one, for what was agreed, or is expected to be; replaces an earlier
+ * one. Local. */
+int vc_share_create_node(struct vc_team *t);
+/** Puts it, if there is one, into the memory that was agreed. Local; cannot fail. */
+void vc_share_place_node(struct vc_team *t, const struct vc_offer *all);
 
 #endif

@@ -130,6 +130,9 @@ static int receive_text(const struct notice *n, char *text)
 
 int vc_table_init(void)
 {
+#ifdef VC_BUILTIN_ROWS
+    vc_table_builtin_rows(&vc_builtin_rows);
+#endif
     /* Ranks that differ in their settings, or have vcoll disabled, would not take part. */
     if (vc_world.prints) {
         if (vc_world.rank == 0 && strcmp(vc_params.table, "auto") != 0 &&

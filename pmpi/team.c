@@ -198,9 +198,11 @@ void vc_team_free(struct vc_team *t)
     for (int i = 0; i < VC_NETS; i++) {
         if (t->chan[i].chan)
             t->chan[i].chan->ops->destroy(t->chan[i].chan);
+        free(t->chan[i].reach);
         vc_arena_give(vc_memory, &t->chan[i].rings);
     }
     vc_node_destroy(t->node);
+    free(t->node_mem);
     vc_arena_give(vc_memory, &t->hold);
     free_scratch(t);
     vc_online_release(t);
@@ -230,7 +232,7 @@ void vc_team_break(struct vc_team *t, const char *why)
 
 size_t vc_team_heap(const struct vc_team *t)
 {
-    size_t sum = sizeof *t + ((size_t)t->size + t->hier_ints) * sizeof(int) + t->plans.tmp;
+    size_t sum = sizeof *t + ((size_t)t->size + t->hier_ints) * sizeof(int) + t->plans.bytes;
     sum += (size_t)t->nlocal * (sizeof *t->ids + sizeof *t->pids) + vc_levels_ints(t->nlocal) * sizeof(int);
     for (int i = 0; i < VC_SCRATCHES; i++)
         sum += t->scratch[i].cap;

@@ -12,6 +12,7 @@
 #include "coll/levels.h"
 #include "coll/node/node.h"
 #include "pmpi/door.h"
+#include "pmpi/fabric.h"
 #include "pmpi/plans.h"
 #include "transport/shm/arena.h"
 #include "tune/select/select.h"
@@ -25,6 +26,7 @@ struct vc_team_chan {
     bool tried;
     struct vc_chan *chan; /**< NULL: not made yet, or it cannot be had (agreed) */
     struct vc_hold rings; /**< of messages within the node */
+    bool *reach;          /**< [size] verbs: the ranks whose messages do not go through the MPI; NULL: all */
 };
 
 enum vc_scratch { VC_SCRATCH_SEND, VC_SCRATCH_RECV, VC_SCRATCHES };
@@ -82,13 +84,14 @@ struct vc_team {
     struct vc_hier hier;
     int *hier_mem; /**< [hier_ints] the arrays of hier, and work space to fill them */
     size_t hier_ints;
-    int mine;                /**< this rank's node */
-    int local;               /**< this rank's index on its node */
-    int nlocal;              /**< ranks of the node */
-    int *world;              /**< [size] world ranks */
-    const int *ranks;        /**< [nlocal] communicator ranks of the node, in hier_mem */
-    struct vc_levels levels; /**< which of these are near each other */
-    int *levels_mem;         /**< the arrays of levels */
+    int mine;                     /**< this rank's node */
+    int local;                    /**< this rank's index on its node */
+    int nlocal;                   /**< ranks of the node */
+    int *world;                   /**< [size] world ranks */
+    const int *ranks;             /**< [nlocal] communicator ranks of the node, in hier_mem */
+    enum vc_fabric_extent fabric; /**< which of its ranks might use verbs */
+    struct vc_levels levels;      /**< which of these are near each other */
+    int *levels_mem;              /**< the arrays of levels */
     /* shared memory of the node */
     struct vc_hold hold;       /**< this rank's part */
     struct vc_peer_id *ids;    /**< [nlocal] */
@@ -99,6 +102,7 @@ struct vc_team {
     char no_bulk[160];         /**< why this rank had none for bulk slots */
     struct vc_parking parking; /**< .shared NULL: there is none */
     struct vc_node *node;      /**< NULL: none was agreed, or this rank is alone on its node */
+    char **node_mem;           /**< [nlocal] share.c's, until the node has its place */
     /* messages */
     struct vc_team_chan chan[VC_NETS];
     /** By the channel that a choice names. All the same where no message leaves the node. */

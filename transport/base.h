@@ -14,6 +14,10 @@
 #define VC_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define VC_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/** A function on the way of the shortest calls. They lie together, in few pages: where more ranks share a CPU
+ * than the kernel keeps translations of, a rank that comes back finds none of them. */
+#define VC_HOT __attribute__((hot))
+
 /** Unit of ownership in shared memory, in bytes. */
 #define VC_CACHELINE 64
 /** Distance in bytes that keeps two writers apart: some processors fetch pairs of lines. */

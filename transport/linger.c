@@ -65,7 +65,7 @@ static void note_came(struct vc_waiter *w, uint64_t now)
 bool vc_linger_drive(struct vc_waiter *w, uint64_t *now)
 {
     atomic_fetch_add_explicit(&vc_wait_stats.progress_calls, 1, memory_order_relaxed);
-    w->turn.yielding = w->cfg->crowded;
+    w->turn.yielding = vc_wait_crowded(w->cfg);
     enum vc_sign sign = vc_drive(&w->turn, w->cfg->host_progress, now);
     if (sign == VC_SIGN_NONE)
         return false;
@@ -85,7 +85,7 @@ bool vc_linger_drive(struct vc_waiter *w, uint64_t *now)
  * of a yield belongs to other ranks. */
 static bool is_quiet(const struct vc_waiter *w, uint64_t now)
 {
-    if (w->cfg->crowded) {
+    if (vc_wait_crowded(w->cfg)) {
         if (w->signs == SURE)
             return w->quiet_calls >= LINGER_YIELDS;
         return w->quiet_calls >= (w->signs + w->weak > 0 ? 2 * GLANCE_YIELDS : GLANCE_YIELDS);
@@ -97,7 +97,7 @@ uint64_t vc_linger_idle(struct vc_waiter *w)
 {
     uint64_t now;
     /* While something comes, this rank takes it in without giving the CPU away, as the MPI's own waits do. */
-    if (w->cfg->crowded && w->quiet_calls > 0) {
+    if (vc_wait_crowded(w->cfg) && w->quiet_calls > 0) {
         uint64_t begun = vc_now_ns();
         vc_wait_yield();
         if (vc_now_ns() - begun > LONG_YIELD_NS) {

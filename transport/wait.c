@@ -43,6 +43,7 @@ static uint64_t relaxed_add(_Atomic uint64_t *counter, uint64_t n)
 }
 
 _Atomic int vc_wait_duties;
+_Atomic bool vc_wait_shares;
 
 int vc_wait_check(const struct vc_wait_cfg *cfg, const struct vc_parking *parking, struct vc_wake_src *watch,
                   int whom)
@@ -90,14 +91,31 @@ static void look_at_steal(bool first)
     }
 }
 
+/* Sleeps in a row that ended so late that another process must have had the CPU, and how many of them are
+ * looked into, and when. */
+static _Atomic unsigned late_sleeps;
+#define LATE_NS       500000u
+#define LATE_SLEEPS   4
+#define LOOK_AGAIN_NS 20000000u
+
+static void note_end(uint64_t due)
+{
+    if (vc_now_ns() < due + LATE_NS)
+        atomic_store_explicit(&late_sleeps, 0, memory_order_relaxed);
+    else
+        atomic_fetch_add_explicit(&late_sleeps, 1, memory_order_relaxed);
+}
+
 /* Looks at the stolen time, and whatever else may change about the CPUs, now and then; only ever called on
  * the way to a sleep. */
 static void look_around(const struct vc_waiter *w, uint64_t now)
 {
     static _Atomic uint64_t next_look;
     uint64_t due = atomic_load_explicit(&next_look, memory_order_relaxed);
-    if (now < due || !atomic_compare_exchange_strong_explicit(&next_look, &due, now + LOOK_AROUND_NS,
-                                                              memory_order_relaxed, memory_order_relaxed))
+    bool late = atomic_load_explicit(&late_sleeps, memory_order_relaxed) >= LATE_SLEEPS;
+    if (now + (late ? LOOK_AROUND_NS - LOOK_AGAIN_NS : 0) < due ||
+        !atomic_compare_exchange_strong_explicit(&next_look, &due, now + LOOK_AROUND_NS, memory_order_relaxed,
+                                                 memory_order_relaxed))
         return;
     look_at_steal(due == 0);
     if (w->cfg->look_around)
@@ -119,7 +137,7 @@ static uint64_t burn_budget(const struct vc_waiter *w)
 
 static void start_burning(struct vc_waiter *w, uint64_t now, uint64_t budget)
 {
-    w->stage = w->cfg->crowded ? STAGE_YIELD : STAGE_SPIN;
+    w->stage = vc_wait_crowded(w->cfg) ? STAGE_YIELD : STAGE_SPIN;
     w->t_came = w->t_quiet = now;
     w->signs = w->weak = 0;
     w->t_slept = 0;
@@ -201,9 +219,12 @@ static void learn_wake_cost(const struct vc_waiter *w)
 
 static void sleep_on_word(struct vc_waiter *w, uint32_t value)
 {
-    bool woken = vc_park_sleep(w->parking, value, slice_of(w, vc_now_ns()));
+    uint64_t begun = vc_now_ns(), slice = slice_of(w, begun);
+    bool woken = vc_park_sleep(w->parking, value, slice);
     if (woken)
         learn_wake_cost(w);
+    else
+        note_end(begun + slice);
     after_sleep(w, woken);
 }
 

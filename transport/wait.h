@@ -54,8 +54,17 @@ struct vc_wait_cfg {
      */
     int (*check)(void *check_arg);
     void *check_arg;
-    void (*look_around)(void); /**< NULL, or called on the way to a sleep, every half second at most */
+    void (*look_around)(void); /**< NULL, or called on the way to a sleep: every half second at most, or
+                                * some 20 ms where sleeps end late */
 };
+
+/** This rank shares its CPU, which it did not when it began. Relaxed: a hint. */
+extern _Atomic bool vc_wait_shares;
+
+static inline bool vc_wait_crowded(const struct vc_wait_cfg *cfg)
+{
+    return cfg->crowded || VC_UNLIKELY(atomic_load_explicit(&vc_wait_shares, memory_order_relaxed));
+}
 
 /** Counters of this process for the statistics; relaxed, monotone. */
 struct vc_wait_stats {
@@ -152,7 +161,7 @@ static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *
     w->cfg = cfg;
     w->parking = parking;
     w->src = w->watch = NULL;
-    w->polls = cfg->crowded ? VC_TIGHT_POLLS - VC_TIGHT_POLLS_CROWDED : 0;
+    w->polls = vc_wait_crowded(cfg) ? VC_TIGHT_POLLS - VC_TIGHT_POLLS_CROWDED : 0;
     w->stage = 0;
     w->announced = w->armed = w->driving = false;
     w->t_came = w->t_liveness = 0;

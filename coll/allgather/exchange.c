@@ -113,3 +113,20 @@ int vc_allgather_plan(const struct vc_shape *shape, int rank, struct vc_plan *p,
     }
     return vc_plan_finish(p);
 }
+
+long vc_allgather_ring_rounds(const struct vc_shape *shape)
+{
+    return shape->size;
+}
+
+void vc_allgather_ring_part(const struct vc_shape *shape, int rank, long from, long to, struct vc_plan *p)
+{
+    struct vc_group g = vc_group_all(shape, rank);
+    struct vc_layout all = vc_layout_ranks(shape, VC_BUF_RECV);
+    if (!vc_shape_total(shape))
+        return;
+    if (from == 0)
+        vc_plan_copy(p, vc_ref_of(VC_BUF_SEND, 0, vc_shape_block(shape, rank)), vc_layout_block(&all, rank));
+    for (long k = from ? from : 1; k < to; k++)
+        vc_x_allgather_ring_step(p, &g, &all, (int)k - 1);
+}

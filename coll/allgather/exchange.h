@@ -23,6 +23,10 @@ void vc_x_allgather_log(struct vc_plan *p, const struct vc_group *g, const struc
 /** Adjacent blocks and an even number only. */
 void vc_x_allgather_neighbor(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);
 
+/* The ring among all ranks part by part, of equal blocks or of unequal ones: round 0 is the own block. */
+long vc_allgather_ring_rounds(const struct vc_shape *shape);
+void vc_allgather_ring_part(const struct vc_shape *shape, int rank, long from, long to, struct vc_plan *p);
+
 typedef void vc_x_allgather(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);
 /** A plan of one of these among all ranks, of equal blocks or of unequal ones: a vc_alg's `build`. */
 int vc_allgather_plan(const struct vc_shape *shape, int rank, struct vc_plan *p, vc_x_allgather *exchange);

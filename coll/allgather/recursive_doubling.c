@@ -20,5 +20,6 @@ const struct vc_alg vc_alg_allgather_recursive_doubling = {
     .restrictions = VC_NEEDS_POW2_SIZE | VC_PLACEMENT_FREE,
     .help = "partners at distance 1, 2, 4, ... swap all they hold (Thakur et al. 2005)",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

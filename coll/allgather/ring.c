@@ -4,7 +4,7 @@
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
-    return vc_allgather_plan(shape, rank, p, vc_x_allgather_ring);
+    return vc_plan_of_parts(&vc_alg_allgather_ring, shape, rank, shape->size, p);
 }
 
 static long steps(const struct vc_shape *s)
@@ -19,5 +19,8 @@ const struct vc_alg vc_alg_allgather_ring = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "blocks travel around a ring; for large messages (Thakur et al. 2005)",
     .build = build,
+    .scales = true,
+    .rounds = vc_allgather_ring_rounds,
+    .part = vc_allgather_ring_part,
     .steps = steps,
 };

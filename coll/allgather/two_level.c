@@ -40,5 +40,6 @@ const struct vc_alg vc_alg_allgather_two_level = {
     .kind = VC_ALG_PLAN,
     .help = "gather to one leader per node, recursive doubling or Bruck among leaders, broadcast in the node",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -45,5 +45,6 @@ const struct vc_alg vc_alg_allgather_two_level_multi = {
     .restrictions = VC_NEEDS_UNIFORM_NODES,
     .help = "every rank gathers from its peers of the other nodes, then in the node (Traff & Hunold 2020)",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

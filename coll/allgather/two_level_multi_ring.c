@@ -44,5 +44,6 @@ const struct vc_alg vc_alg_allgather_two_level_multi_ring = {
     .restrictions = VC_NEEDS_UNIFORM_NODES,
     .help = "every rank's blocks around a ring of nodes, each node's memory as they come; for large messages",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -38,5 +38,6 @@ const struct vc_alg vc_alg_allgather_two_level_ring = {
     .kind = VC_ALG_PLAN,
     .help = "nodes' blocks around a ring of one leader per node, each node's memory as they come",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -20,5 +20,6 @@ const struct vc_alg vc_alg_allgatherv_bruck = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "doubling what is held each round, any number of ranks (Bruck et al. 1997)",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

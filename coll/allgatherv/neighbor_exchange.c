@@ -19,5 +19,6 @@ const struct vc_alg vc_alg_allgatherv_neighbor_exchange = {
     .restrictions = VC_NEEDS_EVEN_SIZE | VC_PLACEMENT_FREE,
     .help = "swaps pairs of blocks with both neighbours in turn, n / 2 rounds (Chen et al. 2005)",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -112,13 +112,13 @@ static struct vc_ref ring_part(struct vc_ref vec, size_t esize, int n, int chunk
 
 /* Chunk i starts at participant i and is reduced on its way around the ring; then the results go around. */
 void vc_x_allreduce_ring(struct vc_plan *p, const struct vc_group *g, const struct vc_shape *shape,
-                         struct vc_ref own, struct vc_ref vec, int segments)
+                         struct vc_ref own, struct vc_ref vec, int segments, long from, long to)
 {
     int n = g->n, right = vc_group_rank(g, (g->me + 1) % n), left = vc_group_rank(g, (g->me + n - 1) % n);
     size_t esize = shape->esize;
     if (n == 1)
         vc_plan_move(p, own, vec);
-    for (int k = 0; k < 2 * (n - 1); k++) {
+    for (int k = (int)from; n > 1 && k < to; k++) {
         int out = ((g->me - k) % n + n) % n, in = (out + n - 1) % n;
         for (int i = 0; i < segments; i++) {
             struct vc_ref take = ring_part(vec, esize, n, in, segments, i);

@@ -19,9 +19,10 @@ void vc_x_allreduce_multiply(struct vc_plan *p, const struct vc_group *g, struct
 int vc_allreduce_radix(const struct vc_shape *shape, int otherwise);
 /** Reduce-scatter by halving, allgather by doubling (Rabenseifner 2004). Keeps ascending order. */
 vc_allreduce_exchange vc_x_allreduce_rabenseifner;
-/** Around a ring, each chunk cut into `segments`. Commutative operators only. */
+/** Around a ring, each chunk cut into `segments`: rounds `from` to `to` - 1 of 2 (n - 1). Commutative
+ * operators only. */
 void vc_x_allreduce_ring(struct vc_plan *p, const struct vc_group *g, const struct vc_shape *shape,
-                         struct vc_ref own, struct vc_ref vec, int segments);
+                         struct vc_ref own, struct vc_ref vec, int segments, long from, long to);
 
 /** With more segments than this, reducing and transfer, or node and network, do not overlap any better.
  */

@@ -23,5 +23,6 @@ const struct vc_alg vc_alg_allreduce_recursive_doubling = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "exchanges of the whole vector at doubling distance: small messages",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

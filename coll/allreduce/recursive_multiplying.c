@@ -27,5 +27,6 @@ const struct vc_alg vc_alg_allreduce_recursive_multiplying = {
     .help =
         "exchanges among up to `radix` (4, at most 64) ranks a round: small messages, latency-bound networks",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

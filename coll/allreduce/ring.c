@@ -3,14 +3,23 @@
 #include "coll/bounds.h"
 #include "coll/patterns.h"
 
-static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
+static long rounds(const struct vc_shape *s)
+{
+    return s->size > 1 ? 2L * (s->size - 1) : 1;
+}
+
+static void part(const struct vc_shape *s, int rank, long from, long to, struct vc_plan *p)
 {
     struct vc_group all = vc_group_all(s, rank);
+    struct vc_ref own = vc_ref_of(VC_BUF_SEND, 0, s->bytes), vec = vc_ref_of(VC_BUF_RECV, 0, s->bytes);
     int segments = vc_segments(vc_slice(s->bytes, s->esize, s->size, 1), s->esize, s->segment);
-    vc_plan_begin(p, s, rank);
-    vc_x_allreduce_ring(p, &all, s, vc_ref_of(VC_BUF_SEND, 0, s->bytes), vc_ref_of(VC_BUF_RECV, 0, s->bytes),
-                        segments < VC_ALLREDUCE_SEGMENTS ? segments : VC_ALLREDUCE_SEGMENTS);
-    return vc_plan_finish(p);
+    vc_x_allreduce_ring(p, &all, s, own, vec,
+                        segments < VC_ALLREDUCE_SEGMENTS ? segments : VC_ALLREDUCE_SEGMENTS, from, to);
+}
+
+static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
+{
+    return vc_plan_of_parts(&vc_alg_allreduce_ring, s, rank, rounds(s), p);
 }
 
 static long steps(const struct vc_shape *s)
@@ -28,5 +37,7 @@ const struct vc_alg vc_alg_allreduce_ring = {
     .params = VC_PARAM_SEGMENT,
     .help = "reduce-scatter and allgather around a ring: large messages; chunks segmented on request",
     .build = build,
+    .rounds = rounds,
+    .part = part,
     .steps = steps,
 };

@@ -37,5 +37,6 @@ const struct vc_alg vc_alg_allreduce_two_level = {
     .help =
         "reduction in the node's memory, recursive doubling among one leader per node, broadcast in the node",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -6,7 +6,7 @@
 static void ring(struct vc_plan *p, const struct vc_group *g, const struct vc_shape *shape, struct vc_ref own,
                  struct vc_ref vec)
 {
-    vc_x_allreduce_ring(p, g, shape, own, vec, 1);
+    vc_x_allreduce_ring(p, g, shape, own, vec, 1, 0, 2L * (g->n - 1));
 }
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)

@@ -7,17 +7,27 @@
 /* Peers that a rank exchanges with at a time: enough to hide latency, few enough for large communicators. */
 #define WINDOW 32
 
-static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+/* Round 0 is the own block; in round k the peers are k away. */
+static long rounds(const struct vc_shape *shape)
+{
+    return shape->size;
+}
+
+static void part(const struct vc_shape *shape, int rank, long from, long to, struct vc_plan *p)
 {
     struct vc_group g = vc_group_all(shape, rank);
     struct vc_layout out = {.buf = VC_BUF_SEND, .unit = shape->bytes, .stride = shape->bytes};
     struct vc_layout in = {.buf = VC_BUF_RECV, .unit = shape->bytes, .stride = shape->bytes};
-    vc_plan_begin(p, shape, rank);
-    if (shape->bytes) {
-        vc_x_alltoall_linear(p, &g, &out, &in, WINDOW);
+    if (!shape->bytes)
+        return;
+    vc_x_alltoall_linear(p, &g, &out, &in, WINDOW, from ? (int)from : 1, (int)to);
+    if (from == 0)
         vc_plan_copy(p, vc_layout_block(&out, rank), vc_layout_block(&in, rank));
-    }
-    return vc_plan_finish(p);
+}
+
+static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+{
+    return vc_plan_of_parts(&vc_alg_alltoall_linear, shape, rank, rounds(shape), p);
 }
 
 static long steps(const struct vc_shape *s)
@@ -32,5 +42,8 @@ const struct vc_alg vc_alg_alltoall_linear = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "messages to all peers at once, nearest first, at most 32 each way under way",
     .build = build,
+    .scales = true,
+    .rounds = rounds,
+    .part = part,
     .steps = steps,
 };

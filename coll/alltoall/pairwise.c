@@ -3,17 +3,27 @@
 #include "coll/alltoall/exchange.h"
 #include "coll/bounds.h"
 
-static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+/* Round 0 is the own block; in round k the peers are k away. */
+static long rounds(const struct vc_shape *shape)
+{
+    return shape->size;
+}
+
+static void part(const struct vc_shape *shape, int rank, long from, long to, struct vc_plan *p)
 {
     struct vc_group g = vc_group_all(shape, rank);
     struct vc_layout out = {.buf = VC_BUF_SEND, .unit = shape->bytes, .stride = shape->bytes};
     struct vc_layout in = {.buf = VC_BUF_RECV, .unit = shape->bytes, .stride = shape->bytes};
-    vc_plan_begin(p, shape, rank);
-    if (shape->bytes) {
+    if (!shape->bytes)
+        return;
+    if (from == 0)
         vc_plan_copy(p, vc_layout_block(&out, rank), vc_layout_block(&in, rank));
-        vc_x_alltoall_pairwise(p, &g, &out, &in);
-    }
-    return vc_plan_finish(p);
+    vc_x_alltoall_pairwise(p, &g, &out, &in, from ? (int)from : 1, (int)to);
+}
+
+static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+{
+    return vc_plan_of_parts(&vc_alg_alltoall_pairwise, shape, rank, rounds(shape), p);
 }
 
 static long steps(const struct vc_shape *s)
@@ -28,5 +38,8 @@ const struct vc_alg vc_alg_alltoall_pairwise = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "one peer each way per round, n - 1 rounds; for large messages (Thakur et al. 2005)",
     .build = build,
+    .scales = true,
+    .rounds = rounds,
+    .part = part,
     .steps = steps,
 };

@@ -88,5 +88,6 @@ const struct vc_alg vc_alg_alltoall_two_level = {
     .kind = VC_ALG_PLAN,
     .help = "one leader per node exchanges all of its node's blocks; fewest messages, for small ones",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

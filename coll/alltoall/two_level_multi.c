@@ -6,10 +6,10 @@
 #include "coll/alltoall/exchange.h"
 #include "coll/bounds.h"
 
-/* Nodes that a rank exchanges with at a time. */
-#define WINDOW 32
-
-static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+int vc_alltoall_multi(const struct vc_shape *shape, int rank, struct vc_plan *p,
+                      void (*exchange)(struct vc_plan *p, const struct vc_group *g,
+                                       const struct vc_layout *out, const struct vc_layout *in,
+                                       const struct vc_shape *shape))
 {
     const struct vc_hier *h = shape->hier;
     struct vc_group g = vc_group_of_local(shape, rank, h->local_of[rank]);
@@ -41,15 +41,35 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
                           vc_ref_sub(dst, (size_t)l * b, b));
     }
     vc_copier_flush(&c);
-    vc_x_alltoall_linear(p, &g, &out, &in, WINDOW);
+    exchange(p, &g, &out, &in, shape);
     if (!h->block)
         vc_copy_ungrouped(p, shape, came, recv);
     return vc_plan_finish(p);
 }
 
+long vc_bound_alltoall_multi(const struct vc_shape *s)
+{
+    return 2 + 2L * s->size + vc_bound_regroup(s);
+}
+
+/* Nodes that a rank exchanges with at a time. */
+#define WINDOW 32
+
+static void linear(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *out,
+                   const struct vc_layout *in, const struct vc_shape *shape)
+{
+    (void)shape;
+    vc_x_alltoall_linear(p, g, out, in, WINDOW, 1, g->n);
+}
+
+static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+{
+    return vc_alltoall_multi(shape, rank, p, linear);
+}
+
 static long steps(const struct vc_shape *s)
 {
-    return 2 + 2L * s->size + 2L * (s->hier->nnodes - 1) + vc_bound_regroup(s);
+    return vc_bound_alltoall_multi(s) + 2L * (s->hier->nnodes - 1);
 }
 
 const struct vc_alg vc_alg_alltoall_two_level_multi = {
@@ -59,5 +79,6 @@ const struct vc_alg vc_alg_alltoall_two_level_multi = {
     .restrictions = VC_NEEDS_UNIFORM_NODES,
     .help = "ranks of a node swap blocks, then each sends one message per other node (Traff & Hunold 2020)",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -51,5 +51,6 @@ const struct vc_alg vc_alg_alltoall_two_level_multi_piped = {
     .restrictions = VC_NEEDS_UNIFORM_NODES,
     .help = "as two_level_multi, node by node: swapping overlaps with the network; for large messages",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -7,14 +7,24 @@
 /* Peers that a rank exchanges with at a time: enough to hide latency, few enough for large communicators. */
 #define WINDOW 32
 
-static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+/* Round 0 is the own block; in round k the peers are k away. */
+static long rounds(const struct vc_shape *shape)
+{
+    return shape->size;
+}
+
+static void part(const struct vc_shape *shape, int rank, long from, long to, struct vc_plan *p)
 {
     struct vc_group g = vc_group_all(shape, rank);
     struct vc_layout out = {.buf = VC_BUF_SEND_BLOCK}, in = {.buf = VC_BUF_RECV_BLOCK};
-    vc_plan_begin(p, shape, rank);
-    vc_x_alltoall_linear(p, &g, &out, &in, WINDOW);
-    vc_plan_copy(p, vc_layout_block(&out, rank), vc_layout_block(&in, rank));
-    return vc_plan_finish(p);
+    vc_x_alltoall_linear(p, &g, &out, &in, WINDOW, from ? (int)from : 1, (int)to);
+    if (from == 0)
+        vc_plan_copy(p, vc_layout_block(&out, rank), vc_layout_block(&in, rank));
+}
+
+static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
+{
+    return vc_plan_of_parts(&vc_alg_alltoallv_linear, shape, rank, rounds(shape), p);
 }
 
 static long steps(const struct vc_shape *s)
@@ -29,6 +39,8 @@ const struct vc_alg vc_alg_alltoallv_linear = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "messages to all peers at once, nearest first, at most 32 each way under way",
     .build = build,
+    .rounds = rounds,
+    .part = part,
     .steps = steps,
 };
 
@@ -39,5 +51,7 @@ const struct vc_alg vc_alg_alltoallw_linear = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "messages to all peers at once, nearest first, at most 32 each way under way",
     .build = build,
+    .rounds = rounds,
+    .part = part,
     .steps = steps,
 };

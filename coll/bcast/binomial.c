@@ -9,7 +9,7 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 
 static long steps(const struct vc_shape *s)
 {
-    return (1 + vc_bound_lg(s->size)) * vc_bound_segments(s, 0);
+    return (1 + vc_bound_children(s->size, s->radix)) * vc_bound_segments(s, 0);
 }
 
 const struct vc_alg vc_alg_bcast_binomial = {
@@ -17,8 +17,9 @@ const struct vc_alg vc_alg_bcast_binomial = {
     .coll = VC_BCAST,
     .kind = VC_ALG_PLAN,
     .restrictions = VC_PLACEMENT_FREE,
-    .params = VC_PARAM_SEGMENT,
-    .help = "binomial tree, log2(n) hops: small messages; not segmented by default",
+    .params = VC_PARAM_SEGMENT | VC_PARAM_RADIX,
+    .help = "binomial tree, log2(n) hops, or with `radix` a k-nomial one: small messages; not segmented by "
+            "default",
     .build = build,
     .steps = steps,
 };

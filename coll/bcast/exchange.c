@@ -5,13 +5,13 @@
 
 void vc_x_bcast_binomial(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
 {
-    int n = g->n, v = vc_relative(g->me, root, n);
+    int n = g->n, v = vc_relative(g->me, root, n), k = vc_tree_radix(g->radix), before = -1;
     if (v)
-        vc_plan_recv(p, vc_group_rank(g, vc_absolute(vc_binomial_parent(v), root, n)), msg);
-    /* The child with the largest subtree first. */
-    for (int k = vc_binomial_span(v, n) / 2; k; k /= 2)
-        if (v + k < n)
-            vc_plan_send(p, vc_group_rank(g, vc_absolute(v + k, root, n)), msg);
+        vc_plan_recv(p, vc_group_rank(g, vc_absolute(vc_knomial_parent(v, n, k), root, n)), msg);
+    /* The children with the largest subtrees first. */
+    for (int w = vc_knomial_weight(v, n, k); w; w /= k)
+        for (int child = v + w; child < n && child < v + k * w; child += w)
+            before = vc_x_send_next(p, vc_group_rank(g, vc_absolute(child, root, n)), msg, before);
 }
 
 void vc_x_bcast_chain(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
@@ -51,7 +51,7 @@ static struct vc_ref slices(const struct vc_group *g, struct vc_ref msg, int i, 
 
 void vc_x_bcast_scatter(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
 {
-    int n = g->n, v = vc_relative(g->me, root, n);
+    int n = g->n, v = vc_relative(g->me, root, n), before = -1;
     struct vc_ref in = slices(g, msg, v, v + vc_binomial_size(v, n));
     if (v && in.len)
         vc_plan_recv(p, vc_group_rank(g, vc_absolute(vc_binomial_parent(v), root, n)), in);
@@ -61,7 +61,7 @@ void vc_x_bcast_scatter(struct vc_plan *p, const struct vc_group *g, struct vc_r
             continue;
         struct vc_ref out = slices(g, msg, child, child + vc_binomial_size(child, n));
         if (out.len)
-            vc_plan_send(p, vc_group_rank(g, vc_absolute(child, root, n)), out);
+            before = vc_x_send_next(p, vc_group_rank(g, vc_absolute(child, root, n)), out, before);
     }
 }
 

@@ -29,15 +29,15 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 
 static long steps(const struct vc_shape *s)
 {
-    return (2 + vc_bound_lg(s->hier->nnodes)) * vc_bound_segments(s, 0);
+    return (2 + vc_bound_children(s->hier->nnodes, s->radix)) * vc_bound_segments(s, 0);
 }
 
 const struct vc_alg vc_alg_bcast_two_level = {
     .name = "two_level",
     .coll = VC_BCAST,
     .kind = VC_ALG_PLAN,
-    .params = VC_PARAM_SEGMENT,
-    .help = "binomial tree among one leader per node, then the node's memory",
+    .params = VC_PARAM_SEGMENT | VC_PARAM_RADIX,
+    .help = "binomial (with `radix` k-nomial) tree among one leader per node, then the node's memory",
     .build = build,
     .steps = steps,
 };

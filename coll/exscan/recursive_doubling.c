@@ -22,5 +22,6 @@ const struct vc_alg vc_alg_exscan_recursive_doubling = {
     .restrictions = VC_PLACEMENT_FREE,
     .help = "reductions of twice as many operands from twice as far in each round: small vectors",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -54,5 +54,6 @@ const struct vc_alg vc_alg_exscan_two_level = {
     .help = "exscan in the node's memory, recursive doubling among the last ranks of nodes, broadcast in the "
             "node",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

@@ -92,7 +92,7 @@ static bool reduce_mapped_pair(struct vc_node *nd, const struct vc_node_call *c)
  * cache when it is written to the other rank. In place, and where this rank gets no result, a buffer is
  * needed.
  */
-static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c)
+static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c, char *scratch)
 {
     const struct vc_redop *op = c->op;
     int other = 1 - nd->me;
@@ -103,7 +103,7 @@ static int reduce_pair(struct vc_node *nd, const struct vc_node_call *c)
     own_slice(nd, c, &at, &end);
     for (size_t len; at < end; at += len) {
         len = vc_min_size(block, end - at);
-        char *out = mine ? result_at(nd, c, at) : nd->cma_scratch, *in = direct ? out : nd->cma_scratch;
+        char *out = mine ? result_at(nd, c, at) : scratch, *in = direct ? out : scratch;
         const char *own = (const char *)c->src + at;
         int err = vc_cma_read(pid, in, a.src + at, len);
         if (err != VC_OK)
@@ -151,7 +151,7 @@ static void drop_slices(struct vc_node *nd)
 
 /* reduce_slice() with the others' memory mapped. Sums are made where the result goes, unless that is where an
  * operand is. False: it is not mapped, and nothing was done. */
-static bool reduce_mapped_slice(struct vc_node *nd, struct vc_node_call *c)
+static bool reduce_mapped_slice(struct vc_node *nd, struct vc_node_call *c, char *scratch)
 {
     const struct vc_redop *op = c->op;
     bool mine = receives(nd, c, nd->me);
@@ -174,7 +174,7 @@ static bool reduce_mapped_slice(struct vc_node *nd, struct vc_node_call *c)
         for (int r = nd->n - 1; r >= 0; r--) {
             const char *v =
                 r == nd->me ? (const char *)c->src + at : (const char *)nd->held[r].at + (at - begin);
-            char *out = in_place && r > 0 ? nd->cma_scratch : result;
+            char *out = in_place && r > 0 ? scratch : result;
             if (right)
                 op->fn(v, right, out, len / op->esize, NULL);
             right = right ? out : v;
@@ -189,13 +189,13 @@ static bool reduce_mapped_slice(struct vc_node *nd, struct vc_node_call *c)
  * a few at a time, each rank beginning with another one: all at once at the same process would wait for its
  * page tables and for its memory.
  */
-static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
+static int reduce_slice(struct vc_node *nd, struct vc_node_call *c, char *scratch)
 {
     const struct vc_redop *op = c->op;
     int few = vc_cma_operands(nd->n, op->esize);
     size_t at, end, room = VC_CMA_PAIR_BLOCK / (size_t)(few + 1) / VC_CACHELINE * VC_CACHELINE;
     size_t block = room / op->esize * op->esize;
-    char *acc = nd->cma_scratch, *in = acc + room;
+    char *acc = scratch, *in = acc + room;
     bool mine = receives(nd, c, nd->me);
     own_slice(nd, c, &at, &end);
     for (size_t len; at < end; at += len) {
@@ -235,7 +235,14 @@ static int reduce_slice(struct vc_node *nd, struct vc_node_call *c)
 
 int vc_cma_reduce(struct vc_node *nd, struct vc_node_call *c)
 {
-    if (nd->maps && (nd->n == 2 ? reduce_mapped_pair(nd, c) : reduce_mapped_slice(nd, c)))
+    if (nd->maps && nd->n == 2 && reduce_mapped_pair(nd, c))
         return VC_OK;
-    return nd->n == 2 ? reduce_pair(nd, c) : reduce_slice(nd, c);
+    char *scratch = vc_scratch_take();
+    int err = VC_OK;
+    if (nd->n == 2)
+        err = reduce_pair(nd, c, scratch);
+    else if (!nd->maps || !reduce_mapped_slice(nd, c, scratch))
+        err = reduce_slice(nd, c, scratch);
+    vc_scratch_give(scratch);
+    return err;
 }

@@ -50,17 +50,27 @@ void vc_flat_prepare_bulk(char *mem, size_t bulk)
     vc_ring_clear(&nd.bulk, mem + at[BULK]);
 }
 
-/* Where the slots lie. A rank without slots has the beginnings of its parts alone. */
-void vc_flat_place(struct vc_node *nd, char *const *mem, size_t bulk)
+void vc_flat_layout(struct vc_node *nd, size_t bulk)
 {
     struct vc_node_ring *ring[RINGS] = {&nd->tiny, &nd->small, &nd->bulk};
     size_t at[RINGS];
     node_layout(nd, bulk, at);
+    for (size_t i = 0; i < RINGS; i++)
+        ring[i]->part = nd->parts + i * (size_t)nd->n;
+}
+
+/* A rank without slots has the beginnings of its parts alone. */
+void vc_flat_place(struct vc_node *nd, char *const *mem, size_t offset, size_t bulk)
+{
+    struct vc_node_ring *ring[RINGS] = {&nd->tiny, &nd->small, &nd->bulk};
+    struct vc_node layout = {0};
+    size_t at[RINGS];
+    node_layout(&layout, bulk, at);
     for (int i = 0; i < RINGS; i++) {
-        ring[i]->part = nd->parts + (size_t)i * (size_t)nd->n;
         for (int r = 0; r < nd->n; r++) {
             bool slots = nd->writer < 0 || r == nd->writer;
-            ring[i]->part[r] = mem[r] + (slots ? at[i] : (size_t)i * sizeof(struct vc_ring_part));
+            ring[i]->part[r] = mem[vc_node_index(nd, r)] + offset +
+                               (slots ? at[i] : (size_t)i * sizeof(struct vc_ring_part));
         }
         ring[i]->own = ring[i]->part[nd->me];
     }
@@ -98,8 +108,8 @@ struct vc_node *vc_flat_alloc(int n)
     return nd;
 }
 
-int vc_group_create(struct vc_node *whole, const int *member, int n, int me, int writer, char *const *mem,
-                    size_t bulk, struct vc_node **out)
+int vc_group_create(struct vc_node *whole, const int *member, int n, int me, int writer, size_t bulk,
+                    struct vc_node **out)
 {
     struct vc_node *nd = vc_flat_alloc(n);
     if (!nd)
@@ -111,7 +121,7 @@ int vc_group_create(struct vc_node *whole, const int *member, int n, int me, int
     nd->parking = whole->parking;
     nd->wait = whole->wait;
     nd->own_cpus = whole->own_cpus;
-    vc_flat_place(nd, mem, bulk);
+    vc_flat_layout(nd, bulk);
     vc_node_small_init(nd);
     *out = nd;
     return VC_OK;

@@ -89,7 +89,7 @@ struct vc_node {
     bool own_cpus;
     pid_t *cma_pids;
     size_t cma_min, pairs_copy;
-    char *cma_scratch;          /* VC_CMA_PAIR_BLOCK bytes */
+    bool scratch;               /* it counts for vc_scratch_hold() */
     struct vc_map_peer **maps;  /* [n]; NULL: none */
     struct vc_map_hold *held;   /* [n + 1], for an operation; with maps */
     struct vc_tree *tree;       /* of a node with levels */
@@ -360,16 +360,19 @@ void vc_node_small_init(struct vc_node *nd);
 /* flat.c: a flat node of n ranks, all of whose members are still to be set, but for n; released by free().
  * NULL with a text. */
 struct vc_node *vc_flat_alloc(int n);
-/* Where its parts lie: mem[i] is the memory of rank i. After me, n and writer were set. */
-void vc_flat_place(struct vc_node *nd, char *const *mem, size_t bulk);
+/* How its slots lie in a rank's memory; after n was set. */
+void vc_flat_layout(struct vc_node *nd, size_t bulk);
+/* Where they lie: `offset` behind the memory of each rank, mem[i] of rank i of the whole node. After me,
+ * member and writer were set. */
+void vc_flat_place(struct vc_node *nd, char *const *mem, size_t offset, size_t bulk);
 /* As vc_node_start() and vc_node_progress(), of several ranks. */
 int vc_flat_start(struct vc_node *nd, struct vc_node_call *c);
 int vc_flat_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
-/* A group of `whole`; released by free(). mem[i]: the memory of member i, of vc_group_bytes(); zeroed.
- * `writer`: the only member that has slots, or -1. */
-int vc_group_create(struct vc_node *whole, const int *member, int n, int me, int writer, char *const *mem,
-                    size_t bulk, struct vc_node **out);
+/* A group of `whole`, still to be placed; released by free(). `writer`: the only member that has slots, or
+ * -1. */
+int vc_group_create(struct vc_node *whole, const int *member, int n, int me, int writer, size_t bulk,
+                    struct vc_node **out);
 /* Bytes of shared memory of one member. */
 size_t vc_group_bytes(bool has_slots, size_t bulk);
 /* Makes them new, see vc_node_tree_prepare(). */
@@ -398,6 +401,14 @@ int vc_node_any_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 /* cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);
 int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
+/* scratch.c: VC_CMA_PAIR_BLOCK bytes for a moment, of which a process needs one for each thread that reduces.
+ * Nodes hold them, so that there is one at least. VC_OK or VC_ERR_NOMEM. */
+int vc_scratch_hold(void);
+void vc_scratch_drop(void);
+/* Waits where there is no memory for one more. */
+char *vc_scratch_take(void);
+void vc_scratch_give(char *block);
+
 /* cma_reduce.c: this rank's part of a reduction; all have published their addresses. */
 int vc_cma_reduce(struct vc_node *nd, struct vc_node_call *c);
 

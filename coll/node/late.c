@@ -39,8 +39,8 @@ static bool may_yield(const struct vc_node *nd, const struct vc_node_call *c)
  * A look costs little in this loop, and what a switch leaves of the caches makes one dear in the generic
  * path.
  */
-static bool comes_where_crowded(struct vc_node *nd, const struct vc_node_call *c,
-                                const struct vc_node_ring *ring, uint64_t g, int r, uint64_t value)
+static VC_HOT bool comes_where_crowded(struct vc_node *nd, const struct vc_node_call *c,
+                                       const struct vc_node_ring *ring, uint64_t g, int r, uint64_t value)
 {
     const _Atomic uint64_t *flag = vc_flag(ring, r, g);
     for (int left = may_yield(nd, c) ? YIELDS_CROWDED : 0;; left--) {
@@ -59,11 +59,11 @@ static bool comes_where_crowded(struct vc_node *nd, const struct vc_node_call *c
     }
 }
 
-bool vc_small_waits(struct vc_node *nd, const struct vc_node_call *c, const struct vc_node_ring *ring,
-                    uint64_t g, int r, uint64_t value)
+VC_HOT bool vc_small_waits(struct vc_node *nd, const struct vc_node_call *c, const struct vc_node_ring *ring,
+                           uint64_t g, int r, uint64_t value)
 {
     const _Atomic uint64_t *flag = vc_flag(ring, r, g);
-    if (nd->wait->crowded)
+    if (vc_wait_crowded(nd->wait))
         return comes_where_crowded(nd, c, ring, g, r, value);
     if (c->len <= VC_FIRST_LINE)
         return comes_within(flag, value, POLLS);

@@ -13,21 +13,19 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
     nd->parking = cfg->parking;
     nd->wait = cfg->wait;
     nd->own_cpus = cfg->own_cpus;
-    nd->cpu = cfg->common;
-    vc_flat_place(nd, cfg->mem, cfg->bulk);
-    vc_node_note_cpu(nd);
+    vc_flat_layout(nd, cfg->bulk);
     if (cfg->n > 1 && cfg->n <= VC_NODE_PAIRS_RANKS && !(nd->pairs = malloc(vc_node_pairs_bytes(cfg->n)))) {
         vc_node_destroy(nd);
         return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", cfg->n);
     }
     if (cfg->cma_pids) {
         nd->cma_pids = malloc((size_t)cfg->n * sizeof *nd->cma_pids);
-        nd->cma_scratch = aligned_alloc(4096, VC_CMA_PAIR_BLOCK);
+        nd->scratch = vc_scratch_hold() == VC_OK;
         if (cfg->maps) {
             nd->maps = malloc((size_t)cfg->n * sizeof *cfg->maps);
             nd->held = calloc((size_t)cfg->n + 1, sizeof *nd->held);
         }
-        if (!nd->cma_pids || !nd->cma_scratch || (cfg->maps && !(nd->maps && nd->held))) {
+        if (!nd->cma_pids || !nd->scratch || (cfg->maps && !(nd->maps && nd->held))) {
             vc_node_destroy(nd);
             return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", cfg->n);
         }
@@ -50,8 +48,19 @@ int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out)
         vc_node_destroy(nd);
         return VC_ERR_NOMEM;
     }
+    if (cfg->mem)
+        vc_node_place(nd, cfg->mem, cfg->common, cfg->bulk);
     *out = nd;
     return VC_OK;
+}
+
+void vc_node_place(struct vc_node *nd, char *const *mem, void *common, size_t bulk)
+{
+    nd->cpu = common;
+    vc_flat_place(nd, mem, 0, bulk);
+    if (nd->tree)
+        vc_tree_place(nd, mem, bulk);
+    vc_node_note_cpu(nd);
 }
 
 void vc_node_destroy(struct vc_node *nd)
@@ -61,7 +70,8 @@ void vc_node_destroy(struct vc_node *nd)
     vc_tree_destroy(nd->tree);
     free(nd->pairs);
     free(nd->cma_pids);
-    free(nd->cma_scratch);
+    if (nd->scratch)
+        vc_scratch_drop();
     free(nd->opening);
     free(nd->maps);
     free(nd->held);
@@ -152,7 +162,7 @@ int vc_node_run_on(struct vc_node *nd, struct vc_node_call *c, int begun)
     vc_wait_begin(&w, nd->wait, nd->parking);
     int last = whom;
     do {
-        if (nd->wait->crowded) {
+        if (vc_wait_crowded(nd->wait)) {
             vc_node_note_cpu(nd);
             if (whom >= 0 && vc_shares_cpu(nd, whom))
                 vc_wait_hurry(&w);

@@ -82,7 +82,8 @@ struct vc_node_opener {
 
 struct vc_node_cfg {
     /** [n], copied: the slots of each rank, shared memory of vc_node_bytes() bytes, aligned to VC_LINE_PAIR,
-     * which only that rank writes. It stays the caller's. vc_node_prepare() has prepared all of it. */
+     * which only that rank writes. It stays the caller's. vc_node_prepare() has prepared all of it. NULL: it
+     * is not known yet, and vc_node_place() comes before the first operation. */
     char *const *mem;
     void *common;               /**< zeroed, of vc_node_common_bytes(); all ranks write it */
     int n, me;                  /**< ranks of the node, own local index */
@@ -138,7 +139,10 @@ static inline const struct vc_levels *vc_node_levels(const struct vc_levels *kno
 {
     return known->depth > 0 && (asked || n > vc_flat_ranks(own_cpus)) ? known : NULL;
 }
+/** VC_OK or VC_ERR_NOMEM. */
 int vc_node_create(const struct vc_node_cfg *cfg, struct vc_node **out);
+/** Where its memory is, for a node that was created without; `bulk` as there. Needs no memory. */
+void vc_node_place(struct vc_node *nd, char *const *mem, void *common, size_t bulk);
 void vc_node_destroy(struct vc_node *nd);
 
 /** Progress of an operation; opaque to callers. */

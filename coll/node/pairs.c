@@ -250,7 +250,7 @@ static int header_arrived(struct vc_node *nd, struct vc_node_call *c, int r)
 static bool header_comes(struct vc_node *nd, const struct vc_node_call *c, int r)
 {
     struct vc_node_pairs *p = nd->pairs;
-    int polls = p->polled ? 1 : nd->wait->crowded ? POLLS_CROWDED : POLLS;
+    int polls = p->polled ? 1 : vc_wait_crowded(nd->wait) ? POLLS_CROWDED : POLLS;
     while (polls-- > 0)
         if (vc_ready(c->st.ring, r, c->st.base))
             return true;

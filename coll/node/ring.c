@@ -45,7 +45,7 @@ bool vc_all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int 
     return true;
 }
 
-void vc_node_note_cpu(struct vc_node *nd)
+VC_HOT void vc_node_note_cpu(struct vc_node *nd)
 {
     struct vc_node *all = nd->whole;
     int cpu = sched_getcpu();
@@ -56,9 +56,9 @@ void vc_node_note_cpu(struct vc_node *nd)
     }
 }
 
-int vc_slowest(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g)
+VC_HOT int vc_slowest(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g)
 {
-    if (!nd->wait->crowded || vc_shares_cpu(nd, r))
+    if (!vc_wait_crowded(nd->wait) || vc_shares_cpu(nd, r))
         return r;
     for (int i = 0; i < nd->n; i++)
         if (i != nd->me && vc_shares_cpu(nd, i) && !vc_published(ring, i, g))

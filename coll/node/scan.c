@@ -55,7 +55,7 @@ static bool is_heard(const struct vc_node *nd)
  */
 static int slowest_below(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g)
 {
-    if (!nd->wait->crowded || vc_shares_cpu(nd, r))
+    if (!vc_wait_crowded(nd->wait) || vc_shares_cpu(nd, r))
         return r;
     for (int i = 0; i < r; i++)
         if (vc_shares_cpu(nd, i) && !vc_ready(ring, i, g))

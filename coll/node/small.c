@@ -9,7 +9,7 @@
 
 /* A function for each kind of operation, and in it all that the kind needs. */
 #define INLINE  static inline __attribute__((always_inline))
-#define OUTLINE static __attribute__((noinline))
+#define OUTLINE static VC_HOT __attribute__((noinline))
 
 /* How many slots ahead lines are fetched for writing: so few that they stay in the cache, so many that no
  * rank polls them yet. */
@@ -513,7 +513,7 @@ static __attribute__((noinline)) int look_whether_free(struct vc_node *nd, struc
     return vc_all_done(nd, ring, ring->pos - ring->depth + 1, &behind) ? vc_node_small(nd, c) : -1;
 }
 
-int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
+VC_HOT int vc_node_small(struct vc_node *nd, struct vc_node_call *c)
 {
     typedef int run(struct vc_node * nd, struct vc_node_call * c, struct vc_node_ring * ring, uint64_t g);
     static run *const of_kind[VC_PHASE_COUNT] = {[VC_PHASE_BARRIER] = barrier,

@@ -165,29 +165,33 @@ static int create_tier(struct vc_node *nd, const struct vc_node_cfg *cfg, int t)
 {
     struct vc_tree *tree = nd->tree;
     struct vc_tier *tier = &tree->tier[t];
-    size_t n = (size_t)nd->n, bulk = group_bulk(cfg->bulk), flat = vc_node_bytes(nd->n, cfg->bulk);
-    char **mem = malloc(n * sizeof *mem);
-    tier->member = malloc(n * sizeof *tier->member);
-    if (!mem || !tier->member) {
-        free(mem);
+    size_t bulk = group_bulk(cfg->bulk);
+    tier->member = malloc((size_t)nd->n * sizeof *tier->member);
+    if (!tier->member)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a node of %d ranks", nd->n);
-    }
     for (int r = 0; r < nd->n; r++) {
         if (!on_tier(tree, r, t) || !vc_tree_below(tree, r, t, nd->me))
             continue;
         if (r == nd->me)
             tier->me = tier->n;
-        mem[tier->n] = cfg->mem[r] + flat + tier_offset(t, cfg->bulk);
         tier->member[tier->n++] = r;
     }
-    int err = vc_group_create(nd, tier->member, tier->n, tier->me, -1, mem, bulk, &tier->up);
-    if (err == VC_OK && t < tree->top) {
-        for (int i = 0; i < tier->n; i++)
-            mem[i] += vc_group_bytes(true, bulk);
-        err = vc_group_create(nd, tier->member, tier->n, tier->me, 0, mem, bulk, &tier->down);
-    }
-    free(mem);
+    int err = vc_group_create(nd, tier->member, tier->n, tier->me, -1, bulk, &tier->up);
+    if (err == VC_OK && t < tree->top)
+        err = vc_group_create(nd, tier->member, tier->n, tier->me, 0, bulk, &tier->down);
     return err;
+}
+
+void vc_tree_place(struct vc_node *nd, char *const *mem, size_t bulk)
+{
+    size_t flat = vc_node_bytes(nd->n, bulk), half = group_bulk(bulk), up = vc_group_bytes(true, half);
+    for (int t = 0; t <= nd->tree->last; t++) {
+        struct vc_tier *tier = &nd->tree->tier[t];
+        size_t at = flat + tier_offset(t, bulk);
+        vc_flat_place(tier->up, mem, at, half);
+        if (tier->down)
+            vc_flat_place(tier->down, mem, at + up, half);
+    }
 }
 
 static struct vc_tree *alloc_tree(int n, int depth)

@@ -75,6 +75,8 @@ struct vc_tree {
 
 /* tree.c */
 int vc_tree_create(struct vc_node *nd, const struct vc_node_cfg *cfg);
+/* As vc_flat_place(), of all its groups; bulk: the node's. */
+void vc_tree_place(struct vc_node *nd, char *const *mem, size_t bulk);
 void vc_tree_destroy(struct vc_tree *tree); /* NULL is legal */
 /* Whether the operation goes over the tree. The same on all ranks. */
 bool vc_tree_takes(const struct vc_node *nd, const struct vc_node_call *c);

@@ -11,7 +11,7 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 
 static long steps(const struct vc_shape *s)
 {
-    return vc_bound_tree(s->size) * vc_bound_segments(s, 0);
+    return vc_bound_tree(s->size, s->radix) * vc_bound_segments(s, 0);
 }
 
 const struct vc_alg vc_alg_reduce_binomial = {
@@ -19,8 +19,10 @@ const struct vc_alg vc_alg_reduce_binomial = {
     .coll = VC_REDUCE,
     .kind = VC_ALG_PLAN,
     .restrictions = VC_NEEDS_COMMUTATIVE | VC_PLACEMENT_FREE,
-    .params = VC_PARAM_SEGMENT,
-    .help = "binomial tree rooted at the root: small messages; not segmented by default",
+    .params = VC_PARAM_SEGMENT | VC_PARAM_RADIX,
+    .help =
+        "binomial (with `radix` k-nomial) tree rooted at the root: small messages; not segmented by default",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

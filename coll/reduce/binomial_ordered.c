@@ -19,7 +19,7 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 
 static long steps(const struct vc_shape *s)
 {
-    return 2 + vc_bound_tree(s->size) * vc_bound_segments(s, 0);
+    return 2 + vc_bound_tree(s->size, 0) * vc_bound_segments(s, 0);
 }
 
 const struct vc_alg vc_alg_reduce_binomial_ordered = {
@@ -30,5 +30,6 @@ const struct vc_alg vc_alg_reduce_binomial_ordered = {
     .params = VC_PARAM_SEGMENT,
     .help = "binomial tree of rank 0, operands in rank order, result forwarded to the root: any operator",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

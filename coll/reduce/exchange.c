@@ -6,19 +6,20 @@
 bool vc_reduce_leaf(const struct vc_group *g, int top)
 {
     int v = vc_relative(g->me, top, g->n);
-    return v != 0 && vc_binomial_size(v, g->n) == 1;
+    return v != 0 && vc_knomial_size(v, g->n, vc_tree_radix(g->radix)) == 1;
 }
 
 void vc_x_reduce_tree(struct vc_plan *p, const struct vc_group *g, struct vc_ref own, struct vc_ref acc,
                       int top)
 {
-    int n = g->n, v = vc_relative(g->me, top, n), span = vc_binomial_span(v, n);
+    int n = g->n, v = vc_relative(g->me, top, n), k = vc_tree_radix(g->radix),
+        end = v + vc_knomial_size(v, n, k);
     bool in_place = vc_ref_same(own, acc);
     if (v == 0)
         vc_plan_move(p, own, acc);
-    for (int k = 1; k < span && v + k < n; k *= 2) {
-        int child = vc_group_rank(g, vc_absolute(v + k, top, n));
-        if (v > 0 && k == 1 && !in_place) {
+    for (int w = 1, at = v + 1; at < end; at += w, w = at < v + k * w ? w : k * w) {
+        int child = vc_group_rank(g, vc_absolute(at, top, n));
+        if (v > 0 && at == v + 1 && !in_place) {
             /* The first child's part lands in the sum itself: no scratch, and no copy of the own part. */
             vc_plan_recv(p, child, acc);
             vc_plan_reduce(p, own, acc, false);
@@ -27,7 +28,7 @@ void vc_x_reduce_tree(struct vc_plan *p, const struct vc_group *g, struct vc_ref
         }
     }
     if (v > 0)
-        vc_plan_send(p, vc_group_rank(g, vc_absolute(vc_binomial_parent(v), top, n)), acc);
+        vc_plan_send(p, vc_group_rank(g, vc_absolute(vc_knomial_parent(v, n, k), top, n)), acc);
 }
 
 void vc_x_reduce_binomial(struct vc_plan *p, const struct vc_group *g, const struct vc_shape *shape,

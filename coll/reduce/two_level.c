@@ -29,7 +29,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 
 static long steps(const struct vc_shape *s)
 {
-    return (1 + vc_bound_tree(s->hier->nnodes)) * vc_bound_segments(s, 0);
+    return (1 + vc_bound_tree(s->hier->nnodes, s->radix)) * vc_bound_segments(s, 0);
 }
 
 const struct vc_alg vc_alg_reduce_two_level = {
@@ -37,8 +37,10 @@ const struct vc_alg vc_alg_reduce_two_level = {
     .coll = VC_REDUCE,
     .kind = VC_ALG_PLAN,
     .restrictions = VC_NEEDS_BLOCK_OR_COMM,
-    .params = VC_PARAM_SEGMENT,
-    .help = "reduction in the node's memory, then a binomial tree among one leader per node",
+    .params = VC_PARAM_SEGMENT | VC_PARAM_RADIX,
+    .help = "reduction in the node's memory, then a binomial (with `radix` k-nomial) tree among one leader "
+            "per node",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

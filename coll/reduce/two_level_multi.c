@@ -36,7 +36,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 
 static long steps(const struct vc_shape *s)
 {
-    return 2 + vc_bound_tree(s->hier->nnodes) + vc_bound_ppn(s);
+    return 2 + vc_bound_tree(s->hier->nnodes, 0) + vc_bound_ppn(s);
 }
 
 const struct vc_alg vc_alg_reduce_two_level_multi = {

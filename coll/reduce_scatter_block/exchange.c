@@ -19,12 +19,12 @@ static int send_block(struct vc_plan *p, const struct vc_group *g, const struct 
  * ranks. The sends of a distance wait for what came at the one before, so that no rank is flooded.
  */
 void vc_x_reduce_scatter_pairwise(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay,
-                                  struct vc_ref mine)
+                                  struct vc_ref mine, long from, long to)
 {
     int last = -1;
-    if (mine.len)
+    if (mine.len && from == 0)
         vc_plan_copy(p, vc_layout_block(lay, g->me), mine);
-    for (int d = 1; d < g->n; d++) {
+    for (int d = from ? (int)from : 1; d < to; d++) {
         int above = g->me + d, below = g->me - d, before = last, s;
         if (above < g->n && (s = send_block(p, g, lay, above)) >= 0)
             vc_plan_after(p, s, before);

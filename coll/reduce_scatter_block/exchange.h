@@ -9,9 +9,10 @@
 
 #include "coll/group.h"
 
-/** Everybody sends each block to its owner, who reduces in ascending order from its own operand outwards. */
+/** Everybody sends each block to its owner, who reduces in ascending order from its own operand outwards.
+ * Rounds `from` to `to` - 1 of n. */
 void vc_x_reduce_scatter_pairwise(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay,
-                                  struct vc_ref mine);
+                                  struct vc_ref mine, long from, long to);
 /** Blocks are reduced on their way around a ring, each cut into `segments`. Commutative operators only. */
 void vc_x_reduce_scatter_ring(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay,
                               size_t esize, int segments, struct vc_ref mine);
@@ -24,7 +25,9 @@ void vc_x_reduce_scatter_halving(struct vc_plan *p, const struct vc_group *g, co
  * their steps. */
 int vc_reduce_scatter_halving_plan(const struct vc_shape *s, int rank, struct vc_plan *p);
 long vc_reduce_scatter_halving_steps(const struct vc_shape *s);
-int vc_reduce_scatter_pairwise_plan(const struct vc_shape *s, int rank, struct vc_plan *p);
+long vc_reduce_scatter_pairwise_rounds(const struct vc_shape *s);
+void vc_reduce_scatter_pairwise_part(const struct vc_shape *s, int rank, long from, long to,
+                                     struct vc_plan *p);
 long vc_reduce_scatter_pairwise_steps(const struct vc_shape *s);
 int vc_reduce_scatter_ring_plan(const struct vc_shape *s, int rank, struct vc_plan *p);
 long vc_reduce_scatter_ring_steps(const struct vc_shape *s);

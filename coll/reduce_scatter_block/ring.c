@@ -29,5 +29,6 @@ const struct vc_alg vc_alg_reduce_scatter_block_ring = {
     .params = VC_PARAM_SEGMENT,
     .help = "around a ring, reduced on the way: large blocks; segmented on request",
     .build = vc_reduce_scatter_ring_plan,
+    .scales = true,
     .steps = vc_reduce_scatter_ring_steps,
 };

@@ -41,5 +41,6 @@ const struct vc_alg vc_alg_scan_two_level = {
     .help =
         "scan in the node's memory, recursive doubling among the last ranks of nodes, broadcast in the node",
     .build = build,
+    .scales = true,
     .steps = steps,
 };

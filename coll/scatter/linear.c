@@ -6,26 +6,33 @@
 /* Messages under way, where the shape does not say: enough to hide latency, few enough for channels. */
 #define WINDOW 32
 
-static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
+/* Round 0 is what is not the root's or its own, round i the i-th rank behind the root. */
+static long rounds(const struct vc_shape *s)
 {
-    int n = s->size, most = s->radix > 0 ? s->radix : WINDOW, sent = 0;
+    return s->size;
+}
+
+static void part(const struct vc_shape *s, int rank, long from, long to, struct vc_plan *p)
+{
+    int most = s->radix > 0 ? s->radix : WINDOW, low = from ? (int)from : 1;
     size_t b = s->bytes;
     struct vc_ref own = vc_ref_of(VC_BUF_RECV, 0, b);
-    vc_plan_begin(p, s, rank);
-    if (b && rank != s->root) {
+    if (b && rank != s->root && from == 0)
         vc_plan_recv(p, s->root, own);
-    } else if (b) {
-        for (int i = 1; i < n; i++) {
-            int peer = vc_absolute(i, s->root, n);
-            int step = vc_plan_send(p, peer, vc_ref_of(VC_BUF_SEND, (size_t)peer * b, b));
-            if (i == 1)
-                sent = step;
-            else if (i > most)
-                vc_plan_after(p, step, sent + i - 1 - most);
-        }
-        vc_plan_copy(p, vc_ref_of(VC_BUF_SEND, (size_t)rank * b, b), own);
+    if (!b || rank != s->root)
+        return;
+    for (int i = low; i < to; i++) {
+        int peer = vc_absolute(i, s->root, s->size);
+        int step = vc_plan_send(p, peer, vc_ref_of(VC_BUF_SEND, (size_t)peer * b, b));
+        vc_plan_after(p, step, i - low >= most ? step - most : -1);
     }
-    return vc_plan_finish(p);
+    if (from == 0)
+        vc_plan_copy(p, vc_ref_of(VC_BUF_SEND, (size_t)rank * b, b), own);
+}
+
+static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
+{
+    return vc_plan_of_parts(&vc_alg_scatter_linear, s, rank, rounds(s), p);
 }
 
 static long steps(const struct vc_shape *s)
@@ -41,5 +48,8 @@ const struct vc_alg vc_alg_scatter_linear = {
     .params = VC_PARAM_RADIX,
     .help = "the root to each rank, radix messages at a time, by default 32",
     .build = build,
+    .scales = true,
+    .rounds = rounds,
+    .part = part,
     .steps = steps,
 };

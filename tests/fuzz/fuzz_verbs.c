@@ -258,6 +258,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                .slot = SLOT,
                                .credits = 4,
                                .zcopy_min = 1024,
+                               .inline_bytes = -1,
                                .timeout_s = 1,
                                .peers = PROCS - 1};
     at = data;

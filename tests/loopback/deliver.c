@@ -99,7 +99,7 @@ static bool gather(struct transfer *t)
         uint64_t va = s->addr;
         if (s->length == 0)
             continue;
-        if (!(op->flags & IBV_SEND_INLINE) &&
+        if ((lb_lim.ignore_inline || !(op->flags & IBV_SEND_INLINE)) &&
             !lb_mr_check(lb->seg, s->lkey, s->addr, s->length, t->qp->s->pd, need, &va))
             return false;
         t->iov[t->n_iov++] = (struct iovec){(void *)(uintptr_t)va, s->length};

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct ibv_device devices[LB_DEVS];
@@ -22,11 +23,13 @@ static uint64_t dev_guid(int d)
 static void name_device(int d)
 {
     struct ibv_device *dev = &devices[d];
-    if (dev->name[0] && (int)dev->transport_type == (int)lb_lim.transport)
+    char name[sizeof(dev->name)];
+    snprintf(name, sizeof(name), "%s%d", lb_profile_device(&lb_lim), d);
+    if (strcmp(dev->name, name) == 0 && (int)dev->transport_type == (int)lb_lim.transport)
         return;
     dev->node_type = IBV_NODE_CA;
     dev->transport_type = (enum ibv_transport_type)(int)lb_lim.transport;
-    snprintf(dev->name, sizeof(dev->name), "loop%d", d);
+    snprintf(dev->name, sizeof(dev->name), "%s", name);
     snprintf(dev->dev_name, sizeof(dev->dev_name), "uverbs%d", d);
 }
 

@@ -264,7 +264,8 @@ struct lb_limits {
     uint32_t devices, link, port_up, mtu, gids;
     uint32_t max_qp, max_cq, max_cqe, max_qp_wr, max_sge, max_srq, max_srq_wr, max_inline, max_mr;
     uint32_t max_msg, cqmod, max_rd, pin;
-    uint32_t grant_inline, subnet, fork, transport;
+    uint32_t grant_inline, more_inline, ignore_inline, subnet, fork, transport;
+    uint32_t profile, negative, endless_retry, max_recv_sge;
     uint32_t n_lost, lost[LB_LOST][2]; /* ranks between which everything is lost */
     uint32_t n_pkeys;
     uint16_t pkey[LB_PKEYS];
@@ -310,6 +311,11 @@ void lb_fd_write(struct lb_seg *seg, int32_t owner_fd, uint32_t gen, const void 
 void lb_settings_load(void);   /* reads VC_LOOPBACK when it has changed */
 void lb_settings_forget(void); /* in the child of a fork */
 void lb_settings_reset(struct lb_limits *l);
+int lb_limit_set(struct lb_limits *l, const char *key, const char *value); /* ENOENT: no limit */
+
+/* profile.c */
+int lb_profile_set(struct lb_limits *l, const char *name);
+const char *lb_profile_device(const struct lb_limits *l); /* the names of its devices, without number */
 struct lb_faults;
 int lb_faults_set(struct lb_faults *f, const char *key, char sep, char *value);
 void lb_faults_commit(const struct lb_faults *f, bool replace);

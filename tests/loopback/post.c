@@ -67,7 +67,7 @@ static bool attempt(struct lb_qp *qp, struct lb_send *op)
         lb_async_raise(lb->seg, qp->s->ctx, IBV_EVENT_QP_FATAL, qp->ib.qp_num);
         out = LB_FAILED;
         status = IBV_WC_WR_FLUSH_ERR;
-    } else if (qp->tries > qp->attr.retry_cnt) {
+    } else if (qp->tries > qp->attr.retry_cnt && !(lb_lim.endless_retry && qp->attr.retry_cnt == 7)) {
         out = LB_FAILED;
         status = IBV_WC_RETRY_EXC_ERR;
     } else if (mark == LB_MARK_RNR) {
@@ -144,7 +144,7 @@ static struct lb_send *keep(struct lb_qp *qp, const struct lb_send *op)
     struct ibv_sge *sge = (struct ibv_sge *)(void *)(k + 1);
     *k = *op;
     k->sge = sge;
-    if (!(op->flags & IBV_SEND_INLINE)) {
+    if (lb_lim.ignore_inline || !(op->flags & IBV_SEND_INLINE)) {
         for (uint32_t i = 0; i < op->n_sge; i++)
             sge[i] = op->sge[i];
         return k;
@@ -239,5 +239,5 @@ int lb_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr, struct ibv_send_wr
             post_one(qp, wr);
     }
     pthread_mutex_unlock(&qp->sq_lock);
-    return rc;
+    return lb_lim.negative ? -rc : rc;
 }

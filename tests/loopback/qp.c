@@ -38,7 +38,8 @@ static int check_caps(const struct ibv_qp_init_attr *init)
     if (!init->send_cq || !init->recv_cq || c->max_send_wr > lb_lim.max_qp_wr ||
         c->max_send_sge > lb_lim.max_sge || c->max_inline_data > lb_lim.max_inline)
         return EINVAL;
-    if (!init->srq && (c->max_recv_wr > lb_lim.max_qp_wr || c->max_recv_sge > lb_lim.max_sge))
+    if (!init->srq && (c->max_recv_wr > lb_lim.max_qp_wr || c->max_recv_sge > lb_lim.max_sge ||
+                       c->max_recv_sge > lb_lim.max_recv_sge))
         return EINVAL;
     return 0;
 }
@@ -93,6 +94,8 @@ struct ibv_qp *ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr *init)
     }
     if (init->cap.max_inline_data > lb_lim.grant_inline)
         init->cap.max_inline_data = lb_lim.grant_inline;
+    if (lb_lim.more_inline) /* libraries round up to the size of their work requests */
+        init->cap.max_inline_data = (init->cap.max_inline_data + 63) & ~63u;
     qp->init = *init;
     pthread_mutex_lock(&lb->lock);
     uint32_t used = 0;

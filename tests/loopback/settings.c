@@ -27,6 +27,7 @@ void lb_settings_reset(struct lb_limits *l)
         .max_cqe = 65535,
         .max_qp_wr = 16384,
         .max_sge = LB_SGES,
+        .max_recv_sge = LB_SGES,
         .max_srq = LB_SRQS - 1,
         .max_srq_wr = 16384,
         .max_inline = 236,
@@ -88,7 +89,7 @@ static int choose(uint32_t *out, const char *v, const char *const *names, const 
     return EINVAL;
 }
 
-static int set_limit(struct lb_limits *l, const char *key, const char *v)
+int lb_limit_set(struct lb_limits *l, const char *key, const char *v)
 {
     struct number {
         const char *key;
@@ -100,6 +101,7 @@ static int set_limit(struct lb_limits *l, const char *key, const char *v)
         {"max_cqe", &l->max_cqe, 1u << 20},
         {"max_qp_wr", &l->max_qp_wr, 1u << 18},
         {"max_sge", &l->max_sge, LB_SGES},
+        {"max_recv_sge", &l->max_recv_sge, LB_SGES},
         {"max_srq", &l->max_srq, LB_SRQS - 1},
         {"max_srq_wr", &l->max_srq_wr, 1u << 18},
         {"max_inline", &l->max_inline, 4096},
@@ -109,6 +111,10 @@ static int set_limit(struct lb_limits *l, const char *key, const char *v)
         {"pin", &l->pin, 1},
         {"max_rd_atomic", &l->max_rd, 255},
         {"grant_inline", &l->grant_inline, 4096},
+        {"more_inline", &l->more_inline, 1},
+        {"ignore_inline", &l->ignore_inline, 1},
+        {"negative", &l->negative, 1},
+        {"endless_retry", &l->endless_retry, 1},
         {"subnet", &l->subnet, 0xffff},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -143,6 +149,8 @@ static int set_limit(struct lb_limits *l, const char *key, const char *v)
         return set_lost(l, v);
     if (strcmp(key, "pkeys") == 0)
         return set_pkeys(l, v);
+    if (strcmp(key, "profile") == 0)
+        return lb_profile_set(l, v);
     return ENOENT;
 }
 
@@ -179,7 +187,7 @@ static int parse_group(char *group, struct lb_limits *l, struct lb_faults *f)
         }
         if (strcmp(s, "rank") == 0)
             continue;
-        rc = sep == '=' ? set_limit(l, s, value) : ENOENT;
+        rc = sep == '=' ? lb_limit_set(l, s, value) : ENOENT;
         if (rc == ENOENT)
             rc = lb_faults_set(f, s, sep, value);
         if (rc)

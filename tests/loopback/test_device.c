@@ -257,6 +257,27 @@ static void test_profiles(void **state)
     assert_int_equal(ibv_is_fork_initialized(), IBV_FORK_DISABLED);
     setenv("VC_LOOPBACK", "", 1);
     assert_int_equal(ibv_is_fork_initialized(), IBV_FORK_UNNEEDED);
+    setenv("VC_LOOPBACK", "profile=mana,devices=2", 1);
+    list = ibv_get_device_list(&n);
+    assert_int_equal(n, 2);
+    assert_string_equal(ibv_get_device_name(list[1]), "mana_1");
+    ibv_free_device_list(list);
+    setenv("VC_LOOPBACK", "", 1);
+    list = ibv_get_device_list(&n);
+    assert_string_equal(ibv_get_device_name(list[0]), "loop0");
+    ibv_free_device_list(list);
+    assert_null(open_device("profile=nobody"));
+    /* What is in no registered memory cannot be sent, as inline or not. */
+    pair_open(pair, "ignore_inline=1", NULL);
+    assert_int_equal(post_recv(&pair[1], 1, 0, 64), 0);
+    struct ibv_sge nowhere = {.addr = (uintptr_t)&n, .length = sizeof n};
+    struct ibv_send_wr wr = send_wr(IBV_WR_SEND, 2, &nowhere, 1, IBV_SEND_INLINE | IBV_SEND_SIGNALED), *bad;
+    assert_int_equal(ibv_post_send(pair[0].qp, &wr, &bad), 0);
+    expect_wc(pair[0].scq, 2, IBV_WC_LOC_PROT_ERR);
+    pair_close(pair);
+    pair_open(pair, "negative=1,max_inline=8", &(struct options){.inl = 8});
+    assert_int_equal(post_send(&pair[0], IBV_WR_SEND, 1, 0, 17, IBV_SEND_INLINE, NULL, 0), -EINVAL);
+    pair_close(pair);
     assert_null(open_device("lost=1"));
     assert_null(open_device("lost=1-2-3"));
     struct ibv_context *ctx = open_device("lost=1-2:3-4,link=ib,subnet=0x1234");

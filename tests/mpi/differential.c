@@ -301,7 +301,7 @@ static void run_posted(struct trial *t, int n, struct rng *common, int *rc)
         t[j].entered = now_ns();
         t[j].left = 0;
         req[j] = MPI_REQUEST_NULL;
-        rc[j] = blocks ? call_perform(&tested, &t[j].call) : call_post(&t[j].call, &req[j]);
+        rc[j] = blocks ? call_perform(&tested, &t[j].call) : call_post(&tested, &t[j].call, &req[j]);
         if (blocks)
             t[j].left = now_ns();
         else if (rng_once_in(&own, 3)) {

@@ -31,6 +31,13 @@ foreach(_np 6 9 12)
     COMMAND $<TARGET_FILE:differential> --seed 1${_np} --seconds 4)
 endforeach()
 
+# A ring of many segments is made part by part as it runs, blocking and not.
+set(_parts VCOLL_SETUP_AFTER=1 VCOLL_CHANNELS=mpi VCOLL_ALG=allreduce=ring:segment=64)
+vc_mpi_test(differential.parts NP 8 TIMEOUT 120 PRELOAD ENV ${_parts}
+  COMMAND $<TARGET_FILE:differential> --seed 41 --seconds 3 --coll allreduce)
+vc_mpi_test(differential.parts.posted NP 8 TIMEOUT 120 PRELOAD ENV ${_parts}
+  COMMAND $<TARGET_FILE:differential> --seed 42 --seconds 3 --nonblocking --iterations 100000)
+
 # Nonblocking ones, several under way, among blocking ones: nothing forced, over trees, and moved by a thread as well.
 foreach(_np 2 3 5)
   vc_mpi_test(differential.posted.${_np} NP ${_np} TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1

@@ -226,11 +226,15 @@ struct call {
     X(Barrier) X(Bcast) X(Reduce) X(Allreduce) X(Allgather) X(Alltoall) X(Gather) X(Gatherv) X(Scatter)      \
     X(Scatterv) X(Allgatherv) X(Alltoallv) X(Alltoallw) X(Reduce_scatter) X(Reduce_scatter_block) X(Scan)    \
     X(Exscan)
+#define EACH_POST(X)                                                                                         \
+    X(Ibarrier) X(Ibcast) X(Ireduce) X(Iallreduce) X(Iallgather) X(Ialltoall) X(Igather) X(Igatherv)         \
+    X(Iscatter) X(Iscatterv) X(Iallgatherv) X(Ialltoallv) X(Ialltoallw) X(Ireduce_scatter)                   \
+    X(Ireduce_scatter_block) X(Iscan) X(Iexscan)
 /* clang-format on */
 
 struct calls {
 #define X(name) __typeof__(&MPI_##name) name;
-    EACH_COLL(X)
+    EACH_COLL(X) EACH_POST(X)
 #undef X
 };
 
@@ -241,8 +245,8 @@ bool calls_init(void);
 /** Puts something wrong in place of a tested function; false when it does not know the word. */
 bool calls_break(const char *how);
 int call_perform(const struct calls *f, const struct call *c);
-/** The nonblocking one, through vcoll. Its types are freed before it is over. */
-int call_post(const struct call *c, MPI_Request *req);
+/** The nonblocking one. Its types are freed before it is over. */
+int call_post(const struct calls *f, const struct call *c, MPI_Request *req);
 
 /* ---- one random call with its memory ---- */
 struct trial {

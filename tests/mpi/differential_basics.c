@@ -364,6 +364,7 @@ void basic_fill(const struct basic *b, enum value_mode mode, const char *opname,
     switch (b->kind) {
     case B_INT:
     case B_UINT:
+    case B_BYTE: /* Open MPI also adds bytes, as unsigned numbers */
         if (mode == V_SMALL && (strcmp(opname, "MAX") == 0 || strcmp(opname, "MIN") == 0)) {
             /* Any bits, so that the sign of the type matters: but Open MPI 4.1 has it wrong for two types. */
             bool wrong = b->type == MPI_UNSIGNED_LONG || b->type == MPI_OFFSET;
@@ -376,7 +377,7 @@ void basic_fill(const struct basic *b, enum value_mode mode, const char *opname,
         else if (mode == V_SMALL && b->size == 1 && rank % ((nranks + FEW - 1) / FEW) != 0)
             put_int(o, b->size, 0);
         else
-            put_int(o, b->size, (int64_t)draw(mode, r) + (b->kind == B_UINT && mode == V_SMALL ? 7 : 0));
+            put_int(o, b->size, (int64_t)draw(mode, r) + (b->kind != B_INT && mode == V_SMALL ? 7 : 0));
         break;
     case B_FLOAT:
         put_float(o, b->size, draw(mode, r));
@@ -406,7 +407,6 @@ void basic_fill(const struct basic *b, enum value_mode mode, const char *opname,
     case B_PAIR:
         fill_pair(b, r, o);
         break;
-    case B_BYTE:
     case B_CHAR:
         put_int(o, b->size, (int64_t)rng_next(r));
         break;

@@ -16,12 +16,12 @@ const char *const coll_names[C_COUNT] = {
 
 struct calls tested = {
 #define X(name) .name = MPI_##name,
-    EACH_COLL(X)
+    EACH_COLL(X) EACH_POST(X)
 #undef X
 };
 struct calls native = {
 #define X(name) .name = PMPI_##name,
-    EACH_COLL(X)
+    EACH_COLL(X) EACH_POST(X)
 #undef X
 };
 
@@ -33,7 +33,7 @@ bool calls_init(void)
     if (find == NULL)
         return false;
 #define X(name) *(void **)&native.name = find(#name);
-    EACH_COLL(X)
+    EACH_COLL(X) EACH_POST(X)
 #undef X
     return true;
 }
@@ -145,47 +145,54 @@ int call_perform(const struct calls *f, const struct call *c)
     }
 }
 
-static int post(const struct call *c, MPI_Datatype st, MPI_Datatype rt, MPI_Request *req)
+bool coll_reduces(enum coll_id c)
+{
+    return c == C_REDUCE || c == C_ALLREDUCE || c == C_REDUCE_SCATTER || c == C_REDUCE_SCATTER_BLOCK ||
+           c == C_SCAN || c == C_EXSCAN;
+}
+
+static int post(const struct calls *f, const struct call *c, MPI_Datatype st, MPI_Datatype rt,
+                MPI_Request *req)
 {
     switch (c->coll) {
     case C_BARRIER:
-        return MPI_Ibarrier(c->comm, req);
+        return f->Ibarrier(c->comm, req);
     case C_BCAST:
-        return MPI_Ibcast(c->rbuf, c->rcount, rt, c->root, c->comm, req);
+        return f->Ibcast(c->rbuf, c->rcount, rt, c->root, c->comm, req);
     case C_REDUCE:
-        return MPI_Ireduce(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->root, c->comm, req);
+        return f->Ireduce(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->root, c->comm, req);
     case C_ALLREDUCE:
-        return MPI_Iallreduce(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->comm, req);
+        return f->Iallreduce(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->comm, req);
     case C_ALLGATHER:
-        return MPI_Iallgather(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->comm, req);
+        return f->Iallgather(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->comm, req);
     case C_ALLTOALL:
-        return MPI_Ialltoall(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->comm, req);
+        return f->Ialltoall(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->comm, req);
     case C_GATHER:
-        return MPI_Igather(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->root, c->comm, req);
+        return f->Igather(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->root, c->comm, req);
     case C_GATHERV:
-        return MPI_Igatherv(c->sbuf, c->scount, st, c->rbuf, c->rcounts, c->rdispls, rt, c->root, c->comm,
+        return f->Igatherv(c->sbuf, c->scount, st, c->rbuf, c->rcounts, c->rdispls, rt, c->root, c->comm,
                             req);
     case C_SCATTER:
-        return MPI_Iscatter(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->root, c->comm, req);
+        return f->Iscatter(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->root, c->comm, req);
     case C_SCATTERV:
-        return MPI_Iscatterv(c->sbuf, c->scounts, c->sdispls, st, c->rbuf, c->rcount, rt, c->root, c->comm,
+        return f->Iscatterv(c->sbuf, c->scounts, c->sdispls, st, c->rbuf, c->rcount, rt, c->root, c->comm,
                              req);
     case C_ALLGATHERV:
-        return MPI_Iallgatherv(c->sbuf, c->scount, st, c->rbuf, c->rcounts, c->rdispls, rt, c->comm, req);
+        return f->Iallgatherv(c->sbuf, c->scount, st, c->rbuf, c->rcounts, c->rdispls, rt, c->comm, req);
     case C_ALLTOALLV:
-        return MPI_Ialltoallv(c->sbuf, c->scounts, c->sdispls, st, c->rbuf, c->rcounts, c->rdispls, rt,
+        return f->Ialltoallv(c->sbuf, c->scounts, c->sdispls, st, c->rbuf, c->rcounts, c->rdispls, rt,
                               c->comm, req);
     case C_ALLTOALLW:
-        return MPI_Ialltoallw(c->sbuf, c->scounts, c->sdispls, c->stypes, c->rbuf, c->rcounts, c->rdispls,
+        return f->Ialltoallw(c->sbuf, c->scounts, c->sdispls, c->stypes, c->rbuf, c->rcounts, c->rdispls,
                               c->rtypes, c->comm, req);
     case C_REDUCE_SCATTER:
-        return MPI_Ireduce_scatter(c->sbuf, c->rbuf, c->rcounts, c->stype, c->op, c->comm, req);
+        return f->Ireduce_scatter(c->sbuf, c->rbuf, c->rcounts, c->stype, c->op, c->comm, req);
     case C_REDUCE_SCATTER_BLOCK:
-        return MPI_Ireduce_scatter_block(c->sbuf, c->rbuf, c->rcount, c->stype, c->op, c->comm, req);
+        return f->Ireduce_scatter_block(c->sbuf, c->rbuf, c->rcount, c->stype, c->op, c->comm, req);
     case C_SCAN:
-        return MPI_Iscan(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->comm, req);
+        return f->Iscan(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->comm, req);
     case C_EXSCAN:
-        return MPI_Iexscan(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->comm, req);
+        return f->Iexscan(c->sbuf, c->rbuf, c->scount, c->stype, c->op, c->comm, req);
     default:
         return MPI_ERR_INTERN;
     }
@@ -203,12 +210,12 @@ static MPI_Datatype copy_type(MPI_Datatype t)
     return copy;
 }
 
-int call_post(const struct call *c, MPI_Request *req)
+int call_post(const struct calls *f, const struct call *c, MPI_Request *req)
 {
     bool moves = c->coll != C_BARRIER && c->coll != C_ALLTOALLW && !coll_reduces(c->coll);
     MPI_Datatype st = moves && c->coll != C_BCAST ? copy_type(c->stype) : c->stype;
     MPI_Datatype rt = moves ? copy_type(c->rtype) : c->rtype;
-    int rc = post(c, st, rt, req);
+    int rc = post(f, c, st, rt, req);
 
     if (moves && st != c->stype)
         MPI_Type_free(&st);

@@ -19,12 +19,6 @@ static const int weights[C_COUNT] = {
     [C_SCAN] = 8,       [C_EXSCAN] = 8,
 };
 
-bool coll_reduces(enum coll_id c)
-{
-    return c == C_REDUCE || c == C_ALLREDUCE || c == C_REDUCE_SCATTER || c == C_REDUCE_SCATTER_BLOCK ||
-           c == C_SCAN || c == C_EXSCAN;
-}
-
 static bool is_rooted(enum coll_id c)
 {
     return c == C_BCAST || c == C_REDUCE || c == C_GATHER || c == C_GATHERV || c == C_SCATTER ||

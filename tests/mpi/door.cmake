@@ -60,6 +60,7 @@ vc_door_taken(calls --others $<TARGET_FILE:door_calls>)
 # Fortran, by the MPI's compiler wrapper: the project itself needs no Fortran.
 find_program(VC_MPIFORT mpifort)
 if(VC_MPIFORT)
+  set(_others_of_f08 --others)
   foreach(_t mpifh.f usempi.f90 f08.f90)
     string(REGEX REPLACE "\\..*" "" _n ${_t})
     # Each with a folder for its modules: two have one of the same name.
@@ -68,12 +69,12 @@ if(VC_MPIFORT)
       COMMAND ${VC_MPIFORT} -O1 -J ${CMAKE_CURRENT_BINARY_DIR}/${_n}.mod -o door_${_n} ${CMAKE_CURRENT_SOURCE_DIR}/door_${_t}
       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/door_${_t} WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR} VERBATIM)
     list(APPEND _fortran ${CMAKE_CURRENT_BINARY_DIR}/door_${_n})
-    vc_door_taken(${_n} ${CMAKE_CURRENT_BINARY_DIR}/door_${_n})
+    vc_door_taken(${_n} ${_others_of_${_n}} ${CMAKE_CURRENT_BINARY_DIR}/door_${_n})
   endforeach()
   add_custom_target(door_fortran ALL DEPENDS ${_fortran})
 endif()
 
 execute_process(COMMAND /usr/bin/python3 -c "import mpi4py" RESULT_VARIABLE _no_mpi4py OUTPUT_QUIET ERROR_QUIET)
 if(NOT _no_mpi4py)
-  vc_door_taken(mpi4py /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/door_mpi4py.py)
+  vc_door_taken(mpi4py --others /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/door_mpi4py.py)
 endif()

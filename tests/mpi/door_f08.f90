@@ -1,5 +1,5 @@
 ! SPDX-License-Identifier: BSD-3-Clause
-! Fortran with "use mpi_f08": the six collectives ten times each, an operator written in Fortran, and MPI_IN_PLACE.
+! Fortran with "use mpi_f08": six collectives and all nonblocking forms ten times each, an operator written in Fortran, and MPI_IN_PLACE.
 module ops
   implicit none
 contains
@@ -25,7 +25,10 @@ program door_f08
   integer :: all(64)
   logical :: l, every
   integer, asynchronous :: ix, is, ib, ir, iall(64), iall2(64)
-  type(MPI_Request) :: req(6)
+  integer, asynchronous :: agv(64), a2v(64), a2w(64), ga(64), gav(64), sc, scv, rs, rsb, scan, exscan
+  integer, asynchronous :: ones(64), at(64), bytes(64)
+  type(MPI_Datatype), asynchronous :: types(64)
+  type(MPI_Request) :: req(6), more(11)
   type(MPI_Op) :: op
   call MPI_Init(err)
   call MPI_Comm_rank(MPI_COMM_WORLD, me, err)
@@ -66,6 +69,33 @@ program door_f08
     if (iall(n) /= n - 1 + i) call bad(10)
     if (iall2(n) /= n - 1) call bad(11)
     if (me == root .and. ir /= n - 1 + i) call bad(12)
+    ! Those with a block or a length for each rank: each block is one integer, at every second place.
+    ones = 1
+    at = [(2 * x, x = 0, 63)]
+    bytes = [(8 * x, x = 0, 63)]
+    types = MPI_INTEGER
+    blk = me
+    call MPI_Iallgatherv(ix, 1, MPI_INTEGER, agv, ones, at, MPI_INTEGER, MPI_COMM_WORLD, more(1), err)
+    call MPI_Ialltoallv(blk, ones, at, MPI_INTEGER, a2v, ones, at, MPI_INTEGER, MPI_COMM_WORLD, more(2), err)
+    call MPI_Ialltoallw(blk, ones, bytes, types, a2w, ones, bytes, types, MPI_COMM_WORLD, more(3), err)
+    call MPI_Igather(ix, 1, MPI_INTEGER, ga, 1, MPI_INTEGER, root, MPI_COMM_WORLD, more(4), err)
+    call MPI_Igatherv(ix, 1, MPI_INTEGER, gav, ones, at, MPI_INTEGER, root, MPI_COMM_WORLD, more(5), err)
+    call MPI_Iscatter(blk, 1, MPI_INTEGER, sc, 1, MPI_INTEGER, root, MPI_COMM_WORLD, more(6), err)
+    call MPI_Iscatterv(blk, ones, at, MPI_INTEGER, scv, 1, MPI_INTEGER, root, MPI_COMM_WORLD, more(7), err)
+    call MPI_Ireduce_scatter(blk, rs, ones, MPI_INTEGER, MPI_SUM, MPI_COMM_WORLD, more(8), err)
+    call MPI_Ireduce_scatter_block(blk, rsb, 1, MPI_INTEGER, MPI_SUM, MPI_COMM_WORLD, more(9), err)
+    call MPI_Iscan(ix, scan, 1, MPI_INTEGER, MPI_SUM, MPI_COMM_WORLD, more(10), err)
+    call MPI_Iexscan(ix, exscan, 1, MPI_INTEGER, MPI_SUM, MPI_COMM_WORLD, more(11), err)
+    call MPI_Waitall(11, more, MPI_STATUSES_IGNORE, err)
+    if (agv(2 * n - 1) /= n - 1 + i) call bad(13)
+    if (a2v(2 * n - 1) /= n - 1 .or. a2w(2 * n - 1) /= n - 1) call bad(14)
+    if (me == root) then
+      if (ga(n) /= n - 1 + i .or. gav(2 * n - 1) /= n - 1 + i) call bad(15)
+    end if
+    if (sc /= root .or. scv /= root) call bad(16)
+    if (rs /= n * (n - 1) / 2 .or. rsb /= n * (n - 1) / 2) call bad(17)
+    if (scan /= me * (me + 1) / 2 + i * (me + 1)) call bad(18)
+    if (me > 0 .and. exscan /= me * (me - 1) / 2 + i * me) call bad(19)
     l = me > 0
     call MPI_Allreduce(l, every, 1, MPI_LOGICAL, MPI_LOR, MPI_COMM_WORLD, err)
     if (every .neqv. n > 1) call bad(7)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Invalid arguments give exactly the MPI's own error: the same class, and the same error handler called as
+ * law_errors [nonblocking]: invalid arguments give exactly the MPI's own error: the same class, and the same error handler called as
  * often, on the same communicator. Each erroneous call is made natively and through MPI_X on all ranks, and
  * the outcomes compared.
  */
@@ -54,6 +54,7 @@ static void handler(MPI_Comm *comm, int *code, ...)
 }
 
 static int size;
+static bool nonblocking;
 static MPI_Datatype uncommitted, derived;
 static int bufs[2][64], counts[16], displs[16];
 static MPI_Datatype types[16];
@@ -144,8 +145,11 @@ static bool prepare(struct call *c, enum coll_id coll, enum mistake m)
 
 static struct outcome perform(const struct calls *f, const struct call *c)
 {
+    MPI_Request req = MPI_REQUEST_NULL;
     memset(&now, 0, sizeof now);
-    int rc = call_perform(f, c);
+    int rc = nonblocking ? call_post(f, c, &req) : call_perform(f, c);
+    if (nonblocking && rc == MPI_SUCCESS)
+        rc = MPI_Wait(&req, MPI_STATUS_IGNORE);
     MPI_Error_class(rc, &now.class);
     return now;
 }
@@ -157,7 +161,8 @@ static int check(enum coll_id coll, enum mistake m)
 
     if (!prepare(&c, coll, m))
         return 0;
-    snprintf(stage, sizeof stage, "%s with %s", coll_names[coll], mistakes[m]);
+    snprintf(stage, sizeof stage, "%s%s with %s", nonblocking ? "i" : "", coll_names[coll],
+             mistakes[m]);
     law_stage = stage;
     if (getenv("VC_TEST_VERBOSE"))
         fprintf(stderr, "%s\n", stage);
@@ -186,6 +191,7 @@ int main(int argc, char **argv)
 
     MPI_Init(&argc, &argv);
     law_watchdog(20);
+    nonblocking = argc > 1 && strcmp(argv[1], "nonblocking") == 0;
     calls_init();
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);

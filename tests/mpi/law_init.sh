@@ -10,7 +10,7 @@ ompi_info --parsable 2>/dev/null | grep -q '^mca:pml:monitoring:version' || skip
 # Sets peers and sent to those of the busiest rank. Lines of a rank: kind, rank, peer, bytes, "bytes", messages, ...
 count() {
     rm -f "$scratch"/sent.*
-    OMPI_MCA_pml_monitoring_enable=1 OMPI_MCA_pml_monitoring_enable_output=3 \
+    OMPI_MCA_pml=^cm,ucx OMPI_MCA_pml_monitoring_enable=1 OMPI_MCA_pml_monitoring_enable_output=3 \
         OMPI_MCA_pml_monitoring_filename="$scratch/sent" timeout -k 5 60 "$mpirun" -n $ranks "$prog" \
         >"$scratch/out" 2>&1 </dev/null || {
         cat "$scratch/out"

@@ -78,6 +78,7 @@ vc_mpi_test(law.threads.split NP 4 TIMEOUT 120 PRELOAD ENV VCOLL_NODE_SPLIT=2 VC
   COMMAND $<TARGET_FILE:law_threads> 100)
 set_tests_properties(mpi.law.threads.auto mpi.law.threads.event mpi.law.threads.split PROPERTIES SKIP_RETURN_CODE 77)
 vc_mpi_test(law.errors NP 2 PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_errors>)
+vc_mpi_test(law.errors.nonblocking NP 2 PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_errors> nonblocking)
 vc_mpi_test(law.errors.split NP 3 PRELOAD ENV VCOLL_NODE_SPLIT=1 VCOLL_SETUP_AFTER=1
   COMMAND $<TARGET_FILE:law_errors>)
 vc_mpi_test(law.large NP 2 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 COMMAND $<TARGET_FILE:law_large>)

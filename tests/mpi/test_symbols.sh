@@ -25,7 +25,7 @@ if ! [ -s "$tmp/want.own" ] || ! diff "$tmp/want.own" "$tmp/have.own" > "$tmp/di
     cat "$tmp/diff"
     bad=1
 fi
-names=31 # 17 collectives, 6 nonblocking ones, Comm_dup, Comm_split, Comm_create, Init, Init_thread, Finalize, Comm_free, Comm_disconnect
+names=42 # 17 collectives, as many nonblocking ones, Comm_dup, Comm_split, Comm_create, Init, Init_thread, Finalize, Comm_free, Comm_disconnect
 
 nm -D --defined-only "$mpi" | awk '{ sub(/@.*/, "", $3); print $3 }' | sort > "$tmp/mpi"
 comm -23 "$tmp/want" "$tmp/mpi" > "$tmp/unknown"
@@ -35,9 +35,14 @@ if [ -s "$tmp/unknown" ]; then
     bad=1
 fi
 
+# Each collective has a nonblocking form.
+for name in $(sed -n 's/^I\([a-z]\)/\1/p' "$list" | grep -v '^nit'); do
+    grep -qix "$name" "$list" || { echo "MPI_I$name is taken over, and its blocking form is not"; bad=1; }
+done
+
 # Where the MPI has large counts, each collective but the barrier has a second name, and it is taken over, too.
 if grep -qx PMPI_Bcast_c "$tmp/mpi"; then
-    names=$((names + 21))
+    names=$((names + 32))
 fi
 [ "$(wc -l < "$list")" -eq "$names" ] || { echo "$(wc -l < "$list") names are taken over instead of $names"; bad=1; }
 

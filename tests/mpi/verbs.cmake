@@ -118,8 +118,13 @@ vc_loopback_script(input)
 # Devices that look healthy and are not, or that cannot do what most do.
 add_executable(verbs_meet verbs_meet.c)
 target_link_libraries(verbs_meet PRIVATE vcoll_flags)
-foreach(_kind cards lost nodes many)
+foreach(_kind cards lost nodes many islands)
   vc_loopback_script(paths ${_kind})
+endforeach()
+
+# Devices with the limits and oddities of real ones.
+foreach(_profile mlx5-vf mana erdma erdma-roce irdma-e810 vmw-pvrdma bnxt efa siw rxe)
+  vc_loopback_script(profiles ${_profile})
 endforeach()
 
 # Ranks of a node on different devices.

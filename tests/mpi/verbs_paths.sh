@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# verbs_paths.sh MPIRUN DIRECTORY cards|lost|nodes|many: devices that look healthy, and whose messages do not arrive, or that cannot do
-# what most do. Either verbs work, or the ranks agree to do without, with right results and one line that names the cause.
-mpirun=$1 verify=$2/law_verify meet=$2/verbs_meet kind=$3
+# verbs_paths.sh MPIRUN DIRECTORY cards|lost|nodes|many|islands: devices that look healthy, and whose messages do not arrive, or that
+# cannot do what most do. Either verbs work, or the ranks agree to do without, or some of them, with right results and one line that names
+# the cause.
+mpirun=$1 dir=$2 verify=$2/law_verify meet=$2/verbs_meet kind=$3
 . "$(dirname "$0")/law_common.sh"
 export VCOLL_SETUP_AFTER=1 VCOLL_STATS=json VCOLL_STATS_FILE="$scratch/stats" VCOLL_WAIT=event
 
@@ -41,19 +42,30 @@ works() {
     grep -a -q '"channel": ".*verbs' "$scratch/stats" || show "$*: verbs were not used"
 }
 
+# shares RANKS WORDS SETTINGS...: one line with these words; results are right; one call's messages go both ways.
+shares() {
+    ranks=$1 words=$2
+    shift 2
+    run "$ranks" "$@"
+    [ $rc = 0 ] || show "$*: exit code $rc"
+    grep -a -q '"channel": ".*verbs.*mpi\|"channel": ".*mpi.*verbs' "$scratch/stats" || show "$*: not both: $(grep -a '"channel"' "$scratch/stats" | sort -u)"
+    [ "$lines" = 1 ] || show "$*: $lines lines of vcoll, wanted 1"
+    grep -a '^vcoll\[0\]' "$scratch/out" | grep -a -q "$words" || show "$*: not '$words'"
+}
+
 case $kind in
 cards)
     # What the ports say of themselves is enough.
     export VCOLL_NODE_SPLIT=1
-    falls_back 3 'different partitions, P_Keys 0x8001 and 0xffff.*VCOLL_VERBS_PKEY' 'VC_LOOPBACK=link=ib;rank=2,pkeys=7fff:8001'
-    falls_back 3 'different families, fe80::.* and ::ffff:10.77.0.1.*VCOLL_VERBS_GID_INDEX' 'VC_LOOPBACK=rank=1,gids=linklocal'
-    falls_back 3 'different kinds, RoCE v1 and RoCE v2' 'VC_LOOPBACK=rank=1,gids=v1'
-    falls_back 3 'different InfiniBand subnets (GID prefixes fe80000000000007 and fe80000000000000)' 'VC_LOOPBACK=link=ib;rank=1,subnet=7'
+    falls_back 2 'different partitions, P_Keys 0x8001 and 0xffff.*VCOLL_VERBS_PKEY' 'VC_LOOPBACK=link=ib;rank=1,pkeys=7fff:8001'
+    falls_back 2 'different families, fe80::.* and ::ffff:10.77.0.1.*VCOLL_VERBS_GID_INDEX' 'VC_LOOPBACK=rank=1,gids=linklocal'
+    falls_back 2 'different kinds, RoCE v1 and RoCE v2' 'VC_LOOPBACK=rank=1,gids=v1'
+    falls_back 2 'different InfiniBand subnets (GID prefixes fe80000000000007 and fe80000000000000)' 'VC_LOOPBACK=link=ib;rank=1,subnet=7'
     # The two agree on what is not asked: all ranks in another partition, or with link-local addresses, do.
     works 3 VC_LOOPBACK=link=ib,pkeys=7fff:8001,subnet=7
     works 3 VC_LOOPBACK=gids=linklocal
     # What old kernels need at a fork.
-    falls_back 3 'rank 1: loop0: fork() would take memory.*older than 5.12.*RDMAV_FORK_SAFE=1' 'VC_LOOPBACK=rank=1,fork=disabled'
+    falls_back 2 'rank 1: loop0: fork() would take memory.*older than 5.12.*RDMAV_FORK_SAFE=1' 'VC_LOOPBACK=rank=1,fork=disabled'
     works 3 VC_LOOPBACK=fork=enabled
     # Devices of other transports are as good as none: a word only for those who ask for them by name.
     falls_back 3 'loop0 is neither InfiniBand nor RoCE (iWARP)' VC_LOOPBACK=transport=iwarp VCOLL_VERBS_DEVICE=loop0
@@ -71,7 +83,7 @@ lost)
     export VCOLL_NODE_SPLIT=1
     prog=$meet
     falls_back 2 'no message gets from process . to process . (loop0, RoCE v2, ::ffff:10.77.0.1 to .*not acknowledged within 2 s.*UDP port 4791' VC_LOOPBACK=lost=0-1
-    falls_back 4 'from process . to process . (loop0, LID 17 to 17, P_Key 0xffff.*different fabrics' VC_LOOPBACK=link=ib,lost=1-3
+    falls_back 2 'from process . to process . (loop0, LID 17 to 17, P_Key 0xffff.*different fabrics' VC_LOOPBACK=link=ib,lost=0-1
     falls_back 2 'no message gets from .* retry counter exceeded.*UDP port 4791' VC_LOOPBACK=lost=0-1 VCOLL_VERBS_TIMEOUT=1
     # One line where nothing but verbs was allowed, too.
     falls_back 3 'are left to the MPI.s collectives: no message gets' VC_LOOPBACK=lost=0-2 VCOLL_CHANNELS=verbs
@@ -101,7 +113,47 @@ many)
     prog="$verify 1"
     works 3 VC_LOOPBACK=grant_inline=0
     works 3 VC_LOOPBACK=grant_inline=24,max_srq=0
+    # Inline that is granted and then ignored, by a library of which that is not known.
+    export VCOLL_NODE_SPLIT=1
+    unset VCOLL_CHANNELS
+    falls_back 3 'cannot send over loop0 (loop0: local protection error).*VCOLL_VERBS_INLINE=0' VC_LOOPBACK=ignore_inline=1
+    works 3 VC_LOOPBACK=ignore_inline=1 VCOLL_VERBS_INLINE=0
     ;;
-*) fail "usage: verbs_paths.sh MPIRUN DIRECTORY cards|lost|nodes|many" ;;
+islands)
+    # Those who reach each other use verbs, and the MPI carries the rest, within one collective.
+    export VCOLL_NODE_SPLIT=1 VCOLL_ALG=alltoall=pairwise,bcast=binomial
+    prog=$meet
+    two='VC_LOOPBACK=link=ib;rank=2,pkeys=7fff:8001;rank=3,pkeys=7fff:8001'
+    shares 4 'a part of the messages.*processes 2 and 0 are in different partitions' "$two"
+    shares 4 'a part of the messages.*rank 1: there is no RDMA device here' VC_LOOPBACK=rank=1,devices=0
+    shares 4 'a part of the messages.*rank 2: loop0: .* could not be registered' VC_LOOPBACK=rank=2,fail=ibv_reg_mr
+    shares 4 'a part of a communicator.s messages.*no message gets from process 1 to process 3' VC_LOOPBACK=lost=1-3
+    shares 4 'a part of a communicator.s messages.*no message gets' VC_LOOPBACK=lost=0-2:0-3:1-2:1-3
+    # Nodes of two ranks, of which one has no device.
+    shares 6 'rank 3: there is no RDMA device' VC_LOOPBACK=rank=3,devices=0 VCOLL_NODE_SPLIT=2
+    # Two devices a node, each with a network of its own.
+    shares 4 'no message gets' VC_LOOPBACK=devices=2,lost=0-2:1-3 VCOLL_NODE_SPLIT=2
+    # So many that not all pairs are tried: where one was lost, others may be.
+    falls_back 10 'go through the MPI: no message gets' VC_LOOPBACK=lost=3-4
+    # By the choice of the rules, and in subsets that are whole.
+    unset VCOLL_ALG
+    prog="$meet halves"
+    run 4 "$two"
+    [ $rc = 0 ] && [ "$lines" = 1 ] && grep -a -q '"channel": "verbs"' "$scratch/stats" || show "subsets: exit code $rc, $lines lines"
+    prog="$dir/differential --seed 77 --seconds 1 --iterations 100"
+    run 4 "$two"
+    [ $rc = 0 ] && [ "$lines" = 1 ] || show "differential: exit code $rc, $lines lines"
+    run 6 VC_LOOPBACK=rank=3,devices=0 VCOLL_NODE_SPLIT=2 VCOLL_PROGRESS=thread
+    [ $rc = 0 ] || show "differential, nodes: exit code $rc"
+    # A device that goes away in one island: all ranks of the communicator get an error.
+    prog="$dir/verbs_fail asleep 1 removed@300 allreduce"
+    run 4 "$two" VCOLL_ALG=allreduce=recursive_doubling,alltoall=pairwise
+    [ $rc = 0 ] && [ "$(grep -a -c '^rank [0-9]*: error after' "$scratch/out")" = 4 ] || show "device removed: exit code $rc"
+    # Nothing but verbs.
+    prog=$meet
+    run 4 "$two" VCOLL_CHANNELS=verbs
+    [ $rc != 0 ] && [ $rc != 124 ] && grep -a -q '^vcoll.*nothing but verbs.*different partitions' "$scratch/out" || show "verbs alone: exit code $rc"
+    ;;
+*) fail "usage: verbs_paths.sh MPIRUN DIRECTORY cards|lost|nodes|many|islands" ;;
 esac
 echo ok

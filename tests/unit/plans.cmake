@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 vc_unit_test(test_plan_builder test_plan_builder.c)
 vc_unit_test(test_checker test_checker.c)
+vc_unit_test(test_plan_parts test_plan_parts.c)
 # Proves the algorithms of one collective each; the sizes and roots of all together take about a minute.
 add_executable(test_plans test_plans.c)
 target_link_libraries(test_plans PRIVATE vcoll_core)

@@ -11,6 +11,15 @@ target_link_libraries(test_table PRIVATE vcoll_core PkgConfig::CMOCKA m)
 add_test(NAME unit.test_table COMMAND test_table ${CMAKE_CURRENT_SOURCE_DIR})
 set_tests_properties(unit.test_table PROPERTIES LABELS unit TIMEOUT 60)
 
+# What the library has in place of the parsed rules.
+if(TARGET vcoll_rows)
+  add_custom_command(OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/builtin_rows.c
+    COMMAND vcoll_rows > ${CMAKE_CURRENT_BINARY_DIR}/builtin_rows.c
+    DEPENDS vcoll_rows
+    VERBATIM)
+  vc_unit_test(test_table_rows test_table_rows.c ${CMAKE_CURRENT_BINARY_DIR}/builtin_rows.c)
+endif()
+
 # Schema and documentation against vc_key_info[], vc_coll_info[] and the registry.
 add_executable(test_key_info test_key_info.c)
 target_link_libraries(test_key_info PRIVATE vcoll_core PkgConfig::CMOCKA m)

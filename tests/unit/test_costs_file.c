@@ -29,6 +29,18 @@ static struct vc_costs some_costs(uint64_t seed)
     return c;
 }
 
+static int save_in(const char *at, const struct vc_costs_key *k, const struct vc_costs *c)
+{
+    struct vc_costs_file f = {.starts = 0};
+    vc_costs_add(&f, c, 0);
+    return vc_costs_save(at, k, &f);
+}
+
+static int save(const struct vc_costs_key *k, const struct vc_costs *c)
+{
+    return save_in(dir, k, c);
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -75,7 +87,7 @@ static void test_round_trip(void **state)
     struct vc_costs_file f;
     char why[512], path[512];
     assert_false(loads(&key, false));
-    assert_int_equal(vc_costs_save(dir, &key, &c), VC_OK);
+    assert_int_equal(save(&key, &c), VC_OK);
     assert_true(vc_costs_load(dir, &key, &f, why, sizeof why));
     assert_memory_equal(&f.costs, &c, sizeof c);
     assert_int_equal(strlen(f.measured), 20);
@@ -85,11 +97,43 @@ static void test_round_trip(void **state)
     assert_memory_equal(&f.costs, &c, sizeof c);
     /* A figure that cannot be is dropped, the others stay. */
     c.line_ns = vc_cost_info[offsetof(struct vc_costs, line_ns) / sizeof(uint64_t)].most + 1;
-    assert_int_equal(vc_costs_save(dir, &key, &c), VC_OK);
+    assert_int_equal(save(&key, &c), VC_OK);
     assert_true(vc_costs_load(dir, &key, &f, why, sizeof why));
     assert_int_equal(f.costs.line_ns, 0);
     assert_int_equal(f.costs.yield_ns, c.yield_ns);
     assert_int_equal(find_file(path), 1);
+}
+
+/* Several starts measure: figures are medians, and a moment that was bad does not stay. */
+static void test_starts(void **state)
+{
+    (void)state;
+    struct vc_costs_file f = {.starts = 0}, g;
+    static const uint64_t seeds[] = {50, 5, 7, 6, 90}, medians[] = {50, 5, 7, 6, 7};
+    char why[512];
+    assert_true(vc_costs_wanted(&f));
+    for (int i = 0; i < VC_COSTS_STARTS; i++) {
+        struct vc_costs c = some_costs(seeds[i]), want = some_costs(medians[i]);
+        uint64_t short_ns = i == 0 ? 1000 : 0;
+        vc_costs_add(&f, &c, short_ns);
+        assert_memory_equal(&f.costs, &want, sizeof want);
+        assert_int_equal(vc_costs_save(dir, &key, &f), VC_OK);
+        assert_true(vc_costs_load(dir, &key, &g, why, sizeof why));
+        assert_int_equal(g.starts, i + 1);
+        assert_memory_equal(g.start, f.start, sizeof g.start);
+        assert_memory_equal(&g.costs, &f.costs, sizeof g.costs);
+        /* At once after too little time, which is then doubled, otherwise not within a minute. */
+        assert_int_equal(vc_costs_wanted(&g), i == 0);
+        assert_int_equal(vc_costs_budget(&g, 1500), i == 0 ? 2000 : 1500);
+        strcpy(g.measured, "2020-01-01T00:00:00Z");
+        assert_int_equal(vc_costs_wanted(&g), i + 1 < VC_COSTS_STARTS);
+    }
+    /* What one start could not measure others tell. */
+    struct vc_costs_file h = {.starts = 0};
+    struct vc_costs some = some_costs(3), none = {0};
+    vc_costs_add(&h, &none, 500);
+    vc_costs_add(&h, &some, 0);
+    assert_memory_equal(&h.costs, &some, sizeof some);
 }
 
 /* Another boot, other CPUs: there is no file; one that lies there under the right name is not believed. */
@@ -102,7 +146,7 @@ static void test_foreign(void **state)
     char path[512], right[512];
     boot.boot_id[15] = 9;
     cpus.cpus = 4;
-    assert_int_equal(vc_costs_save(dir, &key, &c), VC_OK);
+    assert_int_equal(save(&key, &c), VC_OK);
     assert_int_equal(find_file(right), 1);
     assert_false(loads(&boot, false));
     assert_false(loads(&cpus, false));
@@ -110,7 +154,7 @@ static void test_foreign(void **state)
     const struct vc_costs_key *other[] = {&boot, &cpus};
     for (int i = 0; i < 2; i++) {
         assert_int_equal(unlink(right), 0);
-        assert_int_equal(vc_costs_save(dir, other[i], &c), VC_OK);
+        assert_int_equal(save(other[i], &c), VC_OK);
         assert_int_equal(find_file(path), 1);
         assert_int_equal(rename(path, right), 0);
         assert_false(loads(&key, true));
@@ -131,7 +175,7 @@ static void test_broken(void **state)
     struct vc_costs c = some_costs(5);
     char path[512];
     static char text[20000];
-    assert_int_equal(vc_costs_save(dir, &key, &c), VC_OK);
+    assert_int_equal(save(&key, &c), VC_OK);
     assert_int_equal(find_file(path), 1);
     FILE *f = fopen(path, "r");
     size_t n = fread(text, 1, sizeof text - 1, f);
@@ -175,7 +219,7 @@ static void test_not_own(void **state)
     struct vc_costs c = some_costs(5);
     struct vc_costs_file f;
     char path[512], away[600];
-    assert_int_equal(vc_costs_save(dir, &key, &c), VC_OK);
+    assert_int_equal(save(&key, &c), VC_OK);
     assert_int_equal(find_file(path), 1);
     assert_int_equal(chmod(path, 0666), 0);
     assert_false(loads(&key, true));
@@ -200,18 +244,18 @@ static void test_not_own(void **state)
         assert_int_equal(chown(path, 0, 0), 0);
         assert_int_equal(chown(dir, 12345, 12345), 0);
         assert_false(loads(&key, true));
-        assert_int_not_equal(vc_costs_save(dir, &key, &c), VC_OK);
+        assert_int_not_equal(save(&key, &c), VC_OK);
         assert_int_equal(chown(dir, 0, 0), 0);
     }
     /* A directory that others may write to, and one behind a symbolic link. */
     assert_int_equal(chmod(dir, 0777), 0);
     assert_false(loads(&key, true));
-    assert_int_not_equal(vc_costs_save(dir, &key, &c), VC_OK);
+    assert_int_not_equal(save(&key, &c), VC_OK);
     assert_int_equal(chmod(dir, 0700), 0);
     assert_int_equal(symlink(dir, away), 0);
     char why[512];
     assert_false(vc_costs_load(away, &key, &f, why, sizeof why));
-    assert_int_not_equal(vc_costs_save(away, &key, &c), VC_OK);
+    assert_int_not_equal(save_in(away, &key, &c), VC_OK);
     assert_int_equal(unlink(away), 0);
 }
 
@@ -227,7 +271,7 @@ static void test_writers(void **state)
         if ((pid[w] = fork()) == 0) {
             struct vc_costs c = some_costs((uint64_t)w);
             for (int i = 0; i < TIMES; i++)
-                if (vc_costs_save(dir, &key, &c) != VC_OK)
+                if (save(&key, &c) != VC_OK)
                     _exit(1);
             _exit(0);
         }
@@ -258,7 +302,7 @@ static void test_where(void **state)
     snprintf(want, sizeof want, "%s/vcoll", dir);
     assert_string_equal(at, want);
     struct vc_costs c = some_costs(1);
-    assert_int_equal(vc_costs_save(at, &key, &c), VC_OK);
+    assert_int_equal(save_in(at, &key, &c), VC_OK);
     struct stat st;
     assert_int_equal(stat(at, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
@@ -278,7 +322,7 @@ int main(void)
 {
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
     const struct CMUnitTest tests[] = {
-        IN_DIR(test_round_trip), IN_DIR(test_foreign), IN_DIR(test_broken),
+        IN_DIR(test_round_trip), IN_DIR(test_starts), IN_DIR(test_foreign), IN_DIR(test_broken),
         IN_DIR(test_not_own),    IN_DIR(test_writers), IN_DIR(test_where),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

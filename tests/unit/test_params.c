@@ -311,7 +311,12 @@ static void test_verbs(void **state)
     refused("VERBS_PKEY", "0x18001", "hexadecimal");
     refused("VERBS_PKEY", "0x-1", "hexadecimal");
     refused("VERBS_SL", "16", "0..15");
-    refused("VERBS_TC", "256", "0..255");
+    refused("VERBS_TC", "256", "auto, or a whole number of 0..255");
+    taken("VERBS_TC", "auto", "auto");
+    taken("VERBS_TC", "105", "105");
+    taken("VERBS_INLINE", "0", "0");
+    taken("VERBS_INLINE", "Auto", "auto");
+    refused("VERBS_INLINE", "1025", "auto, or a whole number of 0..1024");
     taken("VERBS_SLOT", "16384", "16k");
     refused("VERBS_SLOT", "1000", "1k..1m");
     refused("VERBS_SLOT", "2m", "1k..1m");
@@ -602,21 +607,22 @@ static void test_fingerprint(void **state)
     assert_int_equal(load(), VC_OK);
     uint64_t base = vc_params_fingerprint(&p);
     /* Another value for each; whether ranks may differ in it is what the definition says. */
-    const char *other[][2] = {{"ALG", "bcast=native"},  {"CHANNELS", "mpi"},       {"CMA", "0"},
-                              {"CMA_MIN", "1m"},        {"COLLS", "bcast"},        {"DISABLE", "1"},
-                              {"HOST_ID", "h"},         {"LOG", "info"},           {"NODE_SPLIT", "2"},
-                              {"REPRODUCIBLE", "1"},    {"SETUP_AFTER", "1"},      {"SHM_BACKING", "shm"},
-                              {"SHM_BULK", "0"},        {"SHM_LIMIT", "1g"},       {"SPIN_US", "1"},
-                              {"STATS", "text"},        {"STATS_FILE", "f"},       {"STRICT", "1"},
-                              {"WAIT", "poll"},         {"CQ_MODERATION", "1:2"},  {"VERBS_CREDITS", "8"},
-                              {"VERBS_DEVICE", "d"},    {"VERBS_GID_INDEX", "3"},  {"VERBS_LIBRARY", "l"},
-                              {"VERBS_PKEY", "0x8001"}, {"VERBS_PORT", "1"},       {"VERBS_REG_CACHE", "0"},
-                              {"VERBS_SL", "1"},        {"VERBS_SLOT", "4k"},      {"VERBS_TC", "8"},
-                              {"VERBS_TIMEOUT", "9"},   {"VERBS_ZCOPY_MIN", "1m"}, {"TABLE", "none"},
-                              {"COALESCING", "apply"},  {"TUNE", "online"},        {"TUNE_SHARE", "2"},
-                              {"TUNE_SAVE", "t"},       {"DEVICE_MEMORY", "off"},  {"HOST_YIELD", "0"},
-                              {"TOPOLOGY", "core:2"},   {"COPY", "stream"},        {"CALIBRATE", "off"},
-                              {"XPMEM", "0"},           {"NONBLOCKING", "off"},    {"PROGRESS", "thread"}};
+    const char *other[][2] = {{"ALG", "bcast=native"},  {"CHANNELS", "mpi"},      {"CMA", "0"},
+                              {"CMA_MIN", "1m"},        {"COLLS", "bcast"},       {"DISABLE", "1"},
+                              {"HOST_ID", "h"},         {"LOG", "info"},          {"NODE_SPLIT", "2"},
+                              {"REPRODUCIBLE", "1"},    {"SETUP_AFTER", "1"},     {"SHM_BACKING", "shm"},
+                              {"SHM_BULK", "0"},        {"SHM_LIMIT", "1g"},      {"SPIN_US", "1"},
+                              {"STATS", "text"},        {"STATS_FILE", "f"},      {"STRICT", "1"},
+                              {"WAIT", "poll"},         {"CQ_MODERATION", "1:2"}, {"VERBS_CREDITS", "8"},
+                              {"VERBS_DEVICE", "d"},    {"VERBS_GID_INDEX", "3"}, {"VERBS_LIBRARY", "l"},
+                              {"VERBS_INLINE", "64"},   {"VERBS_PKEY", "0x8001"}, {"VERBS_PORT", "1"},
+                              {"VERBS_REG_CACHE", "0"}, {"VERBS_SL", "1"},        {"VERBS_SLOT", "4k"},
+                              {"VERBS_TC", "8"},        {"VERBS_TIMEOUT", "9"},   {"VERBS_ZCOPY_MIN", "1m"},
+                              {"TABLE", "none"},        {"COALESCING", "apply"},  {"TUNE", "online"},
+                              {"TUNE_SHARE", "2"},      {"TUNE_SAVE", "t"},       {"DEVICE_MEMORY", "off"},
+                              {"HOST_YIELD", "0"},      {"TOPOLOGY", "core:2"},   {"COPY", "stream"},
+                              {"CALIBRATE", "off"},     {"XPMEM", "0"},           {"NONBLOCKING", "off"},
+                              {"PROGRESS", "thread"}};
     int n;
     const struct vc_param_def *d = vc_param_defs(&n);
     assert_int_equal(n, sizeof other / sizeof other[0]);

@@ -6,6 +6,7 @@
  * ("all" prints every plan).
  */
 #include "coll/info.h"
+#include "coll/parts.h"
 #include "coll/registry.h"
 #include "transport/base.h"
 
@@ -126,6 +127,22 @@ static uint64_t cpu_ns(void)
 }
 
 /* The best of several tries: the machine may be busy. */
+/* All of the plan, or of one that is made part by part the first part and the second. */
+static int build(const struct vc_alg *a, const struct vc_shape *s, int rank, struct vc_plan *p)
+{
+    long each = vc_alg_part_rounds(a, s), rounds = each ? a->rounds(s) : 0;
+    if (each == 0)
+        return a->build(s, rank, p);
+    vc_plan_begin(p, s, rank);
+    a->part(s, rank, 0, each, p);
+    if (vc_plan_finish(p) != VC_OK)
+        return VC_ERR_NOMEM;
+    vc_plan_free(p);
+    vc_plan_begin(p, s, rank);
+    a->part(s, rank, each, 2 * each < rounds ? 2 * each : rounds, p);
+    return vc_plan_finish(p);
+}
+
 static void measure(const struct vc_alg *a, const struct vc_shape *s, int rank, bool print)
 {
     uint64_t best = UINT64_MAX;
@@ -136,7 +153,7 @@ static void measure(const struct vc_alg *a, const struct vc_shape *s, int rank, 
         most = now;
         size_t before = now;
         uint64_t begun = cpu_ns();
-        if (a->build(s, rank, &p) != VC_OK) {
+        if (build(a, s, rank, &p) != VC_OK) {
             complain(a, s, rank, "not built", 0);
             return;
         }

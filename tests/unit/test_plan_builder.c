@@ -197,6 +197,28 @@ static void test_registry(void **state)
     assert_null(vc_alg_refuses(&a, &s));
 }
 
+static void knomial_tree(int n, int radix)
+{
+    int children = 0;
+    for (int v = 0; v < n; v++) {
+        int covered = 1, deepest = vc_knomial_weight(v, n, radix);
+        for (int w = 1; w <= deepest; w *= radix)
+            for (int d = 1; d < radix && v + d * w < n; d++) {
+                assert_int_equal(vc_knomial_parent(v + d * w, n, radix), v);
+                /* Subtrees lie one after the other. */
+                assert_int_equal(covered, d * w);
+                covered += vc_knomial_size(v + d * w, n, radix);
+                children++;
+            }
+        assert_int_equal(covered, vc_knomial_size(v, n, radix));
+        if (radix == 2) {
+            assert_int_equal(vc_knomial_size(v, n, 2), vc_binomial_size(v, n));
+            assert_true(v == 0 || vc_knomial_parent(v, n, 2) == vc_binomial_parent(v));
+        }
+    }
+    assert_int_equal(children, n - 1);
+}
+
 static void test_patterns(void **state)
 {
     (void)state;
@@ -216,6 +238,8 @@ static void test_patterns(void **state)
             assert_int_equal(vc_relative(vc_absolute(v, n / 3, n), n / 3, n), v);
         }
         assert_int_equal(children, n - 1);
+        for (int radix = 2; radix <= 9; radix++)
+            knomial_tree(n, radix);
         for (int radix = 2; radix <= 9; radix++) {
             int p = vc_smooth_below(n, radix), rest = p;
             assert_true(p <= n && p >= below);

@@ -286,7 +286,7 @@ expect 0 diff a.json a.json
 no_out "diff of a table with itself"
 expect 0 diff none none
 expect 1 diff none native.json
-out_has "dissemination -> native" "diff with the built-in rules"
+out_has "dissemination.* -> native" "diff with the built-in rules"
 expect 1 diff a.json b.json --json
 json "diff --json"
 py "diff --json" <<'END'

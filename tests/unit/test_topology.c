@@ -465,6 +465,17 @@ static void test_rdma(void **state)
     assert_string_equal(d[1].port[0].state, "DOWN");
     assert_string_equal(d[1].bdf, "");
     assert_int_equal(vc_rdma_scan(root, d, 1), 1);
+    /* What the adapter's driver enforces comes before what only connection managers heed. */
+    assert_int_equal(vc_rdma_traffic_class(root, "mlx5_0", 1), 0);
+    put("/sys/kernel/config/rdma_cm/mlx5_0/ports/1/default_roce_tos", "104\n");
+    assert_int_equal(vc_rdma_traffic_class(root, "mlx5_0", 1), 104);
+    assert_int_equal(vc_rdma_traffic_class(root, "mlx5_0", 2), 0);
+    put("/sys/class/infiniband/mlx5_0/tc/1/traffic_class", "dst_ip=10.0.0.1,tclass=8\n");
+    assert_int_equal(vc_rdma_traffic_class(root, "mlx5_0", 1), 104);
+    put("/sys/class/infiniband/mlx5_0/tc/1/traffic_class", "Global tclass=106\ndst_ip=10.0.0.1,tclass=8\n");
+    assert_int_equal(vc_rdma_traffic_class(root, "mlx5_0", 1), 106);
+    put("/sys/class/infiniband/mlx5_0/tc/1/traffic_class", "Global tclass=256\n");
+    assert_int_equal(vc_rdma_traffic_class(root, "mlx5_0", 1), 104);
 }
 
 /* ---- small things, and this machine ---- */

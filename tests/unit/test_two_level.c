@@ -99,6 +99,7 @@ COUNT(each_log_m, N *lg *m)
 COUNT(pairs_q_m, N *(N - 1) * q * m)
 COUNT(pairs_qq_m, N *(N - 1) * q * q * m)
 COUNT(bruck_m, N *bits_below((int)N) * m)
+COUNT(bruck_qq_m, N *bits_below((int)N) * q * q * m)
 COUNT(subtrees_m, bits_below((int)N) * q * m)
 COUNT(upwards_log, N *lg - (((size_t)1 << lg) - 1))
 COUNT(upwards_log_m, (N * lg - (((size_t)1 << lg) - 1)) * m)
@@ -146,6 +147,7 @@ static const struct promise promises[] = {
     {VC_ALLTOALL, "bruck", ANYBODY, true, false, each_log, bruck_m},
     {VC_ALLTOALL, "two_level", LEADERS, false, false, pairs, pairs_qq_m},
     {VC_ALLTOALL, "two_level_multi", SAME_INDEX, false, false, pairs_leaders, pairs_qq_m},
+    {VC_ALLTOALL, "two_level_multi_bruck", SAME_INDEX, false, false, leaders_log, bruck_qq_m},
     {VC_ALLTOALL, "two_level_multi_piped", SAME_INDEX, false, false, pairs_leaders, pairs_qq_m},
     {VC_GATHER, "linear", ANYBODY, true, false, others, others_m},
     {VC_GATHER, "binomial", ANYBODY, true, false, others, subtrees_m},

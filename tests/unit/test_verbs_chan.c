@@ -121,11 +121,15 @@ static int suite_rank(int me, void *arg)
 
 static struct suite make_suite(int n, const char *device, enum vc_wait_mode mode)
 {
-    struct suite s = {
-        .n = n,
-        .device = device,
-        .mode = mode,
-        .cfg = {.slot = 8192, .credits = 16, .zcopy_min = 65536, .reg_cache = true, .timeout_s = 4}};
+    struct suite s = {.n = n,
+                      .device = device,
+                      .mode = mode,
+                      .cfg = {.inline_bytes = -1,
+                              .slot = 8192,
+                              .credits = 16,
+                              .zcopy_min = 65536,
+                              .reg_cache = true,
+                              .timeout_s = 4}};
     s.node = hs_node_make(n, 1 << 16, 0);
     s.shared = hs_shared(sizeof *s.shared);
     return s;

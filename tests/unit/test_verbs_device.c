@@ -7,6 +7,7 @@
 #include "transport/topology/numa.h"
 #include "transport/verbs/device.h"
 #include "transport/verbs/near.h"
+#include "transport/verbs/rc.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -307,7 +308,16 @@ static void test_best(void **state)
     put(fake_roce("mlx5_2"));
     opens("mlx5_2", 1);
     assert_int_equal(vc_verbs_survey(&want, list, 6, &n), VC_OK);
+    assert_non_null(strstr(list[0].why, "no nearer than mlx5_2"));
+    /* One for all ranks of the node. */
+    want.local = 1;
+    opens("mlx5_10", 1);
+    want.device = VC_VERBS_BEST;
+    opens("mlx5_2", 1);
+    assert_int_equal(vc_verbs_survey(&want, list, 6, &n), VC_OK);
     assert_non_null(strstr(list[0].why, "no better than mlx5_2"));
+    want.device = NULL;
+    want.local = 0;
     /* The faster port. */
     fake_devices[0].port[0].width = 2;
     opens("mlx5_10", 1);
@@ -607,6 +617,19 @@ static void test_gid_text(void **state)
     assert_string_equal(vc_verbs_gid_text(&gid, buf, 4), "?");
 }
 
+/* A peer counts as lost within the seconds that were set, and not much earlier. */
+static void test_patience(void **state)
+{
+    (void)state;
+    for (int s = 1; s <= 600; s++) {
+        struct vc_rc_path path = {.timeout = 0};
+        vc_rc_patience(s, &path);
+        double all = 4.096e-6 * (double)(1ull << path.timeout) * (path.retries + 1);
+        if (all > s || all < 0.74 * s || path.retries < 2 || path.retries > 6)
+            fail_msg("%d s: 2^%d, %d tries more: %g s", s, path.timeout, path.retries, all);
+    }
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, fresh, clean)
@@ -616,6 +639,7 @@ int main(void)
         CASE(test_none),
         CASE(test_near),
         cmocka_unit_test(test_near_choice),
+        cmocka_unit_test(test_patience),
         cmocka_unit_test(test_numa_distance),
         CASE(test_azure),
         CASE(test_best),

@@ -203,7 +203,7 @@ static double run_yields(struct vc_measure_world *w, struct bench_yields *y)
 {
     double block[YIELD_BLOCKS];
     for (int i = 0; y && i < YIELD_BLOCKS; i++)
-        block[i] = bench_yields_block(w, y, YIELD_TIME);
+        block[i] = bench_yields_block(w, y, NULL, YIELD_TIME);
     return y ? vc_measure_quantile(block, YIELD_BLOCKS, 0.5) : NAN;
 }
 

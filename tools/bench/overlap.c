@@ -19,7 +19,10 @@
 #define CALLS  10 /* of a block, at least */
 
 /* clang-format off */
-#define EACH_NONBLOCKING(X) X(Ibarrier) X(Ibcast) X(Ireduce) X(Iallreduce) X(Iallgather) X(Ialltoall)
+#define EACH_NONBLOCKING(X)                                                                                  \
+    X(Ibarrier) X(Ibcast) X(Ireduce) X(Iallreduce) X(Iallgather) X(Ialltoall) X(Iallgatherv) X(Ialltoallv)  \
+    X(Ialltoallw) X(Igather) X(Iscatter) X(Igatherv) X(Iscatterv) X(Ireduce_scatter_block)                   \
+    X(Ireduce_scatter) X(Iscan) X(Iexscan)
 /* clang-format on */
 
 struct functions {
@@ -34,7 +37,38 @@ struct call {
     enum vc_coll coll;
     size_t bytes;
     char *send, *recv;
+    struct blocks *blocks;
 };
+
+/* Equal blocks, for the forms that have a length for each rank. */
+struct blocks {
+    int *counts, *displs; /* [ranks]; elements are bytes */
+    MPI_Datatype *types;
+};
+
+static bool make_blocks(struct blocks *b, int ranks)
+{
+    b->counts = malloc((size_t)ranks * sizeof *b->counts);
+    b->displs = malloc((size_t)ranks * sizeof *b->displs);
+    b->types = malloc((size_t)ranks * sizeof(MPI_Datatype));
+    return b->counts && b->displs && b->types;
+}
+
+static void set_blocks(const struct blocks *b, int ranks, int bytes)
+{
+    for (int r = 0; r < ranks; r++) {
+        b->counts[r] = bytes;
+        b->displs[r] = r * bytes;
+        b->types[r] = MPI_BYTE;
+    }
+}
+
+static void free_blocks(struct blocks *b)
+{
+    free(b->counts);
+    free(b->displs);
+    free(b->types);
+}
 
 /* The public names are vcoll's; what lies under them it tells. */
 static bool find_functions(struct functions fn[VC_IMPLS])
@@ -51,28 +85,53 @@ static bool find_functions(struct functions fn[VC_IMPLS])
     return all;
 }
 
-static void post(const struct call *c, MPI_Request *req)
+static int post(const struct call *c, MPI_Request *req)
 {
-    MPI_Comm comm = c->w->comm;
-    int n = (int)c->bytes, root = c->w->opt->root;
+    const struct functions *f = c->fn;
+    const struct blocks *b = c->blocks;
+    const MPI_Comm comm = c->w->comm;
+    const MPI_Datatype t = MPI_BYTE;
+    const MPI_Op op = MPI_BXOR;
+    const int n = (int)c->bytes, root = c->w->opt->root;
+    char *in = c->send, *out = c->recv;
     switch (c->coll) {
     case VC_BARRIER:
-        c->fn->Ibarrier(comm, req);
-        break;
+        return f->Ibarrier(comm, req);
     case VC_BCAST:
-        c->fn->Ibcast(c->recv, n, MPI_BYTE, root, comm, req);
-        break;
+        return f->Ibcast(out, n, t, root, comm, req);
     case VC_REDUCE:
-        c->fn->Ireduce(c->send, c->recv, n, MPI_BYTE, MPI_BXOR, root, comm, req);
-        break;
+        return f->Ireduce(in, out, n, t, op, root, comm, req);
     case VC_ALLREDUCE:
-        c->fn->Iallreduce(c->send, c->recv, n, MPI_BYTE, MPI_BXOR, comm, req);
-        break;
+        return f->Iallreduce(in, out, n, t, op, comm, req);
     case VC_ALLGATHER:
-        c->fn->Iallgather(c->send, n, MPI_BYTE, c->recv, n, MPI_BYTE, comm, req);
-        break;
+        return f->Iallgather(in, n, t, out, n, t, comm, req);
+    case VC_ALLTOALL:
+        return f->Ialltoall(in, n, t, out, n, t, comm, req);
+    case VC_ALLGATHERV:
+        return f->Iallgatherv(in, n, t, out, b->counts, b->displs, t, comm, req);
+    case VC_ALLTOALLV:
+        return f->Ialltoallv(in, b->counts, b->displs, t, out, b->counts, b->displs, t, comm, req);
+    case VC_ALLTOALLW:
+        return f->Ialltoallw(in, b->counts, b->displs, b->types, out, b->counts, b->displs, b->types, comm,
+                             req);
+    case VC_GATHER:
+        return f->Igather(in, n, t, out, n, t, root, comm, req);
+    case VC_SCATTER:
+        return f->Iscatter(in, n, t, out, n, t, root, comm, req);
+    case VC_GATHERV:
+        return f->Igatherv(in, n, t, out, b->counts, b->displs, t, root, comm, req);
+    case VC_SCATTERV:
+        return f->Iscatterv(in, b->counts, b->displs, t, out, n, t, root, comm, req);
+    case VC_REDUCE_SCATTER_BLOCK:
+        return f->Ireduce_scatter_block(in, out, n, t, op, comm, req);
+    case VC_REDUCE_SCATTER:
+        return f->Ireduce_scatter(in, out, b->counts, t, op, comm, req);
+    case VC_SCAN:
+        return f->Iscan(in, out, n, t, op, comm, req);
+    case VC_EXSCAN:
+        return f->Iexscan(in, out, n, t, op, comm, req);
     default:
-        c->fn->Ialltoall(c->send, n, MPI_BYTE, c->recv, n, MPI_BYTE, comm, req);
+        return MPI_ERR_INTERN;
     }
 }
 
@@ -174,8 +233,10 @@ int bench_overlap_run(struct vc_measure_world *w, struct bench_overlap *list)
     struct functions fn[VC_IMPLS];
     size_t most = w->opt->nsizes ? w->opt->sizes[w->opt->nsizes - 1] * (size_t)w->size : 1;
     char *send = calloc(1, most), *recv = calloc(1, most);
+    struct blocks blocks;
+    bool room = make_blocks(&blocks, w->size);
     int n = 0;
-    if (vc_measure_all_agree(w, send && recv && find_functions(fn))) {
+    if (vc_measure_all_agree(w, send && recv && room && find_functions(fn))) {
         double turn = turn_seconds(), mine = turn;
         w->control->allreduce(&mine, &turn, 1, MPI_DOUBLE, MPI_MAX, w->ctl);
         for (int i = 0; i < 64; i++) /* set up, if it is to be */
@@ -183,19 +244,19 @@ int bench_overlap_run(struct vc_measure_world *w, struct bench_overlap *list)
         for (int c = 0; c < w->opt->ncoll; c++) {
             enum vc_coll coll = w->opt->coll[c];
             bool sized = vc_coll_sized(coll);
-            if (coll > VC_ALLTOALL)
-                continue; /* has no nonblocking form on vcoll */
             for (int s = 0; s < (sized ? w->opt->nsizes : 1); s++) {
                 struct call call[VC_IMPLS];
                 struct bench_overlap *o = &list[n++];
                 o->coll = coll;
                 o->bytes = sized ? w->opt->sizes[s] : 0;
+                set_blocks(&blocks, w->size, (int)o->bytes);
                 for (int i = 0; i < VC_IMPLS; i++)
-                    call[i] = (struct call){w, &fn[i], coll, o->bytes, send, recv};
+                    call[i] = (struct call){w, &fn[i], coll, o->bytes, send, recv, &blocks};
                 measure(call, turn, o);
             }
         }
     }
+    free_blocks(&blocks);
     free(send);
     free(recv);
     return n;

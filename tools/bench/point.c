@@ -33,7 +33,8 @@ static void run_yields(struct vc_rounds *r, int which, int round)
 {
     struct between *x = r->arg;
     (void)which;
-    x->yields[round] = bench_yields_block(r->w, x->beside->yields, r->block_time);
+    x->yields[round] =
+        bench_yields_block(r->w, x->beside->yields, r->entrant[VC_IMPL_VCOLL].buffers, r->block_time);
 }
 
 /* Points that carry next to nothing. */

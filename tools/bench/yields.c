@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define WARM_UP    50
 #define LOOKS      8 /* at a flag, before the CPU is given up */
@@ -12,6 +13,7 @@
 
 struct flag {
     _Alignas(128) _Atomic unsigned v;
+    _Atomic uint64_t data;
 };
 
 struct bench_yields {
@@ -34,6 +36,30 @@ static void barrier(struct bench_yields *y)
              looks++)
             if (looks > LOOKS)
                 sched_yield();
+}
+
+/* Whose calls run; they have the arguments of MPI's. */
+static struct bench_yields *running;
+
+static int run_barrier(MPI_Comm comm)
+{
+    (void)comm;
+    barrier(running);
+    return MPI_SUCCESS;
+}
+
+static int run_allreduce(const void *send, void *recv, int count, MPI_Datatype type, MPI_Op op, MPI_Comm comm)
+{
+    struct bench_yields *y = running;
+    uint64_t word;
+    (void)count, (void)type, (void)op, (void)comm;
+    memcpy(&word, send, sizeof word);
+    /* Relaxed: what it says does not matter, and the owner may be ahead. */
+    atomic_store_explicit(&y->flag[y->me].data, word, memory_order_relaxed);
+    barrier(y);
+    word = atomic_load_explicit(&y->flag[y->n - 1].data, memory_order_relaxed);
+    memcpy(recv, &word, sizeof word);
+    return MPI_SUCCESS;
 }
 
 struct bench_yields *bench_yields_open(struct vc_measure_world *w)
@@ -81,17 +107,30 @@ void bench_yields_close(struct bench_yields *y)
     free(y);
 }
 
-double bench_yields_block(struct vc_measure_world *w, struct bench_yields *y, double seconds)
+static void call(struct vc_measure_world *w, struct bench_yields *y, struct vc_measure_call *buffers)
 {
+    static const struct vc_measure_fns fns = {
+        .measured = {
+            [VC_BARRIER] = (vc_measure_fn *)run_barrier, [VC_ALLREDUCE] = (vc_measure_fn *)run_allreduce}};
+    if (buffers)
+        vc_measure_call_run(buffers, &fns, w->comm);
+    else
+        barrier(y);
+}
+
+double bench_yields_block(struct vc_measure_world *w, struct bench_yields *y, struct vc_measure_call *buffers,
+                          double seconds)
+{
+    running = y;
     vc_measure_quiet_barrier(w);
     for (int i = 0; i < WARM_UP; i++)
-        barrier(y);
+        call(w, y, buffers);
     long calls = y->took > 0 ? (long)fmin(seconds / y->took, CALLS_MOST) : WARM_UP;
     if (calls < WARM_UP)
         calls = WARM_UP;
     double begun = vc_measure_now();
     for (long i = 0; i < calls; i++)
-        barrier(y);
+        call(w, y, buffers);
     double mine = (vc_measure_now() - begun) / (double)calls;
     w->control->allreduce(&mine, &y->took, 1, MPI_DOUBLE, MPI_MAX, w->ctl);
     return y->took;

@@ -52,8 +52,11 @@ void doc_check_rdma_down(const struct doc_node *n, struct doc_out *out)
         doc_say(out, DOC_OK, NULL, "not wanted: VCOLL_CHANNELS has no verbs");
     } else if (v->err == VC_OK) {
         spare_ports(n, out);
-        doc_say(out, DOC_OK, NULL, "%s port %d%s", v->dev.name, v->dev.port,
-                v->dev.software ? ", made of software" : "");
+        doc_say(out, DOC_OK, NULL, "%s port %d%s%s%s%s", v->dev.name, v->dev.port,
+                v->dev.software ? ", made of software" : "",
+                v->dev.attr.max_srq > 0 ? "" : ", without shared receive queues",
+                v->dev.ignores_inline ? ", ignores inline data" : "",
+                v->dev.cq_mod_count || v->dev.cq_mod_period ? "" : ", without moderation");
     } else if (n->nrdma > 0 && v->n == 0) {
         doc_say(out, DOC_BROKEN, "apt-get install libibverbs1 ibverbs-providers (rdma-core elsewhere)",
                 "%s is there, and cannot be used: %s", n->rdma[0].name, v->error);

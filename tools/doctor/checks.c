@@ -98,7 +98,7 @@ const struct doc_check doc_checks[] = {
      .job = doc_check_same,
      .same = DOC_SAME_DEVICE,
      .about = "model and link layer of the device that the verbs channel would use",
-     .cost = "where one rank has none, or InfiniBand meets RoCE, all messages go through the MPI underneath",
+     .cost = "messages of ranks that have none, and between InfiniBand and RoCE, go through the MPI underneath",
      .fix = "vcoll info on the odd nodes says why; VCOLL_VERBS_DEVICE names a device"},
     {.id = "clones",
      .title = "machines that look like one",
@@ -176,7 +176,7 @@ const struct doc_check doc_checks[] = {
      .worst = DOC_BROKEN,
      .about =
          "a message really sent over verbs between neighbouring nodes in a ring, and once across at random",
-     .cost = "verbs cannot be used: all nodes fall back to the MPI underneath, or a collective ends with an "
+     .cost = "messages of these nodes go through the MPI underneath, or a collective ends with an "
              "error after VCOLL_VERBS_TIMEOUT",
      .fix = "same subnet, VLAN, P_Key and GID type on both ends? ibv_rc_pingpong shows it without vcoll; "
             "choose with VCOLL_VERBS_DEVICE, VCOLL_VERBS_GID_INDEX, VCOLL_VERBS_PKEY"},

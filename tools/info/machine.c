@@ -252,11 +252,13 @@ static json_t *chosen_json(const struct vc_verbs_dev *d)
                                "completion_queue_entries", d->attr.max_cqe, "memory_regions", d->attr.max_mr,
                                "shared_receive_queues", d->attr.max_srq, "shared_receive_queue_entries",
                                d->attr.max_srq_wr, "message_bytes", (json_int_t)d->max_msg);
-    return json_pack("{s:s, s:i, s:s, s:b, s:i, s:o, s:i, s:s, s:i, s:o, s:o, s:b, s:b}", "name", d->name,
-                     "port", d->port, "link_layer", d->roce ? "Ethernet" : "InfiniBand", "software",
-                     (int)d->software, "lid", (int)d->lid, "gid", address, "mtu", mtu, "pkey", pkey,
-                     "pkey_index", d->pkey_index, "limits", limits, "moderation", moderation, "fork_safe",
-                     (int)d->fork_safe, "fork_breaks", (int)d->fork_breaks);
+    return json_pack("{s:s, s:i, s:s, s:b, s:i, s:o, s:i, s:s, s:i, s:o, s:o, s:b, s:b, s:b, s:b, s:o}",
+                     "name", d->name, "port", d->port, "link_layer", d->roce ? "Ethernet" : "InfiniBand",
+                     "software", (int)d->software, "lid", (int)d->lid, "gid", address, "mtu", mtu, "pkey",
+                     pkey, "pkey_index", d->pkey_index, "limits", limits, "moderation", moderation,
+                     "fork_safe", (int)d->fork_safe, "fork_breaks", (int)d->fork_breaks,
+                     "shared_receive_queues", (int)(d->attr.max_srq > 0), "ignores_inline",
+                     (int)d->ignores_inline, "traffic_class", d->tc > 0 ? json_integer(d->tc) : json_null());
 }
 
 static json_t *verbs_json(const struct vc_params *params)

@@ -242,6 +242,11 @@ static const struct line lines[] = {
      "completion queues of {limits.completion_queue_entries} entries, {limits.memory_regions} memory "
      "regions, {limits.shared_receive_queues} shared receive queues of "
      "{limits.shared_receive_queue_entries}, messages up to {limits.message_bytes} bytes"},
+    {"verbs.device", "ways",
+     "{name?}[{shared_receive_queues?}a shared receive queue][{shared_receive_queues!}buffers of its own for "
+     "each "
+     "connection, because there is no shared receive queue][{ignores_inline?}; no inline data, because its "
+     "library ignores it][; traffic class {traffic_class}, as the system sets it (VCOLL_VERBS_TC)]"},
     {"verbs.device", "moderation",
      "{name?}of completion queues[ (VCOLL_CQ_MODERATION): up to {moderation.max_count} completions, "
      "{moderation.max_period_us} us][{moderation!}: unsupported by the device]"},
@@ -388,6 +393,22 @@ static void print_algorithm(const json_t *a)
         print_bullet(text);
 }
 
+/* Each collective has one (pmpi/ifront.c), which runs the same algorithms. */
+static void print_nonblocking(void)
+{
+    char names[32 * VC_COLL_COUNT] = "";
+    for (int c = 0; c < VC_COLL_COUNT; c++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%si%.28s", c ? " " : "",
+                 vc_coll_name((enum vc_coll)c));
+    printf("   ");
+    terminal_wrap(&look, 3, names);
+    printf("   ");
+    terminal_wrap(&look, 3,
+                  "Those with a user's operator pass through, because the program may free it at once; "
+                  "persistent collectives, because MPI has no persistent generalized request; neighbourhood "
+                  "ones, because their graph is local knowledge.");
+}
+
 static void print_algorithms(json_t *algorithms)
 {
     const char *coll;
@@ -401,11 +422,9 @@ static void print_algorithms(json_t *algorithms)
                terminal_paint(&look, TERMINAL_PLAIN));
         json_array_foreach(list, i, a) print_algorithm(a);
     }
-    printf(" Nonblocking forms: ibarrier ibcast ireduce iallreduce iallgather ialltoall (VCOLL_NONBLOCKING, "
-           "VCOLL_PROGRESS).\n"
-           " Those with a user's operator pass through, because the program may free it at once;\n"
-           " persistent collectives, because MPI has no persistent generalized request; neighbourhood ones, "
-           "because their\n graph is local knowledge.\n");
+    printf(" %sNonblocking forms%s (VCOLL_NONBLOCKING, VCOLL_PROGRESS)\n", terminal_paint(&look, TERMINAL_BOLD),
+           terminal_paint(&look, TERMINAL_PLAIN));
+    print_nonblocking();
 }
 
 void info_print_text(json_t *info)

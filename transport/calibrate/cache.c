@@ -100,15 +100,43 @@ static char *read_file(int dir, const char *name, char *why, size_t len)
     return text;
 }
 
+/* A list of numbers in the order of the figures. */
+static bool read_start(const json_t *list, struct vc_costs *out)
+{
+    bool good = json_array_size(list) == VC_COSTS_COUNT;
+    for (size_t i = 0; good && i < VC_COSTS_COUNT; i++) {
+        const json_t *v = json_array_get(list, i);
+        good = json_is_integer(v) && json_integer_value(v) >= 0;
+        if (good)
+            vc_cost_set(out, i, (uint64_t)json_integer_value(v));
+    }
+    vc_costs_sane(out);
+    return good;
+}
+
+static bool read_starts(const json_t *starts, struct vc_costs_file *out)
+{
+    size_t n = json_array_size(starts);
+    bool good = json_is_array(starts) && n > 0 && n <= VC_COSTS_STARTS;
+    for (size_t i = 0; good && i < n; i++)
+        good = read_start(json_array_get(starts, i), &out->start[i]);
+    out->starts = good ? (int)n : 0;
+    return good;
+}
+
 static bool parse(const char *text, struct vc_costs_file *out)
 {
     const char *version = "", *boot = "", *measured = "", *cpus = "";
     char own[33];
-    json_t *figures = NULL, *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    bool good = root && json_unpack(root, "{s:s, s:s, s:s, s:s, s:o}", "vcoll", &version, "boot_id", &boot,
-                                    "cpus", &cpus, "measured", &measured, "figures", &figures) == 0;
+    json_int_t budget = 0;
+    json_t *figures = NULL, *starts = NULL, *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    bool good =
+        root && json_unpack(root, "{s:s, s:s, s:s, s:s, s:o, s:o, s:I}", "vcoll", &version, "boot_id", &boot,
+                            "cpus", &cpus, "measured", &measured, "figures", &figures, "starts", &starts,
+                            "too_short_ns", &budget) == 0;
     hex(out->key.boot_id, sizeof out->key.boot_id, own);
     good = good && strcmp(version, VC_VERSION) == 0 && strcmp(boot, own) == 0 && json_is_object(figures);
+    good = good && budget >= 0 && read_starts(starts, out);
     memset(&out->costs, 0, sizeof out->costs);
     for (size_t i = 0; good && i < VC_COSTS_COUNT; i++) {
         const json_t *v = json_object_get(figures, vc_cost_info[i].name);
@@ -117,6 +145,7 @@ static bool parse(const char *text, struct vc_costs_file *out)
             vc_cost_set(&out->costs, i, (uint64_t)json_integer_value(v));
     }
     if (good) {
+        out->budget_ns = (uint64_t)budget;
         out->key.cpus = strtoull(cpus, NULL, 16);
         snprintf(out->measured, sizeof out->measured, "%s", measured);
     }
@@ -179,9 +208,67 @@ bool vc_costs_newest(const char *dir, const unsigned char boot_id[16], struct vc
     return out->measured[0] != '\0';
 }
 
+/* ---- several starts ---- */
+
+#define APART_SECONDS 60
+#define BUDGET_MOST   UINT64_C(100000000)
+
+bool vc_costs_wanted(const struct vc_costs_file *f)
+{
+    struct tm tm = {0};
+    if (f->starts == 0)
+        return true;
+    if (f->starts >= VC_COSTS_STARTS)
+        return false;
+    if (f->budget_ns > 0)
+        return true;
+    const char *end = strptime(f->measured, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return end && *end == '\0' && time(NULL) - timegm(&tm) >= APART_SECONDS;
+}
+
+uint64_t vc_costs_budget(const struct vc_costs_file *f, uint64_t usual)
+{
+    uint64_t twice = f->budget_ns < BUDGET_MOST ? 2 * f->budget_ns : BUDGET_MOST;
+    return twice > usual ? twice : usual;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+void vc_costs_add(struct vc_costs_file *f, const struct vc_costs *start, uint64_t budget_ns)
+{
+    f->budget_ns = budget_ns;
+    if (f->starts < VC_COSTS_STARTS)
+        f->start[f->starts++] = *start;
+    for (size_t i = 0; i < VC_COSTS_COUNT; i++) {
+        uint64_t v[VC_COSTS_STARTS];
+        size_t n = 0;
+        for (int s = 0; s < f->starts; s++)
+            if (vc_cost(&f->start[s], i))
+                v[n++] = vc_cost(&f->start[s], i);
+        qsort(v, n, sizeof *v, ascending);
+        vc_cost_set(&f->costs, i, n ? v[(n - 1) / 2] : 0);
+    }
+}
+
 /* ---- writing ---- */
 
-static char *compose(const struct vc_costs_key *key, const struct vc_costs *costs)
+static json_t *list_starts(const struct vc_costs_file *f)
+{
+    json_t *all = json_array();
+    for (int s = 0; s < f->starts; s++) {
+        json_t *one = json_array();
+        for (size_t i = 0; i < VC_COSTS_COUNT; i++)
+            json_array_append_new(one, json_integer((json_int_t)vc_cost(&f->start[s], i)));
+        json_array_append_new(all, one);
+    }
+    return all;
+}
+
+static char *compose(const struct vc_costs_key *key, const struct vc_costs_file *f)
 {
     char boot[33], cpus[17], when[32];
     struct tm tm;
@@ -191,9 +278,10 @@ static char *compose(const struct vc_costs_key *key, const struct vc_costs *cost
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
     json_t *figures = json_object();
     for (size_t i = 0; i < VC_COSTS_COUNT; i++)
-        json_object_set_new(figures, vc_cost_info[i].name, json_integer((json_int_t)vc_cost(costs, i)));
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o}", "vcoll", VC_VERSION, "boot_id", boot, "cpus", cpus,
-                             "measured", when, "figures", figures);
+        json_object_set_new(figures, vc_cost_info[i].name, json_integer((json_int_t)vc_cost(&f->costs, i)));
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I}", "vcoll", VC_VERSION, "boot_id", boot, "cpus",
+                             cpus, "measured", when, "figures", figures, "starts", list_starts(f),
+                             "too_short_ns", (json_int_t)f->budget_ns);
     char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
     json_decref(root);
     return text;
@@ -224,7 +312,7 @@ static int write_file(int dir, const char *name, const char *text)
     return err;
 }
 
-int vc_costs_save(const char *dir, const struct vc_costs_key *key, const struct vc_costs *costs)
+int vc_costs_save(const char *dir, const struct vc_costs_key *key, const struct vc_costs_file *file)
 {
     char why[512], name[48];
     if (!dir[0])
@@ -235,7 +323,7 @@ int vc_costs_save(const char *dir, const struct vc_costs_key *key, const struct 
     if (fd < 0)
         return vc_fail(VC_ERR_SYS, "%s", why[0] ? why : dir);
     name_file(key, name);
-    char *text = compose(key, costs);
+    char *text = compose(key, file);
     int err = text ? write_file(fd, name, text) : vc_fail(VC_ERR_NOMEM, "out of memory for %s", name);
     free(text);
     close(fd);

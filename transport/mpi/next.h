@@ -76,6 +76,10 @@ bool vc_host_can_call_back(void);
 /** Adds the function, once however often it is called. VC_OK or VC_ERR_MPI. Thread-safe. */
 int vc_host_call_back(int (*fn)(void));
 
+/** The same of one more function, which only looks: it finds nothing to do, and need not be called at each
+ * progress. Once. */
+int vc_host_call_back_seldom(int (*fn)(void));
+
 /** Of a sched_yield() of this thread: true, once, if the MPI says in that way that its progress, driven by
  * vcoll, found nothing. Then the yield is not to be done. */
 bool vc_host_sees_yield(void);

@@ -9,6 +9,9 @@
 /** Open MPI's own progress function, or NULL. */
 static void (*direct)(void);
 static int (*add_callback)(int (*callback)(void)), (*remove_callback)(int (*callback)(void));
+/** The same of a callback that is called in every eighth progress. */
+static int (*add_seldom)(int (*callback)(void));
+static int (*seldom)(void);
 /** Sets whether a call of opal_progress in which nothing came yields the CPU; returns the setting before.
  * NULL: this MPI has no such function. */
 static bool (*set_yield)(bool on);
@@ -93,6 +96,8 @@ int vc_host_progress_init_with(bool use_direct)
         void *add = find_opal("opal_progress_register"), *off = find_opal("opal_progress_unregister");
         memcpy(&add_callback, &add, sizeof add);
         memcpy(&remove_callback, &off, sizeof off);
+        void *low = find_opal("opal_progress_register_lp");
+        memcpy(&add_seldom, &low, sizeof low);
         if (set_yield) {
             bool on = set_yield(false);
             set_yield(on);
@@ -133,7 +138,10 @@ void vc_host_progress_fini(void)
     int (*called_back)(void) = atomic_exchange_explicit(&user, NULL, memory_order_acq_rel);
     if (called_back)
         remove_callback(called_back);
-    add_callback = remove_callback = NULL;
+    if (seldom)
+        remove_callback(seldom);
+    seldom = NULL;
+    add_callback = remove_callback = add_seldom = NULL;
     atomic_store_explicit(&tells, false, memory_order_relaxed);
     atomic_store_explicit(&told, false, memory_order_relaxed);
     atomic_store_explicit(&untellable, false, memory_order_relaxed);
@@ -193,6 +201,14 @@ int vc_host_call_back(int (*fn)(void))
     }
     pthread_mutex_unlock(&user_lock);
     return err;
+}
+
+int vc_host_call_back_seldom(int (*fn)(void))
+{
+    if (!add_seldom || !remove_callback || seldom || add_seldom(fn) != 0)
+        return vc_fail(VC_ERR_MPI, "the MPI takes no function into its progress");
+    seldom = fn;
+    return VC_OK;
 }
 
 /* One call of opal_progress with so much taken off the sum. True: it was not positive. */

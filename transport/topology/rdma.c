@@ -47,6 +47,21 @@ char *vc_rdma_model(const char *root, const char *dev, char *name, size_t len)
     return name;
 }
 
+int vc_rdma_traffic_class(const char *root, const char *dev, int port)
+{
+    char text[64];
+    int tc = -1;
+    long long tos;
+    /* "Global tclass=106", and lines of rules that are for some peers only. */
+    if (vc_sys_read(root, text, sizeof text, CLASS "/%s/tc/%d/traffic_class", dev, port) &&
+        sscanf(text, "Global tclass=%d", &tc) == 1 && tc >= 0 && tc <= 255)
+        return tc;
+    if (vc_sys_number(root, &tos, "/sys/kernel/config/rdma_cm/%s/ports/%d/default_roce_tos", dev, port) &&
+        tos >= 0 && tos <= 255)
+        return (int)tos;
+    return 0;
+}
+
 static void read_device(const char *root, const char *name, struct vc_rdma_dev *d)
 {
     memset(d, 0, sizeof *d);

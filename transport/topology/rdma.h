@@ -33,6 +33,13 @@ struct vc_rdma_dev {
  */
 char *vc_rdma_model(const char *root, const char *dev, char *name, size_t len);
 
+/**
+ * The traffic class that the administrator has set for RDMA connections of a port: for all queue pairs (the
+ * adapter's driver, `tc/<port>/traffic_class`), or for those that a connection manager makes (the kernel's
+ * `rdma_cm`, default_roce_tos). 0: none, or it cannot be read.
+ */
+int vc_rdma_traffic_class(const char *root, const char *dev, int port);
+
 /** Scans /sys/class/infiniband; stores at most `max`, sorted by name, and returns how many. */
 int vc_rdma_scan(const char *root, struct vc_rdma_dev *devs, int max);
 

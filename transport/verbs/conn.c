@@ -18,14 +18,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Shortest time of a try, whatever timeout the user has set: 4.096 us * 2^10, about 4 ms. */
-#define TIMEOUT_MIN 10
-/* 7 would be the largest, but rxe takes it for "without end". */
-#define RETRIES 6
 /* Inline data saves the device a read of memory, but makes every work request larger. */
 #define INLINE_BYTES 192
 
 enum { BOOT_HELLO_OUT, BOOT_HELLO_IN, BOOT_NOTE_OUT, BOOT_NOTE_IN };
+
+static uint32_t inline_wanted(const struct vc_verbs *v)
+{
+    if (v->cfg.inline_bytes >= 0)
+        return (uint32_t)v->cfg.inline_bytes;
+    return v->dev.ignores_inline ? 0 : INLINE_BYTES;
+}
 
 static bool create_qp(struct vc_verbs *v, struct ep *e)
 {
@@ -38,7 +41,7 @@ static bool create_qp(struct vc_verbs *v, struct ep *e)
                 .max_recv_wr = v->srq ? 0 : (uint32_t)v->size.recv_depth,
                 .max_send_sge = 2,
                 .max_recv_sge = v->srq ? 0 : 1,
-                .max_inline_data = INLINE_BYTES},
+                .max_inline_data = inline_wanted(v)},
     };
     e->qp = vc_rc_create(v->pd, &attr);
     e->depth = (uint32_t)depth;
@@ -48,11 +51,8 @@ static bool create_qp(struct vc_verbs *v, struct ep *e)
 
 static int connect_qp(struct vc_verbs *v, struct ep *e)
 {
-    struct vc_rc_path path = {.sl = v->cfg.sl, .tc = v->cfg.tc, .timeout = TIMEOUT_MIN, .retries = RETRIES};
-    /* The device gives up after the last of RETRIES + 1 tries. */
-    while (path.timeout < 31 &&
-           ((uint64_t)4096 << path.timeout) * (RETRIES + 1) < (uint64_t)v->cfg.timeout_s * 1000000000u)
-        path.timeout++;
+    struct vc_rc_path path = {.sl = v->cfg.sl, .tc = v->cfg.tc};
+    vc_rc_patience(v->cfg.timeout_s, &path);
     return vc_rc_connect(e->qp, &v->dev, &path, e->psn, &e->hello_in.addr);
 }
 
@@ -255,7 +255,7 @@ static void reject_connection(struct vc_verbs *v, int proc, const char *why)
 void vc_ep_tell(struct vc_verbs *v, int proc, uint64_t id, int rank, const char *why)
 {
     struct ep *e = v->ep[proc];
-    if (!v->boot)
+    if (!v->boot || v->addresses[proc].slot_bytes == 0)
         return;
     if (!e) {
         reject_connection(v, proc, why);

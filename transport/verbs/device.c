@@ -84,11 +84,19 @@ static void read_fork_support(struct vc_verbs_dev *dev)
     dev->fork_breaks = !kernel_copies() && !getenv("RDMAV_FORK_SAFE") && !getenv("IBV_FORK_SAFE");
 }
 
+/* The library of MANA grants inline data and then passes the addresses on, keys of zero and all. */
+static bool ignores_inline(const char *name)
+{
+    char model[64];
+    return strcmp(vc_rdma_model(NULL, name, model, sizeof model), "mana") == 0;
+}
+
 static int open_device(const struct scan *s, struct ibv_device *device, struct vc_verbs_dev *dev)
 {
     memset(dev, 0, sizeof *dev);
     snprintf(dev->name, sizeof dev->name, "%s", vc_ibv.get_device_name(device));
     dev->software = is_software(s, dev->name);
+    dev->ignores_inline = ignores_inline(dev->name);
     if (device->transport_type != IBV_TRANSPORT_IB)
         return vc_fail(VC_ERR_UNSUPPORTED, "%s is neither InfiniBand nor RoCE (%s)", dev->name,
                        device->transport_type == IBV_TRANSPORT_IWARP ? "iWARP" : "a transport of its own");
@@ -226,9 +234,16 @@ static int scan(struct scan *s, const struct vc_verbs_want *want, struct vc_verb
 
 /* ---- near devices ---- */
 
-static bool wants_near(const struct vc_verbs_want *want)
+/* Whether a rank takes the nearest of the fastest devices, or else the first of them; *any: `want` without
+ * the word for it. */
+static bool wants_near(const struct vc_verbs_want *want, struct vc_verbs_want *any)
 {
-    return want->device && strcmp(want->device, VC_VERBS_NEAR) == 0;
+    const char *device = want->device ? want->device : "";
+    bool best = strcmp(device, VC_VERBS_BEST) == 0, near = !device[0] || strcmp(device, VC_VERBS_NEAR) == 0;
+    *any = *want;
+    if (best || near)
+        any->device = NULL;
+    return near;
 }
 
 /* Names the device that this process takes of those that can be used; "": there is none. */
@@ -258,20 +273,21 @@ static void choose_near(const struct vc_verbs_candidate *list, int n, int local,
     snprintf(name, len, "%s", at < 0 ? "" : devices[at].name);
 }
 
-/* What `want` comes to with a near device in its place, whose name goes to `name`: any where none can be
- * used. `list` of MAX_CANDIDATES is scratch. */
-static struct vc_verbs_want near_want(const struct vc_verbs_want *want, struct vc_verbs_candidate *list,
-                                      char *name, size_t len)
+/* After a scan of all devices: puts the near one in the place of the best. `list` is what that scan has
+ * found. */
+static int open_near(struct scan *s, const struct vc_verbs_want *any, struct vc_verbs_candidate *list,
+                     int max)
 {
-    struct vc_verbs_want found = *want;
-    struct scan s;
-    found.device = NULL;
-    if (scan(&s, &found, list, MAX_CANDIDATES) == VC_OK) {
-        vc_verbs_dev_close(&s.best);
-        choose_near(list, s.n, want->local, name, len);
-        found.device = name;
-    }
-    return found;
+    char name[64];
+    struct vc_verbs_want near = *any;
+    choose_near(list, s->n, any->local, name, sizeof name);
+    if (!name[0] || strcmp(name, s->best.name) == 0)
+        return VC_OK;
+    vc_verbs_dev_close(&s->best);
+    near.device = name;
+    int err = scan(s, &near, list, max);
+    s->want = any;
+    return err;
 }
 
 /* ---- what was wrong ---- */
@@ -325,10 +341,12 @@ int vc_verbs_dev_open(const struct vc_verbs_want *want, struct vc_verbs_dev *dev
     struct vc_verbs_candidate *list = calloc(MAX_CANDIDATES, sizeof *list);
     if (!list)
         return vc_fail(VC_ERR_NOMEM, "out of memory while looking for RDMA devices");
-    char near[64] = "";
-    struct vc_verbs_want named = wants_near(want) ? near_want(want, list, near, sizeof near) : *want;
+    struct vc_verbs_want any;
     struct scan s;
-    int err = scan(&s, &named, list, MAX_CANDIDATES);
+    bool near = wants_near(want, &any);
+    int err = scan(&s, &any, list, MAX_CANDIDATES);
+    if (err == VC_OK && near)
+        err = open_near(&s, &any, list, MAX_CANDIDATES);
     if (err == VC_OK && s.best.ctx)
         *dev = s.best;
     else if (err == VC_OK)
@@ -337,52 +355,36 @@ int vc_verbs_dev_open(const struct vc_verbs_want *want, struct vc_verbs_dev *dev
     return err;
 }
 
-/* Marks the device that near_want() found. */
-static int survey_near(const struct vc_verbs_want *want, struct vc_verbs_candidate *list, int max, int *n)
-{
-    struct vc_verbs_want any = *want;
-    struct scan s;
-    char near[64] = "";
-    bool chosen = false;
-    any.device = NULL;
-    int err = scan(&s, &any, list, max);
-    *n = s.n;
-    vc_verbs_dev_close(&s.best);
-    if (err == VC_OK)
-        choose_near(list, s.n, want->local, near, sizeof near);
-    for (int i = 0; err == VC_OK && i < s.n; i++) {
-        struct vc_verbs_candidate *c = &list[i];
-        if (c->err != VC_OK)
-            continue;
-        c->chosen = !chosen && strcmp(c->device, near) == 0;
-        chosen |= c->chosen;
-        if (!c->chosen)
-            snprintf(c->why, sizeof c->why, "slower or farther than %s, or for other ranks", near);
-    }
-    return err;
-}
-
 int vc_verbs_survey(const struct vc_verbs_want *want, struct vc_verbs_candidate *list, int max, int *n)
 {
-    if (wants_near(want))
-        return survey_near(want, list, max, n);
+    struct vc_verbs_want any;
     struct scan s;
-    int err = scan(&s, want, list, max);
+    bool near = wants_near(want, &any), chosen = false;
+    int err = scan(&s, &any, list, max);
+    char name[64];
     *n = s.n;
+    snprintf(name, sizeof name, "%s", s.best.name);
+    if (err == VC_OK && near)
+        choose_near(list, s.n, want->local, name, sizeof name);
+    bool same = strcmp(name, s.best.name) == 0;
     for (int i = 0; err == VC_OK && i < s.n; i++) {
         struct vc_verbs_candidate *c = &list[i];
         if (c->err != VC_OK)
             continue;
-        c->chosen = c->port == s.best.port && strcmp(c->device, s.best.name) == 0;
+        /* The ports of a device come in ascending order, and the first of its best ones is taken. */
+        c->chosen = !chosen && strcmp(c->device, name) == 0 && (!same || c->port == s.best.port);
+        chosen |= c->chosen;
         if (c->chosen)
             continue;
         if (c->software && !s.best.software)
-            snprintf(c->why, sizeof c->why, "made of software, unlike %s", s.best.name);
+            snprintf(c->why, sizeof c->why, "made of software, unlike %s", name);
         else if (c->rate < s.best_rate)
-            snprintf(c->why, sizeof c->why, "slower than %s: %g against %g Gbit/s", s.best.name,
-                     c->rate / 10.0, s.best_rate / 10.0);
+            snprintf(c->why, sizeof c->why, "slower than %s: %g against %g Gbit/s", name, c->rate / 10.0,
+                     s.best_rate / 10.0);
+        else if (near)
+            snprintf(c->why, sizeof c->why, "no nearer than %s, or for other ranks of the node", name);
         else
-            snprintf(c->why, sizeof c->why, "no better than %s, which comes first", s.best.name);
+            snprintf(c->why, sizeof c->why, "no better than %s, which comes first", name);
     }
     vc_verbs_dev_close(&s.best);
     return err;

@@ -8,7 +8,7 @@
 /** What the user asked for; the zero of each (-1 for gid_index) leaves the choice to vcoll. */
 struct vc_verbs_want {
     const char *library; /**< VCOLL_VERBS_LIBRARY */
-    const char *device;  /**< VCOLL_VERBS_DEVICE, "" or NULL: the best; VC_VERBS_NEAR: see near.h */
+    const char *device;  /**< VCOLL_VERBS_DEVICE, "" or NULL: as VC_VERBS_NEAR; see near.h */
     int local;           /**< index among the processes of this OS, which share out near devices */
     int port;            /**< VCOLL_VERBS_PORT, 0: the first active one */
     int gid_index;       /**< VCOLL_VERBS_GID_INDEX, -1: RoCE v2 with a routable address, if there is one */
@@ -24,6 +24,8 @@ struct vc_verbs_dev {
     bool roce; /**< Ethernet link layer: addressed by GID alone */
     /** The device is a program on CPUs, of this OS (rxe, siw) or a hypervisor: polling takes its time. */
     bool software;
+    bool ignores_inline; /**< its library takes IBV_SEND_INLINE and does not heed it */
+    int tc;              /**< traffic class that the system sets for RDMA connections of the port; 0: none */
     uint16_t lid;
     int gid_index; /**< -1: none (InfiniBand without global routing) */
     union ibv_gid gid;
@@ -46,10 +48,10 @@ struct vc_verbs_dev {
 
 /**
  * Opens the device and port that `want` names, or the best: one with an active port; hardware before
- * software; then the rate of the port; then the name. VC_OK, or: VC_ERR_UNSUPPORTED (no library, no device at
- * all, or none but iWARP and vendors' own transports), VC_ERR_INVAL (something asked for does not exist),
- * VC_ERR_SYS (it exists and cannot be used: no active port, no GID on RoCE, no P_Key). The text is one line
- * that says what was found and what would be valid.
+ * software; then the rate of the port; then the nearness to this process's CPUs (near.h), or the name. VC_OK,
+ * or: VC_ERR_UNSUPPORTED (no library, no device at all, or none but iWARP and vendors' own transports),
+ * VC_ERR_INVAL (something asked for does not exist), VC_ERR_SYS (it exists and cannot be used: no active
+ * port, no GID on RoCE, no P_Key). The text is one line that says what was found and what would be valid.
  */
 int vc_verbs_dev_open(const struct vc_verbs_want *want, struct vc_verbs_dev *dev);
 /** A port that was looked at (port 0: the whole device). */

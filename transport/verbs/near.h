@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which of several devices a rank takes where VCOLL_VERBS_DEVICE=near shares them out. */
+/* Which of several devices a rank takes, unless VCOLL_VERBS_DEVICE names one. */
 #ifndef VC_TRANSPORT_VERBS_NEAR_H
 #define VC_TRANSPORT_VERBS_NEAR_H
 
 #include <stdbool.h>
 
-/** The value of VCOLL_VERBS_DEVICE. */
+/** Values of VCOLL_VERBS_DEVICE: the near one of the fastest, as without a value, or the first of them. */
 #define VC_VERBS_NEAR "near"
+#define VC_VERBS_BEST "best"
 
 /** A device, and what it is chosen by. */
 struct vc_near_device {

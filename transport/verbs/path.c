@@ -4,8 +4,6 @@
  * message is sent. Active ports with matching addresses prove nothing, because partitions, networks and
  * filters lie between them.
  */
-#include "transport/verbs/path.h"
-
 #include "transport/verbs/async.h"
 #include "transport/verbs/conn.h"
 #include "transport/verbs/fail.h"
@@ -77,7 +75,7 @@ static int subnets_match(const struct vc_verbs_address *all, int a, int b)
                    y->subnet[4], y->subnet[5], y->subnet[6], y->subnet[7]);
 }
 
-int vc_addresses_match(const struct vc_verbs_address *all, int a, int b)
+int vc_verbs_addresses_match(const struct vc_verbs_address *all, int a, int b)
 {
     const struct vc_rc_port *x = &all[a].port, *y = &all[b].port;
     if (x->roce != y->roce)
@@ -100,6 +98,11 @@ static int no_message(const struct ep *e, const char *what)
     const struct vc_verbs *v = e->v;
     const struct vc_rc_port *c = &e->hello_in.addr.port;
     char from[40], to[40];
+    if (e->local_error)
+        return vc_fail(VC_ERR_PEER,
+                       "process %d cannot send over %s (%s): if its library ignores inline data, set "
+                       "VCOLL_VERBS_INLINE=0",
+                       v->me, v->dev.name, what);
     if (c->roce)
         return vc_fail(VC_ERR_PEER,
                        "no message gets from process %d to process %d (%s, %s, %s to %s: %s): UDP port 4791 "
@@ -184,9 +187,11 @@ int vc_verbs_prove(struct vc_verbs *v, const int *procs, int n)
         /* After an error the other paths are still tried to the end: their peers do the same, and a
          * connection left half made could never be used. */
         left = work < 0 ? 0 : prove_step(v, procs, n, begun, &err, first, sizeof first);
+        for (int i = 0; work < 0 && i < n; i++) /* those that wait for this end's hello, too */
+            vc_ep_tell(v, procs[i], NOTE_ALL, v->me, v->why);
         verbs_unlock(v);
-        if (work < 0 && err == VC_OK)
-            return work;
+        if (work < 0)
+            return err == VC_OK ? vc_fail(work, "%s", v->why) : vc_fail(err, "%s", first);
         if (left > 0 && work == 0)
             usleep(20);
     } while (left > 0);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "transport/topology/rdma.h"
 #include "transport/topology/sysfile.h"
 #include "transport/verbs/port.h"
 
@@ -259,6 +260,7 @@ int vc_verbs_port_choose(const struct vc_verbs_want *want, struct vc_verbs_dev *
     dev->lid = attr.lid;
     dev->mtu = attr.active_mtu;
     dev->max_msg = attr.max_msg_sz;
+    dev->tc = dev->roce ? vc_rdma_traffic_class(NULL, dev->name, port) : 0;
     dev->grh = !dev->roce && (attr.flags & IBV_QPF_GRH_REQUIRED) != 0;
     if (attr.state != IBV_PORT_ACTIVE && attr.state != IBV_PORT_ACTIVE_DEFER)
         return not_active(dev, port, attr.state);

@@ -16,6 +16,22 @@ void vc_rc_port_of(const struct vc_verbs_dev *dev, struct vc_rc_port *out)
     out->gid_type = (uint8_t)dev->gid_type;
 }
 
+void vc_rc_patience(int seconds, struct vc_rc_path *path)
+{
+    /* A lost packet must not cost the connection, and rxe takes 7 tries after the first for "without end". */
+    enum { TRIES_MIN = 3, TRIES_MAX = 7, TIMEOUT_MIN = 10, TIMEOUT_MAX = 31 };
+    uint64_t limit = (uint64_t)seconds * 1000000000u, best = 0;
+    for (unsigned tries = TRIES_MAX; tries >= TRIES_MIN; tries--)
+        for (unsigned t = TIMEOUT_MIN; t <= TIMEOUT_MAX; t++) {
+            uint64_t all = ((uint64_t)4096 << t) * tries;
+            if (all > limit || all <= best)
+                continue;
+            best = all;
+            path->timeout = (uint8_t)t;
+            path->retries = (uint8_t)(tries - 1);
+        }
+}
+
 struct ibv_qp *vc_rc_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr)
 {
     static const uint32_t smaller[] = {128, 64, 32, 0};
@@ -76,7 +92,7 @@ static int to_rtr(struct ibv_qp *qp, const struct vc_verbs_dev *dev, const struc
         memcpy(attr.ah_attr.grh.dgid.raw, p->gid, sizeof p->gid);
         attr.ah_attr.grh.sgid_index = (uint8_t)dev->gid_index;
         attr.ah_attr.grh.hop_limit = 64;
-        attr.ah_attr.grh.traffic_class = (uint8_t)path->tc;
+        attr.ah_attr.grh.traffic_class = (uint8_t)(path->tc < 0 ? dev->tc : path->tc);
     }
     return modify(qp, &attr,
                   IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |

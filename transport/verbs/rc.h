@@ -24,10 +24,17 @@ struct vc_rc_addr {
 
 /** How packets travel, and when a packet that is not acknowledged fails the connection. */
 struct vc_rc_path {
-    int sl, tc;
+    int sl;
+    int tc;          /**< -1: what the system sets for the port */
     uint8_t timeout; /**< one try takes at least 4.096 us * 2^timeout */
     uint8_t retries; /**< tries after the first one; rxe takes 7 for "without end" */
 };
+
+/**
+ * Chooses timeout and tries so that the device gives up after at most this many seconds (1..600), and not
+ * much earlier, if a try takes as long as the specification's least. A try may take up to four times that.
+ */
+void vc_rc_patience(int seconds, struct vc_rc_path *path);
 
 /** The address of the port that was chosen on an open device. */
 void vc_rc_port_of(const struct vc_verbs_dev *dev, struct vc_rc_port *out);

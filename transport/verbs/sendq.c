@@ -139,16 +139,20 @@ bool vc_ep_send_proof(struct ep *e)
 {
     struct vc_verbs *v = e->v;
     struct batch b;
-    if (e->state != EP_READY || !ep_room(e) || v->nfree_send == 0)
+    const struct msg_hdr nobody = {.id = NOTE_ALL};
+    if (e->state != EP_READY || e->depth - (e->head - e->tail) < 2 || !ep_room(e) || v->nfree_send == 0)
         return false;
     vc_batch_begin(&b, e);
+    /* The library may grant inline data and then ignore the flag. */
+    if (fits_inline(e, 0))
+        vc_batch_inline(&b, &nobody, NULL, 0);
     int slot = v->free_send[--v->nfree_send];
     struct ibv_send_wr *wr = vc_batch_next(&b, slot, NULL, NULL, true);
     size_t len = vc_min_size(v->size.slot_bytes, v->dev.max_msg);
     /* Packets of full size: a path that lets only short ones through cannot be used. */
     memset(slot_mem(v, slot), 0, len);
-    *(struct msg_hdr *)(void *)slot_mem(v, slot) = (struct msg_hdr){.id = NOTE_ALL};
-    b.sge[0][0] = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)len, v->mr->lkey};
+    *(struct msg_hdr *)(void *)slot_mem(v, slot) = nobody;
+    wr->sg_list[0] = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)len, v->mr->lkey};
     wr->num_sge = 1;
     wr->opcode = IBV_WR_SEND;
     e->proof_wr = e->head - 1;
@@ -203,6 +207,7 @@ int vc_sendq_poll(struct vc_verbs *v)
             if (wc[i].status != IBV_WC_SUCCESS) {
                 if (wc[i].status == IBV_WC_WR_FLUSH_ERR)
                     vc_verbs_read_async(v); /* flushed: an event may tell the cause */
+                e->local_error = wc[i].status == IBV_WC_LOC_PROT_ERR || wc[i].status == IBV_WC_LOC_QP_OP_ERR;
                 vc_ep_fail(e, "%s: %s%s", v->dev.name, vc_ibv.wc_status_str(wc[i].status),
                            v->port_down ? " (its port has gone down)" : "");
                 work += retire_up_to(v, e, (uint32_t)wc[i].wr_id);

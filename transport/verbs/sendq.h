@@ -69,8 +69,8 @@ void vc_batch_ends(struct batch *b, struct vc_chan_req *r);
 /** Posts a signaled write of no bytes, whose completion says that the peer's device answers. False: no room.
  */
 bool vc_ep_ping(struct ep *e);
-/** Sends a message of a whole slot that is for no communicator. False: no room yet, or the connection has
- * failed. */
+/** Sends a message of a whole slot, and a short one inline where that was granted, that are for no
+ * communicator. False: no room yet, or the connection has failed. */
 bool vc_ep_send_proof(struct ep *e);
 
 /** Polls the bulk queue. Returns how much came, or a negative error. */

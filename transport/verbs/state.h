@@ -57,6 +57,7 @@ struct ep {
     uint64_t t_ping;  /**< when the ping under way was sent; 0: none */
     uint32_t ping_wr;
     bool proven;      /**< a message of a whole slot has arrived */
+    bool local_error; /**< failed by a fault of this end's device or library */
     bool told;        /**< the peer was told that none arrived */
     uint64_t t_proof; /**< when that message was sent, while it is under way; 0: none */
     uint32_t proof_wr;

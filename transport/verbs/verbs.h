@@ -36,7 +36,8 @@ struct vc_cq_mod {
 
 struct vc_verbs_cfg {
     struct vc_verbs_want want;
-    int sl, tc;       /**< VCOLL_VERBS_SL, _TC */
+    int sl, tc;       /**< VCOLL_VERBS_SL, _TC (-1: as the system says) */
+    int inline_bytes; /**< VCOLL_VERBS_INLINE: most inline data of a message; -1: by the device */
     size_t slot;      /**< VCOLL_VERBS_SLOT: bytes of a buffer, header included */
     int credits;      /**< VCOLL_VERBS_CREDITS: pieces under way for each communicator and peer */
     size_t zcopy_min; /**< VCOLL_VERBS_ZCOPY_MIN */
@@ -69,11 +70,16 @@ const struct vc_verbs_dev *vc_verbs_dev(const struct vc_verbs *v);
 /**
  * The addresses of all processes, and the channel over which pairs exchange queue pair numbers when they
  * first have a message for each other (its ranks are the indices of `all`). Copies the addresses and takes
- * the channel over. VC_OK, or VC_ERR_NOMEM, or VC_ERR_INVAL when the addresses show that a process cannot be
- * reached from here: another link layer, partition, kind or family of GIDs, or subnet.
+ * the channel over. An address of zeros: the process has no verbs. VC_OK or VC_ERR_NOMEM.
  */
 int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_address *all, int n, int me,
                    struct vc_chan *boot);
+
+/**
+ * Whether the addresses of processes a and b let messages pass between them. VC_OK, or VC_ERR_INVAL with the
+ * difference: another link layer, partition, kind or family of GIDs, or subnet.
+ */
+int vc_verbs_addresses_match(const struct vc_verbs_address *all, int a, int b);
 
 /**
  * Proves the paths to processes: connects to each and sends a message of a whole slot. All of them must call

@@ -15,6 +15,10 @@ void vc_param_format_alg(const struct vc_params *p, char *buf, size_t len);
 /** What VCOLL_VERBS_* and VCOLL_CQ_MODERATION do not share with other parameters. */
 int vc_param_parse_gid_index(struct vc_params *p, const char *text);
 void vc_param_format_gid_index(const struct vc_params *p, char *buf, size_t len);
+int vc_param_parse_tc(struct vc_params *p, const char *text);
+void vc_param_format_tc(const struct vc_params *p, char *buf, size_t len);
+int vc_param_parse_inline(struct vc_params *p, const char *text);
+void vc_param_format_inline(const struct vc_params *p, char *buf, size_t len);
 int vc_param_parse_pkey(struct vc_params *p, const char *text);
 void vc_param_format_pkey(const struct vc_params *p, char *buf, size_t len);
 void vc_param_format_cq_moderation(const struct vc_params *p, char *buf, size_t len);

@@ -124,7 +124,6 @@ STRING(stats_file)
 STRING(verbs_device)
 INT(verbs_port, 0, 255)
 INT(verbs_sl, 0, 15)
-INT(verbs_tc, 0, 255)
 INT(verbs_credits, 2, 1024)
 INT(verbs_timeout, 1, 600)
 SIZE(verbs_slot, 1 << 10, 1 << 20)
@@ -376,17 +375,22 @@ static const struct vc_param_def defs[] = {
     {"VERBS_CREDITS", "16", "a whole number of 2..1024",
      "How many pieces of VCOLL_VERBS_SLOT bytes a rank may have under way to another, per communicator.",
      parse_verbs_credits, format_verbs_credits, false},
-    {"VERBS_DEVICE", "", "the name of an RDMA device, e.g. mlx5_0 | near",
-     "The RDMA device to use. When not given, the best that has an active port (see vcoll info). near: of "
-     "the "
-     "fastest devices each rank takes one that is nearest to its CPUs, and ranks of a node share them out; "
-     "all "
-     "of these devices must reach each other.",
+    {"VERBS_DEVICE", "", "the name of an RDMA device, e.g. mlx5_0 | near | best",
+     "The RDMA device to use. When not given, or near: of the fastest devices with an active port (see vcoll "
+     "info) "
+     "each rank takes one that is nearest to its CPUs, and ranks of a node share them out. best: all ranks "
+     "of a "
+     "node take the first of the fastest.",
      parse_verbs_device, format_verbs_device, true},
     {"VERBS_GID_INDEX", "auto", "auto | a whole number of 0..255",
      "The entry of the port's GID table that is this rank's address. auto takes RoCE v2 with a routable "
      "address where there is one.",
      vc_param_parse_gid_index, vc_param_format_gid_index, true},
+    {"VERBS_INLINE", "auto", "auto | a whole number of 0..1024",
+     "How many bytes of a message, its header included, may stand in the work request itself. auto takes "
+     "192, or "
+     "what the device grants, and none where its library is known to ignore inline data.",
+     vc_param_parse_inline, vc_param_format_inline, true},
     {"VERBS_LIBRARY", "libibverbs.so.1", "a file name, or a path",
      "The verbs library, opened when the verbs channel is first wanted.", parse_verbs_library,
      format_verbs_library, true},
@@ -408,11 +412,15 @@ static const struct vc_param_def defs[] = {
     {"VERBS_SLOT", "8k", "a size of 1k..1m",
      "Size of the registered buffers that messages pass through in pieces, a small header included.",
      parse_verbs_slot, format_verbs_slot, false},
-    {"VERBS_TC", "0", "a whole number of 0..255", "The traffic class of packets with a global route (RoCE).",
-     parse_verbs_tc, format_verbs_tc, true},
+    {"VERBS_TC", "auto", "auto | a whole number of 0..255",
+     "The traffic class of packets with a global route (RoCE). auto takes what the administrator has set for "
+     "RDMA connections of the port, and 0 if that is nothing.",
+     vc_param_parse_tc, vc_param_format_tc, true},
     {"VERBS_TIMEOUT", "4", "a whole number of seconds, 1..600",
-     "How long the RDMA device tries to reach a peer before it counts as lost.", parse_verbs_timeout,
-     format_verbs_timeout, true},
+     "How long the RDMA device tries to reach a peer before it counts as lost. The specification lets a "
+     "device take "
+     "up to four times as long.",
+     parse_verbs_timeout, format_verbs_timeout, true},
     {"VERBS_ZCOPY_MIN", "64k", "a size",
      "Messages of at least this size go without a copy where buffers can be registered.",
      parse_verbs_zcopy_min, format_verbs_zcopy_min, false},

@@ -80,12 +80,13 @@ struct vc_params {
     bool cma;                        /**< VCOLL_CMA: single copy allowed */
     bool xpmem;                      /**< VCOLL_XPMEM: memory of other ranks may be mapped */
     size_t cma_min;                  /**< VCOLL_CMA_MIN: bytes, or VC_CMA_MIN_AUTO */
-    char verbs_device[64];           /**< VCOLL_VERBS_DEVICE, "": the best */
+    char verbs_device[64];           /**< VCOLL_VERBS_DEVICE, "": near */
     int verbs_port;                  /**< VCOLL_VERBS_PORT, 0: the first active one */
     int verbs_gid_index;             /**< VCOLL_VERBS_GID_INDEX, -1: auto */
     int verbs_pkey;                  /**< VCOLL_VERBS_PKEY, 0: auto */
     int verbs_sl;                    /**< VCOLL_VERBS_SL */
-    int verbs_tc;                    /**< VCOLL_VERBS_TC */
+    int verbs_tc;                    /**< VCOLL_VERBS_TC, -1: auto */
+    int verbs_inline;                /**< VCOLL_VERBS_INLINE: bytes, -1: auto */
     char verbs_library[256];         /**< VCOLL_VERBS_LIBRARY */
     size_t verbs_slot;               /**< VCOLL_VERBS_SLOT: bytes */
     int verbs_credits;               /**< VCOLL_VERBS_CREDITS: pieces under way per communicator and peer */

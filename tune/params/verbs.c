@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Parameters of the verbs channel whose syntax is their own: GID index, P_Key, completion moderation. */
+/* Parameters of the verbs channel whose syntax is their own: numbers that may be "auto", P_Key, completion
+ * moderation. */
 #include "transport/verbs/verbs.h"
 #include "tune/params/internal.h"
 
@@ -8,22 +9,53 @@
 #include <string.h>
 #include <strings.h>
 
-int vc_param_parse_gid_index(struct vc_params *p, const char *text)
+/* "auto" is -1. */
+static int parse_auto(const char *text, int most, int *out)
 {
     unsigned long long v = 0;
     bool is_auto = strcasecmp(text, "auto") == 0;
-    if (!is_auto && !vc_parse_number(text, 0, 255, &v))
-        return vc_fail(VC_ERR_INVAL, "not valid. Valid: auto, or a whole number of 0..255");
-    p->verbs_gid_index = is_auto ? -1 : (int)v;
+    if (!is_auto && !vc_parse_number(text, 0, (unsigned long long)most, &v))
+        return vc_fail(VC_ERR_INVAL, "not valid. Valid: auto, or a whole number of 0..%d", most);
+    *out = is_auto ? -1 : (int)v;
     return VC_OK;
+}
+
+static void format_auto(int v, char *buf, size_t len)
+{
+    if (v < 0)
+        snprintf(buf, len, "auto");
+    else
+        snprintf(buf, len, "%d", v);
+}
+
+int vc_param_parse_gid_index(struct vc_params *p, const char *text)
+{
+    return parse_auto(text, 255, &p->verbs_gid_index);
 }
 
 void vc_param_format_gid_index(const struct vc_params *p, char *buf, size_t len)
 {
-    if (p->verbs_gid_index < 0)
-        snprintf(buf, len, "auto");
-    else
-        snprintf(buf, len, "%d", p->verbs_gid_index);
+    format_auto(p->verbs_gid_index, buf, len);
+}
+
+int vc_param_parse_tc(struct vc_params *p, const char *text)
+{
+    return parse_auto(text, 255, &p->verbs_tc);
+}
+
+void vc_param_format_tc(const struct vc_params *p, char *buf, size_t len)
+{
+    format_auto(p->verbs_tc, buf, len);
+}
+
+int vc_param_parse_inline(struct vc_params *p, const char *text)
+{
+    return parse_auto(text, 1024, &p->verbs_inline);
+}
+
+void vc_param_format_inline(const struct vc_params *p, char *buf, size_t len)
+{
+    format_auto(p->verbs_inline, buf, len);
 }
 
 /* Partition keys are written in hexadecimal everywhere; without the 0x, 8001 would be a guess. */
@@ -116,6 +148,7 @@ void vc_params_verbs_cfg(const struct vc_params *p, struct vc_verbs_cfg *cfg)
                  .pkey = p->verbs_pkey},
         .sl = p->verbs_sl,
         .tc = p->verbs_tc,
+        .inline_bytes = p->verbs_inline,
         .slot = p->verbs_slot,
         .credits = p->verbs_credits,
         .zcopy_min = p->verbs_zcopy_min,

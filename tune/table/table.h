@@ -106,6 +106,17 @@ uint64_t vc_table_checksum(const char *canonical);
 /** The built-in rules. Static; parsed at first use, thread-safe. Never NULL: a test proves that they parse.
  * Without memory for that they have no rows, and the next call tries again. */
 const struct vc_table *vc_table_builtin(void);
+/** The same as C, which embed_rows.c makes of them when the library is built. */
+#define VC_TABLE_ALG 32 /**< bytes of an algorithm's name with its NUL */
+struct vc_table_rows {
+    const struct vc_row *row; /**< choice.alg NULL */
+    const char (*alg)[VC_TABLE_ALG];
+    int nrows;
+    uint64_t checksum;
+};
+extern const struct vc_table_rows vc_builtin_rows; /**< in the library, not in programs */
+/** From now on the first use takes these and parses nothing. */
+void vc_table_builtin_rows(const struct vc_table_rows *rows);
 /** Their text. */
 const char *vc_table_builtin_text(void);
 
