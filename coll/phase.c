@@ -25,7 +25,7 @@ const struct vc_phase_info vc_phase_info[VC_PHASE_COUNT] = {
     [VC_PHASE_ALLGATHERV] = {.name = "allgatherv", .gives = VC_WHO_ALL, .gets = VC_WHO_ALL,
         .src = VC_EXTENT_ONE, .dst = VC_EXTENT_EACH, .uneven = true},
     [VC_PHASE_ALLTOALLV] = {.name = "alltoallv", .gives = VC_WHO_ALL, .gets = VC_WHO_ALL,
-        .src = VC_EXTENT_EACH, .dst = VC_EXTENT_EACH, .most_ranks = VC_NODE_PAIRS_RANKS},
+        .src = VC_EXTENT_EACH, .dst = VC_EXTENT_EACH, .few_know = true, .most_ranks = VC_NODE_PAIRS_RANKS},
     [VC_PHASE_GATHERV] = {.name = "gatherv", .gives = VC_WHO_ALL, .gets = VC_WHO_ROOT,
         .src = VC_EXTENT_ONE, .dst = VC_EXTENT_EACH, .dst_at_root = true, .uneven = true},
     [VC_PHASE_SCATTERV] = {.name = "scatterv", .gives = VC_WHO_ROOT, .gets = VC_WHO_OTHERS,
@@ -39,8 +39,10 @@ const struct vc_phase_info vc_phase_info[VC_PHASE_COUNT] = {
     [VC_PHASE_REDUCE_BLOCKSV] = {.name = "reduce_blocksv", .gives = VC_WHO_ALL, .gets = VC_WHO_ALL,
         .src = VC_EXTENT_EACH, .dst = VC_EXTENT_ONE, .reduces = true, .uneven = true},
     [VC_PHASE_GATHER_ANY] = {.name = "gather_any", .gives = VC_WHO_ALL, .gets = VC_WHO_ROOT,
-        .src = VC_EXTENT_ONE, .dst = VC_EXTENT_EACH, .dst_at_root = true, .most_ranks = VC_ANY_RANKS},
+        .src = VC_EXTENT_ONE, .dst = VC_EXTENT_EACH, .dst_at_root = true, .few_know = true,
+        .most_ranks = VC_ANY_RANKS},
     [VC_PHASE_SCATTER_ANY] = {.name = "scatter_any", .gives = VC_WHO_ROOT, .gets = VC_WHO_OTHERS,
-        .src = VC_EXTENT_EACH, .dst = VC_EXTENT_ONE, .src_at_root = true, .most_ranks = VC_ANY_RANKS},
+        .src = VC_EXTENT_EACH, .dst = VC_EXTENT_ONE, .src_at_root = true, .few_know = true,
+        .most_ranks = VC_ANY_RANKS},
 };
 /* clang-format on */

@@ -92,6 +92,7 @@ struct vc_phase_info {
     bool reduces;              /**< data is reduced on the way */
     enum vc_operands operands; /**< what of it a result contains */
     bool uneven;               /**< blocks are unequal: the call has `at` */
+    bool few_know;             /**< only those who give and get a block know its length: none may decide */
     int most_ranks;            /**< node primitives do it for at most so many; 0: for any number */
 };
 extern const struct vc_phase_info vc_phase_info[VC_PHASE_COUNT];

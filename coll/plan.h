@@ -50,11 +50,15 @@ struct vc_shape {
      * [size + 1] where they begin in the buffer that holds all of them, ascending from 0; the last is where
      * they end. NULL: equal blocks, of `bytes` each. Otherwise `bytes` is the mean block, see
      * vc_mean_block(). Read while a plan is being built only. In gatherv and scatterv the root alone has
-     * them, and `bytes` is a rank's own block. */
+     * them, and `bytes` is a rank's own block, unless the algorithm is one of VC_LENGTHS_OF_ALL. */
     const size_t *offsets;
     /** Collectives in which only pairs know their sizes (alltoallv): [size * size] what each rank sends to
-     * each, for the checker. NULL: `bytes` each. No plan depends on it. */
+     * each, for the checker. NULL: `bytes` each. No plan depends on it, but those of VC_LENGTHS_OF_NODE on
+     * the pairs of the node's ranks. */
     const size_t *pairs;
+    /** The same for plans of VC_LENGTHS_OF_NODE, in calls: [ranks of the node][2][size] what each of them
+     * sends to each rank, and what it receives. NULL: see `pairs`. */
+    const size_t *node_pairs;
     size_t esize;     /**< reductions: bytes of an element (bytes is a multiple of it); otherwise 1 */
     bool commutative; /**< reductions: operands may be exchanged */
     int radix;        /**< 0: the algorithm's default */

@@ -30,14 +30,22 @@ enum vc_restriction {
 /** Which parameters of the shape an algorithm reads; others are refused in VCOLL_ALG. */
 enum vc_alg_param { VC_PARAM_RADIX = 1 << 0, VC_PARAM_SEGMENT = 1 << 1, VC_PARAM_LEADERS = 1 << 2 };
 
+/** Lengths that only some ranks know, and that a plan needs on more: they are exchanged before each call. */
+enum vc_lengths {
+    VC_LENGTHS_OWN,     /**< none: a rank's plan depends on what its own call says */
+    VC_LENGTHS_OF_ALL,  /**< every rank knows every rank's block: vc_shape.offsets is there on all of them */
+    VC_LENGTHS_OF_NODE, /**< the ranks of a node know each other's pairs: vc_shape.node_pairs */
+};
+
 struct vc_alg {
     const char *name; /**< unique within its collective, e.g. "recursive_doubling" */
     enum vc_coll coll;
     enum vc_alg_kind kind;
-    unsigned restrictions; /**< of enum vc_restriction */
-    unsigned params;       /**< of enum vc_alg_param */
-    const char *help;      /**< one line: what it does and where it comes from */
-    int node_alg;          /**< NODE: enum vc_node_alg */
+    unsigned restrictions;   /**< of enum vc_restriction */
+    unsigned params;         /**< of enum vc_alg_param */
+    enum vc_lengths lengths; /**< PLAN, of collectives whose sizes few ranks know */
+    const char *help;        /**< one line: what it does and where it comes from */
+    int node_alg;            /**< NODE: enum vc_node_alg */
     /** PLAN: builds the plan of `rank`. The shape meets the restrictions. VC_OK or VC_ERR_NOMEM. Pure;
      * thread-safe. */
     int (*build)(const struct vc_shape *shape, int rank, struct vc_plan *plan);

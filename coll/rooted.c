@@ -7,7 +7,8 @@
 /* Bytes in front of member v's part in the root's buffer, or in the order of members. */
 static size_t bytes_before(const struct vc_rooted *x, int v)
 {
-    return (size_t)(x->first ? x->first[v] : v) * x->unit;
+    size_t blocks = (size_t)(x->first ? x->first[v] : v);
+    return x->at ? x->at[blocks] : blocks * x->unit;
 }
 
 /* The same counted from the root's part on: of the i-th member from the root. */
@@ -17,8 +18,9 @@ static size_t begin_of(const struct vc_rooted *x, int i)
     size_t total = bytes_before(x, n), origin = bytes_before(x, x->root);
     if (i == n)
         return total;
-    size_t at = bytes_before(x, vc_absolute(i, x->root, n));
-    return at >= origin ? at - origin : at + total - origin;
+    int v = vc_absolute(i, x->root, n);
+    size_t at = bytes_before(x, v);
+    return v >= x->root ? at - origin : at + total - origin;
 }
 
 /* Longer where there would be more than VC_MAX_SEGMENTS, so that plans stay short. */
@@ -56,16 +58,33 @@ static void message(struct vc_rooted *x, int peer, struct vc_ref ref, bool sends
 
 /* ---- the root ---- */
 
+/* The block that byte `at` is in, in the order of members. */
+static size_t block_of(const struct vc_rooted *x, size_t at)
+{
+    size_t lo = 0, hi = (size_t)(x->first ? x->first[x->group->n] : x->group->n);
+    while (hi - lo > 1) { /* at[lo] <= at < at[hi] */
+        size_t mid = (lo + hi) / 2;
+        if (x->at[mid] <= at)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
 /* Between scratch and the places of the blocks that are [at, at + len) in the order of members. */
 static void reorder(struct vc_rooted *x, size_t at, struct vc_ref tmp, bool gathers)
 {
     struct vc_copier c = {.plan = x->plan};
-    for (size_t done = 0, len; done < tmp.len; done += len, at += len) {
-        size_t in = at % x->unit;
-        len = vc_min_size(x->unit - in, tmp.len - done);
-        struct vc_ref part = vc_ref_sub(tmp, done, len);
-        struct vc_ref place = vc_ref_sub(x->all, (size_t)x->members[at / x->unit] * x->unit + in, len);
-        vc_copier_add(&c, gathers ? part : place, gathers ? place : part);
+    size_t block = x->at ? block_of(x, at) : at / x->unit;
+    for (size_t done = 0, len; done < tmp.len; done += len, at += len, block++) {
+        size_t begin = x->at ? x->at[block] : block * x->unit,
+               end = x->at ? x->at[block + 1] : begin + x->unit;
+        size_t rank = (size_t)x->members[block], place = x->places ? x->places[rank] : rank * x->unit;
+        len = vc_min_size(end - at, tmp.len - done);
+        struct vc_ref part = vc_ref_sub(tmp, done, len), there = vc_ref_sub(x->all, place + at - begin, len);
+        if (len)
+            vc_copier_add(&c, gathers ? part : there, gathers ? there : part);
     }
     vc_copier_flush(&c);
 }
@@ -204,6 +223,39 @@ long vc_bound_rooted(const struct vc_shape *s, long n)
     size_t w = s->segment ? s->segment : VC_ROOTED_WINDOW, most = w * VC_MAX_SEGMENTS / (size_t)s->size;
     long windows = 2 + (s->bytes < most ? (long)((size_t)s->size * s->bytes / w) : VC_MAX_SEGMENTS);
     return 4 + 4 * windows + 2 * vc_bound_lg(n);
+}
+
+long vc_bound_rooted_uneven(long n)
+{
+    return 4 + 4 * (3 + (long)VC_MAX_SEGMENTS) + 2 * vc_bound_lg(n);
+}
+
+void vc_rooted_uneven(struct vc_rooted *x, const struct vc_shape *s, bool nodes)
+{
+    const struct vc_hier *h = s->hier;
+    size_t *places = vc_plan_array(x->plan, (size_t)s->size + 1), *at = places;
+    bool ordered = !nodes || h->block;
+    if (!ordered)
+        at = vc_plan_array(x->plan, (size_t)s->size + 1);
+    if (!places || !at)
+        return;
+    for (int r = 0; r <= s->size; r++)
+        places[r] = vc_shape_at(s, r);
+    for (int i = 0; !ordered && i < s->size; i++)
+        at[i + 1] = at[i] + vc_shape_block(s, h->members[i]);
+    x->at = at;
+    x->places = places;
+    x->first = nodes ? h->first : NULL;
+    x->members = ordered ? NULL : h->members;
+}
+
+size_t *vc_node_offsets(struct vc_plan *p, const struct vc_shape *s, int node)
+{
+    int q = vc_hier_node_size(s->hier, node);
+    size_t *at = vc_plan_array(p, (size_t)q + 1);
+    for (int l = 0; at && l < q; l++)
+        at[l + 1] = at[l] + vc_shape_block(s, vc_hier_rank(s->hier, node, l));
+    return at;
 }
 
 /* ---- the root's node ---- */

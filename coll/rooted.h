@@ -23,6 +23,9 @@ struct vc_rooted {
     size_t unit;        /**< bytes of one communicator rank's block */
     const int *first;   /**< [n + 1] blocks in front of each member's; NULL: one each */
     const int *members; /**< the rank of each of these blocks, where the root's buffer has another order */
+    /** Unequal blocks: [blocks + 1] where each begins in the order of the members' blocks, and [size + 1]
+     * where that of each rank is in the root's buffer. NULL: equal ones, of `unit`. */
+    const size_t *at, *places;
     size_t window;      /**< 0: VC_ROOTED_WINDOW */
     struct vc_ref all;  /**< the root's buffer */
     struct vc_ref held; /**< scratch of this rank */
@@ -41,6 +44,15 @@ void vc_x_scatter_binomial(struct vc_rooted *x, struct vc_ref own);
 
 /** Steps of either on any rank, among n members. */
 long vc_bound_rooted(const struct vc_shape *s, long n);
+/** The same of unequal blocks, whose sizes decide nothing. */
+long vc_bound_rooted_uneven(long n);
+
+/** gatherv and scatterv, whose ranks know all sizes: fills in `first`, `members`, `at` and `places`. `nodes`:
+ * the members are the leaders of nodes. */
+void vc_rooted_uneven(struct vc_rooted *x, const struct vc_shape *s, bool nodes);
+/** Where the blocks of a node's ranks begin, one behind the other: [q + 1], memory of the plan. NULL where it
+ * failed. */
+size_t *vc_node_offsets(struct vc_plan *p, const struct vc_shape *s, int node);
 
 /** Whether the ranks of a node are consecutive, so that their blocks are one. */
 bool vc_node_consecutive(const struct vc_hier *h, int node);

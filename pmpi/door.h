@@ -51,6 +51,8 @@ struct vc_call {
     bool wide;                           /**< counts are MPI_Count and displacements MPI_Aint, not int */
     int (*native)(const struct vc_call *k);
     const size_t *offsets; /**< as in struct vc_shape, before the call is selected */
+    const size_t
+        *pairs; /**< alltoallv, alltoallw: [2][size] what this rank sends to each, and receives; likewise */
     /* what ran it, for the statistics */
     enum vc_pass why;
     unsigned via;

@@ -44,7 +44,7 @@ static void forget(struct vc_plans *p, struct vc_plan_slot *s)
     if (s->exec)
         vc_exec_destroy(s->exec);
     p->bytes -= s->bytes;
-    free(s->offsets);
+    free(s->numbers);
     memset(s, 0, sizeof *s);
 }
 
@@ -72,20 +72,40 @@ void vc_plans_free(struct vc_plans *p)
         forget(p, &p->slot[i]);
 }
 
-/* The slot's own copy of the offsets, which the caller may change. */
-static int copy_offsets(struct vc_plans *p, struct vc_plan_slot *s, const size_t *offsets, int size)
+uint64_t vc_plan_hash(const size_t *numbers, size_t n)
 {
-    size_t bytes = ((size_t)size + 1) * sizeof *offsets;
-    if (!offsets)
-        return VC_OK;
-    if (!s->offsets) {
-        s->offsets = malloc(bytes);
-        if (!s->offsets)
+    /* A product and a sum for each number; equal ones are compared anyway. */
+    uint64_t h = VC_HASH_START;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ numbers[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    return h;
+}
+
+/* The lengths or places that belong to a key. */
+static const size_t *numbers_of(const struct vc_plan_key *key, int size, size_t *n)
+{
+    *n = key->offsets ? (size_t)size + 1 : key->node_pairs ? key->npairs : 0;
+    return key->offsets ? key->offsets : key->node_pairs;
+}
+
+/* The slot's own copy of these, which the caller may change; a slot that has some has as many. */
+static int copy_numbers(struct vc_plans *p, struct vc_plan_slot *s, const struct vc_plan_key *key, int size,
+                        const size_t **offsets, const size_t **node_pairs)
+{
+    size_t n;
+    const size_t *numbers = numbers_of(key, size, &n);
+    if (numbers && !s->numbers) {
+        s->numbers = malloc(n * sizeof *numbers);
+        if (!s->numbers)
             return vc_fail(VC_ERR_NOMEM, "out of memory for the counts of %d ranks", size);
-        s->bytes += bytes;
-        p->bytes += bytes;
+        s->nnumbers = n;
+        s->bytes += n * sizeof *numbers;
+        p->bytes += n * sizeof *numbers;
     }
-    memcpy(s->offsets, offsets, bytes);
+    if (numbers)
+        memcpy(s->numbers, numbers, n * sizeof *numbers);
+    *offsets = key->offsets ? s->numbers : NULL;
+    *node_pairs = !key->offsets && key->node_pairs ? s->numbers : NULL;
     return VC_OK;
 }
 
@@ -102,6 +122,7 @@ static struct vc_shape shape_of(const struct vc_team *t, const struct vc_plan_ke
         .segment = key->segment,
         .leaders = key->leaders,
         .offsets = key->offsets,
+        .node_pairs = key->node_pairs,
         .hier = &t->hier,
     };
 }
@@ -128,9 +149,9 @@ static size_t unit_of(const struct vc_plan_key *key)
 }
 
 /* The slot has so much memory by now. */
-static void count_memory(struct vc_plans *p, struct vc_plan_slot *s, int size)
+static void count_memory(struct vc_plans *p, struct vc_plan_slot *s)
 {
-    size_t bytes = vc_exec_bytes(s->exec) + (s->offsets ? ((size_t)size + 1) * sizeof *s->offsets : 0);
+    size_t bytes = vc_exec_bytes(s->exec) + s->nnumbers * sizeof *s->numbers;
     p->bytes += bytes - s->bytes;
     s->bytes = bytes;
 }
@@ -197,9 +218,11 @@ static bool same_key(const struct vc_plan_key *a, const struct vc_plan_key *b, i
 {
     if (a->in_parts != b->in_parts)
         return false;
-    if (a->offsets_hash != b->offsets_hash || !a->offsets != !b->offsets)
+    size_t na, nb;
+    const size_t *of_a = numbers_of(a, size, &na), *of_b = numbers_of(b, size, &nb);
+    if (a->offsets_hash != b->offsets_hash || !a->offsets != !b->offsets || na != nb)
         return false;
-    if (a->offsets && memcmp(a->offsets, b->offsets, ((size_t)size + 1) * sizeof *a->offsets) != 0)
+    if (of_a && memcmp(of_a, of_b, na * sizeof *of_a) != 0)
         return false;
     return a->bytes == b->bytes && a->alg == b->alg && a->root == b->root && a->esize == b->esize &&
            a->commutative == b->commutative && a->radix == b->radix && a->segment == b->segment &&
@@ -221,8 +244,7 @@ static int fit_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_co
     int err = VC_OK;
     if (s->key.in_parts) {
         struct vc_shape shape = shape_of(t, key, coll);
-        err = copy_offsets(&t->plans, s, key->offsets, t->size);
-        shape.offsets = key->offsets ? s->offsets : NULL;
+        err = copy_numbers(&t->plans, s, key, t->size, &shape.offsets, &shape.node_pairs);
         vc_exec_shape(s->exec, &shape);
     } else if (unit_of(key)) {
         err = vc_exec_scale(s->exec, key->bytes);
@@ -244,8 +266,7 @@ int vc_plans_get(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll 
         forget(p, s);
         s->key = lasting;
         s->last_used = ++p->clock; /* so that making room for it forgets others first */
-        err = copy_offsets(p, s, lasting.offsets, t->size);
-        s->key.offsets = lasting.offsets ? s->offsets : NULL;
+        err = copy_numbers(p, s, &lasting, t->size, &s->key.offsets, &s->key.node_pairs);
         if (err == VC_OK && !vc_alg_refuses(key->alg, &shape))
             err = make_plan(t, key, coll, s);
     }
@@ -257,7 +278,7 @@ int vc_plans_get(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll 
     }
     s->last_used = ++p->clock;
     if (s->exec)
-        count_memory(p, s, t->size);
+        count_memory(p, s);
     for (struct vc_plan_slot *old; p->bytes > BYTES_KEPT && (old = oldest(p, true)) != s;)
         forget(p, old);
     *out = s;

@@ -18,17 +18,23 @@ struct vc_plan_key {
     bool commutative;
     /** As in struct vc_shape; the plans make a copy. Its size is the communicator's. */
     const size_t *offsets;
-    uint64_t offsets_hash; /**< a hash of them, 0 without */
+    const size_t *node_pairs; /**< likewise, of `npairs` numbers */
+    size_t npairs;
+    uint64_t offsets_hash; /**< a hash of either, 0 without */
     bool in_parts; /**< the plans' own: made part by part as it runs, so that only the algorithm counts */
 };
+
+/** A hash of lengths or places. */
+uint64_t vc_plan_hash(const size_t *numbers, size_t n);
 
 struct vc_plan_slot {
     struct vc_plan_key key;
     struct vc_exec *exec; /**< NULL: the algorithm refuses this shape, native runs it */
     size_t bytes;         /**< steps, scratch and offsets, as far as they were counted */
-    size_t *offsets;      /**< key.offsets, its own; NULL: none */
-    unsigned via;         /**< of enum vc_via */
-    uint64_t last_used;   /**< 0: the slot is free */
+    size_t *numbers;      /**< key.offsets or key.node_pairs, its own; NULL: none */
+    size_t nnumbers;
+    unsigned via;       /**< of enum vc_via */
+    uint64_t last_used; /**< 0: the slot is free */
 };
 
 struct vc_plans {

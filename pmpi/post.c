@@ -50,6 +50,8 @@ static bool choose_plan(struct vc_posted *op, const struct vc_choice *choice, si
 {
     struct vc_team *t = op->team;
     const struct vc_team_chan *chan = t->chan_for[choice->channel];
+    if (choice->alg->lengths) /* ranks would have to wait for each other's lengths */
+        return false;
     if (!chan->tried) {
         /* To open it, ranks exchange messages: the next call that may wait does that. */
         t->queue.wanted_channels |= 1u << choice->channel;

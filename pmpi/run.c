@@ -3,6 +3,7 @@
 
 #include "pmpi/channels.h"
 #include "pmpi/ft.h"
+#include "pmpi/lengths.h"
 #include "pmpi/online.h"
 #include "pmpi/queue.h"
 
@@ -47,15 +48,6 @@ int vc_call_failed(struct vc_comm *c, struct vc_call *k, int err)
     return class;
 }
 
-/* A product and a sum for each number; equal offsets are compared anyway. */
-static uint64_t hash_offsets(const size_t *offsets, int size)
-{
-    uint64_t h = VC_HASH_START;
-    for (int r = 0; r <= size; r++)
-        h = (h ^ offsets[r]) * UINT64_C(0x9e3779b97f4a7c15);
-    return h;
-}
-
 void vc_plan_key_of(struct vc_plan_key *key, const struct vc_comm *c, const struct vc_call *k,
                     const struct vc_choice *choice, size_t esize, bool commutative)
 {
@@ -70,7 +62,7 @@ void vc_plan_key_of(struct vc_plan_key *key, const struct vc_comm *c, const stru
         .channel = choice->channel,
         .commutative = commutative,
         .offsets = k->offsets,
-        .offsets_hash = k->offsets ? hash_offsets(k->offsets, c->size) : 0,
+        .offsets_hash = k->offsets ? vc_plan_hash(k->offsets, (size_t)c->size + 1) : 0,
     };
 }
 
@@ -83,8 +75,14 @@ static int use_choice(struct vc_comm *c, struct vc_call *k, const struct vc_choi
     if (choice->alg->kind == VC_ALG_PLAN && c->team->chan_for[choice->channel]->chan) {
         struct vc_plan_key key;
         struct vc_plan_slot *slot;
+        size_t *lengths = NULL;
         vc_plan_key_of(&key, c, k, choice, esize, commutative);
-        int err = vc_plans_get(c->team, &key, k->coll, &slot);
+        int err = VC_OK;
+        if (choice->alg->lengths && !vc_plans_refused(c->team, &key, k->coll))
+            err = vc_lengths_exchange(c, k, choice, &key, &lengths);
+        if (err == VC_OK)
+            err = vc_plans_get(c->team, &key, k->coll, &slot);
+        free(lengths);
         if (err != VC_OK)
             return err;
         out->exec = slot->exec;

@@ -105,7 +105,7 @@ static int unpack_block(const struct block *b, const char *from)
 struct work {
     int n;
     struct block *send, *recv; /* [n] */
-    struct vc_pairs pairs;
+    struct vc_pairs pairs;     /* dst_len follows src_len */
 };
 
 /* Scratch for the blocks of a side that are packed; `all`: every one is. NULL with *err, or none is needed.
@@ -214,6 +214,7 @@ static int run_plain(struct vc_comm *c, struct vc_call *k, const struct vc_pairs
     struct vc_selected sel;
     struct vc_work work = {.pairs = v};
     k->bytes = sent / (size_t)c->size;
+    k->pairs = v->src_len;
     int err = vc_select_call(c, k, 1, true, &sel);
     if (err == VC_OK && !sel.alg)
         return vc_native(k);
@@ -233,6 +234,11 @@ static bool find_sides(struct vc_call *k, struct work *w)
         !find_blocks(k, &recv, w->n, w->recv) || (!in_place && !find_blocks(k, &send, w->n, w->send)))
         return false;
     k->bytes = mean_sent(in_place ? w->recv : w->send, w->n);
+    for (int r = 0; r < w->n; r++) {
+        w->pairs.src_len[r] = bytes_of(in_place ? &w->recv[r] : &w->send[r]);
+        w->pairs.dst_len[r] = bytes_of(&w->recv[r]);
+    }
+    k->pairs = w->pairs.src_len;
     return true;
 }
 

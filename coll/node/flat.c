@@ -189,7 +189,7 @@ int vc_flat_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     int rc = c->st.ring ? progress_slots(nd, c, whom) : vc_node_cma_progress(nd, c, whom);
     if (rc != 0)
         return rc;
-    if (c->kind == VC_PHASE_ALLGATHERV)
+    if (c->kind == VC_PHASE_ALLGATHERV || (c->kind == VC_PHASE_GATHERV && nd->me == c->root))
         return vc_blocks_check(nd, c, *whom);
     if (c->kind != VC_PHASE_BCAST)
         return vc_kind_check(nd, c, *whom);

@@ -4,8 +4,9 @@
  * that come later) and tree.c, the node's tree where it has levels (tree.h), whose groups are flat nodes of
  * their own. All call flat.c (slots of a flat node, operations on it), which calls small.c, slots.c and cma.c
  * (with cma_reduce.c), three ways to do an operation; these call late.c (the begin of a wait), lengths.c
- * (ranks whose lengths differ) and ring.c. Reductions to blocks and scans have files of their own beside
- * slots.c: blocks.c, scan.c.
+ * (ranks whose lengths differ) and ring.c. slots.c calls slots_copy.c and slots_reduce.c, for what chunks
+ * hold. Beside it reductions to blocks, scans, and blocks whose lengths only some ranks know have files of
+ * their own: blocks.c, scan.c, pairs.c, any.c with any_gather.c and any_scatter.c.
  *
  * Every rank owns slots in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
  * operation takes the next few slot numbers of its ring, whether or not a rank has anything to publish in
@@ -387,7 +388,7 @@ bool vc_open_needed(const struct vc_node *nd, const struct vc_node_call *c);
 int vc_open_start(struct vc_node *nd, struct vc_node_call *c);
 int vc_open_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
-/* any.c: gathers and scatters of blocks whose lengths only some know. */
+/* any.c (any.h): gathers and scatters of blocks whose lengths only some know. */
 /* Slots that they take of the ring for long messages: twice as many as it has. */
 #define VC_ANY_TURNS (2 * VC_BULK_DEPTH)
 static inline bool vc_node_any(enum vc_node_phase kind)

@@ -67,23 +67,14 @@ bool vc_open_needed(const struct vc_node *nd, const struct vc_node_call *c)
 {
     if (vc_tree_takes(nd, c))
         return c->len * (c->kind == VC_PHASE_ALLGATHER ? nd->tree->padded_blocks : 1) > VC_SMALL_SLOT;
-    switch (c->kind) {
-    case VC_PHASE_ALLGATHERV:
-        /* Ranks that are wrong about a length must find out where all others are. What may go directly must
-         * not open them, because whether it does is each rank's own affair. */
-        return (ptrdiff_t)c->len > nd->straight_max[c->kind][1];
-    case VC_PHASE_GATHERV: /* likewise */
-    case VC_PHASE_SCATTERV:
-    case VC_PHASE_ALLTOALLV: /* no rank knows the lengths of all */
-    case VC_PHASE_GATHER_ANY:
-    case VC_PHASE_SCATTER_ANY:
+    const struct vc_phase_info *i = &vc_phase_info[c->kind];
+    if (i->few_know)
         return true;
-    case VC_PHASE_REDUCE_BLOCKS:
-    case VC_PHASE_REDUCE_BLOCKSV:
-        return (size_t)nd->n * c->len > VC_SMALL_SLOT;
-    default:
-        return !vc_node_cma_wanted(nd, c) && vc_slots_need(nd, c) > VC_SMALL_SLOT;
-    }
+    /* Ranks that are wrong about a length of a block must find out where all others are. What may go directly
+     * must not open them, because whether it does is each rank's own affair. */
+    if (i->uneven && !i->reduces)
+        return (ptrdiff_t)c->len > nd->straight_max[c->kind][1];
+    return !vc_node_cma_wanted(nd, c) && vc_slots_need(nd, c) > VC_SMALL_SLOT;
 }
 
 int vc_open_start(struct vc_node *nd, struct vc_node_call *c)

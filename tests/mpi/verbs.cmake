@@ -64,6 +64,9 @@ foreach(_progress off thread)
     ENV VCOLL_PROGRESS=${_progress} VCOLL_WAIT=event "VCOLL_ALG=${_plans}"
     COMMAND $<TARGET_FILE:differential> --seed 77 --seconds 2 --iterations 200 --nonblocking --taken)
 endforeach()
+vc_loopback_differential(nodes.lengths shm+verbs 5 VCOLL_NODE_SPLIT=2
+  "VCOLL_ALG=gatherv=two_level,scatterv=two_level,alltoallv=two_level,alltoallw=two_level")
+vc_loopback_differential(lengths verbs 5 VCOLL_WAIT=event "VCOLL_ALG=gatherv=binomial,scatterv=binomial")
 vc_loopback_differential(nodes.of_three shm+verbs 6 VCOLL_WAIT=event VCOLL_NODE_SPLIT=3)
 vc_loopback_differential(nodes.unequal shm+verbs 5 VCOLL_NODE_SPLIT=3)
 vc_loopback_differential(nodes.moderated shm+verbs 4 VCOLL_WAIT=event VCOLL_NODE_SPLIT=2 VCOLL_CQ_MODERATION=8:100)

@@ -203,7 +203,7 @@ static struct vc_shape uneven(struct vc_shape s, enum blocks kind)
     static size_t offsets[BLOCKS_KINDS][MAX_SIZE + 1], pairs[BLOCKS_KINDS][MAX_SIZE * MAX_SIZE];
     if (!vc_coll_info[s.coll].sizes_known) {
         for (int i = 0; i < s.size * s.size; i++)
-            pairs[kind][i] = length_of(kind, s.size, (unsigned)i);
+            pairs[kind][i] = 128 * length_of(kind, s.size, (unsigned)i); /* short and long ones */
         s.pairs = pairs[kind];
         return s;
     }

@@ -14,6 +14,9 @@
 #define PAIRS_TO   ((size_t)4 << 20)
 /* Ranks that share CPUs also share their caches: above so many bytes of all of them, memory decides. */
 #define CROWDED_BYTES ((size_t)5 << 20)
+/* From so many on of pairs, chunks that go through slots no longer meet the caches of those who share a CPU,
+ * and the underlying MPI's single copy is as fast. */
+#define CROWDED_PAIRS ((size_t)16 << 20)
 #define RANKS_MOST    1024
 
 /* A message begins to be read when so much of it is there. */
@@ -262,7 +265,8 @@ const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc
 size_t vc_default_pairs_copy(const struct vc_costs *c, int ranks, bool crowded)
 {
     struct vc_default_case at = {.coll = VC_ALLTOALL, .ranks = ranks, .crowded = crowded, .cma = true};
-    for (at.bytes = PAIRS_FROM; at.bytes < PAIRS_TO; at.bytes *= 2) {
+    size_t most = crowded ? CROWDED_PAIRS / (size_t)ranks / (size_t)ranks : PAIRS_TO;
+    for (at.bytes = PAIRS_FROM; at.bytes < most && at.bytes < PAIRS_TO; at.bytes *= 2) {
         uint64_t slots = vc_default_time(c, &at, VC_DEFAULT_SLOTS),
                  copy = vc_default_time(c, &at, VC_DEFAULT_CMA);
         if (slots == 0 || copy == 0)
