@@ -34,14 +34,25 @@ struct vc_group vc_group_last(const struct vc_shape *shape, int rank)
     return g;
 }
 
+/*
+ * More leaders share the copying and reducing in the node; each sends messages of its own, which the node's
+ * device takes one after the other. By the cost model, for 16 and 256 nodes of 16 to 128 ranks at 100 Gbit/s,
+ * these are within 10 % of the best number in reductions.
+ */
+static int usual_leaders(size_t bytes)
+{
+    return bytes <= (size_t)32 << 10 ? 4 : bytes <= (size_t)256 << 10 ? 8 : 16;
+}
+
 int vc_leaders(const struct vc_shape *shape)
 {
     const struct vc_hier *h = shape->hier;
-    int leaders = vc_hier_node_size(h, 0);
-    for (int i = 1; i < h->nnodes; i++)
-        if (vc_hier_node_size(h, i) < leaders)
-            leaders = vc_hier_node_size(h, i);
-    return shape->leaders > 0 && shape->leaders < leaders ? shape->leaders : leaders;
+    int least = vc_hier_node_size(h, 0),
+        leaders = shape->leaders ? shape->leaders : usual_leaders(shape->bytes);
+    for (int i = 1; !h->uniform && i < h->nnodes; i++)
+        if (vc_hier_node_size(h, i) < least)
+            least = vc_hier_node_size(h, i);
+    return leaders < least ? leaders : least;
 }
 
 bool vc_group_blocks(struct vc_plan *p, const struct vc_shape *shape, int node, struct vc_grouped *out)

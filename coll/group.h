@@ -46,8 +46,8 @@ static inline int vc_group_rank(const struct vc_group *g, int v)
     return v == g->root_node ? g->root : vc_hier_rank(g->hier, v, g->local);
 }
 
-/** How many leaders each node has in a multi-leader network phase: what the shape says, but not more than the
- * smallest node has ranks, which is also the default. */
+/** How many leaders each node has in a multi-leader network phase: what the shape says, or 4, 8 or 16 by the
+ * bytes, but not more than the smallest node has ranks. */
 int vc_leaders(const struct vc_shape *shape);
 
 /* ---- where the participants' blocks lie ---- */

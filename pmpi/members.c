@@ -17,8 +17,8 @@ enum { PIECE = 16 };
 struct members {
     MPI_Group ours, world;
     int size, known;
-    int last, stride; /* of those that are known, the world rank of the last one, and how far it is from the one
-                         before */
+    int last, stride; /* of those that are known, the world rank of the last one, and how far it is from the
+                         one before */
     bool agree;       /* they have the same settings */
 };
 
@@ -72,8 +72,8 @@ static void add_piece(struct members *m, const int *got, int n)
     }
 }
 
-/* Whether the communicator has the ranks of the world in their order. The MPI compares rank by rank, and for a
- * long time where they differ, so the last one is tried first. */
+/* Whether the communicator has the ranks of the world in their order. The MPI compares rank by rank, and for
+ * a long time where they differ, so the last one is tried first. */
 static bool is_world(struct members *m, MPI_Comm comm)
 {
     int last = m->size - 1, got = -1, how = MPI_UNEQUAL;

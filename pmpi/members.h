@@ -7,8 +7,8 @@
 
 /**
  * World ranks of the communicator's ranks into `out`; NULL: they are only checked. Local, and allocates
- * nothing of vcoll's, because its answer decides which ranks vote. False, with *why: some ranks are of another
- * world, or have other settings, which rank 0 of the world has said already.
+ * nothing of vcoll's, because its answer decides which ranks vote. False, with *why: some ranks are of
+ * another world, or have other settings, which rank 0 of the world has said already.
  */
 bool vc_members_find(MPI_Comm comm, int size, int *out, const char **why);
 

@@ -56,8 +56,8 @@ int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struc
 bool vc_share_as_usual(struct vc_team *t, const struct vc_offer *all);
 /** What is usual, before it is known. */
 void vc_share_expect(struct vc_team *t);
-/** The node of this rank, if it is to have one, for what was agreed, or is expected to be; replaces an earlier
- * one. Local. */
+/** The node of this rank, if it is to have one, for what was agreed, or is expected to be; replaces an
+ * earlier one. Local. */
 int vc_share_create_node(struct vc_team *t);
 /** Puts it, if there is one, into the memory that was agreed. Local; cannot fail. */
 void vc_share_place_node(struct vc_team *t, const struct vc_offer *all);

@@ -17,6 +17,7 @@
 
 /* Here, below all that counts in it. */
 struct vc_wait_stats vc_wait_stats;
+_Atomic bool vc_wait_shares;
 
 /* ---- shared layout ---- */
 

@@ -43,7 +43,6 @@ static uint64_t relaxed_add(_Atomic uint64_t *counter, uint64_t n)
 }
 
 _Atomic int vc_wait_duties;
-_Atomic bool vc_wait_shares;
 
 int vc_wait_check(const struct vc_wait_cfg *cfg, const struct vc_parking *parking, struct vc_wake_src *watch,
                   int whom)

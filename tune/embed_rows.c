@@ -38,7 +38,8 @@ int main(void)
         fprintf(stderr, "the built-in rules are not what rows of C can say\n");
         return 1;
     }
-    printf("/* Made of builtin.json. */\n#include \"tune/table/table.h\"\n\nstatic const struct vc_row row[] = {\n");
+    printf("/* Made of builtin.json. */\n#include \"tune/table/table.h\"\n\nstatic const struct vc_row row[] "
+           "= {\n");
     for (int i = 0; i < t->nrows; i++)
         print_row(&t->row[i]);
     printf("};\n\nstatic const char alg[][VC_TABLE_ALG] = {\n");

@@ -26,4 +26,5 @@ const struct vc_alg vc_alg_alltoall_two_level_multi_bruck = {
     .help = "as two_level_multi, in log_radix(nodes) phases between the nodes: small messages, many nodes",
     .build = build,
     .steps = steps,
+    .scales = true,
 };

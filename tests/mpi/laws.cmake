@@ -98,6 +98,12 @@ foreach(_np 2 6)
   vc_mpi_test(law.shared.${_np} NP ${_np} TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_CMA=0
     COMMAND $<TARGET_FILE:law_shared> 40)
 endforeach()
+# What a hundred communicators take of a process is at most 8 MiB, besides what the MPI has for them.
+add_executable(setup_cost setup_cost.c)
+target_link_libraries(setup_cost PRIVATE vcoll_flags)
+target_include_directories(setup_cost PRIVATE ${PROJECT_SOURCE_DIR}/include)
+vc_mpi_test(law.memory.many NP 6 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1
+  COMMAND $<TARGET_FILE:setup_cost> 100 8192)
 vc_mpi_test(law.pool.split NP 4 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_NODE_SPLIT=2 VCOLL_SHM_LIMIT=32m
   COMMAND $<TARGET_FILE:law_pool> 20)
 vc_mpi_test(law.young.loop NP 2 TIMEOUT 120 PRELOAD COMMAND $<TARGET_FILE:law_young> loop 40 10 5)

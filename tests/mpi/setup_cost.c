@@ -9,9 +9,8 @@
 
 #include "vcoll/vcoll.h"
 
+#include <stdbool.h>
 #include <time.h>
-
-#define KB 1024.0
 
 static int size, rank;
 static int (*barrier)(MPI_Comm);
@@ -60,7 +59,7 @@ static double pss(void)
     return mean;
 }
 
-/* Seconds by vcoll's own account, of the slowest rank; negative: there was none. */
+/* Microseconds by vcoll's own account, of the slowest rank; negative: there was none. */
 static double set_up_us(MPI_Comm comm)
 {
     struct vcoll_comm_info info = {0};
@@ -105,7 +104,8 @@ int main(int argc, char **argv)
     double many = pss();
     if (rank == 0) {
         double set_up = median(cost, timed), of = median(native, n);
-        printf("ok: ranks %d: native barrier %.1f us, first set-up %.1f us, %d later ones %.1f us, times the barrier %.2f; "
+        printf("ok: ranks %d: native barrier %.1f us, first set-up %.1f us, %d later ones %.1f us, times the "
+               "barrier %.2f; "
                "Pss of a process, KiB: %.0f, with 1 communicator %+.0f, with %d %+.0f\n",
                size, of, first, timed, set_up, set_up / of, none, one - none, n, many - none);
     }

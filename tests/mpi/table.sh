@@ -206,7 +206,7 @@ found)
 channels)
     table '{"collective": "allreduce", "bytes": [0, 64], "algorithm": "recursive_doubling", "channel": "mpi"},
         {"collective": "allreduce", "bytes": [65, 1024], "algorithm": "recursive_doubling", "channel": "verbs"},
-        {"collective": "allreduce", "bytes": [1025, 8192], "algorithm": "recursive_doubling"}'
+        {"collective": "allreduce", "bytes": [0, 8192], "algorithm": "recursive_doubling"}'
     export VCOLL_CHANNELS=verbs,mpi
     good 2 table calls 8 512 4096
     ran recursive_doubling 8 mpi

@@ -2,3 +2,4 @@
 vc_unit_test(test_model test_model.c)
 vc_unit_test(test_defaults test_defaults.c)
 vc_unit_test(test_model_tree test_model_tree.c)
+vc_unit_test(test_model_cluster test_model_cluster.c)

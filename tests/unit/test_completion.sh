@@ -24,6 +24,8 @@ offers() {
 complete -p vcoll | grep -q -- '-F _vcoll' || { echo "FAILED: nothing is registered" && failed=1; }
 offers "vcoll d" doctor
 offers "vcoll sim n" node
+offers "vcoll sim c" cluster
+offers "vcoll sim cluster --tu" --tune
 offers "vcoll sim node --ta" --table
 offers "vcoll --h" --help
 offers "vcoll tune v" validate

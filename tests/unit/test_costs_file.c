@@ -322,7 +322,7 @@ int main(void)
 {
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
     const struct CMUnitTest tests[] = {
-        IN_DIR(test_round_trip), IN_DIR(test_starts), IN_DIR(test_foreign), IN_DIR(test_broken),
+        IN_DIR(test_round_trip), IN_DIR(test_starts),  IN_DIR(test_foreign), IN_DIR(test_broken),
         IN_DIR(test_not_own),    IN_DIR(test_writers), IN_DIR(test_where),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,5 +121,31 @@ if ! grep -q "<svg" "$dir/plot.svg" || ! grep -q "single copy" "$dir/plot.svg"; 
     fail "the picture lacks something"
 fi
 
+# ---- clusters ----
+refused 2 "nodes is missing" cluster
+refused 2 "more than 65536 ranks" cluster --nodes 65536 --ppn 2
+refused 2 "nobody to talk to" cluster --nodes 1
+refused 2 "neither verbs nor mpi" cluster --nodes 2 --network tcp
+refused 2 "compare" cluster --nodes 4 --collective allreduce --compare rong
+refused 1 "cannot write" cluster --nodes 4 --collective barrier --tune "$dir/none/table.json"
+expect 0 cluster --nodes 65536 --collective alltoall --sizes 8 --compare pairwise
+out_has "pairwise .* 131326 .* 65535" "alltoall of 65536 ranks"
+expect 0 cluster --nodes 8,16 --ppn 4 --collective allreduce,barrier --sizes 8,1m --plot "$dir/cluster.svg" \
+    --tune "$dir/tuned.json"
+out_has "allreduce 1m, 16 nodes of 4 ranks" cluster
+grep -q "<svg" "$dir/cluster.svg" || fail "no picture of clusters"
+"$vcoll" tune validate "$dir/tuned.json" >"$dir/out" 2>&1 || fail "the table of --tune is not valid"
+if command -v jq >/dev/null; then
+    jq -e '.provenance.simulated.rules == [0, (.rules | length) - 2] and .rules[-1].algorithm == "builtin"' \
+        "$dir/tuned.json" >"$dir/out" || fail "simulated rules are not marked"
+    expect 0 cluster --nodes 16 --ppn 2 --collective allreduce --sizes 64k --latency 3 --bandwidth 1 \
+        --compare ring,two_level_multi:leaders=2 --json
+    says "given" .figures.between
+    # Rules that were measured come first.
+    expect 0 cluster --nodes 4 --ppn 2 --collective allreduce --sizes 8 --table "$table" --tune "$dir/more.json"
+    jq -e --slurpfile old "$table" '.rules[0] == $old[0].rules[0]' "$dir/more.json" >"$dir/out" ||
+        fail "the table's rules do not come first"
+fi
+
 [ $failures = 0 ] && echo "all passed"
 exit $failures

@@ -180,7 +180,7 @@ if [ -n "$loopback" ]; then
         done
     }
     device devices=2 "chosen .*loop0 port 1, RoCE, MTU 4096" "GID 3: ::ffff:10.77.0.1 (RoCE v2)" \
-        "passed over .*loop1 port 1: no better than loop0" "up to 65535 completions, 4095 us"
+        "passed over .*loop1 port 1: no nearer than loop0" "up to 65535 completions, 4095 us"
     device link=ib,cqmod=0,mtu=2048 "InfiniBand, MTU 2048" "LID 17" "P_Key .*0xffff, entry 1" \
         "moderation .*unsupported by the device"
     device gids=none "not usable .*loop0 port 1 (Ethernet) has no GID"

@@ -200,6 +200,7 @@ static void count(const struct promise *w, int nodes, int q)
     struct vc_shape s = shape_of(w->coll, nodes, q);
     const struct vc_alg *alg = vc_alg_find(w->coll, w->name);
     assert_non_null(alg);
+    s.leaders = alg->params & VC_PARAM_LEADERS ? q : 0;
     if (vc_alg_refuses(alg, &s))
         return;
     struct traffic t = {(size_t)nodes, (size_t)q, (size_t)log2_up(nodes), s.bytes};
@@ -274,6 +275,25 @@ static void test_size_of_plans(void **state)
                 fail_msg("%s %s: %d steps", vc_coll_name(s.coll), alg->name, p.nsteps);
             vc_plan_free(&p);
         }
+    }
+}
+
+/* Few ranks lead where a node has many, more for long vectors, and never more than the smallest node has. */
+static void test_leaders(void **state)
+{
+    static const struct {
+        int q, given;
+        size_t bytes;
+        int leaders;
+    } is[] = {{64, 0, 8, 4}, {64, 0, 64 << 10, 8}, {64, 0, 1 << 20, 16}, {6, 0, 64 << 10, 6},
+              {2, 0, 8, 2},  {64, 32, 8, 32},      {6, 32, 8, 6}};
+    (void)state;
+    for (size_t i = 0; i < sizeof is / sizeof *is; i++) {
+        place_init(2, is[i].q, true);
+        struct vc_shape s = shape_of(VC_ALLREDUCE, 2, is[i].q);
+        s.bytes = is[i].bytes;
+        s.leaders = is[i].given;
+        assert_int_equal(vc_leaders(&s), is[i].leaders);
     }
 }
 
@@ -355,9 +375,10 @@ static void test_groups(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_copier),        cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_all_counted),   cmocka_unit_test(test_traffic),
-        cmocka_unit_test(test_size_of_plans), cmocka_unit_test(test_cut_plans_fail),
+        cmocka_unit_test(test_copier),         cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_all_counted),    cmocka_unit_test(test_traffic),
+        cmocka_unit_test(test_size_of_plans),  cmocka_unit_test(test_leaders),
+        cmocka_unit_test(test_cut_plans_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,23 +95,33 @@ static int set_figure(struct vc_model *m, const char *word)
     return vc_fail(VC_ERR_INVAL, "--set: %s", why);
 }
 
+int sim_model_find(struct vc_model *m, enum sim_origin *origin, const struct sim_opts *o,
+                   const struct vc_table_doc *table)
+{
+    *m = (struct vc_model){.node = built_in, .switch_cost = BUILT_IN_TURN};
+    *origin = SIM_BUILT_IN;
+    if (read_costs(m, o->costs))
+        *origin = SIM_MEASURED;
+    if (table->rows && table->rows->has_model && table->rows->model.node.known) {
+        *m = table->rows->model;
+        *origin = SIM_TABLE;
+    }
+    for (int i = 0; i < o->nset; i++) {
+        int err = set_figure(m, o->set[i]);
+        if (err != VC_OK)
+            return err;
+    }
+    return VC_OK;
+}
+
 int sim_figures_find(struct sim_figures *f, const struct sim_opts *o, const struct vc_table_doc *table,
                      const struct sim_node *n)
 {
-    struct vc_model m = {.node = built_in, .switch_cost = BUILT_IN_TURN};
-    f->origin = SIM_BUILT_IN;
-    if (read_costs(&m, o->costs))
-        f->origin = SIM_MEASURED;
-    if (table->rows && table->rows->has_model && table->rows->model.node.known) {
-        m = table->rows->model;
-        f->origin = SIM_TABLE;
-    }
-    for (int i = 0; i < o->nset; i++) {
-        int err = set_figure(&m, o->set[i]);
-        if (err != VC_OK)
-            return err;
-        f->changed = true;
-    }
+    struct vc_model m;
+    int err = sim_model_find(&m, &f->origin, o, table);
+    if (err != VC_OK)
+        return err;
+    f->changed = o->nset > 0;
     f->node = m.node;
     f->turn = m.switch_cost > 0 ? m.switch_cost : BUILT_IN_TURN;
     for (int k = 0; k < SIM_KINDS; k++) {

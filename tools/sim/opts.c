@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `vcoll sim node`: its words, and what follows from them. */
-#include "coll/info.h"
 #include "tools/facts/facts.h"
 #include "tools/sim/sim.h"
 #include "tools/vcoll/tools.h"
@@ -9,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static const char doc[] =
     "Predicts, for the ranks of one node, how long collectives take as a flat exchange of all ranks, over "
@@ -52,7 +50,7 @@ enum {
     KEY_JSON,
     KEY_PLOT
 };
-enum { SETS_MAX = 32, SIZE_LIMIT = 1 << 30 };
+enum { SETS_MAX = 32 };
 
 static const struct argp_option options[] = {
     {0, 0, 0, 0, "What is simulated:", 1},
@@ -80,40 +78,6 @@ static const struct argp_option options[] = {
     {0, 0, 0, 0, 0, 0}};
 
 /* ---- lists ---- */
-
-static void add_size(struct argp_state *st, struct sim_opts *o, const char *word)
-{
-    size_t bytes = 0;
-    int at = o->nsizes;
-    if (!vc_parse_bytes(word, &bytes) || bytes < 1 || bytes > SIZE_LIMIT)
-        argp_error(st, "--sizes: '%s' is not a number of bytes of 1..1G, such as 64, 16k or 1M", word);
-    if (o->nsizes == SIM_SIZES)
-        argp_error(st, "--sizes: more than %d sizes", SIM_SIZES);
-    while (at > 0 && o->size[at - 1] > bytes)
-        at--;
-    if (at > 0 && o->size[at - 1] == bytes)
-        return;
-    memmove(&o->size[at + 1], &o->size[at], (size_t)(o->nsizes++ - at) * sizeof o->size[0]);
-    o->size[at] = bytes;
-}
-
-static void add_collective(struct argp_state *st, struct sim_opts *o, const char *word)
-{
-    const char *words[VC_COLL_COUNT + 1];
-    char all[256] = "";
-    vc_coll_words(words);
-    for (int c = 0; c < VC_COLL_COUNT; c++) {
-        vc_append(all, sizeof all, "%s%s", c ? ", " : "", words[c]);
-        if (strcasecmp(word, words[c]) != 0)
-            continue;
-        for (int i = 0; i < o->ncoll; i++)
-            if (o->coll[i] == (enum vc_coll)c)
-                return;
-        o->coll[o->ncoll++] = (enum vc_coll)c;
-        return;
-    }
-    argp_error(st, "--collective: '%s' is none of %s", word, all);
-}
 
 /* "TIER=NUMBER" of an option, times `unit`. */
 static void add_tier(struct argp_state *st, const char *option, const char *word, double unit, double *out)
@@ -144,32 +108,7 @@ static void add_link(struct argp_state *st, struct sim_opts *o, const char *word
     add_tier(st, "--link", word, 1e9, o->link);
 }
 
-static void each_word(struct argp_state *st, struct sim_opts *o, const char *list,
-                      void (*add)(struct argp_state *st, struct sim_opts *o, const char *word))
-{
-    char *copy = strdup(list), *save = NULL;
-    int n = 0;
-    for (char *word = copy ? strtok_r(copy, ", ", &save) : NULL; word;
-         word = strtok_r(NULL, ", ", &save), n++)
-        add(st, o, word);
-    if (n == 0)
-        argp_error(st, "an empty list");
-    free(copy);
-}
-
 /* ---- words ---- */
-
-static void fill_defaults(struct sim_opts *o)
-{
-    static const size_t sizes[] = {8, 1024, 16384, 65536, 1 << 20};
-    bool all = o->ncoll == 0;
-    for (int c = 0; all && c < VC_COLL_COUNT; c++)
-        o->coll[o->ncoll++] = (enum vc_coll)c;
-    if (o->nsizes > 0)
-        return;
-    memcpy(o->size, sizes, sizeof sizes);
-    o->nsizes = (int)(sizeof sizes / sizeof sizes[0]);
-}
 
 static error_t parse(int key, char *arg, struct argp_state *st)
 {
@@ -188,10 +127,10 @@ static error_t parse(int key, char *arg, struct argp_state *st)
         return 0;
     }
     case KEY_COLLECTIVE:
-        each_word(st, o, arg, add_collective);
+        sim_each_word(st, o, arg, sim_add_collective);
         return 0;
     case KEY_SIZES:
-        each_word(st, o, arg, add_size);
+        sim_each_word(st, o, arg, sim_add_size);
         return 0;
     case KEY_TABLE:
         o->table = arg;
@@ -203,10 +142,10 @@ static error_t parse(int key, char *arg, struct argp_state *st)
         o->set = sets;
         return 0;
     case KEY_LINE:
-        each_word(st, o, arg, add_line);
+        sim_each_word(st, o, arg, add_line);
         return 0;
     case KEY_LINK:
-        each_word(st, o, arg, add_link);
+        sim_each_word(st, o, arg, add_link);
         return 0;
     case KEY_JSON:
         o->json = true;
@@ -260,7 +199,7 @@ int sim_node_main(int argc, char **argv)
     struct sim_opts o = {0};
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
         return VC_EXIT_USAGE;
-    fill_defaults(&o);
+    sim_default_lists(&o);
     if (vc_params_load(&o.params, NULL, &settings) != VC_OK) {
         fprintf(stderr, "vcoll sim node: %s\n", settings.error);
         return EXIT_FAILURE;

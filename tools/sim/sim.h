@@ -86,12 +86,24 @@ struct sim_report {
     int npoints;
 };
 
+struct argp_state;
+/** Words of --sizes and --collective, ascending and each once. */
+void sim_add_size(struct argp_state *st, struct sim_opts *o, const char *word);
+void sim_add_collective(struct argp_state *st, struct sim_opts *o, const char *word);
+void sim_each_word(struct argp_state *st, struct sim_opts *o, const char *list,
+                   void (*add)(struct argp_state *st, struct sim_opts *o, const char *word));
+/** What was not given: all collectives, five sizes. */
+void sim_default_lists(struct sim_opts *o);
+
 /** `vcoll sim node`; returns the exit code. */
 int sim_node_main(int argc, char **argv);
 
 /* VC_OK, or an error with its text. */
 int sim_node_make(struct sim_node *n, const struct sim_opts *o, const struct vc_table *table);
 void sim_node_free(struct sim_node *n);
+/** The model as far as a node's ranks know it, by table, measured, or built in, and --set. */
+int sim_model_find(struct vc_model *m, enum sim_origin *origin, const struct sim_opts *o,
+                   const struct vc_table_doc *table);
 int sim_figures_find(struct sim_figures *f, const struct sim_opts *o, const struct vc_table_doc *table,
                      const struct sim_node *n);
 int sim_predict(struct sim_report *r);

@@ -130,10 +130,9 @@ static bool parse(const char *text, struct vc_costs_file *out)
     char own[33];
     json_int_t budget = 0;
     json_t *figures = NULL, *starts = NULL, *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    bool good =
-        root && json_unpack(root, "{s:s, s:s, s:s, s:s, s:o, s:o, s:I}", "vcoll", &version, "boot_id", &boot,
-                            "cpus", &cpus, "measured", &measured, "figures", &figures, "starts", &starts,
-                            "too_short_ns", &budget) == 0;
+    bool good = root && json_unpack(root, "{s:s, s:s, s:s, s:s, s:o, s:o, s:I}", "vcoll", &version, "boot_id",
+                                    &boot, "cpus", &cpus, "measured", &measured, "figures", &figures,
+                                    "starts", &starts, "too_short_ns", &budget) == 0;
     hex(out->key.boot_id, sizeof out->key.boot_id, own);
     good = good && strcmp(version, VC_VERSION) == 0 && strcmp(boot, own) == 0 && json_is_object(figures);
     good = good && budget >= 0 && read_starts(starts, out);
@@ -279,8 +278,8 @@ static char *compose(const struct vc_costs_key *key, const struct vc_costs_file 
     json_t *figures = json_object();
     for (size_t i = 0; i < VC_COSTS_COUNT; i++)
         json_object_set_new(figures, vc_cost_info[i].name, json_integer((json_int_t)vc_cost(&f->costs, i)));
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I}", "vcoll", VC_VERSION, "boot_id", boot, "cpus",
-                             cpus, "measured", when, "figures", figures, "starts", list_starts(f),
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I}", "vcoll", VC_VERSION, "boot_id", boot,
+                             "cpus", cpus, "measured", when, "figures", figures, "starts", list_starts(f),
                              "too_short_ns", (json_int_t)f->budget_ns);
     char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
     json_decref(root);

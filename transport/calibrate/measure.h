@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Measures the figures of costs.h between two processes of one operating system, which call vc_measure() at
- * the same time and take some one and a half milliseconds together. Takes the least of several short batches, or the
- * median where a figure is a wait, so that time taken by the hypervisor or by other work does not count.
+ * the same time and take some one and a half milliseconds together. Takes the least of several short batches,
+ * or the median where a figure is a wait, so that time taken by the hypervisor or by other work does not
+ * count.
  */
 #ifndef VC_TRANSPORT_CALIBRATE_MEASURE_H
 #define VC_TRANSPORT_CALIBRATE_MEASURE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Private to the cost model. play.c makes predictions: it builds the plans of all ranks as one graph
- * (graph.c) and plays it on the CPUs (cpu.c) with the parameters (model.c) and the cost of node phases
- * (node.c, node_work.c; over levels tiers.c, groups.c).
+ * (plans.c reads them, graph.c links) and plays it on the CPUs (cpu.c) with the parameters (model.c) and the
+ * cost of node phases (node.c, node_work.c; over levels tiers.c, groups.c).
  */
 #ifndef VC_TUNE_MODEL_IMPL_H
 #define VC_TUNE_MODEL_IMPL_H
@@ -16,13 +16,34 @@ struct vc_mphase {
     double when; /**< when the last of them came */
 };
 
+/** A step, as far as its time is concerned. */
+struct vc_mstep {
+    unsigned char kind;       /**< enum vc_step_kind */
+    unsigned char node;       /**< NODE: enum vc_node_phase */
+    bool in_place;            /**< COPY, and NODE of a rank that is alone: there is nothing to be copied */
+    int peer, parts;          /**< as in struct vc_step */
+    int dep_first, dep_count; /**< range in vc_mgraph.dep */
+    size_t len;               /**< of the message, copy, reduction or phase */
+};
+
+/** Which ranks a graph has. The others do the same, node by node. */
+enum vc_mfold {
+    VC_FOLD_NONE,  /**< all */
+    VC_FOLD_SHIFT, /**< those of the first node; node i does with node i + d what it does with node d */
+    VC_FOLD_XOR,   /**< the same with i ^ d */
+};
+
 /** Steps are numbered rank by rank. */
 struct vc_mgraph {
     const struct vc_shape *shape;
-    struct vc_plan *plan; /**< [ranks] */
-    int *base;            /**< [ranks + 1] number of a rank's first step */
-    int nsteps;
-    int *owner; /**< [nsteps] rank */
+    enum vc_mfold fold;
+    int ranks;             /**< that it has: 0 to ranks - 1 */
+    long most;             /**< steps at most */
+    struct vc_mstep *step; /**< [nsteps] */
+    int nsteps, cap_steps;
+    int *dep, ndeps, cap_deps; /**< numbers of steps; while plans are read: within their rank */
+    int *base;                 /**< [ranks + 1] number of a rank's first step */
+    int *owner;                /**< [nsteps] rank */
     int *unmet; /**< [nsteps] dependencies, and one for the place in a chain; -1: receives that were posted */
     int *chained; /**< [nsteps] released when this one has started (messages) or is complete (phases); -1 */
     int *succ_first; /**< [nsteps + 1] range in succ */
@@ -32,23 +53,27 @@ struct vc_mgraph {
     struct vc_mphase *phase;
     int *member; /**< [ranks of the phases' nodes] steps */
     bool cma;    /**< node phases go by single copy throughout */
+    struct vc_model_use use;
 };
 
-static inline const struct vc_step *vc_mstep(const struct vc_mgraph *g, int s)
+static inline const struct vc_mstep *vc_mstep(const struct vc_mgraph *g, int s)
 {
-    int r = g->owner[s];
-    return &g->plan[r].steps[s - g->base[r]];
+    return &g->step[s];
 }
 
-static inline bool vc_mrecv(enum vc_step_kind kind)
+static inline bool vc_mrecv(unsigned char kind)
 {
     return kind == VC_STEP_RECV || kind == VC_STEP_RECV_REDUCE;
 }
 
-/** Builds the plans of all ranks and matches what belongs together. False without memory, above the limits,
- * and when the plans do not fit each other. vc_mgraph_free() in any case. */
-bool vc_mgraph_build(struct vc_mgraph *g, const struct vc_alg *alg, const struct vc_shape *shape);
+/** Builds the plans of all ranks, or with `fold` of the first node's, and matches what belongs together.
+ * False without memory, with more than `most` steps, when the plans do not fit each other, and when the
+ * others do not do the same. vc_mgraph_free() in any case. */
+bool vc_mgraph_build(struct vc_mgraph *g, const struct vc_alg *alg, const struct vc_shape *shape,
+                     enum vc_mfold fold, long most);
 void vc_mgraph_free(struct vc_mgraph *g);
+/** The first part of it (plans.c): step, dep, base and use. */
+bool vc_mgraph_read(struct vc_mgraph *g, const struct vc_alg *alg);
 
 /** A CPU of a crowded node. */
 struct vc_mcpu {

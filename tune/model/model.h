@@ -95,6 +95,27 @@ void vc_model_predict_all(const struct vc_model *m, const struct vc_model_case *
 #define VC_MODEL_RANKS 4096
 #define VC_MODEL_STEPS (2 << 20)
 
+/** What a call takes besides time. Sums are over all ranks; messages within nodes and between them. */
+struct vc_model_use {
+    double messages[2], bytes[2];
+    long steps;        /**< of the longest plan */
+    size_t scratch;    /**< the most of a rank */
+    size_t plan_bytes; /**< of the longest plan, as far as it is in memory at a time */
+    int peers;         /**< of other nodes, of the rank that has most: its queue pairs */
+    double all_peers;  /**< of all ranks together */
+    bool folded;       /**< the first node's ranks stood for those of all nodes */
+};
+
+/**
+ * vc_model_predict() for up to VC_MODEL_SIM_RANKS ranks, and what it takes. If all nodes do the same, seen
+ * from where they are (rings, exchanges, recursive doubling), only the first one's ranks are played: their
+ * plans are compared with those of a few other nodes, not of all. Otherwise at most VC_MODEL_SIM_STEPS steps,
+ * some 700 MB.
+ */
+double vc_model_simulate(const struct vc_model *m, const struct vc_model_case *c, struct vc_model_use *use);
+#define VC_MODEL_SIM_RANKS 65536
+#define VC_MODEL_SIM_STEPS (8L << 20)
+
 /** NULL, or what is wrong with the parameters (negative, not a number, descending), in words. Static storage.
  */
 const char *vc_model_invalid(const struct vc_model *m);

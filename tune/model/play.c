@@ -122,14 +122,16 @@ struct message {
 static struct message message_of(const struct play *p, int send)
 {
     const struct vc_hier *h = p->c->shape->hier;
-    const struct vc_step *st = vc_mstep(p->g, send);
+    const struct vc_mstep *st = vc_mstep(p->g, send);
     int from = p->g->owner[send], to = st->peer;
     bool device = h->node_of[from] != h->node_of[to];
     struct message x = {.link = &p->m->link[device ? p->c->apart : VC_WAY_SHM], .device = device};
+    /* Where one node stands for all, its own way in is the other's. */
+    int there = p->g->owner[p->g->match[send]];
     x.out = device ? &p->node_port[h->node_of[from]] : &p->rank_port[from];
-    x.in = device ? &p->node_port[h->node_of[to]] : &p->rank_port[to];
+    x.in = device ? &p->node_port[h->node_of[there]] : &p->rank_port[there];
     if (x.link->known) {
-        x.gap = vc_model_gap(x.link, (double)st->src.len);
+        x.gap = vc_model_gap(x.link, (double)st->len);
         x.extra = fmax(x.gap - vc_model_gap(x.link, 8), 0);
     }
     return x;
@@ -175,31 +177,30 @@ static void message_arrives(struct play *p, int s, double t)
 static void finish_receive(struct play *p, int s, double t)
 {
     struct message x = message_of(p, p->g->match[s]);
-    const struct vc_step *st = vc_mstep(p->g, s);
+    const struct vc_mstep *st = vc_mstep(p->g, s);
     double work = x.link->overhead + (x.device ? 0 : x.extra);
     if (st->kind == VC_STEP_RECV_REDUCE)
-        work += p->m->node.reduce * (double)st->dst.len;
+        work += p->m->node.reduce * (double)st->len;
     complete(p, s, vc_mcpus_work(&p->cpus, p->g->owner[s], t, x.device, work));
 }
 
-static double copy_seconds(const struct play *p, const struct vc_step *st)
+static double copy_seconds(const struct play *p, const struct vc_mstep *st)
 {
-    bool same = st->src.buf == st->dst.buf && st->src.off == st->dst.off;
-    return same || st->src.buf == VC_BUF_NONE ? 0 : p->m->node.copy * (double)st->dst.len;
+    return st->in_place ? 0 : p->m->node.copy * (double)st->len;
 }
 
 /* ---- node phases ---- */
 
-static double phase_seconds(struct play *p, const struct vc_step *st, int node, int l)
+static double phase_seconds(struct play *p, const struct vc_mstep *st, int node, int l)
 {
     int q = vc_hier_node_size(p->g->shape->hier, node);
-    struct vc_model_phase ph = {.kind = st->node,
+    struct vc_model_phase ph = {.kind = (enum vc_node_phase)st->node,
                                 .ranks = q,
                                 .parts = st->parts,
                                 .len = st->len,
                                 .cma = p->g->cma,
                                 .crowded = p->cpus.first[node + 1] > p->cpus.first[node],
-                                .waits = vc_phase_gets(st->node, l, st->peer, st->parts)};
+                                .waits = vc_phase_gets((enum vc_node_phase)st->node, l, st->peer, st->parts)};
     double t = vc_model_node_seconds(&p->m->node, &ph);
     if (!p->m->node.known || isnan(t))
         p->failed = true;
@@ -210,7 +211,7 @@ static void enter_phase(struct play *p, int s, double t)
 {
     struct vc_mgraph *g = p->g;
     const struct vc_hier *h = g->shape->hier;
-    const struct vc_step *st = vc_mstep(g, s);
+    const struct vc_mstep *st = vc_mstep(g, s);
     int rank = g->owner[s], l = h->local_of[rank], q = vc_hier_node_size(h, h->node_of[rank]);
     if (q == 1) {
         double done = vc_mcpus_work(&p->cpus, rank, t, false, copy_seconds(p, st));
@@ -221,19 +222,20 @@ static void enter_phase(struct play *p, int s, double t)
     struct vc_mphase *ph = &g->phase[g->match[s]];
     double at = vc_mcpus_work(&p->cpus, rank, t, false, 0);
     bool last = false;
-    if (vc_phase_gives(st->node, l, st->peer, st->parts)) {
+    if (vc_phase_gives((enum vc_node_phase)st->node, l, st->peer, st->parts)) {
         ph->when = fmax(ph->when, at);
         last = --ph->awaited == 0;
     }
     p->ready[s] = at;
     p->arrived[s] = at;
-    if (!vc_phase_gets(st->node, l, st->peer, st->parts))
+    if (!vc_phase_gets((enum vc_node_phase)st->node, l, st->peer, st->parts))
         push(p, at, s, LEAVE);
     else if (ph->awaited == 0)
         push(p, fmax(at, ph->when), s, LEAVE);
     for (int i = 0; last && i < q; i++) {
         int other = g->member[ph->first + i];
-        if (other != s && !isnan(p->arrived[other]) && vc_phase_gets(st->node, i, st->peer, st->parts))
+        if (other != s && !isnan(p->arrived[other]) &&
+            vc_phase_gets((enum vc_node_phase)st->node, i, st->peer, st->parts))
             push(p, fmax(p->ready[other], ph->when), other, LEAVE);
     }
 }
@@ -254,9 +256,9 @@ static void leave_phase(struct play *p, int s, double t)
 
 static void start_step(struct play *p, int s, double t)
 {
-    const struct vc_step *st = vc_mstep(p->g, s);
+    const struct vc_mstep *st = vc_mstep(p->g, s);
     int rank = p->g->owner[s];
-    switch (st->kind) {
+    switch ((enum vc_step_kind)st->kind) {
     case VC_STEP_SEND:
         start_send(p, s, t);
         break;
@@ -271,7 +273,7 @@ static void start_step(struct play *p, int s, double t)
         complete(p, s, vc_mcpus_work(&p->cpus, rank, t, false, copy_seconds(p, st)));
         break;
     case VC_STEP_REDUCE:
-        complete(p, s, vc_mcpus_work(&p->cpus, rank, t, false, p->m->node.reduce * (double)st->dst.len));
+        complete(p, s, vc_mcpus_work(&p->cpus, rank, t, false, p->m->node.reduce * (double)st->len));
         break;
     case VC_STEP_NODE:
         enter_phase(p, s, t);
@@ -286,7 +288,7 @@ static double run(struct play *p)
         if (p->g->unmet[s] == 0)
             push(p, 0, s, READY);
     }
-    for (int r = 0; r < p->c->shape->size; r++)
+    for (int r = 0; r < p->g->ranks; r++)
         p->end = fmax(p->end, p->cpus.busy[r]);
     /* Every step has at most one event of each kind, so this ends whatever the plans are. */
     while (p->nheap > 0 && !p->failed) {
@@ -330,14 +332,43 @@ static double play_graph(struct vc_mgraph *g, const struct vc_model *m, const st
     return seconds;
 }
 
+static bool can_be_played(const struct vc_model *m, const struct vc_model_case *c, int ranks)
+{
+    return c->alg && c->alg->kind != VC_ALG_NATIVE && c->shape->size >= 1 && c->shape->size <= ranks &&
+           (unsigned)c->apart < VC_WAY_COUNT && !vc_model_invalid(m) && !vc_alg_refuses(c->alg, c->shape);
+}
+
 double vc_model_predict(const struct vc_model *m, const struct vc_model_case *c)
 {
-    const struct vc_alg *alg = c->alg;
     struct vc_mgraph g;
-    if (!alg || alg->kind == VC_ALG_NATIVE || c->shape->size < 1 || c->shape->size > VC_MODEL_RANKS ||
-        (unsigned)c->apart >= VC_WAY_COUNT || vc_model_invalid(m) || vc_alg_refuses(alg, c->shape))
+    if (!can_be_played(m, c, VC_MODEL_RANKS))
         return NAN;
-    double seconds = vc_mgraph_build(&g, alg, c->shape) ? play_graph(&g, m, c) : NAN;
+    double seconds =
+        vc_mgraph_build(&g, c->alg, c->shape, VC_FOLD_NONE, VC_MODEL_STEPS) ? play_graph(&g, m, c) : NAN;
+    vc_mgraph_free(&g);
+    return seconds;
+}
+
+double vc_model_simulate(const struct vc_model *m, const struct vc_model_case *c, struct vc_model_use *use)
+{
+    const struct vc_hier *h = c->shape->hier;
+    bool folds = h->nnodes > 2 && h->uniform && h->block, built = false;
+    double seconds = NAN;
+    struct vc_mgraph g = {.nsteps = 0};
+    *use = (struct vc_model_use){.steps = 0};
+    if (!can_be_played(m, c, VC_MODEL_SIM_RANKS))
+        return NAN;
+    for (int fold = VC_FOLD_SHIFT; folds && !built && fold <= VC_FOLD_XOR; fold++) {
+        vc_mgraph_free(&g);
+        built = vc_mgraph_build(&g, c->alg, c->shape, (enum vc_mfold)fold, VC_MODEL_SIM_STEPS);
+    }
+    if (!built) {
+        vc_mgraph_free(&g);
+        built = vc_mgraph_build(&g, c->alg, c->shape, VC_FOLD_NONE, VC_MODEL_SIM_STEPS);
+    }
+    *use = g.use;
+    if (built)
+        seconds = play_graph(&g, m, c);
     vc_mgraph_free(&g);
     return seconds;
 }

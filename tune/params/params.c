@@ -244,7 +244,7 @@ static const struct vc_param_def defs[] = {
     {"CALIBRATE", "auto", "auto | off | force",
      "What things cost on a node (single copy, copies between cores, switches, wake-ups) decides the "
      "defaults "
-     "among ranks that share memory. auto takes the figures of an earlier start of this boot, or measures "
+     "among ranks that share memory. auto takes the medians of up to five starts of this boot, which measure "
      "them in MPI_Init in about two milliseconds; force always measures; off: fixed defaults.",
      parse_calibrate, format_calibrate, false},
     {"CHANNELS", "shm,verbs,mpi", "a list of: shm, verbs, mpi",

@@ -173,8 +173,8 @@ static int take_rows(const struct vc_table_rows *rows, struct vc_table **out)
         free(row);
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table");
     }
-    *t = (struct vc_table){
-        .row = row, .nrows = rows->nrows, .checksum = rows->checksum, .origin = "built-in"};
+    *t =
+        (struct vc_table){.row = row, .nrows = rows->nrows, .checksum = rows->checksum, .origin = "built-in"};
     memcpy(row, rows->row, (size_t)rows->nrows * sizeof *row);
     for (int i = 0; i < rows->nrows; i++)
         row[i].choice.alg = vc_alg_find(row[i].coll, rows->alg[i]);
