@@ -24,9 +24,10 @@ static bool ends;
 /* Those over the MPI's messages move by calls of the MPI. */
 static bool needs_mpi(const struct vc_team *t, const struct vc_posted *op)
 {
+    if (!op->by_plan) /* then it has no key */
+        return false;
     const struct vc_team_chan *c = t->chan_for[op->key.channel];
-    return op->by_plan && (c == &t->chan[VC_NET_MPI] || c->reach) &&
-           (t->hier.nnodes > 1 || !t->key.have_node);
+    return (c == &t->chan[VC_NET_MPI] || c->reach) && (t->hier.nnodes > 1 || !t->key.have_node);
 }
 
 static bool may_move(const struct vc_team *t)
