@@ -24,8 +24,10 @@ static bool ends;
 /* Those over the MPI's messages move by calls of the MPI. */
 static bool needs_mpi(const struct vc_team *t, const struct vc_posted *op)
 {
+    if (!op->by_plan) /* then it has no key */
+        return false;
     const struct vc_team_chan *c = t->chan_for[op->key.channel];
-    return op->by_plan && c->far && (c == &t->chan[VC_NET_MPI] || c->reach);
+    return c->far && (c == &t->chan[VC_NET_MPI] || c->reach);
 }
 
 static bool may_move(const struct vc_team *t)

@@ -39,4 +39,5 @@ const struct vc_alg vc_alg_allreduce_three_level = {
     .help = "two_level, with a binomial tree among the nodes of each host and recursive doubling among hosts",
     .build = build,
     .steps = steps,
+    .scales = true,
 };

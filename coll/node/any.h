@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Private to coll/node: any.c and its two halves.
+ * Private to coll/node: any.c, its two halves, and any_words.c, which they share.
  *
  * Gathers and scatters of blocks whose lengths only their owner and the root know (VC_PHASE_GATHER_ANY,
  * VC_PHASE_SCATTER_ANY). Lengths travel with the data, so no rank decides anything that another one has to
@@ -48,7 +48,7 @@ static inline bool vc_any_has_small(const struct vc_node *nd)
     return nd->bulk.cap > 0;
 }
 
-/* any.c */
+/* any_words.c */
 int vc_any_finish(struct vc_node *nd, struct vc_node_call *c);
 /* Whether this rank's block, or one of the root's, of `len` bytes goes by single copy. */
 bool vc_any_copies_alone(const struct vc_node *nd, const struct vc_node_call *c, size_t len);

@@ -62,10 +62,19 @@ void vc_slots_fill(struct vc_node *nd, struct vc_node_call *c, int k, char *to);
 /* Copies what chunk k of rank r holds for this rank. */
 void vc_slots_read(struct vc_node *nd, struct vc_node_call *c, int r, int k);
 
-/* slots_reduce.c */
-/* Two-stage reductions: the part of a chunk that this rank reduces; empty where another rank reduces all. */
+/* slots_slices.c: reductions in two stages. */
+
+/* How many ranks share the reducing of a chunk of `len` bytes. All, but among many ranks and in rooted
+ * reductions not more than get VC_SLICE_LEAST bytes each. */
+int vc_slots_slice_parts(const struct vc_node *nd, const struct vc_node_call *c, size_t len);
+/* The rank that reduces the first slice of chunk k. Chunks go round where not all ranks share in each. */
+int vc_slots_first_reducer(const struct vc_node *nd, const struct vc_node_call *c, int k);
+/* The part of a chunk that this rank reduces; empty where another rank reduces all. */
 void vc_slots_own_slice(const struct vc_node *nd, const struct vc_node_call *c, int k, size_t *lo,
                         size_t *hi);
+
+/* slots_reduce.c */
+
 /*
  * Reduces [lo, lo + len) of the payloads of chunk k of all ranks into `out`, as far as they have arrived,
  * from the last rank to the first: v0 + (v1 + (v2 + ...)). *next counts the ranks that are done. True when

@@ -3,38 +3,6 @@
 #include "coll/node/copy.h"
 #include "coll/node/slots.h"
 
-/*
- * Two stages: how many ranks share the reducing of a chunk of `len` bytes. All, but among many ranks and in
- * rooted reductions not more than get VC_SLICE_LEAST bytes each.
- */
-static int slice_parts(const struct vc_node *nd, const struct vc_node_call *c, size_t len)
-{
-    if (nd->n <= VC_FLAT_RANKS && c->kind != VC_PHASE_REDUCE)
-        return nd->n;
-    size_t most = len / VC_SLICE_LEAST;
-    return most >= (size_t)nd->n ? nd->n : most > 1 ? (int)most : 1;
-}
-
-/* The rank that reduces the first slice of chunk k. Chunks go round where not all ranks share in each. */
-static int first_reducer(const struct vc_node *nd, const struct vc_node_call *c, int k)
-{
-    int parts = slice_parts(nd, c, c->st.chunk);
-    return parts == nd->n ? 0 : (int)((int64_t)k * parts % nd->n);
-}
-
-void vc_slots_own_slice(const struct vc_node *nd, const struct vc_node_call *c, int k, size_t *lo, size_t *hi)
-{
-    size_t grain = vc_grain(c), len = vc_slots_chunk_len(c, k);
-    int parts = slice_parts(nd, c, len), mine = nd->me - first_reducer(nd, c, k);
-    if (mine < 0)
-        mine += nd->n;
-    *lo = *hi = 0;
-    if (mine < parts) {
-        *lo = vc_slice(len, grain, parts, mine);
-        *hi = vc_slice(len, grain, parts, mine + 1);
-    }
-}
-
 /* Where rank r's contribution to chunk k can be read. */
 static const char *contribution(const struct vc_node *nd, const struct vc_node_call *c, int r, int k)
 {
@@ -80,8 +48,8 @@ static bool reduces_into_dst(const struct vc_node *nd, const struct vc_node_call
 /* Whether this rank is one of those that reduce chunk k. Its slice may still be empty. */
 static bool is_reducer(const struct vc_node *nd, const struct vc_node_call *c, int k)
 {
-    int mine = nd->me - first_reducer(nd, c, k);
-    return (mine < 0 ? mine + nd->n : mine) < slice_parts(nd, c, vc_slots_chunk_len(c, k));
+    int mine = nd->me - vc_slots_first_reducer(nd, c, k);
+    return (mine < 0 ? mine + nd->n : mine) < vc_slots_slice_parts(nd, c, vc_slots_chunk_len(c, k));
 }
 
 bool vc_slots_publish_slice(struct vc_node *nd, struct vc_node_call *c, int k, int *whom)
@@ -112,7 +80,7 @@ bool vc_slots_collect_slices(struct vc_node *nd, struct vc_node_call *c, int k, 
     size_t len = vc_slots_chunk_len(c, k), grain = vc_grain(c);
     if (!vc_slots_gets(nd, c))
         return true;
-    int parts = slice_parts(nd, c, len), first = first_reducer(nd, c, k);
+    int parts = vc_slots_slice_parts(nd, c, len), first = vc_slots_first_reducer(nd, c, k);
     char *dst = (char *)c->dst + (size_t)k * st->chunk;
     for (; st->rd_next < parts; st->rd_next++) {
         int p = (nd->me + st->rd_next) % parts, r = first + p < nd->n ? first + p : first + p - nd->n;

@@ -44,4 +44,5 @@ const struct vc_alg vc_alg_reduce_three_level = {
     .help = "two_level, with a binomial tree among the nodes of each host and one among hosts",
     .build = build,
     .steps = steps,
+    .scales = true,
 };

@@ -198,3 +198,10 @@ endforeach()
 # 8: worth its cost. How many messages MPI_Init takes; plans that would be too long.
 vc_law_script(init)
 vc_law_script(long)
+
+# What standing between programs and their requests costs (README, limits): a prototype; no speed is asserted.
+add_library(request_shim SHARED request_shim.c)
+target_link_libraries(request_shim PRIVATE vcoll_flags)
+add_executable(request_cost request_cost.c)
+target_link_libraries(request_cost PRIVATE request_shim vcoll_flags)
+vc_mpi_test(request_cost NP 1 COMMAND $<TARGET_FILE:request_cost> 3)

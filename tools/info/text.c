@@ -407,10 +407,12 @@ static void print_nonblocking(void)
     printf("   ");
     terminal_wrap(&look, 3, names);
     printf("   ");
-    terminal_wrap(&look, 3,
-                  "Those with a user's operator pass through, because the program may free it at once; "
-                  "persistent collectives, because MPI has no persistent generalized request; neighbourhood "
-                  "ones, because their graph is local knowledge.");
+    terminal_wrap(
+        &look, 3,
+        "Those with a user's operator pass through, because the program may free it at once; "
+        "neighbourhood collectives, because their graph is local knowledge, by which no algorithm may be "
+        "chosen; persistent ones, because their requests would have to be vcoll's own in each call on "
+        "requests, which costs other requests less than 1 ns and is not built.");
 }
 
 static void print_algorithms(json_t *algorithms)
@@ -426,8 +428,8 @@ static void print_algorithms(json_t *algorithms)
                terminal_paint(&look, TERMINAL_PLAIN));
         json_array_foreach(list, i, a) print_algorithm(a);
     }
-    printf(" %sNonblocking forms%s (VCOLL_NONBLOCKING, VCOLL_PROGRESS)\n", terminal_paint(&look, TERMINAL_BOLD),
-           terminal_paint(&look, TERMINAL_PLAIN));
+    printf(" %sNonblocking forms%s (VCOLL_NONBLOCKING, VCOLL_PROGRESS)\n",
+           terminal_paint(&look, TERMINAL_BOLD), terminal_paint(&look, TERMINAL_PLAIN));
     print_nonblocking();
 }
 
