@@ -27,8 +27,8 @@ struct vc_exec_env {
  * when the plan has messages and there is no channel, or node phases of several ranks and there is no node.
  */
 int vc_exec_create(struct vc_plan *plan, const struct vc_exec_env *env, struct vc_exec **out);
-/** Makes the plan, of an algorithm that `scales`, one for all sizes; it was built for blocks of `bytes`: whole
- * elements, and a multiple of VC_SCALE_UNIT, so that scratch has no gaps. */
+/** Makes the plan, of an algorithm that `scales`, one for all sizes; it was built for blocks of `bytes`:
+ * whole elements, and a multiple of VC_SCALE_UNIT, so that scratch has no gaps. */
 void vc_exec_scales(struct vc_exec *x, size_t bytes);
 #define VC_SCALE_UNIT VC_CACHELINE
 /** Such a plan, not running, is for blocks of `bytes`, not 0, from now on. Nothing for others. VC_OK or

@@ -53,8 +53,8 @@ struct vc_exec {
     long round; /**< the first one behind the part that runs */
 };
 
-/** Of a plan made part by part: makes the next part that has steps ready to run, from round x->round on. 1: there
- * is one. 0: there is none. Negative: an error. */
+/** Of a plan made part by part: makes the next part that has steps ready to run, from round x->round on. 1:
+ * there is one. 0: there is none. Negative: an error. */
 int vc_exec_next_part(struct vc_exec *x);
 
 #endif

@@ -146,7 +146,8 @@ size_t vc_exec_bytes(const struct vc_exec *x)
 /* ---- creation ---- */
 
 /* What has to be there for the plan's steps: bytes for reducing, and peers. VC_OK or VC_ERR_UNSUPPORTED. */
-static int look_at_steps(const struct vc_plan *plan, const struct vc_exec_env *env, size_t *bounce, int *peers)
+static int look_at_steps(const struct vc_plan *plan, const struct vc_exec_env *env, size_t *bounce,
+                         int *peers)
 {
     *bounce = 0;
     for (int s = 0; s < plan->nsteps; s++) {

@@ -67,16 +67,14 @@ VC_NONBLOCKING(Ialltoallv, VC_ALLTOALLV, vc_post_alltoallv, NULL, true,
                .send = sendbuf, .recv = recvbuf, .scounts = sendcounts, .sdispls = sdispls, .stype = sendtype,
                .rcounts = recvcounts, .rdispls = rdispls, .rtype = recvtype, .comm = comm, .wide = VC_WIDE)
 
-VC_NONBLOCKING(Ialltoallw, VC_ALLTOALLW, vc_post_alltoallv, NULL, true,
-               (const void *sendbuf, const vc_count sendcounts[], const vc_displ sdispls[],
-                const MPI_Datatype sendtypes[], void *recvbuf, const vc_count recvcounts[],
-                const vc_displ rdispls[], const MPI_Datatype recvtypes[], MPI_Comm comm,
-                MPI_Request *request),
-               (sendbuf, sendcounts, sdispls, sendtypes, recvbuf, recvcounts, rdispls, recvtypes, comm,
-                request),
-               .send = sendbuf, .recv = recvbuf, .scounts = sendcounts, .sdispls = sdispls,
-               .stypes = sendtypes, .rcounts = recvcounts, .rdispls = rdispls, .rtypes = recvtypes,
-               .comm = comm, .wide = VC_WIDE)
+VC_NONBLOCKING(
+    Ialltoallw, VC_ALLTOALLW, vc_post_alltoallv, NULL, true,
+    (const void *sendbuf, const vc_count sendcounts[], const vc_displ sdispls[],
+     const MPI_Datatype sendtypes[], void *recvbuf, const vc_count recvcounts[], const vc_displ rdispls[],
+     const MPI_Datatype recvtypes[], MPI_Comm comm, MPI_Request *request),
+    (sendbuf, sendcounts, sdispls, sendtypes, recvbuf, recvcounts, rdispls, recvtypes, comm, request),
+    .send = sendbuf, .recv = recvbuf, .scounts = sendcounts, .sdispls = sdispls, .stypes = sendtypes,
+    .rcounts = recvcounts, .rdispls = rdispls, .rtypes = recvtypes, .comm = comm, .wide = VC_WIDE)
 
 VC_NONBLOCKING(Igather, VC_GATHER, vc_post_gather,
                vc_quick_gather(sendbuf, sendcount, sendtype, recvbuf, recvcount, recvtype, root, comm),
@@ -107,16 +105,14 @@ VC_NONBLOCKING(Igatherv, VC_GATHERV, vc_post_gatherv,
                .root = root, .send = sendbuf, .recv = recvbuf, .count = sendcount, .stype = sendtype,
                .rcounts = recvcounts, .rdispls = displs, .rtype = recvtype, .comm = comm, .wide = VC_WIDE)
 
-VC_NONBLOCKING(Iscatterv, VC_SCATTERV, vc_post_scatterv,
-               vc_quick_scatterv(sendbuf, sendcounts, displs, sendtype, recvbuf, recvcount, recvtype, root,
-                                 comm),
-               true,
-               (const void *sendbuf, const vc_count sendcounts[], const vc_displ displs[],
-                MPI_Datatype sendtype, void *recvbuf, vc_count recvcount, MPI_Datatype recvtype, int root,
-                MPI_Comm comm, MPI_Request *request),
-               (sendbuf, sendcounts, displs, sendtype, recvbuf, recvcount, recvtype, root, comm, request),
-               .root = root, .send = sendbuf, .recv = recvbuf, .count = recvcount, .rtype = recvtype,
-               .scounts = sendcounts, .sdispls = displs, .stype = sendtype, .comm = comm, .wide = VC_WIDE)
+VC_NONBLOCKING(
+    Iscatterv, VC_SCATTERV, vc_post_scatterv,
+    vc_quick_scatterv(sendbuf, sendcounts, displs, sendtype, recvbuf, recvcount, recvtype, root, comm), true,
+    (const void *sendbuf, const vc_count sendcounts[], const vc_displ displs[], MPI_Datatype sendtype,
+     void *recvbuf, vc_count recvcount, MPI_Datatype recvtype, int root, MPI_Comm comm, MPI_Request *request),
+    (sendbuf, sendcounts, displs, sendtype, recvbuf, recvcount, recvtype, root, comm, request), .root = root,
+    .send = sendbuf, .recv = recvbuf, .count = recvcount, .rtype = recvtype, .scounts = sendcounts,
+    .sdispls = displs, .stype = sendtype, .comm = comm, .wide = VC_WIDE)
 
 VC_NONBLOCKING(Ireduce_scatter_block, VC_REDUCE_SCATTER_BLOCK, vc_post_reduce_blocks,
                vc_quick_reduce_blocks(sendbuf, recvbuf, recvcount, datatype, op, comm), vc_fits(recvcount),

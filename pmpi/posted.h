@@ -39,10 +39,10 @@ struct vc_posted {
     bool begun;
     int whom; /**< whom the node's memory waits for */
     /* its end */
-    int err;       /**< VC_OK, or why it failed */
-    bool told;     /**< the failure has been logged, or need not be */
-    bool reported; /**< to the communicator's error handler */
-    int class;     /**< of the error, for the program; MPI_SUCCESS */
+    int err;           /**< VC_OK, or why it failed */
+    bool told;         /**< the failure has been logged, or need not be */
+    bool reported;     /**< to the communicator's error handler */
+    int class;         /**< of the error, for the program; MPI_SUCCESS */
     _Atomic bool over; /**< requests.h's: the thread that waits may look at the end and the result */
     MPI_Request request;
     char why[192];

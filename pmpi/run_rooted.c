@@ -63,8 +63,7 @@ static int pack_gather(const struct vc_call *k, const struct vc_room *room, cons
 {
     const struct vc_team *t = room->team;
     if (b->all) {
-        w->recv =
-            b->all_type.dense ? b->all : vc_room_for(room, VC_SCRATCH_RECV, k->bytes * (size_t)t->size);
+        w->recv = b->all_type.dense ? b->all : vc_room_for(room, VC_SCRATCH_RECV, k->bytes * (size_t)t->size);
         if (!w->recv)
             return VC_ERR_NOMEM;
     }

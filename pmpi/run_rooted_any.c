@@ -210,9 +210,8 @@ static struct vc_dtype *result_type(const struct vc_work *w, struct blocks *b)
 static int unpack(const struct vc_call *k, const struct vc_team *t, const struct blocks *b,
                   const struct vc_work *w)
 {
-    return b->gathers
-               ? move_blocks(k, t, b, w->recv, false)
-               : move_elements((char *)(uintptr_t)b->own, w->recv, b->own_count, &b->own_type, false);
+    return b->gathers ? move_blocks(k, t, b, w->recv, false)
+                      : move_elements((char *)(uintptr_t)b->own, w->recv, b->own_count, &b->own_type, false);
 }
 
 static int run_blocks(struct vc_comm *c, struct vc_call *k, const struct vc_selected *sel, struct blocks *b)

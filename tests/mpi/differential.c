@@ -105,7 +105,8 @@ static const struct argp_option options[] = {
     {"verbose", 'v', NULL, 0, "describe every call", 0},
     {"report", 'r', NULL, 0, "say which algorithms ran how often", 0},
     {"nonblocking", 'N', NULL, 0, "most calls are MPI_Ix, several under way, completed in any order", 0},
-    {"taken", 'T', NULL, 0, "with it: all of these are vcoll's, which is forced; no need to spare the MPI's", 0},
+    {"taken", 'T', NULL, 0, "with it: all of these are vcoll's, which is forced; no need to spare the MPI's",
+     0},
     {"break", 'B', "WHAT", 0, "be wrong: result, gap, send, barrier, agreement (must then fail)", 0},
     {0},
 };

@@ -262,7 +262,7 @@ struct trial {
     bool same_everywhere;    /**< the result must be bit-identical on all ranks */
     bool inter;
     bool in_place; /**< on the ranks where the call may be */
-    int blocks; /**< at most, in a buffer; gaps of up to three instances may follow each */
+    int blocks;    /**< at most, in a buffer; gaps of up to three instances may follow each */
     int sleep_us;
     MPI_Datatype *type_list[2];
     char *got;              /**< packed result of the tested call */

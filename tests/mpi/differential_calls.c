@@ -33,9 +33,10 @@ bool calls_init(void)
     if (find == NULL)
         return false;
 #define X(name) *(void **)&native.name = find(#name);
-    EACH_COLL(X) EACH_POST(X)
+    EACH_COLL(X)
+    EACH_POST(X)
 #undef X
-    return true;
+        return true;
 }
 
 /* ---- a deliberately broken MPI, to show that the driver would notice ---- */
@@ -171,20 +172,20 @@ static int post(const struct calls *f, const struct call *c, MPI_Datatype st, MP
         return f->Igather(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->root, c->comm, req);
     case C_GATHERV:
         return f->Igatherv(c->sbuf, c->scount, st, c->rbuf, c->rcounts, c->rdispls, rt, c->root, c->comm,
-                            req);
+                           req);
     case C_SCATTER:
         return f->Iscatter(c->sbuf, c->scount, st, c->rbuf, c->rcount, rt, c->root, c->comm, req);
     case C_SCATTERV:
         return f->Iscatterv(c->sbuf, c->scounts, c->sdispls, st, c->rbuf, c->rcount, rt, c->root, c->comm,
-                             req);
+                            req);
     case C_ALLGATHERV:
         return f->Iallgatherv(c->sbuf, c->scount, st, c->rbuf, c->rcounts, c->rdispls, rt, c->comm, req);
     case C_ALLTOALLV:
         return f->Ialltoallv(c->sbuf, c->scounts, c->sdispls, st, c->rbuf, c->rcounts, c->rdispls, rt,
-                              c->comm, req);
+                             c->comm, req);
     case C_ALLTOALLW:
         return f->Ialltoallw(c->sbuf, c->scounts, c->sdispls, c->stypes, c->rbuf, c->rcounts, c->rdispls,
-                              c->rtypes, c->comm, req);
+                             c->rtypes, c->comm, req);
     case C_REDUCE_SCATTER:
         return f->Ireduce_scatter(c->sbuf, c->rbuf, c->rcounts, c->stype, c->op, c->comm, req);
     case C_REDUCE_SCATTER_BLOCK:

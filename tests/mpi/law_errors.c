@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * law_errors [nonblocking]: invalid arguments give exactly the MPI's own error: the same class, and the same error handler called as
- * often, on the same communicator. Each erroneous call is made natively and through MPI_X on all ranks, and
- * the outcomes compared.
+ * law_errors [nonblocking]: invalid arguments give exactly the MPI's own error: the same class, and the same
+ * error handler called as often, on the same communicator. Each erroneous call is made natively and through
+ * MPI_X on all ranks, and the outcomes compared.
  */
 #include "differential.h"
 #include "law.h"
@@ -161,8 +161,7 @@ static int check(enum coll_id coll, enum mistake m)
 
     if (!prepare(&c, coll, m))
         return 0;
-    snprintf(stage, sizeof stage, "%s%s with %s", nonblocking ? "i" : "", coll_names[coll],
-             mistakes[m]);
+    snprintf(stage, sizeof stage, "%s%s with %s", nonblocking ? "i" : "", coll_names[coll], mistakes[m]);
     law_stage = stage;
     if (getenv("VC_TEST_VERBOSE"))
         fprintf(stderr, "%s\n", stage);

@@ -231,11 +231,10 @@ static void types(void)
                 o->types[0][k] = s;
                 o->types[1][k] = r;
             }
-            int rc = i == 0 ? MPI_Iallgatherv(o->a, n, s, o->b, o->counts[1], o->displs[1], r,
-                                              MPI_COMM_WORLD, &o->req)
-                     : i == 1
-                         ? MPI_Ialltoallv(o->a, o->counts[0], o->displs[0], s, o->b, o->counts[1],
-                                          o->displs[1], r, MPI_COMM_WORLD, &o->req)
+            int rc = i == 0 ? MPI_Iallgatherv(o->a, n, s, o->b, o->counts[1], o->displs[1], r, MPI_COMM_WORLD,
+                                              &o->req)
+                     : i == 1 ? MPI_Ialltoallv(o->a, o->counts[0], o->displs[0], s, o->b, o->counts[1],
+                                               o->displs[1], r, MPI_COMM_WORLD, &o->req)
                      : i == 2
                          ? MPI_Ialltoallw(o->a, o->counts[0], o->displs[0], o->types[0], o->b, o->counts[1],
                                           o->displs[1], o->types[1], MPI_COMM_WORLD, &o->req)

@@ -98,7 +98,8 @@ const struct doc_check doc_checks[] = {
      .job = doc_check_same,
      .same = DOC_SAME_DEVICE,
      .about = "model and link layer of the device that the verbs channel would use",
-     .cost = "messages of ranks that have none, and between InfiniBand and RoCE, go through the MPI underneath",
+     .cost =
+         "messages of ranks that have none, and between InfiniBand and RoCE, go through the MPI underneath",
      .fix = "vcoll info on the odd nodes says why; VCOLL_VERBS_DEVICE names a device"},
     {.id = "clones",
      .title = "machines that look like one",
