@@ -36,7 +36,7 @@ bool calls_init(void)
     EACH_COLL(X)
     EACH_POST(X)
 #undef X
-        return true;
+    return true;
 }
 
 /* ---- a deliberately broken MPI, to show that the driver would notice ---- */
