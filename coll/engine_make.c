@@ -65,16 +65,11 @@ static void link_steps(struct vc_exec *x)
 
 /* ---- memory ---- */
 
-/* Room for n elements in an array whose contents are not kept. */
-static bool renew(void *array, size_t n, size_t each)
+/* Zeroed room for n elements in place of an array whose contents are not kept. NULL: out of memory. */
+static void *renewed(void *array, size_t n, size_t each)
 {
-    void *old, *fresh = calloc(n ? n : 1, each);
-    if (!fresh)
-        return false;
-    memcpy(&old, array, sizeof old);
-    free(old);
-    memcpy(array, &fresh, sizeof fresh);
-    return true;
+    free(array);
+    return calloc(n ? n : 1, each);
 }
 
 /** Makes room for the plan that x has by now. No message is under way. */
@@ -83,21 +78,24 @@ static bool make_room(struct vc_exec *x, size_t bounce)
     size_t n = (size_t)x->plan.nsteps;
     if (!x->links || x->plan.nsteps > x->cap_steps) {
         x->cap_steps = 0;
-        if (!renew(&x->links, n, sizeof *x->links) || !renew(&x->unmet0, n, sizeof *x->unmet0) ||
-            !renew(&x->unmet, n, sizeof *x->unmet) || !renew(&x->roots, n, sizeof *x->roots) ||
-            !renew(&x->ready, n, sizeof *x->ready) || !renew(&x->flying, n, sizeof *x->flying) ||
-            !renew(&x->reqs, n, sizeof *x->reqs))
+        if (!(x->links = renewed(x->links, n, sizeof *x->links)) ||
+            !(x->unmet0 = renewed(x->unmet0, n, sizeof *x->unmet0)) ||
+            !(x->unmet = renewed(x->unmet, n, sizeof *x->unmet)) ||
+            !(x->roots = renewed(x->roots, n, sizeof *x->roots)) ||
+            !(x->ready = renewed(x->ready, n, sizeof *x->ready)) ||
+            !(x->flying = renewed(x->flying, n, sizeof *x->flying)) ||
+            !(x->reqs = renewed(x->reqs, n, sizeof *x->reqs)))
             return false;
         x->cap_steps = x->plan.nsteps;
     }
     if (!x->succ || x->plan.ndeps > x->cap_deps) {
         x->cap_deps = 0;
-        if (!renew(&x->succ, (size_t)x->plan.ndeps, sizeof *x->succ))
+        if (!(x->succ = renewed(x->succ, (size_t)x->plan.ndeps, sizeof *x->succ)))
             return false;
         x->cap_deps = x->plan.ndeps;
     }
     if (bounce > x->bounce_bytes) {
-        if (!renew(&x->bounce, bounce, 1))
+        if (!(x->bounce = renewed(x->bounce, bounce, 1)))
             return false;
         x->bounce_bytes = bounce;
     }
@@ -183,7 +181,7 @@ int vc_exec_create(struct vc_plan *plan, const struct vc_exec_env *env, struct v
     x->env = *env;
     x->node_step = -1;
     x->peers = peers;
-    if (!renew(&x->last, 2 * (size_t)peers, sizeof *x->last) || !make_room(x, bounce) ||
+    if (!(x->last = renewed(x->last, 2 * (size_t)peers, sizeof *x->last)) || !make_room(x, bounce) ||
         !make_scratch(x, plan->tmp_bytes)) {
         vc_plan_init(&x->plan);
         release(x);
@@ -247,7 +245,7 @@ int vc_exec_create_parts(const struct vc_alg *alg, int rank, int size, const str
         x->rank = rank;
         x->peers = size;
     }
-    if (!x || !renew(&x->last, 2 * (size_t)size, sizeof *x->last)) {
+    if (!x || !(x->last = renewed(x->last, 2 * (size_t)size, sizeof *x->last))) {
         free(x);
         return vc_fail(VC_ERR_NOMEM, "no memory for running a plan of %d ranks", size);
     }

@@ -69,6 +69,8 @@ static double set_up_us(MPI_Comm comm)
     return over_ranks(done ? info.setup_seconds * 1e6 : -1, MPI_MAX);
 }
 
+enum { MOST = 10000 }; /* communicators */
+
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv);
@@ -79,8 +81,9 @@ int main(int argc, char **argv)
     *(void **)&allreduce = law_native("Allreduce", (void *)MPI_Allreduce);
     int n = (int)law_arg(argc, argv, 1, 100), timed = 0;
     double limit = (double)law_arg(argc, argv, 2, 0), first = 0;
-    MPI_Comm *comm = malloc((size_t)n * sizeof *comm);
-    double *native = malloc((size_t)n * sizeof *native), *cost = malloc((size_t)n * sizeof *cost);
+    static MPI_Comm comm[MOST];
+    static double native[MOST], cost[MOST];
+    LAW_CHECK(n >= 1 && n <= MOST, "1 to %d communicators", MOST);
     for (int i = 0; i < n; i++)
         MPI_Comm_dup(MPI_COMM_WORLD, &comm[i]);
     for (int i = 0; i < n; i++) /* what the MPI has for each is not counted */

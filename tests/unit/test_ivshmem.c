@@ -211,13 +211,12 @@ static void refuses_other_arenas(void **state)
     (void)state;
     struct vc_leases *l;
     struct vc_bar bar = fresh_bar(BYTES), half;
-    uint64_t *w = bar.base;
     memset((char *)bar.base + 512, 'x', 100); /* of a program that begins elsewhere */
     expect_refusal(vc_leases_open(&bar, &l), VC_ERR_INVAL, "not vcoll's");
     vc_bar_close(&bar);
 
     bar = fresh_bar(BYTES);
-    w = bar.base;
+    uint64_t *w = bar.base;
     assert_int_equal(vc_leases_open(&bar, &l), VC_OK);
     vc_leases_close(l);
     w[1]++;

@@ -243,7 +243,7 @@ void vc_costs_add(struct vc_costs_file *f, const struct vc_costs *start, uint64_
     if (f->starts < VC_COSTS_STARTS)
         f->start[f->starts++] = *start;
     for (size_t i = 0; i < VC_COSTS_COUNT; i++) {
-        uint64_t v[VC_COSTS_STARTS];
+        uint64_t v[VC_COSTS_STARTS] = {0};
         size_t n = 0;
         for (int s = 0; s < f->starts; s++)
             if (vc_cost(&f->start[s], i))
