@@ -48,22 +48,29 @@ static void forget(struct vc_plans *p, struct vc_plan_slot *s)
     memset(s, 0, sizeof *s);
 }
 
-/* Used longest ago; a free slot counts as never used. NULL: none has memory, where that is asked for. */
-static struct vc_plan_slot *oldest(struct vc_plans *p, bool with_memory)
+/* Used longest ago, of all but `but`; a free slot counts as never used. NULL: none has memory, where that is
+ * asked for. */
+static struct vc_plan_slot *oldest(struct vc_plans *p, bool with_memory, const struct vc_plan_slot *but)
 {
     struct vc_plan_slot *best = NULL;
     for (int i = 0; i < VC_PLANS_KEPT; i++) {
         struct vc_plan_slot *s = &p->slot[i];
-        if ((!with_memory || s->bytes > 0) && (!best || s->last_used < best->last_used))
+        if (s != but && (!with_memory || s->bytes > 0) && (!best || s->last_used < best->last_used))
             best = s;
     }
     return best;
 }
 
+/* Forgets those used longest ago, but never `but`, until all have at most `most` bytes. */
+static void trim(struct vc_plans *p, size_t most, const struct vc_plan_slot *but)
+{
+    for (struct vc_plan_slot *old; p->bytes > most && (old = oldest(p, true, but)) != NULL;)
+        forget(p, old);
+}
+
 void vc_plans_trim(struct vc_plans *p, size_t most)
 {
-    while (p->bytes > most)
-        forget(p, oldest(p, true));
+    trim(p, most, NULL);
 }
 
 void vc_plans_free(struct vc_plans *p)
@@ -88,19 +95,20 @@ static const size_t *numbers_of(const struct vc_plan_key *key, int size, size_t 
     return key->offsets ? key->offsets : key->node_pairs;
 }
 
-/* The slot's own copy of these, which the caller may change; a slot that has some has as many. */
+/* The slot's own copy of these, which the caller may change. */
 static int copy_numbers(struct vc_plans *p, struct vc_plan_slot *s, const struct vc_plan_key *key, int size,
                         const size_t **offsets, const size_t **node_pairs)
 {
     size_t n;
     const size_t *numbers = numbers_of(key, size, &n);
-    if (numbers && !s->numbers) {
-        s->numbers = malloc(n * sizeof *numbers);
-        if (!s->numbers)
+    if (numbers && n > s->nnumbers) {
+        size_t *more = realloc(s->numbers, n * sizeof *numbers);
+        if (!more)
             return vc_fail(VC_ERR_NOMEM, "out of memory for the counts of %d ranks", size);
+        s->bytes += (n - s->nnumbers) * sizeof *numbers;
+        p->bytes += (n - s->nnumbers) * sizeof *numbers;
+        s->numbers = more;
         s->nnumbers = n;
-        s->bytes += n * sizeof *numbers;
-        p->bytes += n * sizeof *numbers;
     }
     if (numbers)
         memcpy(s->numbers, numbers, n * sizeof *numbers);
@@ -170,7 +178,7 @@ static int make_whole(struct vc_team *t, const struct vc_alg *alg, const struct 
         env->by_device = (by_message & VC_VIA_VERBS) != 0;
         s->via = by_node | by_message;
         /* Memory is bounded: old plans make room for the new one's scratch before it is taken. */
-        vc_plans_trim(&t->plans, plan.tmp_bytes < BYTES_KEPT ? BYTES_KEPT - plan.tmp_bytes : 0);
+        trim(&t->plans, plan.tmp_bytes < BYTES_KEPT ? BYTES_KEPT - plan.tmp_bytes : 0, s);
         err = vc_exec_create(&plan, env, &s->exec);
     }
     vc_plan_free(&plan);
@@ -262,10 +270,9 @@ int vc_plans_get(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll 
     bool found = s != NULL;
     int err = VC_OK;
     if (!found) {
-        s = oldest(p, false);
+        s = oldest(p, false, NULL);
         forget(p, s);
         s->key = lasting;
-        s->last_used = ++p->clock; /* so that making room for it forgets others first */
         err = copy_numbers(p, s, &lasting, t->size, &s->key.offsets, &s->key.node_pairs);
         if (err == VC_OK && !vc_alg_refuses(key->alg, &shape))
             err = make_plan(t, key, coll, s);
@@ -279,8 +286,7 @@ int vc_plans_get(struct vc_team *t, const struct vc_plan_key *key, enum vc_coll 
     s->last_used = ++p->clock;
     if (s->exec)
         count_memory(p, s);
-    for (struct vc_plan_slot *old; p->bytes > BYTES_KEPT && (old = oldest(p, true)) != s;)
-        forget(p, old);
+    trim(p, BYTES_KEPT, s);
     *out = s;
     return VC_OK;
 }

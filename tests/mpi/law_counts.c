@@ -50,7 +50,8 @@ static void mismatch(bool gather, int given, int expected)
     MPI_Error_class(err, &class);
     for (int i = recv_at; i < recv_at + GAP; i++)
         wrong += recv[i] != -1;
-    LAW_CHECK(wrong == 0, "%d given, %d expected: wrote beyond the buffer", given, expected);
+    LAW_CHECK(wrong == 0, "%s, %d given, %d expected: %d of %d ints behind the buffer were written, err %d",
+              gather ? "allgatherv" : "alltoallv", given, expected, wrong, GAP, err);
     int after = MPI_Barrier(comm);
     LAW_CHECK(after != MPI_SUCCESS, "%d given, %d expected: the communicator works", given, expected);
     LAW_CHECK(MPI_Wtime() - begun < 15, "%d given, %d expected: took %f s", given, expected,
