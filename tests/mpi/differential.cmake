@@ -60,8 +60,8 @@ vc_mpi_test(differential.itself NP 3 COMMAND $<TARGET_FILE:differential> --seed 
 foreach(_how result gap send barrier)
   vc_mpi_test(differential.sees_${_how} NP 3 COMMAND $<TARGET_FILE:differential> --break ${_how} --iterations 60)
 endforeach()
-vc_mpi_test(differential.sees_agreement NP 3
-  COMMAND $<TARGET_FILE:differential> --break agreement --coll allreduce --iterations 1500)
+vc_mpi_test(differential.sees_agreement NP 3 TIMEOUT 180
+  COMMAND $<TARGET_FILE:differential> --break agreement --coll allreduce --iterations 1500 --seed 4 --max-bytes 4096)
 set_tests_properties(mpi.differential.sees_result mpi.differential.sees_gap mpi.differential.sees_send
   mpi.differential.sees_barrier mpi.differential.sees_agreement PROPERTIES
   PASS_REGULAR_EXPRESSION "differential: again with")
