@@ -81,7 +81,7 @@ void vc_busy_fail(struct vc_team *t, int err)
 {
     struct vc_queue *q = &t->queue;
     char why[sizeof q->why];
-    snprintf(why, sizeof why, "%s", vc_error_text());
+    snprintf(why, sizeof why, "%s", q->left && q->first ? q->first->why : vc_error_text());
     bool told = q->err != VC_OK;
     note_failure(q, err, why);
     vc_team_break(t, why);

@@ -4,6 +4,7 @@
 #include "pmpi/busy.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 /* Longest sleep while something is under way. */
 #define SLICE_MAX_NS 200000u
@@ -56,6 +57,8 @@ static bool move_team(struct vc_team *t)
         int rc = vc_posted_advance(q->first);
         moved |= rc > 0 || (q->first->exec && vc_exec_advanced(q->first->exec));
         q->left = rc < 0;
+        if (q->left) /* the text of an error is its thread's */
+            snprintf(q->first->why, sizeof q->first->why, "%s", vc_error_text());
         if (rc <= 0)
             break;
         vc_busy_remove_first(t, VC_OK);
