@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int vc_posted_keep_type(struct vc_posted *op, struct vc_dtype *t)
 {
@@ -20,6 +21,17 @@ int vc_posted_keep_type(struct vc_posted *op, struct vc_dtype *t)
     return VC_OK;
 }
 
+int vc_posted_keep_displs(struct vc_posted *op)
+{
+    size_t bytes = (size_t)op->comm->size * (op->k.wide ? sizeof(MPI_Aint) : sizeof(int));
+    op->displs = malloc(bytes);
+    if (!op->displs)
+        return vc_fail(VC_ERR_NOMEM, "no memory for the displacements of a nonblocking collective");
+    memcpy(op->displs, op->k.rdispls, bytes);
+    op->k.rdispls = op->displs;
+    return VC_OK;
+}
+
 void vc_posted_release(struct vc_posted *op)
 {
     for (int i = 0; i < VC_SCRATCHES; i++) {
@@ -31,6 +43,8 @@ void vc_posted_release(struct vc_posted *op)
     op->ntypes = 0;
     free(op->types);
     op->types = NULL;
+    free(op->displs);
+    op->displs = NULL;
     free(op->state);
     op->state = NULL;
 }

@@ -28,6 +28,7 @@ struct vc_posted {
     /* what is the operation's own, and ends with it */
     void *mem[VC_SCRATCHES]; /**< packed copies of the program's data; NULL: none */
     void *state;             /**< of the form of its arguments: what w and `finish` lead to; NULL: nothing */
+    void *displs;            /**< copy of the displacements of the results; NULL: none */
     MPI_Datatype *types;     /**< duplicates of types that the program may free meanwhile */
     int ntypes;
     vc_posted_finish *finish; /**< NULL: the result is where it belongs */
@@ -50,6 +51,12 @@ struct vc_posted {
 
 /** For an operation whose result is moved at its end: *t lives until then. VC_OK or an error. */
 int vc_posted_keep_type(struct vc_posted *op, struct vc_dtype *t);
+/**
+ * For an operation whose results are moved at its end to where op->k.rdispls says: op->k has a copy from now
+ * on. MPI wants the program to leave the array alone until then. But MPIs that read it in the call alone let
+ * programs get away with less, and mpi4py 3.1 frees it at once. VC_OK or an error.
+ */
+int vc_posted_keep_displs(struct vc_posted *op);
 
 /**
  * Begins the operation, or moves it on. 1: done. 0: waits. Negative: failed. With the lock of busy.h, or with

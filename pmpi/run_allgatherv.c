@@ -209,6 +209,8 @@ static int post(struct vc_comm *c, struct vc_call *k, struct sides *s, MPI_Reque
     op.esize = direct ? s->rtype.size : 0;
     if (!direct) {
         op.finish = finish;
+        if (err == VC_OK)
+            err = vc_posted_keep_displs(&op);
         if (err == VC_OK && !s->rtype.dense)
             err = vc_posted_keep_type(&op, &s->rtype);
     }

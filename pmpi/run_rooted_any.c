@@ -293,6 +293,8 @@ static int post_blocks(struct vc_comm *c, struct vc_call *k, struct blocks *b, M
     if (type) {
         op.finish = finish_blocks;
         err = vc_posted_keep_type(&op, type);
+        if (err == VC_OK && b->gathers && b->root)
+            err = vc_posted_keep_displs(&op);
     }
     return vc_post_launch(&op, err, k, request);
 }

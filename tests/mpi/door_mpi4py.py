@@ -64,7 +64,9 @@ for i in range(10):
         comm.Iexscan([own, 2, INT], [exscan, 2, INT], op=MPI.SUM),
     ]
     MPI.Request.Waitall(reqs)
+    uneven = [v for k in range(n) for v in (k * 10, k * 10 + 1 if lens[k] == 2 else -1)]
     total = 10 * n * (n - 1) // 2
+    assert list(agv) == uneven and (me != root or list(gav) == uneven)
     assert list(a2v) == list(a2w) == [v for k in range(n) for v in (k * 10 + 2 * me, -1)]
     assert me != root or list(ga) == [v for k in range(n) for v in (k * 10, k * 10 + 1)]
     assert list(sc)[:2] == [root * 10 + 2 * me, root * 10 + 2 * me + 1]
