@@ -37,7 +37,7 @@ struct vc_group vc_group_last(const struct vc_shape *shape, int rank)
 /*
  * More leaders share the copying and reducing in the node; each sends messages of its own, which the node's
  * device takes one after the other. By the cost model, for 16 and 256 nodes of 16 to 128 ranks at 100 Gbit/s,
- * these are within 10 % of the best number in reductions.
+ * these are within 10 % of the best number in most reductions.
  */
 static int usual_leaders(size_t bytes)
 {

@@ -40,6 +40,10 @@ static inline int vc_hier_rank(const struct vc_hier *h, int node, int local)
     return h->members[h->first[node] + local];
 }
 
+/** Of ranks that are dealt to nodes in blocks of `ppn`, of which the last may be smaller. Returns the memory
+ * of its arrays, for free(); NULL: out of memory. */
+int *vc_hier_blocks(struct vc_hier *h, int ranks, int ppn);
+
 /** Everything an algorithm may look at. All of it is equal on all ranks (Law 1: symmetric decisions). */
 struct vc_shape {
     enum vc_coll coll;

@@ -126,29 +126,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /* ---- what all ranks share ---- */
 
-static void make_hier(int ranks, int ppn)
-{
-    int nnodes = (ranks + ppn - 1) / ppn;
-    int *mem = malloc(((size_t)ranks * 3 + (size_t)nnodes + 1) * sizeof *mem);
-    if (!mem)
-        die("out of memory");
-    int *node_of = mem, *local_of = mem + ranks, *members = mem + 2 * ranks, *first = mem + 3 * ranks;
-    for (int r = 0; r < ranks; r++) {
-        node_of[r] = r / ppn;
-        local_of[r] = r % ppn;
-        members[r] = r;
-    }
-    for (int i = 0; i <= nnodes; i++)
-        first[i] = i < nnodes ? i * ppn : ranks;
-    shared_hier = (struct vc_hier){.nnodes = nnodes,
-                                   .uniform = ranks % ppn == 0,
-                                   .block = true,
-                                   .node_of = node_of,
-                                   .local_of = local_of,
-                                   .first = first,
-                                   .members = members};
-}
-
 static void make_shared(const struct judge *j)
 {
     struct vc_params params;
@@ -156,7 +133,8 @@ static void make_shared(const struct judge *j)
     if (shared_made)
         return;
     shared_made = true;
-    make_hier(j->ranks, j->ppn);
+    if (!vc_hier_blocks(&shared_hier, j->ranks, j->ppn))
+        die("out of memory");
     if (vc_params_load(&params, NULL, NULL) != VC_OK)
         die(vc_error_text());
     char *text;

@@ -12,26 +12,6 @@
 #include <cmocka.h>
 
 enum { MOST = 65536 };
-static int mem[4 * MOST + 1];
-
-static void place(struct vc_hier *h, int nodes, int ppn)
-{
-    int n = nodes * ppn, *node_of = mem, *local_of = mem + n, *members = mem + 2 * n, *first = mem + 3 * n;
-    for (int r = 0; r < n; r++) {
-        node_of[r] = r / ppn;
-        local_of[r] = r % ppn;
-        members[r] = r;
-    }
-    for (int i = 0; i <= nodes; i++)
-        first[i] = i * ppn;
-    *h = (struct vc_hier){.nnodes = nodes,
-                          .uniform = true,
-                          .block = true,
-                          .node_of = node_of,
-                          .local_of = local_of,
-                          .first = first,
-                          .members = members};
-}
 
 static struct vc_model model(void)
 {
@@ -93,9 +73,11 @@ static void one_node_stands_for_all(void **state)
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int c = 0; c < VC_COLL_COUNT; c++)
             for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)c); *a; a++) {
-                place(&h, shapes[i][0], shapes[i][1]);
+                int *mem = vc_hier_blocks(&h, shapes[i][0] * shapes[i][1], shapes[i][1]);
+                assert_non_null(mem);
                 compare(*a, &h, 64);
                 compare(*a, &h, 100000 / 8 * 8);
+                free(mem);
             }
     assert_true(folded > 100);
 }
@@ -107,7 +89,8 @@ static void many_ranks(void **state)
     struct vc_model m = model();
     struct vc_model_use use;
     (void)state;
-    place(&h, MOST, 1);
+    int *mem = vc_hier_blocks(&h, MOST, 1);
+    assert_non_null(mem);
     struct vc_shape s = {.coll = VC_ALLTOALL, .size = MOST, .bytes = 8, .esize = 1, .hier = &h};
     struct vc_model_case c = {
         .alg = vc_alg_find(VC_ALLTOALL, "pairwise"), .shape = &s, .wait = VC_WAIT_POLL, .apart = VC_WAY_WIRE};
@@ -125,6 +108,7 @@ static void many_ranks(void **state)
     assert_false(use.folded);
     assert_true(use.messages[1] == 65535);
     assert_true(seconds > 16 * 15e-7);
+    free(mem);
 }
 
 int main(void)

@@ -28,33 +28,6 @@ enum met { MET_NOW = 1 << 0, MET_LOG = 1 << 1, MET_ALL = 1 << 2 };
 
 /* ---- the job ---- */
 
-static int make_hier(struct job *j)
-{
-    size_t n = (size_t)j->ranks, nodes = (n + (size_t)j->ppn - 1) / (size_t)j->ppn;
-    j->mem = malloc((3 * n + nodes + 1) * sizeof *j->mem);
-    if (!j->mem)
-        return VC_ERR_NOMEM;
-    int *node_of = j->mem, *local_of = node_of + n, *members = local_of + n, *first = members + n;
-    for (int r = 0; r < j->ranks; r++) {
-        node_of[r] = r / j->ppn;
-        local_of[r] = r % j->ppn;
-        members[r] = r;
-    }
-    for (size_t i = 0; i < nodes; i++)
-        first[i] = (int)i * j->ppn;
-    first[nodes] = j->ranks;
-    j->hier = (struct vc_hier){
-        .nnodes = (int)nodes,
-        .uniform = j->ranks % j->ppn == 0,
-        .block = true,
-        .node_of = node_of,
-        .local_of = local_of,
-        .first = first,
-        .members = members,
-    };
-    return VC_OK;
-}
-
 static void add_sample(struct job *j, int rank)
 {
     for (int i = 0; i < j->nsamples; i++)
@@ -214,7 +187,8 @@ static int count_cost(const struct vc_params *params, int ranks, int ppn, struct
     bool shm = (params->channels & VC_CHAN_SHM) != 0;
     struct job j = {.ranks = ranks, .ppn = !shm ? 1 : ppn < ranks ? ppn : ranks};
     memset(out, 0, sizeof *out);
-    int err = make_hier(&j);
+    j.mem = vc_hier_blocks(&j.hier, j.ranks, j.ppn);
+    int err = j.mem ? VC_OK : VC_ERR_NOMEM;
     if (err == VC_OK) {
         choose_samples(&j);
         j.met = calloc((size_t)j.nsamples, (size_t)ranks);

@@ -58,29 +58,6 @@ static int find_model(struct cluster_report *r)
 
 /* ---- a shape ---- */
 
-static int *make_hier(struct vc_hier *h, int nodes, int ppn)
-{
-    int n = nodes * ppn, *node_of = malloc(((size_t)n * 3 + (size_t)nodes + 1) * sizeof *node_of);
-    if (!node_of)
-        return NULL;
-    int *local_of = node_of + n, *members = local_of + n, *first = members + n;
-    for (int i = 0; i < n; i++) {
-        node_of[i] = i / ppn;
-        local_of[i] = i % ppn;
-        members[i] = i;
-    }
-    for (int i = 0; i <= nodes; i++)
-        first[i] = i * ppn;
-    *h = (struct vc_hier){.nnodes = nodes,
-                          .uniform = true,
-                          .block = true,
-                          .node_of = node_of,
-                          .local_of = local_of,
-                          .first = first,
-                          .members = members};
-    return node_of;
-}
-
 static struct vc_shape shape_of(const struct vc_hier *h, const struct cluster_cell *c,
                                 const struct vc_choice *choice)
 {
@@ -193,7 +170,7 @@ static int predict_shape(struct cluster_report *r, int nodes)
     const struct cluster_opts *o = r->o;
     struct vc_hier h;
     struct vc_selection sel = {0};
-    int *mem = make_hier(&h, nodes, o->ppn), err;
+    int *mem = vc_hier_blocks(&h, nodes * o->ppn, o->ppn), err;
     if (!mem)
         return vc_fail(VC_ERR_NOMEM, "out of memory for %d nodes", nodes);
     struct vc_topo_key key = {

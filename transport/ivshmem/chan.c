@@ -41,7 +41,6 @@ struct peer {
     uint64_t published, freed; /**< out: cells published; of them, those known to be consumed */
     uint64_t consumed;         /**< in: cells read */
     struct vc_req_queue sends, recvs;
-    int active; /**< position in the list of peers with pending work, or -1 */
 };
 
 struct ivshmem_chan {
@@ -50,9 +49,9 @@ struct ivshmem_chan {
     uint64_t key;
     int failed; /**< the first error, which made the channel unusable */
     struct board *own;
-    int *index;  /**< [size] peer of a rank, or -1 */
-    int *active; /**< [n] peers with pending work, in no order */
-    int n, nactive;
+    int *index; /**< [size] peer of a rank, or -1 */
+    int n;
+    struct vc_busy_peers busy;
     struct peer *peers; /**< [n]; the last is this rank itself: its queues match */
     unsigned idle_polls;
     uint64_t looked; /**< when it was last looked whether peers live; 0: not since something came */
@@ -120,27 +119,6 @@ int vc_ivshmem_senders(const int *machine, int size, int rank)
     for (int r = 0; r < size; r++)
         n += machine[r] >= 0 && machine[r] != machine[rank];
     return n;
-}
-
-/* ---- which peers have pending work ---- */
-
-static void activate(struct ivshmem_chan *c, int i)
-{
-    struct peer *p = &c->peers[i];
-    if (p->active >= 0)
-        return;
-    p->active = c->nactive;
-    c->active[c->nactive++] = i;
-}
-
-/** The list's last entry takes the place. */
-static void deactivate(struct ivshmem_chan *c, int i)
-{
-    struct peer *p = &c->peers[i];
-    int last = c->active[--c->nactive];
-    c->active[p->active] = last;
-    c->peers[last].active = p->active;
-    p->active = -1;
 }
 
 /* ---- errors ---- */
@@ -312,8 +290,8 @@ static int look_around(struct ivshmem_chan *c)
     bool look = c->check && c->looked != 0 && now - c->looked >= LOOK_NS;
     if (look || c->looked == 0)
         c->looked = now;
-    for (int k = 0; k < c->nactive; k++) {
-        const struct peer *p = &c->peers[c->active[k]];
+    for (int k = 0; k < c->busy.n; k++) {
+        const struct peer *p = &c->peers[c->busy.list[k]];
         int err = read_board(c, p);
         if (err == VC_OK && look && p->board)
             err = c->check(c->arg, p->rank);
@@ -340,54 +318,41 @@ static struct peer *find_peer(struct ivshmem_chan *c, int rank, int *err)
     return *err == VC_OK ? &c->peers[i] : NULL;
 }
 
-static int ivshmem_isend(struct vc_chan *ch, int rank, const void *buf, size_t len, struct vc_chan_req *r)
+static int begin(struct vc_chan *ch, int rank, const void *buf, size_t len, struct vc_chan_req *r, bool sends)
 {
     struct ivshmem_chan *c = ivshmem_of(ch);
     int work = 0, rc = 0;
     struct peer *p = find_peer(c, rank, &rc);
     if (!p)
         return rc;
+    struct vc_req_queue *queue = sends ? &p->sends : &p->recvs;
     vc_ring_req_init(r, buf, len);
     if (rank == ch->rank) {
-        vc_req_push(&p->sends, r);
+        vc_req_push(queue, r);
         rc = match_self(c);
         return rc == VC_OK ? VC_OK : ivshmem_fail(c, rc);
     }
-    rc = p->sends.head ? 0 : send_cells(c, p, r, &work);
+    if (!queue->head)
+        rc = sends ? send_cells(c, p, r, &work) : receive_cells(c, p, r, &work);
     if (rc < 0)
         return ivshmem_fail(c, rc);
     if (rc > 0) {
         vc_req_end(r);
         return VC_OK;
     }
-    vc_req_push(&p->sends, r);
-    activate(c, c->index[rank]);
+    vc_req_push(queue, r);
+    vc_busy_peers_add(&c->busy, c->index[rank]);
     return VC_OK;
+}
+
+static int ivshmem_isend(struct vc_chan *ch, int rank, const void *buf, size_t len, struct vc_chan_req *r)
+{
+    return begin(ch, rank, buf, len, r, true);
 }
 
 static int ivshmem_irecv(struct vc_chan *ch, int rank, void *buf, size_t len, struct vc_chan_req *r)
 {
-    struct ivshmem_chan *c = ivshmem_of(ch);
-    int work = 0, rc = 0;
-    struct peer *p = find_peer(c, rank, &rc);
-    if (!p)
-        return rc;
-    vc_ring_req_init(r, buf, len);
-    if (rank == ch->rank) {
-        vc_req_push(&p->recvs, r);
-        rc = match_self(c);
-        return rc == VC_OK ? VC_OK : ivshmem_fail(c, rc);
-    }
-    rc = p->recvs.head ? 0 : receive_cells(c, p, r, &work);
-    if (rc < 0)
-        return ivshmem_fail(c, rc);
-    if (rc > 0) {
-        vc_req_end(r);
-        return VC_OK;
-    }
-    vc_req_push(&p->recvs, r);
-    activate(c, c->index[rank]);
-    return VC_OK;
+    return begin(ch, rank, buf, len, r, false);
 }
 
 static int ivshmem_progress(struct vc_chan *ch)
@@ -397,8 +362,8 @@ static int ivshmem_progress(struct vc_chan *ch)
         return unusable(c);
     int work = 0;
     /* Downwards: the place of a peer that leaves the list is taken by the last one, which had its turn. */
-    for (int k = c->nactive - 1; k >= 0; k--) {
-        int i = c->active[k];
+    for (int k = c->busy.n - 1; k >= 0; k--) {
+        int i = c->busy.list[k];
         struct peer *p = &c->peers[i];
         int err = pull_recvs(c, p, &work);
         if (err == VC_OK)
@@ -406,12 +371,12 @@ static int ivshmem_progress(struct vc_chan *ch)
         if (err != VC_OK)
             return ivshmem_fail(c, err);
         if (!p->sends.head && !p->recvs.head)
-            deactivate(c, i);
+            vc_busy_peers_remove(&c->busy, i);
     }
     if (work > 0) {
         c->idle_polls = 0;
         c->looked = 0;
-    } else if (++c->idle_polls % IDLE_POLLS == 0 && c->nactive > 0) {
+    } else if (++c->idle_polls % IDLE_POLLS == 0 && c->busy.n > 0) {
         int err = look_around(c);
         if (err != VC_OK)
             return ivshmem_fail(c, err);
@@ -423,7 +388,7 @@ static void ivshmem_destroy(struct vc_chan *ch)
 {
     struct ivshmem_chan *c = ivshmem_of(ch);
     free(c->index);
-    free(c->active);
+    free(c->busy.list);
     free(c->peers);
     free(c);
 }
@@ -462,7 +427,6 @@ static void add_peer(struct ivshmem_chan *c, const struct vc_ivshmem_chan_cfg *c
 {
     struct peer *p = &c->peers[c->n];
     p->rank = rank;
-    p->active = -1;
     vc_req_queue_init(&p->sends);
     vc_req_queue_init(&p->recvs);
     if (rank != cfg->rank) {
@@ -486,10 +450,9 @@ int vc_ivshmem_chan_create(const struct vc_ivshmem_chan_cfg *cfg, struct vc_chan
     struct ivshmem_chan *c = calloc(1, sizeof *c);
     if (c) {
         c->index = malloc((size_t)cfg->size * sizeof *c->index);
-        c->active = malloc((size_t)n * sizeof *c->active);
         c->peers = calloc((size_t)n, sizeof *c->peers);
     }
-    if (!c || !c->index || !c->active || !c->peers) {
+    if (!c || !c->index || !c->peers || !vc_busy_peers_init(&c->busy, n)) {
         if (c)
             ivshmem_destroy(&c->base);
         return vc_fail(VC_ERR_NOMEM, "no memory for the ivshmem channel of %d ranks", n);

@@ -17,6 +17,7 @@
 #include "transport/channel.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 
 struct vc_cell {
     _Atomic uint32_t seq; /**< which message cell this is */
@@ -80,6 +81,43 @@ static inline void vc_req_pop(struct vc_req_queue *q)
     q->head = q->head->next;
     if (!q->head)
         q->tail = &q->head;
+}
+
+/* ---- which peers have something to do ---- */
+
+/** A set of peers, for a progress call that looks at no others. */
+struct vc_busy_peers {
+    int *list;  /**< [n], in no order; the caller frees it */
+    int *place; /**< [peers] where a peer stands in it, or -1; behind it */
+    int n;
+};
+
+/** Empty, of so many peers. False: out of memory. */
+static inline bool vc_busy_peers_init(struct vc_busy_peers *b, int peers)
+{
+    b->n = 0;
+    b->list = malloc(2 * (size_t)peers * sizeof *b->list);
+    b->place = b->list ? b->list + peers : NULL;
+    for (int i = 0; b->list && i < peers; i++)
+        b->place[i] = -1;
+    return b->list != NULL;
+}
+
+static inline void vc_busy_peers_add(struct vc_busy_peers *b, int i)
+{
+    if (b->place[i] >= 0)
+        return;
+    b->place[i] = b->n;
+    b->list[b->n++] = i;
+}
+
+/** The list's last entry takes the place, so that a walk downwards may remove where it is. */
+static inline void vc_busy_peers_remove(struct vc_busy_peers *b, int i)
+{
+    int last = b->list[--b->n];
+    b->list[b->place[i]] = last;
+    b->place[last] = b->place[i];
+    b->place[i] = -1;
 }
 
 /* ---- requests: what vc_chan_req.priv holds ---- */

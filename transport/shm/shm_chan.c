@@ -54,7 +54,6 @@ struct peer {
     uint64_t tickets;          /**< out: single copies offered */
     uint64_t copies;           /**< in: single copies finished */
     struct vc_req_queue sends, offered, recvs;
-    int active; /**< position in the list of peers with pending work, or -1 */
 };
 
 struct shm_chan {
@@ -67,8 +66,7 @@ struct shm_chan {
     size_t cma_min;
     int failed; /**< the first error, which made the channel unusable */
     int *index; /**< [size] node index of a communicator rank, or -1 */
-    int *active;
-    int nactive;
+    struct vc_busy_peers busy;
     struct peer *peers; /**< [n]; the own entry's queues match messages to oneself */
 };
 
@@ -103,25 +101,6 @@ static struct vc_cell *cell_at(const struct shm_chan *c, struct vc_ring *ring, u
 static bool idle(const struct peer *p)
 {
     return !p->sends.head && !p->offered.head && !p->recvs.head;
-}
-
-static void activate(struct shm_chan *c, int i)
-{
-    struct peer *p = &c->peers[i];
-    if (p->active >= 0)
-        return;
-    p->active = c->nactive;
-    c->active[c->nactive++] = i;
-}
-
-/** The list's last entry takes the place. */
-static void deactivate(struct shm_chan *c, int i)
-{
-    struct peer *p = &c->peers[i];
-    int last = c->active[--c->nactive];
-    c->active[p->active] = last;
-    c->peers[last].active = p->active;
-    p->active = -1;
 }
 
 /* ---- sending ---- */
@@ -383,7 +362,7 @@ static int shm_isend(struct vc_chan *ch, int rank, const void *buf, size_t len, 
     if (p->sends.head || !send_cells(c, i, r, &work))
         vc_req_push(&p->sends, r);
     if (!vc_req_done(r))
-        activate(c, i);
+        vc_busy_peers_add(&c->busy, i);
     return VC_OK;
 }
 
@@ -400,7 +379,7 @@ static int receive_from(struct shm_chan *c, int i, struct vc_chan_req *r)
         }
     }
     vc_req_push(&p->recvs, r);
-    activate(c, i);
+    vc_busy_peers_add(&c->busy, i);
     return VC_OK;
 }
 
@@ -445,8 +424,8 @@ static int shm_progress(struct vc_chan *ch)
         return unusable(c);
     int work = 0;
     /* Downwards: the place of a peer that leaves the list is taken by the last one, which had its turn. */
-    for (int k = c->nactive - 1; k >= 0; k--) {
-        int i = c->active[k];
+    for (int k = c->busy.n - 1; k >= 0; k--) {
+        int i = c->busy.list[k];
         struct peer *p = &c->peers[i];
         int err = pull_recvs(c, i, &work);
         if (err != VC_OK)
@@ -454,7 +433,7 @@ static int shm_progress(struct vc_chan *ch)
         push_sends(c, i, &work);
         finish_offered(p, &work);
         if (idle(p))
-            deactivate(c, i);
+            vc_busy_peers_remove(&c->busy, i);
     }
     return work;
 }
@@ -463,7 +442,7 @@ static void shm_destroy(struct vc_chan *ch)
 {
     struct shm_chan *c = shm_of(ch);
     free(c->index);
-    free(c->active);
+    free(c->busy.list);
     free(c->peers);
     free((void *)(uintptr_t)c->cma_pids);
     free(c->maps);
@@ -516,13 +495,13 @@ int vc_shm_chan_create(const struct vc_shm_chan_cfg *cfg, struct vc_chan **out)
     c->parking = cfg->parking;
     c->cma_min = cfg->cma_min;
     c->index = malloc((size_t)cfg->size * sizeof *c->index);
-    c->active = malloc(n * sizeof *c->active);
+    bool ready = vc_busy_peers_init(&c->busy, cfg->n);
     c->peers = calloc(n, sizeof *c->peers);
     pid_t *pids = cfg->cma_pids ? malloc(n * sizeof *pids) : NULL;
     c->cma_pids = pids;
     if (cfg->cma_pids && cfg->maps)
         c->maps = malloc(n * sizeof *cfg->maps);
-    if (!c->index || !c->active || !c->peers || (cfg->cma_pids && !pids) ||
+    if (!ready || !c->index || !c->peers || (cfg->cma_pids && !pids) ||
         (cfg->cma_pids && cfg->maps && !c->maps)) {
         shm_destroy(&c->base);
         return vc_fail(VC_ERR_NOMEM, "no memory for the shm channel of %d ranks", cfg->n);
@@ -536,7 +515,6 @@ int vc_shm_chan_create(const struct vc_shm_chan_cfg *cfg, struct vc_chan **out)
     for (int i = 0; i < cfg->n; i++) {
         struct peer *p = &c->peers[i];
         c->index[cfg->ranks[i]] = i;
-        p->active = -1;
         vc_req_queue_init(&p->sends);
         vc_req_queue_init(&p->offered);
         vc_req_queue_init(&p->recvs);
