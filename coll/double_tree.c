@@ -81,24 +81,3 @@ long vc_bound_double_tree(const struct vc_shape *shape)
 {
     return shape->bytes ? vc_double_tree_segments(shape) : 0;
 }
-
-/** So much must be under way that a link is not idle while an answer is. */
-#define IN_FLIGHT (48 * 1024)
-
-struct vc_pipe vc_pipe_of(size_t bytes)
-{
-    struct vc_pipe pipe = {.width = 2};
-    int most = (int)(sizeof pipe.step / sizeof *pipe.step);
-    while (pipe.width < most && (size_t)pipe.width * bytes < IN_FLIGHT)
-        pipe.width++;
-    return pipe;
-}
-
-void vc_pipe_send(struct vc_pipe *pipe, struct vc_plan *p, int peer, struct vc_ref msg)
-{
-    int *slot = &pipe->step[pipe->n % pipe->width], step = vc_plan_send(p, peer, msg);
-    if (pipe->n >= pipe->width)
-        vc_plan_after(p, step, *slot);
-    *slot = step;
-    pipe->n++;
-}

@@ -7,6 +7,7 @@
 #define VC_COLL_DOUBLE_TREE_H
 
 #include "coll/group.h"
+#include "coll/pipe.h"
 
 /** Neighbours of one participant in one of the trees, as participants relative to the root, which is 0 in
  * both; -1: none. */
@@ -22,18 +23,5 @@ struct vc_double_tree vc_double_tree_of(int n, int v, int tree);
 int vc_double_tree_segments(const struct vc_shape *shape);
 /** At least as many, for every rank: for vc_alg.steps. */
 long vc_bound_double_tree(const struct vc_shape *shape);
-
-/**
- * Sends of a pipeline, in the order in which they are urgent: one begins when those are complete that stand
- * some places before it. Messages that share a link would all be late, and one at a time would leave it idle.
- */
-struct vc_pipe {
-    int step[8]; /**< the last ones */
-    int width, n;
-};
-
-/** For messages of about `bytes`. */
-struct vc_pipe vc_pipe_of(size_t bytes);
-void vc_pipe_send(struct vc_pipe *pipe, struct vc_plan *p, int peer, struct vc_ref msg);
 
 #endif
