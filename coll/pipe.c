@@ -3,12 +3,10 @@
 
 /* As much is on a link of 100 Gbit/s in four microseconds. */
 #define UNDER_WAY (48 * 1024)
-/* Shorter messages are away before another one's end could be known. */
-#define TAKES_TURNS (8 * 1024)
 
-struct vc_pipe vc_pipe_of(size_t bytes, int least)
+struct vc_pipe vc_pipe_of(size_t bytes)
 {
-    struct vc_pipe pipe = {.width = least};
+    struct vc_pipe pipe = {.width = 2};
     int most = (int)(sizeof pipe.step / sizeof *pipe.step);
     while (pipe.width < most && (size_t)pipe.width * bytes < UNDER_WAY)
         pipe.width++;
@@ -18,7 +16,7 @@ struct vc_pipe vc_pipe_of(size_t bytes, int least)
 void vc_pipe_send(struct vc_pipe *pipe, struct vc_plan *p, int peer, struct vc_ref msg)
 {
     int *slot = &pipe->step[pipe->n % pipe->width], step = vc_plan_send(p, peer, msg);
-    if (pipe->n >= pipe->width && msg.len >= TAKES_TURNS)
+    if (pipe->n >= pipe->width)
         vc_plan_after(p, step, *slot);
     *slot = step;
     pipe->n++;

@@ -15,8 +15,8 @@ struct vc_pipe {
     int width, n;
 };
 
-/** For messages of about `bytes`; at least `least` at a time. */
-struct vc_pipe vc_pipe_of(size_t bytes, int least);
+/** For messages of about `bytes`. */
+struct vc_pipe vc_pipe_of(size_t bytes);
 void vc_pipe_send(struct vc_pipe *pipe, struct vc_plan *p, int peer, struct vc_ref msg);
 
 #endif

@@ -5,14 +5,13 @@
 
 void vc_x_bcast_binomial(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
 {
-    int n = g->n, v = vc_relative(g->me, root, n), k = vc_tree_radix(g->radix);
-    struct vc_pipe pipe = vc_pipe_of(msg.len, 1);
+    int n = g->n, v = vc_relative(g->me, root, n), k = vc_tree_radix(g->radix), before = -1;
     if (v)
         vc_plan_recv(p, vc_group_rank(g, vc_absolute(vc_knomial_parent(v, n, k), root, n)), msg);
     /* The children with the largest subtrees first. */
     for (int w = vc_knomial_weight(v, n, k); w; w /= k)
         for (int child = v + w; child < n && child < v + k * w; child += w)
-            vc_pipe_send(&pipe, p, vc_group_rank(g, vc_absolute(child, root, n)), msg);
+            before = vc_x_send_next(p, vc_group_rank(g, vc_absolute(child, root, n)), msg, before);
 }
 
 void vc_x_bcast_chain(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
@@ -52,7 +51,7 @@ int vc_bcast_double_tree(const struct vc_shape *shape, int rank, struct vc_plan 
     int leader = vc_group_rank(g, g->me);
     struct vc_double_tree trees[2] = {vc_double_tree_of(n, v, 0), vc_double_tree_of(n, v, 1)};
     struct vc_ref all = vc_ref_of(VC_BUF_RECV, 0, shape->bytes);
-    struct vc_pipe pipe = vc_pipe_of(shape->bytes / (size_t)(segments ? segments : 1), 2);
+    struct vc_pipe pipe = vc_pipe_of(shape->bytes / (size_t)(segments ? segments : 1));
     vc_plan_begin(p, shape, rank);
     for (int i = 0; i < segments; i++) {
         const struct vc_double_tree *t = &trees[i % 2];

@@ -10,7 +10,7 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     vc_plan_begin(p, s, rank);
     if (rank != s->root)
         acc = vc_plan_tmp(p, s->bytes);
-    struct vc_pipe pipe = vc_pipe_of(s->bytes / (size_t)(segments ? segments : 1), 2);
+    struct vc_pipe pipe = vc_pipe_of(s->bytes / (size_t)(segments ? segments : 1));
     for (int i = 0; i < segments; i++)
         vc_x_reduce_double_tree(p, &all, vc_slices(own, s->esize, segments, i, i + 1),
                                 vc_slices(acc, s->esize, segments, i, i + 1), s->root, i, &pipe);

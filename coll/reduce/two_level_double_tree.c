@@ -14,7 +14,7 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
         sum = vc_ref_of(VC_BUF_RECV, 0, s->bytes);
     else if (rank == leader)
         sum = vc_plan_tmp(p, s->bytes);
-    struct vc_pipe pipe = vc_pipe_of(s->bytes / (size_t)(segments ? segments : 1), 2);
+    struct vc_pipe pipe = vc_pipe_of(s->bytes / (size_t)(segments ? segments : 1));
     for (int i = 0; i < segments; i++) {
         struct vc_ref in = vc_slices(own, s->esize, segments, i, i + 1);
         struct vc_ref part = rank == leader ? vc_ref_sub(sum, in.off, in.len) : VC_NOTHING;

@@ -308,7 +308,7 @@ static struct vc_shape shape_of(const struct judge *j, enum vc_coll coll, size_t
 static void all_parameters(struct judge *j, enum vc_coll coll, size_t bytes, const struct vc_alg *alg)
 {
     static const int radix[] = {0, 3, 4, 8, 16};
-    static const size_t segment[] = {0, 8 << 10, 16 << 10, 32 << 10, 64 << 10};
+    static const size_t segment[] = {0, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10};
     bool radices = alg->params & VC_PARAM_RADIX, segments = alg->params & VC_PARAM_SEGMENT;
     for (size_t i = 0; i < (radices ? sizeof radix / sizeof *radix : 1); i++)
         for (size_t k = 0;
