@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """test_report_figures.py VCOLL DATA: every figure that `vcoll report` makes of a small table, worked out by hand."""
 import json
+import math
 import os
 import subprocess
 import sys
@@ -139,6 +140,36 @@ def reference(work):
     expect("gap of moderation", row(moderation, "allreduce, 8 B")[-2:], ["5.00", "75.9 %"])
 
 
+def reference_intervals(work):
+    """The same with intervals: their halves in logarithms add up by squares."""
+    with open(SMALL, encoding="utf-8") as f:
+        table = json.load(f)
+    for setting, us in zip(table["moderation"], (800, 200)):
+        setting["points"][0]["native"] = {"median": us * 1e-6, "low": us * 0.97e-6, "high": us * 1.03e-6}
+    vm = os.path.join(work, "vm.json")
+    with open(vm, "w", encoding="utf-8") as f:
+        json.dump(table, f)
+    bare = table["measured"][3]
+    bare["candidates"][0]["start"] = {"median": 4e-6, "low": 3.9e-6, "high": 4.1e-6}
+    table["measured"] = [bare]
+    file = os.path.join(work, "bare-intervals.json")
+    with open(file, "w", encoding="utf-8") as f:
+        json.dump(table, f)
+    text = " ".join(map(words_of, section(page_of(vm, "--reference", file), "moderation")))
+
+    def half(low, high):
+        return math.log(high / low) / 2
+
+    gap, left = math.log(200), math.log(25)
+    of_gap = math.hypot(half(0.97, 1.03), half(3.9, 4.1))
+    of_left = math.hypot(half(98, 102), half(3.9, 4.1))
+    unsure = 100 * math.hypot(of_left / gap, left * of_gap / gap**2)
+    closed = 100 * (1 - left / gap)
+    want = "tuning closes %.0f %% (%.0f…%.0f) of the gap" % (closed, closed - unsure, closed + unsure)
+    check("%s is not in: %s" % (want, text[-900:]), want in text)
+    check("intervals of the multiples", "25.0× (%.1f–%.1f)" % (25 * math.exp(-of_left), 25 * math.exp(of_left)) in text)
+
+
 def nothing(work):
     file = os.path.join(work, "rules.json")
     with open(file, "w", encoding="utf-8") as f:
@@ -171,6 +202,7 @@ def broken(work):
 small()
 with tempfile.TemporaryDirectory() as place:
     reference(place)
+    reference_intervals(place)
     nothing(place)
     broken(place)
 print("%d failures" % failures)
