@@ -3,8 +3,10 @@
  * back costs where ranks share CPUs. */
 #include "coll/node/impl.h"
 
-/* Polls per peer before the generic path and its wait policy take over. */
-#define POLLS 400
+/* Polls per peer before the generic path and its wait policy take over: longer than a message and a call that
+ * has taken that path. Otherwise each of two ranks in turn would be too late for the other, and every
+ * nonblocking call would take it. */
+#define POLLS 1200
 /* Where ranks share CPUs: polls between yields; pauses where no rank of this CPU is late; yields. */
 #define POLLS_CROWDED  8
 #define PAUSES_CROWDED 20
