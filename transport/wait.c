@@ -90,8 +90,8 @@ static void look_at_steal(bool first)
     }
 }
 
-/* Sleeps in a row that ended so late that another process must have had the CPU, and how many of them are
- * looked into, and when. */
+/* Sleeps (or yields, of ranks that never sleep) in a row that ended so late that another process must have
+ * had the CPU, and how many of them are looked into, and when. */
 static _Atomic unsigned late_sleeps;
 #define LATE_NS       500000u
 #define LATE_SLEEPS   4
@@ -105,8 +105,8 @@ static void note_end(uint64_t due)
         atomic_fetch_add_explicit(&late_sleeps, 1, memory_order_relaxed);
 }
 
-/* Looks at the stolen time, and whatever else may change about the CPUs, now and then; only ever called on
- * the way to a sleep. */
+/* Looks at the stolen time, and whatever else may change about the CPUs, now and then; called on the way to a
+ * sleep, or by ranks that never sleep and share a CPU. */
 static void look_around(const struct vc_waiter *w, uint64_t now)
 {
     static _Atomic uint64_t next_look;
@@ -119,6 +119,17 @@ static void look_around(const struct vc_waiter *w, uint64_t now)
     look_at_steal(due == 0);
     if (w->cfg->look_around)
         w->cfg->look_around();
+}
+
+/* Of a rank that never sleeps, while it has the CPU for itself as far as it knows. A yield that takes so long
+ * that a sleep would have been late tells the same. */
+static void yield_and_look(const struct vc_waiter *w)
+{
+    uint64_t begun = vc_now_ns();
+    vc_wait_yield();
+    note_end(begun);
+    if (atomic_load_explicit(&late_sleeps, memory_order_relaxed) >= LATE_SLEEPS)
+        look_around(w, vc_now_ns());
 }
 
 static bool cpus_stolen(void)
@@ -356,7 +367,7 @@ int vc_wait_idle(struct vc_waiter *w, int whom)
         if (n % PAUSES_PER_LOOK != 0)
             return VC_OK;
         if (w->t_stage == UINT64_MAX && n % (PAUSES_PER_LOOK * LOOKS_PER_YIELD) == 0)
-            vc_wait_yield();
+            yield_and_look(w);
         drive_and_escalate(w, now = vc_now_ns());
         return check_liveness(w, whom, now);
     case STAGE_YIELD:
@@ -364,6 +375,8 @@ int vc_wait_idle(struct vc_waiter *w, int whom)
         if (++w->yields % YIELDS_PER_LOOK != 0)
             return VC_OK;
         drive_and_escalate(w, now = vc_now_ns());
+        if (w->t_stage == UINT64_MAX) /* no sleep comes, and the CPU may be its own again */
+            look_around(w, now);
         return check_liveness(w, whom, now);
     case STAGE_TIMED: {
         uint64_t begun = vc_now_ns(), slice = vc_min_size(slice_of(w, begun), 999999999u);

@@ -54,8 +54,9 @@ struct vc_wait_cfg {
      */
     int (*check)(void *check_arg);
     void *check_arg;
-    void (*look_around)(void); /**< NULL, or called on the way to a sleep: every half second at most, or
-                                * some 20 ms where sleeps end late */
+    void (*look_around)(void); /**< NULL, or called on the way to a sleep, or by ranks that never sleep and
+                                * share a CPU: every half second at most, or some 20 ms where sleeps or
+                                * yields end late */
 };
 
 /** This rank shares its CPU, which it did not when it began. Relaxed: a hint. */
