@@ -140,7 +140,10 @@ static bool cpus_stolen(void)
 /* How long it is worth burning before sleeping, in ns. */
 static uint64_t burn_budget(const struct vc_waiter *w)
 {
-    return vc_burn_ns(w->cfg->mode, w->cfg->spin_ns,
+    /* Who sleeps although nobody wakes it is late by a sleep, so a wait that is to be over soon is worth a
+     * spin whatever the mode. */
+    enum vc_wait_mode mode = w->unwoken && w->cfg->mode == VC_WAIT_EVENT ? VC_WAIT_AUTO : w->cfg->mode;
+    return vc_burn_ns(mode, w->cfg->spin_ns,
                       atomic_load_explicit(&vc_wait_stats.wake_cost_ns, memory_order_relaxed), cpus_stolen(),
                       w->src && w->src->needs_cpu);
 }
@@ -185,8 +188,8 @@ static void after_sleep(struct vc_waiter *w, bool woken)
     relaxed_add(&vc_wait_stats.sleeps, 1);
     uint64_t now = vc_now_ns();
     /* Woken: what was waited for is probably there, and driving the host costs system calls of its own where
-     * its messages go over sockets. A sleep that ends by itself always drives it. */
-    if (woken && !vc_linger_due(now))
+     * its messages go over sockets. A sleep that ends by itself always drives it, where it lasted long. */
+    if ((woken || w->unwoken) && !vc_linger_due(now))
         return;
     if (!woken)
         learn_sleep_cost(w);
@@ -197,7 +200,7 @@ static void after_sleep(struct vc_waiter *w, bool woken)
 static uint64_t slice_of(const struct vc_waiter *w, uint64_t now)
 {
     const struct vc_wait_cfg *cfg = w->cfg;
-    bool wakeable = w->parking || w->src;
+    bool wakeable = (w->parking || w->src) && !w->unwoken;
     uint64_t slice = (now - w->t_quiet) / (wakeable ? SLICE_PART : TIMED_SLICE_PART);
     uint64_t least = wakeable ? cfg->slice_min_ns : TIMED_FIRST_NS;
     uint64_t most = SLEEP_PART * atomic_load_explicit(&vc_wait_stats.sleep_cost_ns, memory_order_relaxed);
@@ -266,7 +269,7 @@ static void drive_and_escalate(struct vc_waiter *w, uint64_t now)
 {
     bool early = w->stage == STAGE_YIELD && w->yields < w->least_yields;
     if (!vc_linger_drive(w, &now) && now >= w->t_stage && !early) {
-        w->stage = w->parking || w->src ? STAGE_ANNOUNCED : STAGE_TIMED;
+        w->stage = (w->parking || w->src) && !w->unwoken ? STAGE_ANNOUNCED : STAGE_TIMED;
         look_around(w, now);
     }
 }
