@@ -60,9 +60,11 @@ int vc_recvq_make(struct ep *e)
 
 void vc_recvq_post_again(struct ep *e, int slot)
 {
-    int rc = e->state == EP_FAILED ? 0 : post_recv(e, slot);
+    if (e->state > EP_READY)
+        return;
+    int rc = post_recv(e, slot);
     if (rc != 0)
-        vc_ep_fail(e, "%s: ibv_post_recv failed: %s", e->v->dev.name, vc_ibv_strerror(rc));
+        vc_ep_lose(e, "%s: ibv_post_recv failed: %s", e->v->dev.name, vc_ibv_strerror(rc));
     else
         e->v->posted++;
 }
