@@ -24,16 +24,6 @@
 
 /* ---- telling what has arrived ---- */
 
-/* The queue may have failed itself; then it is tried once more. */
-static void read_arrived(struct vc_verbs *v)
-{
-    int n, failures = 0;
-    do {
-        n = vc_recv_poll(v);
-        failures += n < 0;
-    } while (n >= 16 || (n < 0 && failures < 2));
-}
-
 static void destroy_qp(struct ep *e)
 {
     if (e->qp && (vc_ibv.destroy_qp(e->qp) == 0 || vc_ibv.destroy_qp(e->qp) == 0))
@@ -147,13 +137,9 @@ static void send_rest(struct ep *e)
 int vc_lost_settle(struct vc_verbs *v)
 {
     int work = 0;
-    bool drained = false;
     for (struct ep *e = v->connecting, *next; e && !v->boot_failed; e = next) {
         next = e->next_connecting;
-        if (e->state == EP_LOST) {
-            if (!drained)
-                read_arrived(v);
-            drained = true;
+        if (e->state == EP_LOST && e->read) {
             tell_arrived(e);
             work++;
         }

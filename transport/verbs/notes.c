@@ -45,8 +45,6 @@ static void on_note(struct ep *e)
 {
     const struct conn_note *note = &e->note_in;
     const unsigned char *bytes = e->body_due ? e->body : (const unsigned char *)note->bytes;
-    const struct vc_via via = {.ep = e};
-    bool kept;
     e->heard = true;
     switch (note->type) {
     case NOTE_READY:
@@ -59,7 +57,7 @@ static void on_note(struct ep *e)
         on_tell(e, note);
         break;
     case NOTE_MSG:
-        vc_message_arrived(e->v, &via, bytes, note->len, -1, &kept);
+        vc_message_arrived(e->v, e, bytes, note->len);
         break;
     case NOTE_WRITE:
         on_write_note(e, note, bytes);

@@ -6,10 +6,15 @@
 #include "transport/verbs/fail.h"
 #include "transport/verbs/recvq.h"
 #include "transport/verbs/send.h"
+#include "transport/verbs/sendq.h"
+#include "transport/verbs/turn.h"
 
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The bulk queue is polled in one of so many turns while nothing waits for its completions. */
+#define BULK_EVERY 32
 
 /* ---- matching ---- */
 
@@ -126,7 +131,8 @@ struct peer *vc_peer_get(struct chan *c, int rank)
     return p;
 }
 
-static void on_data(struct peer *p, const struct msg_hdr *h, int slot, uint32_t len, bool *kept)
+static inline __attribute__((always_inline)) void on_data(struct peer *p, const struct msg_hdr *h, int slot,
+                                                          uint32_t len, bool *kept)
 {
     const unsigned char *data = (const unsigned char *)(h + 1);
     int stream = h->flags & MSG_DECLINED ? STREAM_DECLINED : STREAM_EAGER;
@@ -178,8 +184,10 @@ static void on_stray(struct vc_verbs *v, const struct vc_via *via, const struct 
         e->got_seq = h->seq;
 }
 
-void vc_message_arrived(struct vc_verbs *v, const struct vc_via *via, const unsigned char *mem,
-                        uint32_t bytes, int slot, bool *kept)
+static inline __attribute__((always_inline)) void message_arrived(struct vc_verbs *v,
+                                                                  const struct vc_via *via,
+                                                                  const unsigned char *mem, uint32_t bytes,
+                                                                  int slot, bool *kept)
 {
     const struct msg_hdr *h = (const struct msg_hdr *)(const void *)mem;
     uint32_t len = bytes - (uint32_t)sizeof *h;
@@ -216,6 +224,13 @@ void vc_message_arrived(struct vc_verbs *v, const struct vc_via *via, const unsi
     }
     if (!p->active)
         vc_peer_activate(p);
+}
+
+void vc_message_arrived(struct vc_verbs *v, struct ep *from, const unsigned char *mem, uint32_t bytes)
+{
+    const struct vc_via via = {.ep = from};
+    bool kept;
+    message_arrived(v, &via, mem, bytes, -1, &kept);
 }
 
 static void end_grant(struct vc_verbs *v, int i)
@@ -289,20 +304,58 @@ static void on_receive(struct vc_verbs *v, const struct ibv_wc *wc)
     if (wc->opcode == IBV_WC_RECV_RDMA_WITH_IMM)
         vc_write_arrived(v, &via, be32toh(wc->imm_data));
     else
-        vc_message_arrived(v, &via, recv_slot(v, e, slot), wc->byte_len, slot, &kept);
+        message_arrived(v, &via, recv_slot(v, e, slot), wc->byte_len, slot, &kept);
     if (!kept)
         vc_recvq_release(v, e, slot);
 }
 
-int vc_recv_poll(struct vc_verbs *v)
+/* How much came; fewer than 16: the queue is empty. Negative: the device has failed. */
+static int poll_latency(struct vc_verbs *v)
 {
     struct ibv_wc wc[16];
     int n = ibv_poll_cq(v->cq_latency, 16, wc);
-    if (n < 0) {
+    if (VC_UNLIKELY(n < 0)) {
         vc_verbs_fail(v, "%s: ibv_poll_cq failed", v->dev.name);
         return n;
     }
     for (int i = 0; i < n; i++)
         on_receive(v, &wc[i]);
     return n;
+}
+
+int vc_verbs_progress(struct vc_verbs *v)
+{
+    int work = 0, n;
+    bool losing = VC_UNLIKELY(v->connecting != NULL) && vc_lost_begin(v);
+    v->completed = 0;
+    if (VC_LIKELY(!v->failed) || losing) {
+        /* The queue may have failed itself; it is tried twice for what has arrived over lost connections. */
+        do {
+            n = poll_latency(v);
+            work += n;
+        } while (VC_UNLIKELY(losing) && n >= 16);
+        if (VC_UNLIKELY(n < 0)) {
+            work = 1;
+            if (losing)
+                poll_latency(v);
+        }
+    }
+    if (v->signaled > 0 && (v->bulk_waiters > 0 || v->active || ++v->tick % BULK_EVERY == 0))
+        work += vc_sendq_poll(v);
+    if (VC_UNLIKELY(v->connecting || v->detours > 0)) {
+        work += vc_turn_boot(v);
+        if (v->boot_failed)
+            return vc_fail(v->boot_failed, "%s", v->boot_why);
+    }
+    struct peer *p = v->active;
+    v->active = NULL; /* a peer that has something left puts itself on the list again */
+    while (p) {
+        struct peer *next = p->next_active;
+        p->active = false;
+        vc_peer_push(p);
+        p = next;
+    }
+    if (v->nfree_recv >= v->size.nrecv / 4)
+        vc_recvq_repost(v);
+    return work;
 }

@@ -11,14 +11,14 @@ struct vc_via {
     uint32_t qp_num; /**< of the device */
 };
 
-/** A message at `mem`, in a receive buffer of the device or slot -1. *kept: the buffer stays in use. */
-void vc_message_arrived(struct vc_verbs *v, const struct vc_via *via, const unsigned char *mem,
-                        uint32_t bytes, int slot, bool *kept);
+/** A message came over the boot channel. */
+void vc_message_arrived(struct vc_verbs *v, struct ep *from, const unsigned char *mem, uint32_t bytes);
 /** The last bytes for a grant, which is as in immediate data. */
 void vc_write_arrived(struct vc_verbs *v, const struct vc_via *via, uint32_t imm);
-/** Polls the latency queue once. How much came; fewer than 16: it is empty. Negative: the device has failed.
- */
-int vc_recv_poll(struct vc_verbs *v);
+
+/** One turn: both completion queues, connections, the boot channel where it carries messages, active peers.
+ * Returns how much happened, or a negative error: the boot channel has failed. */
+int vc_verbs_progress(struct vc_verbs *v);
 
 /** Gives a receive that was just queued what came before it. */
 void vc_peer_match_unexpected(struct peer *p, int stream);

@@ -84,7 +84,7 @@ int vc_recvq_repost(struct vc_verbs *v)
     enum { BATCH = 16 };
     struct ibv_recv_wr wr[BATCH], *bad;
     struct ibv_sge sge[BATCH];
-    while (v->srq && v->nfree_recv > 0) {
+    while (v->srq && v->nfree_recv > 0 && !v->failed) {
         int n = v->nfree_recv < BATCH ? v->nfree_recv : BATCH;
         for (int i = 0; i < n; i++) {
             int slot = v->free_recv[v->nfree_recv - 1 - i];

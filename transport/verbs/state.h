@@ -3,7 +3,7 @@
  * The structures of the verbs channel: process, connection, channel and peer. All of it is under the lock of
  * its struct vc_verbs. The files build on each other in this order, and each calls only those before it:
  * rc, fail, async, recvq, detour, sendq, send, conn, abort, recv, notes, lost, turn, path, event, chan and
- * verbs.
+ * verbs. Except that a turn, in recv, ends in the seldom things of turn.
  */
 #ifndef VC_TRANSPORT_VERBS_STATE_H
 #define VC_TRANSPORT_VERBS_STATE_H
@@ -99,6 +99,7 @@ struct ep {
     bool local_error; /**< failed by a fault of this end's device or library */
     bool quiet;       /**< lost while paths were proven, whoever does that tells why */
     bool was_told;    /**< the peer noticed the loss first */
+    bool read;        /**< lost, and what had arrived was read */
     uint64_t t_lost;  /**< when the peer was told */
     uint64_t t_proof; /**< when that message was sent, while it is under way; 0: none */
     uint32_t proof_wr;
