@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/stats.h"
+#include "pmpi/fabric.h"
 
 #include "include/vcoll/vcoll.h"
 #include "pmpi/ft.h"
@@ -29,6 +30,7 @@ struct sums {
     uint64_t setups, setups_used, setup_ns;
     uint64_t sleeps, wakes, yields, progress_calls;
     uint64_t attached, evicted, refused; /* of memory of other ranks */
+    uint64_t lost_paths;                 /* over RDMA devices */
 };
 
 /* Ways that data took, of enum vc_via: bits, so ranks are united and not added up. */
@@ -254,6 +256,8 @@ static void print_text(FILE *f, const struct sums *s, const struct ways *w, int 
         fprintf(f, "mapped memory (XPMEM): %llu attachments, %llu given up for others; refused: %llu\n",
                 (unsigned long long)s->attached, (unsigned long long)s->evicted,
                 (unsigned long long)s->refused);
+    if (s->lost_paths > 0)
+        fprintf(f, "RDMA paths lost, counted at both ends: %llu\n", (unsigned long long)s->lost_paths);
     fprintf(f, "set-ups: %llu (%llu in use), %.3f ms on average\n", (unsigned long long)s->setups,
             (unsigned long long)s->setups_used,
             s->setups ? (double)s->setup_ns * 1e-6 / (double)s->setups : 0.0);
@@ -311,9 +315,10 @@ static bool print_json(FILE *f, const struct sums *s, const struct ways *w, int 
     char checksum[32];
     const char *name = table_name(checksum);
     json_t *table = json_pack("{s:s, s:s}", "name", name, "checksum", checksum);
-    json_t *all = json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "vcoll", vcoll_version(), "ranks", ranks,
-                            "collectives", colls, "waiting", wait, "mapped_memory", maps, "setup", setup,
-                            "table", table ? table : json_null()); /* a file's name may not be UTF-8 */
+    json_t *all = json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "vcoll", vcoll_version(), "ranks",
+                            ranks, "collectives", colls, "waiting", wait, "mapped_memory", maps,
+                            "rdma_paths_lost", number(s->lost_paths), "setup", setup, "table",
+                            table ? table : json_null()); /* a file's name may not be UTF-8 */
     bool ok = all && json_dumpf(all, f, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) == 0;
     fputc('\n', f);
     json_decref(all);
@@ -360,6 +365,7 @@ void vc_stats_report(void)
     sums->attached = read_counter(&vc_map_stats.attached);
     sums->evicted = read_counter(&vc_map_stats.evicted);
     sums->refused = read_counter(&vc_map_stats.refused);
+    sums->lost_paths = vc_fabric ? vc_verbs_stats(vc_fabric)->lost : 0;
     int ranks = 1;
     /* Where settings differ, or a rank is dead, not all ranks would take part in adding up: then rank 0
      * prints its own sums. */

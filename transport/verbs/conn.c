@@ -118,11 +118,7 @@ static struct ep *new_ep(struct vc_verbs *v, int proc)
 
 int vc_ep_next_note(struct ep *e)
 {
-    struct vc_verbs *v = e->v;
-    int err = v->boot->ops->irecv(v->boot, e->proc, &e->note_in, sizeof e->note_in, &e->boot[BOOT_NOTE_IN]);
-    if (err != VC_OK)
-        vc_boot_fail(v, err);
-    return err;
+    return vc_boot_recv(e, &e->note_in, sizeof e->note_in, &e->boot[BOOT_NOTE_IN]);
 }
 
 /* Who this process is, for a peer that gets no answer any more. */
@@ -140,7 +136,6 @@ static void identify(struct conn_hello *h)
 /* why_not NULL: with a queue pair, if one can be made. */
 static struct ep *begin_exchange(struct vc_verbs *v, int proc, const char *why_not)
 {
-    struct vc_chan *b = v->boot;
     struct ep *e = new_ep(v, proc);
     if (!e)
         return NULL;
@@ -150,13 +145,12 @@ static struct ep *begin_exchange(struct vc_verbs *v, int proc, const char *why_n
         snprintf(h->why, sizeof h->why, "%s", why_not);
     else
         make_half(v, e);
-    int err = b->ops->irecv(b, proc, &e->hello_in, sizeof e->hello_in, &e->boot[BOOT_HELLO_IN]);
+    int err = vc_boot_recv(e, &e->hello_in, sizeof e->hello_in, &e->boot[BOOT_HELLO_IN]);
     if (err == VC_OK)
         err = vc_ep_next_note(e);
     if (err == VC_OK)
-        err = b->ops->isend(b, proc, h, sizeof *h, &e->boot[BOOT_HELLO_OUT]);
+        err = vc_boot_send(e, h, sizeof *h, &e->boot[BOOT_HELLO_OUT]);
     if (err != VC_OK) {
-        vc_boot_fail(v, err);
         e->state = EP_FAILED;
         snprintf(e->why, sizeof e->why, "%s", vc_error_text());
         return NULL;

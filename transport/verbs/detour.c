@@ -23,10 +23,55 @@ void vc_boot_fail(struct vc_verbs *v, int err)
     snprintf(v->boot_why, sizeof v->boot_why, "%s", vc_error_text());
 }
 
+/* The MPI may call vc_verbs_look() meanwhile. */
+static void enter_boot(struct vc_verbs *v)
+{
+    atomic_store_explicit(&v->in_boot, true, memory_order_relaxed);
+}
+
+static int leave_boot(struct vc_verbs *v, int rc)
+{
+    atomic_store_explicit(&v->in_boot, false, memory_order_relaxed);
+    if (rc < 0)
+        vc_boot_fail(v, rc);
+    return rc;
+}
+
+int vc_boot_send(struct ep *e, const void *buf, size_t len, struct vc_chan_req *r)
+{
+    struct vc_chan *b = e->v->boot;
+    enter_boot(e->v);
+    return leave_boot(e->v, b->ops->isend(b, e->proc, buf, len, r));
+}
+
+int vc_boot_recv(struct ep *e, void *buf, size_t len, struct vc_chan_req *r)
+{
+    struct vc_chan *b = e->v->boot;
+    enter_boot(e->v);
+    return leave_boot(e->v, b->ops->irecv(b, e->proc, buf, len, r));
+}
+
+int vc_boot_progress(struct vc_verbs *v)
+{
+    enter_boot(v);
+    return leave_boot(v, v->boot->ops->progress(v->boot));
+}
+
+static _Thread_local bool forbidden;
+
+void vc_verbs_forbid_boot(void)
+{
+    forbidden = true;
+}
+
+bool vc_boot_forbidden(void)
+{
+    return forbidden;
+}
+
 bool vc_detour_note(struct ep *e, const struct conn_note *note, const void *bytes, size_t len)
 {
     struct vc_verbs *v = e->v;
-    struct vc_chan *b = v->boot;
     bool body = len > NOTE_BYTES;
     if (v->boot_failed)
         return false;
@@ -42,16 +87,12 @@ bool vc_detour_note(struct ep *e, const struct conn_note *note, const void *byte
     memset(o->note.bytes, 0, sizeof o->note.bytes);
     if (len)
         memcpy(body ? o->body : (unsigned char *)o->note.bytes, bytes, len);
-    int err = b->ops->isend(b, e->proc, &o->note, sizeof o->note, &o->note_req);
-    if (err != VC_OK) {
+    if (vc_boot_send(e, &o->note, sizeof o->note, &o->note_req) != VC_OK) {
         free(o);
-        vc_boot_fail(v, err);
         return false;
     }
-    if (body && (err = b->ops->isend(b, e->proc, o->body, len, &o->body_req)) != VC_OK) {
-        vc_boot_fail(v, err); /* the note is under way, so its memory stays */
-        return false;
-    }
+    if (body && vc_boot_send(e, o->body, len, &o->body_req) != VC_OK)
+        return false; /* the note is under way, so its memory stays */
     o->next = v->outs;
     v->outs = o;
     e->nouts++;

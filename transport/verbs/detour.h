@@ -16,6 +16,15 @@ bool vc_detour_record(struct ep *e, uint32_t number);
 /** Frees what has been sent. Returns how much. */
 int vc_detour_reap(struct vc_verbs *v);
 
+/* Every call of the boot channel goes through these. VC_OK (progress: how much happened), or an error that is
+ * recorded in v->boot_failed. */
+int vc_boot_send(struct ep *e, const void *buf, size_t len, struct vc_chan_req *r);
+int vc_boot_recv(struct ep *e, void *buf, size_t len, struct vc_chan_req *r);
+int vc_boot_progress(struct vc_verbs *v);
+
+/** Whether this thread must leave the boot channel alone. */
+bool vc_boot_forbidden(void);
+
 /** The boot channel has failed, with the text of the last error. */
 void vc_boot_fail(struct vc_verbs *v, int err);
 

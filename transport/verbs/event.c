@@ -6,6 +6,7 @@
 #include "transport/verbs/fail.h"
 #include "transport/verbs/lost.h"
 #include "transport/verbs/notes.h"
+#include "transport/verbs/recv.h"
 #include "transport/verbs/sendq.h"
 
 #include <errno.h>
@@ -78,9 +79,9 @@ static int arm_locked(struct vc_verbs *v)
     int rc = 0;
     /* With several threads, one may read the event that another one armed and sleeps on. */
     atomic_store_explicit(&v->src.max_slice_ns,
-                          v->connecting || v->detours > 0 ? CONNECTING_SLICE_NS
-                          : v->cfg.locking                ? THREADS_SLICE_NS
-                                                          : 0,
+                          v->unsettled     ? CONNECTING_SLICE_NS
+                          : v->cfg.locking ? THREADS_SLICE_NS
+                                           : 0,
                           memory_order_relaxed);
     if (v->failed)
         return VC_OK;
@@ -226,6 +227,28 @@ static int src_check(struct vc_wake_src *s)
     int err = v->boot_failed ? vc_fail(v->boot_failed, "%s", v->boot_why) : VC_OK;
     verbs_unlock(v);
     return err;
+}
+
+/* What a call in between costs the MPI: a counter, and every so often a look at the clock. */
+#define LOOKS_PER_CLOCK 32
+#define LOOK_NS         100000000u
+
+void vc_verbs_look(struct vc_verbs *v)
+{
+    if (atomic_load_explicit(&v->in_boot, memory_order_relaxed) || vc_boot_forbidden() ||
+        (v->cfg.locking && pthread_mutex_trylock(&v->lock) != 0))
+        return;
+    if (v->unsettled) {
+        vc_verbs_progress(v);
+    } else if (++v->looks % LOOKS_PER_CLOCK == 0) {
+        uint64_t now = vc_now_ns();
+        if (now - v->t_look > LOOK_NS) {
+            v->t_look = now;
+            vc_notes_poll(v);
+            vc_sendq_poll(v);
+        }
+    }
+    verbs_unlock(v);
 }
 
 void vc_verbs_src_init(struct vc_verbs *v)

@@ -172,3 +172,13 @@ void vc_lost_check(struct vc_verbs *v, uint64_t now)
             vc_ep_gone(e, "process %d gives no answer (%s)", e->proc, e->why);
     }
 }
+
+bool vc_verbs_any_gone(struct vc_verbs *v)
+{
+    bool any = false;
+    verbs_lock(v);
+    for (int i = 0; i < v->nprocs; i++)
+        any |= v->ep[i] && v->ep[i]->state == EP_FAILED;
+    verbs_unlock(v);
+    return any;
+}

@@ -75,13 +75,12 @@ static bool has_come(struct ep *e)
         return false;
     if (e->note_in.len > NOTE_BYTES && !e->body_due) {
         e->body = malloc(e->note_in.len);
-        int err = e->body
-                      ? v->boot->ops->irecv(v->boot, e->proc, e->body, e->note_in.len, &e->boot[BOOT_BODY_IN])
-                      : vc_fail(VC_ERR_NOMEM, "out of memory for messages through the MPI");
-        if (err != VC_OK) {
-            vc_boot_fail(v, err);
+        if (!e->body) {
+            vc_boot_fail(v, vc_fail(VC_ERR_NOMEM, "out of memory for messages through the MPI"));
             return false;
         }
+        if (vc_boot_recv(e, e->body, e->note_in.len, &e->boot[BOOT_BODY_IN]) != VC_OK)
+            return false;
         e->body_due = true;
     }
     return !e->body_due || vc_req_done(&e->boot[BOOT_BODY_IN]);
@@ -99,7 +98,7 @@ static int read_notes(struct ep *e)
         n++;
         if (vc_ep_next_note(e) != VC_OK)
             break;
-        e->v->boot->ops->progress(e->v->boot);
+        vc_boot_progress(e->v);
     }
     return n;
 }
@@ -107,13 +106,8 @@ static int read_notes(struct ep *e)
 int vc_notes_poll(struct vc_verbs *v)
 {
     int work = 0;
-    if (!v->boot || v->boot_failed)
+    if (!v->boot || v->boot_failed || vc_boot_forbidden() || vc_boot_progress(v) < 0)
         return 0;
-    int err = v->boot->ops->progress(v->boot);
-    if (err < 0) {
-        vc_boot_fail(v, err);
-        return 0;
-    }
     work = vc_detour_reap(v);
     for (int i = 0; i < v->nprocs; i++)
         if (v->ep[i] && v->ep[i]->state != EP_FAILED)

@@ -121,8 +121,10 @@ struct peer *vc_peer_get(struct chan *c, int rank)
         return NULL;
     }
     *p = (struct peer){.c = c, .ep = e, .rank = rank, .credits = (uint16_t)c->v->cfg.credits};
-    if (e->state == EP_MPI && !e->peers)
+    if (e->state == EP_MPI && !e->peers) {
         c->v->detours++;
+        c->v->unsettled = true;
+    }
     p->next_on_ep = e->peers;
     e->peers = p;
     c->peer[rank] = p;
@@ -285,7 +287,7 @@ void vc_write_arrived(struct vc_verbs *v, const struct vc_via *via, uint32_t imm
 
 /* ---- the device ---- */
 
-static void on_receive(struct vc_verbs *v, const struct ibv_wc *wc)
+static inline __attribute__((always_inline)) void on_receive(struct vc_verbs *v, const struct ibv_wc *wc)
 {
     const struct vc_via via = {.qp_num = wc->qp_num};
     int slot = (int)(uint32_t)wc->wr_id;
@@ -310,7 +312,7 @@ static void on_receive(struct vc_verbs *v, const struct ibv_wc *wc)
 }
 
 /* How much came; fewer than 16: the queue is empty. Negative: the device has failed. */
-static int poll_latency(struct vc_verbs *v)
+static inline __attribute__((always_inline)) int poll_latency(struct vc_verbs *v)
 {
     struct ibv_wc wc[16];
     int n = ibv_poll_cq(v->cq_latency, 16, wc);
@@ -323,26 +325,33 @@ static int poll_latency(struct vc_verbs *v)
     return n;
 }
 
+/* Reads all that has arrived; a queue that has failed itself is tried twice. */
+static __attribute__((noinline)) int read_all(struct vc_verbs *v, int before)
+{
+    int n, failures = before < 0, work = 1;
+    do {
+        n = poll_latency(v);
+        work += n > 0 ? n : 0;
+        failures += n < 0;
+    } while (n >= 16 || (n < 0 && failures < 2));
+    return work;
+}
+
 int vc_verbs_progress(struct vc_verbs *v)
 {
-    int work = 0, n;
-    bool losing = VC_UNLIKELY(v->connecting != NULL) && vc_lost_begin(v);
+    bool losing = VC_UNLIKELY(v->unsettled) && vc_lost_begin(v);
+    int work = 0;
     v->completed = 0;
-    if (VC_LIKELY(!v->failed) || losing) {
-        /* The queue may have failed itself; it is tried twice for what has arrived over lost connections. */
-        do {
-            n = poll_latency(v);
-            work += n;
-        } while (VC_UNLIKELY(losing) && n >= 16);
-        if (VC_UNLIKELY(n < 0)) {
-            work = 1;
-            if (losing)
-                poll_latency(v);
-        }
+    if (VC_LIKELY(!v->failed)) {
+        work = poll_latency(v);
+        if (VC_UNLIKELY(losing || work < 0))
+            work = read_all(v, work);
+    } else if (losing) {
+        work = read_all(v, 0);
     }
     if (v->signaled > 0 && (v->bulk_waiters > 0 || v->active || ++v->tick % BULK_EVERY == 0))
         work += vc_sendq_poll(v);
-    if (VC_UNLIKELY(v->connecting || v->detours > 0)) {
+    if (VC_UNLIKELY(v->unsettled)) {
         work += vc_turn_boot(v);
         if (v->boot_failed)
             return vc_fail(v->boot_failed, "%s", v->boot_why);

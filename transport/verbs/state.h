@@ -211,8 +211,12 @@ struct vc_verbs {
     struct ep **ep;        /**< [nprocs] */
     struct ep *connecting; /**< being made, or lost and not yet on the boot channel */
     int detours;           /**< connections on the boot channel that channels use */
+    bool unsettled;        /**< there are some of either, or there were in the last turn */
     struct vc_chan *boot;
     int boot_failed;
+    _Atomic bool in_boot; /**< in a call of the boot channel; relaxed, matters in the same thread */
+    unsigned looks;       /**< vc_verbs_look() */
+    uint64_t t_look;
     char boot_why[256];
     struct out *outs; /**< messages under way on the boot channel */
     bool proving, warned;

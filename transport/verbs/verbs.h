@@ -104,6 +104,19 @@ bool vc_verbs_proven(struct vc_verbs *v, int proc);
 int vc_verbs_set_moderation(struct vc_verbs *v, const struct vc_cq_mod *latency,
                             const struct vc_cq_mod *bulk);
 
+/**
+ * To be called now and then in the program's own calls of the MPI: peers may need what this process has sent
+ * over a connection that is lost. Where nothing is, that costs next to nothing. Not while this thread holds
+ * locks that a channel over verbs may need.
+ */
+void vc_verbs_look(struct vc_verbs *v);
+
+/** This thread never calls the MPI: connections are neither made nor replaced in its turns. */
+void vc_verbs_forbid_boot(void);
+
+/** Whether a process that was connected to is gone. */
+bool vc_verbs_any_gone(struct vc_verbs *v);
+
 /** Waits, at most half a second, until what was sent has arrived, and frees everything. NULL is legal. */
 void vc_verbs_destroy(struct vc_verbs *v);
 
