@@ -55,7 +55,7 @@ static const struct kind {
     {"removed@%d", 1, 1, .at_begin = true},
     {"porterr@%d", 2, 4, .at_begin = false},
     {"cut@%d", 3, 3, .at_begin = false},
-    {"srqerr@%d", 2, 4, .at_begin = false},
+    {"srqerr@%d", 2, 4, .no_loss = true},
 };
 
 struct trial {

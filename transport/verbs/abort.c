@@ -25,7 +25,7 @@ static void post_abort(struct peer *p)
 void vc_chan_abort(struct chan *c)
 {
     struct vc_verbs *v = c->v;
-    if (c->aborted)
+    if (c->aborted || vc_boot_forbidden())
         return;
     c->aborted = true;
     for (int r = 0; r < c->base.size; r++) {

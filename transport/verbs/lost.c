@@ -52,6 +52,7 @@ static void end_registrations(struct ep *e)
 static void tell_arrived(struct ep *e)
 {
     struct conn_note note = {.type = NOTE_LOST, .seq = e->got_seq, .writes = e->got_writes};
+    vc_sendq_poll(e->v); /* what the queue still holds of it takes room */
     destroy_qp(e);
     end_registrations(e);
     e->state = EP_SWITCHING;

@@ -23,7 +23,8 @@ struct batch {
 static inline bool ep_room(const struct ep *e)
 {
     if (VC_UNLIKELY(e->state != EP_READY))
-        return e->state == EP_MPI && e->nouts < DETOUR_DEPTH && !vc_boot_forbidden();
+        return e->state == EP_MPI && e->head - e->tail < e->depth && e->nouts < DETOUR_DEPTH &&
+               !vc_boot_forbidden();
     return e->head - e->tail < e->depth && e->v->signaled < e->v->size.bulk_cqe - 1;
 }
 
