@@ -159,7 +159,6 @@ static void on_cts(struct peer *p, const struct msg_hdr *h, int slot, uint32_t l
         return;
     }
     piece_push(&p->cts_head, &p->cts_tail, q);
-    consumed(p);
 }
 
 /* ---- what arrives ---- */

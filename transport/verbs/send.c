@@ -83,11 +83,12 @@ bool vc_peer_send_now(struct peer *p, const void *buf, size_t len)
 
 /* ---- rendezvous ---- */
 
-/* The receiver's half: tells where to write, or that the buffer cannot be registered. */
+/* The receiver's half: tells where to write, or that the buffer cannot be registered. Takes no credit: the
+ * peer needs no request for it, and pieces that wait there for theirs must not hold it up. */
 static void push_cts(struct peer *p, struct batch *b)
 {
     struct vc_chan_req *r;
-    while ((r = p->owe_cts_head) != NULL && p->credits > 0 && ep_room(p->ep) &&
+    while ((r = p->owe_cts_head) != NULL && ep_room(p->ep) &&
            (p->c->v->nfree_send > 0 || fits_inline(p->ep, sizeof(struct msg_cts)))) {
         bool declined = r->priv[P_ADDR] == 0;
         struct msg_cts cts = {0};
@@ -104,7 +105,6 @@ static void push_cts(struct peer *p, struct batch *b)
             return;
         }
         wr->send_flags |= IBV_SEND_SOLICITED;
-        p->credits--;
         p->c->v->stats.cts++;
         p->owe_cts_head = (struct vc_chan_req *)(uintptr_t)r->priv[P_NEXT_CTS];
     }
