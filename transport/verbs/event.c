@@ -20,9 +20,8 @@
  * failed.
  */
 #define EXCHANGE_NS 10000000000u
-/* Longest sleeps. Connections are made by messages of the underlying MPI, which raise no event. */
-#define CONNECTING_SLICE_NS 500000u
-#define THREADS_SLICE_NS    1000000u
+/* Longest sleep where several threads share a device. */
+#define THREADS_SLICE_NS 1000000u
 
 /* ---- moderation ---- */
 
@@ -79,7 +78,7 @@ static int arm_locked(struct vc_verbs *v)
     int rc = 0;
     /* With several threads, one may read the event that another one armed and sleeps on. */
     atomic_store_explicit(&v->src.max_slice_ns,
-                          v->unsettled     ? CONNECTING_SLICE_NS
+                          v->unsettled     ? VC_BOOT_SLICE_NS
                           : v->cfg.locking ? THREADS_SLICE_NS
                                            : 0,
                           memory_order_relaxed);

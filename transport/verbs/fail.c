@@ -49,7 +49,7 @@ void vc_ep_list(struct ep *e)
     e->listed = true;
     e->next_connecting = e->v->connecting;
     e->v->connecting = e;
-    e->v->unsettled = true;
+    verbs_unsettle(e->v);
 }
 
 void vc_ep_lose(struct ep *e, const char *fmt, ...)

@@ -123,7 +123,7 @@ struct peer *vc_peer_get(struct chan *c, int rank)
     *p = (struct peer){.c = c, .ep = e, .rank = rank, .credits = (uint16_t)c->v->cfg.credits};
     if (e->state == EP_MPI && !e->peers) {
         c->v->detours++;
-        c->v->unsettled = true;
+        verbs_unsettle(c->v);
     }
     p->next_on_ep = e->peers;
     e->peers = p;

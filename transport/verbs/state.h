@@ -19,6 +19,9 @@
 /** Inline data saves the device a read of memory, but makes every work request larger. */
 #define VC_INLINE_BYTES 192
 
+/** Longest sleep while messages of the underlying MPI, which raise no event, move something. */
+#define VC_BOOT_SLICE_NS 500000u
+
 /** Work request identifiers: the process, and the number of a work request or receive slot. */
 static inline uint64_t wr_id(int proc, uint32_t number)
 {
@@ -259,6 +262,13 @@ static inline void verbs_unlock(struct vc_verbs *v)
 {
     if (v->cfg.locking)
         pthread_mutex_unlock(&v->lock);
+}
+
+/** Something goes through the boot channel from now on: turns drive it, and sleeps are short. */
+static inline void verbs_unsettle(struct vc_verbs *v)
+{
+    v->unsettled = true;
+    atomic_store_explicit(&v->src.max_slice_ns, VC_BOOT_SLICE_NS, memory_order_relaxed);
 }
 
 static inline void req_push(struct vc_chan_req **head, struct vc_chan_req **tail, struct vc_chan_req *r)
