@@ -20,6 +20,9 @@ struct vc_exec_env {
     /** Ways that messages of the plan take, for waiting on the right ones: shared memory, a device whose
      * channel has a wake source. Both false: unknown, so both may be. */
     bool by_shm, by_device;
+    /** [size of the communicator] ranks whose messages come through memory of the host, which wakes nobody;
+     * NULL: none. Stays as long as the plan. */
+    const bool *by_host;
 };
 
 /**

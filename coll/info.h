@@ -62,6 +62,12 @@ static inline bool vc_coll_by_size(enum vc_coll coll)
     return vc_coll_sized(coll) && vc_coll_info[coll].sizes_known;
 }
 
+/** Whether calls have arrays with a count for each rank. */
+static inline bool vc_coll_counts(enum vc_coll coll)
+{
+    return vc_coll_info[coll].uneven || !vc_coll_info[coll].sizes_known;
+}
+
 /** A broadcast: RECV is what the root gives and what the others get. */
 static inline bool vc_coll_root_gives_recv(enum vc_coll coll)
 {

@@ -237,6 +237,8 @@ static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
     c->chan = NULL;
     free(c->reach);
     c->reach = NULL;
+    free(c->by_host);
+    c->by_host = NULL;
     vc_arena_give(vc_memory, &c->rings);
     vc_hosts_give(&c->host_rings);
     if (*instead) {
@@ -251,10 +253,10 @@ static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
     return select_again(t, comm);
 }
 
-/* There is no memory of the host for messages, agreed: they go as if the machines shared none. */
-static int leave_host(struct vc_team *t, MPI_Comm comm)
+/* There is no memory of the hosts for messages, agreed: they go as if the machines shared none. */
+static int leave_hosts(struct vc_team *t, MPI_Comm comm)
 {
-    t->one_host = false;
+    t->one_host = t->key.hosts_shared = false;
     t->key.have_verbs = t->fabric == VC_FABRIC_ALL;
     t->key.have_chan = t->fabric != VC_FABRIC_NONE || (vc_params.channels & VC_CHAN_MPI);
     return select_again(t, comm);
@@ -273,7 +275,15 @@ static int take_memory(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c,
         return got;
     bool within = *rings || t->key.max_ppn == 1;
     c->far = !(within && got > 0 && t->one_host) && !(*rings && t->hier.nnodes == 1);
-    return t->one_host && got == 0 ? leave_host(t, comm) : VC_OK;
+    return (t->one_host || t->key.hosts_shared) && got == 0 ? leave_hosts(t, comm) : VC_OK;
+}
+
+/* For waits: without memory for it they are only slower. */
+static void note_host(const struct vc_team *t, struct vc_team_chan *c)
+{
+    c->by_host = c->host_rings.bytes > 0 ? malloc((size_t)t->size * sizeof *c->by_host) : NULL;
+    for (int r = 0; c->by_host && r < t->size; r++)
+        c->by_host[r] = vc_team_by_host(t, c, r);
 }
 
 int vc_channels_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel channel)
@@ -302,6 +312,7 @@ int vc_channels_open(struct vc_team *t, MPI_Comm comm, enum vc_choice_channel ch
         err = do_without(t, comm, c, v[1] == (uint64_t)t->rank, &instead);
         return err == VC_OK && instead ? vc_channels_open(t, comm, VC_CHANNEL_AUTO) : err;
     }
+    note_host(t, c);
     vc_team_policy(t, t->policy);
     /* The rules about verbs do not hold where the MPI carries a part. */
     if (c->reach && t->key.have_verbs) {

@@ -165,8 +165,7 @@ static int prepare(void)
     if (!vc_params.disable && (err = vc_host_progress_init()) != VC_OK)
         return err;
     /* By the fingerprint all ranks know whether it is so on each. */
-    vc_requests_init();
-    if (!vc_host_can_call_back())
+    if (!vc_requests_init() || !vc_host_can_call_back())
         vc_params.nonblocking = VC_NONBLOCKING_OFF;
     if ((err = vc_world_init()) != VC_OK)
         return err;

@@ -65,6 +65,13 @@ static uint64_t word_of(uint32_t count, enum answer answer)
     return (uint64_t)count * ANSWERS + answer;
 }
 
+/* Whether the word answers this meeting, or a later one. That a leader holds after this one without this
+ * process only if both have failed. */
+static bool has_answered(uint64_t word, uint32_t count)
+{
+    return (int32_t)((uint32_t)(word / ANSWERS) - count) >= 0;
+}
+
 /* ---- waiting ---- */
 
 /* So long a rank polls and yields, as the MPI's own collectives do. Later it sleeps as the settings say. */
@@ -186,7 +193,7 @@ static int hear(const struct vc_kin *leader, int n, const void *mine, char *all,
     struct wait w;
     struct slot *s = slot_of(own_place);
     uint32_t count = ++peer[leader->place].joined;
-    uint64_t stamp = stamp_of(leader->place, count), none = word_of(count, 0), word;
+    uint64_t stamp = stamp_of(leader->place, count), word;
     const _Atomic uint64_t *at = word_for(leader->place, own_place);
     int err = VC_OK;
     memcpy(s->said, mine, bytes);
@@ -194,24 +201,22 @@ static int hear(const struct vc_kin *leader, int n, const void *mine, char *all,
     atomic_store_explicit(&s->stamp, stamp, memory_order_release);
     begin_wait(&w);
     /* Acquire: pairs with the release in lead(); the table is then there. */
-    while ((word = atomic_load_explicit(at, memory_order_acquire)) - none - 1 >= ANSWERS - 1 && err == VC_OK)
+    while (!has_answered(word = atomic_load_explicit(at, memory_order_acquire), count) && err == VC_OK)
         err = wait_turn(&w, leader);
     vc_wait_end(&w.w);
     if (err != VC_OK)
         return err;
-    switch ((enum answer)(word - none)) {
-    case ANSWER_SAME:
+    if (word == word_of(count, ANSWER_SAME)) {
         for (int i = 0; i < n; i++)
             memcpy(all + (size_t)i * bytes, mine, bytes);
-        return VC_OK;
-    case ANSWER_TABLE:
+    } else if (word == word_of(count, ANSWER_TABLE)) {
         memcpy(all, table_of(leader->place), (size_t)n * bytes);
         /* Release: pairs with the acquire in await_readers(). */
         atomic_store_explicit(&s->stamp, stamp | STAMP_READ, memory_order_release);
-        return VC_OK;
-    default:
+    } else {
         return vc_fail(VC_ERR_PEER, "another rank has died in the set-up of a communicator");
     }
+    return VC_OK;
 }
 
 /* ---- the whole ---- */

@@ -255,6 +255,24 @@ static void warn_lost(int rank, bool some, bool mpi, const char *why)
 
 /* ---- the whole ---- */
 
+struct vc_path_counts vc_path_counts;
+
+/* This rank's messages to those that are not proven yet. */
+static int prove(struct search *s)
+{
+    uint64_t before = 0, after = 0, tried = 0;
+    for (int i = 0; i < s->nwith; i++) {
+        tried += s->with[i] > vc_world.rank;
+        before += s->with[i] > vc_world.rank && vc_verbs_proven(vc_fabric, s->with[i]);
+    }
+    int err = s->nwith > 0 ? vc_verbs_prove(vc_fabric, s->with, s->nwith) : VC_OK;
+    for (int i = 0; i < s->nwith; i++)
+        after += s->with[i] > vc_world.rank && vc_verbs_proven(vc_fabric, s->with[i]);
+    atomic_fetch_add_explicit(&vc_path_counts.proven, after - before, memory_order_relaxed);
+    atomic_fetch_add_explicit(&vc_path_counts.failed, tried - after, memory_order_relaxed);
+    return err;
+}
+
 /* Collective. `ok`: this rank has memory for it. */
 static int try_paths(struct search *s, bool ok, bool mpi, struct vc_reach *out)
 {
@@ -274,7 +292,7 @@ static int try_paths(struct search *s, bool ok, bool mpi, struct vc_reach *out)
         return vc_fail(VC_ERR_UNSUPPORTED, "a rank is out of memory for the paths of %d ranks", s->size);
     out->id = all[0];
     if (all[1]) {
-        int err = s->nwith > 0 ? vc_verbs_prove(vc_fabric, s->with, s->nwith) : VC_OK;
+        int err = prove(s);
         lost = gather_failures(s, err, why, sizeof why);
         if (lost < 0)
             return lost;

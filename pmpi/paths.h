@@ -31,6 +31,12 @@ struct vc_reach {
 int vc_paths_find(MPI_Comm comm, int size, int rank, const int *world, const struct vc_hier *h, bool mpi,
                   struct vc_reach *out);
 
+/** Of this process, for the statistics: messages to prove a path, of pairs in which this rank is the lower
+ * one. Relaxed. */
+extern struct vc_path_counts {
+    _Atomic uint64_t proven, failed;
+} vc_path_counts;
+
 /** This rank's channel to those that it reaches; *out NULL: it has no device. An error is this rank's alone.
  */
 int vc_paths_channel(const struct vc_reach *reach, int size, int rank, const int *world,

@@ -176,6 +176,7 @@ static int make_whole(struct vc_team *t, const struct vc_alg *alg, const struct 
         unsigned by_node, by_message = find_ways(t, t->chan_for[s->key.channel], &plan, &by_node);
         env->by_shm = (by_message & VC_VIA_SHM) != 0;
         env->by_device = (by_message & VC_VIA_VERBS) != 0;
+        env->by_host = by_message & VC_VIA_IVSHMEM ? t->chan_for[s->key.channel]->by_host : NULL;
         s->via = by_node | by_message;
         /* Memory is bounded: old plans make room for the new one's scratch before it is taken. */
         trim(&t->plans, plan.tmp_bytes < BYTES_KEPT ? BYTES_KEPT - plan.tmp_bytes : 0, s);
@@ -199,6 +200,7 @@ static int make_plan(struct vc_team *t, const struct vc_plan_key *key, enum vc_c
         s->via = possible_ways(t, c);
         env.by_shm = (s->via & VC_VIA_SHM) != 0;
         env.by_device = (s->via & VC_VIA_VERBS) != 0;
+        env.by_host = c->by_host;
         return vc_exec_create_parts(key->alg, t->rank, t->size, &env, &s->exec);
     }
     int err = make_whole(t, key->alg, &shape, &env, s);

@@ -86,7 +86,7 @@ static inline int vc_post_quick(struct vc_comm *c, enum vc_coll coll, MPI_Reques
 {
     struct vc_team *t = c->team;
     int rc = vc_node_small(t->node, &t->quick[coll].call);
-    return VC_LIKELY(rc > 0) ? vc_request_done(request) : vc_post_quick_on(c, coll, rc, request);
+    return VC_LIKELY(rc > 0) ? vc_request_done(coll, request) : vc_post_quick_on(c, coll, rc, request);
 }
 
 #endif

@@ -69,7 +69,7 @@ static int go_on(struct vc_posted *op, bool alone, MPI_Request *request)
     if (alone && (rc = try_at_once(own)) != 0) {
         *op = *own;
         free(own);
-        return rc < 0 ? rc : give_request(vc_request_done(request));
+        return rc < 0 ? rc : give_request(vc_request_done(op->k.coll, request));
     }
     rc = vc_host_call_back(vc_busy_progress);
     if (rc == VC_OK)
@@ -100,14 +100,14 @@ int vc_queue_post(struct vc_posted *op, MPI_Request *request)
         fill_node_call(op);
     if (!vc_queue_empty(t))
         vc_busy_progress();
-    bool alone = vc_queue_empty(t);
+    bool alone = vc_queue_empty(t) && vc_request_may_be_done(op->k.coll);
     if (alone && !op->by_plan) {
         int rc = vc_node_small(t->node, &op->call);
         op->begun = rc >= 0;
         op->whom = VC_WAIT_ANY;
         if (rc > 0) {
             rc = finish_at_once(op);
-            return rc < 0 ? rc : give_request(vc_request_done(request));
+            return rc < 0 ? rc : give_request(vc_request_done(op->k.coll, request));
         }
     }
     return go_on(op, alone, request);

@@ -1,13 +1,61 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/requests.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 MPI_Request vc_request_complete;
+bool vc_requests_written;
 
-void vc_requests_init(void)
+/* ---- what Open MPI's Fortran wrappers do to requests ---- */
+
+/* How Open MPI (4.1 to 6.0) describes a class of its objects, opal/class/opal_object.h. */
+struct object_class {
+    const char *name;
+    struct object_class *parent;
+    void *construct, *destruct;
+    int initialized, depth;
+    void *constructors, *destructors;
+    size_t size; /* bytes that a new object gets */
+};
+
+static size_t generalized_size; /* bytes that the MPI itself gives a generalized request */
+static size_t noted_size;       /* and those that follow, for what the wrappers note */
+
+static struct object_class *class_of(const char *name)
+{
+    char symbol[64];
+    snprintf(symbol, sizeof symbol, "%s_class", name);
+    struct object_class *c = vc_next_find(symbol);
+    return c && c->name && strcmp(c->name, name) == 0 && c->size >= 64 && c->size <= 4096 ? c : NULL;
+}
+
+/*
+ * From Open MPI 5 on the Fortran wrappers of nonblocking collectives with counts a rank take the request for
+ * one of the MPI's own collectives, and note in it which arrays are to be freed with it: behind the end of a
+ * generalized request, which is shorter. So all generalized requests get the length of the others, from the
+ * one place that says how long they are.
+ */
+static bool lengthen_requests(void)
+{
+    struct object_class *ours = class_of("ompi_grequest_t"),
+                        *theirs = class_of("ompi_coll_base_nbc_request_t");
+    if (!ours || !theirs)
+        return false;
+    generalized_size = ours->size;
+    vc_requests_written = theirs->size > ours->size;
+    if (vc_requests_written) {
+        noted_size = theirs->size - ours->size;
+        ours->size = theirs->size;
+    }
+    return true;
+}
+
+bool vc_requests_init(void)
 {
     vc_request_complete = vc_next_find("ompi_request_empty");
+    return lengthen_requests();
 }
 
 /*
@@ -52,9 +100,25 @@ static int on_query(void *extra, MPI_Status *status)
     return op->class;
 }
 
+/* What the Fortran wrapper of MPI_Ialltoallw noted in the request: copies of both arrays of types, in which
+ * it passed them. Arrays that programs pass in C are not noted, and belong to them. */
+static void free_noted_types(const struct vc_posted *op)
+{
+    void *noted[2];
+    memcpy(noted, (const char *)op->request + generalized_size, sizeof noted);
+    const void *passed[] = {op->k.stypes, op->k.rtypes};
+    for (int i = 0; i < 2; i++)
+        if (noted[i] && (noted[i] == passed[0] || noted[i] == passed[1]))
+            free(noted[i]);
+}
+
+/* The MPI calls it before it frees the request. */
 static int on_free(void *extra)
 {
-    free(extra);
+    struct vc_posted *op = extra;
+    if (vc_requests_written && op->k.coll == VC_ALLTOALLW)
+        free_noted_types(op);
+    free(op);
     return MPI_SUCCESS;
 }
 
@@ -71,6 +135,8 @@ int vc_request_start(struct vc_posted *op, MPI_Request *request)
     atomic_init(&op->over, false);
     int rc = vc_next.Grequest_start(on_query, on_free, on_cancel, op, request);
     op->request = *request;
+    if (rc == MPI_SUCCESS && vc_requests_written)
+        memset((char *)op->request + generalized_size, 0, noted_size);
     return rc;
 }
 

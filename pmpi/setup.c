@@ -117,6 +117,23 @@ static int find_processes(struct vc_team *t, const int *world)
 
 /* ---- the whole ---- */
 
+/* Several hosts, and memory between all nodes of a host. The same on all ranks. */
+static bool hosts_are_shared(const struct vc_team *t)
+{
+    const struct vc_hier *h = &t->hier;
+    bool several = false;
+    for (int node = 0; h->host_of && node < h->nnodes; node++) {
+        int before = node - 1;
+        while (before >= 0 && h->host_of[before] != h->host_of[node])
+            before--;
+        several |= h->host_of[node] > 0;
+        int sharing = vc_hosts_sharing(t->world[vc_hier_rank(h, node, 0)]);
+        if (before >= 0 && (sharing < 0 || sharing != vc_hosts_sharing(t->world[vc_hier_rank(h, before, 0)])))
+            return false;
+    }
+    return several;
+}
+
 static void fill_key(struct vc_team *t, const int *world)
 {
     unsigned channels = vc_params.channels;
@@ -129,6 +146,7 @@ static void fill_key(struct vc_team *t, const int *world)
      * RDMA devices is nearer to what holds for their memory than what holds for messages of the MPI. */
     t->one_host = vc_host_rings_reach_all(t);
     t->key.have_verbs = t->fabric == VC_FABRIC_ALL || t->one_host;
+    t->key.hosts_shared = hosts_are_shared(t);
     t->key.have_chan = t->fabric != VC_FABRIC_NONE || t->one_host || (channels & VC_CHAN_MPI) ||
                        (t->key.have_node && t->hier.nnodes == 1);
     t->key.crowded = false;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/stats.h"
-#include "pmpi/fabric.h"
 
 #include "include/vcoll/vcoll.h"
+#include "pmpi/fabric.h"
 #include "pmpi/ft.h"
+#include "pmpi/paths.h"
 #include "pmpi/table.h"
 #include "pmpi/world.h"
 #include "transport/shm/map.h"
@@ -29,8 +30,8 @@ struct sums {
     uint64_t passed[VC_COLL_COUNT][VC_PASS_COUNT];
     uint64_t setups, setups_used, setup_ns;
     uint64_t sleeps, wakes, yields, progress_calls;
-    uint64_t attached, evicted, refused; /* of memory of other ranks */
-    uint64_t lost_paths;                 /* over RDMA devices */
+    uint64_t attached, evicted, refused;        /* of memory of other ranks */
+    uint64_t proven, unproven, connected, lost; /* paths over verbs */
 };
 
 /* Ways that data took, of enum vc_via: bits, so ranks are united and not added up. */
@@ -256,8 +257,10 @@ static void print_text(FILE *f, const struct sums *s, const struct ways *w, int 
         fprintf(f, "mapped memory (XPMEM): %llu attachments, %llu given up for others; refused: %llu\n",
                 (unsigned long long)s->attached, (unsigned long long)s->evicted,
                 (unsigned long long)s->refused);
-    if (s->lost_paths > 0)
-        fprintf(f, "RDMA paths lost, counted at both ends: %llu\n", (unsigned long long)s->lost_paths);
+    if (s->proven + s->unproven + s->connected > 0)
+        fprintf(f, "paths over verbs: %llu proven by messages, %llu failed; %llu connections, %llu lost\n",
+                (unsigned long long)s->proven, (unsigned long long)s->unproven,
+                (unsigned long long)s->connected, (unsigned long long)s->lost);
     fprintf(f, "set-ups: %llu (%llu in use), %.3f ms on average\n", (unsigned long long)s->setups,
             (unsigned long long)s->setups_used,
             s->setups ? (double)s->setup_ns * 1e-6 / (double)s->setups : 0.0);
@@ -310,15 +313,18 @@ static bool print_json(FILE *f, const struct sums *s, const struct ways *w, int 
                              "yields", number(s->yields), "progress_calls", number(s->progress_calls));
     json_t *maps = json_pack("{s:o, s:o, s:o}", "attachments", number(s->attached), "given_up",
                              number(s->evicted), "refused", number(s->refused));
+    json_t *paths =
+        json_pack("{s:o, s:o, s:o, s:o}", "proven", number(s->proven), "failed", number(s->unproven),
+                  "connections", number(s->connected), "lost", number(s->lost));
     json_t *setup = json_pack("{s:o, s:o, s:o}", "communicators", number(s->setups), "in_use",
                               number(s->setups_used), "seconds", seconds(s->setup_ns));
     char checksum[32];
     const char *name = table_name(checksum);
     json_t *table = json_pack("{s:s, s:s}", "name", name, "checksum", checksum);
-    json_t *all = json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "vcoll", vcoll_version(), "ranks",
-                            ranks, "collectives", colls, "waiting", wait, "mapped_memory", maps,
-                            "rdma_paths_lost", number(s->lost_paths), "setup", setup, "table",
-                            table ? table : json_null()); /* a file's name may not be UTF-8 */
+    json_t *all =
+        json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "vcoll", vcoll_version(), "ranks", ranks,
+                  "collectives", colls, "waiting", wait, "mapped_memory", maps, "paths", paths, "setup",
+                  setup, "table", table ? table : json_null()); /* a file's name may not be UTF-8 */
     bool ok = all && json_dumpf(all, f, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9)) == 0;
     fputc('\n', f);
     json_decref(all);
@@ -365,7 +371,10 @@ void vc_stats_report(void)
     sums->attached = read_counter(&vc_map_stats.attached);
     sums->evicted = read_counter(&vc_map_stats.evicted);
     sums->refused = read_counter(&vc_map_stats.refused);
-    sums->lost_paths = vc_fabric ? vc_verbs_stats(vc_fabric)->lost : 0;
+    sums->proven = read_counter(&vc_path_counts.proven);
+    sums->unproven = read_counter(&vc_path_counts.failed);
+    sums->connected = vc_fabric ? vc_verbs_stats(vc_fabric)->connections : 0;
+    sums->lost = vc_fabric ? vc_verbs_stats(vc_fabric)->lost : 0;
     int ranks = 1;
     /* Where settings differ, or a rank is dead, not all ranks would take part in adding up: then rank 0
      * prints its own sums. */

@@ -209,6 +209,7 @@ void vc_team_free(struct vc_team *t)
         if (t->chan[i].chan)
             t->chan[i].chan->ops->destroy(t->chan[i].chan);
         free(t->chan[i].reach);
+        free(t->chan[i].by_host);
         vc_arena_give(vc_memory, &t->chan[i].rings);
         vc_hosts_give(&t->chan[i].host_rings);
     }

@@ -29,6 +29,7 @@ struct vc_team_chan {
     struct vc_hold rings; /**< of messages within the node */
     bool *reach;          /**< [size] verbs: the ranks whose messages do not go through the MPI; NULL: all */
     struct vc_host_range host_rings; /**< of messages within the host */
+    bool *by_host;                   /**< [size] ranks that are reached by these; NULL: none, or not known */
     bool far;                        /**< some of its messages go through the network's channel */
 };
 

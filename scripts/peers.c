@@ -8,10 +8,14 @@
  * "messages" it begins after a barrier of messages instead, and each rank's own clock counts. The second is
  * the median over blocks of calls back to back. SECONDS is the time for a line. The last line, "# foreign
  * 0.02 steal 0.00", says how many CPUs other processes of this machine, and other machines of its host, took
- * meanwhile. */
+ * meanwhile.
+ *
+ * flags_barrier, flags_bcast and flags_reduce are no calls of an MPI but flags in shared memory, at which
+ * ranks look until they give the CPU up: what such a call takes at least where ranks share CPUs. */
 #define _GNU_SOURCE
 #include <mpi.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +37,53 @@ static void meet(void)
                      (rank - d + ranks) % ranks, 77, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
 }
 
+/* ---- flags alone ---- */
+
+enum { LOOKS = 30, APART = 16 }; /* looks before a yield; longs from flag to flag */
+
+static _Atomic long *flags; /* NULL: they are not asked for */
+static long exchange;
+
+static void open_flags(void)
+{
+    MPI_Win win;
+    MPI_Aint bytes;
+    int unit;
+    void *own;
+    MPI_Win_allocate_shared((MPI_Aint)(APART * sizeof *flags), 1, MPI_INFO_NULL, MPI_COMM_WORLD, &own, &win);
+    *(_Atomic long *)own = 0;
+    MPI_Win_shared_query(win, 0, &bytes, &unit, &own);
+    flags = own;
+    MPI_Barrier(MPI_COMM_WORLD); /* the window lives as long as the program */
+}
+
+static void raise_flag(void)
+{
+    atomic_store_explicit(&flags[rank * APART], exchange, memory_order_release);
+}
+
+static void await_flag(int of)
+{
+    for (int looks = 1; atomic_load_explicit(&flags[of * APART], memory_order_acquire) < exchange; looks++)
+        if (looks >= LOOKS)
+            sched_yield();
+}
+
+static void by_flags(const char *name)
+{
+    int bcast = !strcmp(name, "bcast"), reduce = !strcmp(name, "reduce");
+    exchange++;
+    if (bcast ? rank == 0 : !reduce || rank != 0)
+        raise_flag();
+    if (bcast && rank != 0)
+        await_flag(0);
+    for (int from_rank = ranks - 1; !bcast && (!reduce || rank == 0) && from_rank >= 0; from_rank--)
+        if (from_rank != rank)
+            await_flag(from_rank);
+}
+
+/* ---- calls ---- */
+
 /* Each call takes the next pair of buffers, so that a call does not find in the cache what the one before
  * left there. */
 static void call(const char *name, int n, long turn)
@@ -50,6 +101,8 @@ static void call(const char *name, int n, long turn)
         MPI_Allgather(s, n, MPI_DOUBLE, r, n, MPI_DOUBLE, MPI_COMM_WORLD);
     else if (!strcmp(name, "alltoall"))
         MPI_Alltoall(s, n, MPI_DOUBLE, r, n, MPI_DOUBLE, MPI_COMM_WORLD);
+    else if (!strncmp(name, "flags_", 6))
+        by_flags(name + 6);
     else {
         fprintf(stderr, "peers: no collective is called %s\n", name);
         MPI_Abort(MPI_COMM_WORLD, 2);
@@ -279,6 +332,8 @@ int main(int argc, char **argv)
         memset(from[k], 0, bytes);
         memset(to[k], 1, bytes);
     }
+    if (strstr(argv[2], "flags_"))
+        open_flags();
     choose_ahead();
     double began = now(), ours = cpu_of_all(), busy, steal, busy_then, steal_then;
     read_stat(&busy_then, &steal_then);

@@ -90,8 +90,8 @@ static void look_at_steal(bool first)
     }
 }
 
-/* Sleeps in a row that ended so late that another process must have had the CPU, and how many of them are
- * looked into, and when. */
+/* Sleeps (or yields, of ranks that never sleep) in a row that ended so late that another process must have
+ * had the CPU, and how many of them are looked into, and when. */
 static _Atomic unsigned late_sleeps;
 #define LATE_NS       500000u
 #define LATE_SLEEPS   4
@@ -105,8 +105,8 @@ static void note_end(uint64_t due)
         atomic_fetch_add_explicit(&late_sleeps, 1, memory_order_relaxed);
 }
 
-/* Looks at the stolen time, and whatever else may change about the CPUs, now and then; only ever called on
- * the way to a sleep. */
+/* Looks at the stolen time, and whatever else may change about the CPUs, now and then; called on the way to a
+ * sleep, or by ranks that never sleep and share a CPU. */
 static void look_around(const struct vc_waiter *w, uint64_t now)
 {
     static _Atomic uint64_t next_look;
@@ -121,6 +121,17 @@ static void look_around(const struct vc_waiter *w, uint64_t now)
         w->cfg->look_around();
 }
 
+/* Of a rank that never sleeps, while it has the CPU for itself as far as it knows. A yield that takes so long
+ * that a sleep would have been late tells the same. */
+static void yield_and_look(const struct vc_waiter *w)
+{
+    uint64_t begun = vc_now_ns();
+    vc_wait_yield();
+    note_end(begun);
+    if (atomic_load_explicit(&late_sleeps, memory_order_relaxed) >= LATE_SLEEPS)
+        look_around(w, vc_now_ns());
+}
+
 static bool cpus_stolen(void)
 {
     return atomic_load_explicit(&vc_wait_stats.stolen, memory_order_relaxed) > VC_BURN_STOLEN_PERMILLE;
@@ -129,7 +140,10 @@ static bool cpus_stolen(void)
 /* How long it is worth burning before sleeping, in ns. */
 static uint64_t burn_budget(const struct vc_waiter *w)
 {
-    return vc_burn_ns(w->cfg->mode, w->cfg->spin_ns,
+    /* Who sleeps although nobody wakes it is late by a sleep, so a wait that is to be over soon is worth a
+     * spin whatever the mode. */
+    enum vc_wait_mode mode = w->unwoken && w->cfg->mode == VC_WAIT_EVENT ? VC_WAIT_AUTO : w->cfg->mode;
+    return vc_burn_ns(mode, w->cfg->spin_ns,
                       atomic_load_explicit(&vc_wait_stats.wake_cost_ns, memory_order_relaxed), cpus_stolen(),
                       w->src && w->src->needs_cpu);
 }
@@ -174,8 +188,8 @@ static void after_sleep(struct vc_waiter *w, bool woken)
     relaxed_add(&vc_wait_stats.sleeps, 1);
     uint64_t now = vc_now_ns();
     /* Woken: what was waited for is probably there, and driving the host costs system calls of its own where
-     * its messages go over sockets. A sleep that ends by itself always drives it. */
-    if (woken && !vc_linger_due(now))
+     * its messages go over sockets. A sleep that ends by itself always drives it, where it lasted long. */
+    if ((woken || w->unwoken) && !vc_linger_due(now))
         return;
     if (!woken)
         learn_sleep_cost(w);
@@ -186,7 +200,7 @@ static void after_sleep(struct vc_waiter *w, bool woken)
 static uint64_t slice_of(const struct vc_waiter *w, uint64_t now)
 {
     const struct vc_wait_cfg *cfg = w->cfg;
-    bool wakeable = w->parking || w->src;
+    bool wakeable = (w->parking || w->src) && !w->unwoken;
     uint64_t slice = (now - w->t_quiet) / (wakeable ? SLICE_PART : TIMED_SLICE_PART);
     uint64_t least = wakeable ? cfg->slice_min_ns : TIMED_FIRST_NS;
     uint64_t most = SLEEP_PART * atomic_load_explicit(&vc_wait_stats.sleep_cost_ns, memory_order_relaxed);
@@ -255,7 +269,7 @@ static void drive_and_escalate(struct vc_waiter *w, uint64_t now)
 {
     bool early = w->stage == STAGE_YIELD && w->yields < w->least_yields;
     if (!vc_linger_drive(w, &now) && now >= w->t_stage && !early) {
-        w->stage = w->parking || w->src ? STAGE_ANNOUNCED : STAGE_TIMED;
+        w->stage = (w->parking || w->src) && !w->unwoken ? STAGE_ANNOUNCED : STAGE_TIMED;
         look_around(w, now);
     }
 }
@@ -337,7 +351,7 @@ int vc_wait_idle(struct vc_waiter *w, int whom)
         if (n % PAUSES_PER_LOOK != 0)
             return VC_OK;
         if (w->t_stage == UINT64_MAX && n % (PAUSES_PER_LOOK * LOOKS_PER_YIELD) == 0)
-            vc_wait_yield();
+            yield_and_look(w);
         drive_and_escalate(w, now = vc_now_ns());
         return check_liveness(w, whom, now);
     case STAGE_YIELD:
@@ -345,6 +359,8 @@ int vc_wait_idle(struct vc_waiter *w, int whom)
         if (++w->yields % YIELDS_PER_LOOK != 0)
             return VC_OK;
         drive_and_escalate(w, now = vc_now_ns());
+        if (w->t_stage == UINT64_MAX) /* no sleep comes, and the CPU may be its own again */
+            look_around(w, now);
         return check_liveness(w, whom, now);
     case STAGE_TIMED: {
         struct timespec ts = {0, (long)vc_min_size(slice_of(w, vc_now_ns()), 999999999u)};

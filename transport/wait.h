@@ -54,8 +54,9 @@ struct vc_wait_cfg {
      */
     int (*check)(void *check_arg);
     void *check_arg;
-    void (*look_around)(void); /**< NULL, or called on the way to a sleep: every half second at most, or
-                                * some 20 ms where sleeps end late */
+    void (*look_around)(void); /**< NULL, or called on the way to a sleep, or by ranks that never sleep and
+                                * share a CPU: every half second at most, or some 20 ms where sleeps or
+                                * yields end late */
 };
 
 /** This rank shares its CPU, which it did not when it began. Relaxed: a hint. */
@@ -140,8 +141,11 @@ struct vc_waiter {
     uint32_t yields, least_yields; /**< since burning began; so many come before a sleep */
     uint32_t quiet_calls;          /**< of the host's progress since something came, while driving */
     uint8_t stage;
-    bool announced, armed, fenced;
+    /* Side by side, so that one store begins a wait. */
+    bool announced, armed;
+    bool unwoken; /**< the caller's: nobody wakes this wait, although there is parking */
     bool driving; /**< the host MPI is driven between polls: something may come through it */
+    bool fenced;
     uint8_t signs,
         weak;          /**< that something came, one after another; weak ones since a strong one or a sleep */
     uint32_t linger;   /**< for how long to drive it although nothing comes, in ns */
@@ -163,7 +167,7 @@ static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *
     w->src = w->watch = NULL;
     w->polls = vc_wait_crowded(cfg) ? VC_TIGHT_POLLS - VC_TIGHT_POLLS_CROWDED : 0;
     w->stage = 0;
-    w->announced = w->armed = w->driving = false;
+    w->announced = w->armed = w->driving = w->unwoken = false;
     w->t_came = w->t_liveness = 0;
 }
 

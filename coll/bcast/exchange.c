@@ -44,12 +44,35 @@ int vc_bcast_flat(const struct vc_shape *shape, int rank, struct vc_plan *p, siz
     return vc_plan_finish(p);
 }
 
+int vc_bcast_double_tree(const struct vc_shape *shape, int rank, struct vc_plan *p, const struct vc_group *g,
+                         int root, bool node)
+{
+    int n = g->n, v = vc_relative(g->me, root, n), segments = vc_double_tree_segments(shape);
+    int leader = vc_group_rank(g, g->me);
+    struct vc_double_tree trees[2] = {vc_double_tree_of(n, v, 0), vc_double_tree_of(n, v, 1)};
+    struct vc_ref all = vc_ref_of(VC_BUF_RECV, 0, shape->bytes);
+    struct vc_pipe pipe = vc_pipe_of(shape->bytes / (size_t)(segments ? segments : 1));
+    vc_plan_begin(p, shape, rank);
+    for (int i = 0; i < segments; i++) {
+        const struct vc_double_tree *t = &trees[i % 2];
+        struct vc_ref msg = vc_slices(all, 1, segments, i, i + 1);
+        if (rank == leader && t->parent >= 0)
+            vc_plan_recv(p, vc_group_rank(g, vc_absolute(t->parent, root, n)), msg);
+        for (int c = 0; c < 2 && rank == leader; c++)
+            if (t->child[c] >= 0)
+                vc_pipe_send(&pipe, p, vc_group_rank(g, vc_absolute(t->child[c], root, n)), msg);
+        if (node)
+            vc_x_node_bcast(p, shape, rank, shape->hier->local_of[leader], msg);
+    }
+    return vc_plan_finish(p);
+}
+
 static struct vc_ref slices(const struct vc_group *g, struct vc_ref msg, int i, int j)
 {
     return vc_slices(msg, 1, g->n, i, j);
 }
 
-void vc_x_bcast_scatter(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
+int vc_x_bcast_scatter(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
 {
     int n = g->n, v = vc_relative(g->me, root, n), before = -1;
     struct vc_ref in = slices(g, msg, v, v + vc_binomial_size(v, n));
@@ -63,6 +86,7 @@ void vc_x_bcast_scatter(struct vc_plan *p, const struct vc_group *g, struct vc_r
         if (out.len)
             before = vc_x_send_next(p, vc_group_rank(g, vc_absolute(child, root, n)), out, before);
     }
+    return before;
 }
 
 /* Whether v has slices i to j - 1 from the scatter, whose inner nodes keep what they pass on. */
@@ -77,17 +101,19 @@ int vc_bcast_ring_slice(int n, int v, int k)
     return holds(n, v, slice, slice + 1) ? -1 : slice;
 }
 
-void vc_x_bcast_ring_step(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root, int k)
+int vc_x_bcast_ring_step(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root, int k,
+                         int before)
 {
     int n = g->n, v = vc_relative(g->me, root, n);
     int in = vc_bcast_ring_slice(n, v, k), out = vc_bcast_ring_slice(n, (v + 1) % n, k);
     if (in >= 0 && slices(g, msg, in, in + 1).len)
         vc_plan_recv(p, vc_group_rank(g, (g->me - 1 + n) % n), slices(g, msg, in, in + 1));
     if (out >= 0 && slices(g, msg, out, out + 1).len)
-        vc_plan_send(p, vc_group_rank(g, (g->me + 1) % n), slices(g, msg, out, out + 1));
+        before = vc_x_send_next(p, vc_group_rank(g, (g->me + 1) % n), slices(g, msg, out, out + 1), before);
+    return before;
 }
 
-void vc_x_bcast_doubling(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
+int vc_x_bcast_doubling(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root, int before)
 {
     int n = g->n, v = vc_relative(g->me, root, n);
     for (int k = 1; k < n; k *= 2) {
@@ -97,6 +123,7 @@ void vc_x_bcast_doubling(struct vc_plan *p, const struct vc_group *g, struct vc_
         if (!holds(n, v, theirs, theirs + k) && in.len)
             vc_plan_recv(p, rank, in);
         if (!holds(n, peer, mine, mine + k) && out.len)
-            vc_plan_send(p, rank, out);
+            before = vc_x_send_next(p, rank, out, before);
     }
+    return before;
 }

@@ -8,11 +8,11 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     struct vc_group all = vc_group_all(s, rank);
     struct vc_ref msg = vc_ref_of(VC_BUF_RECV, 0, s->bytes);
     vc_plan_begin(p, s, rank);
-    vc_x_bcast_scatter(p, &all, msg, s->root);
+    int before = vc_x_bcast_scatter(p, &all, msg, s->root);
     if (vc_is_pow2(all.n))
-        vc_x_bcast_doubling(p, &all, msg, s->root);
+        vc_x_bcast_doubling(p, &all, msg, s->root, before);
     for (int k = 0; !vc_is_pow2(all.n) && k < all.n - 1; k++)
-        vc_x_bcast_ring_step(p, &all, msg, s->root, k);
+        before = vc_x_bcast_ring_step(p, &all, msg, s->root, k, before);
     return vc_plan_finish(p);
 }
 

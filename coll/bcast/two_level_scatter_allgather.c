@@ -11,16 +11,16 @@
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
     struct vc_group g = vc_group_leaders(shape, rank, shape->root);
-    int leader = vc_group_rank(&g, g.me), local = shape->hier->local_of[leader];
+    int leader = vc_group_rank(&g, g.me), local = shape->hier->local_of[leader], before = -1;
     int n = g.n, v = vc_relative(g.me, g.root_node, n);
     struct vc_ref msg = vc_ref_of(VC_BUF_RECV, 0, shape->bytes);
     vc_plan_begin(p, shape, rank);
     if (rank == leader)
-        vc_x_bcast_scatter(p, &g, msg, g.root_node);
+        before = vc_x_bcast_scatter(p, &g, msg, g.root_node);
     vc_x_node_bcast(p, shape, rank, local, vc_slices(msg, 1, n, v, v + vc_binomial_size(v, n)));
     for (int k = 0; k < n - 1; k++) {
         if (rank == leader)
-            vc_x_bcast_ring_step(p, &g, msg, g.root_node, k);
+            before = vc_x_bcast_ring_step(p, &g, msg, g.root_node, k, before);
         int in = vc_bcast_ring_slice(n, v, k);
         if (in >= 0)
             vc_x_node_bcast(p, shape, rank, local, vc_slices(msg, 1, n, in, in + 1));

@@ -7,8 +7,13 @@ void vc_node_any_start(struct vc_node *nd, struct vc_node_call *c)
     c->st = (struct vc_node_state){
         .ring = &nd->tiny, .base = nd->tiny.pos, .mid = nd->small.pos, .more = ring->pos};
     nd->tiny.pos += 1;
-    nd->small.pos += vc_any_has_small(nd) ? 1 : 0;
+    if (c->kind == VC_PHASE_GATHER_ANY && vc_any_has_small(nd))
+        nd->small.pos++;
+    if (nd->room.next != ring->pos) /* other operations have used the ring */
+        nd->room.since = ring->pos;
     ring->pos += VC_ANY_TURNS;
+    if (c->kind == VC_PHASE_SCATTER_ANY)
+        nd->room.next = ring->pos;
 }
 
 int vc_node_any_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)

@@ -6,12 +6,12 @@
  * VC_PHASE_SCATTER_ANY). Lengths travel with the data, so no rank decides anything that another one has to
  * know.
  *
- * An operation takes one tiny slot, one small slot, and VC_ANY_TURNS slots of the ring for long messages,
- * whether it needs them or not. What goes into the small slot has no flag: the tiny slot, which is published
- * behind it, says that it is there. In the ring for long messages chunk k goes by slot k % VC_ANY_TURNS of
- * these. That is twice as many as the ring has, so two chunks that use the same memory after one another have
- * different flags. Whoever reads more chunks than the ring has slots says how far it is in a word of its own
- * first slot, which the writer looks at.
+ * An operation takes one tiny slot, a gather one small slot, and VC_ANY_TURNS slots of the ring for long
+ * messages, whether it needs them or not. What goes into the small slot has no flag: the tiny slot, which is
+ * published behind it, says that it is there. In the ring for long messages chunk k goes by slot k %
+ * VC_ANY_TURNS of these. That is twice as many as the ring has, so two chunks that use the same memory after
+ * one another have different flags. Whoever reads more chunks than the ring has slots says how far it is in a
+ * word of its own first slot, which the writer looks at.
  */
 #ifndef VC_COLL_NODE_ANY_H
 #define VC_COLL_NODE_ANY_H

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Scatter: the root's tiny slot has all blocks and a byte with the length of each; or says that the small
- * slot has them, in the same way; or that they come in chunks, of which each has a part for every rank. The
+ * Scatter: the root's tiny slot has all blocks and a byte with the length of each; or says where in its bulk
+ * slots they lie, in the same way; or that they come in chunks, of which each has a part for every rank. The
  * first such part begins with the block's length, and with its address where the rank is to copy it itself.
+ *
+ * Blocks that lie in bulk slots have no flags there, so the root alone decides where: it puts several
+ * operations into one slot, and runs ahead of the others until its slots, or the tiny ones, are full. Where
+ * ranks share CPUs, that is what short messages cost.
  */
 #include "coll/node/any.h"
 #include "transport/shm/single.h"
 
-/* The first byte of a scatter's tiny slot where blocks do not fit into it. How many bytes the small slot has
- * for each follows. */
+/* The first byte of a scatter's tiny slot where blocks do not fit into it. A struct spot follows for IN_BULK.
+ */
 #define IN_CHUNKS 255u
-#define IN_SMALL  254u
+#define IN_BULK   254u
+/* Of a bulk slot operations fill so much, to stay in cache, if one of them alone does not take more. */
+#define FILLED VC_SMALL_SLOT
 /* Where blocks begin in a chunk's part. */
 #define PART_HEAD (2 * sizeof(uint64_t))
 
@@ -27,6 +33,12 @@ static size_t short_head(const struct vc_node *nd)
     return vc_round_up(1 + (size_t)nd->n, VC_ANY_HEAD);
 }
 
+/* Where blocks lie in the root's bulk slots, and how many bytes each has room for. */
+struct spot {
+    uint64_t slot;
+    uint32_t at, most;
+};
+
 static size_t longest(const struct vc_node *nd, const struct vc_node_call *c)
 {
     size_t most = 0;
@@ -36,10 +48,15 @@ static size_t longest(const struct vc_node *nd, const struct vc_node_call *c)
     return most;
 }
 
-/* The same in the small slot, with two bytes of each rank. */
-static size_t small_head(const struct vc_node *nd)
+/* The same in a bulk slot, with two bytes of each rank. */
+static size_t bulk_head(const struct vc_node *nd)
 {
     return vc_round_up(sizeof(uint16_t) * (size_t)nd->n, VC_ANY_HEAD);
+}
+
+static size_t bulk_bytes(const struct vc_node *nd, size_t most)
+{
+    return bulk_head(nd) + (size_t)nd->n * most;
 }
 
 /* The way of blocks of which the longest has `most` bytes: the first byte of the tiny slot, or less. */
@@ -48,25 +65,55 @@ static unsigned way_of(const struct vc_node *nd, const struct vc_node_call *c, s
     size_t n = (size_t)nd->n;
     if (most <= VC_ANY_SHORT && short_head(nd) + n * most <= VC_TINY_SLOT)
         return (unsigned)most;
-    /* Of blocks that are copied alone, chunks have the address. */
-    bool small = vc_any_has_small(nd) && !vc_any_copies_alone(nd, c, most) && most <= nd->small.cap / n;
-    return small && small_head(nd) + n * most <= nd->small.cap ? IN_SMALL : IN_CHUNKS;
+    /* Of blocks that are copied alone, chunks have the address. Ranks with CPUs of their own read at once:
+     * chunks take the same slot again. */
+    size_t room = vc_min_size(nd->own_cpus ? FILLED : nd->bulk.cap, UINT16_MAX);
+    bool bulk = nd->bulk.cap > 0 && !vc_any_copies_alone(nd, c, most) && most <= room;
+    return bulk && bulk_bytes(nd, most) <= room ? IN_BULK : IN_CHUNKS;
 }
 
-static void post_blocks(struct vc_node *nd, struct vc_node_call *c, size_t most, unsigned way)
+static bool all_done(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, int *whom)
+{
+    return ring->known_done >= g || vc_all_done(nd, ring, g, whom);
+}
+
+/* Finds room for `bytes` in this rank's bulk slots that no rank reads any more. False: there is none yet. */
+static bool find_spot(struct vc_node *nd, size_t bytes, struct spot *s, int *whom)
+{
+    const struct vc_any_room *room = &nd->room;
+    s->slot = room->slot;
+    s->at = room->at;
+    if (s->at + bytes > (bytes > FILLED ? bytes : FILLED)) {
+        s->slot = (s->slot + 1) % VC_BULK_DEPTH;
+        s->at = 0;
+    }
+    return (s->at > 0 || all_done(nd, &nd->tiny, room->last[s->slot], whom)) &&
+           all_done(nd, &nd->bulk, room->since, whom);
+}
+
+static void note_spot(struct vc_node *nd, const struct vc_node_call *c, size_t bytes, const struct spot *s)
+{
+    nd->room.slot = (uint32_t)s->slot;
+    nd->room.at = (uint32_t)vc_round_up(s->at + bytes, VC_CACHELINE);
+    nd->room.last[s->slot] = c->st.base + 1;
+}
+
+/* s: NULL, or where blocks lie. */
+static void post_blocks(struct vc_node *nd, struct vc_node_call *c, size_t most, unsigned way,
+                        const struct spot *s)
 {
     unsigned char *tiny = (unsigned char *)vc_payload(&nd->tiny, nd->me, c->st.base);
-    char *small = way == IN_SMALL ? vc_payload(&nd->small, nd->me, c->st.mid) : NULL;
+    char *bulk = s ? vc_payload(&nd->bulk, nd->me, s->slot) + s->at : NULL;
     tiny[0] = (unsigned char)way;
-    if (small)
-        memcpy(tiny + VC_ANY_HEAD, &most, sizeof most);
+    if (s)
+        memcpy(tiny + VC_ANY_HEAD, s, sizeof *s);
     for (int r = 0; way != IN_CHUNKS && r < nd->n; r++) {
         const char *from = (const char *)c->src + (ptrdiff_t)c->at[r];
         size_t len = r == nd->me ? 0 : c->lens[r];
         uint16_t len16 = (uint16_t)len;
-        if (small) {
-            memcpy(small + sizeof len16 * (size_t)r, &len16, sizeof len16);
-            vc_copy(small + small_head(nd) + (size_t)r * most, from, len, VC_COPY_GIVE);
+        if (bulk) {
+            memcpy(bulk + sizeof len16 * (size_t)r, &len16, sizeof len16);
+            vc_copy(bulk + bulk_head(nd) + (size_t)r * most, from, len, VC_COPY_GIVE);
         } else {
             tiny[1 + r] = (unsigned char)len;
             memcpy(tiny + short_head(nd) + (size_t)r * most, from, len);
@@ -75,17 +122,18 @@ static void post_blocks(struct vc_node *nd, struct vc_node_call *c, size_t most,
     vc_publish(nd, &nd->tiny, c->st.base);
 }
 
-/* 1: this rank's block, from the tiny or the small slot. */
+/* 1: this rank's block, from the tiny or a bulk slot. */
 static int take_posted(struct vc_node *nd, struct vc_node_call *c, const unsigned char *tiny)
 {
     size_t most = tiny[0];
     const char *from = (const char *)tiny + short_head(nd) + (size_t)nd->me * most;
     uint16_t len = tiny[1 + nd->me];
-    if (tiny[0] == IN_SMALL) {
-        const char *small = vc_payload(&nd->small, c->root, c->st.mid);
-        memcpy(&most, tiny + VC_ANY_HEAD, sizeof most);
-        memcpy(&len, small + sizeof len * (size_t)nd->me, sizeof len);
-        from = small + small_head(nd) + (size_t)nd->me * most;
+    if (tiny[0] == IN_BULK) {
+        struct spot s;
+        memcpy(&s, tiny + VC_ANY_HEAD, sizeof s);
+        const char *bulk = vc_payload(&nd->bulk, c->root, s.slot) + s.at;
+        memcpy(&len, bulk + sizeof len * (size_t)nd->me, sizeof len);
+        from = bulk + bulk_head(nd) + (size_t)nd->me * s.most;
     }
     if (len != c->len)
         return vc_any_differs(nd, c->root, len, c->len);
@@ -148,12 +196,17 @@ int vc_any_give_blocks(struct vc_node *nd, struct vc_node_call *c, int *whom)
 {
     struct vc_node_state *st = &c->st;
     if (st->phase == VC_ANY_POST) {
-        size_t most = longest(nd, c);
+        size_t most = longest(nd, c), bytes = bulk_bytes(nd, most);
         unsigned way = way_of(nd, c, most);
+        struct spot s = {.most = (uint32_t)most};
         if (!vc_may_write(nd, &nd->tiny, st->base, whom) ||
-            (way == IN_SMALL && !vc_may_write(nd, &nd->small, st->mid, whom)))
+            (way == IN_BULK && !find_spot(nd, bytes, &s, whom)))
             return 0;
-        post_blocks(nd, c, most, way);
+        if (way == IN_BULK)
+            note_spot(nd, c, bytes, &s);
+        else if (way == IN_CHUNKS)
+            nd->room.since = st->more + VC_ANY_TURNS;
+        post_blocks(nd, c, most, way, way == IN_BULK ? &s : NULL);
         const char *own = (const char *)c->src + (ptrdiff_t)c->at[nd->me];
         if (c->len > 0 && own != c->dst)
             memcpy(c->dst, own, c->len);

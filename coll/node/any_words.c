@@ -9,7 +9,7 @@ _Static_assert(VC_SMALL_DEPTH == VC_BULK_DEPTH, "either ring is turned twice");
 
 int vc_any_finish(struct vc_node *nd, struct vc_node_call *c)
 {
-    if (vc_any_has_small(nd))
+    if (c->kind == VC_PHASE_GATHER_ANY && vc_any_has_small(nd))
         vc_set_done(nd, &nd->small, c->st.mid + 1);
     vc_set_done(nd, &nd->tiny, c->st.base + 1);
     vc_set_done(nd, vc_any_ring(nd), c->st.more + VC_ANY_TURNS);
@@ -49,6 +49,7 @@ bool vc_any_begin_word(struct vc_node *nd, struct vc_node_call *c, int *whom)
         return false;
     atomic_store_explicit(reader_word(ring, nd->me, c->st.more), 0, memory_order_relaxed);
     vc_publish(nd, ring, c->st.more);
+    nd->room.since = c->st.more + VC_ANY_TURNS; /* until the writer is done, the word stays */
     c->st.ready = 1;
     return true;
 }

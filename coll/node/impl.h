@@ -72,6 +72,14 @@ struct vc_node_ring {
     uint64_t known_done;  /* everybody else has at least this `done` */
 };
 
+/* Where the root of scatters of unknown lengths (any_scatter.c) puts blocks in its own bulk slots. */
+struct vc_any_room {
+    uint64_t next;     /* the ring's position after the last of them: no other operation has used it since */
+    uint64_t since;    /* slots before this one had another use, after which all must be done with them */
+    uint32_t slot, at; /* what is free: in this slot, from this byte on */
+    uint64_t last[VC_BULK_DEPTH]; /* by slot: behind the tiny slot of the last operation that used it */
+};
+
 struct vc_tree;
 struct vc_opening;
 
@@ -102,6 +110,7 @@ struct vc_node {
     int writer;
     struct vc_copy_race race[3][VC_RACES]; /* allreduce, allgather, alltoall */
     struct vc_node_pairs *pairs;           /* of a whole node: see pairs.c */
+    struct vc_any_room room;
     /* The operation under way: how slots are filled (NULL: vc_copy() decides); whether it is measured, and
      * what it took so far. */
     vc_copy_fn give;

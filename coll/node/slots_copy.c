@@ -28,7 +28,7 @@ void vc_slots_copy_own(const struct vc_node *nd, const struct vc_node_call *c, s
     char *to = (char *)c->dst + block_at(c, nd->me);
     if (len == 0 || to == from)
         return;
-    vc_copy_own(to + off, from + off, len, each ? 0 : vc_slots_result_len(nd, c));
+    vc_copy_own(to + off, from + off, len, vc_slots_result_len(nd, c));
 }
 
 bool vc_slots_gathers(const struct vc_node *nd, const struct vc_node_call *c)
@@ -105,7 +105,8 @@ void vc_slots_read(struct vc_node *nd, struct vc_node_call *c, int r, int k)
     switch (vc_slots_pieces(c)) {
     case VC_FOR_EACH_RANK:
         len = vc_slots_chunk_len(c, k);
-        vc_copy(to + off, from + (size_t)nd->me * len, vc_slots_chunk_of_block(c, nd->me, k), VC_COPY_TAKE);
+        vc_copy_result(to + off, from + (size_t)nd->me * len, vc_slots_chunk_of_block(c, nd->me, k),
+                       vc_slots_result_len(nd, c));
         break;
     case VC_OF_OWN_SLICE:
         vc_slots_slice_piece(c, r, k, &piece, &len);

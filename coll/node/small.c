@@ -577,6 +577,6 @@ void vc_node_small_init(struct vc_node *nd)
         allreduce[1] = VC_FLAT_BYTES / (nd->n - 1);
     ptrdiff_t *bcast = nd->straight_max[VC_PHASE_BCAST];
     for (int i = 0; nd->cma_pids && i < 2; i++)
-        if (bcast[i] >= (ptrdiff_t)nd->cma_min)
+        if (bcast[i] >= 0 && (size_t)bcast[i] >= nd->cma_min) /* SIZE_MAX: none goes by single copy */
             bcast[i] = (ptrdiff_t)nd->cma_min - 1;
 }

@@ -47,6 +47,29 @@ void vc_x_reduce_binomial(struct vc_plan *p, const struct vc_group *g, const str
         vc_plan_recv(p, vc_group_rank(g, top), vec);
 }
 
+void vc_x_reduce_double_tree(struct vc_plan *p, const struct vc_group *g, struct vc_ref own,
+                             struct vc_ref acc, int root, int i, struct vc_pipe *pipe)
+{
+    int n = g->n, v = vc_relative(g->me, root, n);
+    struct vc_double_tree t = vc_double_tree_of(n, v, i % 2);
+    bool in_place = vc_ref_same(own, acc), leaf = t.child[0] < 0;
+    if (v == 0)
+        vc_plan_move(p, own, acc);
+    for (int c = 0; c < 2; c++) {
+        if (t.child[c] < 0)
+            continue;
+        int child = vc_group_rank(g, vc_absolute(t.child[c], root, n));
+        if (v > 0 && c == 0 && !in_place) {
+            vc_plan_recv(p, child, acc);
+            vc_plan_reduce(p, own, acc, false);
+        } else {
+            vc_plan_recv_reduce(p, child, acc, true);
+        }
+    }
+    if (v > 0)
+        vc_pipe_send(pipe, p, vc_group_rank(g, vc_absolute(t.parent, root, n)), leaf ? own : acc);
+}
+
 void vc_reduce_flat(struct vc_plan *p, const struct vc_shape *s, int rank, int top, struct vc_ref at_top)
 {
     struct vc_group all = vc_group_all(s, rank);

@@ -6,7 +6,7 @@
 #ifndef VC_COLL_REDUCE_EXCHANGE_H
 #define VC_COLL_REDUCE_EXCHANGE_H
 
-#include "coll/group.h"
+#include "coll/double_tree.h"
 
 /** Along a binomial tree to virtual rank `top`. Operands stay in ascending order when that is 0. */
 void vc_x_reduce_tree(struct vc_plan *p, const struct vc_group *g, struct vc_ref own, struct vc_ref acc,
@@ -20,6 +20,11 @@ bool vc_reduce_leaf(const struct vc_group *g, int top);
  */
 void vc_x_reduce_binomial(struct vc_plan *p, const struct vc_group *g, const struct vc_shape *shape,
                           struct vc_ref vec, int root);
+
+/** Segment `i` up one of two trees, by its parity (vc_double_tree_of()), for operators that commute. `pipe`:
+ * of the whole message. */
+void vc_x_reduce_double_tree(struct vc_plan *p, const struct vc_group *g, struct vc_ref own,
+                             struct vc_ref acc, int root, int i, struct vc_pipe *pipe);
 
 /** All ranks' reduction in segments along the tree of rank `top`, whose result goes to `at_top` there. */
 void vc_reduce_flat(struct vc_plan *p, const struct vc_shape *shape, int rank, int top, struct vc_ref at_top);

@@ -11,6 +11,8 @@ lab_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$lab_dir/boot.sh"
 # shellcheck source=tests/lab/guests.sh
 . "$lab_dir/guests.sh"
+# shellcheck source=tests/lab/load.sh
+. "$lab_dir/load.sh"
 
 LAB_VMS=2
 LAB_NIC=auto
@@ -101,6 +103,7 @@ take_option() {
         -n | --ranks) whole_number "$value" 1 4096 "$1" && lab_ranks=$value && return ;;
         -t | --timeout) whole_number "$value" 0 86400 "$1" && lab_timeout=$value && return ;;
         -i | --stdin) lab_stdin=1 taken=1 && return ;;
+        --again) whole_number "$value" 0 9 "$1" && lab_again=$value && return ;;
         --shell) lab_shell=1 taken=1 && return ;;
         -b | --build)
             [ -d "$value" ] || usage_error "--build $value: no such directory"

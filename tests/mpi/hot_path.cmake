@@ -14,6 +14,11 @@ if(NOT VCOLL_SANITIZE) # sanitizers bring their own malloc
     ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
 endif()
 
+# Prints, and asserts nothing but that it can measure.
+add_executable(posted_cost posted_cost.c)
+target_link_libraries(posted_cost PRIVATE vcoll_flags)
+vc_mpi_test(posted_cost NP 2 PRELOAD COMMAND $<TARGET_FILE:posted_cost> 1)
+
 # Calls that are like earlier ones, among others that are not.
 add_executable(quick quick.c)
 target_link_libraries(quick PRIVATE vcoll_flags)

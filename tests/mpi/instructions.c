@@ -12,6 +12,7 @@
 enum { MOST_RANKS = 64 };
 
 static double in[MOST_RANKS], out[MOST_RANKS];
+static MPI_Request request;
 
 /* Prototypes, because the functions are not static: callgrind knows them by their names. */
 #define MEASURED(name, call)                                                                                 \
@@ -33,11 +34,18 @@ MEASURED(gather_root, MPI_Gather(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, 0, MPI_C
 MEASURED(gather_other, MPI_Gather(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, 1, MPI_COMM_WORLD))
 MEASURED(scatter_root, MPI_Scatter(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD))
 MEASURED(scatter_other, MPI_Scatter(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, 1, MPI_COMM_WORLD))
+/* Posted, and at once waited for. */
+#define MEASURED_POSTED(name, ...) MEASURED(name, MPI_##__VA_ARGS__; MPI_Wait(&request, MPI_STATUS_IGNORE))
+MEASURED_POSTED(iallreduce, Iallreduce(in, out, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD, &request))
+MEASURED_POSTED(ibcast_root, Ibcast(in, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD, &request))
+MEASURED_POSTED(ibcast_other, Ibcast(in, 1, MPI_DOUBLE, 1, MPI_COMM_WORLD, &request))
+MEASURED_POSTED(ialltoall, Ialltoall(in, 1, MPI_DOUBLE, out, 1, MPI_DOUBLE, MPI_COMM_WORLD, &request))
 
 static void (*const measured[])(void) = {
     measured_allreduce,   measured_barrier,      measured_bcast_root,   measured_bcast_other,
     measured_reduce_root, measured_reduce_other, measured_allgather,    measured_alltoall,
     measured_gather_root, measured_gather_other, measured_scatter_root, measured_scatter_other,
+    measured_iallreduce,  measured_ibcast_root,  measured_ibcast_other, measured_ialltoall,
 };
 
 /* Not under the names that are counted. */

@@ -11,7 +11,7 @@ program=$1
 shift
 out=$(mktemp -d "${TMPDIR:-/tmp}/vc_instructions.XXXXXX")
 trap 'rm -rf "$out"' EXIT
-kinds="allreduce barrier bcast_root bcast_other reduce_root reduce_other allgather alltoall gather_root gather_other scatter_root scatter_other"
+kinds="allreduce barrier bcast_root bcast_other reduce_root reduce_other allgather alltoall gather_root gather_other scatter_root scatter_other iallreduce ibcast_root ibcast_other ialltoall"
 dump=
 for kind in $kinds; do dump="$dump --dump-after=measured_$kind"; done
 export VCOLL_WAIT=poll VCOLL_SETUP_AFTER=1 VC_OUT="$out" VC_DUMP="$dump" VC_LIB="$VC_TEST_PRELOAD"

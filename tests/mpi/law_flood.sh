@@ -33,6 +33,7 @@ VCOLL_WAIT=hybrid flood 2 2000
 if [ -r /proc/self/schedstat ] && [ "$(printf '6.6\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.6 ]; then
     VCOLL_WAIT=event flood 2 100 ssend bind
     VCOLL_WAIT=auto flood 2 100 ssend bind
+    VCOLL_WAIT=poll flood 2 100 ssend bind
 fi
 VCOLL_WAIT=poll flood 2 8000
 VCOLL_WAIT=event OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_btl_sm_single_copy_mechanism=none flood 2 0 pieces

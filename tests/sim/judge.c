@@ -283,7 +283,9 @@ static void one_algorithm(struct judge *j, const struct vc_shape *s, const struc
     char name[VC_CHOICE_TEXT];
     int n = snprintf(name, sizeof name, "%s", alg->name);
     if (s->radix)
-        snprintf(name + n, sizeof name - (size_t)n, ":radix=%d", s->radix);
+        n += snprintf(name + n, sizeof name - (size_t)n, ":radix=%d", s->radix);
+    if (s->segment)
+        snprintf(name + n, sizeof name - (size_t)n, ":segment=%zuk", s->segment >> 10);
     print(j, s->coll, s->bytes, kind, name, measure(j, x, s->coll, s->bytes));
     vc_exec_destroy(x);
 }
@@ -302,15 +304,20 @@ static struct vc_shape shape_of(const struct judge *j, enum vc_coll coll, size_t
                              .hier = j->hier};
 }
 
-static void all_radices(struct judge *j, enum vc_coll coll, size_t bytes, const struct vc_alg *alg)
+/** Radices and segments of an algorithm; only a segment that leaves several in a message. */
+static void all_parameters(struct judge *j, enum vc_coll coll, size_t bytes, const struct vc_alg *alg)
 {
     static const int radix[] = {0, 3, 4, 8, 16};
-    for (size_t i = 0; i < ((alg->params & VC_PARAM_RADIX) ? sizeof radix / sizeof *radix : 1); i++) {
-        struct vc_choice c = {.alg = alg, .radix = radix[i]};
-        struct vc_shape s = shape_of(j, coll, bytes, &c);
-        if (!vc_alg_refuses(alg, &s))
-            one_algorithm(j, &s, alg, "alg:");
-    }
+    static const size_t segment[] = {0, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10};
+    bool radices = alg->params & VC_PARAM_RADIX, segments = alg->params & VC_PARAM_SEGMENT;
+    for (size_t i = 0; i < (radices ? sizeof radix / sizeof *radix : 1); i++)
+        for (size_t k = 0;
+             k < (segments ? sizeof segment / sizeof *segment : 1) && (k == 0 || segment[k] < bytes); k++) {
+            struct vc_choice c = {.alg = alg, .radix = radix[i], .segment = segment[k]};
+            struct vc_shape s = shape_of(j, coll, bytes, &c);
+            if (!vc_alg_refuses(alg, &s))
+                one_algorithm(j, &s, alg, "alg:");
+        }
 }
 
 static void one_point(struct judge *j, enum vc_coll coll, size_t bytes)
@@ -329,7 +336,7 @@ static void one_point(struct judge *j, enum vc_coll coll, size_t bytes)
         print(j, coll, bytes, "vcoll:", "native", measure(j, NULL, coll, bytes));
     for (const struct vc_alg *const *a = vc_alg_list(coll); j->each && *a; a++)
         if ((*a)->kind == VC_ALG_PLAN)
-            all_radices(j, coll, bytes, *a);
+            all_parameters(j, coll, bytes, *a);
 }
 
 static void all_points(struct judge *j)

@@ -79,6 +79,31 @@ static void test_places(void **state)
     rig_expect("containers", DOC_SLOW, "0-3", "but different /dev/shm");
 }
 
+/* Proof comes from memory; a number of an adapter is a hint, where it is one. */
+static void test_hosts(void **state)
+{
+    (void)state;
+    rig_job(&j);
+    for (int i = 0; i < 2; i++)
+        strcpy(j.site[i].guid, "0c42:a103:0001:65fc");
+    rig_look_job(&j);
+    rig_expect("hosts", DOC_HINT, "0-3", "0c42:a103:0001:65fc");
+    j.site[0].mark = 5;
+    j.site[1].mark = 7;
+    j.site[1].seen = calloc(1, sizeof *j.site[1].seen);
+    j.site[1].nseen = 1;
+    rig_look_job(&j);
+    rig_expect("hosts", DOC_HINT, "0-3", "share no memory");
+    j.site[1].seen[0] = 5; /* one has read the other's: that is enough */
+    rig_look_job(&j);
+    rig_expect("hosts", DOC_OK, "0-3", "2 machines share memory of one host");
+    rig_quiet("hosts");
+    j.site[1].seen[0] = 6; /* a third program's */
+    strcpy(j.site[1].guid, "0c42:a103:0001:65fd");
+    rig_look_job(&j);
+    rig_expect("hosts", DOC_OK, "0-3", "no machine shares");
+}
+
 static void test_silent(void **state)
 {
     (void)state;
@@ -172,7 +197,15 @@ static void test_wire(void **state)
     assert_int_equal(of_node.n, 1); /* what says the same is one, and what passed has stayed behind */
     assert_int_equal(of_node.v[0].ranks.n, 2);
 
-    struct doc_site site = {.host = "a", .boot = "b", .shm = "17", .crowded = true};
+    uint64_t seen[2] = {UINT64_MAX, 3};
+    struct doc_site site = {.host = "a",
+                            .boot = "b",
+                            .shm = "17",
+                            .crowded = true,
+                            .mark = UINT64_MAX - 1,
+                            .seen = seen,
+                            .nseen = 2,
+                            .guid = "0c42"};
     doc_set_add(&site.ranks, 2);
     doc_set_add(&site.ranks, 3);
     doc_set_add(&here.silent, 9);
@@ -180,6 +213,9 @@ static void test_wire(void **state)
     assert_true(doc_take_site(text, strlen(text), &j, &of_job));
     assert_int_equal(j.nsites, 1);
     assert_true(j.site[0].crowded && j.site[0].ranks.n == 2);
+    assert_true(j.site[0].mark == UINT64_MAX - 1 && j.site[0].nseen == 2);
+    assert_memory_equal(j.site[0].seen, seen, sizeof seen);
+    assert_string_equal(j.site[0].guid, "0c42");
     assert_int_equal(j.ngroups[DOC_SAME_SETTINGS], 2);
     assert_int_equal(j.ngroups[DOC_SAME_MPI], 1);
     assert_true(doc_set_has(&j.silent, 9));
@@ -278,6 +314,7 @@ const struct CMUnitTest doctor_job_tests[] = {
     cmocka_unit_test(test_same),
     cmocka_unit_test_teardown(test_same_ties, drop_job),
     cmocka_unit_test_teardown(test_places, drop_job),
+    cmocka_unit_test_teardown(test_hosts, drop_job),
     cmocka_unit_test_teardown(test_silent, drop_job),
     cmocka_unit_test_setup_teardown(test_table, rig_new_tree, rig_drop_tree),
     cmocka_unit_test(test_sets),

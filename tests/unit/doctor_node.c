@@ -3,8 +3,10 @@
 #include "doctor_rig.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct doc_node n;
 
@@ -381,6 +383,75 @@ static void test_try(void **state)
     free(r);
 }
 
+/* ---- memory of the host ---- */
+
+static void test_host_memory(void **state)
+{
+    (void)state;
+    rig_node(&n, 4);
+    struct facts_host *f = &n.host_memory;
+    rig_look_node(&n);
+    rig_expect("host-memory", DOC_OK, "4-7", "not wanted");
+    f->plain = 1;
+    rig_look_node(&n);
+    rig_expect("host-memory", DOC_HINT, "4-7", "VCOLL_IVSHMEM=auto");
+    f->wanted = true;
+    f->err = VC_ERR_SYS;
+    f->denied = true;
+    strcpy(f->error, "the shared memory x cannot be opened: Permission denied");
+    rig_look_node(&n);
+    rig_expect("host-memory", DOC_SLOW, "4-7", "udev rule");
+    rig_expect("host-memory", DOC_SLOW, "4-7", "Permission denied");
+    f->denied = false;
+    f->plain = 0;
+    f->doorbell = 1;
+    rig_look_node(&n);
+    rig_expect("host-memory", DOC_SLOW, "4-7", "ivshmem-plain device instead");
+    f->plain = 1;
+    f->err = VC_OK;
+    strcpy(f->name, "resource2");
+    f->bytes = 64 << 20;
+    f->held = 3;
+    rig_look_node(&n);
+    rig_expect("host-memory", DOC_HINT, "4-7", "1 of 2 ivshmem devices");
+    rig_expect("host-memory", DOC_OK, "4-7", "resource2, 64 MiB, 0 ns a line, 3 parts held by others");
+    f->still = 2;
+    rig_look_node(&n);
+    rig_expect("host-memory", DOC_HINT, "4-7",
+               "of 3 parts of resource2 that others hold, 2 show no sign of life");
+    f->still = f->doorbell = 0;
+    rig_look_node(&n);
+    rig_quiet("host-memory");
+    f->err = VC_ERR_UNSUPPORTED;
+    rig_look_node(&n);
+    rig_expect("host-memory", DOC_OK, "4-7", "there is none");
+}
+
+/* A file does what a device does. What a machine left that was reset holds a lease without a heartbeat. */
+static void test_host_facts(void **state)
+{
+    (void)state;
+    static struct facts_host a, b;
+    struct doc_rank *r = calloc(1, sizeof *r);
+    rig_rank(r);
+    r->params.channels |= VC_CHAN_IVSHMEM;
+    snprintf(r->params.ivshmem, sizeof r->params.ivshmem, "%s/bar", rig_root);
+    facts_host(NULL, &r->params, true, &a);
+    assert_true(a.wanted && a.err != VC_OK && a.err != VC_ERR_UNSUPPORTED && a.mark == 0);
+    rig_put("/bar", "");
+    assert_int_equal(truncate(r->params.ivshmem, 1 << 20), 0);
+    facts_host(NULL, &r->params, true, &a);
+    assert_true(a.err == VC_OK && a.mark != 0 && a.held == 0 && a.still == 0 && a.bytes == 1 << 20);
+    facts_host(NULL, &r->params, true, &b);
+    assert_true(b.held == 1 && b.still == 0 && b.seen[0] == a.mark);
+    facts_host_close(&b);
+    facts_host_close(&a);
+    facts_host(NULL, &r->params, false, &a);
+    assert_true(a.err == VC_OK && a.held == 0 && a.mark == 0);
+    facts_host_close(&a);
+    free(r);
+}
+
 #define NODE_TEST(f) cmocka_unit_test_teardown(f, drop_node)
 
 static int drop_both(void **state)
@@ -407,5 +478,7 @@ const struct CMUnitTest doctor_node_tests[] = {
     cmocka_unit_test_setup_teardown(test_read, rig_new_tree, drop_both),
     cmocka_unit_test_setup_teardown(test_cpuset, rig_new_tree, drop_both),
     NODE_TEST(test_try),
+    NODE_TEST(test_host_memory),
+    cmocka_unit_test_setup_teardown(test_host_facts, rig_new_tree, rig_drop_tree),
 };
 const size_t doctor_node_ntests = sizeof doctor_node_tests / sizeof doctor_node_tests[0];

@@ -115,6 +115,15 @@ static void refuses_bad_devices(void **state)
     struct vc_bar bar;
     make_device("0000:00:08.0", "0x1af4\n", "0x1110\n", true, BYTES);
     expect_refusal(vc_bar_open(dir, "0000:00:08.0", &bar), VC_ERR_INVAL, "is an ivshmem-doorbell");
+    /* One that cannot be used does not hide one that can. */
+    struct vc_bar_device list[4];
+    make_device("0000:00:04.0", "0x1af4\n", "0x1110\n", true, BYTES);
+    assert_int_equal(vc_bar_devices(dir, list, 4), 4);
+    assert_string_equal(list[0].address, "0000:00:04.0");
+    assert_true(list[0].doorbell && !list[1].doorbell && !list[2].doorbell && list[3].doorbell);
+    assert_int_equal(vc_bar_open(dir, "auto", &bar), VC_OK);
+    assert_non_null(strstr(bar.name, "0000:00:05.0/resource2"));
+    vc_bar_close(&bar);
     make_device("0000:00:09.0", "0x1af4\n", "0x1110\n", false, 64 << 10);
     expect_refusal(vc_bar_open(dir, "0000:00:09.0", &bar), VC_ERR_INVAL, "has a size of 65536 bytes");
     make_device("0000:00:0a.0", "0x1af4\n", "0x1110\n", false, BYTES + 4096);
@@ -263,6 +272,9 @@ static void the_dead_lose_their_leases(void **state)
     assert_int_equal(vc_leases_open(&bar, &l), VC_OK);
     assert_int_equal(vc_leases_open(&bar, &m), VC_OK);
     assert_int_equal(vc_leases_held(l), VC_LEASES);
+    struct vc_lease_watch w;
+    vc_leases_watch(l, 1, &w);
+    assert_true(w.held == VC_LEASES && w.still == VC_LEASES && w.owner[0] != 0 && !w.beats[0]);
     uint64_t begun = vc_now_ns();
     assert_int_equal(vc_lease_take(l, vc_leases_room(l), true, &lease), VC_OK);
     assert_true(vc_now_ns() - begun < 2000000000u); /* nobody had to be watched */

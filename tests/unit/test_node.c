@@ -170,6 +170,82 @@ static void test_lazy(void **state)
     }
 }
 
+/* Rank 0 of a node whose other ranks do nothing. */
+static struct vc_node *make_lone(int n, size_t bulk, size_t cma_min, struct vc_parking *parking)
+{
+    static struct vc_wait_cfg wait = {VC_WAIT_AUTO, 20000, true, 200000, 5000000,
+                                      no_progress,  NULL,  NULL, NULL};
+    static pid_t pids[8];
+    size_t bytes = vc_park_bytes(n) + node_bytes(n, bulk, NULL);
+    char *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *parts[8];
+    assert_true(mem != MAP_FAILED);
+    *parking = (struct vc_parking){(struct vc_park_area *)(void *)mem, n, 0, NULL, NULL};
+    place_ranks(mem + vc_park_bytes(n), n, bulk, NULL, parts);
+    struct vc_node_cfg cfg = {.mem = parts,
+                              .common = mem + vc_park_bytes(n),
+                              .n = n,
+                              .bulk = bulk,
+                              .parking = parking,
+                              .wait = &wait,
+                              .cma_pids = cma_min ? pids : NULL,
+                              .cma_min = cma_min};
+    struct vc_node *nd;
+    assert_int_equal(vc_node_create(&cfg, &nd), VC_OK);
+    return nd;
+}
+
+/* Short broadcasts go directly, from whatever length on there is single copy. */
+static void test_direct(void **state)
+{
+    const size_t cma_min[] = {0, 30000, SIZE_MAX};
+    (void)state;
+    for (size_t i = 0; i < sizeof cma_min / sizeof cma_min[0]; i++) {
+        struct vc_parking parking;
+        struct vc_node *nd = make_lone(2, 72000, cma_min[i], &parking);
+        double data = 0;
+        struct vc_node_call c = {.kind = VC_PHASE_BCAST, .parts = 1, .dst = &data, .len = sizeof data};
+        assert_int_equal(vc_node_small(nd, &c), 1);
+        vc_node_destroy(nd);
+    }
+}
+
+/* A root of scatters of unknown lengths runs ahead by as many as it has room for. */
+static void test_runs_ahead(void **state)
+{
+    const struct {
+        size_t len;
+        int most;
+    } cases[] = {{8, 64}, {64, 64}, {1000, 8}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct vc_parking parking;
+        struct vc_node *nd = make_lone(4, 72000, 0, &parking);
+        static char data[4096], own[4096];
+        size_t lens[4], at[4];
+        int done = 0, rc = 1;
+        for (size_t r = 0; r < 4; r++) {
+            lens[r] = cases[i].len;
+            at[r] = r * lens[r];
+        }
+        for (; rc == 1 && done < 100; done += rc) {
+            int whom;
+            struct vc_node_call c = {.kind = VC_PHASE_SCATTER_ANY,
+                                     .parts = 1,
+                                     .grain = 1,
+                                     .src = data,
+                                     .dst = own,
+                                     .len = lens[0],
+                                     .lens = lens,
+                                     .at = at};
+            assert_int_equal(vc_node_start(nd, &c), VC_OK);
+            rc = vc_node_progress(nd, &c, &whom);
+        }
+        assert_int_equal(rc, 0);
+        assert_int_equal(done, cases[i].most);
+        vc_node_destroy(nd);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_crowded), cmocka_unit_test(test_many),
         cmocka_unit_test(test_event),   cmocka_unit_test(test_cma),
         cmocka_unit_test(test_lazy),    cmocka_unit_test(test_empty_phases_synchronize),
+        cmocka_unit_test(test_direct),  cmocka_unit_test(test_runs_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

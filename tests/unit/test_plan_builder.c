@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The plan builder's dependencies and scratch, the registry, and the rank arithmetic of patterns.h. */
+#include "coll/double_tree.h"
 #include "coll/patterns.h"
 #include "coll/registry.h"
 
@@ -219,6 +220,33 @@ static void knomial_tree(int n, int radix)
     assert_int_equal(children, n - 1);
 }
 
+/** Everyone is reached in both trees, by neighbours that say the same, and passes on in one at most. */
+static void double_tree(int n)
+{
+    for (int tree = 0; tree < 2; tree++)
+        for (int v = 0; v < n; v++) {
+            struct vc_double_tree t = vc_double_tree_of(n, v, tree), other = vc_double_tree_of(n, v, !tree);
+            int hops = 0;
+            for (int c = 0; c < 2; c++)
+                if (t.child[c] >= 0)
+                    assert_int_equal(vc_double_tree_of(n, t.child[c], tree).parent, v);
+            for (int at = v; at; hops++, at = vc_double_tree_of(n, at, tree).parent)
+                assert_true(hops < 16);
+            if (v == 0)
+                assert_true(t.child[1] < 0 && (n == 1) == (t.child[0] < 0));
+            else
+                assert_true(t.child[0] < 0 || other.child[0] < 0);
+            assert_true(t.child[0] >= 0 || t.child[1] < 0);
+        }
+}
+
+static void test_double_tree(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= 300; n++)
+        double_tree(n);
+}
+
 static void test_patterns(void **state)
 {
     (void)state;
@@ -270,7 +298,7 @@ int main(void)
         cmocka_unit_test(test_hazards),       cmocka_unit_test(test_alias),
         cmocka_unit_test(test_scratch),       cmocka_unit_test(test_node_phases),
         cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_registry),
-        cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_patterns),      cmocka_unit_test(test_double_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

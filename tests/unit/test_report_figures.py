@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """test_report_figures.py VCOLL DATA: every figure that `vcoll report` makes of a small table, worked out by hand."""
 import json
+import math
 import os
 import subprocess
 import sys
@@ -128,8 +129,45 @@ def reference(work):
     # 10 against 4 µs is the gap, 5 µs of these 6 are won back.
     expect("gap", row(moderation[-3:], "allreduce, 4 ranks on 2 nodes (2 per node), 8 B")[1:],
            ["4.00", "10.0 (9.80–10.2)", "5.00 (4.90–5.10)", "83 %"])
+    # Native as found takes 800 µs, which is 200 times 4 µs; the choice takes 400 as found, and 100 tuned. In logarithms
+    # ln 200 is the gap: 1 - ln 100 / ln 200 and 1 - ln 25 / ln 200 of it are closed.
+    expect("gap by setting", row(moderation, "without virtualization")[2], "1.00×")
+    by_setting = [[words_of(td) for td in tr.findall("td")] for e in moderation for tr in e.iter("tr")]
+    by_setting = [c[1:] for c in by_setting if len(c) == 5 and c[1] == "1"]
+    expect("gap by setting", by_setting, [["1", "200×", "100×", "13 %"], ["1", "50.0×", "25.0×", "39 %"]])
+    check("gap over all", "tuning closes 39 % of the gap" in " ".join(map(words_of, moderation)))
     # 400 against 5 µs of the choice there; 300 of these 395 are won back.
     expect("gap of moderation", row(moderation, "allreduce, 8 B")[-2:], ["5.00", "75.9 %"])
+
+
+def reference_intervals(work):
+    """The same with intervals: their halves in logarithms add up by squares."""
+    with open(SMALL, encoding="utf-8") as f:
+        table = json.load(f)
+    for setting, us in zip(table["moderation"], (800, 200)):
+        setting["points"][0]["native"] = {"median": us * 1e-6, "low": us * 0.97e-6, "high": us * 1.03e-6}
+    vm = os.path.join(work, "vm.json")
+    with open(vm, "w", encoding="utf-8") as f:
+        json.dump(table, f)
+    bare = table["measured"][3]
+    bare["candidates"][0]["start"] = {"median": 4e-6, "low": 3.9e-6, "high": 4.1e-6}
+    table["measured"] = [bare]
+    file = os.path.join(work, "bare-intervals.json")
+    with open(file, "w", encoding="utf-8") as f:
+        json.dump(table, f)
+    text = " ".join(map(words_of, section(page_of(vm, "--reference", file), "moderation")))
+
+    def half(low, high):
+        return math.log(high / low) / 2
+
+    gap, left = math.log(200), math.log(25)
+    of_gap = math.hypot(half(0.97, 1.03), half(3.9, 4.1))
+    of_left = math.hypot(half(98, 102), half(3.9, 4.1))
+    unsure = 100 * math.hypot(of_left / gap, left * of_gap / gap**2)
+    closed = 100 * (1 - left / gap)
+    want = "tuning closes %.0f %% (%.0f…%.0f) of the gap" % (closed, closed - unsure, closed + unsure)
+    check("%s is not in: %s" % (want, text[-900:]), want in text)
+    check("intervals of the multiples", "25.0× (%.1f–%.1f)" % (25 * math.exp(-of_left), 25 * math.exp(of_left)) in text)
 
 
 def nothing(work):
@@ -164,6 +202,7 @@ def broken(work):
 small()
 with tempfile.TemporaryDirectory() as place:
     reference(place)
+    reference_intervals(place)
     nothing(place)
     broken(place)
 print("%d failures" % failures)

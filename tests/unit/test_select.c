@@ -105,6 +105,7 @@ static void every_key(void **state)
         {"\"platform\": \"software\"", {.platform = -1}, "platform is mixed"},
         {"\"device\": \"rxe\"", {.device = "mlx5"}, "device is \"mlx5\""},
         {"\"network\": \"verbs\"", {.have_verbs = false, .nnodes = -1}, "network is mpi"},
+        {"\"shared_hosts\": false", {.hosts_shared = true}, "shared_hosts is true"},
         {"\"crowded\": false", {.crowded = true}, "crowded is true"},
         {"\"bulk_slots\": true", {.have_bulk = false, .nnodes = -2}, "bulk_slots is false"},
     };
@@ -121,6 +122,7 @@ static void every_key(void **state)
         key.max_ppn = no->max_ppn ? no->max_ppn : key.max_ppn;
         key.platform = no->platform ? no->platform : key.platform;
         key.crowded = no->crowded;
+        key.hosts_shared = no->hosts_shared;
         key.have_verbs = no->nnodes != -1;
         key.have_bulk = no->nnodes != -2;
         if (no->device[0])
@@ -178,6 +180,31 @@ static void builtin_hands_on(void **state)
     assert_string_equal(without, "two_level");
     load("", "builtin");
     assert_string_equal(chosen(VC_BCAST, 1 << 20), "two_level_scatter_allgather");
+}
+
+/* Where nodes share the memory of their hosts, the built-in rules have a level for hosts, whatever lies
+ * between them and also with one rank a node. Operators that do not commute have none. */
+static void levels_of_hosts(void **state)
+{
+    (void)state;
+    static const enum vc_coll colls[] = {VC_BARRIER, VC_BCAST, VC_REDUCE, VC_ALLREDUCE};
+    load("", "builtin");
+    key.size = 8;
+    key.nnodes = 4;
+    for (int ppn = 1; ppn <= 2; ppn++)
+        for (int verbs = 0; verbs < 2; verbs++)
+            for (size_t i = 0; i < sizeof colls / sizeof *colls; i++) {
+                key.max_ppn = ppn;
+                key.nnodes = 8 / ppn;
+                key.have_node = ppn > 1;
+                key.have_verbs = verbs;
+                key.hosts_shared = true;
+                assert_string_equal(chosen(colls[i], 8), "three_level");
+                key.hosts_shared = false;
+                assert_string_not_equal(chosen(colls[i], 8), "three_level");
+            }
+    key.hosts_shared = true;
+    assert_string_not_equal(choice_of(VC_ALLREDUCE, 8, false), "three_level");
 }
 
 /* Reductions follow only rows that do not look at places, and algorithms that do not either. */
@@ -361,7 +388,7 @@ static void both_ways_agree(void **state)
     (void)state;
     for (int size = 2; size <= 9; size++)
         for (int ppn = 1; ppn <= size; ppn++)
-            for (int flags = 0; flags < 32; flags++) {
+            for (int flags = 0; flags < 64; flags++) {
                 key = usual;
                 key.size = size;
                 key.nnodes = (size + ppn - 1) / ppn;
@@ -372,6 +399,7 @@ static void both_ways_agree(void **state)
                 key.have_chan = flags & 4;
                 key.have_verbs = flags & 8;
                 key.reproducible = flags & 16;
+                key.hosts_shared = flags & 32;
                 for (int c = 0; c < VC_COLL_COUNT; c++)
                     for (size_t b = 0; b < (size_t)64 << 20; b = b ? b * 8 : 1)
                         explained((enum vc_coll)c, b, flags & 1);
@@ -458,7 +486,7 @@ int main(void)
         TEST(first_match_wins), TEST(every_key),           TEST(passed_over),     TEST(builtin_hands_on),
         TEST(reproducible),     TEST(settings_come_first), TEST(spare),           TEST(forcing),
         TEST(refusing),         TEST(explaining),          TEST(both_ways_agree), TEST(long_plans),
-        TEST(devices),
+        TEST(devices),          TEST(levels_of_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

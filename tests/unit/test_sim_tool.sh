@@ -127,6 +127,12 @@ refused 2 "more than 65536 ranks" cluster --nodes 65536 --ppn 2
 refused 2 "nobody to talk to" cluster --nodes 1
 refused 2 "neither verbs nor mpi" cluster --nodes 2 --network tcp
 refused 2 "compare" cluster --nodes 4 --collective allreduce --compare rong
+refused 2 "RATE:US" cluster --nodes 4 --noise 100
+refused 2 "0.9 of the time" cluster --nodes 4 --noise 1000:1000
+refused 2 "has measured none" cluster --nodes 4 --noise table
+refused 2 "noise is missing" cluster --nodes 4 --objective tail
+expect 0 cluster --nodes 16 --collective allreduce --sizes 8 --noise 1000:5 --runs 20
+out_has "noise delays .* least" "noise in a cluster"
 refused 1 "cannot write" cluster --nodes 4 --collective barrier --tune "$dir/none/table.json"
 expect 0 cluster --nodes 65536 --collective alltoall --sizes 8 --compare pairwise
 out_has "pairwise .* 131326 .* 65535" "alltoall of 65536 ranks"
@@ -141,6 +147,16 @@ if command -v jq >/dev/null; then
     expect 0 cluster --nodes 16 --ppn 2 --collective allreduce --sizes 64k --latency 3 --bandwidth 1 \
         --compare ring,two_level_multi:leaders=2 --json
     says "given" .figures.between
+    # Noise: the same seed gives the same times.
+    expect 0 cluster --nodes 16 --collective allreduce --sizes 8 --noise 1000:5,10:1000 --runs 20 --json
+    says "true true" '.points[0].ways[0].noise | "\(.mean_us > 0) \(.p99_us >= .median_us)"'
+    cp "$dir/out" "$dir/first"
+    expect 0 cluster --nodes 16 --collective allreduce --sizes 8 --noise 1000:5,10:1000 --runs 20 --json
+    cmp -s "$dir/out" "$dir/first" || fail "noise differs from run to run"
+    jq '.model.noise = [[2000, 1e-5]] | .provenance.objective = "tail"' "$table" >"$dir/noisy.json"
+    expect 0 cluster --nodes 4 --ppn 2 --collective allreduce --sizes 8 --table "$dir/noisy.json" --runs 20 \
+        --tune "$dir/tail.json"
+    jq -e '.provenance.simulated.objective == "tail"' "$dir/tail.json" >"$dir/out" || fail "not tuned for the tail"
     # Rules that were measured come first.
     expect 0 cluster --nodes 4 --ppn 2 --collective allreduce --sizes 8 --table "$table" --tune "$dir/more.json"
     jq -e --slurpfile old "$table" '.rules[0] == $old[0].rules[0]' "$dir/more.json" >"$dir/out" ||

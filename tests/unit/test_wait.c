@@ -401,6 +401,34 @@ static void test_sleeps_grow_in_silence(void **state)
     munmap(s, sizeof *s);
 }
 
+/* Nobody wakes it: it does not announce itself, whatever the mode; it sleeps by time, and the host has its
+ * turn. */
+static void test_nobody_wakes(void **state)
+{
+    (void)state;
+    for (int mode = VC_WAIT_AUTO; mode <= VC_WAIT_HYBRID; mode++) {
+        struct shared *s = shared_memory();
+        struct vc_wait_cfg cfg = config((enum vc_wait_mode)mode, false);
+        struct vc_parking p = parking(s, 2, 0);
+        struct vc_waiter w;
+        uint64_t sleeps = atomic_load(&vc_wait_stats.sleeps), end = vc_now_ns() + 20000000000u;
+        bool sleeps_at_all = mode != VC_WAIT_POLL;
+        atomic_store(&progress_calls, 0);
+        vc_wait_begin(&w, &cfg, &p);
+        w.unwoken = true;
+        while (vc_now_ns() < end && (atomic_load(&progress_calls) < 20 ||
+                                     (sleeps_at_all && atomic_load(&vc_wait_stats.sleeps) - sleeps < 20))) {
+            assert_int_equal(vc_wait_idle(&w, VC_WAIT_ANY), VC_OK);
+            assert_int_equal(word(s, 0), 0);
+        }
+        vc_wait_end(&w);
+        assert_true(atomic_load(&progress_calls) >= 20);
+        assert_true(!sleeps_at_all || atomic_load(&vc_wait_stats.sleeps) - sleeps >= 20);
+        assert_int_equal(parked(s), 0);
+        munmap(s, sizeof *s);
+    }
+}
+
 /* ---- wake-ups that get lost ---- */
 
 enum { LITMUS = 20000 };
@@ -515,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_goes_on_by_time),
         cmocka_unit_test(test_goes_on_as_told),
         cmocka_unit_test(test_sleeps_grow_in_silence),
+        cmocka_unit_test(test_nobody_wakes),
         cmocka_unit_test(test_no_wake_up_is_lost),
         cmocka_unit_test(test_sleepers_stay_counted),
     };

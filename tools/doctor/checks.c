@@ -181,6 +181,24 @@ const struct doc_check doc_checks[] = {
              "error after VCOLL_VERBS_TIMEOUT",
      .fix = "same subnet, VLAN, P_Key and GID type on both ends? ibv_rc_pingpong shows it without vcoll; "
             "choose with VCOLL_VERBS_DEVICE, VCOLL_VERBS_GID_INDEX, VCOLL_VERBS_PKEY"},
+    {.id = "host-memory",
+     .title = "memory of the host",
+     .worst = DOC_SLOW,
+     .node = doc_check_host_memory,
+     .about =
+         "the ivshmem device by which machines of one host share memory: kind, permissions, size, version of "
+         "what lies in it, speed, and whether those that hold a part of it are alive",
+     .cost = "messages between machines of one host take the network's way",
+     .fix = "docs/ivshmem.md has the lines for QEMU and libvirt; VCOLL_IVSHMEM names a device, or off"},
+    {.id = "hosts",
+     .title = "machines of one host",
+     .worst = DOC_HINT,
+     .job = doc_check_hosts,
+     .about =
+         "which machines read each other's marks in the host's memory, and whether others have a network "
+         "adapter in common",
+     .cost = "messages between machines of one host take the network's way",
+     .fix = "if they are on one host, give each the same ivshmem-plain device: docs/ivshmem.md"},
     {.id = "moderation",
      .title = "interrupt moderation",
      .worst = DOC_SLOW,

@@ -32,6 +32,9 @@ void doc_check_idle(const struct doc_node *n, struct doc_out *out);
 /* check_devices.c */
 void doc_check_rdma_down(const struct doc_node *n, struct doc_out *out);
 void doc_check_moderation(const struct doc_node *n, struct doc_out *out);
+/* check_host.c */
+void doc_check_host_memory(const struct doc_node *n, struct doc_out *out);
+void doc_check_hosts(const struct doc_job *j, struct doc_out *out);
 /* check_job.c */
 void doc_check_same(const struct doc_job *j, struct doc_out *out);
 void doc_check_containers(const struct doc_job *j, struct doc_out *out);

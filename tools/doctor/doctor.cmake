@@ -5,6 +5,7 @@
 add_library(vcoll_doctor_parts OBJECT
   doctor/check_cpus.c
   doctor/check_devices.c
+  doctor/check_host.c
   doctor/check_job.c
   doctor/check_node.c
   doctor/check_rank.c
@@ -19,6 +20,7 @@ add_library(vcoll_doctor_parts OBJECT
   doctor/run.c
   doctor/set.c
   doctor/wire.c
+  facts/host.c
   facts/place.c
   facts/table.c
   facts/verbs.c

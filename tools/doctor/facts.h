@@ -108,6 +108,7 @@ struct doc_node {
     int nnetdevs;
     struct facts_verbs verbs;
     struct facts_table table;
+    struct facts_host host_memory;
 };
 
 /** An operating system, as rank 0 hears of it. */
@@ -116,6 +117,10 @@ struct doc_site {
     struct doc_set ranks;
     char boot[40], shm[24]; /**< boot id and number of the /dev/shm */
     bool crowded;           /**< more ranks than CPUs */
+    uint64_t mark;          /**< its lease of memory that machines of a host share; 0: none */
+    uint64_t *seen;         /**< [nseen] those of others that it read there */
+    int nseen;
+    char guid[24]; /**< sys_image_guid of its first adapter that has one; "" none */
 };
 
 /** Ranks that agree in a fact. */

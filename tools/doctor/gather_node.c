@@ -163,5 +163,6 @@ void doc_node_try(struct doc_node *n, const struct vc_params *p)
     for (int i = 0; i < n->nnetdevs; i++)
         n->netdev[i].reported = vc_coalesce_get(NULL, n->netdev[i].name, &n->netdev[i].now) == VC_OK;
     facts_verbs(p, &n->verbs);
+    facts_host(NULL, p, true, &n->host_memory);
     facts_table(p, n->platform.class, n->rdma, n->nrdma, &n->table);
 }

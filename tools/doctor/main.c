@@ -75,6 +75,13 @@ static void fill_site(const struct doctor *d, struct doc_site *s)
     for (int i = 0; i < d->node.npeers; i++)
         doc_set_add(&s->ranks, d->node.peer[i].rank);
     s->crowded = doc_node_crowded(&d->node);
+    s->mark = d->node.host_memory.mark;
+    s->nseen = d->node.host_memory.held;
+    s->seen = doc_grow(NULL, sizeof d->node.host_memory.seen);
+    memcpy(s->seen, d->node.host_memory.seen, sizeof d->node.host_memory.seen);
+    for (int i = d->node.nrdma - 1; i >= 0; i--)
+        if (strspn(d->node.rdma[i].sys_image_guid, "0:") != strlen(d->node.rdma[i].sys_image_guid))
+            snprintf(s->guid, sizeof s->guid, "%s", d->node.rdma[i].sys_image_guid);
 }
 
 /* The first rank of an operating system looks at it, once its ranks have told what they found. */
@@ -98,6 +105,7 @@ static char *examine_node(struct doctor *d, const char *mine)
     fill_site(d, &site);
     char *text = doc_write_site(&site, &d->here, &d->site, c->rank == 0);
     doc_set_free(&site.ranks);
+    free(site.seen);
     return text;
 }
 
@@ -236,6 +244,7 @@ static int examine(struct doctor *d)
     }
     doc_watch("waiting for rank 0", 5 * c->patience, c->rank);
     code = tell_code(c, code);
+    facts_host_close(&d->node.host_memory); /* the others have looked for its mark */
     free(mine);
     free(site);
     return code;

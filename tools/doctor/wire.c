@@ -3,6 +3,7 @@
 
 #include "tools/print/terminal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,8 +93,10 @@ void doc_job_free(struct doc_job *j)
         }
         free(j->group[s]);
     }
-    for (int i = 0; i < j->nsites; i++)
+    for (int i = 0; i < j->nsites; i++) {
         doc_set_free(&j->site[i].ranks);
+        free(j->site[i].seen);
+    }
     free(j->site);
     doc_set_free(&j->all);
     doc_set_free(&j->silent);
@@ -159,6 +162,33 @@ bool doc_take_rank(const char *text, size_t len, struct doc_node *n, struct doc_
 
 /* ---- a site ---- */
 
+/* As text: JSON's numbers need not hold 64 bits. */
+static json_t *write_mark(uint64_t mark)
+{
+    char text[20];
+    snprintf(text, sizeof text, "%016" PRIx64, mark);
+    return json_string(text);
+}
+
+static uint64_t read_mark(const json_t *v)
+{
+    const char *text = json_string_value(v);
+    return text ? strtoull(text, NULL, 16) : 0;
+}
+
+static void take_marks(const json_t *o, struct doc_site *s)
+{
+    const json_t *seen = json_object_get(o, "seen");
+    size_t n = json_array_size(seen);
+    s->mark = read_mark(json_object_get(o, "mark"));
+    if (n == 0 || n > FACTS_LEASES)
+        return;
+    s->seen = doc_grow(NULL, n * sizeof *s->seen);
+    s->nseen = (int)n;
+    for (size_t i = 0; i < n; i++)
+        s->seen[i] = read_mark(json_array_get(seen, i));
+}
+
 char *doc_write_site(const struct doc_site *s, const struct doc_job *j, const struct doc_findings *f,
                      bool all)
 {
@@ -170,10 +200,14 @@ char *doc_write_site(const struct doc_site *s, const struct doc_job *j, const st
                                                   "ranks", doc_json_set(&j->group[k][i].ranks)));
         json_object_set_new(same, doc_same_name((enum doc_same)k), list);
     }
-    return dump(json_pack("{s:o, s:o, s:o, s:s, s:s, s:b, s:o, s:o}", "host", json_text(s->host), "ranks",
-                          doc_json_set(&s->ranks), "silent", doc_json_set(&j->silent), "boot", s->boot, "shm",
-                          s->shm, "crowded", (int)s->crowded, "same", same, "findings",
-                          write_findings(f, all)));
+    json_t *seen = json_array();
+    for (int i = 0; i < s->nseen; i++)
+        json_array_append_new(seen, write_mark(s->seen[i]));
+    return dump(json_pack("{s:o, s:o, s:o, s:s, s:s, s:b, s:o, s:o, s:s, s:o, s:o}", "host",
+                          json_text(s->host), "ranks", doc_json_set(&s->ranks), "silent",
+                          doc_json_set(&j->silent), "boot", s->boot, "shm", s->shm, "crowded",
+                          (int)s->crowded, "mark", write_mark(s->mark), "seen", seen, "guid", s->guid, "same",
+                          same, "findings", write_findings(f, all)));
 }
 
 static void take_groups(const json_t *same, struct doc_job *j)
@@ -208,6 +242,8 @@ bool doc_take_site(const char *text, size_t len, struct doc_job *j, struct doc_f
     snprintf(s->boot, sizeof s->boot, "%s", text_of(o, "boot"));
     snprintf(s->shm, sizeof s->shm, "%s", text_of(o, "shm"));
     s->crowded = json_is_true(json_object_get(o, "crowded"));
+    snprintf(s->guid, sizeof s->guid, "%s", text_of(o, "guid"));
+    take_marks(o, s);
     doc_set_parse(&silent, text_of(o, "silent"));
     doc_set_join(&j->silent, &silent);
     doc_set_free(&silent);

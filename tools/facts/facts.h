@@ -12,7 +12,7 @@
 #include "tune/params/params.h"
 #include "tune/table/table.h"
 
-enum { FACTS_CANDIDATES = 32, FACTS_SUGGESTIONS = 32, FACTS_RANKS = 1024 };
+enum { FACTS_CANDIDATES = 32, FACTS_SUGGESTIONS = 32, FACTS_RANKS = 1024, FACTS_LEASES = 64 };
 
 /** What the verbs channel would use here, and what it can do. */
 struct facts_verbs {
@@ -46,6 +46,27 @@ struct facts_table {
     int n;
 };
 
+/** The memory that this machine shares with others of its host. */
+struct facts_host {
+    bool wanted;         /**< VCOLL_CHANNELS has it, and VCOLL_IVSHMEM is not "off" */
+    int plain, doorbell; /**< devices of either kind */
+    int err;             /**< VC_OK: it can be used; VC_ERR_UNSUPPORTED: there is none */
+    char error[512];     /**< of another error */
+    bool denied;         /**< that is: permissions are missing */
+    char name[300];      /**< the file */
+    unsigned long long bytes;
+    unsigned line_ns; /**< what reading a line took */
+    uint64_t mark;    /**< this process's own lease, 0: none */
+    uint64_t seen[FACTS_LEASES];
+    int held, still;    /**< leases of others: how many, their owners in `seen`; how many have no heartbeat */
+    struct vc_bar *bar; /**< of facts_host_close() */
+    struct vc_leases *leases;
+};
+
+/** Maps the memory; it stays so until facts_host_close(). `watches`: takes a lease, too, by which others see
+ * that they share the memory with this machine, and watches those of others for half a second. */
+void facts_host(const char *root, const struct vc_params *params, bool watches, struct facts_host *out);
+void facts_host_close(struct facts_host *f);
 /** Loads the library, and opens and closes devices. */
 void facts_verbs(const struct vc_params *params, struct facts_verbs *out);
 /** Finds and parses the table as rank 0 of a job would. */

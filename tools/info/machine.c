@@ -11,7 +11,6 @@
 #include "transport/topology/cpus.h"
 #include "transport/topology/platform.h"
 #include "transport/topology/rdma.h"
-#include "transport/ivshmem/lease.h"
 #include "transport/topology/sriov.h"
 
 #include <errno.h>
@@ -363,19 +362,16 @@ static json_t *xpmem_json(const struct vc_params *params)
 
 static json_t *ivshmem_json(const struct vc_params *params)
 {
-    struct vc_bar bar = {0};
-    struct vc_leases *leases = NULL;
-    bool wanted = (params->channels & VC_CHAN_IVSHMEM) && strcmp(params->ivshmem, "off") != 0;
-    bool usable =
-        wanted && vc_bar_open(NULL, params->ivshmem, &bar) == VC_OK && vc_leases_open(&bar, &leases) == VC_OK;
-    json_t *o = json_pack("{s:b, s:b, s:o}", "wanted", wanted, "usable", usable, "error",
-                          json_text_or_null(wanted && !usable ? vc_error_text() : ""));
-    if (usable)
-        json_object_update_new(o, json_pack("{s:s, s:I, s:i, s:i, s:i}", "name", bar.name, "bytes",
-                                            (json_int_t)bar.len, "line_ns", (int)bar.line_ns, "held",
-                                            (int)vc_leases_held(leases), "leases", (int)VC_LEASES));
-    vc_leases_close(leases);
-    vc_bar_close(&bar);
+    struct facts_host f;
+    facts_host(NULL, params, false, &f);
+    json_t *o =
+        json_pack("{s:b, s:b, s:o, s:i, s:i}", "wanted", f.wanted, "usable", f.err == VC_OK, "error",
+                  json_text_or_null(f.wanted ? f.error : ""), "plain", f.plain, "doorbell", f.doorbell);
+    if (f.err == VC_OK)
+        json_object_update_new(o, json_pack("{s:s, s:I, s:i, s:i, s:i}", "name", f.name, "bytes",
+                                            (json_int_t)f.bytes, "line_ns", (int)f.line_ns, "held", f.held,
+                                            "leases", FACTS_LEASES));
+    facts_host_close(&f);
     return o;
 }
 

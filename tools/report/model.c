@@ -239,6 +239,12 @@ static void write_parameters(FILE *f, const struct vc_model *m)
     write_time(f, "giving the CPU to another rank", m->switch_cost);
     rep_row(f, NULL, "cn", "part of the time that the hypervisor takes away (steal; 0 none, 1 all)",
             text_format("%.3g", m->steal).s);
+    for (int i = 0; i < m->noise.n; i++)
+        rep_row(f, NULL, "cn",
+                text_format("noise: interruptions of about %s µs, a second of a CPU",
+                            text_us(m->noise.detour[i].seconds).s)
+                    .s,
+                text_format("%.3g", m->noise.detour[i].rate).s);
     rep_row(f, NULL, "cn", "CPUs for each rank (below 1: ranks take turns)",
             text_format("%.3g", m->cpus_per_rank).s);
     rep_table_end(f);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the moderation of a device does: settings against each other, as found against tuned; and the gap to
- * the machine without virtualization. */
+/* What the moderation of a device does: settings against each other, as found against tuned. */
 #include "tools/report/report.h"
 
 #include <stdlib.h>
@@ -35,74 +34,9 @@ static const struct rep_modpoint *under(const struct rep_setting *s, const struc
     return NULL;
 }
 
-/* ---- without virtualization ---- */
-
-/* Moderation does not say on how many ranks it was measured unless it has to: what is not said fits. */
-static const struct rep_point *reference_of(const struct report *r, const struct rep_where *w, double bytes)
-{
-    const struct rep_point *best = NULL;
-    int ranks = rep_where_number(w, "ranks"), most = -2;
-    for (int i = 0; i < r->ref.npoint; i++) {
-        const struct rep_point *p = &r->ref.point[i];
-        int n = rep_where_number(&p->where, "ranks");
-        if (strcmp(p->where.coll, w->coll) == 0 && strcmp(p->where.op, w->op) == 0 && p->bytes == bytes &&
-            (n < 0 || ranks < 0 || n == ranks) && n > most) {
-            best = p;
-            most = n;
-        }
-    }
-    return best;
-}
-
-/* The gap of the virtual machine is its native against native without virtualization. Returns the percentage
- * that is closed of it, or NAN. */
-static double write_gap(FILE *f, const struct rep_point *here, const struct rep_point *bare)
-{
-    const struct rep_series *native = rep_time(&here->cand[here->native]),
-                            *mine = rep_time(&here->cand[here->chosen]),
-                            *ref = rep_time(&bare->cand[bare->native]);
-    double gap = native->median - ref->median,
-           closed = gap > 0 ? 100 * (native->median - mine->median) / gap : NAN;
-    rep_row(f, NULL, "cnnnn", rep_call_text(&here->where, here->bytes).s, rep_us_range(ref).s,
-            rep_us_range(native).s, rep_us_range(mine).s,
-            isfinite(closed) ? text_format("%.0f %%", closed).s : "no gap");
-    return closed;
-}
-
-static void write_gaps(struct report *r)
-{
-    int n = 0, shown = 0;
-    double *closed = calloc((size_t)r->d.npoint + 1, sizeof *closed);
-    fputs("<h3 id=\"gap\">The gap to the machine without virtualization</h3>\n<p>What virtualization costs "
-          "is the gap between native there and native here. What is closed of it is native here minus the "
-          "choice here, in percent of the gap; above 100 % the tuned virtual machine is faster than native "
-          "without virtualization.</p>\n",
-          r->f);
-    rep_table_begin(r->f, "µs per call (95 % interval)",
-                    "call|native without virtualization|native here|choice here|gap closed");
-    for (int i = 0; closed && i < r->d.npoint; i++) {
-        const struct rep_point *here = &r->d.point[i], *bare = reference_of(r, &here->where, here->bytes);
-        if (!bare || bare->native < 0 || here->native < 0)
-            continue;
-        closed[n] = write_gap(r->f, here, bare);
-        n += isfinite(closed[n]);
-        shown++;
-    }
-    rep_table_end(r->f);
-    if (n > 0)
-        fprintf(r->f, "<p>The median over the %d points with a gap is <strong>%.0f %%</strong>.</p>\n", n,
-                rep_median(closed, n));
-    else if (shown == 0)
-        fputs("<p class=\"none\">The two tables have no call in common: measure both with the same "
-              "collectives, sizes and numbers of ranks.</p>\n",
-              r->f);
-    free(closed);
-}
-
 /* ---- plots ---- */
 
-/* What a setting is besides its name; the tuner names the one it found "as found". */
-static const char *role(const struct rep_setting *s)
+const char *rep_role(const struct rep_setting *s)
 {
     bool said = strcmp(s->name, "as found") == 0;
     if (s->found && s->chosen)
@@ -127,7 +61,7 @@ static void add_marks(struct plot_series *out, const struct rep_setting *s, cons
         if (rep_where_compare(&p->where, w) == 0 && isfinite(t->median))
             plot_put(out,
                      (struct plot_mark){p->bytes, t->median, t->low, t->high, .ring = s->chosen && !native,
-                                        .tip = text_format("%.60s%s, %s: %s µs, %.80s", s->name, role(s),
+                                        .tip = text_format("%.60s%s, %s: %s µs, %.80s", s->name, rep_role(s),
                                                            text_bytes(p->bytes).s, rep_us_range(t).s,
                                                            native ? "native" : p->choice)});
     }
@@ -145,7 +79,7 @@ static void draw_settings(struct report *r, const struct device *v, const struct
                      .y = {.kind = PLOT_TIME, .label = "µs per call (below is better)"}};
     for (const struct rep_setting *s = v->first; s < v->end; s++) {
         int look = s->chosen ? 0 : s->found ? 1 : others < PLOT_COLOURS ? others++ : PLOT_FAINT;
-        add_marks(plot_add(&p, look, text_format("%.120s%s", s->name, role(s)).s), s, w, false);
+        add_marks(plot_add(&p, look, text_format("%.120s%s", s->name, rep_role(s)).s), s, w, false);
     }
     if (v->found)
         add_marks(plot_add(&p, PLOT_NATIVE, "native, as found"), v->found, w, true);
@@ -187,7 +121,7 @@ static void write_sides(struct report *r, const struct rep_modpoint *found, cons
                   .s,
               percent(percent_less(found->native.median, b->median), NAN, NAN).s);
     if (r->ref.root) {
-        const struct rep_point *p = reference_of(r, &found->where, found->bytes);
+        const struct rep_point *p = rep_reference_of(r, &found->where, found->bytes);
         double bare = p ? rep_time(&p->cand[p->chosen])->median : NAN, gap = a->median - bare;
         rep_cells(r->f, "nn", text_us(bare).s,
                   percent(gap > 0 ? 100 * (a->median - b->median) / gap : NAN, NAN, NAN).s);
@@ -272,6 +206,8 @@ static void write_device(struct report *r, const struct device *v)
     fputs("</div>\n", r->f);
     if (v->found && v->chosen && v->found != v->chosen)
         write_found_and_tuned(r, v);
+    if (r->ref.root && v->found)
+        rep_gap_by_setting(r, v->first, v->end);
 }
 
 void rep_section_moderation(struct report *r)
@@ -294,5 +230,5 @@ void rep_section_moderation(struct report *r)
         s = v.end;
     }
     if (r->ref.root)
-        write_gaps(r);
+        rep_gaps(r);
 }

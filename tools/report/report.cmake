@@ -6,6 +6,7 @@ target_link_libraries(vcoll_plot PUBLIC vcoll_flags m)
 target_sources(vcoll-tool PRIVATE
   report/coll.c
   report/cpu.c
+  report/gap.c
   report/head.c
   report/load.c
   report/model.c

@@ -148,6 +148,16 @@ void rep_row(FILE *f, const char *class, const char *cells, ...);
 /** The same cells without the row around them. */
 void rep_cells(FILE *f, const char *cells, ...);
 
+/* ---- gap.c: to the machine without virtualization, where there is a reference ---- */
+
+/** The point of the reference for a call. Moderation does not say on how many ranks it was measured unless it
+ * has to: what is not said fits. NULL: none. */
+const struct rep_point *rep_reference_of(const struct report *r, const struct rep_where *w, double bytes);
+/** Over all calls, under the settings of one device: native there, native here, the choices here. */
+void rep_gap_by_setting(struct report *r, const struct rep_setting *first, const struct rep_setting *end);
+/** Of each call. */
+void rep_gaps(struct report *r);
+
 /* ---- sections ---- */
 
 void rep_section_head(struct report *r);
@@ -155,6 +165,8 @@ void rep_section_colls(struct report *r);
 void rep_section_cpu(struct report *r);
 /** With the gap to the reference, where there is one. */
 void rep_section_moderation(struct report *r);
+/** What a setting is besides its name, ", tuned"; the tuner names the one it found "as found". */
+const char *rep_role(const struct rep_setting *s);
 void rep_section_model(struct report *r);
 void rep_section_rules(struct report *r);
 

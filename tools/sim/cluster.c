@@ -53,7 +53,7 @@ static int find_model(struct cluster_report *r)
     if (!near->known)
         straight(near, SHM_LATENCY, SHM_OVERHEAD, m->node.copy);
     m->cpus_per_node = m->cpus_per_rank = 0; /* each rank has one */
-    return VC_OK;
+    return cluster_noise_find(r);
 }
 
 /* ---- a shape ---- */
@@ -86,7 +86,7 @@ static void add_way(const struct cluster_report *r, const struct vc_hier *h, str
         return;
     struct cluster_way *w = &c->way[c->nways++];
     struct vc_shape s = shape_of(h, c, choice);
-    *w = (struct cluster_way){.choice = *choice, .taken = taken, .seconds = NAN};
+    *w = (struct cluster_way){.choice = *choice, .taken = taken, .seconds = NAN, .score = NAN};
     if (choice->alg->kind == VC_ALG_NATIVE) {
         w->why = "the underlying MPI's own algorithms have no prediction";
         return;
@@ -97,14 +97,18 @@ static void add_way(const struct cluster_report *r, const struct vc_hier *h, str
         w->seconds = vc_model_simulate(&r->model, &at, &w->use);
     if (!w->why && isnan(w->seconds))
         w->why = "too many steps to be played";
+    if (isnan(w->seconds))
+        return;
+    cluster_disturb(r, &at, w);
+    w->score = !r->o->tail ? w->seconds : w->noisy ? w->tail : NAN;
 }
 
 static int compare_ways(const void *x, const void *y)
 {
     const struct cluster_way *a = x, *b = y;
-    if (isnan(a->seconds) != isnan(b->seconds))
-        return isnan(a->seconds) ? 1 : -1;
-    return isnan(a->seconds) || a->seconds == b->seconds ? 0 : a->seconds < b->seconds ? -1 : 1;
+    if (isnan(a->score) != isnan(b->score))
+        return isnan(a->score) ? 1 : -1;
+    return isnan(a->score) || a->score == b->score ? 0 : a->score < b->score ? -1 : 1;
 }
 
 /* The choices of --compare that this collective has. */
@@ -152,7 +156,7 @@ static int fill_cell(const struct cluster_report *r, const struct vc_hier *h, co
 
 const struct cluster_way *cluster_best(const struct cluster_cell *c)
 {
-    return c->nways > 0 && !isnan(c->way[0].seconds) ? &c->way[0] : NULL;
+    return c->nways > 0 && !isnan(c->way[0].score) ? &c->way[0] : NULL;
 }
 
 const struct cluster_way *cluster_taken(const struct cluster_cell *c)

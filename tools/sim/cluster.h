@@ -2,7 +2,7 @@
 /*
  * `vcoll sim cluster`: what the cost model says of the algorithms among many nodes, and what they take.
  * cluster_opts.c reads the words, cluster.c asks model and rules, cluster_show.c shows the answers,
- * cluster_tune.c makes rules of them.
+ * cluster_noise.c disturbs it, cluster_tune.c makes rules of the answers.
  */
 #ifndef VC_TOOLS_SIM_CLUSTER_H
 #define VC_TOOLS_SIM_CLUSTER_H
@@ -19,7 +19,13 @@ struct cluster_opts {
     int ppn;
     bool mpi; /**< messages between nodes are the MPI's */
     double latency, overhead,
-        rate;            /**< of the way between nodes: seconds, seconds, bytes a second; 0: not given */
+        rate; /**< of the way between nodes: seconds, seconds, bytes a second; 0: not given */
+    const char
+        *noise; /**< kinds of detours, or "table"; NULL: none, or the table's if that was tuned for tails */
+    int runs;   /**< with noise, of each way */
+    uint64_t seed;
+    bool tail; /**< ways are ordered, and rules made, by their tails */
+    bool objective_given;
     const char *compare; /**< choices; NULL: all algorithms */
     const char *tune;    /**< a table to be written; NULL: none */
     char command[512];
@@ -32,6 +38,9 @@ struct cluster_way {
     double seconds;  /**< NAN: native, refused, or too much to play */
     const char *why; /**< NULL, or why the shape refuses it */
     struct vc_model_use use;
+    bool noisy; /**< the following is known */
+    double median, mean, tail;
+    double score; /**< what ways are ordered by; NAN as seconds */
 };
 
 /** A cell: a collective, a size, a number of nodes. */
@@ -66,6 +75,13 @@ void cluster_text(const struct cluster_report *r);
 bool cluster_json(const struct cluster_report *r);
 /** False: not written; errno. */
 bool cluster_plot(const struct cluster_report *r, const char *file);
+/** Of --noise: "RATE:US,..." or "table". VC_OK, or an error with its text. */
+int cluster_noise_find(struct cluster_report *r);
+/** Plays a way that has a prediction with the noise of the model, if that has any. */
+void cluster_disturb(const struct cluster_report *r, const struct vc_model_case *at, struct cluster_way *w);
+/** The way that noise delays least, by its mean over its time without; NULL: none is known. */
+const struct cluster_way *cluster_steadiest(const struct cluster_cell *c);
+
 /** VC_OK, or an error with its text. */
 int cluster_tune(const struct cluster_report *r, const char *file);
 

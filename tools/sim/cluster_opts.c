@@ -29,6 +29,7 @@ static const char doc[] =
     "  vcoll sim cluster --nodes 64 --ppn 32 --collective allreduce --sizes 1m \\\n"
     "      --compare two_level_multi:leaders=4,two_level_multi:leaders=16\n"
     "  vcoll sim cluster --nodes 16,64,256 --ppn 8 --table here.json --tune more.json\n"
+    "  vcoll sim cluster --nodes 256 --collective allreduce --sizes 8 --noise 250:5,2:4000\n"
     "\n"
     "Exit status: 0 predicted, 1 a failure, 2 wrong words.";
 
@@ -43,6 +44,10 @@ enum {
     KEY_LATENCY,
     KEY_OVERHEAD,
     KEY_BANDWIDTH,
+    KEY_NOISE,
+    KEY_RUNS,
+    KEY_SEED,
+    KEY_OBJECTIVE,
     KEY_COMPARE,
     KEY_TUNE,
     KEY_JSON,
@@ -65,7 +70,16 @@ static const struct argp_option options[] = {
      "between nodes, from the end of sending on (default without table: 1.2)", 0},
     {"overhead", KEY_OVERHEAD, "US", 0, "CPU time of a message on each side (0.3)", 0},
     {"bandwidth", KEY_BANDWIDTH, "GB/S", 0, "of each node (12.5)", 0},
-    {0, 0, 0, 0, "What is written:", 3},
+    {0, 0, 0, 0, "Time that is taken away from ranks at random:", 3},
+    {"noise", KEY_NOISE, "RATE:US,...", 0,
+     "kinds of interruptions: how many a second of a CPU, microseconds of each; or table: as it has them", 0},
+    {"runs", KEY_RUNS, "N", 0, "plays of each algorithm with noise (default: 100)", 0},
+    {"seed", KEY_SEED, "N", 0, "of the noise (default: 1)", 0},
+    {"objective", KEY_OBJECTIVE, "WHICH", 0,
+     "latency or tail: what is fastest without noise, or by its 99th percentile with it (default: the "
+     "table's, else latency)",
+     0},
+    {0, 0, 0, 0, "What is written:", 4},
     {"json", KEY_JSON, 0, 0, "one JSON object", 0},
     {"plot", KEY_PLOT, "FILE.svg", 0, "also time over size as a picture", 0},
     {"tune", KEY_TUNE, "FILE", 0, "also a table with rules for these shapes, marked as simulated", 0},
@@ -159,6 +173,21 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     case KEY_TUNE:
         o->tune = arg;
         return 0;
+    case KEY_NOISE:
+        o->noise = arg;
+        return 0;
+    case KEY_RUNS:
+        o->runs = number(st, "--runs", arg, 100000);
+        return 0;
+    case KEY_SEED:
+        o->seed = (uint64_t)number(st, "--seed", arg, INT32_MAX);
+        return 0;
+    case KEY_OBJECTIVE:
+        o->tail = strcmp(arg, "tail") == 0;
+        o->objective_given = true;
+        if (!o->tail && strcmp(arg, "latency") != 0)
+            argp_error(st, "--objective: '%s' is neither latency nor tail", arg);
+        return 0;
     case KEY_JSON:
         o->sim.json = true;
         return 0;
@@ -208,7 +237,7 @@ int sim_cluster_main(int argc, char **argv)
 {
     static const struct argp argp = {.options = options, .parser = parse, .doc = doc};
     struct vc_param_report settings;
-    struct cluster_opts o = {.ppn = 1};
+    struct cluster_opts o = {.ppn = 1, .runs = 100, .seed = 1};
     for (int i = 0; i < argc; i++)
         vc_append(o.command, sizeof o.command, "%s%s", i ? " " : "", argv[i]);
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)

@@ -34,8 +34,12 @@ static void print_way(const struct cluster_report *r, const struct cluster_way *
         printf(" %10s  %s\n", "?", w->why ? w->why : "");
         return;
     }
-    printf(" %10.*f %6.2f %6ld", w->seconds < 1e-3 ? 1 : 0, w->seconds * 1e6, w->seconds / best,
-           w->use.steps);
+    printf(" %10.*f %6.2f", w->seconds < 1e-3 ? 1 : 0, w->seconds * 1e6, w->score / best);
+    if (r->model.noise.n && !w->noisy)
+        printf(" %9s %9s", "?", "?");
+    else if (r->model.noise.n)
+        printf(" %9.1f %9.1f", w->mean * 1e6, w->tail * 1e6);
+    printf(" %6ld", w->use.steps);
     for (int apart = 0; apart < 2; apart++) {
         print_amount(w->use.messages[apart]);
         print_amount(w->use.bytes[apart]);
@@ -57,6 +61,15 @@ static void print_figures(const struct cluster_report *r)
            "reduced\n",
            sim_origin_text(r->node_origin), r->o->sim.nset ? ", some given" : "", n->base * 1e6,
            n->flag * 1e6, n->copy * 1e9, n->reduce * 1e9);
+    if (r->model.noise.n) {
+        printf("Noise takes %.2g of each CPU's time (interruptions a second: ",
+               vc_model_noise_share(&r->model.noise));
+        for (int i = 0; i < r->model.noise.n; i++)
+            printf("%s%g of %g us", i ? ", " : "", r->model.noise.detour[i].rate,
+                   r->model.noise.detour[i].seconds * 1e6);
+        printf("); mean and 99th percentile are of %d plays%s.\n", r->o->runs,
+               r->o->tail ? ", and x is of the latter" : "");
+    }
     if (!r->o->mpi) {
         char peer[32], process[32];
         vc_format_bytes(r->peer_bytes, peer, sizeof peer);
@@ -67,6 +80,15 @@ static void print_figures(const struct cluster_report *r)
         "Predicted, nothing is measured. * is what the rules take, x the times of the fastest. Messages and "
         "bytes are\nthose of all ranks (node phases in shared memory are none); steps, queue pairs and "
         "memory (plan and scratch) those of\nthe rank that has most.\n");
+}
+
+static void print_steadiest(const struct cluster_cell *c)
+{
+    const struct cluster_way *w = cluster_steadiest(c);
+    char name[VC_CHOICE_TEXT];
+    if (w)
+        printf("  noise delays %s least: its mean is %.2f times its time without\n",
+               vc_choice_format(&w->choice, name, sizeof name), w->mean / w->seconds);
 }
 
 void cluster_text(const struct cluster_report *r)
@@ -80,10 +102,13 @@ void cluster_text(const struct cluster_report *r)
             vc_format_bytes(c->bytes, bytes, sizeof bytes);
         printf("\n%s %s, %d node%s of %d rank%s\n", vc_coll_name(c->coll), bytes, c->nodes,
                c->nodes > 1 ? "s" : "", r->o->ppn, r->o->ppn > 1 ? "s" : "");
-        printf("  %-36s  %10s %6s %6s %15s %15s %7s %9s\n", "", "us", "x", "steps", "within: msg B",
-               "between: msg B", "qp", "memory");
+        printf("  %-36s  %10s %6s", "", "us", "x");
+        if (r->model.noise.n)
+            printf(" %9s %9s", "mean", "99 %");
+        printf(" %6s %15s %15s %7s %9s\n", "steps", "within: msg B", "between: msg B", "qp", "memory");
         for (int w = 0; w < c->nways; w++)
-            print_way(r, &c->way[w], best ? best->seconds : NAN);
+            print_way(r, &c->way[w], best ? best->score : NAN);
+        print_steadiest(c);
     }
 }
 
@@ -95,13 +120,16 @@ static json_t *describe_way(const struct cluster_report *r, const struct cluster
     vc_choice_format(&w->choice, name, sizeof name);
     if (isnan(w->seconds))
         return json_pack("{s:s, s:b, s:n, s:s?}", "choice", name, "taken", w->taken, "us", "why", w->why);
-    return json_pack("{s:s, s:b, s:f, s:I, s:{s:f, s:f}, s:{s:f, s:f}, s:i, s:f, s:I, s:I}", "choice", name,
-                     "taken", w->taken, "us", w->seconds * 1e6, "steps", (json_int_t)w->use.steps, "within",
-                     "messages", w->use.messages[0], "bytes", w->use.bytes[0], "between", "messages",
-                     w->use.messages[1], "bytes", w->use.bytes[1], "queue_pairs",
-                     r->o->mpi ? 0 : w->use.peers, "all_queue_pairs", r->o->mpi ? 0 : w->use.all_peers,
-                     "plan_bytes", (json_int_t)w->use.plan_bytes, "scratch_bytes",
-                     (json_int_t)w->use.scratch);
+    json_t *noise = w->noisy ? json_pack("{s:f, s:f, s:f}", "median_us", w->median * 1e6, "mean_us",
+                                         w->mean * 1e6, "p99_us", w->tail * 1e6)
+                             : json_null();
+    return json_pack("{s:s, s:b, s:f, s:o, s:I, s:{s:f, s:f}, s:{s:f, s:f}, s:i, s:f, s:I, s:I}", "choice",
+                     name, "taken", w->taken, "us", w->seconds * 1e6, "noise", noise, "steps",
+                     (json_int_t)w->use.steps, "within", "messages", w->use.messages[0], "bytes",
+                     w->use.bytes[0], "between", "messages", w->use.messages[1], "bytes", w->use.bytes[1],
+                     "queue_pairs", r->o->mpi ? 0 : w->use.peers, "all_queue_pairs",
+                     r->o->mpi ? 0 : w->use.all_peers, "plan_bytes", (json_int_t)w->use.plan_bytes,
+                     "scratch_bytes", (json_int_t)w->use.scratch);
 }
 
 static json_t *describe_cell(const struct cluster_report *r, const struct cluster_cell *c)

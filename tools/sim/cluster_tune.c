@@ -17,7 +17,7 @@ static const struct vc_choice *choice_of(const struct cluster_cell *c)
     if (!best || taken->choice.alg->kind == VC_ALG_NATIVE)
         return NULL;
     /* What is as fast as the predicted best is as good, and was chosen by somebody who had measured. */
-    return taken->seconds <= best->seconds * 1.05 ? &taken->choice : &best->choice;
+    return taken->score <= best->score * 1.05 ? &taken->choice : &best->choice;
 }
 
 /* "nodes": from the next smaller number of nodes on; sizes from that of the cell before, which had another
@@ -75,8 +75,9 @@ static json_t *make_table(const struct cluster_report *r)
     size_t first = json_array_size(rules);
     add_rules(r, rules);
     json_t *simulated =
-        json_pack("{s:[II], s:s, s:o}", "rules", (json_int_t)first, (json_int_t)json_array_size(rules) - 1,
-                  "command", r->o->command, "model", vc_model_to_json(&r->model));
+        json_pack("{s:[II], s:s, s:s, s:o}", "rules", (json_int_t)first,
+                  (json_int_t)json_array_size(rules) - 1, "command", r->o->command, "objective",
+                  r->o->tail ? "tail" : "latency", "model", vc_model_to_json(&r->model));
     json_t *provenance = json_object_get(out, "provenance");
     if (!provenance) {
         json_object_set_new(out, "provenance", json_object());

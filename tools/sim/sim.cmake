@@ -3,6 +3,7 @@
 # vcoll-sim, which `vcoll sim` starts. Like the command itself it is made of the rooms and starts no ranks.
 add_library(vcoll_sim_parts OBJECT
   sim/cluster.c
+  sim/cluster_noise.c
   sim/cluster_opts.c
   sim/cluster_show.c
   sim/cluster_tune.c

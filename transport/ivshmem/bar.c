@@ -41,27 +41,47 @@ static bool is_ivshmem(const char *root, const char *bdf)
            vc_sys_number(root, &device, DEVICES "/%s/device", bdf) && device == DEVICE;
 }
 
-/* The first by address. False: there is none. */
-static bool find_device(const char *root, char *bdf, size_t len)
+static void sort_in(struct vc_bar_device *list, int n, const struct vc_bar_device *d)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s" DEVICES, root ? root : "");
-    DIR *d = opendir(path);
-    bool found = false;
-    if (!d)
-        return false;
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        if (e->d_name[0] == '.' || strlen(e->d_name) >= len || !is_ivshmem(root, e->d_name) ||
-            (found && strcmp(e->d_name, bdf) > 0))
-            continue;
-        snprintf(bdf, len, "%s", e->d_name);
-        found = true;
-    }
-    closedir(d);
-    return found;
+    int at = n;
+    for (; at > 0 && strcmp(list[at - 1].address, d->address) > 0; at--)
+        list[at] = list[at - 1];
+    list[at] = *d;
 }
 
-/* Devices with interrupts have the same ids. Their memory belongs to a server that may not be there. */
+int vc_bar_devices(const char *root, struct vc_bar_device *list, int max)
+{
+    char path[PATH_MAX];
+    int n = 0;
+    snprintf(path, sizeof path, "%s" DEVICES, root ? root : "");
+    DIR *dir = opendir(path);
+    for (struct dirent *e; dir && n < max && (e = readdir(dir)) != NULL;) {
+        struct vc_bar_device d;
+        if (e->d_name[0] == '.' || strlen(e->d_name) >= sizeof d.address || !is_ivshmem(root, e->d_name))
+            continue;
+        snprintf(d.address, sizeof d.address, "%s", e->d_name);
+        /* Devices with interrupts have the same ids. Their memory belongs to a server that may not be there.
+         */
+        d.doorbell = bar_bytes(root, e->d_name, 1) > 0;
+        sort_in(list, n++, &d);
+    }
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+/* The first by address of those that can be used, or that cannot. False: there is none. */
+static bool find_device(const char *root, struct vc_bar_device *out)
+{
+    struct vc_bar_device list[VC_BAR_DEVICES];
+    int n = vc_bar_devices(root, list, VC_BAR_DEVICES), at = 0;
+    while (at < n && list[at].doorbell)
+        at++;
+    if (n > 0)
+        *out = list[at < n ? at : 0];
+    return n > 0;
+}
+
 static int check_device(const char *root, const char *bdf)
 {
     if (!is_ivshmem(root, bdf))
@@ -124,14 +144,17 @@ static int map_file(const char *path, struct vc_bar *out)
 
 int vc_bar_open(const char *root, const char *where, struct vc_bar *out)
 {
-    char bdf[64], path[PATH_MAX];
+    struct vc_bar_device found;
+    char path[PATH_MAX];
+    const char *bdf = where;
     memset(out, 0, sizeof *out);
     if (strchr(where, '/'))
         return map_file(where, out);
-    if (strcasecmp(where, "auto") != 0)
-        snprintf(bdf, sizeof bdf, "%s", where);
-    else if (!find_device(root, bdf, sizeof bdf))
-        return vc_fail(VC_ERR_UNSUPPORTED, "there is no ivshmem device");
+    if (strcasecmp(where, "auto") == 0) {
+        if (!find_device(root, &found))
+            return vc_fail(VC_ERR_UNSUPPORTED, "there is no ivshmem device");
+        bdf = found.address;
+    }
     int err = check_device(root, bdf);
     if (err != VC_OK)
         return err;

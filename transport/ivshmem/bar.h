@@ -25,6 +25,15 @@ struct vc_bar {
     unsigned line_ns; /**< what reading a line took, 0: too little to tell */
 };
 
+/** An ivshmem device of this machine. */
+struct vc_bar_device {
+    char address[32];
+    bool doorbell; /**< an ivshmem-doorbell, which cannot be used */
+};
+enum { VC_BAR_DEVICES = 16 };
+/** At most `max` of them, ascending by address. `root` as in vc_bar_open(). */
+int vc_bar_devices(const char *root, struct vc_bar_device *list, int max);
+
 /**
  * Finds and maps it. `where`: "auto" (the first ivshmem-plain device), the address of a PCI device
  * ("0000:00:05.0"), or the name of a file. `root`: that of /sys, as in sysfile.h; NULL: this system.

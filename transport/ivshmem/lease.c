@@ -238,29 +238,35 @@ static void take_ended(struct vc_leases *l)
     }
 }
 
+void vc_leases_watch(struct vc_leases *l, uint64_t ns, struct vc_lease_watch *out)
+{
+    uint64_t beats[VC_LEASES], until = vc_now_ns() + ns;
+    memset(out, 0, sizeof *out);
+    for (uint32_t i = 0; i < VC_LEASES; i++) {
+        out->owner[i] = load(&l->t->lease[i].owner);
+        beats[i] = load(&l->t->lease[i].beat);
+        out->held += out->owner[i] != 0;
+    }
+    out->still = out->held;
+    const struct timespec slice = {.tv_nsec = 50000000};
+    while (out->still > 0 && vc_now_ns() < until) {
+        nanosleep(&slice, NULL);
+        for (uint32_t i = 0; i < VC_LEASES; i++)
+            if (out->owner[i] != 0 && !out->beats[i] && load(&l->t->lease[i].beat) != beats[i]) {
+                out->beats[i] = true;
+                out->still--;
+            }
+    }
+}
+
 /* Watches all leases for as long as it takes to tell. */
 static void take_still(struct vc_leases *l)
 {
-    uint64_t owner[VC_LEASES], beats[VC_LEASES], until = vc_now_ns() + VC_LEASE_STALE_NS;
-    bool moves[VC_LEASES] = {false};
-    unsigned held = 0, moved = 0;
-    for (uint32_t i = 0; i < VC_LEASES; i++) {
-        owner[i] = load(&l->t->lease[i].owner);
-        beats[i] = load(&l->t->lease[i].beat);
-        held += owner[i] != 0;
-    }
-    const struct timespec slice = {.tv_nsec = 50000000};
-    while (moved < held && vc_now_ns() < until) {
-        nanosleep(&slice, NULL);
-        for (uint32_t i = 0; i < VC_LEASES; i++)
-            if (owner[i] != 0 && !moves[i] && load(&l->t->lease[i].beat) != beats[i]) {
-                moves[i] = true;
-                moved++;
-            }
-    }
-    for (uint32_t i = 0; i < VC_LEASES && moved < held; i++)
-        if (!moves[i])
-            take_away(l, i, owner[i]);
+    struct vc_lease_watch w;
+    vc_leases_watch(l, VC_LEASE_STALE_NS, &w);
+    for (uint32_t i = 0; i < VC_LEASES && w.still > 0; i++)
+        if (!w.beats[i])
+            take_away(l, i, w.owner[i]);
 }
 
 /* ---- taking ---- */

@@ -71,6 +71,15 @@ uint64_t vc_lease_beat(const struct vc_leases *l, uint32_t number);
 char *vc_lease_memory(const struct vc_leases *l, const struct vc_lease *lease);
 /** Bytes that could be leased if no lease were held. */
 size_t vc_leases_room(const struct vc_leases *l);
+/** All leases, as they were while they were watched. */
+struct vc_lease_watch {
+    uint64_t owner[VC_LEASES]; /**< 0: free */
+    bool beats[VC_LEASES];     /**< its heart has beaten meanwhile */
+    unsigned held, still;      /**< how many are held; of them, how many hearts have not beaten */
+};
+/** Watches until all hearts have beaten, `ns` at most: twice VC_LEASE_BEAT_NS tells, where nobody is in
+ * haste. */
+void vc_leases_watch(struct vc_leases *l, uint64_t ns, struct vc_lease_watch *out);
 /** Leases that are held by anybody. */
 unsigned vc_leases_held(const struct vc_leases *l);
 

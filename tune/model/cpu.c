@@ -122,6 +122,6 @@ double vc_mcpus_work(struct vc_mcpus *p, int rank, double t, bool device, double
     work = work * p->stretch + p->call[rank];
     p->call[rank] = 0;
     begin = crowded ? begin_on(p, node, rank, begin, work, wake) : begin + wake;
-    p->busy[rank] = begin + work;
+    p->busy[rank] = p->noise ? vc_mnoise_end(p->noise, rank, begin, work) : begin + work;
     return p->busy[rank];
 }

@@ -2,7 +2,7 @@
 /*
  * Private to the cost model. play.c makes predictions: it builds the plans of all ranks as one graph
  * (plans.c reads them, graph.c links) and plays it on the CPUs (cpu.c) with the parameters (model.c) and the
- * cost of node phases (node.c, node_work.c; over levels tiers.c, groups.c).
+ * cost of node phases (node.c, node_work.c; over levels tiers.c, groups.c) and the detours of noise.c.
  */
 #ifndef VC_TUNE_MODEL_IMPL_H
 #define VC_TUNE_MODEL_IMPL_H
@@ -75,6 +75,22 @@ void vc_mgraph_free(struct vc_mgraph *g);
 /** The first part of it (plans.c): step, dep, base and use. */
 bool vc_mgraph_read(struct vc_mgraph *g, const struct vc_alg *alg);
 
+struct vc_mdetours;
+
+/** The detours of all ranks in one play. */
+struct vc_mnoise {
+    const struct vc_model_noise *of;
+    double rate; /**< of all kinds */
+    struct vc_mdetours *rank;
+};
+
+/** False without memory; vc_mnoise_free() in any case. */
+bool vc_mnoise_init(struct vc_mnoise *n, const struct vc_model_noise *of, int ranks, uint64_t seed);
+void vc_mnoise_free(struct vc_mnoise *n);
+/** When work is done that the rank begins at `begin`, or after the detour that it is in then. Calls for a
+ * rank go forward in time. */
+double vc_mnoise_end(struct vc_mnoise *n, int rank, double begin, double work);
+
 /** A CPU of a crowded node. */
 struct vc_mcpu {
     double free;
@@ -89,9 +105,10 @@ struct vc_mcpus {
     double *call; /**< [ranks] CPU time of the call itself, to be added to a rank's first work */
     int *first;   /**< [nodes + 1] range in cpu; empty: every rank has one of its own */
     struct vc_mcpu *cpu;
-    double stretch; /**< 1 / (1 - steal) */
-    double spin[2]; /**< seconds of waiting before sleep: for shared memory, for a device */
-    double yields;  /**< the least such seconds of ranks that share a CPU */
+    double stretch;          /**< 1 / (1 - steal) */
+    double spin[2];          /**< seconds of waiting before sleep: for shared memory, for a device */
+    double yields;           /**< the least such seconds of ranks that share a CPU */
+    struct vc_mnoise *noise; /**< NULL: none */
 };
 
 bool vc_mcpus_init(struct vc_mcpus *p, const struct vc_model *m, const struct vc_model_case *c);

@@ -38,6 +38,17 @@ static const char *link_invalid(const struct vc_model_link *l)
     return NULL;
 }
 
+static const char *noise_invalid(const struct vc_model_noise *noise)
+{
+    if (noise->n < 0 || noise->n > VC_MODEL_DETOURS)
+        return "noise must have up to 16 kinds";
+    for (int i = 0; i < noise->n; i++)
+        if (below(noise->detour[i].rate) || below(noise->detour[i].seconds) || !(noise->detour[i].rate > 0))
+            return "noise must have rates above 0 and times of at least 0";
+    /* Beyond, a rank would hardly get anything done, and a play would not end. */
+    return vc_model_noise_share(noise) > 0.9 ? "noise must take no more than 0.9 of the time" : NULL;
+}
+
 const char *vc_model_invalid(const struct vc_model *m)
 {
     const struct vc_model_node *n = &m->node;
@@ -59,5 +70,5 @@ const char *vc_model_invalid(const struct vc_model *m)
         return "steal must be a part from 0 to 0.99";
     if (below(m->cpus_per_rank) || below(m->cpus_per_node))
         return "numbers of CPUs must be at least 0";
-    return NULL;
+    return noise_invalid(&m->noise);
 }

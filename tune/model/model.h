@@ -56,6 +56,18 @@ struct vc_model_node {
     double carry[VC_LEVEL_KINDS + 1];
 };
 
+#define VC_MODEL_DETOURS 16
+
+/** What takes a CPU away from its rank at random: the hypervisor, interrupts, other programs. Several kinds,
+ * each independent of the others. */
+struct vc_model_noise {
+    int n; /**< 0: nothing is known */
+    struct {
+        double rate;    /**< detours a second of a CPU */
+        double seconds; /**< that each takes */
+    } detour[VC_MODEL_DETOURS];
+};
+
 struct vc_model {
     struct vc_model_link link[VC_WAY_COUNT];
     struct vc_model_node node;
@@ -71,6 +83,7 @@ struct vc_model {
     /** The device's work is done by the CPU in interrupts (rxe, siw): moderation and interrupts then delay
      * ranks that poll, too, and auto does not spin for it. */
     bool device_needs_cpu;
+    struct vc_model_noise noise; /**< only vc_model_disturb() looks at it */
 };
 
 /** What a prediction is for. */
@@ -115,6 +128,16 @@ struct vc_model_use {
 double vc_model_simulate(const struct vc_model *m, const struct vc_model_case *c, struct vc_model_use *use);
 #define VC_MODEL_SIM_RANKS 65536
 #define VC_MODEL_SIM_STEPS (8L << 20)
+
+/**
+ * Plays a case `runs` times with the noise of the model in place of `steal`, each time with other detours,
+ * but the same for all algorithms: seconds [runs], ascending. False: there is no prediction, or the plans
+ * have more than VC_MODEL_STEPS steps. Equal seeds give equal results.
+ */
+bool vc_model_disturb(const struct vc_model *m, const struct vc_model_case *c, uint64_t seed, int runs,
+                      double *seconds);
+/** The part of a CPU's time that noise takes. */
+double vc_model_noise_share(const struct vc_model_noise *noise);
 
 /** NULL, or what is wrong with the parameters (negative, not a number, descending), in words. Static storage.
  */

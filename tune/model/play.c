@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum kind {
     READY,  /* all that a step waits for has happened */
@@ -312,8 +313,9 @@ static double run(struct play *p)
 }
 
 /* Plays the graph: seconds until the last step is complete, or NAN when some never are, a way is unknown, or
- * there is no memory. */
-static double play_graph(struct vc_mgraph *g, const struct vc_model *m, const struct vc_model_case *c)
+ * there is no memory. Changes what the graph counts down. noise: NULL, or detours. */
+static double play_graph(struct vc_mgraph *g, const struct vc_model *m, const struct vc_model_case *c,
+                         struct vc_mnoise *noise)
 {
     struct play p = {.g = g, .m = m, .c = c, .left = g->nsteps};
     double seconds = NAN;
@@ -321,8 +323,10 @@ static double play_graph(struct vc_mgraph *g, const struct vc_model *m, const st
     p.node_port = calloc((size_t)c->shape->hier->nnodes, sizeof *p.node_port);
     p.ready = calloc((size_t)g->nsteps + 1, sizeof *p.ready);
     p.arrived = calloc((size_t)g->nsteps + 1, sizeof *p.arrived);
-    if (vc_mcpus_init(&p.cpus, m, c) && p.rank_port && p.node_port && p.ready && p.arrived)
+    if (vc_mcpus_init(&p.cpus, m, c) && p.rank_port && p.node_port && p.ready && p.arrived) {
+        p.cpus.noise = noise;
         seconds = run(&p);
+    }
     vc_mcpus_free(&p.cpus);
     free(p.rank_port);
     free(p.node_port);
@@ -343,8 +347,9 @@ double vc_model_predict(const struct vc_model *m, const struct vc_model_case *c)
     struct vc_mgraph g;
     if (!can_be_played(m, c, VC_MODEL_RANKS))
         return NAN;
-    double seconds =
-        vc_mgraph_build(&g, c->alg, c->shape, VC_FOLD_NONE, VC_MODEL_STEPS) ? play_graph(&g, m, c) : NAN;
+    double seconds = vc_mgraph_build(&g, c->alg, c->shape, VC_FOLD_NONE, VC_MODEL_STEPS)
+                         ? play_graph(&g, m, c, NULL)
+                         : NAN;
     vc_mgraph_free(&g);
     return seconds;
 }
@@ -368,9 +373,69 @@ double vc_model_simulate(const struct vc_model *m, const struct vc_model_case *c
     }
     *use = g.use;
     if (built)
-        seconds = play_graph(&g, m, c);
+        seconds = play_graph(&g, m, c, NULL);
     vc_mgraph_free(&g);
     return seconds;
+}
+
+/* ---- with noise ---- */
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Plays count down what a graph has, so each begins with a copy of it. */
+static bool play_runs(struct vc_mgraph *g, const struct vc_model *m, const struct vc_model_case *c,
+                      uint64_t seed, int runs, double *seconds)
+{
+    size_t nsteps = (size_t)g->nsteps, nphases = (size_t)g->nphases;
+    int *unmet = calloc(nsteps + 1, sizeof *unmet);
+    struct vc_mphase *phase = calloc(nphases + 1, sizeof *phase);
+    bool good = unmet && phase;
+    if (good) {
+        memcpy(unmet, g->unmet, nsteps * sizeof *unmet);
+        if (nphases)
+            memcpy(phase, g->phase, nphases * sizeof *phase);
+    }
+    for (int i = 0; i < runs && good; i++) {
+        struct vc_mnoise noise;
+        memcpy(g->unmet, unmet, nsteps * sizeof *unmet);
+        if (nphases)
+            memcpy(g->phase, phase, nphases * sizeof *phase);
+        good = vc_mnoise_init(&noise, &m->noise, c->shape->size, seed + (uint64_t)i);
+        seconds[i] = good ? play_graph(g, m, c, m->noise.n ? &noise : NULL) : NAN;
+        vc_mnoise_free(&noise);
+        good = good && !isnan(seconds[i]);
+    }
+    free(unmet);
+    free(phase);
+    return good;
+}
+
+bool vc_model_disturb(const struct vc_model *m, const struct vc_model_case *c, uint64_t seed, int runs,
+                      double *seconds)
+{
+    struct vc_model alone = *m;
+    struct vc_mgraph g;
+    alone.steal = 0; /* it is in the noise */
+    if (!can_be_played(&alone, c, VC_MODEL_SIM_RANKS))
+        return false;
+    bool good = vc_mgraph_build(&g, c->alg, c->shape, VC_FOLD_NONE, VC_MODEL_STEPS) &&
+                play_runs(&g, &alone, c, seed, runs, seconds);
+    vc_mgraph_free(&g);
+    if (good)
+        qsort(seconds, (size_t)runs, sizeof *seconds, ascending);
+    return good;
+}
+
+double vc_model_noise_share(const struct vc_model_noise *noise)
+{
+    double share = 0;
+    for (int i = 0; i < noise->n; i++)
+        share += noise->detour[i].rate * noise->detour[i].seconds;
+    return share;
 }
 
 void vc_model_predict_all(const struct vc_model *m, const struct vc_model_case *c, int n, double *seconds)

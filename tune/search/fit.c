@@ -310,6 +310,7 @@ static void fit_all(struct vc_measure_world *w, const struct fit_places *p, doub
     fit_far(w, p, each, m);
     fit_nodes(w, p, each, m);
     fit_cpus(w, p, m);
+    vc_fit_noise(w, seconds, &m->noise);
     known = known && vc_steal_read(&steal[1], &total[1]) == VC_OK && total[1] > total[0];
     double part = known ? (double)(steal[1] - steal[0]) / (double)(total[1] - total[0]) : 0;
     w->control->allreduce(&part, &m->steal, 1, MPI_DOUBLE, MPI_MAX, w->ctl);

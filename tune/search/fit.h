@@ -27,4 +27,7 @@ double vc_fit_switch(void);
 /** Seconds of a bcast back and forth between sleeping ranks, halved; NAN: not known. */
 double vc_fit_asleep(struct vc_search_comm *g, double seconds);
 
+/** What takes the CPU away from a rank that would like to run, watched for a part of `seconds`. */
+void vc_fit_noise(struct vc_measure_world *w, double seconds, struct vc_model_noise *noise);
+
 #endif

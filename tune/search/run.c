@@ -41,19 +41,34 @@ static void coarse(struct vc_search_job *j)
         }
 }
 
+/* By what the budget was used up: seconds since the beginning, at the ends of its parts. */
+static void say_nothing_measured(const struct vc_search_job *j, double started, double moderated)
+{
+    char moderation[64] = "";
+    if (j->o->devices)
+        snprintf(moderation, sizeof moderation, ", trying interrupt moderation %.1f s", moderated - started);
+    fprintf(
+        stderr,
+        "vcoll tune: nothing was measured: of a budget of %g s starting took %.1f s%s, and calls that proved "
+        "nothing %.1f s (%d sizes left out); give it more --budget\n",
+        j->o->budget, started, moderation, vc_measure_now() - j->begin - moderated, j->skipped);
+}
+
 static int drive(struct vc_search_job *j)
 {
+    double started = vc_measure_now() - j->begin;
     if (vc_search_state_open(j) != 0)
         return -1;
     if (j->o->devices && !vc_search_interrupted())
         vc_search_moderate(j, MODER_PART * vc_search_left(j));
+    double moderated = vc_measure_now() - j->begin;
     coarse(j);
     if (!j->failed && !j->interrupted)
         vc_search_refine(j);
     vc_search_state_close(j);
     if (j->nresult > 0 || j->interrupted)
         return 0;
-    fprintf(stderr, "vcoll tune: nothing was measured; give it more --budget\n");
+    say_nothing_measured(j, started, moderated);
     return -1;
 }
 

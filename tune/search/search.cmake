@@ -5,7 +5,7 @@ add_library(vcoll_points STATIC ${CMAKE_CURRENT_LIST_DIR}/measured.c ${CMAKE_CUR
 target_link_libraries(vcoll_points PUBLIC vcoll_core vcoll_flags PkgConfig::JANSSON m)
 
 set(_search
-  again comm compose device fit fit_probe guard guide levels moderate places point race refine restore results resume
+  again comm compose device fit fit_noise fit_probe guard guide levels moderate places point race refine restore results resume
   run space state visit write)
 list(TRANSFORM _search REPLACE "(.+)" "${CMAKE_CURRENT_LIST_DIR}/\\1.c")
 add_library(vcoll_search STATIC ${_search})

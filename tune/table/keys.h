@@ -50,13 +50,14 @@ struct vc_row_keys {
 /** What rows may look at besides the call. Equal on all ranks of the communicator. */
 struct vc_topo_key {
     int size, nnodes, max_ppn;
-    bool crowded;    /**< on some node, more ranks than CPUs; agreed at set-up */
-    bool have_node;  /**< shared memory was agreed on all nodes */
-    bool have_cma;   /**< single copy was agreed on all nodes */
-    bool have_bulk;  /**< bulk slots exist */
-    bool have_chan;  /**< a channel reaches every peer */
-    bool have_verbs; /**< the one between nodes is verbs */
-    bool no_mpi;     /**< VCOLL_CHANNELS leaves the underlying MPI out: "channel": "mpi" cannot be had */
+    bool crowded;      /**< on some node, more ranks than CPUs; agreed at set-up */
+    bool have_node;    /**< shared memory was agreed on all nodes */
+    bool have_cma;     /**< single copy was agreed on all nodes */
+    bool have_bulk;    /**< bulk slots exist */
+    bool have_chan;    /**< a channel reaches every peer */
+    bool have_verbs;   /**< the one between nodes is verbs */
+    bool hosts_shared; /**< there are several hosts, and all nodes of each share its memory: some do */
+    bool no_mpi;       /**< VCOLL_CHANNELS leaves the underlying MPI out: "channel": "mpi" cannot be had */
     bool reproducible;
     /** Of the world, agreed: -1 where its ranks differ. */
     int platform;                 /**< enum vc_platform_class */

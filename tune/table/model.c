@@ -10,6 +10,7 @@
 #define MOST_SECONDS 1e6
 #define MOST_BYTES   1e18
 #define MOST_CPUS    1e6
+#define MOST_RATE    1e6
 
 static const char *const ways[VC_WAY_COUNT + 1] = {
     [VC_WAY_SHM] = "shm", [VC_WAY_RESIDENT] = "resident", [VC_WAY_WIRE] = "wire", NULL};
@@ -153,12 +154,41 @@ static int read_node(struct vc_tab *t, json_t *model, struct vc_model_node *out)
     return VC_OK;
 }
 
+/* "noise": kinds of detours, each [a second, seconds]. */
+static int read_noise(struct vc_tab *t, json_t *model, struct vc_model_noise *out)
+{
+    json_t *kinds, *pair;
+    size_t i;
+    int err = vc_tab_member(t, model, "noise", JSON_ARRAY, false, &kinds);
+    if (err != VC_OK || !kinds)
+        return err;
+    vc_tab_into(t, "noise");
+    if (json_array_size(kinds) > VC_MODEL_DETOURS)
+        return vc_tab_fail(t, "%zu kinds, 0..%d are expected", json_array_size(kinds), VC_MODEL_DETOURS);
+    json_array_foreach(kinds, i, pair)
+    {
+        double rate = json_number_value(json_array_get(pair, 0)),
+               seconds = json_number_value(json_array_get(pair, 1));
+        vc_tab_into_element(t, i);
+        if (json_array_size(pair) != 2 || !(rate > 0 && rate <= MOST_RATE) ||
+            !json_is_number(json_array_get(pair, 1)) || !(seconds >= 0 && seconds <= MOST_SECONDS))
+            return vc_tab_fail(t, "a kind is two numbers, [detours a second, seconds of each]");
+        out->detour[out->n].rate = rate;
+        out->detour[out->n++].seconds = seconds;
+        vc_tab_out(t);
+    }
+    if (vc_model_noise_share(out) > 0.9)
+        return vc_tab_fail(t, "all together take more than 0.9 of the time");
+    vc_tab_out(t);
+    return VC_OK;
+}
+
 int vc_tab_model(struct vc_tab *t, json_t *model, struct vc_table *out)
 {
     static const char *const keys[] = {
         "link",  "node",        "wake",          "wake_device",   "interrupt", "moderation",
         "steal", "switch_cost", "cpus_per_rank", "cpus_per_node", "call",      "device_needs_cpu",
-        NULL};
+        "noise", NULL};
     enum vc_tri needs_cpu = VC_NO;
     int err;
     out->model.cpus_per_rank = 1; /* unless it says otherwise */
@@ -167,6 +197,7 @@ int vc_tab_model(struct vc_tab *t, json_t *model, struct vc_table *out)
         (err = read_links(t, model, &out->model)) != VC_OK ||
         (err = read_node(t, model, &out->model.node)) != VC_OK ||
         (err = read_fields(t, model, scalars, SCALARS, false, &out->model)) != VC_OK ||
+        (err = read_noise(t, model, &out->model.noise)) != VC_OK ||
         (err = vc_tab_flag(t, model, "device_needs_cpu", &needs_cpu)) != VC_OK)
         return err;
     out->model.device_needs_cpu = needs_cpu == VC_YES;
@@ -242,6 +273,18 @@ static bool write_links(json_t *links, const struct vc_model *m)
     return good;
 }
 
+static bool write_noise(json_t *obj, const struct vc_model_noise *noise)
+{
+    if (!noise->n)
+        return true;
+    json_t *kinds = json_array();
+    bool good = kinds != NULL;
+    for (int i = 0; i < noise->n; i++)
+        good &= json_array_append_new(
+                    kinds, json_pack("[ff]", noise->detour[i].rate, noise->detour[i].seconds)) == 0;
+    return set_member(obj, "noise", kinds) && good;
+}
+
 json_t *vc_model_to_json(const struct vc_model *m)
 {
     json_t *obj = json_object(), *links = json_object(), *node = json_object();
@@ -252,7 +295,7 @@ json_t *vc_model_to_json(const struct vc_model *m)
                 write_fields(node, cma_fields, CMA_FIELDS, &m->node) &&
                 set_member(obj, "node", json_incref(node));
     json_decref(node);
-    good = good && write_fields(obj, scalars, SCALARS, m) &&
+    good = good && write_fields(obj, scalars, SCALARS, m) && write_noise(obj, &m->noise) &&
            set_member(obj, "device_needs_cpu", json_boolean(m->device_needs_cpu));
     if (good)
         return obj;

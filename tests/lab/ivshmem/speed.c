@@ -40,7 +40,7 @@ int main(int argc, char **argv)
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     LAW_CHECK(size == 2, "two ranks are needed");
-    LAW_CHECK(vc_bar_open(NULL, "auto", &bar) == VC_OK, "%s", vc_error_text());
+    LAW_CHECK(vc_bar_open(NULL, argc > 1 ? argv[1] : "auto", &bar) == VC_OK, "%s", vc_error_text());
     *(void **)&native = law_native("Allreduce", (void *)PMPI_Allreduce);
     for (int i = 0; i < 2; i++)
         flag[i] = (_Atomic uint64_t *)(void *)((char *)bar.base + bar.len - 4096 + i * 256);

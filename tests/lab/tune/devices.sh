@@ -24,8 +24,13 @@ setup_after=${VCOLL_SETUP_AFTER:-1}
 unset VCOLL_SETUP_AFTER
 each ethtool -C "$LAB_NETDEV" rx-usecs 250
 is 250 "before"
-timeout 300 vcoll tune run -n 2 --ranks 2 --devices allreduce --sizes 8 --budget 40s -o /tmp/devices.json --force > /tmp/devices.out 2>&1 ||
-    fail "tune run: $(tail -n 3 /tmp/devices.out)"
+# On a busy host the usual budget may be used up before anything is proven.
+for budget in 40 160; do
+    timeout 400 vcoll tune run -n 2 --ranks 2 --devices allreduce --sizes 8 --budget ${budget}s -o /tmp/devices.json --force \
+        > /tmp/devices.out 2>&1 && break
+    grep 'nothing was measured' /tmp/devices.out || budget=160
+    [ $budget = 40 ] || fail "tune run: $(tail -n 3 /tmp/devices.out)"
+done
 is 250 "after tune run"
 jq -e '.moderation | length >= 3 and any(.found) and any(.chosen) and any(.setting == "rx-usecs 50")' /tmp/devices.json > /dev/null ||
     fail "not tried: $(jq -c '.moderation' /tmp/devices.json | head -c 600)"
