@@ -12,7 +12,7 @@
 #define PIPELINE_LEAST 4096
 #define PIPELINE_MOST  16384
 /* Tiny slots that an operation takes at most. */
-#define TINY_SLOTS_MOST 4
+#define TINY_SLOTS_MOST 5
 
 /* Whether this rank publishes anything. What a root vc_slots_gathers for itself nobody else reads. */
 static bool writes(const struct vc_node *nd, const struct vc_node_call *c)

@@ -399,6 +399,8 @@ static void test_alg(void **state)
     }
     refused("ALG", "allreduce", "collective=algorithm");
     refused("ALG", "alreduce=native", "allreduce");
+    refused("ALG", "alreduce=native",
+            vc_coll_name((enum vc_coll)(VC_COLL_COUNT - 1))); /* the list is whole */
     refused("ALG", "allreduce=natve", "did you mean native");
     refused("ALG", "allreduce=", "Valid: auto, native");
     refused("ALG", "allreduce=native,allreduce=native", "twice");

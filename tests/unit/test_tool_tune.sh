@@ -120,6 +120,7 @@ for words in validate "validate --nonsense a.json" explain "explain a.json" "exp
 done
 expect 2 explain a.json allreduec
 err_has "did you mean allreduce" "vcoll tune explain allreduec"
+err_has "scatterv" "all collectives in the list of vcoll tune explain allreduec"
 expect 2 explain bcast --platform pasthrough
 err_has "did you mean passthrough" "vcoll tune explain --platform"
 

@@ -118,7 +118,7 @@ static int parse_number(const char *arg, const char *option, int lo, struct argp
 /* The index of a word, after an error that names the nearest when it is none of them. */
 static int parse_word(const char *arg, const char *option, const char *const *words, struct argp_state *state)
 {
-    char list[160] = "";
+    char list[256] = "";
     const char *nearest = words[0];
     for (int i = 0; words[i]; i++) {
         size_t used = strlen(list);

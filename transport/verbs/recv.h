@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Receiving: completions, what they are for, and one turn of everything. */
+/* Receiving: completions, and whom what arrives is for. */
 #ifndef VC_TRANSPORT_VERBS_RECV_H
 #define VC_TRANSPORT_VERBS_RECV_H
 
 #include "transport/verbs/state.h"
 
-/** One turn: both completion queues, connections, active peers. Returns how much happened, or a negative
- * error. */
+/** The way that something took. */
+struct vc_via {
+    struct ep *ep;   /**< the boot channel, from this process; NULL: the device */
+    uint32_t qp_num; /**< of the device */
+};
+
+/** A message came over the boot channel. */
+void vc_message_arrived(struct vc_verbs *v, struct ep *from, const unsigned char *mem, uint32_t bytes);
+/** The last bytes for a grant, which is as in immediate data. */
+void vc_write_arrived(struct vc_verbs *v, const struct vc_via *via, uint32_t imm);
+
+/** One turn: both completion queues, connections, the boot channel where it carries messages, active peers.
+ * Returns how much happened, or a negative error: the boot channel has failed. */
 int vc_verbs_progress(struct vc_verbs *v);
 
 /** Gives a receive that was just queued what came before it. */
@@ -21,6 +32,8 @@ static inline struct peer *peer_of(struct chan *c, int rank)
     return p ? p : vc_peer_get(c, rank);
 }
 
+/** The grant that immediate data mean; NULL: none that is open. */
+struct grant *vc_grant_find(struct vc_verbs *v, uint32_t imm);
 /** Ends a grant that the peer has written to, or will not write to. */
 void vc_grant_free(struct vc_verbs *v, int i);
 /** Ends a grant whose memory the peer may still write to: the registration ends, too. */

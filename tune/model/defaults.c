@@ -14,6 +14,8 @@
 #define PAIRS_TO   ((size_t)4 << 20)
 /* Ranks that share CPUs also share their caches: above so many bytes of all of them, memory decides. */
 #define CROWDED_BYTES ((size_t)5 << 20)
+/* The same of a scatter, all of which goes through one rank's slots. */
+#define CROWDED_SCATTER ((size_t)1 << 20)
 /* From so many on of pairs, chunks that go through slots no longer meet the caches of those who share a CPU,
  * and the underlying MPI's single copy is as fast. */
 #define CROWDED_PAIRS ((size_t)16 << 20)
@@ -227,6 +229,12 @@ static size_t all_bytes(const struct vc_default_case *at)
     return q * at->bytes * (at->coll == VC_ALLGATHER || at->coll == VC_ALLTOALL ? q : 1);
 }
 
+/* Whether memory decides what the figures, which are those of caches, do not know. */
+static bool is_beyond_caches(const struct vc_default_case *at)
+{
+    return at->crowded && all_bytes(at) > (at->coll == VC_SCATTER ? CROWDED_SCATTER : CROWDED_BYTES);
+}
+
 /* The case that stands for all of its step. Blocks of different lengths cost what equal ones of their mean
  * do. */
 static struct vc_default_case step_of(const struct vc_default_case *at)
@@ -244,7 +252,7 @@ const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc
     enum vc_default_way before = way_of(prior), best = before;
     struct vc_default_case here = step_of(at);
     if (before == VC_DEFAULT_WAYS || here.bytes == SIZE_MAX || at->bytes <= STEPS_FROM || at->ranks < 2 ||
-        at->ranks > RANKS_MOST || (at->crowded && all_bytes(&here) > CROWDED_BYTES))
+        at->ranks > RANKS_MOST || is_beyond_caches(&here))
         return NULL;
     uint64_t then = vc_default_time(c, &here, before), least = then;
     if (then == 0)

@@ -9,7 +9,7 @@
 static int no_such_coll(const char *name)
 {
     int known = vc_coll_by_name(name);
-    char list[128] = "";
+    char list[256] = "";
     const char *nearest = NULL;
     int best = 0;
     for (int i = 0; i < VC_COLL_COUNT; i++) {

@@ -9,7 +9,7 @@
 
 int vc_param_parse_word(const char *text, const char *const *words, int *out)
 {
-    char list[160] = "";
+    char list[256] = "";
     const char *nearest = words[0];
     for (int i = 0; words[i]; i++) {
         if (strcasecmp(text, words[i]) == 0) {
