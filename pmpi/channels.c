@@ -2,6 +2,7 @@
 #include "pmpi/channels.h"
 
 #include "pmpi/arena.h"
+#include "pmpi/devices.h"
 #include "pmpi/host_rings.h"
 #include "pmpi/paths.h"
 #include "pmpi/private_comm.h"
@@ -13,6 +14,7 @@
 #include "tune/model/defaults.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Shared memory of a rank for the rings of its messages, but not more than one part of so many of its region.
  */
@@ -257,6 +259,7 @@ static int do_without(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
 static int leave_hosts(struct vc_team *t, MPI_Comm comm)
 {
     t->one_host = t->key.hosts_shared = false;
+    memcpy(t->key.device, vc_devices.rdma, sizeof t->key.device);
     t->key.have_verbs = t->fabric == VC_FABRIC_ALL;
     t->key.have_chan = t->fabric != VC_FABRIC_NONE || (vc_params.channels & VC_CHAN_MPI);
     return select_again(t, comm);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/fabric.h"
 
+#include "pmpi/busy.h"
+#include "pmpi/ft.h"
 #include "pmpi/gather.h"
 #include "pmpi/private_comm.h"
 #include "pmpi/world.h"
@@ -8,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct vc_verbs *vc_fabric;
 
@@ -264,6 +267,49 @@ static void introduce(const struct vc_verbs *v, struct introduction *mine)
     vc_log(VC_LOG_INFO, "the RDMA device of this rank is %s, port %d", dev->name, dev->port);
 }
 
+static void free_all(void)
+{
+    struct vc_verbs *v = vc_fabric;
+    vc_fabric = NULL;
+    vc_verbs_destroy(v);
+    if (idle_boot)
+        idle_boot->ops->destroy(idle_boot);
+    idle_boot = NULL;
+    free(port_of);
+    free(fabric_of);
+    port_of = fabric_of = NULL;
+    used = false;
+}
+
+/* In the MPI's progress: a peer may wait for something that this rank has sent over a connection that is
+ * lost. The lock is for the helper, which moves channels as well. */
+static int look(void)
+{
+    if (!vc_fabric || pthread_mutex_trylock(&vc_busy_lock) != 0)
+        return 0;
+    vc_verbs_look(vc_fabric);
+    pthread_mutex_unlock(&vc_busy_lock);
+    return 0;
+}
+
+/* At the end of MPI, where all ranks come: nobody leaves while others still need what it has sent. */
+static void leave_together(void)
+{
+    MPI_Request all;
+    int done = 0;
+    if (vc_next.Ibarrier(MPI_COMM_WORLD, &all) != MPI_SUCCESS)
+        return;
+    for (long us = 20; vc_next.Test(&all, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done;) {
+        if (vc_fabric) {
+            vc_verbs_look(vc_fabric);
+            if (vc_verbs_any_gone(vc_fabric))
+                return; /* it does not come */
+        }
+        usleep((useconds_t)us);
+        us = us < 1000 ? us * 2 : 1000;
+    }
+}
+
 int vc_fabric_init(void)
 {
     if (!is_needed())
@@ -301,19 +347,15 @@ int vc_fabric_init(void)
         err = judge(all);
     free(all);
     if (!used)
-        vc_fabric_fini();
+        free_all();
+    else if (vc_fabric && vc_host_call_back_seldom(look) != VC_OK)
+        vc_log(VC_LOG_INFO, "the MPI's waits do not look after lost RDMA paths: %s", vc_error_text());
     return err;
 }
 
 void vc_fabric_fini(void)
 {
-    vc_verbs_destroy(vc_fabric);
-    vc_fabric = NULL;
-    if (idle_boot)
-        idle_boot->ops->destroy(idle_boot);
-    idle_boot = NULL;
-    free(port_of);
-    free(fabric_of);
-    port_of = fabric_of = NULL;
-    used = false;
+    if (used && !vc_ft_on())
+        leave_together();
+    free_all();
 }

@@ -2,6 +2,7 @@
 #include "pmpi/helper.h"
 
 #include "pmpi/busy.h"
+#include "transport/verbs/verbs.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -119,6 +120,8 @@ static void *help(void *arg)
     cfg.host_progress = drive_nothing;
     cfg.check = NULL;
     cfg.look_around = NULL;
+    if (!may_call_mpi)
+        vc_verbs_forbid_boot();
     vc_wait_begin(&w, &cfg, NULL);
     pthread_mutex_lock(&vc_busy_lock);
     while (rest(&rested)) {

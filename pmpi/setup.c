@@ -156,6 +156,8 @@ static void fill_key(struct vc_team *t, const int *world)
     t->key.costs = vc_calibrated();
     t->key.platform = vc_devices.platform;
     memcpy(t->key.device, vc_devices.rdma, sizeof t->key.device);
+    if (t->one_host) /* no message meets a device */
+        t->key.device[0] = '\0';
 }
 
 /* What needs no other rank. Takes over `world`. NULL: no memory. */

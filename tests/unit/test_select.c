@@ -180,6 +180,13 @@ static void builtin_hands_on(void **state)
     assert_string_equal(without, "two_level");
     load("", "builtin");
     assert_string_equal(chosen(VC_BCAST, 1 << 20), "two_level_scatter_allgather");
+    /* A message one way over a device made of software is not faster than the MPI's own over sockets. */
+    key.size = 2;
+    key.max_ppn = 1;
+    key.have_node = false;
+    assert_string_equal(chosen(VC_BCAST, 8), "native");
+    key.device[0] = '\0';
+    assert_string_not_equal(chosen(VC_BCAST, 8), "native");
 }
 
 /* Where nodes share the memory of their hosts, the built-in rules have a level for hosts, whatever lies

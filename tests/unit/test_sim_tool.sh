@@ -141,6 +141,8 @@ expect 0 cluster --nodes 8,16 --ppn 4 --collective allreduce,barrier --sizes 8,1
 out_has "allreduce 1m, 16 nodes of 4 ranks" cluster
 grep -q "<svg" "$dir/cluster.svg" || fail "no picture of clusters"
 "$vcoll" tune validate "$dir/tuned.json" >"$dir/out" 2>&1 || fail "the table of --tune is not valid"
+"$vcoll" report "$dir/tuned.json" -o "$dir/page.html" >"$dir/out" 2>&1 || fail "no report of simulated rules"
+grep -q "allreduce, 16 nodes of 4 ranks: predicted" "$dir/page.html" || fail "the report lacks simulated cells"
 if command -v jq >/dev/null; then
     jq -e '.provenance.simulated.rules == [0, (.rules | length) - 2] and .rules[-1].algorithm == "builtin"' \
         "$dir/tuned.json" >"$dir/out" || fail "simulated rules are not marked"
@@ -153,7 +155,8 @@ if command -v jq >/dev/null; then
     cp "$dir/out" "$dir/first"
     expect 0 cluster --nodes 16 --collective allreduce --sizes 8 --noise 1000:5,10:1000 --runs 20 --json
     cmp -s "$dir/out" "$dir/first" || fail "noise differs from run to run"
-    jq '.model.noise = [[2000, 1e-5]] | .provenance.objective = "tail"' "$table" >"$dir/noisy.json"
+    echo '{"vcoll_table": 1, "model": {"noise": [[2000, 1e-5]]}, "provenance": {"objective": "tail"},
+           "rules": [{"algorithm": "builtin"}]}' >"$dir/noisy.json"
     expect 0 cluster --nodes 4 --ppn 2 --collective allreduce --sizes 8 --table "$dir/noisy.json" --runs 20 \
         --tune "$dir/tail.json"
     jq -e '.provenance.simulated.objective == "tail"' "$dir/tail.json" >"$dir/out" || fail "not tuned for the tail"

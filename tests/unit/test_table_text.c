@@ -127,8 +127,12 @@ static void levels(void **state)
 
 static void model(void **state)
 {
-    struct vc_model m = {
-        .wake = 5e-5, .steal = 0.125, .cpus_per_rank = 0.5, .switch_cost = 1.5e-6, .moderation = NAN};
+    struct vc_model m = {.wake = 5e-5,
+                         .steal = 0.125,
+                         .cpus_per_rank = 0.5,
+                         .switch_cost = 1.5e-6,
+                         .moderation = NAN,
+                         .noise = {.n = 2, .detour = {{250, 5e-6}, {2, 0.004}}}};
     (void)state;
     m.link[VC_WAY_WIRE] = (struct vc_model_link){.known = true,
                                                  .latency = 1.25e-5,
@@ -150,6 +154,8 @@ static void model(void **state)
                 t->model.link[VC_WAY_WIRE].point[1].gap == 1e-4);
     assert_true(t->model.link[VC_WAY_WIRE].latency == 1.25e-5 && t->model.link[VC_WAY_WIRE].overhead == 3e-7);
     assert_memory_equal(&t->model.node, &m.node, sizeof m.node);
+    assert_int_equal(t->model.noise.n, 2);
+    assert_memory_equal(t->model.noise.detour, m.noise.detour, sizeof m.noise.detour);
     assert_true(t->model.wake == 5e-5 && t->model.steal == 0.125 && t->model.cpus_per_rank == 0.5 &&
                 t->model.switch_cost == 1.5e-6 && t->model.moderation == 0);
     vc_table_free(t);

@@ -34,6 +34,7 @@ struct suite {
     struct shared {
         struct vc_verbs_address address[16];
         struct vc_verbs_stats stats[16];
+        _Atomic int done;
     } * shared;
 };
 
@@ -275,6 +276,68 @@ static void short_of_locked_memory(void **state)
     assert_int_equal(s.shared->stats[1].declined, 0);
 }
 
+static bool drive(struct vc_chan *ch, struct vc_chan_req *r, int n)
+{
+    uint64_t begun = vc_now_ns();
+    unsigned turns = 0;
+    for (int i = 0; i < n; i++)
+        while (!vc_req_done(&r[i])) {
+            if (ch->ops->progress(ch) < 0 || vc_now_ns() - begun > 20000000000u ||
+                (++turns % 1000 == 0 && ch->src->check(ch->src) != VC_OK))
+                return false;
+            usleep(10);
+        }
+    return true;
+}
+
+enum { FLOOD = 40 };
+
+/* Rank 0 sends more than rank 1 has credits for, and receives a large message before rank 1 receives any. */
+static int flooding_rank(int me, void *arg)
+{
+    enum { BYTES = 1 << 18 };
+    const struct suite *s = arg;
+    struct hs_rank hr;
+    static uint64_t x[FLOOD];
+    static struct vc_chan_req r[FLOOD], large;
+    hs_join(&s->node, me, &hr);
+    struct vc_verbs *v = make_verbs(s, &hr, me);
+    struct vc_chan *ch = make_chan(s, v, me, 7);
+    char *mem = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(mem != MAP_FAILED);
+    hs_meet(hr.start, s->n);
+    if (ch->rank == 0) {
+        for (int i = 0; i < FLOOD; i++) {
+            x[i] = (unsigned)i;
+            assert_int_equal(ch->ops->isend(ch, 1, &x[i], sizeof x[i], &r[i]), VC_OK);
+        }
+        assert_int_equal(ch->ops->irecv(ch, 1, mem, BYTES, &large), VC_OK);
+        assert_true(drive(ch, &large, 1) && mem[BYTES - 1] == 5);
+    } else {
+        memset(mem, 5, BYTES);
+        assert_int_equal(ch->ops->isend(ch, 0, mem, BYTES, &large), VC_OK);
+        assert_true(drive(ch, &large, 1));
+        for (int i = 0; i < FLOOD; i++)
+            assert_int_equal(ch->ops->irecv(ch, 0, &x[i], sizeof x[i], &r[i]), VC_OK);
+    }
+    assert_true(drive(ch, r, FLOOD));
+    for (int i = 0; i < FLOOD; i++)
+        assert_int_equal(x[i], i);
+    hs_meet(hr.start, s->n);
+    ch->ops->destroy(ch);
+    vc_verbs_destroy(v);
+    munmap(mem, BYTES);
+    return 0;
+}
+
+static void grants_behind_a_flood(void **state)
+{
+    (void)state;
+    struct suite s = make_suite(2, "", VC_WAIT_AUTO);
+    assert_int_equal(hs_fork(s.n, flooding_rank, &s, 60), 0);
+    hs_node_free(&s.node);
+}
+
 /* Process 0 begins an exchange and drives it no further. */
 static int silent_rank(int me, void *arg)
 {
@@ -314,22 +377,10 @@ static void exchange_without_end(void **state)
 
 /* ---- a lost connection, and others over the same device ---- */
 
-static bool drive(struct vc_chan *ch, struct vc_chan_req *r, int n)
-{
-    uint64_t begun = vc_now_ns();
-    for (int i = 0; i < n; i++)
-        while (!vc_req_done(&r[i])) {
-            if (ch->ops->progress(ch) < 0 || vc_now_ns() - begun > 20000000000u)
-                return false;
-            usleep(10);
-        }
-    return true;
-}
-
 enum { LOST_SENDS = 32, LATER_SENDS = 40 };
 
 /* Process 0 fills all its send slots with messages for process 1, and that connection fails. Messages of
- * another communicator, for process 2, need slots as well. */
+ * another communicator, for process 2, need slots as well. All of both arrive. */
 static int bereft_rank(int me, void *arg)
 {
     const struct suite *s = arg;
@@ -347,22 +398,36 @@ static int bereft_rank(int me, void *arg)
         for (int i = 0; i < 1000; i++) /* the slots of these two are free again */
             assert_true(lost->ops->progress(lost) >= 0);
         inject("qperr@1");
-        for (int i = 0; i < LOST_SENDS; i++)
-            lost->ops->isend(lost, 1, x, sizeof x[0], &r[i]);
-        while (lost->ops->progress(lost) >= 0)
-            usleep(10);
+        for (int i = 0; i < LOST_SENDS; i++) {
+            x[i] = 77u + (unsigned)i;
+            assert_int_equal(lost->ops->isend(lost, 1, &x[i], sizeof x[i], &r[i]), VC_OK);
+        }
+        assert_true(drive(lost, r, LOST_SENDS));
         for (int i = 0; i < LATER_SENDS; i++)
             assert_int_equal(other->ops->isend(other, 0, x, sizeof x[0], &r[i]), VC_OK);
         assert_true(drive(other, r, LATER_SENDS));
     } else if (me == 1) {
         assert_int_equal(lost->ops->irecv(lost, 2, x, sizeof x[0], &r[0]), VC_OK);
         assert_true(drive(lost, r, 1));
+        for (int i = 0; i < LOST_SENDS; i++)
+            assert_int_equal(lost->ops->irecv(lost, 2, &x[i], sizeof x[i], &r[i]), VC_OK);
+        assert_true(drive(lost, r, LOST_SENDS));
+        for (int i = 0; i < LOST_SENDS; i++)
+            assert_int_equal(x[i], 77 + i);
+        assert_int_equal(vc_verbs_stats(v)->lost, 1);
     } else {
         for (int i = 0; i < LATER_SENDS; i++)
             assert_int_equal(other->ops->irecv(other, 2, &x[i], sizeof x[0], &r[i]), VC_OK);
         assert_true(drive(other, r, LATER_SENDS));
     }
-    hs_meet(hr.start, s->n);
+    /* Others may still need what this process has sent. */
+    s->shared->done++;
+    for (unsigned i = 1; s->shared->done < s->n; i++) {
+        assert_true(lost->ops->progress(lost) >= 0);
+        if (i % 100 == 0)
+            assert_int_equal(lost->src->check(lost->src), VC_OK);
+        usleep(500);
+    }
     lost->ops->destroy(lost);
     other->ops->destroy(other);
     vc_verbs_destroy(v);
@@ -549,6 +614,7 @@ int main(void)
         cmocka_unit_test(conforms_after_a_move),
         cmocka_unit_test(conforms_with_inline_as_granted),
         cmocka_unit_test(short_of_locked_memory),
+        cmocka_unit_test(grants_behind_a_flood),
         cmocka_unit_test(exchange_without_end),
         cmocka_unit_test(slots_of_a_lost_connection),
         cmocka_unit_test(conforms_with_moderation),

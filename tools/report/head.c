@@ -183,6 +183,7 @@ static const char *word_for(const char *key)
         {"partial", "did not reach all points"},
         {"ranks", "ranks"},
         {"samples", "raw samples"},
+        {"simulated", "rules simulated by"},
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcmp(key, words[i][0]) == 0)
@@ -221,6 +222,8 @@ static void write_provenance(struct report *r)
     rep_table_begin(r->f, "As written into the table by the run that made it", "what|value");
     json_object_foreach((json_t *)r->d.provenance, key, v)
     {
+        if (strcmp(key, "simulated") == 0) /* its points are pictures */
+            v = json_object_get(v, "command");
         fputs("<tr>", r->f);
         rep_cells(r->f, "c", word_for(key));
         fputs("<td>", r->f);

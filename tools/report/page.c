@@ -76,6 +76,7 @@ void rep_page(struct report *r)
     rep_section_cpu(r);
     rep_section_moderation(r);
     rep_section_model(r);
+    rep_section_simulated(r);
     rep_section_rules(r);
     fputs("</main>\n</body>\n</html>\n", r->f);
 }

@@ -15,6 +15,7 @@ target_sources(vcoll-tool PRIVATE
   report/report.c
   report/rows.c
   report/rules.c
+  report/simulated.c
   report/sum.c
 )
 target_link_libraries(vcoll-tool PRIVATE vcoll_plot m)

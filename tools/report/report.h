@@ -168,6 +168,8 @@ void rep_section_moderation(struct report *r);
 /** What a setting is besides its name, ", tuned"; the tuner names the one it found "as found". */
 const char *rep_role(const struct rep_setting *s);
 void rep_section_model(struct report *r);
+/** Nothing where no rule is simulated. */
+void rep_section_simulated(struct report *r);
 void rep_section_rules(struct report *r);
 
 #endif

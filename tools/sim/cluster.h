@@ -79,7 +79,7 @@ bool cluster_plot(const struct cluster_report *r, const char *file);
 int cluster_noise_find(struct cluster_report *r);
 /** Plays a way that has a prediction with the noise of the model, if that has any. */
 void cluster_disturb(const struct cluster_report *r, const struct vc_model_case *at, struct cluster_way *w);
-/** The way that noise delays least, by its mean over its time without; NULL: none is known. */
+/** The way that noise delays least in the mean; NULL: none is known. */
 const struct cluster_way *cluster_steadiest(const struct cluster_cell *c);
 
 /** VC_OK, or an error with its text. */

@@ -83,7 +83,7 @@ const struct cluster_way *cluster_steadiest(const struct cluster_cell *c)
     const struct cluster_way *best = NULL;
     for (int i = 0; i < c->nways; i++) {
         const struct cluster_way *w = &c->way[i];
-        if (w->noisy && (!best || w->mean / w->seconds < best->mean / best->seconds))
+        if (w->noisy && (!best || w->mean - w->seconds < best->mean - best->seconds))
             best = w;
     }
     return best;

@@ -87,8 +87,8 @@ static void print_steadiest(const struct cluster_cell *c)
     const struct cluster_way *w = cluster_steadiest(c);
     char name[VC_CHOICE_TEXT];
     if (w)
-        printf("  noise delays %s least: its mean is %.2f times its time without\n",
-               vc_choice_format(&w->choice, name, sizeof name), w->mean / w->seconds);
+        printf("  noise delays %s least: by %.1f us in the mean\n",
+               vc_choice_format(&w->choice, name, sizeof name), (w->mean - w->seconds) * 1e6);
 }
 
 void cluster_text(const struct cluster_report *r)

@@ -6,9 +6,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/** So many ways of a cell are kept for the report. */
+#define POINT_WAYS 6
 
 /* The choice for a cell, or NULL: native stays, and so does what nobody can predict. */
 static const struct vc_choice *choice_of(const struct cluster_cell *c)
@@ -60,6 +64,28 @@ static void add_rules(const struct cluster_report *r, json_t *rules)
     }
 }
 
+/* For pictures: the fastest ways of each cell, and which one the table takes. */
+static json_t *describe_points(const struct cluster_report *r)
+{
+    json_t *points = json_array();
+    for (int i = 0; i < r->ncells; i++) {
+        const struct cluster_cell *c = &r->cell[i];
+        const struct vc_choice *choice = choice_of(c);
+        char name[VC_CHOICE_TEXT];
+        json_t *ways = json_array();
+        for (int w = 0; w < c->nways && w < POINT_WAYS; w++)
+            if (!isnan(c->way[w].seconds))
+                json_array_append_new(ways, json_pack("{s:s, s:f}", "choice",
+                                                      vc_choice_format(&c->way[w].choice, name, sizeof name),
+                                                      "us", c->way[w].seconds * 1e6));
+        json_array_append_new(
+            points, json_pack("{s:s, s:I, s:i, s:i, s:s, s:o}", "collective", vc_coll_name(c->coll), "bytes",
+                              (json_int_t)c->bytes, "nodes", c->nodes, "ppn", r->o->ppn, "chosen",
+                              choice ? vc_choice_format(choice, name, sizeof name) : "native", "ways", ways));
+    }
+    return points;
+}
+
 static json_t *make_table(const struct cluster_report *r)
 {
     json_t *out = r->table.json ? json_deep_copy(r->table.json) : json_object(), *rules = json_array();
@@ -74,10 +100,10 @@ static json_t *make_table(const struct cluster_report *r)
     }
     size_t first = json_array_size(rules);
     add_rules(r, rules);
-    json_t *simulated =
-        json_pack("{s:[II], s:s, s:s, s:o}", "rules", (json_int_t)first,
-                  (json_int_t)json_array_size(rules) - 1, "command", r->o->command, "objective",
-                  r->o->tail ? "tail" : "latency", "model", vc_model_to_json(&r->model));
+    json_t *simulated = json_pack("{s:[II], s:s, s:s, s:o, s:o}", "rules", (json_int_t)first,
+                                  (json_int_t)json_array_size(rules) - 1, "command", r->o->command,
+                                  "objective", r->o->tail ? "tail" : "latency", "model",
+                                  vc_model_to_json(&r->model), "points", describe_points(r));
     json_t *provenance = json_object_get(out, "provenance");
     if (!provenance) {
         json_object_set_new(out, "provenance", json_object());

@@ -106,6 +106,8 @@ int sim_model_find(struct vc_model *m, enum sim_origin *origin, const struct sim
         *m = table->rows->model;
         *origin = SIM_TABLE;
     }
+    if (table->rows && table->rows->has_model)
+        m->noise = table->rows->model.noise;
     for (int i = 0; i < o->nset; i++) {
         int err = set_figure(m, o->set[i]);
         if (err != VC_OK)

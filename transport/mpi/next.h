@@ -76,8 +76,8 @@ bool vc_host_can_call_back(void);
 /** Adds the function, once however often it is called. VC_OK or VC_ERR_MPI. Thread-safe. */
 int vc_host_call_back(int (*fn)(void));
 
-/** The same of one more function, which only looks: it finds nothing to do, and need not be called at each
- * progress. Once. */
+/** The same of two more functions, which only look: they find nothing to do, and need not be called at each
+ * progress. Each once. */
 int vc_host_call_back_seldom(int (*fn)(void));
 
 /** Of a sched_yield() of this thread: true, once, if the MPI says in that way that its progress, driven by

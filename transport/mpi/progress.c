@@ -11,7 +11,8 @@ static void (*direct)(void);
 static int (*add_callback)(int (*callback)(void)), (*remove_callback)(int (*callback)(void));
 /** The same of a callback that is called in every eighth progress. */
 static int (*add_seldom)(int (*callback)(void));
-static int (*seldom)(void);
+enum { SELDOM = 2 };
+static int (*seldom[SELDOM])(void);
 /** Sets whether a call of opal_progress in which nothing came yields the CPU; returns the setting before.
  * NULL: this MPI has no such function. */
 static bool (*set_yield)(bool on);
@@ -138,9 +139,11 @@ void vc_host_progress_fini(void)
     int (*called_back)(void) = atomic_exchange_explicit(&user, NULL, memory_order_acq_rel);
     if (called_back)
         remove_callback(called_back);
-    if (seldom)
-        remove_callback(seldom);
-    seldom = NULL;
+    for (int i = 0; i < SELDOM; i++) {
+        if (seldom[i])
+            remove_callback(seldom[i]);
+        seldom[i] = NULL;
+    }
     add_callback = remove_callback = add_seldom = NULL;
     atomic_store_explicit(&tells, false, memory_order_relaxed);
     atomic_store_explicit(&told, false, memory_order_relaxed);
@@ -205,9 +208,12 @@ int vc_host_call_back(int (*fn)(void))
 
 int vc_host_call_back_seldom(int (*fn)(void))
 {
-    if (!add_seldom || !remove_callback || seldom || add_seldom(fn) != 0)
+    int i = 0;
+    while (i < SELDOM && seldom[i])
+        i++;
+    if (!add_seldom || !remove_callback || i == SELDOM || add_seldom(fn) != 0)
         return vc_fail(VC_ERR_MPI, "the MPI takes no function into its progress");
-    seldom = fn;
+    seldom[i] = fn;
     return VC_OK;
 }
 

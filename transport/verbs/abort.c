@@ -11,7 +11,7 @@
 static void post_abort(struct peer *p)
 {
     struct vc_verbs *v = p->c->v;
-    if (p->ep->state != EP_READY || !ep_room(p->ep) || v->nfree_send == 0)
+    if (!ep_carries(p->ep) || !ep_room(p->ep) || v->nfree_send == 0)
         return;
     struct batch b;
     vc_batch_begin(&b, p->ep);
@@ -25,7 +25,7 @@ static void post_abort(struct peer *p)
 void vc_chan_abort(struct chan *c)
 {
     struct vc_verbs *v = c->v;
-    if (c->aborted)
+    if (c->aborted || vc_boot_forbidden())
         return;
     c->aborted = true;
     for (int r = 0; r < c->base.size; r++) {
@@ -33,14 +33,6 @@ void vc_chan_abort(struct chan *c)
             continue;
         if (c->peer[r])
             post_abort(c->peer[r]);
-        vc_ep_tell(v, c->procs[r], v->failed ? NOTE_ALL : c->id, c->base.rank, c->why);
-    }
-}
-
-void vc_verbs_abort(struct vc_verbs *v)
-{
-    for (struct chan *c = v->chans; c; c = c->next) {
-        vc_chan_fail(c, "%s", v->why);
-        vc_chan_abort(c);
+        vc_ep_tell(v, c->procs[r], c->id, c->base.rank, c->why);
     }
 }

@@ -7,7 +7,5 @@
 
 /** Tells every peer of a channel that has failed; once. */
 void vc_chan_abort(struct chan *c);
-/** The same for all channels, after the device has failed. */
-void vc_verbs_abort(struct vc_verbs *v);
 
 #endif

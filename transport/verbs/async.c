@@ -76,7 +76,7 @@ void vc_verbs_read_async(struct vc_verbs *v)
         case IBV_EVENT_QP_ACCESS_ERR:
             for (int i = 0; i < v->nprocs; i++)
                 if (v->ep[i] && v->ep[i]->qp == ev.element.qp)
-                    vc_ep_fail(v->ep[i], "%s: %s", v->dev.name, vc_ibv.event_type_str(ev.event_type));
+                    vc_ep_lose(v->ep[i], "%s: %s", v->dev.name, vc_ibv.event_type_str(ev.event_type));
             break;
         default:
             break;

@@ -5,6 +5,7 @@
 #include "transport/verbs/recv.h"
 #include "transport/verbs/recvq.h"
 #include "transport/verbs/send.h"
+#include "transport/verbs/turn.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,16 +41,14 @@ static void req_init(struct vc_chan_req *r, const void *buf, size_t len)
     r->priv[P_LEN] = len;
     r->priv[P_OFF] = 0;
     r->priv[P_REG] = 0;
+    r->priv[P_ADDR] = 0;
     r->priv[P_OP] = 0;
 }
 
 static int broken(struct chan *c)
 {
-    if (c->v->failed)
-        vc_chan_fail(c, "%s", c->v->why);
-    /* Also after a failure of the device: one that is about to be removed may still carry messages. */
     vc_chan_abort(c);
-    return c->v->failed ? vc_fail(c->v->failed, "%s", c->v->why) : vc_fail(c->failed, "%s", c->why);
+    return vc_fail(c->failed, "%s", c->why);
 }
 
 static int send_locked(struct chan *c, int peer, const void *buf, size_t len, struct vc_chan_req *r)
@@ -57,7 +56,7 @@ static int send_locked(struct chan *c, int peer, const void *buf, size_t len, st
     struct peer *p = peer_of(c, peer);
     if (!p)
         return VC_ERR_NOMEM;
-    if (c->failed || c->v->failed)
+    if (c->failed)
         return broken(c);
     req_init(r, buf, len);
     if (by_rendezvous(c, len, peer)) {
@@ -84,12 +83,13 @@ static int verbs_isend(struct vc_chan *ch, int peer, const void *buf, size_t len
     return err;
 }
 
-/* Grants the sender the buffer. False: it cannot be registered, or all grants are in use. */
+/* Grants the sender the buffer. False: it cannot be registered, or all grants are in use, or the connection
+ * is lost. */
 static bool grant_buffer(struct peer *p, struct vc_chan_req *r)
 {
     struct vc_verbs *v = p->c->v;
     struct vc_reg *reg = NULL;
-    int i = v->free_grant;
+    int i = p->ep->state <= EP_READY ? v->free_grant : -1;
     if (i >= 0 && vc_regcache_get(v->regs, req_buf(r), r->priv[P_LEN], true, &reg) == VC_OK) {
         v->free_grant = v->grants[i].next_free;
         v->grants[i].req = r;
@@ -125,7 +125,7 @@ static int recv_locked(struct chan *c, int peer, void *buf, size_t len, struct v
     struct peer *p = peer_of(c, peer);
     if (!p)
         return VC_ERR_NOMEM;
-    if (c->failed || c->v->failed)
+    if (c->failed)
         return broken(c);
     req_init(r, buf, len);
     p->recvs++;
@@ -157,7 +157,7 @@ static int recv_reduce_locked(struct chan *c, int peer, void *buf, size_t len, c
     struct peer *p = peer_of(c, peer);
     if (!p)
         return VC_ERR_NOMEM;
-    if (c->failed || c->v->failed)
+    if (c->failed)
         return broken(c);
     req_init(r, buf, len);
     r->priv[P_OP] = (uintptr_t)op;
@@ -184,7 +184,7 @@ static int verbs_progress(struct vc_chan *ch)
     struct chan *c = chan_of(ch);
     verbs_lock(c->v);
     int rc = vc_verbs_progress(c->v);
-    if (c->failed || c->v->failed)
+    if (c->failed)
         rc = broken(c);
     verbs_unlock(c->v);
     return rc;
@@ -213,6 +213,8 @@ static void forget_peer(struct peer *p)
             rec->req = NULL;
             v->bulk_waiters--;
         }
+        if (rec->kind >= REC_WRITE && rec->peer == p)
+            rec->from = NULL;
     }
     for (struct vc_chan_req *r = p->push_head; r; r = r->next)
         if (r->priv[P_REG])
@@ -239,6 +241,8 @@ static void forget_peer(struct peer *p)
             *at = p->next_on_ep;
             break;
         }
+    if (e->state == EP_MPI && !e->peers)
+        v->detours--;
     free(p);
 }
 

@@ -7,13 +7,11 @@
 
 /** The connection to a process, begun if there is none. NULL: recorded error. */
 struct ep *vc_ep_get(struct vc_verbs *v, int proc);
-/** Drives connections that are being made. Returns how much happened, or a negative error. */
+/** Reads the hellos that have come, and ends exchanges. Returns how much happened. */
 int vc_ep_progress(struct vc_verbs *v);
-/** Reads the notes that peers have sent after a failure. */
-void vc_ep_poll_notes(struct vc_verbs *v);
-/**
- * Tells a process that this rank of communicator `id` (or NOTE_ALL) has failed. A process without a
- * connection gets a hello that rejects one; the connection counts as failed here, too.
+/** Posts the receive for the next note. VC_OK, or an error that is recorded in v->boot_failed. */
+int vc_ep_next_note(struct ep *e);
+/** Tells a process that this rank of communicator `id` has failed, also one that there is no connection to.
  */
 void vc_ep_tell(struct vc_verbs *v, int proc, uint64_t id, int rank, const char *why);
 void vc_ep_free(struct ep *e);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/verbs/event.h"
 
-#include "transport/verbs/abort.h"
 #include "transport/verbs/async.h"
 #include "transport/verbs/conn.h"
 #include "transport/verbs/fail.h"
+#include "transport/verbs/lost.h"
+#include "transport/verbs/notes.h"
+#include "transport/verbs/recv.h"
 #include "transport/verbs/sendq.h"
+#include "transport/verbs/turn.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,9 +21,8 @@
  * failed.
  */
 #define EXCHANGE_NS 10000000000u
-/* Longest sleeps. Connections are made by messages of the underlying MPI, which raise no event. */
-#define CONNECTING_SLICE_NS 500000u
-#define THREADS_SLICE_NS    1000000u
+/* Longest sleep where several threads share a device. */
+#define THREADS_SLICE_NS 1000000u
 
 /* ---- moderation ---- */
 
@@ -77,19 +79,19 @@ static int arm_locked(struct vc_verbs *v)
     int rc = 0;
     /* With several threads, one may read the event that another one armed and sleeps on. */
     atomic_store_explicit(&v->src.max_slice_ns,
-                          v->connecting    ? CONNECTING_SLICE_NS
+                          v->unsettled     ? VC_BOOT_SLICE_NS
                           : v->cfg.locking ? THREADS_SLICE_NS
                                            : 0,
                           memory_order_relaxed);
     if (v->failed)
-        return VC_OK; /* the next poll returns the error */
+        return VC_OK;
     if (!v->armed_latency && (rc = ibv_req_notify_cq(v->cq_latency, 1)) == 0) {
         v->armed_latency = true;
         v->stats.arms++;
     }
     /* The bulk queue is armed only while something waits for its completions: a send slot, room in a send
      * queue, or a write. */
-    if (rc == 0 && !v->armed_bulk && v->signaled + v->flushing > 0 && (v->bulk_waiters > 0 || v->active) &&
+    if (rc == 0 && !v->armed_bulk && v->signaled > 0 && (v->bulk_waiters > 0 || v->active) &&
         (rc = ibv_req_notify_cq(v->cq_bulk, 0)) == 0) {
         v->armed_bulk = true;
         v->stats.arms++;
@@ -181,10 +183,10 @@ static void check_unmet(struct vc_verbs *v, uint64_t now)
     for (struct chan *c = v->chans; c; c = c->next)
         c->waits_unmet = false;
     for (struct ep *e = v->connecting; e; e = e->next_connecting) {
-        if (e->state != EP_CONNECTING)
+        if (e->state == EP_READY || e->state == EP_FAILED || (e->state != EP_CONNECTING && e->answered))
             continue;
         if (e->answered && now - e->t_answer > EXCHANGE_NS) {
-            vc_ep_fail(e, "%s: the exchange of addresses with process %d came to no end within 10 s",
+            vc_ep_gone(e, "%s: the exchange of addresses with process %d came to no end within 10 s",
                        v->dev.name, e->proc);
             continue;
         }
@@ -215,19 +217,38 @@ static int src_check(struct vc_wake_src *s)
     verbs_lock(v);
     if (!v->failed)
         vc_verbs_check_device(v);
-    if (!v->failed)
-        vc_ep_poll_notes(v);
-    if (!v->failed)
-        ping_quiet_peers(v, vc_now_ns());
-    if (!v->failed)
-        vc_sendq_poll(v);
+    vc_notes_poll(v);
+    uint64_t now = vc_now_ns();
+    ping_quiet_peers(v, now);
+    vc_lost_check(v, now);
+    vc_sendq_poll(v);
     if (v->regs)
         vc_regcache_reap(v->regs);
-    if (v->failed)
-        vc_verbs_abort(v);
-    int err = v->failed ? vc_fail(v->failed, "%s", v->why) : VC_OK;
+    int err = v->boot_failed ? vc_fail(v->boot_failed, "%s", v->boot_why) : VC_OK;
     verbs_unlock(v);
     return err;
+}
+
+/* What a call in between costs the MPI: a counter, and every so often a look at the clock. */
+#define LOOKS_PER_CLOCK 32
+#define LOOK_NS         100000000u
+
+void vc_verbs_look(struct vc_verbs *v)
+{
+    if (atomic_load_explicit(&v->in_boot, memory_order_relaxed) || vc_boot_forbidden() ||
+        (v->cfg.locking && pthread_mutex_trylock(&v->lock) != 0))
+        return;
+    if (v->unsettled) {
+        vc_verbs_progress(v);
+    } else if (++v->looks % LOOKS_PER_CLOCK == 0) {
+        uint64_t now = vc_now_ns();
+        if (now - v->t_look > LOOK_NS) {
+            v->t_look = now;
+            vc_notes_poll(v);
+            vc_sendq_poll(v);
+        }
+    }
+    verbs_unlock(v);
 }
 
 void vc_verbs_src_init(struct vc_verbs *v)

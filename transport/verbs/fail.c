@@ -36,48 +36,77 @@ void vc_verbs_fail(struct vc_verbs *v, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(v->why, sizeof v->why, fmt, ap);
     va_end(ap);
+    v->src.fd = -1; /* a device that is gone would end every sleep */
+    for (int i = 0; i < v->nprocs; i++)
+        if (v->ep[i])
+            vc_ep_lose(v->ep[i], "%s", v->why);
 }
 
-/*
- * A queue pair in the error state completes all that was posted with an error, except unsignaled work
- * requests that have succeeded. So one more is posted: when it is flushed the device has done with all slots.
- */
-static void flush_sends(struct ep *e)
+void vc_ep_list(struct ep *e)
 {
-    struct ibv_send_wr wr = {.wr_id = wr_id(e->proc, e->head),
-                             .opcode = IBV_WR_RDMA_WRITE,
-                             .send_flags = IBV_SEND_SIGNALED},
-                       *bad;
-    if (e->head == e->tail || e->head - e->tail >= e->depth || ibv_post_send(e->qp, &wr, &bad) != 0)
+    if (e->listed)
         return;
-    e->rec[e->head++ % e->depth] = (struct wr_rec){.slot = -1};
-    e->flushing = true;
-    e->v->flushing += (int)(e->head - e->tail);
+    e->listed = true;
+    e->next_connecting = e->v->connecting;
+    e->v->connecting = e;
+    verbs_unsettle(e->v);
 }
 
-void vc_ep_fail(struct ep *e, const char *fmt, ...)
+void vc_ep_lose(struct ep *e, const char *fmt, ...)
+{
+    va_list ap;
+    if (e->state != EP_NEW && e->state != EP_CONNECTING && e->state != EP_READY)
+        return;
+    e->state = EP_LOST;
+    va_start(ap, fmt);
+    vsnprintf(e->why, sizeof e->why, fmt, ap);
+    va_end(ap);
+    e->quiet = e->v->proving;
+    e->v->signaled -= e->signaled;
+    e->signaled = 0;
+    e->t_ping = 0;
+    /* Then nothing that the peer still sends arrives, and its next ping fails. */
+    if (e->qp && vc_rc_break(e->qp) != 0)
+        vc_rc_break(e->qp);
+    vc_ep_list(e);
+}
+
+/* Requests of these do not end: their channels have failed. */
+static void forget_records(struct ep *e)
+{
+    struct vc_verbs *v = e->v;
+    for (; e->tail != e->head; e->tail++) {
+        const struct wr_rec *rec = &e->rec[e->tail % e->depth];
+        if (rec->slot >= 0)
+            v->free_send[v->nfree_send++] = rec->slot;
+        if (rec->req) {
+            v->bulk_waiters--;
+            if (rec->req->priv[P_REG])
+                vc_regcache_put(v->regs, (struct vc_reg *)(uintptr_t)rec->req->priv[P_REG]);
+        }
+    }
+}
+
+void vc_ep_gone(struct ep *e, const char *fmt, ...)
 {
     va_list ap;
     if (e->state == EP_FAILED)
         return;
+    vc_ep_lose(e, "it is gone");
+    if (e->state == EP_MPI && e->peers)
+        e->v->detours--;
     e->state = EP_FAILED;
+    forget_records(e);
     va_start(ap, fmt);
     vsnprintf(e->why, sizeof e->why, fmt, ap);
     va_end(ap);
-    e->v->signaled -= e->signaled;
-    e->signaled = 0;
     for (struct peer *p = e->peers; p; p = p->next_on_ep)
         vc_chan_fail(p->c, "rank %d cannot be reached: %s", p->rank, e->why);
-    /* Then the peer's next ping fails and it finds out, too. */
-    if (e->qp) {
-        vc_rc_break(e->qp);
-        flush_sends(e);
-    }
 }
 
 void vc_qp_failed(struct vc_verbs *v, uint32_t qp_num, enum ibv_wc_status status)
 {
     for (int i = 0; i < v->nprocs; i++)
         if (v->ep[i] && v->ep[i]->qp && v->ep[i]->qp->qp_num == qp_num)
-            vc_ep_fail(v->ep[i], "%s: %s", v->dev.name, vc_ibv.wc_status_str(status));
+            vc_ep_lose(v->ep[i], "%s: %s", v->dev.name, vc_ibv.wc_status_str(status));
 }

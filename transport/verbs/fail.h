@@ -6,14 +6,19 @@
 
 #include "transport/verbs/state.h"
 
-/** The device: nothing works over it any more. */
+/** The device: nothing works over it any more, and all connections are lost. */
 void vc_verbs_fail(struct vc_verbs *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/** A connection, and with it all channels that use it. */
-void vc_ep_fail(struct ep *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/** A connection is lost: its messages are going to take the boot channel (lost.h). */
+void vc_ep_lose(struct ep *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** The same, of the connection with this queue pair number, after an error completion. */
 void vc_qp_failed(struct vc_verbs *v, uint32_t qp_num, enum ibv_wc_status status);
+/** A process is gone, or something that was sent to it is: all channels that use it fail. */
+void vc_ep_gone(struct ep *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void vc_chan_fail(struct chan *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** Another rank of the channel has told that it failed, with a text of at most `len` bytes. */
 void vc_chan_gave_up(struct chan *c, int rank, const char *why, size_t len);
+
+/** Puts a connection on the list of those that vc_ep_progress() drives. */
+void vc_ep_list(struct ep *e);
 
 #endif

@@ -7,8 +7,10 @@
 #include "transport/verbs/async.h"
 #include "transport/verbs/conn.h"
 #include "transport/verbs/fail.h"
+#include "transport/verbs/notes.h"
 #include "transport/verbs/recv.h"
 #include "transport/verbs/sendq.h"
+#include "transport/verbs/turn.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -117,17 +119,6 @@ static int no_message(const struct ep *e, const char *what)
         v->me, e->proc, v->dev.name, v->dev.lid, c->lid, v->dev.pkey, what);
 }
 
-/* So that the peer need not wait for the same failure. */
-static void tell_peer(struct ep *e)
-{
-    char why[sizeof e->why];
-    if (e->told || e->t_proof != 0) /* the peer sent a message as well, and finds out by itself */
-        return;
-    e->told = true;
-    snprintf(why, sizeof why, "%s", e->why);
-    vc_ep_tell(e->v, e->proc, NOTE_ALL, e->v->me, why);
-}
-
 /* One step for one process. VC_OK: proven, 1: not yet; or an error. */
 static int prove_one(struct vc_verbs *v, int proc, uint64_t begun)
 {
@@ -135,20 +126,22 @@ static int prove_one(struct vc_verbs *v, int proc, uint64_t begun)
     uint64_t now = vc_now_ns();
     if (!e)
         return VC_ERR_NOMEM;
-    if (e->state == EP_FAILED && e->t_proof != 0)
+    if (e->proven && e->state != EP_FAILED)
+        return VC_OK; /* also where the boot channel carries its messages meanwhile */
+    if (e->state == EP_LOST)
+        return 1; /* the peer does not know it yet */
+    if (e->state > EP_LOST && e->t_proof != 0)
         return no_message(e, e->why);
-    if (e->state == EP_FAILED)
+    if (e->state > EP_LOST)
         return vc_fail(VC_ERR_PEER, "process %d cannot reach process %d: %s", v->me, proc, e->why);
-    if (e->proven)
-        return VC_OK;
     if (e->state != EP_READY && now - begun > MEET_NS) {
-        vc_ep_fail(e, "no connection within 10 s");
+        vc_ep_gone(e, "no connection within 10 s");
         return vc_fail(VC_ERR_PEER, "processes %d and %d did not connect within 10 s", v->me, proc);
     }
     if (e->state == EP_READY && e->t_proof == 0)
         vc_ep_send_proof(e);
     else if (e->state == EP_READY && now > e->t_proof + PROOF_NS)
-        vc_ep_fail(e, "not acknowledged within 2 s");
+        vc_ep_lose(e, "not acknowledged within 2 s");
     return 1;
 }
 
@@ -164,8 +157,6 @@ static int prove_step(struct vc_verbs *v, const int *procs, int n, uint64_t begu
             *err = rc;
             snprintf(first, len, "%s", vc_error_text());
         }
-        if (rc < 0 && v->ep[procs[i]])
-            tell_peer(v->ep[procs[i]]);
     }
     return left;
 }
@@ -177,21 +168,19 @@ int vc_verbs_prove(struct vc_verbs *v, const int *procs, int n)
     int err = VC_OK, left, work;
     do {
         verbs_lock(v);
-        vc_verbs_read_async(v);
-        vc_ep_poll_notes(v);
+        v->proving = true;
+        if (!v->failed)
+            vc_verbs_read_async(v);
+        vc_notes_poll(v);
         work = vc_verbs_progress(v);
-        if (work >= 0) {
-            int rc = vc_sendq_poll(v);
-            work = rc < 0 ? rc : work + rc;
-        }
-        /* After an error the other paths are still tried to the end: their peers do the same, and a
-         * connection left half made could never be used. */
+        if (work >= 0)
+            work += vc_sendq_poll(v);
+        /* After an error the other paths are still tried to the end: their peers do the same. */
         left = work < 0 ? 0 : prove_step(v, procs, n, begun, &err, first, sizeof first);
-        for (int i = 0; work < 0 && i < n; i++) /* those that wait for this end's hello, too */
-            vc_ep_tell(v, procs[i], NOTE_ALL, v->me, v->why);
+        v->proving = false;
         verbs_unlock(v);
-        if (work < 0)
-            return err == VC_OK ? vc_fail(work, "%s", v->why) : vc_fail(err, "%s", first);
+        if (work < 0 && err == VC_OK)
+            return vc_fail(work, "%s", v->boot_why);
         if (left > 0 && work == 0)
             usleep(20);
     } while (left > 0);
@@ -201,7 +190,7 @@ int vc_verbs_prove(struct vc_verbs *v, const int *procs, int n)
 bool vc_verbs_proven(struct vc_verbs *v, int proc)
 {
     verbs_lock(v);
-    bool yes = v->ep[proc] && v->ep[proc]->proven && v->ep[proc]->state == EP_READY;
+    bool yes = v->ep[proc] && v->ep[proc]->proven && v->ep[proc]->state != EP_FAILED;
     verbs_unlock(v);
     return yes;
 }

@@ -119,8 +119,8 @@ int vc_rc_connect(struct ibv_qp *qp, const struct vc_verbs_dev *dev, const struc
     return rc != 0 ? rc : to_rts(qp, path, psn);
 }
 
-void vc_rc_break(struct ibv_qp *qp)
+int vc_rc_break(struct ibv_qp *qp)
 {
     struct ibv_qp_attr attr = {.qp_state = IBV_QPS_ERR};
-    modify(qp, &attr, 0);
+    return modify(qp, &attr, 0);
 }

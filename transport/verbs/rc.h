@@ -56,7 +56,8 @@ int vc_rc_init(struct ibv_qp *qp, const struct vc_verbs_dev *dev, unsigned acces
 int vc_rc_connect(struct ibv_qp *qp, const struct vc_verbs_dev *dev, const struct vc_rc_path *path,
                   uint32_t psn, const struct vc_rc_addr *peer);
 
-/** To the error state: all posted requests come back with an error, and the peer's next message fails. */
-void vc_rc_break(struct ibv_qp *qp);
+/** To the error state: all posted requests come back with an error, and the peer's next message fails. 0, or
+ * an errno value. */
+int vc_rc_break(struct ibv_qp *qp);
 
 #endif

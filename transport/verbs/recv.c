@@ -8,12 +8,8 @@
 #include "transport/verbs/send.h"
 #include "transport/verbs/sendq.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The bulk queue is polled in one of so many turns while nothing waits for its completions. */
-#define BULK_EVERY 32
 
 /* ---- matching ---- */
 
@@ -22,10 +18,11 @@
  * half of the buffers are posted, otherwise in a copy. Allocates, which only happens when ranks drift apart,
  * and at most as often as the sender has credits. NULL: no memory.
  */
+/* slot -1: the buffer is the caller's. */
 static struct piece *keep_piece(struct vc_verbs *v, struct ep *e, int slot, const unsigned char *data,
                                 uint32_t len, bool *kept)
 {
-    bool hold = v->srq && v->posted > v->size.nrecv / 2;
+    bool hold = slot >= 0 && v->srq && v->posted > v->size.nrecv / 2;
     struct piece *q = malloc(sizeof *q + (hold ? 0 : len));
     if (!q)
         return NULL;
@@ -119,6 +116,10 @@ struct peer *vc_peer_get(struct chan *c, int rank)
         return NULL;
     }
     *p = (struct peer){.c = c, .ep = e, .rank = rank, .credits = (uint16_t)c->v->cfg.credits};
+    if (e->state == EP_MPI && !e->peers) {
+        c->v->detours++;
+        verbs_unsettle(c->v);
+    }
     p->next_on_ep = e->peers;
     e->peers = p;
     c->peer[rank] = p;
@@ -127,7 +128,8 @@ struct peer *vc_peer_get(struct chan *c, int rank)
     return p;
 }
 
-static void on_data(struct peer *p, const struct msg_hdr *h, int slot, uint32_t len, bool *kept)
+static inline __attribute__((always_inline)) void on_data(struct peer *p, const struct msg_hdr *h, int slot,
+                                                          uint32_t len, bool *kept)
 {
     const unsigned char *data = (const unsigned char *)(h + 1);
     int stream = h->flags & MSG_DECLINED ? STREAM_DECLINED : STREAM_EAGER;
@@ -152,22 +154,54 @@ static void on_cts(struct peer *p, const struct msg_hdr *h, int slot, uint32_t l
         return;
     }
     piece_push(&p->cts_head, &p->cts_tail, q);
-    consumed(p);
 }
 
-/* A message in a slot at `mem`. *kept: the slot stays in use. */
-static void on_message(struct vc_verbs *v, const struct ibv_wc *wc, const unsigned char *mem, int slot,
-                       bool *kept)
+/* ---- what arrives ---- */
+
+static struct ep *ep_of_qp(const struct vc_verbs *v, uint32_t qp_num)
+{
+    for (int i = 0; i < v->nprocs; i++)
+        if (v->ep[i] && v->ep[i]->qp && v->ep[i]->qp->qp_num == qp_num)
+            return v->ep[i];
+    return NULL;
+}
+
+/* Whether a peer was told that nothing more has arrived over the device. */
+static bool too_late(const struct ep *e, const struct vc_via *via)
+{
+    return VC_UNLIKELY(e->state > EP_LOST) && !via->ep;
+}
+
+/* Of a communicator that this process has freed: nothing but credits comes then. Or of none. */
+static void on_stray(struct vc_verbs *v, const struct vc_via *via, const struct msg_hdr *h)
+{
+    struct ep *e = via->ep ? via->ep : ep_of_qp(v, via->qp_num);
+    if (e && h->id != NOBODY && !too_late(e, via) && (int32_t)(h->seq - e->got_seq) > 0)
+        e->got_seq = h->seq;
+}
+
+void vc_message_arrived(struct vc_verbs *v, const struct vc_via *via, const unsigned char *mem,
+                        uint32_t bytes, int slot, bool *kept)
 {
     const struct msg_hdr *h = (const struct msg_hdr *)(const void *)mem;
-    uint32_t len = wc->byte_len - (uint32_t)sizeof *h;
-    struct chan *c = wc->byte_len >= sizeof *h ? find_chan(v, h->id) : NULL;
-    if (!c || h->rank >= (uint32_t)c->base.size || h->rank == (uint32_t)c->base.rank)
-        return; /* of a communicator that this process has freed: nothing but credits comes then */
-    struct peer *p = peer_of(c, (int)h->rank);
-    if (!p)
+    uint32_t len = bytes - (uint32_t)sizeof *h;
+    if (bytes < sizeof *h)
         return;
-    p->ep->heard = true;
+    struct chan *c = find_chan(v, h->id);
+    if (!c || h->rank >= (uint32_t)c->base.size || h->rank == (uint32_t)c->base.rank) {
+        on_stray(v, via, h);
+        return;
+    }
+    struct peer *p = peer_of(c, (int)h->rank);
+    if (!p) {
+        vc_chan_fail(c, "%s", vc_error_text());
+        return;
+    }
+    struct ep *e = p->ep;
+    if (too_late(e, via) || (int32_t)(h->seq - e->got_seq) <= 0)
+        return;
+    e->got_seq = h->seq;
+    e->heard = true;
     p->credits = (uint16_t)(p->credits + h->credits);
     switch (h->type) {
     case MSG_DATA:
@@ -197,91 +231,41 @@ static void end_grant(struct vc_verbs *v, int i)
 
 void vc_grant_free(struct vc_verbs *v, int i)
 {
-    vc_regcache_put(v->regs, v->grants[i].reg);
+    if (v->grants[i].reg)
+        vc_regcache_put(v->regs, v->grants[i].reg);
     end_grant(v, i);
 }
 
 void vc_grant_revoke(struct vc_verbs *v, int i)
 {
-    vc_regcache_drop(v->regs, v->grants[i].reg);
+    if (v->grants[i].reg)
+        vc_regcache_drop(v->regs, v->grants[i].reg);
     end_grant(v, i);
 }
 
-static void on_write(struct vc_verbs *v, uint32_t imm)
+struct grant *vc_grant_find(struct vc_verbs *v, uint32_t imm)
 {
     int i = (int)(imm & 0xffffffu);
     struct grant *g = i < v->ngrants ? &v->grants[i] : NULL;
-    if (!g || !g->req || g->gen != imm >> 24)
+    return g && g->req && g->gen == imm >> 24 ? g : NULL;
+}
+
+void vc_write_arrived(struct vc_verbs *v, const struct vc_via *via, uint32_t imm)
+{
+    struct grant *g = vc_grant_find(v, imm);
+    if (g && via->ep && g->peer->ep != via->ep)
+        g = NULL;
+    struct ep *e = g ? g->peer->ep : via->ep ? via->ep : ep_of_qp(v, via->qp_num);
+    if (!e || too_late(e, via))
+        return;
+    e->heard = true;
+    e->got_writes++;
+    if (!g)
         return;
     struct vc_chan_req *r = g->req;
     struct peer *p = g->peer;
-    vc_grant_free(v, i);
+    vc_grant_free(v, (int)(g - v->grants));
     p->recvs--;
     vc_req_end(r);
     v->completed++;
-}
-
-static int poll_latency(struct vc_verbs *v)
-{
-    struct ibv_wc wc[16];
-    int n = ibv_poll_cq(v->cq_latency, 16, wc);
-    if (n < 0) {
-        vc_verbs_fail(v, "%s: ibv_poll_cq failed", v->dev.name);
-        return VC_ERR_SYS;
-    }
-    for (int i = 0; i < n; i++) {
-        int slot = (int)(uint32_t)wc[i].wr_id;
-        struct ep *e = v->srq ? NULL : v->ep[wc[i].wr_id >> 32];
-        bool kept = false;
-        v->posted--;
-        if (wc[i].status != IBV_WC_SUCCESS) {
-            /* Receives are flushed when their queue pair fails. That is known from its sends, too. */
-            if (v->srq)
-                v->free_recv[v->nfree_recv++] = slot;
-            if (wc[i].status != IBV_WC_WR_FLUSH_ERR)
-                vc_qp_failed(v, wc[i].qp_num, wc[i].status);
-            continue;
-        }
-        v->stats.recvs++;
-        if (wc[i].opcode == IBV_WC_RECV_RDMA_WITH_IMM)
-            on_write(v, be32toh(wc[i].imm_data));
-        else
-            on_message(v, &wc[i], recv_slot(v, e, slot), slot, &kept);
-        if (!kept)
-            vc_recvq_release(v, e, slot);
-    }
-    return n;
-}
-
-int vc_verbs_progress(struct vc_verbs *v)
-{
-    if (v->failed)
-        return vc_fail(v->failed, "%s", v->why);
-    v->completed = 0;
-    int work = poll_latency(v);
-    if (work < 0)
-        return work;
-    if (v->signaled + v->flushing > 0 && (v->bulk_waiters > 0 || v->active || ++v->tick % BULK_EVERY == 0)) {
-        int rc = vc_sendq_poll(v);
-        if (rc < 0)
-            return rc;
-        work += rc;
-    }
-    if (v->connecting) {
-        int rc = vc_ep_progress(v);
-        if (rc < 0)
-            return rc;
-        work += rc;
-    }
-    struct peer *p = v->active;
-    v->active = NULL; /* a peer that has something left puts itself on the list again */
-    while (p) {
-        struct peer *next = p->next_active;
-        p->active = false;
-        vc_peer_push(p);
-        p = next;
-    }
-    if (v->nfree_recv >= v->size.nrecv / 4)
-        vc_recvq_repost(v);
-    return work;
 }

@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Receiving: completions, what they are for, and one turn of everything. */
+/* Receiving: whom what arrives is for. */
 #ifndef VC_TRANSPORT_VERBS_RECV_H
 #define VC_TRANSPORT_VERBS_RECV_H
 
 #include "transport/verbs/state.h"
 
-/** One turn: both completion queues, connections, active peers. Returns how much happened, or a negative
- * error. */
-int vc_verbs_progress(struct vc_verbs *v);
+/** The way that something took. */
+struct vc_via {
+    struct ep *ep;   /**< the boot channel, from this process; NULL: the device */
+    uint32_t qp_num; /**< of the device */
+};
+
+/** A message came. It lies in this slot of the receive queue, which *kept says to leave alone for now; or,
+ * with slot -1, in memory of the caller's. */
+void vc_message_arrived(struct vc_verbs *v, const struct vc_via *via, const unsigned char *mem,
+                        uint32_t bytes, int slot, bool *kept);
+/** The last bytes for a grant, which is as in immediate data. */
+void vc_write_arrived(struct vc_verbs *v, const struct vc_via *via, uint32_t imm);
 
 /** Gives a receive that was just queued what came before it. */
 void vc_peer_match_unexpected(struct peer *p, int stream);
@@ -21,6 +30,8 @@ static inline struct peer *peer_of(struct chan *c, int rank)
     return p ? p : vc_peer_get(c, rank);
 }
 
+/** The grant that immediate data mean; NULL: none that is open. */
+struct grant *vc_grant_find(struct vc_verbs *v, uint32_t imm);
 /** Ends a grant that the peer has written to, or will not write to. */
 void vc_grant_free(struct vc_verbs *v, int i);
 /** Ends a grant whose memory the peer may still write to: the registration ends, too. */

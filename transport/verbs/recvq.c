@@ -60,9 +60,11 @@ int vc_recvq_make(struct ep *e)
 
 void vc_recvq_post_again(struct ep *e, int slot)
 {
-    int rc = e->state == EP_FAILED ? 0 : post_recv(e, slot);
+    if (e->state > EP_READY)
+        return;
+    int rc = post_recv(e, slot);
     if (rc != 0)
-        vc_ep_fail(e, "%s: ibv_post_recv failed: %s", e->v->dev.name, vc_ibv_strerror(rc));
+        vc_ep_lose(e, "%s: ibv_post_recv failed: %s", e->v->dev.name, vc_ibv_strerror(rc));
     else
         e->v->posted++;
 }
@@ -82,7 +84,7 @@ int vc_recvq_repost(struct vc_verbs *v)
     enum { BATCH = 16 };
     struct ibv_recv_wr wr[BATCH], *bad;
     struct ibv_sge sge[BATCH];
-    while (v->srq && v->nfree_recv > 0) {
+    while (v->srq && v->nfree_recv > 0 && !v->failed) {
         int n = v->nfree_recv < BATCH ? v->nfree_recv : BATCH;
         for (int i = 0; i < n; i++) {
             int slot = v->free_recv[v->nfree_recv - 1 - i];

@@ -28,8 +28,10 @@ static void push_stream(struct peer *p, struct batch *b, int stream)
         bool signal = last || v->nfree_send == 1 || p->credits == 1;
         struct ibv_send_wr *wr = in ? vc_batch_inline(b, &hdr, req_buf(r) + off, n)
                                     : vc_batch_slot(b, &hdr, req_buf(r) + off, n, signal);
-        if (!wr)
+        if (!wr) {
+            header_unused(p, &hdr);
             return;
+        }
         p->credits--;
         /* A sleeping receiver must wake up at the end of a message, and to return credits before the sender
          * has none left. */
@@ -51,34 +53,44 @@ bool vc_peer_send_now(struct peer *p, const void *buf, size_t len)
     if (!fits_inline(e, len) || e->state != EP_READY || p->credits == 0 || p->send_head[STREAM_EAGER] ||
         !ep_room(e) || e->since_signal + 1 >= SIGNAL_EVERY(e->depth))
         return false;
-    struct msg_hdr hdr = header(p, MSG_DATA, 0);
-    struct ibv_sge sge[2] = {{(uintptr_t)&hdr, sizeof hdr, 0}, {(uintptr_t)buf, (uint32_t)len, 0}};
-    struct ibv_send_wr wr = {.wr_id = wr_id(e->proc, e->head),
-                             .sg_list = sge,
-                             .num_sge = len ? 2 : 1,
+    uint32_t number = e->head++;
+    struct wr_rec *rec = &e->rec[number % e->depth];
+    struct msg_hdr *hdr = (struct msg_hdr *)(void *)keep_mem(e, number);
+    *hdr = header(p, MSG_DATA, 0);
+    hdr->seq = number;
+    if (len)
+        memcpy(hdr + 1, buf, len);
+    rec->slot = -1;
+    rec->len = (uint32_t)(sizeof *hdr + len);
+    rec->req = NULL;
+    rec->kind = REC_MSG;
+    struct ibv_sge sge = {(uintptr_t)hdr, rec->len, 0};
+    struct ibv_send_wr wr = {.wr_id = wr_id(e->proc, number),
+                             .sg_list = &sge,
+                             .num_sge = 1,
                              .opcode = IBV_WR_SEND,
                              .send_flags = IBV_SEND_INLINE | IBV_SEND_SOLICITED},
                        *bad;
-    e->rec[e->head++ % e->depth] = (struct wr_rec){.slot = -1};
     e->since_signal++;
     p->credits--;
     v->stats.sends++;
     v->stats.inlined++;
     int rc = ibv_post_send(e->qp, &wr, &bad);
     if (rc != 0)
-        vc_ep_fail(e, "%s: ibv_post_send failed: %s", v->dev.name, vc_ibv_strerror(rc));
+        vc_ep_lose(e, "%s: ibv_post_send failed: %s", v->dev.name, vc_ibv_strerror(rc));
     return true;
 }
 
 /* ---- rendezvous ---- */
 
-/* The receiver's half: tells where to write, or that the buffer cannot be registered. */
+/* The receiver's half: tells where to write, or that the buffer cannot be registered. Takes no credit: the
+ * peer needs no request for it, and pieces that wait there for theirs must not hold it up. */
 static void push_cts(struct peer *p, struct batch *b)
 {
     struct vc_chan_req *r;
-    while ((r = p->owe_cts_head) != NULL && p->credits > 0 && ep_room(p->ep) &&
+    while ((r = p->owe_cts_head) != NULL && ep_room(p->ep) &&
            (p->c->v->nfree_send > 0 || fits_inline(p->ep, sizeof(struct msg_cts)))) {
-        bool declined = r->priv[P_REG] == 0;
+        bool declined = r->priv[P_ADDR] == 0;
         struct msg_cts cts = {0};
         if (!declined) {
             cts.addr = r->priv[P_ADDR];
@@ -88,10 +100,11 @@ static void push_cts(struct peer *p, struct batch *b)
         }
         struct msg_hdr hdr = header(p, MSG_CTS, declined ? MSG_DECLINED : 0);
         struct ibv_send_wr *wr = vc_batch_cts(b, &hdr, &cts);
-        if (!wr)
+        if (!wr) {
+            header_unused(p, &hdr);
             return;
+        }
         wr->send_flags |= IBV_SEND_SOLICITED;
-        p->credits--;
         p->c->v->stats.cts++;
         p->owe_cts_head = (struct vc_chan_req *)(uintptr_t)r->priv[P_NEXT_CTS];
     }
@@ -120,7 +133,8 @@ static void match_grants(struct peer *p)
             return;
         }
         struct vc_reg *reg = NULL;
-        if (v->regs && vc_regcache_get(v->regs, req_buf(r), r->priv[P_LEN], false, &reg) != VC_OK)
+        if (p->ep->state == EP_READY && v->regs &&
+            vc_regcache_get(v->regs, req_buf(r), r->priv[P_LEN], false, &reg) != VC_OK)
             reg = NULL;
         r->priv[P_REG] = (uintptr_t)reg;
         r->priv[P_ADDR] = cts.addr;
@@ -153,8 +167,13 @@ static void push_writes(struct peer *p, struct batch *b)
                 v->free_send[v->nfree_send++] = slot;
             return;
         }
-        int i = (int)(wr - b->wr);
-        b->sge[i][0] = (struct ibv_sge){reg ? (uintptr_t)req_buf(r) + off : (uintptr_t)slot_mem(v, slot),
+        struct wr_rec *rec = &p->ep->rec[(p->ep->head - 1) % p->ep->depth];
+        rec->kind = last ? REC_LAST : REC_WRITE;
+        rec->len = (uint32_t)n;
+        rec->off = off;
+        rec->grant = (uint32_t)r->priv[P_RKEY_GRANT];
+        rec->from = reg ? r : NULL;
+        *wr->sg_list = (struct ibv_sge){reg ? (uintptr_t)req_buf(r) + off : (uintptr_t)slot_mem(v, slot),
                                         (uint32_t)n, reg ? reg->lkey : v->mr->lkey};
         wr->num_sge = 1;
         wr->wr.rdma.remote_addr = r->priv[P_ADDR] + off;
@@ -183,14 +202,13 @@ static void push_credits(struct peer *p, struct batch *b)
     if (fits_inline(p->ep, 0)) {
         wr = vc_batch_inline(b, &hdr, NULL, 0);
     } else {
-        if (p->c->v->nfree_send == 0) {
-            p->owed = hdr.credits;
-            return;
-        }
-        wr = vc_batch_slot(b, &hdr, NULL, 0, true);
+        wr = p->c->v->nfree_send > 0 ? vc_batch_slot(b, &hdr, NULL, 0, true) : NULL;
     }
-    if (wr)
-        wr->send_flags |= IBV_SEND_SOLICITED;
+    if (!wr) {
+        header_unused(p, &hdr);
+        return;
+    }
+    wr->send_flags |= IBV_SEND_SOLICITED;
     p->c->v->stats.credits_sent++;
 }
 
@@ -211,7 +229,7 @@ void vc_peer_activate(struct peer *p)
 
 void vc_peer_push(struct peer *p)
 {
-    if (p->ep->state == EP_READY && !p->c->failed) {
+    if (ep_carries(p->ep) && !p->c->failed) {
         struct batch b;
         vc_batch_begin(&b, p->ep);
         if (p->owe_cts_head)

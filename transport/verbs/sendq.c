@@ -21,25 +21,39 @@ void vc_batch_ends(struct batch *b, struct vc_chan_req *r)
     b->ended = r;
 }
 
+static bool hand_over(struct batch *b)
+{
+    struct ep *e = b->e;
+    struct ibv_send_wr *bad;
+    if (e->state == EP_READY) {
+        int rc = ibv_post_send(e->qp, b->wr, &bad);
+        if (rc == 0)
+            return true;
+        vc_ep_lose(e, "%s: ibv_post_send failed: %s", e->v->dev.name, vc_ibv_strerror(rc));
+        return false;
+    }
+    /* Without a connection: the boot channel takes copies. */
+    for (; e->tail != e->head; vc_sendq_retire(e->v, e, e->tail))
+        if (!vc_detour_record(e, e->tail))
+            return false;
+    return true;
+}
+
 bool vc_batch_post(struct batch *b)
 {
-    struct ibv_send_wr *bad;
     if (b->n == 0)
         return true;
     for (int i = 0; i + 1 < b->n; i++)
         b->wr[i].next = &b->wr[i + 1];
     b->wr[b->n - 1].next = NULL;
     b->n = 0;
-    int rc = ibv_post_send(b->e->qp, b->wr, &bad);
+    bool ok = hand_over(b);
     for (struct vc_chan_req *r = b->ended, *next; r; r = next) {
         next = r->next;
         vc_req_end(r);
     }
     b->ended = NULL;
-    if (rc == 0)
-        return true;
-    vc_ep_fail(b->e, "%s: ibv_post_send failed: %s", b->e->v->dev.name, vc_ibv_strerror(rc));
-    return false;
+    return ok;
 }
 
 struct ibv_send_wr *vc_batch_next(struct batch *b, int slot, struct peer *p, struct vc_chan_req *req,
@@ -50,14 +64,14 @@ struct ibv_send_wr *vc_batch_next(struct batch *b, int slot, struct peer *p, str
         return NULL;
     struct ibv_send_wr *wr = &b->wr[b->n];
     memset(wr, 0, sizeof *wr);
-    wr->sg_list = b->sge[b->n];
+    wr->sg_list = &b->sge[b->n];
     b->n++;
     /* Entries of the send queue become free by completions only, so every so many requests are signaled. */
     if (++e->since_signal >= SIGNAL_EVERY(e->depth))
         signaled = true;
-    e->rec[e->head % e->depth] = (struct wr_rec){slot, p, req};
+    e->rec[e->head % e->depth] = (struct wr_rec){.slot = slot, .peer = p, .req = req};
     wr->wr_id = wr_id(e->proc, e->head++);
-    if (signaled) {
+    if (signaled && e->state == EP_READY) {
         wr->send_flags = IBV_SEND_SIGNALED;
         e->since_signal = 0;
         e->signaled++;
@@ -68,17 +82,30 @@ struct ibv_send_wr *vc_batch_next(struct batch *b, int slot, struct peer *p, str
     return wr;
 }
 
+/* A message at `mem`, which stays until it has arrived. */
+static void fill_message(struct batch *b, struct ibv_send_wr *wr, unsigned char *mem,
+                         const struct msg_hdr *hdr, const void *data, size_t len, uint32_t lkey)
+{
+    struct ep *e = b->e;
+    struct wr_rec *rec = &e->rec[(e->head - 1) % e->depth];
+    struct msg_hdr *h = (struct msg_hdr *)(void *)mem;
+    *h = *hdr;
+    h->seq = e->head - 1;
+    if (len)
+        memcpy(h + 1, data, len);
+    rec->kind = REC_MSG;
+    rec->len = (uint32_t)(sizeof *hdr + len);
+    *wr->sg_list = (struct ibv_sge){(uintptr_t)mem, rec->len, lkey};
+    wr->num_sge = 1;
+    wr->opcode = IBV_WR_SEND;
+}
+
 struct ibv_send_wr *vc_batch_inline(struct batch *b, const struct msg_hdr *hdr, const void *data, size_t len)
 {
     struct ibv_send_wr *wr = vc_batch_next(b, -1, NULL, NULL, false);
     if (!wr)
         return NULL;
-    int i = (int)(wr - b->wr);
-    b->hdr[i] = *hdr;
-    b->sge[i][0] = (struct ibv_sge){(uintptr_t)&b->hdr[i], sizeof *hdr, 0};
-    b->sge[i][1] = (struct ibv_sge){(uintptr_t)data, (uint32_t)len, 0};
-    wr->num_sge = len ? 2 : 1;
-    wr->opcode = IBV_WR_SEND;
+    fill_message(b, wr, keep_mem(b->e, b->e->head - 1), hdr, data, len, 0);
     wr->send_flags |= IBV_SEND_INLINE;
     b->e->v->stats.inlined++;
     return wr;
@@ -94,29 +121,14 @@ struct ibv_send_wr *vc_batch_slot(struct batch *b, const struct msg_hdr *hdr, co
         v->free_send[v->nfree_send++] = slot;
         return NULL;
     }
-    unsigned char *m = slot_mem(v, slot);
-    memcpy(m, hdr, sizeof *hdr);
-    if (len)
-        memcpy(m + sizeof *hdr, data, len);
-    int i = (int)(wr - b->wr);
-    b->sge[i][0] = (struct ibv_sge){(uintptr_t)m, (uint32_t)(sizeof *hdr + len), v->mr->lkey};
-    wr->num_sge = 1;
-    wr->opcode = IBV_WR_SEND;
+    fill_message(b, wr, slot_mem(v, slot), hdr, data, len, v->mr->lkey);
     return wr;
 }
 
 struct ibv_send_wr *vc_batch_cts(struct batch *b, const struct msg_hdr *hdr, const struct msg_cts *cts)
 {
-    if (!fits_inline(b->e, sizeof *cts))
-        return vc_batch_slot(b, hdr, cts, sizeof *cts, true);
-    struct ibv_send_wr *wr = vc_batch_inline(b, hdr, NULL, 0);
-    if (!wr)
-        return NULL;
-    int i = (int)(wr - b->wr);
-    b->cts[i] = *cts; /* stays until the batch is posted */
-    b->sge[i][1] = (struct ibv_sge){(uintptr_t)&b->cts[i], sizeof *cts, 0};
-    wr->num_sge = 2;
-    return wr;
+    return fits_inline(b->e, sizeof *cts) ? vc_batch_inline(b, hdr, cts, sizeof *cts)
+                                          : vc_batch_slot(b, hdr, cts, sizeof *cts, true);
 }
 
 bool vc_ep_ping(struct ep *e)
@@ -139,20 +151,20 @@ bool vc_ep_send_proof(struct ep *e)
 {
     struct vc_verbs *v = e->v;
     struct batch b;
-    const struct msg_hdr nobody = {.id = NOTE_ALL};
+    const struct msg_hdr nobody = {.id = NOBODY};
     if (e->state != EP_READY || e->depth - (e->head - e->tail) < 2 || !ep_room(e) || v->nfree_send == 0)
         return false;
     vc_batch_begin(&b, e);
     /* The library may grant inline data and then ignore the flag. */
-    if (fits_inline(e, 0))
-        vc_batch_inline(&b, &nobody, NULL, 0);
+    if (fits_inline(e, 0) && vc_batch_inline(&b, &nobody, NULL, 0))
+        e->rec[(e->head - 1) % e->depth].kind = REC_NONE;
     int slot = v->free_send[--v->nfree_send];
     struct ibv_send_wr *wr = vc_batch_next(&b, slot, NULL, NULL, true);
     size_t len = vc_min_size(v->size.slot_bytes, v->dev.max_msg);
     /* Packets of full size: a path that lets only short ones through cannot be used. */
     memset(slot_mem(v, slot), 0, len);
     *(struct msg_hdr *)(void *)slot_mem(v, slot) = nobody;
-    wr->sg_list[0] = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)len, v->mr->lkey};
+    *wr->sg_list = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)len, v->mr->lkey};
     wr->num_sge = 1;
     wr->opcode = IBV_WR_SEND;
     e->proof_wr = e->head - 1;
@@ -164,14 +176,16 @@ bool vc_ep_send_proof(struct ep *e)
 
 /* ---- completions ---- */
 
-/* A work request has completed, and so have all that were posted before it. Requests of a failed connection
- * do not end: their channels have failed. */
-static int retire_up_to(struct vc_verbs *v, struct ep *e, uint32_t number)
+int vc_sendq_retire(struct vc_verbs *v, struct ep *e, uint32_t number)
 {
     int done = 0;
     while ((int32_t)(number - e->tail) >= 0 && e->tail != e->head) {
-        struct wr_rec *rec = &e->rec[e->tail++ % e->depth];
-        v->flushing -= e->flushing;
+        const struct wr_rec *rec = &e->rec[e->tail % e->depth];
+        if (VC_LIKELY(rec->kind == REC_MSG))
+            e->acked_seq = e->tail;
+        else
+            e->acked_writes += rec->kind == REC_LAST;
+        e->tail++;
         if (rec->slot >= 0)
             v->free_send[v->nfree_send++] = rec->slot;
         if (rec->req) {
@@ -179,8 +193,6 @@ static int retire_up_to(struct vc_verbs *v, struct ep *e, uint32_t number)
             v->bulk_waiters--;
             if (reg)
                 vc_regcache_put(v->regs, reg);
-            if (e->state == EP_FAILED)
-                continue;
             vc_req_end(rec->req);
             done++;
         }
@@ -188,42 +200,46 @@ static int retire_up_to(struct vc_verbs *v, struct ep *e, uint32_t number)
     return done + 1;
 }
 
+static int on_completion(struct vc_verbs *v, const struct ibv_wc *wc)
+{
+    struct ep *e = v->ep[wc->wr_id >> 32];
+    uint32_t number = (uint32_t)wc->wr_id;
+    if (e->state != EP_READY || wc->qp_num != e->qp->qp_num)
+        return 1; /* of a lost connection: the peer says what has arrived */
+    if (wc->status != IBV_WC_SUCCESS) {
+        if (wc->status == IBV_WC_WR_FLUSH_ERR)
+            vc_verbs_read_async(v); /* flushed: an event may tell the cause */
+        e->local_error = wc->status == IBV_WC_LOC_PROT_ERR || wc->status == IBV_WC_LOC_QP_OP_ERR;
+        vc_ep_lose(e, "%s: %s%s", v->dev.name, vc_ibv.wc_status_str(wc->status),
+                   v->port_down ? " (its port has gone down)" : "");
+        return 1;
+    }
+    v->signaled--;
+    e->signaled--;
+    e->heard = true;
+    if (e->t_ping && (int32_t)(number - e->ping_wr) >= 0)
+        e->t_ping = 0;
+    if (e->t_proof && (int32_t)(number - e->proof_wr) >= 0) {
+        e->t_proof = 0;
+        e->proven = true;
+    }
+    return vc_sendq_retire(v, e, number);
+}
+
 int vc_sendq_poll(struct vc_verbs *v)
 {
     struct ibv_wc wc[16];
     int work = 0, n;
+    if (v->failed)
+        return 0;
     do {
         n = ibv_poll_cq(v->cq_bulk, 16, wc);
         if (n < 0) {
             vc_verbs_fail(v, "%s: ibv_poll_cq failed", v->dev.name);
-            return VC_ERR_SYS;
+            return 1;
         }
-        for (int i = 0; i < n; i++) {
-            struct ep *e = v->ep[wc[i].wr_id >> 32];
-            if (e->state == EP_FAILED) {
-                work += retire_up_to(v, e, (uint32_t)wc[i].wr_id);
-                continue;
-            }
-            if (wc[i].status != IBV_WC_SUCCESS) {
-                if (wc[i].status == IBV_WC_WR_FLUSH_ERR)
-                    vc_verbs_read_async(v); /* flushed: an event may tell the cause */
-                e->local_error = wc[i].status == IBV_WC_LOC_PROT_ERR || wc[i].status == IBV_WC_LOC_QP_OP_ERR;
-                vc_ep_fail(e, "%s: %s%s", v->dev.name, vc_ibv.wc_status_str(wc[i].status),
-                           v->port_down ? " (its port has gone down)" : "");
-                work += retire_up_to(v, e, (uint32_t)wc[i].wr_id);
-                continue;
-            }
-            v->signaled--;
-            e->signaled--;
-            e->heard = true;
-            if (e->t_ping && (int32_t)((uint32_t)wc[i].wr_id - e->ping_wr) >= 0)
-                e->t_ping = 0;
-            if (e->t_proof && (int32_t)((uint32_t)wc[i].wr_id - e->proof_wr) >= 0) {
-                e->t_proof = 0;
-                e->proven = true;
-            }
-            work += retire_up_to(v, e, (uint32_t)wc[i].wr_id);
-        }
-    } while (n == 16);
+        for (int i = 0; i < n; i++)
+            work += on_completion(v, &wc[i]);
+    } while (n == 16 && !v->failed);
     return work;
 }

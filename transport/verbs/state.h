@@ -2,7 +2,8 @@
 /*
  * The structures of the verbs channel: process, connection, channel and peer. All of it is under the lock of
  * its struct vc_verbs. The files build on each other in this order, and each calls only those before it:
- * rc, fail, async, recvq, sendq, send, conn, abort, recv, path, event, chan and verbs.
+ * rc, fail, async, recvq, detour, sendq, send, conn, abort, recv, notes, lost, turn, path, event, chan and
+ * verbs. Except that a turn, in recv, ends in the seldom things of turn.
  */
 #ifndef VC_TRANSPORT_VERBS_STATE_H
 #define VC_TRANSPORT_VERBS_STATE_H
@@ -15,6 +16,11 @@
 
 /** Send work requests of a connection, if the device allows: more than a large message's pieces. */
 #define QP_WR 128
+/** Inline data saves the device a read of memory, but makes every work request larger. */
+#define VC_INLINE_BYTES 192
+
+/** Longest sleep while messages of the underlying MPI, which raise no event, move something. */
+#define VC_BOOT_SLICE_NS 500000u
 
 /** Work request identifiers: the process, and the number of a work request or receive slot. */
 static inline uint64_t wr_id(int proc, uint32_t number)
@@ -22,14 +28,45 @@ static inline uint64_t wr_id(int proc, uint32_t number)
     return (uint64_t)(uint32_t)proc << 32 | number;
 }
 
-/** A posted send work request. */
-struct wr_rec {
-    int slot; /**< free again after it, or -1 */
-    struct peer *peer;
-    struct vc_chan_req *req; /**< completes with it, or NULL */
+/** What a work request sends, for sending it again on another way. */
+enum rec_kind {
+    REC_NONE,  /**< nothing that is missed */
+    REC_MSG,   /**< a message: header and bytes, in its slot or in ep.keep */
+    REC_WRITE, /**< bytes for granted memory: in its slot, or where the application has them */
+    REC_LAST   /**< the same, and the grant's last ones */
 };
 
-enum ep_state { EP_NEW, EP_CONNECTING, EP_READY, EP_FAILED };
+/** A posted send work request. It is kept until its completion says that the peer's device has it all. */
+struct wr_rec {
+    int slot; /**< free again after it, or -1 */
+    uint32_t len;
+    struct vc_chan_req *req; /**< completes with it, or NULL */
+    uint8_t kind;            /**< enum rec_kind */
+    /* Of writes: */
+    uint32_t grant;
+    uint64_t off; /**< in the granted memory */
+    struct peer *peer;
+    struct vc_chan_req *from; /**< the send that it belongs to, if its bytes are the application's */
+};
+
+/**
+ * Messages take the connection while it is ready, and the boot channel (the MPI's) once it is lost. In
+ * between, both ends tell each other what has arrived, and the rest is sent again.
+ */
+enum ep_state {
+    EP_NEW,
+    EP_CONNECTING,
+    EP_READY,
+    EP_LOST,      /**< what has arrived is still to be looked at */
+    EP_SWITCHING, /**< the peer was told; its own note is still to come */
+    EP_MPI,       /**< the boot channel carries the messages */
+    EP_FAILED     /**< the process is gone */
+};
+
+struct out;
+
+/** Requests of a connection on the boot channel. */
+enum { BOOT_HELLO_OUT, BOOT_HELLO_IN, BOOT_NOTE_IN, BOOT_BODY_IN, BOOT_REQS };
 
 /** A connection to a process. */
 struct ep {
@@ -41,9 +78,14 @@ struct ep {
     uint32_t psn;
     /** Work requests: numbers head (next) and tail (oldest outstanding); rec[number % depth]. */
     uint32_t head, tail, depth, since_signal;
-    int signaled;  /**< of them, those whose completion is to come */
-    bool flushing; /**< failed, and they are part of v->flushing */
+    int signaled; /**< of them, those whose completion is to come */
     struct wr_rec *rec;
+    unsigned char *keep; /**< inline messages, keep_bytes each, as rec */
+    uint32_t keep_bytes;
+    /* What has arrived here: msg_hdr.seq of the last message, and the number of grants' last writes. */
+    uint32_t got_seq, got_writes;
+    /* Of that which was sent, what has certainly arrived at the peer's device. */
+    uint32_t acked_seq, acked_writes;
     /* Without a shared receive queue: buffers of its own, numbered from 0. */
     unsigned char *recv_mem; /**< a mapping */
     size_t recv_bytes;
@@ -58,18 +100,26 @@ struct ep {
     uint32_t ping_wr;
     bool proven;      /**< a message of a whole slot has arrived */
     bool local_error; /**< failed by a fault of this end's device or library */
-    bool told;        /**< the peer was told that none arrived */
+    bool quiet;       /**< lost while paths were proven, whoever does that tells why */
+    bool was_told;    /**< the peer noticed the loss first */
+    bool read;        /**< lost, and what had arrived was read */
+    uint64_t t_lost;  /**< when the peer was told */
     uint64_t t_proof; /**< when that message was sent, while it is under way; 0: none */
     uint32_t proof_wr;
     char why[224];     /**< of a failed one */
     uint64_t t_answer; /**< when the peer's hello came */
     struct ep *next_connecting;
+    bool listed; /**< in v->connecting */
     /* the exchange over the boot channel */
     struct conn_hello hello_out, hello_in;
-    struct conn_note note_out, note_in;
-    bool answered, announced; /**< the peer's hello has come; the first note has gone */
-    bool rejected;            /**< the own hello says no, so the peer expects no note */
-    struct vc_chan_req boot[4];
+    struct conn_note note_in;
+    unsigned char *body; /**< of note_in, that follows it */
+    bool body_due;
+    bool answered, announced, peer_ready; /**< the peer's hello has come; NOTE_READY has gone, has come */
+    bool peer_lost;                       /**< NOTE_LOST has come, with: */
+    uint32_t peer_seq, peer_writes;
+    int nouts; /**< messages to it on the boot channel */
+    struct vc_chan_req boot[BOOT_REQS];
 };
 
 /** A message that came before the request that it is for: a piece, or a CTS. */
@@ -155,16 +205,24 @@ struct vc_verbs {
     int *free_send, nfree_send;
     int *free_recv, nfree_recv; /**< to be posted again */
     int signaled;               /**< signaled work requests whose completion was not polled */
-    int flushing;               /**< work requests of failed connections that are still to be flushed */
     int bulk_waiters;           /**< requests that end with a completion on the bulk queue */
     unsigned tick;
     int completed; /**< requests, by the present call of vc_verbs_progress() */
     /* connections */
     int nprocs, me;
     struct vc_verbs_address *addresses;
-    struct ep **ep; /**< [nprocs] */
-    struct ep *connecting;
+    struct ep **ep;        /**< [nprocs] */
+    struct ep *connecting; /**< being made, or lost and not yet on the boot channel */
+    int detours;           /**< connections on the boot channel that channels use */
+    bool unsettled;        /**< there are some of either, or there were in the last turn */
     struct vc_chan *boot;
+    int boot_failed;
+    _Atomic bool in_boot; /**< in a call of the boot channel; relaxed, matters in the same thread */
+    unsigned looks;       /**< vc_verbs_look() */
+    uint64_t t_look;
+    char boot_why[256];
+    struct out *outs; /**< messages under way on the boot channel */
+    bool proving, warned;
     struct chan *chans;
     struct peer *active; /**< peers with something to be sent */
     struct grant *grants;
@@ -173,7 +231,7 @@ struct vc_verbs {
     struct vc_wake_src src;
     bool armed_latency, armed_bulk;
     unsigned unacked_latency, unacked_bulk;
-    int failed;
+    int failed; /**< the device: nothing goes over it any more */
     char why[256];
     bool port_down, had_node;
     struct vc_verbs_stats stats;
@@ -204,6 +262,13 @@ static inline void verbs_unlock(struct vc_verbs *v)
 {
     if (v->cfg.locking)
         pthread_mutex_unlock(&v->lock);
+}
+
+/** Something goes through the boot channel from now on: turns drive it, and sleeps are short. */
+static inline void verbs_unsettle(struct vc_verbs *v)
+{
+    v->unsettled = true;
+    atomic_store_explicit(&v->src.max_slice_ns, VC_BOOT_SLICE_NS, memory_order_relaxed);
 }
 
 static inline void req_push(struct vc_chan_req **head, struct vc_chan_req **tail, struct vc_chan_req *r)

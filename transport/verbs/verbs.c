@@ -5,6 +5,7 @@
 #include "transport/topology/numa.h"
 #include "transport/verbs/conn.h"
 #include "transport/verbs/event.h"
+#include "transport/verbs/notes.h"
 #include "transport/verbs/recvq.h"
 #include "transport/verbs/sendq.h"
 
@@ -80,7 +81,8 @@ void vc_verbs_need(const struct vc_verbs_cfg *cfg, struct vc_verbs_need *out)
     memset(out, 0, sizeof *out);
     out->slots = s.nrecv + s.nsend;
     out->locked = slots_bytes(&s) + MAILBOX_BYTES;
-    out->per_peer = sizeof(struct ep) + QP_WR * sizeof(struct wr_rec) + sizeof(struct peer);
+    out->per_peer =
+        sizeof(struct ep) + QP_WR * (sizeof(struct wr_rec) + VC_INLINE_BYTES) + sizeof(struct peer);
     out->per_process =
         sizeof(struct vc_verbs_address) + sizeof(struct ep *) + sizeof(struct peer *) + sizeof(int);
     out->cqe_latency = s.latency_cqe;
@@ -314,14 +316,17 @@ int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_address *all, int n
 static void drain(struct vc_verbs *v)
 {
     uint64_t until = vc_now_ns() + 500000000u;
-    for (int i = 0; i < v->nprocs && !v->failed; i++)
+    for (int i = 0; i < v->nprocs; i++)
         if (v->ep[i] && v->ep[i]->state == EP_READY && v->ep[i]->head != v->ep[i]->tail)
             vc_ep_ping(v->ep[i]);
-    for (int i = 0; i < v->nprocs && !v->failed; i++)
+    for (int i = 0; i < v->nprocs; i++)
         while (v->ep[i] && v->ep[i]->state == EP_READY && v->ep[i]->head != v->ep[i]->tail &&
                vc_now_ns() < until)
             if (vc_sendq_poll(v) == 0)
                 usleep(50);
+    while (v->outs && !v->boot_failed && vc_now_ns() < until)
+        if (vc_notes_poll(v) == 0)
+            usleep(50);
 }
 
 void vc_verbs_destroy(struct vc_verbs *v)

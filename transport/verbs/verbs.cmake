@@ -8,11 +8,14 @@ target_sources(vcoll_core PRIVATE
   verbs/async.c
   verbs/chan.c
   verbs/conn.c
+  verbs/detour.c
   verbs/device.c
   verbs/event.c
   verbs/fail.c
   verbs/lib.c
+  verbs/lost.c
   verbs/near.c
+  verbs/notes.c
   verbs/path.c
   verbs/port.c
   verbs/probe.c
@@ -23,5 +26,6 @@ target_sources(vcoll_core PRIVATE
   verbs/regcache_watch.c
   verbs/send.c
   verbs/sendq.c
+  verbs/turn.c
   verbs/verbs.c
 )

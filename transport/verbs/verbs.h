@@ -20,6 +20,11 @@
  *
  * There are two completion queues: `latency` gets receives, `bulk` gets completions of sends, for which a
  * rank seldom waits.
+ *
+ * Reliability does not end with a connection. What was posted is kept until its completion says that the
+ * peer's device has it. When a queue pair, port or device is lost, both ends tell each other over the boot
+ * channel (the MPI) what has arrived, send the rest again there, and go on there with the same messages. Only
+ * the end of a process is an error.
  */
 #ifndef VC_TRANSPORT_VERBS_VERBS_H
 #define VC_TRANSPORT_VERBS_VERBS_H
@@ -99,6 +104,19 @@ bool vc_verbs_proven(struct vc_verbs *v, int proc);
 int vc_verbs_set_moderation(struct vc_verbs *v, const struct vc_cq_mod *latency,
                             const struct vc_cq_mod *bulk);
 
+/**
+ * To be called now and then in the program's own calls of the MPI: peers may need what this process has sent
+ * over a connection that is lost. Where nothing is, that costs next to nothing. Not while this thread holds
+ * locks that a channel over verbs may need.
+ */
+void vc_verbs_look(struct vc_verbs *v);
+
+/** This thread never calls the MPI: connections are neither made nor replaced in its turns. */
+void vc_verbs_forbid_boot(void);
+
+/** Whether a process that was connected to is gone. */
+bool vc_verbs_any_gone(struct vc_verbs *v);
+
 /** Waits, at most half a second, until what was sent has arrived, and frees everything. NULL is legal. */
 void vc_verbs_destroy(struct vc_verbs *v);
 
@@ -119,6 +137,7 @@ int vc_verbs_chan_create(const struct vc_verbs_chan_cfg *cfg, struct vc_chan **o
 struct vc_verbs_stats {
     uint64_t sends, inlined, writes, recvs, unexpected, credits_sent, cts, declined, events, arms, pings;
     uint64_t connections;
+    uint64_t lost; /**< connections that were lost, and whose messages took the boot channel from then on */
     size_t locked; /**< bytes registered for buffers */
 };
 const struct vc_verbs_stats *vc_verbs_stats(const struct vc_verbs *v);

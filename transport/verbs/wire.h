@@ -21,8 +21,10 @@ struct msg_hdr {
     uint32_t rank;    /**< the sender's in it */
     uint16_t credits; /**< pieces that the sender has consumed since its last header */
     uint8_t type, flags;
+    uint32_t seq; /**< number of the work request that sends it: rises, whatever way a message takes */
+    uint32_t unused;
 };
-_Static_assert(sizeof(struct msg_hdr) == 16, "no padding");
+_Static_assert(sizeof(struct msg_hdr) == 24, "no padding");
 
 /** Follows the header of a CTS (clear to send): where the peer may write; all 0 when declined. */
 struct msg_cts {
@@ -35,21 +37,41 @@ struct msg_cts {
 /** First message of each end: the address of its queue pair, or why it has none. */
 struct conn_hello {
     struct vc_rc_addr addr; /**< as of this moment: the port's address may have changed since the start */
-    uint32_t rkey, ok;      /**< ok 0: rejected, there will be no connection */
+    uint32_t rkey, ok;      /**< ok 0: there is no queue pair, and NOTE_LOST follows */
     uint64_t mailbox;
+    uint64_t os;         /**< processes of one operating system and pid namespace have the same */
+    uint64_t start_time; /**< of the process, with `pid`: as struct vc_peer_id */
+    int64_t pid;
     char why[160];
 };
 
+enum note_type {
+    NOTE_READY = 1, /**< the sender's queue pair can receive */
+    NOTE_LOST,      /**< the sender's connection is lost; what it has got over it */
+    NOTE_TELL,      /**< a rank of a communicator has given up */
+    NOTE_MSG,       /**< a message, as a connection carries them, with its header */
+    NOTE_WRITE      /**< bytes for granted memory, as RDMA writes carry them */
+};
+
+/** Bytes that travel in a note; longer ones follow in a message of their own. */
+#define NOTE_BYTES 200
+
 /**
- * All later messages. The first one says whether the sender's queue pair can receive. Each further one tells
- * of a failure: it arrives where the device carries nothing any more, and where the peer still waits for the
- * first one.
+ * All later messages. They arrive where the device carries nothing any more. NOTE_LOST is the first one where
+ * there never was a connection, otherwise NOTE_READY is.
  */
 struct conn_note {
-    uint64_t id; /**< the communicator that failed, or NOTE_ALL */
-    uint32_t ok, rank;
-    char why[200];
+    uint64_t id;     /**< TELL: the communicator; WRITE: where in the granted memory */
+    uint32_t type;   /**< enum note_type */
+    uint32_t len;    /**< MSG, WRITE: bytes; LOST, TELL: of the text */
+    uint32_t rank;   /**< TELL: the sender's in the communicator; WRITE: the grant */
+    uint32_t last;   /**< WRITE: the grant's last bytes */
+    uint32_t seq;    /**< LOST: msg_hdr.seq of the last message that has arrived */
+    uint32_t writes; /**< LOST: how many grants' last bytes have arrived */
+    char bytes[NOTE_BYTES];
 };
-#define NOTE_ALL UINT64_MAX
+
+/** msg_hdr.id of messages that prove a path, which are for no communicator. */
+#define NOBODY UINT64_MAX
 
 #endif

@@ -38,6 +38,14 @@ static const char *link_invalid(const struct vc_model_link *l)
     return NULL;
 }
 
+double vc_model_noise_share(const struct vc_model_noise *noise)
+{
+    double share = 0;
+    for (int i = 0; i < noise->n; i++)
+        share += noise->detour[i].rate * noise->detour[i].seconds;
+    return share;
+}
+
 static const char *noise_invalid(const struct vc_model_noise *noise)
 {
     if (noise->n < 0 || noise->n > VC_MODEL_DETOURS)

@@ -430,14 +430,6 @@ bool vc_model_disturb(const struct vc_model *m, const struct vc_model_case *c, u
     return good;
 }
 
-double vc_model_noise_share(const struct vc_model_noise *noise)
-{
-    double share = 0;
-    for (int i = 0; i < noise->n; i++)
-        share += noise->detour[i].rate * noise->detour[i].seconds;
-    return share;
-}
-
 void vc_model_predict_all(const struct vc_model *m, const struct vc_model_case *c, int n, double *seconds)
 {
     for (int i = 0; i < n; i++)

@@ -19,14 +19,14 @@ struct gaps {
 
 static void watch(double seconds, struct gaps *g)
 {
-    double begin = vc_measure_now(), end = begin + seconds;
-    for (double now = begin, last = begin; now < end; last = now) {
-        now = vc_measure_now();
-        if (now - last < LEAST)
-            continue;
-        int kind = (int)fmin(log2((now - last) / LEAST), VC_MODEL_DETOURS - 1);
-        g->count[kind]++;
-        g->seconds[kind] += now - last;
+    double last = vc_measure_now(), end = last + seconds, now;
+    while ((now = vc_measure_now()) < end) {
+        if (now - last >= LEAST) {
+            int kind = (int)fmin(log2((now - last) / LEAST), VC_MODEL_DETOURS - 1);
+            g->count[kind]++;
+            g->seconds[kind] += now - last;
+        }
+        last = now;
     }
     g->watched = seconds;
 }

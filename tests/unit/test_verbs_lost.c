@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Faults of the device at every verbs call in turn, one at a time, while ranks exchange messages of all
+ * kinds: every message arrives, once, with the right bytes and in order, and no rank gets an error. Prints
+ * what was tried.
+ */
+#include "tests/loopback/loopback.h"
+#include "tests/unit/conformance/conformance.h"
+#include "tests/unit/conformance/harness.h"
+#include "transport/mux.h"
+#include "transport/verbs/verbs.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Workers, which mostly sleep; rounds of an exchange before and after a timed fault; seconds for one trial.
+ */
+enum { WORKERS = 8, ROUNDS = 14, MSGS = 6, BOUND_S = 60 };
+
+/* {n}: 1, 2, 3, ... in turn, so that the fault strikes in all states of an exchange. */
+static const struct kind {
+    const char *fault;
+    int times;       /* n up to this */
+    int step;        /* of n */
+    bool at_begin;   /* injected before the ranks meet */
+    bool no_loss;    /* the path may stay as it is */
+    const char *dev; /* device, NULL: the usual one */
+    bool event;      /* polling never calls this */
+} kinds[] = {
+    {"fail=ibv_post_send:%d", 12, 5, .at_begin = false},
+    {"fail=ibv_post_send:%d:-22", 2, 7, .at_begin = false},
+    {"fail=ibv_post_srq_recv:%d", 2, 1, .at_begin = false, .no_loss = true},
+    {"fail=ibv_post_recv:%d", 6, 9, .dev = "max_srq=0"},
+    {"fail=ibv_poll_cq:%d", 6, 37, .at_begin = false},
+    {"fail=ibv_req_notify_cq:%d", 3, 1, .event = true, .no_loss = true},
+    {"fail=ibv_get_cq_event:%d", 2, 1, .event = true, .no_loss = true},
+    {"fail=ibv_reg_mr:%d", 3, 1, .at_begin = false, .no_loss = true},
+    {"fail=ibv_create_qp:%d", 2, 1, .at_begin = true, .no_loss = true},
+    {"fail=ibv_create_qp:all", 1, 1, .at_begin = true},
+    {"fail=ibv_modify_qp:%d", 6, 1, .at_begin = true, .no_loss = true},
+    {"fail=ibv_query_port:%d", 2, 1, .at_begin = true, .no_loss = true},
+    {"fail=ibv_destroy_qp:1,qperr@%d", 2, 11, .at_begin = false},
+    {"wcerr=12@%d", 12, 7, .at_begin = false},
+    {"wcerr=10@%d", 4, 13, .at_begin = false},
+    {"wcerr=5@%d", 4, 9, .dev = "max_inline=0"},
+    {"qperr@%d", 12, 9, .at_begin = false},
+    {"qperr@%d", 4, 15, .dev = "max_srq=0,max_inline=0"},
+    {"qperr@%d", 4, 15, .dev = "max_qp_wr=8,max_cqe=48,max_srq_wr=16"},
+    {"devfatal@%d", 4, 3, .at_begin = false},
+    {"removed@%d", 4, 3, .at_begin = false},
+    {"removed@%d", 1, 1, .at_begin = true},
+    {"porterr@%d", 2, 4, .at_begin = false},
+    {"cut@%d", 3, 3, .at_begin = false},
+    {"srqerr@%d", 2, 4, .no_loss = true},
+};
+
+struct trial {
+    const struct kind *kind;
+    int n, victim, number;
+    enum vc_wait_mode mode;
+    struct hs_node node;
+    struct shared {
+        struct vc_verbs_address address[4];
+        uint64_t lost[4], faults[4], stalled_ms[4];
+        _Atomic int done;
+    } * shared;
+};
+
+static const char *where = "";
+
+static void inject(const char *fault)
+{
+    int (*fn)(const char *) = NULL;
+    void *lib = dlopen(VC_LOOPBACK_LIBRARY, RTLD_LAZY | RTLD_NOLOAD);
+    *(void **)&fn = lib ? dlsym(lib, "vc_loopback_inject") : NULL;
+    if (!fn || fn(fault) != 0) {
+        fprintf(stderr, "no such fault: %s\n", fault);
+        _exit(1);
+    }
+}
+
+static uint64_t faults_struck(void)
+{
+    void (*fn)(struct vc_loopback_stats *) = NULL;
+    struct vc_loopback_stats s = {0};
+    void *lib = dlopen(VC_LOOPBACK_LIBRARY, RTLD_LAZY | RTLD_NOLOAD);
+    *(void **)&fn = lib ? dlsym(lib, "vc_loopback_stats") : NULL;
+    if (fn)
+        fn(&s);
+    return s.faults;
+}
+
+static void bad(int me, const char *what)
+{
+    fprintf(stderr, "%s: rank %d: %s: %s\n", where, me, what, vc_error_text());
+    _exit(1);
+}
+
+static struct vc_verbs *make_verbs(const struct trial *t, const struct hs_rank *hr, int me)
+{
+    struct vc_verbs_cfg cfg = {.inline_bytes = -1,
+                               .slot = 1024,
+                               .credits = 4,
+                               .zcopy_min = 16384,
+                               .reg_cache = true,
+                               .timeout_s = 1,
+                               .peers = t->n - 1,
+                               .local = me};
+    struct vc_verbs *v;
+    struct vc_chan *boot;
+    int ranks[4] = {0, 1, 2, 3};
+    cfg.want.library = VC_LOOPBACK_LIBRARY;
+    cfg.want.gid_index = -1;
+    setenv("VC_LOOPBACK", t->kind->dev ? t->kind->dev : "", 1);
+    if (vc_verbs_create(&cfg, &v) != VC_OK)
+        bad(me, "device");
+    vc_verbs_address(v, &t->shared->address[me]);
+    hs_meet(hr->start, t->n);
+    struct vc_shm_chan_cfg b = {.mem = (char *const *)hr->chan_mem,
+                                .budget = 1 << 16,
+                                .n = t->n,
+                                .me = me,
+                                .ranks = ranks,
+                                .size = t->n,
+                                .rank = me,
+                                .parking = (struct vc_parking *)(uintptr_t)&hr->parking};
+    if (vc_shm_chan_create(&b, &boot) != VC_OK ||
+        vc_verbs_peers(v, t->shared->address, t->n, me, boot) != VC_OK)
+        bad(me, "peers");
+    return v;
+}
+
+static struct vc_chan *make_chan(const struct trial *t, struct vc_verbs *v, int me)
+{
+    int procs[4] = {0, 1, 2, 3};
+    struct vc_chan *ch, *mux, *via[4];
+    struct vc_verbs_chan_cfg cfg = {.verbs = v, .id = 7, .size = t->n, .rank = me, .procs = procs};
+    if (vc_verbs_chan_create(&cfg, &ch) != VC_OK)
+        bad(me, "channel");
+    for (int r = 0; r < t->n; r++)
+        via[r] = r == me ? NULL : ch;
+    if (vc_mux_create(t->n, me, via, &mux) != VC_OK)
+        bad(me, "mux");
+    return mux;
+}
+
+/* Bytes of message k of a round between two ranks: the same at both ends. Inline, in a slot, in pieces, and
+ * by rendezvous. */
+static size_t length_of(int round, int k, int from, int to)
+{
+    static const size_t sizes[] = {8, 0, 150, 900, 3000, 8, 17000, 120000, 8, 40};
+    return sizes[(size_t)(round * 7 + k * 3 + from * 5 + to) % (sizeof sizes / sizeof *sizes)];
+}
+
+struct buffers {
+    unsigned char *out[4][MSGS], *in[4][MSGS];
+    struct vc_chan_req req[2 * 4 * MSGS];
+};
+
+static void wait_all(const struct trial *t, struct vc_chan *ch, struct vc_chan_req *req, int n, int me)
+{
+    struct vc_wait_cfg cfg = hs_wait(t->mode, true);
+    struct vc_waiter w;
+    uint64_t begun = vc_now_ns();
+    vc_wait_begin_src(&w, &cfg, NULL, ch->src);
+    for (int i = 0; i < n; i++)
+        while (!vc_req_done(&req[i])) {
+            int rc = ch->ops->progress(ch);
+            if (rc < 0)
+                bad(me, "progress");
+            if (rc == 0 && vc_wait_idle(&w, VC_WAIT_ANY) != VC_OK)
+                bad(me, "wait");
+            if (vc_now_ns() - begun > 30000000000u)
+                bad(me, "no end after 30 s");
+        }
+    vc_wait_end(&w);
+    uint64_t ms = (vc_now_ns() - begun) / 1000000;
+    if (ms > t->shared->stalled_ms[me])
+        t->shared->stalled_ms[me] = ms;
+}
+
+static void one_round(const struct trial *t, struct vc_chan *ch, struct buffers *b, int me, int round)
+{
+    int n = 0;
+    for (int k = 0; k < MSGS; k++)
+        for (int d = 1; d < t->n; d++) {
+            int to = (me + d) % t->n, from = (me + t->n - d) % t->n;
+            size_t out = length_of(round, k, me, to), in = length_of(round, k, from, me);
+            unsigned no = (unsigned)(round * MSGS + k);
+            memset(b->in[from][k], 0xee, in + 1);
+            cf_fill(b->out[to][k], out, me, to, no);
+            if (ch->ops->irecv(ch, from, b->in[from][k], in, &b->req[n++]) != VC_OK ||
+                ch->ops->isend(ch, to, b->out[to][k], out, &b->req[n++]) != VC_OK)
+                bad(me, "post");
+        }
+    wait_all(t, ch, b->req, n, me);
+    for (int k = 0; k < MSGS; k++)
+        for (int d = 1; d < t->n; d++) {
+            int from = (me + t->n - d) % t->n;
+            size_t in = length_of(round, k, from, me);
+            struct cf_env e = {.ch = ch};
+            cf_verify(&e, b->in[from][k], in, from, me, (unsigned)(round * MSGS + k));
+            if (b->in[from][k][in] != 0xee)
+                bad(me, "written behind the end");
+        }
+}
+
+static int trial_rank(int me, void *arg)
+{
+    const struct trial *t = arg;
+    struct hs_rank hr;
+    static struct buffers b;
+    char fault[80];
+    hs_join(&t->node, me, &hr);
+    vc_log_setup(VC_LOG_ERROR, me);
+    struct vc_verbs *v = make_verbs(t, &hr, me);
+    struct vc_chan *ch = make_chan(t, v, me);
+    for (int r = 0; r < t->n; r++)
+        for (int k = 0; k < MSGS; k++)
+            if (!(b.in[r][k] = malloc(1 << 17)) || !(b.out[r][k] = malloc(1 << 17)))
+                bad(me, "memory");
+    snprintf(fault, sizeof fault, t->kind->fault, t->number); /* NOLINT: a table above */
+    hs_meet(hr.start, t->n);
+    if (t->kind->at_begin && me == t->victim)
+        inject(fault);
+    for (int i = 0; i < 2; i++)
+        one_round(t, ch, &b, me, i);
+    if (!t->kind->at_begin && me == t->victim)
+        inject(fault);
+    uint64_t until =
+        vc_now_ns() + (strchr(fault, '@') && !strstr(fault, "qp") && !strstr(fault, "wc") ? 20000000u : 0);
+    /* As many on all ranks; the loop of a timed fault lasts for its time. */
+    for (int i = 2; i < ROUNDS; i++) {
+        if (me == t->victim && until && i == ROUNDS - 3)
+            while (vc_now_ns() < until)
+                usleep(1000);
+        one_round(t, ch, &b, me, i);
+    }
+    t->shared->lost[me] = vc_verbs_stats(v)->lost;
+    t->shared->faults[me] = faults_struck();
+    /* Others may still need what this rank has sent. */
+    t->shared->done++;
+    for (int i = 0; t->shared->done < t->n; i++) {
+        if (ch->ops->progress(ch) < 0 || (i % 100 == 0 && ch->src->check(ch->src) != VC_OK))
+            bad(me, "after the end");
+        usleep(500);
+    }
+    ch->ops->destroy(ch);
+    vc_verbs_destroy(v);
+    return 0;
+}
+
+struct tally {
+    _Atomic int tried, struck, lost;
+    _Atomic uint64_t longest_ms;
+};
+
+static int run_trial(struct trial *t, struct tally *sum)
+{
+    char text[160];
+    snprintf(text, sizeof text, t->kind->fault, t->number); /* NOLINT: a table above */
+    size_t len = strlen(text);
+    snprintf(text + len, sizeof text - len, "%s%s, rank %d of %d, %s", t->kind->dev ? ", " : "",
+             t->kind->dev ? t->kind->dev : "", t->victim, t->n, t->mode == VC_WAIT_EVENT ? "event" : "poll");
+    where = text;
+    t->node = hs_node_make(t->n, 1 << 16, 0);
+    t->shared = hs_shared(sizeof *t->shared);
+    int rc = hs_fork(t->n, trial_rank, t, BOUND_S);
+    bool lost = false, struck = false;
+    for (int r = 0; r < t->n; r++) {
+        lost |= t->shared->lost[r] > 0;
+        struck |= t->shared->faults[r] > 0;
+        if (t->shared->stalled_ms[r] > sum->longest_ms)
+            sum->longest_ms = t->shared->stalled_ms[r];
+    }
+    if (rc != 0)
+        fprintf(stderr, "FAIL: %s\n", text);
+    else if (!lost && !t->kind->no_loss)
+        fprintf(stderr, "FAIL: %s: no path was lost\n", text), rc = 1;
+    sum->tried++;
+    sum->struck += struck || lost;
+    sum->lost += lost;
+    hs_unshare(t->shared, sizeof *t->shared);
+    hs_node_free(&t->node);
+    return rc;
+}
+
+/* Every WORKERS-th trial. */
+static int work(int worker, struct tally *sum)
+{
+    int i = 0, failed = 0;
+    char fabric[80];
+    const char *only = getenv("VC_TEST");
+    snprintf(fabric, sizeof fabric, "/dev/shm/vc_lost.%ld.%d", (long)getppid(), worker);
+    setenv("VC_LOOPBACK_FABRIC", fabric, 1);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (int x = 0; x < kinds[k].times; x++, i++) {
+            struct trial t = {.kind = &kinds[k], .number = 1 + x * kinds[k].step, .n = 2 + i % 3};
+            t.victim = i / 3 % t.n;
+            t.mode = kinds[k].event || i % 2 ? VC_WAIT_EVENT : VC_WAIT_AUTO;
+            if (i % WORKERS == worker && (!only || strncmp(kinds[k].fault, only, strlen(only)) == 0))
+                failed += run_trial(&t, sum) != 0;
+        }
+    return failed;
+}
+
+int main(void)
+{
+    struct tally *sum = hs_shared(sizeof *sum);
+    pid_t pid[WORKERS];
+    int failed = 0;
+    for (int w = 0; w < WORKERS; w++) {
+        pid[w] = fork();
+        if (pid[w] == 0)
+            _exit(work(w, sum) != 0);
+    }
+    for (int w = 0; w < WORKERS; w++) {
+        int status = 1;
+        waitpid(pid[w], &status, 0);
+        failed |= status;
+    }
+    printf("%d faults tried, %d struck, %d of them lost a path; the longest pause was %llu ms\n", sum->tried,
+           sum->struck, sum->lost, (unsigned long long)sum->longest_ms);
+    return failed != 0;
+}
