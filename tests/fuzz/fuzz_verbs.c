@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
         }                                                                                                    \
     } while (0)
 
-enum { PROCS = 4, CHANS = 2, REQS = 24, BOOTS = 64, SLOT = 512, STEPS = 200 };
+enum { PROCS = 4, CHANS = 2, REQS = 24, BOOTS = 64, SLOT = 512, STEPS = 200, MOST = 1 << 16 };
+_Static_assert(sizeof(struct conn_hello) != sizeof(struct conn_note), "told apart by their length");
 
 /* ---- the input ---- */
 
@@ -72,7 +73,7 @@ static int boot_irecv(struct vc_chan *ch, int peer, void *buf, size_t len, struc
 {
     (void)ch;
     r->done = false;
-    if (boot.n == BOOTS)
+    if (boot.n == BOOTS || len > MOST)
         return vc_fail(VC_ERR_NOMEM, "enough");
     boot.recv[boot.n].peer = peer;
     boot.recv[boot.n].buf = buf;
@@ -106,10 +107,10 @@ static void boot_answer(int peer, bool good)
             continue;
         struct conn_hello hello = {
             .addr = {.port = {.mtu = IBV_MTU_1024, .roce = 1}, .qpn = 1, .psn = 2}, .rkey = 3, .ok = 1};
-        struct conn_note note = {.ok = 1};
-        if (good) {
-            bool is_hello = boot.recv[i].len == sizeof hello;
-            memcpy(boot.recv[i].buf, is_hello ? (void *)&hello : (void *)&note, boot.recv[i].len);
+        struct conn_note note = {.type = 1 + byte() % 5, .len = number() % 1000};
+        size_t len = boot.recv[i].len;
+        if (good && (len == sizeof hello || len == sizeof note)) {
+            memcpy(boot.recv[i].buf, len == sizeof hello ? (void *)&hello : (void *)&note, len);
             size_t where = number();
             if (where < boot.recv[i].len)
                 ((uint8_t *)boot.recv[i].buf)[where] = byte();

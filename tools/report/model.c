@@ -263,3 +263,13 @@ void rep_section_model(struct report *r)
     else
         fputs("<p class=\"none\">The table holds no parameters of the model.</p>\n", r->f);
 }
+
+const char *rep_role(const struct rep_setting *s)
+{
+    bool said = strcmp(s->name, "as found") == 0;
+    if (s->found && s->chosen)
+        return said ? ", and kept" : ", as found, and kept";
+    if (s->found)
+        return said ? "" : ", as found";
+    return s->chosen ? ", tuned" : "";
+}

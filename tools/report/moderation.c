@@ -36,16 +36,6 @@ static const struct rep_modpoint *under(const struct rep_setting *s, const struc
 
 /* ---- plots ---- */
 
-const char *rep_role(const struct rep_setting *s)
-{
-    bool said = strcmp(s->name, "as found") == 0;
-    if (s->found && s->chosen)
-        return said ? ", and kept" : ", as found, and kept";
-    if (s->found)
-        return said ? "" : ", as found";
-    return s->chosen ? ", tuned" : "";
-}
-
 static int compare_bytes(const void *a, const void *b)
 {
     double x = ((const struct plot_mark *)a)->x, y = ((const struct plot_mark *)b)->x;

@@ -5,6 +5,7 @@
 #include "transport/verbs/recv.h"
 #include "transport/verbs/recvq.h"
 #include "transport/verbs/send.h"
+#include "transport/verbs/turn.h"
 
 #include <stdlib.h>
 #include <string.h>

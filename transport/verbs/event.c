@@ -8,6 +8,7 @@
 #include "transport/verbs/notes.h"
 #include "transport/verbs/recv.h"
 #include "transport/verbs/sendq.h"
+#include "transport/verbs/turn.h"
 
 #include <errno.h>
 #include <string.h>

@@ -45,6 +45,8 @@ static void on_note(struct ep *e)
 {
     const struct conn_note *note = &e->note_in;
     const unsigned char *bytes = e->body_due ? e->body : (const unsigned char *)note->bytes;
+    const struct vc_via via = {.ep = e};
+    bool kept;
     e->heard = true;
     switch (note->type) {
     case NOTE_READY:
@@ -57,7 +59,7 @@ static void on_note(struct ep *e)
         on_tell(e, note);
         break;
     case NOTE_MSG:
-        vc_message_arrived(e->v, e, bytes, note->len);
+        vc_message_arrived(e->v, &via, bytes, note->len, -1, &kept);
         break;
     case NOTE_WRITE:
         on_write_note(e, note, bytes);
@@ -73,6 +75,11 @@ static bool has_come(struct ep *e)
     struct vc_verbs *v = e->v;
     if (!e->answered || !vc_req_done(&e->boot[BOOT_NOTE_IN]) || v->boot_failed)
         return false;
+    if (e->note_in.len > v->size.slot_bytes) { /* nobody sends more */
+        vc_boot_fail(v, vc_fail(VC_ERR_INVAL, "process %d announces a message of %u bytes through the MPI",
+                                e->proc, e->note_in.len));
+        return false;
+    }
     if (e->note_in.len > NOTE_BYTES && !e->body_due) {
         e->body = malloc(e->note_in.len);
         if (!e->body) {

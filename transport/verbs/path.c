@@ -10,6 +10,7 @@
 #include "transport/verbs/notes.h"
 #include "transport/verbs/recv.h"
 #include "transport/verbs/sendq.h"
+#include "transport/verbs/turn.h"
 
 #include <stdio.h>
 #include <string.h>

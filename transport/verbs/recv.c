@@ -7,14 +7,9 @@
 #include "transport/verbs/recvq.h"
 #include "transport/verbs/send.h"
 #include "transport/verbs/sendq.h"
-#include "transport/verbs/turn.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The bulk queue is polled in one of so many turns while nothing waits for its completions. */
-#define BULK_EVERY 32
 
 /* ---- matching ---- */
 
@@ -185,10 +180,8 @@ static void on_stray(struct vc_verbs *v, const struct vc_via *via, const struct 
         e->got_seq = h->seq;
 }
 
-static inline __attribute__((always_inline)) void message_arrived(struct vc_verbs *v,
-                                                                  const struct vc_via *via,
-                                                                  const unsigned char *mem, uint32_t bytes,
-                                                                  int slot, bool *kept)
+void vc_message_arrived(struct vc_verbs *v, const struct vc_via *via, const unsigned char *mem,
+                        uint32_t bytes, int slot, bool *kept)
 {
     const struct msg_hdr *h = (const struct msg_hdr *)(const void *)mem;
     uint32_t len = bytes - (uint32_t)sizeof *h;
@@ -225,13 +218,6 @@ static inline __attribute__((always_inline)) void message_arrived(struct vc_verb
     }
     if (!p->active)
         vc_peer_activate(p);
-}
-
-void vc_message_arrived(struct vc_verbs *v, struct ep *from, const unsigned char *mem, uint32_t bytes)
-{
-    const struct vc_via via = {.ep = from};
-    bool kept;
-    message_arrived(v, &via, mem, bytes, -1, &kept);
 }
 
 static void end_grant(struct vc_verbs *v, int i)
@@ -282,88 +268,4 @@ void vc_write_arrived(struct vc_verbs *v, const struct vc_via *via, uint32_t imm
     p->recvs--;
     vc_req_end(r);
     v->completed++;
-}
-
-/* ---- the device ---- */
-
-static inline __attribute__((always_inline)) void on_receive(struct vc_verbs *v, const struct ibv_wc *wc)
-{
-    const struct vc_via via = {.qp_num = wc->qp_num};
-    int slot = (int)(uint32_t)wc->wr_id;
-    struct ep *e = v->srq ? NULL : v->ep[wc->wr_id >> 32];
-    bool kept = false;
-    v->posted--;
-    if (VC_UNLIKELY(wc->status != IBV_WC_SUCCESS)) {
-        /* Receives are flushed when their queue pair fails. That is known from its sends, too. */
-        if (v->srq)
-            v->free_recv[v->nfree_recv++] = slot;
-        if (wc->status != IBV_WC_WR_FLUSH_ERR)
-            vc_qp_failed(v, wc->qp_num, wc->status);
-        return;
-    }
-    v->stats.recvs++;
-    if (wc->opcode == IBV_WC_RECV_RDMA_WITH_IMM)
-        vc_write_arrived(v, &via, be32toh(wc->imm_data));
-    else
-        message_arrived(v, &via, recv_slot(v, e, slot), wc->byte_len, slot, &kept);
-    if (!kept)
-        vc_recvq_release(v, e, slot);
-}
-
-/* How much came; fewer than 16: the queue is empty. Negative: the device has failed. */
-static inline __attribute__((always_inline)) int poll_latency(struct vc_verbs *v)
-{
-    struct ibv_wc wc[16];
-    int n = ibv_poll_cq(v->cq_latency, 16, wc);
-    if (VC_UNLIKELY(n < 0)) {
-        vc_verbs_fail(v, "%s: ibv_poll_cq failed", v->dev.name);
-        return n;
-    }
-    for (int i = 0; i < n; i++)
-        on_receive(v, &wc[i]);
-    return n;
-}
-
-/* Reads all that has arrived; a queue that has failed itself is tried twice. */
-static __attribute__((noinline)) int read_all(struct vc_verbs *v, int before)
-{
-    int n, failures = before < 0, work = 1;
-    do {
-        n = poll_latency(v);
-        work += n > 0 ? n : 0;
-        failures += n < 0;
-    } while (n >= 16 || (n < 0 && failures < 2));
-    return work;
-}
-
-int vc_verbs_progress(struct vc_verbs *v)
-{
-    bool losing = VC_UNLIKELY(v->unsettled) && vc_lost_begin(v);
-    int work = 0;
-    v->completed = 0;
-    if (VC_LIKELY(!v->failed)) {
-        work = poll_latency(v);
-        if (VC_UNLIKELY(losing || work < 0))
-            work = read_all(v, work);
-    } else if (losing) {
-        work = read_all(v, 0);
-    }
-    if (v->signaled > 0 && (v->bulk_waiters > 0 || v->active || ++v->tick % BULK_EVERY == 0))
-        work += vc_sendq_poll(v);
-    if (VC_UNLIKELY(v->unsettled)) {
-        work += vc_turn_boot(v);
-        if (v->boot_failed)
-            return vc_fail(v->boot_failed, "%s", v->boot_why);
-    }
-    struct peer *p = v->active;
-    v->active = NULL; /* a peer that has something left puts itself on the list again */
-    while (p) {
-        struct peer *next = p->next_active;
-        p->active = false;
-        vc_peer_push(p);
-        p = next;
-    }
-    if (v->nfree_recv >= v->size.nrecv / 4)
-        vc_recvq_repost(v);
-    return work;
 }

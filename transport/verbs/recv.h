@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Receiving: completions, and whom what arrives is for. */
+/* Receiving: whom what arrives is for. */
 #ifndef VC_TRANSPORT_VERBS_RECV_H
 #define VC_TRANSPORT_VERBS_RECV_H
 
@@ -11,14 +11,12 @@ struct vc_via {
     uint32_t qp_num; /**< of the device */
 };
 
-/** A message came over the boot channel. */
-void vc_message_arrived(struct vc_verbs *v, struct ep *from, const unsigned char *mem, uint32_t bytes);
+/** A message came. It lies in this slot of the receive queue, which *kept says to leave alone for now; or,
+ * with slot -1, in memory of the caller's. */
+void vc_message_arrived(struct vc_verbs *v, const struct vc_via *via, const unsigned char *mem,
+                        uint32_t bytes, int slot, bool *kept);
 /** The last bytes for a grant, which is as in immediate data. */
 void vc_write_arrived(struct vc_verbs *v, const struct vc_via *via, uint32_t imm);
-
-/** One turn: both completion queues, connections, the boot channel where it carries messages, active peers.
- * Returns how much happened, or a negative error: the boot channel has failed. */
-int vc_verbs_progress(struct vc_verbs *v);
 
 /** Gives a receive that was just queued what came before it. */
 void vc_peer_match_unexpected(struct peer *p, int stream);
