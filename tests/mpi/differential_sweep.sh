@@ -86,7 +86,7 @@ while read -r c alg restrictions params; do
     np=$(pick $((i + 1)) $sizes)
     [ $VCOLL_WAIT = poll ] && [ "$np" -gt 4 ] && VCOLL_WAIT=event
     case $alg in
-    two_level* | shm*) VCOLL_CHANNELS=shm,mpi ;;
+    two_level* | three_level* | shm*) VCOLL_CHANNELS=shm,mpi ;;
     *) VCOLL_CHANNELS=mpi ;;
     esac
     [ "$alg" = shm_cma ] || VCOLL_CMA=0
