@@ -63,7 +63,7 @@ while read -r c alg restrictions params; do
     seed=$((seed + 1))
     # As registry.h numbers them: power of two 2, even 4, one node 8, equal nodes 16, nodes of consecutive ranks 32.
     case $alg in
-    two_level*) splits="2 3 2" sizes="4 6 8" ;;
+    two_level* | three_level*) splits="2 3 2" sizes="4 6 8" ;;
     native | shm*) splits="0" sizes="2 3 5 9" ;;
     *) splits="1 0 3 2" sizes="3 8 5 7 4 9 6 2" ;;
     esac
@@ -86,7 +86,7 @@ while read -r c alg restrictions params; do
     np=$(pick $((i + 1)) $sizes)
     [ $VCOLL_WAIT = poll ] && [ "$np" -gt 4 ] && VCOLL_WAIT=event
     case $alg in
-    two_level* | shm*) VCOLL_CHANNELS=shm,mpi ;;
+    two_level* | three_level* | shm*) VCOLL_CHANNELS=shm,mpi ;;
     *) VCOLL_CHANNELS=mpi ;;
     esac
     [ "$alg" = shm_cma ] || VCOLL_CMA=0
