@@ -16,6 +16,8 @@
  */
 #include "law.h"
 
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -157,10 +159,14 @@ static int next_call(const char *which, long i)
     return collective(which ? which : all[i % 6], i % 7 == 3 ? LONGS : 8, i);
 }
 
-static void report(const char *fmt, unsigned long long x, unsigned long long y)
+/* In one piece, whatever else is printed. */
+__attribute__((format(printf, 1, 2))) static void report(const char *fmt, ...)
 {
     char line[100];
-    int len = snprintf(line, sizeof line, fmt, rank, x, y); /* NOLINT: the caller's */
+    va_list ap;
+    va_start(ap, fmt);
+    int len = vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
     if (write(STDOUT_FILENO, line, (size_t)len) != len)
         _exit(1);
 }
@@ -178,7 +184,7 @@ static void go_on(const char *which, uint64_t begun, long after_ms)
         }
     while (goes_on(now_ms() - begun < (uint64_t)after_ms));
     LAW_CHECK(longest < BOUND_MS, "a call took %llu ms", (unsigned long long)longest);
-    report("rank %d: %llu calls, the longest took %llu ms\n", (unsigned long long)i, longest);
+    report("rank %d: %ld calls, the longest took %" PRIu64 " ms\n", rank, i, longest);
 }
 
 /* After the victim's end. */
@@ -197,7 +203,7 @@ static void get_error(const char *which, uint64_t begun, int dies)
     LAW_CHECK(collective("allreduce", 8, 0) != MPI_SUCCESS, "no error any more at the next call");
     LAW_CHECK(now_ms() - begun < took + 1000, "the second error took %llu ms",
               (unsigned long long)(now_ms() - begun - took));
-    report("rank %d: error after %llu ms\n", took, 0);
+    report("rank %d: error after %" PRIu64 " ms\n", rank, took);
     sleep_ms(BOUND_MS - (long)took); /* alive, and silent: nobody may need its end to get an error */
     _exit(0);                        /* MPI_Finalize would wait for the dead */
 }
