@@ -82,6 +82,28 @@ static int serve(int rank, const char *when)
     return seen;
 }
 
+/* A message that comes while rank 0 looks for it, unless rank 0 is late; whether rank 0 is certain now. */
+static bool see_message(int rank)
+{
+    char byte = 1, certain = 0;
+    if (rank == 1) {
+        MPI_Recv(&byte, 1, MPI_CHAR, 0, TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        usleep(50000); /* until rank 0 looks for it */
+        MPI_Send(&byte, 1, MPI_CHAR, 0, TAG, MPI_COMM_WORLD);
+    } else {
+        MPI_Request req;
+        int done = 0;
+        MPI_Irecv(&byte, 1, MPI_CHAR, 1, TAG, MPI_COMM_WORLD, &req);
+        MPI_Send(&certain, 1, MPI_CHAR, 1, TAG, MPI_COMM_WORLD);
+        for (double begun = MPI_Wtime(); !done && MPI_Wtime() - begun < 10;)
+            LAW_CHECK(vc_host_test(&req, &done) == MPI_SUCCESS, "test");
+        LAW_CHECK(done, "the message did not come");
+        certain = vc_host_is_certain();
+    }
+    MPI_Bcast(&certain, 1, MPI_CHAR, 0, MPI_COMM_WORLD);
+    return certain;
+}
+
 static int always(void)
 {
     return 1;
@@ -103,7 +125,7 @@ int main(int argc, char **argv)
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     LAW_CHECK(size == 2, "two ranks");
     LAW_CHECK(vc_host_progress_init() == VC_OK, "%s", vc_error_text());
-    if (rank == 0)
+    for (int i = 0; rank == 0 && i < 100; i++) /* the first ones may find what is left of MPI_Init */
         drive();
     MPI_Barrier(MPI_COMM_WORLD);
     if (!vc_host_can_yield()) {
@@ -119,22 +141,13 @@ int main(int argc, char **argv)
 
     /* Not certain before a message has been seen to come. */
     LAW_CHECK(rank != 0 || !vc_host_is_certain(), "certain too soon");
-    char byte = 1;
-    if (rank == 1) {
-        usleep(50000); /* until rank 0 looks for it */
-        MPI_Send(&byte, 1, MPI_CHAR, 0, TAG, MPI_COMM_WORLD);
-    } else {
-        MPI_Request req;
-        int done = 0;
-        MPI_Irecv(&byte, 1, MPI_CHAR, 1, TAG, MPI_COMM_WORLD, &req);
-        for (double begun = MPI_Wtime(); !done && MPI_Wtime() - begun < 10;)
-            LAW_CHECK(vc_host_test(&req, &done) == MPI_SUCCESS, "test");
-        LAW_CHECK(done, "the message did not come");
-    }
+    bool certain = false;
+    for (int i = 0; i < 20 && !certain; i++)
+        certain = see_message(rank);
 
     int seen;
     if (rank == 0) {
-        LAW_CHECK(vc_host_is_certain(), "not certain after a message");
+        LAW_CHECK(certain, "not certain after messages");
         idle("idle");
         LAW_CHECK(answers[1] > IDLE * 9 / 10, "nothing came, and that was said %d times of %d", answers[1],
                   IDLE);

@@ -304,7 +304,8 @@ int vc_host_test(MPI_Request *req, int *done)
     for (int i = 0; i < 16 && direct && set_yield && !atomic_load_explicit(&told, memory_order_relaxed);
          i++) {
         drive_and_watch();
-        if (!driving.idle)
+        /* Before a yield has been seen, none says nothing. */
+        if (!driving.idle && atomic_load_explicit(&tells, memory_order_relaxed))
             atomic_store_explicit(&told, true, memory_order_relaxed);
     }
     return vc_next.Test(req, done, MPI_STATUS_IGNORE);
