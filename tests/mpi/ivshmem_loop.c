@@ -51,7 +51,7 @@ int main(int argc, char **argv)
             rc = MPI_Alltoall(b, n / size, MPI_CHAR, b + BYTES, n / size, MPI_CHAR, comm);
             break;
         default:
-            rc = MPI_Reduce(a, b, n, MPI_CHAR, MPI_BOR, calls / 4 % size, comm);
+            rc = MPI_Reduce(a, b, n, MPI_BYTE, MPI_BOR, calls / 4 % size, comm);
             break;
         }
         if (rc == MPI_SUCCESS && calls % ROUND != 0)
