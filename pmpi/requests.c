@@ -105,6 +105,8 @@ static int on_query(void *extra, MPI_Status *status)
 static void free_noted_types(const struct vc_posted *op)
 {
     void *noted[2];
+    if (noted_size < sizeof noted)
+        return;
     memcpy(noted, (const char *)op->request + generalized_size, sizeof noted);
     const void *passed[] = {op->k.stypes, op->k.rtypes};
     for (int i = 0; i < 2; i++)

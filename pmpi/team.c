@@ -79,24 +79,14 @@ static int select_anew(struct vc_team *t)
     return vc_select_init(&t->sel, &t->key, &vc_params, vc_world_table);
 }
 
-/* Of communicators on one node. */
-static bool is_as_last(const struct vc_topo_key *k)
-{
-    const struct vc_topo_key *l = &last.key;
-    return k->size == l->size && k->nnodes == l->nnodes && k->max_ppn == l->max_ppn &&
-           k->crowded == l->crowded && k->have_node == l->have_node && k->have_cma == l->have_cma &&
-           k->have_bulk == l->have_bulk && k->have_chan == l->have_chan && k->have_verbs == l->have_verbs &&
-           k->hosts_shared == l->hosts_shared && k->no_mpi == l->no_mpi &&
-           k->reproducible == l->reproducible && k->platform == l->platform && k->costs == l->costs &&
-           strcmp(k->device, l->device) == 0;
-}
-
 static int select_as_last(struct vc_team *t)
 {
     struct vc_topo_key key = t->key;
     key.hier = NULL; /* on one node the number of ranks says all */
     pthread_mutex_lock(&last.lock);
-    bool same = last.sel.mem && is_as_last(&key);
+    /* All bytes, so that no member is forgotten. If those between members differ, rules are chosen anew. */
+    bool same = last.sel.mem &&
+                memcmp(&key, &last.key, sizeof key) == 0; /* NOLINT(bugprone-suspicious-memory-comparison) */
     int err = same ? vc_select_copy(&t->sel, &last.sel) : select_anew(t);
     if (!same && err == VC_OK) {
         vc_select_free(&last.sel);

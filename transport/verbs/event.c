@@ -6,7 +6,6 @@
 #include "transport/verbs/fail.h"
 #include "transport/verbs/lost.h"
 #include "transport/verbs/notes.h"
-#include "transport/verbs/recv.h"
 #include "transport/verbs/sendq.h"
 #include "transport/verbs/turn.h"
 

@@ -8,7 +8,6 @@
 #include "transport/verbs/conn.h"
 #include "transport/verbs/fail.h"
 #include "transport/verbs/notes.h"
-#include "transport/verbs/recv.h"
 #include "transport/verbs/sendq.h"
 #include "transport/verbs/turn.h"
 

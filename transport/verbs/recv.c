@@ -16,9 +16,9 @@
 /*
  * Keeps a message until its request comes: in its buffer (*kept: it must not be released) while more than
  * half of the buffers are posted, otherwise in a copy. Allocates, which only happens when ranks drift apart,
- * and at most as often as the sender has credits. NULL: no memory.
+ * and at most as often as the sender has credits. Slot -1: the buffer is the caller's, so it is copied. NULL:
+ * no memory.
  */
-/* slot -1: the buffer is the caller's. */
 static struct piece *keep_piece(struct vc_verbs *v, struct ep *e, int slot, const unsigned char *data,
                                 uint32_t len, bool *kept)
 {
