@@ -6,6 +6,10 @@
 
 #include "transport/verbs/state.h"
 
+/** What to do about a fault of this end's device or library (ep.local_error) before any message got through.
+ */
+#define INLINE_ADVICE "if its library ignores inline data, set VCOLL_VERBS_INLINE=0"
+
 /** The device: nothing works over it any more, and all connections are lost. */
 void vc_verbs_fail(struct vc_verbs *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** A connection is lost: its messages are going to take the boot channel (lost.h). */

@@ -57,7 +57,10 @@ static void tell_arrived(struct ep *e)
     end_registrations(e);
     e->state = EP_SWITCHING;
     e->t_lost = vc_now_ns();
-    vc_detour_note(e, &note, e->why, vc_min_size(strlen(e->why), NOTE_BYTES - 1));
+    /* The peer may be the one that tells the user. */
+    char why[NOTE_BYTES];
+    snprintf(why, sizeof why, "%.130s%s", e->why, e->local_error && !e->proven ? ": " INLINE_ADVICE : "");
+    vc_detour_note(e, &note, why, strlen(why));
 }
 
 /* ---- sending the rest ---- */

@@ -100,10 +100,8 @@ static int no_message(const struct ep *e, const char *what)
     const struct vc_rc_port *c = &e->hello_in.addr.port;
     char from[40], to[40];
     if (e->local_error)
-        return vc_fail(VC_ERR_PEER,
-                       "process %d cannot send over %s (%s): if its library ignores inline data, set "
-                       "VCOLL_VERBS_INLINE=0",
-                       v->me, v->dev.name, what);
+        return vc_fail(VC_ERR_PEER, "process %d cannot send over %s (%s): " INLINE_ADVICE, v->me, v->dev.name,
+                       what);
     if (c->roce)
         return vc_fail(VC_ERR_PEER,
                        "no message gets from process %d to process %d (%s, %s, %s to %s: %s): UDP port 4791 "
