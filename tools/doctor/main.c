@@ -79,9 +79,10 @@ static void fill_site(const struct doctor *d, struct doc_site *s)
     s->nseen = d->node.host_memory.held;
     s->seen = doc_grow(NULL, sizeof d->node.host_memory.seen);
     memcpy(s->seen, d->node.host_memory.seen, sizeof d->node.host_memory.seen);
+    _Static_assert(sizeof s->guid == sizeof d->node.rdma[0].sys_image_guid, "copied with its end");
     for (int i = d->node.nrdma - 1; i >= 0; i--)
         if (strspn(d->node.rdma[i].sys_image_guid, "0:") != strlen(d->node.rdma[i].sys_image_guid))
-            snprintf(s->guid, sizeof s->guid, "%s", d->node.rdma[i].sys_image_guid);
+            memcpy(s->guid, d->node.rdma[i].sys_image_guid, sizeof s->guid);
 }
 
 /* The first rank of an operating system looks at it, once its ranks have told what they found. */
