@@ -8,6 +8,7 @@
 #include "transport/verbs/notes.h"
 #include "transport/verbs/recv.h"
 #include "transport/verbs/recvq.h"
+#include "transport/verbs/regain.h"
 #include "transport/verbs/send.h"
 #include "transport/verbs/sendq.h"
 
@@ -33,6 +34,7 @@ static int turn_boot(struct vc_verbs *v)
     int work = vc_notes_poll(v);
     if (v->connecting)
         work += vc_ep_progress(v) + vc_lost_settle(v);
+    work += vc_regain_progress(v);
     v->unsettled = v->connecting || v->detours > 0;
     return work;
 }

@@ -22,6 +22,7 @@ target_sources(vcoll_core PRIVATE
   verbs/rc.c
   verbs/recv.c
   verbs/recvq.c
+  verbs/regain.c
   verbs/regcache.c
   verbs/regcache_watch.c
   verbs/send.c

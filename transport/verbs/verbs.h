@@ -137,7 +137,8 @@ int vc_verbs_chan_create(const struct vc_verbs_chan_cfg *cfg, struct vc_chan **o
 struct vc_verbs_stats {
     uint64_t sends, inlined, writes, recvs, unexpected, credits_sent, cts, declined, events, arms, pings;
     uint64_t connections;
-    uint64_t lost; /**< connections that were lost, and whose messages took the boot channel from then on */
+    uint64_t lost;     /**< connections that were lost, and whose messages took the boot channel from then on */
+    uint64_t regained; /**< of them, those that carry messages again */
     size_t locked; /**< bytes registered for buffers */
 };
 const struct vc_verbs_stats *vc_verbs_stats(const struct vc_verbs *v);
