@@ -16,7 +16,7 @@
 static void on_lost(struct ep *e, const struct conn_note *note)
 {
     struct regain *g = &e->regain;
-    g->offered = g->ready = g->stopped = g->heard = false;
+    g->offered = g->ready = g->clear = g->stopped = g->heard = false;
     if (e->state == EP_MPI) {
         /* The peer was ready to use the new queue pair, and this end was not: nothing went over it. */
         struct conn_note answer = {.type = NOTE_LOST, .seq = e->got_seq, .writes = e->got_writes};
@@ -85,6 +85,9 @@ static void on_note(struct ep *e)
         break;
     case NOTE_OFFER:
         on_offer(e, bytes, note->len);
+        break;
+    case NOTE_CLEAR:
+        e->regain.clear = true;
         break;
     case NOTE_STOP:
         e->regain.stopped = true;

@@ -3,9 +3,11 @@
  * A round of notes, in which both ends take the same steps, and either may begin:
  *  1. NOTE_OFFER: each makes a queue pair and tells its address, or that it has none. Then the round is over.
  *  2. NOTE_READY: it is connected with the peer's. After the peer's note each sends a message over it.
- *  3. NOTE_STOP: that has arrived, and no grant is open; or something has failed. Nothing follows a yes over
- *     the boot channel. After a no of either end the round is over.
- *  4. NOTE_HEARD, to a yes: all that came before it was read. From then on the device may bring messages, and
+ *  3. NOTE_CLEAR: that has arrived, and no grant is open. None is made on the boot channel. Until both ends
+ *     are so far the boot channel goes on as before.
+ *  4. NOTE_STOP, yes: nothing follows over the boot channel. Or no: something has failed. After a no of either
+ *     end the round is over.
+ *  5. NOTE_HEARD, to a yes: all that came before it was read. From then on the device may bring messages, and
  *     each end sends them over it when it has this note of the peer.
  *
  * Each end sends one offer, and one NOTE_STOP where both had a queue pair, so the order of the boot channel
@@ -19,6 +21,7 @@
 #include "transport/verbs/conn.h"
 #include "transport/verbs/detour.h"
 #include "transport/verbs/fail.h"
+#include "transport/verbs/reopen.h"
 #include "transport/verbs/send.h"
 #include "transport/verbs/sendq.h"
 
@@ -27,12 +30,10 @@
 /* Between two looks at what has to be done. */
 #define TICK_NS 50000000u
 /* Between the first tries, and between later ones, each of which waits twice as long as the one before. */
-#define FIRST_NS 250000000u
+#define FIRST_NS VC_FIRST_TRY_NS
 #define LAST_NS  60000000000u
 /* After so many failures in a row a path is tried when something changes at one of the ends. */
 #define TRIES 16
-/* A connection that is lost within this time after it was regained has cost a try. */
-#define STEADY_NS 10000000000u
 /* As at the first proof of a path. */
 #define PROOF_NS 2000000000u
 /* Number of the work request that proves a queue pair. */
@@ -54,7 +55,7 @@ void vc_regain_plan(struct ep *e)
 {
     struct regain *g = &e->regain;
     uint64_t now = vc_now_ns();
-    if (e->half_way || (g->t_back && now - g->t_back < STEADY_NS)) {
+    if (e->half_way || (g->t_back && now - g->t_back < VC_STEADY_NS)) {
         wait_longer(e);
         return;
     }
@@ -118,7 +119,7 @@ static void send_offer(struct ep *e, const struct conn_offer *o)
 {
     struct regain *g = &e->regain;
     const struct conn_note note = {.type = NOTE_OFFER};
-    g->ready = g->stopped = g->heard = g->broken = g->arrived = false;
+    g->ready = g->clear = g->stopped = g->heard = g->broken = g->arrived = false;
     vc_detour_note(e, &note, o, sizeof *o);
 }
 
@@ -215,7 +216,7 @@ static void send_proof(struct ep *e)
         wr[i].sg_list = &sge[i];
         wr[i].num_sge = 1;
     }
-    sge[0] = (struct ibv_sge){(uintptr_t)slot_mem(v, g->slot), (uint32_t)len, v->mr->lkey};
+    sge[0] = (struct ibv_sge){(uintptr_t)slot_mem(v, g->slot), (uint32_t)len, v->lkey};
     wr[0].send_flags = IBV_SEND_SIGNALED;
     sge[1] = (struct ibv_sge){(uintptr_t)&nobody, sizeof nobody, 0};
     wr[1].send_flags = IBV_SEND_INLINE;
@@ -240,6 +241,12 @@ static bool is_bound(const struct ep *e)
         if (p->push_head && !p->c->failed)
             return true;
     return false;
+}
+
+static void clear(struct ep *e)
+{
+    vc_detour_note(e, &(struct conn_note){.type = NOTE_CLEAR}, NULL, 0);
+    e->regain.step = REGAIN_CLEARED;
 }
 
 static void stop(struct ep *e)
@@ -316,6 +323,12 @@ static bool step_round(struct ep *e)
         if (g->broken || (g->stopped && !g->yes))
             decline(e);
         else if (!is_bound(e))
+            clear(e);
+        break;
+    case REGAIN_CLEARED:
+        if (g->broken || (g->stopped && !g->yes))
+            decline(e);
+        else if (g->clear)
             stop(e);
         break;
     case REGAIN_DECLINED:
@@ -346,7 +359,10 @@ int vc_regain_progress(struct vc_verbs *v)
     if (now - v->t_regain < TICK_NS)
         return work;
     v->t_regain = now;
-    if (!v->failed && v->port_down) {
+    if (v->failed) {
+        if (vc_verbs_reopen(v, now))
+            hurry(v, now);
+    } else if (v->port_down) {
         vc_verbs_read_async(v);
         if (!v->failed)
             vc_verbs_check_port(v);

@@ -121,7 +121,7 @@ struct ibv_send_wr *vc_batch_slot(struct batch *b, const struct msg_hdr *hdr, co
         v->free_send[v->nfree_send++] = slot;
         return NULL;
     }
-    fill_message(b, wr, slot_mem(v, slot), hdr, data, len, v->mr->lkey);
+    fill_message(b, wr, slot_mem(v, slot), hdr, data, len, v->lkey);
     return wr;
 }
 
@@ -164,7 +164,7 @@ bool vc_ep_send_proof(struct ep *e)
     /* Packets of full size: a path that lets only short ones through cannot be used. */
     memset(slot_mem(v, slot), 0, len);
     *(struct msg_hdr *)(void *)slot_mem(v, slot) = nobody;
-    *wr->sg_list = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)len, v->mr->lkey};
+    *wr->sg_list = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)len, v->lkey};
     wr->num_sge = 1;
     wr->opcode = IBV_WR_SEND;
     e->proof_wr = e->head - 1;

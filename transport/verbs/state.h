@@ -2,7 +2,7 @@
 /*
  * The structures of the verbs channel: process, connection, channel and peer. All of it is under the lock of
  * its struct vc_verbs. The files build on each other in this order, and each calls only those before it: rc,
- * fail, async, recvq, detour, sendq, send, conn, abort, recv, notes, regain, lost, turn, path, event, chan
+ * queues, fail, async, recvq, reopen, detour, sendq, send, conn, abort, recv, notes, regain, lost, turn, path, event, chan
  * and verbs. Except that a turn, in recv, ends in the seldom things of turn.
  */
 #ifndef VC_TRANSPORT_VERBS_STATE_H
@@ -71,6 +71,7 @@ enum regain_step {
     REGAIN_CONNECTED, /**< it has come */
     REGAIN_PROVING,   /**< a message is under way over the new queue pair */
     REGAIN_PROVEN,    /**< it has arrived; grants that are open still belong to the boot channel */
+    REGAIN_CLEARED,   /**< none is, which the peer was told; its own such note is to come */
     REGAIN_DECLINED,  /**< this end has said no; the peer's word is to come */
     REGAIN_STOPPED,   /**< this end has said yes, and waits for the peer's word (EP_RETURNING) */
     REGAIN_HEARD      /**< the same, which the peer was told; its own note of this kind is to come */
@@ -86,7 +87,7 @@ struct regain {
     uint64_t t_proof;          /**< since then */
     bool offered;              /**< the peer's offer has come, and was not looked at: */
     struct conn_offer offer;   /**< that */
-    bool ready, stopped, heard; /**< notes of the peer that have come; stopped with: */
+    bool ready, clear, stopped, heard; /**< notes of the peer that have come; stopped with: */
     bool yes;
     uint64_t t_next; /**< not before this time */
     uint64_t delay;  /**< between tries; 0: none has failed */
@@ -234,6 +235,7 @@ struct vc_verbs {
      * with the mailbox, a memory region of its own. */
     unsigned char *mem;
     struct ibv_mr *mr, *mailbox;
+    uint32_t lkey;  /**< of mr; meaningless while the device is closed */
     int posted;     /**< receives */
     int recv_slots; /**< without a shared receive queue: of all connections together */
     int *free_send, nfree_send;
@@ -269,6 +271,9 @@ struct vc_verbs {
     int failed; /**< the device: nothing goes over it any more */
     char why[256];
     bool port_down, had_node;
+    /* After a failure: since when it is closed, and the next try to open it; when it was opened again; for how
+     * long it is left alone after it has failed soon. */
+    uint64_t t_closed, t_try, t_open, open_delay;
     struct vc_verbs_stats stats;
 };
 

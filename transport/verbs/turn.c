@@ -100,7 +100,7 @@ int vc_verbs_progress(struct vc_verbs *v)
         work = poll_latency(v);
         if (VC_UNLIKELY(losing || work < 0))
             work = read_all(v, work);
-    } else if (losing) {
+    } else if (losing && v->cq_latency) {
         work = read_all(v, 0);
     }
     if (v->signaled > 0 && (v->bulk_waiters > 0 || v->active || ++v->tick % BULK_EVERY == 0))
