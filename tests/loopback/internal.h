@@ -323,7 +323,14 @@ void lb_faults_commit(const struct lb_faults *f, bool replace);
 struct lb_faults *lb_faults_new(void);
 bool lb_faults_timed(void);
 
-enum { LB_HOT_FAIL = 1, LB_HOT_SEND = 2, LB_HOT_DELAY = 4, LB_HOT_REMOVED = 8, LB_HOT_CUT = 16, LB_HOT_DEAD = 32 };
+enum {
+    LB_HOT_FAIL = 1,
+    LB_HOT_SEND = 2,
+    LB_HOT_DELAY = 4,
+    LB_HOT_REMOVED = 8,
+    LB_HOT_CUT = 16,
+    LB_HOT_DEAD = 32
+};
 extern uint32_t lb_hot;
 
 #define LB_FUNCTIONS(X)                                                                                      \
@@ -386,7 +393,7 @@ static inline int lb_fault_in(enum lb_fn fn, struct ibv_context *context)
         return EIO;
     return lb_fault(fn);
 }
-void lb_faults_plug(void); /* a removed device comes back when its time has come */
+void lb_faults_plug(void);              /* a removed device comes back when its time has come */
 void lb_fault_mark(struct lb_send *op); /* a send is posted: decides which fault it meets */
 int lb_rank(void);                      /* of this process in the job, -1: unknown */
 uint64_t lb_fault_delay(void);          /* ns that a send posted now takes at least */

@@ -25,13 +25,13 @@ enum { WORKERS = 8, ROUNDS = 14, MSGS = 6, BOUND_S = 60 };
 /* {n}: 1, 2, 3, ... in turn, so that the fault strikes in all states of an exchange. */
 static const struct kind {
     const char *fault;
-    int times;       /* n up to this */
-    int step;        /* of n */
-    bool at_begin;   /* injected before the ranks meet */
-    bool no_loss;    /* the path may stay as it is */
-    const char *dev; /* device, NULL: the usual one */
-    bool event;      /* polling never calls this */
-    bool stays_lost; /* nothing goes over the device again */
+    int times;         /* n up to this */
+    int step;          /* of n */
+    bool at_begin;     /* injected before the ranks meet */
+    bool no_loss;      /* the path may stay as it is */
+    const char *dev;   /* device, NULL: the usual one */
+    bool event;        /* polling never calls this */
+    bool stays_lost;   /* nothing goes over the device again */
     const char *later; /* injected when a path was lost */
 } kinds[] = {
     {"fail=ibv_post_send:%d", 12, 5, .at_begin = false},
@@ -365,8 +365,9 @@ int main(void)
         waitpid(pid[w], &status, 0);
         failed |= status;
     }
-    printf("%d faults tried, %d struck, %d of them lost a path, %d of these regained it; the longest pause was "
-           "%llu ms\n",
-           sum->tried, sum->struck, sum->lost, sum->regained, (unsigned long long)sum->longest_ms);
+    printf(
+        "%d faults tried, %d struck, %d of them lost a path, %d of these regained it; the longest pause was "
+        "%llu ms\n",
+        sum->tried, sum->struck, sum->lost, sum->regained, (unsigned long long)sum->longest_ms);
     return failed != 0;
 }

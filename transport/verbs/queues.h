@@ -12,7 +12,8 @@ void vc_queues_size(const struct vc_verbs_cfg *cfg, const struct ibv_device_attr
 /** Bytes of all slots. */
 size_t vc_queues_slots_bytes(const struct sizes *s);
 
-/** Makes the queues on v->dev: at first, or again with the same sizes. VC_OK, or an error that leaves some. */
+/** Makes the queues on v->dev: at first, or again with the same sizes. VC_OK, or an error that leaves some.
+ */
 int vc_queues_make(struct vc_verbs *v);
 /** Registers v->mem with it. */
 int vc_queues_register(struct vc_verbs *v);

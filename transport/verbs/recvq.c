@@ -92,8 +92,7 @@ int vc_recvq_repost(struct vc_verbs *v)
         int n = v->nfree_recv < BATCH ? v->nfree_recv : BATCH;
         for (int i = 0; i < n; i++) {
             int slot = v->free_recv[v->nfree_recv - 1 - i];
-            sge[i] =
-                (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)v->size.slot_bytes, v->lkey};
+            sge[i] = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)v->size.slot_bytes, v->lkey};
             wr[i] = (struct ibv_recv_wr){.wr_id = wr_id(0, (uint32_t)slot),
                                          .next = i + 1 < n ? &wr[i + 1] : NULL,
                                          .sg_list = &sge[i],

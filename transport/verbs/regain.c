@@ -5,8 +5,8 @@
  *  2. NOTE_READY: it is connected with the peer's. After the peer's note each sends a message over it.
  *  3. NOTE_CLEAR: that has arrived, and no grant is open. None is made on the boot channel. Until both ends
  *     are so far the boot channel goes on as before.
- *  4. NOTE_STOP, yes: nothing follows over the boot channel. Or no: something has failed. After a no of either
- *     end the round is over.
+ *  4. NOTE_STOP, yes: nothing follows over the boot channel. Or no: something has failed. After a no of
+ * either end the round is over.
  *  5. NOTE_HEARD, to a yes: all that came before it was read. From then on the device may bring messages, and
  *     each end sends them over it when it has this note of the peer.
  *
@@ -313,8 +313,7 @@ static bool step_round(struct ep *e)
             send_proof(e);
         break;
     case REGAIN_PROVING:
-        if (g->broken || (g->stopped && !g->yes) ||
-            (!g->arrived && vc_now_ns() - g->t_proof > PROOF_NS))
+        if (g->broken || (g->stopped && !g->yes) || (!g->arrived && vc_now_ns() - g->t_proof > PROOF_NS))
             decline(e);
         else if (g->arrived)
             g->step = REGAIN_PROVEN;

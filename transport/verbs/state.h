@@ -2,8 +2,8 @@
 /*
  * The structures of the verbs channel: process, connection, channel and peer. All of it is under the lock of
  * its struct vc_verbs. The files build on each other in this order, and each calls only those before it: rc,
- * queues, fail, async, recvq, reopen, detour, sendq, send, conn, abort, recv, notes, regain, lost, turn, path, event, chan
- * and verbs. Except that a turn, in recv, ends in the seldom things of turn.
+ * queues, fail, async, recvq, reopen, detour, sendq, send, conn, abort, recv, notes, regain, lost, turn,
+ * path, event, chan and verbs. Except that a turn, in recv, ends in the seldom things of turn.
  */
 #ifndef VC_TRANSPORT_VERBS_STATE_H
 #define VC_TRANSPORT_VERBS_STATE_H
@@ -79,14 +79,14 @@ enum regain_step {
 
 struct regain {
     enum regain_step step;
-    bool voided;               /**< the peer has lost it meanwhile */
-    bool broken;               /**< the new queue pair has failed */
-    bool arrived;              /**< the message that proves it */
-    bool proof_out;            /**< it is under way, */
-    int slot;                  /**< from this slot; -1: none */
-    uint64_t t_proof;          /**< since then */
-    bool offered;              /**< the peer's offer has come, and was not looked at: */
-    struct conn_offer offer;   /**< that */
+    bool voided;                       /**< the peer has lost it meanwhile */
+    bool broken;                       /**< the new queue pair has failed */
+    bool arrived;                      /**< the message that proves it */
+    bool proof_out;                    /**< it is under way, */
+    int slot;                          /**< from this slot; -1: none */
+    uint64_t t_proof;                  /**< since then */
+    bool offered;                      /**< the peer's offer has come, and was not looked at: */
+    struct conn_offer offer;           /**< that */
     bool ready, clear, stopped, heard; /**< notes of the peer that have come; stopped with: */
     bool yes;
     uint64_t t_next; /**< not before this time */
@@ -271,8 +271,8 @@ struct vc_verbs {
     int failed; /**< the device: nothing goes over it any more */
     char why[256];
     bool port_down, had_node;
-    /* After a failure: since when it is closed, and the next try to open it; when it was opened again; for how
-     * long it is left alone after it has failed soon. */
+    /* After a failure: since when it is closed, and the next try to open it; when it was opened again; for
+     * how long it is left alone after it has failed soon. */
     uint64_t t_closed, t_try, t_open, open_delay;
     struct vc_verbs_stats stats;
 };

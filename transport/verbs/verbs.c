@@ -19,7 +19,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define GRANTS        256
+#define GRANTS 256
 
 void vc_verbs_need(const struct vc_verbs_cfg *cfg, struct vc_verbs_need *out)
 {

@@ -54,7 +54,8 @@ enum note_type {
     /* From the boot channel back to a connection; NOTE_READY is one of them, too. */
     NOTE_OFFER, /**< a new queue pair, or that there is none: struct conn_offer */
     NOTE_CLEAR, /**< the sender's message over it has arrived, and it has no open grants */
-    NOTE_STOP,  /**< the sender takes it back (last: 0), or sends no messages over the boot channel any more (1) */
+    NOTE_STOP,  /**< the sender takes it back (last: 0), or sends no messages over the boot channel any more
+                   (1) */
     NOTE_HEARD  /**< the sender has read all that came before the peer's NOTE_STOP */
 };
 
