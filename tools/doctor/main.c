@@ -113,9 +113,10 @@ static void fill_site(const struct doctor *d, struct doc_site *s)
     snprintf(s->host_id, sizeof s->host_id, "%s", d->me.params.host_id);
     fill_numa(&d->node, s);
     fill_device(&d->node, s);
+    _Static_assert(sizeof s->guid == sizeof d->node.rdma[0].sys_image_guid, "copied with its end");
     for (int i = d->node.nrdma - 1; i >= 0; i--)
         if (strspn(d->node.rdma[i].sys_image_guid, "0:") != strlen(d->node.rdma[i].sys_image_guid))
-            snprintf(s->guid, sizeof s->guid, "%s", d->node.rdma[i].sys_image_guid);
+            memcpy(s->guid, d->node.rdma[i].sys_image_guid, sizeof s->guid);
 }
 
 /* The first rank of an operating system looks at it, once its ranks have told what they found. */

@@ -125,10 +125,17 @@ static bool has_come(struct ep *e)
     return !e->body_due || vc_req_done(&e->boot[BOOT_BODY_IN]);
 }
 
+/* The next offer waits until this one is answered: a peer that had no queue pair, and therefore has ended the
+ * round, may have begun the next one. */
+static bool has_open_offer(const struct ep *e)
+{
+    return e->regain.offered && e->state == EP_MPI;
+}
+
 static int read_notes(struct ep *e)
 {
     int n = 0;
-    while (n < NOTES_PER_TURN && has_come(e)) {
+    while (n < NOTES_PER_TURN && !has_open_offer(e) && has_come(e)) {
         on_note(e);
         if (e->body_due)
             free(e->body);
