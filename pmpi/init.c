@@ -172,7 +172,8 @@ static int prepare(void)
     if (vc_params.disable)
         return VC_OK;
     vc_ft_init();
-    if ((err = vc_memory_init(vc_meet_fit(), &meet)) != VC_OK || (meet && (err = vc_meet_init()) != VC_OK))
+    if ((err = vc_memory_init(vc_meet_fit(), &meet)) != VC_OK || (meet && (err = vc_meet_init()) != VC_OK) ||
+        (err = vc_meet_agree()) != VC_OK)
         return err;
     if ((err = vc_types_init()) != VC_OK || (err = vc_comm_keyval_init()) != VC_OK)
         return err;
