@@ -217,6 +217,7 @@ static int explain(const struct first *f, const char *mine, char *why, size_t le
         return 1;
     }
     snprintf(text, sizeof text, "%s", mine);
+    vc_told_collective(sizeof text);
     if (vc_next.Bcast(text, (int)sizeof text, MPI_CHAR, f->odd, MPI_COMM_WORLD) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Bcast failed right after MPI_Init");
     snprintf(why, len, "rank %d: %s", f->odd, text);

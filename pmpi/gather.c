@@ -68,7 +68,18 @@ static int wait_watched(MPI_Request *req, bool receives, struct watch *w)
     }
 }
 
-struct vc_gather_sent vc_gather_sent;
+struct vc_told vc_told;
+
+static void count(_Atomic uint64_t *of, size_t n)
+{
+    atomic_fetch_add_explicit(of, n, memory_order_relaxed);
+}
+
+void vc_told_collective(size_t bytes)
+{
+    count(&vc_told.collectives, 1);
+    count(&vc_told.collective_bytes, bytes);
+}
 
 /* `most`: of the bytes that may come. */
 static int exchange(const char *out, size_t len, int to, char *in, size_t most, int from, struct watch *w)
@@ -76,13 +87,21 @@ static int exchange(const char *out, size_t len, int to, char *in, size_t most, 
     MPI_Request send, recv;
     if (len > INT_MAX || most > INT_MAX)
         return vc_fail(VC_ERR_UNSUPPORTED, "too many ranks: what they tell each other takes %zu bytes", most);
-    vc_gather_sent.messages++;
-    vc_gather_sent.bytes += len;
+    count(&vc_told.messages, 1);
+    count(&vc_told.bytes, len);
     if (vc_next.Irecv(in, (int)most, MPI_BYTE, from, TAG, MPI_COMM_WORLD, &recv) != MPI_SUCCESS ||
         vc_next.Isend(out, (int)len, MPI_BYTE, to, TAG, MPI_COMM_WORLD, &send) != MPI_SUCCESS)
         return fail_message();
     int err = wait_watched(&recv, true, w);
     return err == VC_OK ? wait_watched(&send, false, w) : err;
+}
+
+static void tell_exchange(int n, size_t bytes, int different, const struct vc_told *before)
+{
+    vc_log(VC_LOG_DEBUG,
+           "exchange of %zu bytes among %d ranks, %d of them different: %llu messages, %llu bytes", bytes, n,
+           different, (unsigned long long)(vc_told.messages - before->messages),
+           (unsigned long long)(vc_told.bytes - before->bytes));
 }
 
 /*
@@ -98,6 +117,7 @@ int vc_gather_among(const int *ranks, int n, int me, const void *mine, void *all
 {
     int err = VC_OK;
     size_t size = (size_t)n, my = (size_t)me;
+    const struct vc_told before = vc_told;
     char *circle = malloc(size * bytes);
     if (!circle)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", n);
@@ -111,6 +131,7 @@ int vc_gather_among(const int *ranks, int n, int me, const void *mine, void *all
     memcpy((char *)all + my * bytes, circle, (size - my) * bytes);
     memcpy(all, circle + (size - my) * bytes, my * bytes);
     free(circle);
+    tell_exchange(n, bytes, n, &before);
     return err;
 }
 
@@ -135,6 +156,7 @@ int vc_gather_world(const void *mine, size_t bytes, bool watched, struct vc_reco
     vc_next.Comm_size(MPI_COMM_WORLD, &size);
     vc_next.Comm_rank(MPI_COMM_WORLD, &rank);
     struct watch watch = {.begun = vc_now_ns()};
+    const struct vc_told before = vc_told;
     int err = vc_records_begin(out, mine, bytes);
     if (err != VC_OK)
         return err;
@@ -145,6 +167,7 @@ int vc_gather_world(const void *mine, size_t bytes, bool watched, struct vc_reco
     }
     if (err == VC_OK)
         err = vc_records_turn(out, (size - rank) % size);
+    tell_exchange(size, bytes, out->nvalues, &before);
     if (err != VC_OK)
         vc_records_free(out);
     return err;

@@ -5,6 +5,7 @@
 
 #include "pmpi/records.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 /**
@@ -19,9 +20,12 @@ int vc_gather_world(const void *mine, size_t bytes, bool watched, struct vc_reco
  * them, in as many messages, not watched. */
 int vc_gather_among(const int *ranks, int n, int me, const void *mine, void *all, size_t bytes);
 
-/** What this rank has sent in these exchanges. */
-extern struct vc_gather_sent {
-    uint64_t messages, bytes;
-} vc_gather_sent;
+/** What this process has told others in set-ups, its own messages above, and what it gave to the MPI's
+ * collectives. */
+extern struct vc_told {
+    _Atomic uint64_t messages, bytes, collectives, collective_bytes; /**< relaxed */
+} vc_told;
+/** Counts a collective of the MPI that belongs to a set-up, and the bytes that a rank gives. */
+void vc_told_collective(size_t bytes);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/host_rings.h"
+#include "pmpi/gather.h"
 
 #include "pmpi/share.h"
 #include "pmpi/vote.h"
@@ -129,6 +130,7 @@ static int exchange_and_make(struct vc_team *t, MPI_Comm comm, struct vc_team_ch
     m->bytes = vc_ivshmem_chan_bytes(m->senders, budget());
     offer_memory(t, m, c);
     /* Ranks of other machines are to be known as well. */
+    vc_told_collective(sizeof m->mine);
     if (vc_next.Allgather(&m->mine, (int)sizeof m->mine, MPI_BYTE, m->all, (int)sizeof *m->all, MPI_BYTE,
                           comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Allgather failed in the set-up of a channel");

@@ -206,6 +206,7 @@ static int explain(int odd, const char *mine)
 {
     char why[232] = "";
     snprintf(why, sizeof why, "%s", mine);
+    vc_told_collective(sizeof why);
     if (vc_next.Bcast(why, (int)sizeof why, MPI_CHAR, odd, MPI_COMM_WORLD) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Bcast failed right after MPI_Init");
     if (vc_world.rank == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/meet.h"
+#include "pmpi/gather.h"
 
 #include "pmpi/arena.h"
 #include "pmpi/ft.h"
@@ -251,6 +252,7 @@ int vc_meet_agree(void)
         mine &= w->os_ranks[os] <= VC_MEET_RANKS;
     if (w->prints || w->nos == 1) /* some ranks may be disabled and do not come here; all know */
         return VC_OK;
+    vc_told_collective(sizeof mine);
     if (vc_next.Allreduce(&mine, &all, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed right after MPI_Init");
     vc_meet_everywhere = all;

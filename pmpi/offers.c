@@ -2,6 +2,7 @@
 /* Exchanges of offers. Between operating systems nobody needs to know which rank has offered what, so that a
  * reduction of a few numbers is enough, however many ranks there are. */
 #include "pmpi/share.h"
+#include "pmpi/gather.h"
 #include "pmpi/world.h"
 
 #include <stdlib.h>
@@ -91,6 +92,7 @@ int vc_offers_exchange(struct vc_offers *o, MPI_Comm comm, const struct vc_offer
     uint64_t v[NUMBERS], all[NUMBERS];
     memset(v, 0xff, sizeof v);
     if (o->way == VC_OFFERS_GATHER) {
+        vc_told_collective(sizeof *mine);
         if (vc_next.Allgather(mine, (int)sizeof *mine, MPI_BYTE, o->of, (int)sizeof *o->of, MPI_BYTE, comm) !=
             MPI_SUCCESS)
             return vc_fail(VC_ERR_MPI, "MPI_Allgather failed in the set-up of a communicator");
@@ -103,6 +105,7 @@ int vc_offers_exchange(struct vc_offers *o, MPI_Comm comm, const struct vc_offer
     }
     if (o->way == VC_OFFERS_REDUCE) {
         add_offer(v, mine, o->rank[o->me]);
+        vc_told_collective(sizeof v);
         if (vc_next.Allreduce(v, all, NUMBERS, MPI_UINT64_T, MPI_MIN, comm) != MPI_SUCCESS)
             return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed in the set-up of a communicator");
         conclude(o, all);

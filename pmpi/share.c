@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/share.h"
+#include "pmpi/gather.h"
 
 #include "pmpi/arena.h"
 #include "pmpi/calibrate.h"
@@ -135,6 +136,7 @@ int vc_share_explain(const struct vc_team *t, MPI_Comm comm, const struct vc_off
         snprintf(why, sizeof why, "rank %d could not take more of it: %s", failed, vc_error_text());
     else if (failed == t->rank)
         snprintf(why, sizeof why, "%s", vc_memory_why());
+    vc_told_collective(sizeof why);
     if (vc_next.Bcast(why, (int)sizeof why, MPI_CHAR, failed, comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Bcast failed in the set-up of a communicator");
     /* All ranks know of the failure: one line a job, by rank 0 of the world, is a warning. */
