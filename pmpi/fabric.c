@@ -96,8 +96,10 @@ static bool find_fabrics(void)
     int n = cards.nvalues, with = 0, nports = 0;
     int *order = malloc((size_t)n * sizeof *order), *first = malloc((size_t)n * sizeof *first);
     struct vc_verbs_address *port = malloc((size_t)n * sizeof *port);
-    port_of_card = realloc(port_of_card, (size_t)n * sizeof *port_of_card);
-    fabric_of_card = realloc(fabric_of_card, (size_t)n * sizeof *fabric_of_card);
+    free(port_of_card);
+    free(fabric_of_card);
+    port_of_card = malloc((size_t)n * sizeof *port_of_card);
+    fabric_of_card = malloc((size_t)n * sizeof *fabric_of_card);
     bool ok = order && first && port && port_of_card && fabric_of_card;
     for (int i = 0; ok && i < n; i++) {
         port_of_card[i] = fabric_of_card[i] = -1;

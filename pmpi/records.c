@@ -11,20 +11,18 @@ struct head {
     uint32_t nvalues, nruns;
 };
 
-/* Makes room for one more of the elements. */
-static bool make_room(void *array, int n, int *room, size_t bytes)
+/* An array with room for one more element, in place of this one. NULL: no memory, and this one stays. */
+static void *with_room(void *array, int n, int *room, size_t bytes)
 {
-    void *old, *more;
     if (n < *room)
-        return true;
-    memcpy(&old, array, sizeof old);
+        return array;
     int next = *room ? 2 * *room : 4;
-    more = realloc(old, (size_t)next * bytes);
-    if (!more)
-        return vc_fail(VC_ERR_NOMEM, "out of memory for what %d ranks told", n) == VC_OK;
-    memcpy(array, &more, sizeof more);
-    *room = next;
-    return true;
+    void *more = realloc(array, (size_t)next * bytes);
+    if (more)
+        *room = next;
+    else
+        vc_fail(VC_ERR_NOMEM, "out of memory for what %d ranks told", n);
+    return more;
 }
 
 /* ---- values ---- */
@@ -58,8 +56,10 @@ static bool grow_slots(struct vc_records *r)
 /* The number of a value, which is added where there is none like it. Negative: no memory. */
 static int number_of(struct vc_records *r, const void *value)
 {
-    if (!grow_slots(r) || !make_room(&r->value, r->nvalues, &r->value_room, r->bytes))
+    char *values = grow_slots(r) ? with_room(r->value, r->nvalues, &r->value_room, r->bytes) : NULL;
+    if (!values)
         return -1;
+    r->value = values;
     uint32_t *slot = slot_for(r, value);
     if (!*slot) {
         memcpy(r->value + (size_t)r->nvalues * r->bytes, value, r->bytes);
@@ -74,8 +74,10 @@ static bool add_run(struct vc_records *r, uint32_t value, uint32_t ranks)
     if (last && last->value == value) {
         last->ranks += ranks;
     } else {
-        if (!make_room(&r->run, r->nruns, &r->run_room, sizeof *r->run))
+        struct vc_record_run *runs = with_room(r->run, r->nruns, &r->run_room, sizeof *r->run);
+        if (!runs)
             return false;
+        r->run = runs;
         r->run[r->nruns++] = (struct vc_record_run){value, ranks};
     }
     r->ranks += (int)ranks;

@@ -106,7 +106,7 @@ static int find_systems(struct vc_world *w, struct vc_records *all)
     int *os = malloc((size_t)all->nvalues * sizeof *os);
     w->os_of = malloc((size_t)w->size * sizeof *w->os_of);
     bool ok = os && w->os_of && number_systems(w, all, os);
-    size_t nos = ok ? (size_t)w->nos : 1;
+    size_t nos = ok && w->nos > 0 ? (size_t)w->nos : 1;
     w->os_ranks = calloc(nos, sizeof *w->os_ranks);
     w->os_crowded = calloc(nos, sizeof *w->os_crowded);
     w->os_one_pid_ns = calloc(nos, sizeof *w->os_one_pid_ns);
@@ -167,7 +167,7 @@ static int *list_kernel(const struct vc_world *w, const struct vc_records *all, 
                     *me = *n;
                 (*n)++;
             }
-        if (pass == 0 && !(ranks = malloc((size_t)*n * sizeof *ranks)))
+        if (pass == 0 && (*n == 0 || !(ranks = malloc((size_t)*n * sizeof *ranks))))
             return NULL;
     }
     return ranks;
@@ -253,7 +253,7 @@ static int meet_kernel(struct vc_world *w, const struct vc_records *all, const s
 {
     struct kernel k = {.ranks = NULL};
     k.ranks = list_kernel(w, all, kernel, &k.n, &k.me);
-    k.of = k.ranks ? malloc((size_t)k.n * sizeof *k.of) : NULL;
+    k.of = k.ranks ? calloc((size_t)k.n, sizeof *k.of) : NULL;
     int err = k.of ? VC_OK : no_memory(w->size);
     if (err == VC_OK)
         err = vc_gather_among(k.ranks, k.n, k.me, mine, k.of, sizeof *mine);
