@@ -76,11 +76,12 @@ static int number_machines(void)
         }
         all.machine_of[r] = m;
         all.index[r] = all.machine[m].ranks++;
+        if (r == w->rank)
+            all.mine = m;
     }
     free(last);
     if (!enough)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", w->size);
-    all.mine = all.machine_of[w->rank];
     return VC_OK;
 }
 

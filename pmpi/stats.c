@@ -30,8 +30,8 @@ struct sums {
     uint64_t passed[VC_COLL_COUNT][VC_PASS_COUNT];
     uint64_t setups, setups_used, setup_ns;
     uint64_t sleeps, wakes, yields, progress_calls;
-    uint64_t attached, evicted, refused;        /* of memory of other ranks */
-    uint64_t proven, unproven, connected, lost; /* paths over verbs */
+    uint64_t attached, evicted, refused;                  /* of memory of other ranks */
+    uint64_t proven, unproven, connected, lost, regained; /* paths over verbs */
 };
 
 /* Ways that data took, of enum vc_via: bits, so ranks are united and not added up. */
@@ -258,9 +258,12 @@ static void print_text(FILE *f, const struct sums *s, const struct ways *w, int 
                 (unsigned long long)s->attached, (unsigned long long)s->evicted,
                 (unsigned long long)s->refused);
     if (s->proven + s->unproven + s->connected > 0)
-        fprintf(f, "paths over verbs: %llu proven by messages, %llu failed; %llu connections, %llu lost\n",
+        fprintf(f,
+                "paths over verbs: %llu proven by messages, %llu failed; %llu connections, %llu lost, "
+                "%llu regained\n",
                 (unsigned long long)s->proven, (unsigned long long)s->unproven,
-                (unsigned long long)s->connected, (unsigned long long)s->lost);
+                (unsigned long long)s->connected, (unsigned long long)s->lost,
+                (unsigned long long)s->regained);
     fprintf(f, "set-ups: %llu (%llu in use), %.3f ms on average\n", (unsigned long long)s->setups,
             (unsigned long long)s->setups_used,
             s->setups ? (double)s->setup_ns * 1e-6 / (double)s->setups : 0.0);
@@ -313,9 +316,9 @@ static bool print_json(FILE *f, const struct sums *s, const struct ways *w, int 
                              "yields", number(s->yields), "progress_calls", number(s->progress_calls));
     json_t *maps = json_pack("{s:o, s:o, s:o}", "attachments", number(s->attached), "given_up",
                              number(s->evicted), "refused", number(s->refused));
-    json_t *paths =
-        json_pack("{s:o, s:o, s:o, s:o}", "proven", number(s->proven), "failed", number(s->unproven),
-                  "connections", number(s->connected), "lost", number(s->lost));
+    json_t *paths = json_pack("{s:o, s:o, s:o, s:o, s:o}", "proven", number(s->proven), "failed",
+                              number(s->unproven), "connections", number(s->connected), "lost",
+                              number(s->lost), "regained", number(s->regained));
     json_t *setup = json_pack("{s:o, s:o, s:o}", "communicators", number(s->setups), "in_use",
                               number(s->setups_used), "seconds", seconds(s->setup_ns));
     char checksum[32];
@@ -375,6 +378,7 @@ void vc_stats_report(void)
     sums->unproven = read_counter(&vc_path_counts.failed);
     sums->connected = vc_fabric ? vc_verbs_stats(vc_fabric)->connections : 0;
     sums->lost = vc_fabric ? vc_verbs_stats(vc_fabric)->lost : 0;
+    sums->regained = vc_fabric ? vc_verbs_stats(vc_fabric)->regained : 0;
     int ranks = 1;
     /* Where settings differ, or a rank is dead, not all ranks would take part in adding up: then rank 0
      * prints its own sums. */

@@ -107,7 +107,7 @@ static void boot_answer(int peer, bool good)
             continue;
         struct conn_hello hello = {
             .addr = {.port = {.mtu = IBV_MTU_1024, .roce = 1}, .qpn = 1, .psn = 2}, .rkey = 3, .ok = 1};
-        struct conn_note note = {.type = 1 + byte() % 5, .len = number() % 1000};
+        struct conn_note note = {.type = 1 + byte() % 9, .len = number() % 1000};
         size_t len = boot.recv[i].len;
         if (good && (len == sizeof hello || len == sizeof note)) {
             memcpy(boot.recv[i].buf, len == sizeof hello ? (void *)&hello : (void *)&note, len);

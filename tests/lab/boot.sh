@@ -9,6 +9,7 @@
 #   vmI.console    what guest I printed
 #   vmI.qemu       what its QEMU printed
 #   vmI.pid, vmI.watch   its process, and the process that limits its life
+#   vmI.monitor, vmI.orders   sockets of its QEMU's monitor: for people, and for the guest, whose /dev/ttyS1 leads there
 #   ctl.*, data.*  sockets that join the guests
 #   shared.*       memory that guests share
 # shellcheck shell=bash disable=SC2034,SC2154
@@ -49,6 +50,8 @@ qemu_args() {
         -smp "$lab_cpus" -m "$lab_mem" -pidfile "vm$vm.pid"
         -chardev "file,id=console,path=vm$vm.console" -serial chardev:console
         -monitor "unix:vm$vm.monitor,server=on,wait=off"
+        -chardev "socket,id=orders,path=vm$vm.orders,server=on,wait=off" -mon chardev=orders
+        -chardev "socket,id=ordering,path=vm$vm.orders" -serial chardev:ordering
         -kernel "$lab_cache/vmlinux" -initrd "$lab_initramfs"
         -append "$kernel lab.state=$lab_state lab.vm=$vm"
         -device "virtio-rng-pci"
@@ -69,7 +72,7 @@ qemu_args() {
     network_args "$vm" ctl
     args+=(-device "virtio-net-pci,netdev=ctl,romfile=,mac=$(mac 1 "$vm")")
     network_args "$vm" data
-    args+=(-device "pcie-root-port,id=rootport" -device "$LAB_NIC,bus=rootport,netdev=data,romfile=,mac=$(mac 2 "$vm")")
+    args+=(-device "pcie-root-port,id=rootport" -device "$LAB_NIC,id=nic,bus=rootport,netdev=data,romfile=,mac=$(mac 2 "$vm")")
     if ((vm == 0)); then
         args+=(-netdev "user,id=host,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:$lab_port-10.0.2.15:22"
             -device "virtio-net-pci,netdev=host,romfile=,mac=$(mac 4 0)")
@@ -81,7 +84,7 @@ start_vm() {
     local vm=$1 args
     qemu_args "$vm"
     : > "$lab_state/vm$vm.console"
-    rm -f "$lab_state/vm$vm".{pid,monitor}
+    rm -f "$lab_state/vm$vm".{pid,monitor,orders}
     (
         cd "$lab_state" || exit 1
         # Own session: an interrupt from the terminal reaches the lab's command alone, which then ends the machines.
@@ -111,7 +114,7 @@ stop_vm() {
     done
     is_ours "$pid" && kill -9 "$pid" 2> /dev/null
     is_ours "$watch" && kill -9 "$watch" 2> /dev/null
-    rm -f "$lab_state/vm$vm".{watch,pid,monitor} "$lab_state"/{ctl,data}."$vm" "$lab_state/ssh"
+    rm -f "$lab_state/vm$vm".{watch,pid,monitor,orders} "$lab_state"/{ctl,data}."$vm" "$lab_state/ssh"
 }
 
 # Numbers of processes are used again: ours are told by their directory.

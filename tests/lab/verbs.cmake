@@ -29,11 +29,16 @@ foreach(_part "" _limits _threads)
 endforeach()
 
 # What goes wrong.
-add_executable(lost_device verbs/lost_device.c)
-target_link_libraries(lost_device PRIVATE vcoll_flags)
-foreach(_how delete down)
-  vc_lab_test(lost_device.${_how} VMS 2 RANKS 4 ENV ${_verbs} VCOLL_WAIT=event
-    SCRIPT verbs/lost_device.sh $<TARGET_FILE:lost_device> ${_how})
+add_executable(outlive verbs/outlive.c)
+target_link_libraries(outlive PRIVATE vcoll_flags)
+foreach(_lost "delete 3" "down 3" "unplug 5")
+  separate_arguments(_lost)
+  list(GET _lost 0 _how)
+  vc_lab_test(outlive.${_how}.event VMS 2 RANKS 4 ENV ${_verbs} VCOLL_WAIT=event
+    SCRIPT verbs/outlive.sh $<TARGET_FILE:outlive> ${_lost})
+  # Who polls needs a CPU that the software device does not.
+  vc_lab_test(outlive.${_how}.poll VMS 2 RANKS 2 ENV ${_verbs} VCOLL_WAIT=poll
+    SCRIPT verbs/outlive.sh $<TARGET_FILE:outlive> ${_lost})
 endforeach()
 foreach(_how memlock device nogid)
   vc_lab_test(fall_back.${_how} VMS 2 RANKS 4 ENV ${_preload} VCOLL_SETUP_AFTER=1

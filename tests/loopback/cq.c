@@ -12,7 +12,7 @@ struct token {
 struct ibv_cq *ibv_create_cq(struct ibv_context *context, int cqe, void *cq_context,
                              struct ibv_comp_channel *channel, int comp_vector)
 {
-    int err = lb_fault(LB_FN_create_cq);
+    int err = lb_fault_in(LB_FN_create_cq, context);
     if (!err && (cqe < 1 || (uint32_t)cqe > lb_lim.max_cqe || comp_vector < 0 ||
                  comp_vector >= context->num_comp_vectors))
         err = EINVAL;
@@ -84,7 +84,7 @@ static void drop_tokens(struct lb_cq *cq)
 int ibv_destroy_cq(struct ibv_cq *ibcq)
 {
     struct lb_cq *cq = (struct lb_cq *)ibcq;
-    int err = lb_fault(LB_FN_destroy_cq);
+    int err = lb_fault_in(LB_FN_destroy_cq, ibcq->context);
     if (err)
         return err;
     pthread_mutex_lock(&lb->lock);
@@ -267,7 +267,7 @@ int lb_req_notify_cq(struct ibv_cq *ibcq, int solicited_only)
 {
     struct lb_shm_cq *s = ((struct lb_cq *)ibcq)->s;
     LB_COUNT(arms, 1);
-    int err = lb_fault(LB_FN_req_notify_cq);
+    int err = lb_fault_in(LB_FN_req_notify_cq, ibcq->context);
     if (err)
         return err;
     lb_lock(&s->lock);
@@ -282,7 +282,7 @@ int lb_req_notify_cq(struct ibv_cq *ibcq, int solicited_only)
 int lb_modify_cq(struct ibv_cq *ibcq, struct ibv_modify_cq_attr *attr)
 {
     struct lb_shm_cq *s = ((struct lb_cq *)ibcq)->s;
-    int err = lb_fault(LB_FN_modify_cq);
+    int err = lb_fault_in(LB_FN_modify_cq, ibcq->context);
     if (err)
         return err;
     if (!lb_lim.cqmod)

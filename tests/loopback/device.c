@@ -38,6 +38,7 @@ struct ibv_device **ibv_get_device_list(int *num)
     if (num)
         *num = 0;
     lb_settings_load();
+    lb_faults_plug();
     int err = lb_fault(LB_FN_get_device_list);
     if (err) {
         errno = err;
@@ -117,7 +118,7 @@ static void fill_dev(struct lb_shm_dev *s, int d)
 
 int ibv_query_device(struct ibv_context *context, struct ibv_device_attr *attr)
 {
-    int err = lb_fault(LB_FN_query_device), d = lb_ctx_of(context)->dev;
+    int err = lb_fault_in(LB_FN_query_device, context), d = lb_ctx_of(context)->dev;
     if (err)
         return err;
     *attr = (struct ibv_device_attr){
@@ -176,7 +177,7 @@ static int query_device_ex(struct ibv_context *context, const struct ibv_query_d
 static int query_port(struct ibv_context *context, uint8_t port, struct ibv_port_attr *attr, size_t size)
 {
     struct lb_shm_dev *s = &lb->seg->dev[lb_ctx_of(context)->dev];
-    int err = lb_fault(LB_FN_query_port);
+    int err = lb_fault_in(LB_FN_query_port, context);
     if (err)
         return err;
     if (port != 1)
@@ -217,7 +218,7 @@ static bool is_null(const union ibv_gid *g)
 
 int ibv_query_gid(struct ibv_context *context, uint8_t port, int index, union ibv_gid *gid)
 {
-    int err = lb_fault(LB_FN_query_gid);
+    int err = lb_fault_in(LB_FN_query_gid, context);
     if (!err && (port != 1 || index < 0 || index >= LB_GIDS))
         err = EINVAL;
     if (err) {
@@ -231,7 +232,7 @@ int ibv_query_gid(struct ibv_context *context, uint8_t port, int index, union ib
 int _ibv_query_gid_ex(struct ibv_context *context, uint32_t port, uint32_t index, struct ibv_gid_entry *entry,
                       uint32_t flags, size_t size)
 {
-    int err = lb_fault(LB_FN_query_gid_ex);
+    int err = lb_fault_in(LB_FN_query_gid_ex, context);
     const struct lb_shm_dev *s = &lb->seg->dev[lb_ctx_of(context)->dev];
     if (err)
         return err;
@@ -267,7 +268,7 @@ ssize_t _ibv_query_gid_table(struct ibv_context *context, struct ibv_gid_entry *
 int ibv_query_pkey(struct ibv_context *context, uint8_t port, int index, __be16 *pkey)
 {
     const struct lb_shm_dev *s = &lb->seg->dev[lb_ctx_of(context)->dev];
-    int err = lb_fault(LB_FN_query_pkey);
+    int err = lb_fault_in(LB_FN_query_pkey, context);
     if (!err && (port != 1 || index < 0 || (uint32_t)index >= s->n_pkeys))
         err = EINVAL;
     if (err) {

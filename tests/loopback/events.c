@@ -18,7 +18,7 @@ static const struct token closed = {UINT32_MAX, 0};
 
 struct ibv_comp_channel *ibv_create_comp_channel(struct ibv_context *context)
 {
-    int err = lb_fault(LB_FN_create_comp_channel), p[2], i;
+    int err = lb_fault_in(LB_FN_create_comp_channel, context), p[2], i;
     struct lb_channel *c = err ? NULL : calloc(1, sizeof(*c));
     if (!c) {
         errno = err ? err : ENOMEM;
@@ -48,7 +48,7 @@ struct ibv_comp_channel *ibv_create_comp_channel(struct ibv_context *context)
 int ibv_destroy_comp_channel(struct ibv_comp_channel *ibc)
 {
     struct lb_channel *c = (struct lb_channel *)ibc;
-    int err = lb_fault(LB_FN_destroy_comp_channel);
+    int err = lb_fault_in(LB_FN_destroy_comp_channel, ibc->context);
     if (err)
         return err;
     pthread_mutex_lock(&lb->lock);
@@ -82,7 +82,7 @@ void lb_channels_close(void)
 
 int ibv_get_cq_event(struct ibv_comp_channel *ibc, struct ibv_cq **out, void **cq_context)
 {
-    int err = lb_fault(LB_FN_get_cq_event);
+    int err = lb_fault_in(LB_FN_get_cq_event, ibc->context);
     struct token t;
     if (err) {
         errno = err;

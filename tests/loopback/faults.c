@@ -23,11 +23,13 @@ struct lb_faults {
     uint32_t wcerr_status, wcerr_at, qperr_at, rnr_every, drop_every, sends, rnr_sends;
     uint64_t delay_ns, jitter_ns;
     uint64_t at[TIMES]; /* ns after opening the device, LB_NEVER: not asked for */
+    uint64_t plugged;   /* ns after it was removed, LB_NEVER: not asked for */
 };
 
 uint32_t lb_hot;
 static struct lb_faults now_faults = {
-    .at = {LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER}};
+    .at = {LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER, LB_NEVER}, .plugged = LB_NEVER};
+static uint64_t removed_ns; /* when */
 static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t seed = 0x9e3779b9u;
 
@@ -47,6 +49,8 @@ struct lb_faults *lb_faults_new(void)
     struct lb_faults *f = calloc(1, sizeof(*f));
     for (int i = 0; f && i < TIMES; i++)
         f->at[i] = LB_NEVER;
+    if (f)
+        f->plugged = LB_NEVER;
     return f;
 }
 
@@ -124,6 +128,10 @@ int lb_faults_set(struct lb_faults *f, const char *key, char sep, char *value)
                 return 0;
             }
         }
+        if (strcmp(key, "plugged") == 0) {
+            f->plugged = n * 1000000u;
+            return 0;
+        }
         if (strcmp(key, "qperr") != 0 || !n)
             return EINVAL;
         f->qperr_at = (uint32_t)n;
@@ -150,7 +158,7 @@ int lb_faults_set(struct lb_faults *f, const char *key, char sep, char *value)
 static void set_hot(void)
 {
     struct lb_faults *f = &now_faults;
-    uint32_t hot = lb_hot & (LB_HOT_REMOVED | LB_HOT_CUT);
+    uint32_t hot = lb_hot & (LB_HOT_REMOVED | LB_HOT_CUT | LB_HOT_DEAD);
     hot |= f->n_fails ? LB_HOT_FAIL : 0;
     hot |= f->wcerr_at || f->qperr_at || f->rnr_every || f->drop_every ? LB_HOT_SEND : 0;
     hot |= f->delay_ns || f->jitter_ns ? LB_HOT_DELAY : 0;
@@ -179,6 +187,7 @@ void lb_faults_commit(const struct lb_faults *f, bool replace)
         }
         if (f->qperr_at)
             t->qperr_at = f->qperr_at + t->sends;
+        t->plugged = f->plugged != LB_NEVER ? f->plugged : t->plugged;
         t->rnr_every = f->rnr_every ? f->rnr_every : t->rnr_every;
         t->drop_every = f->drop_every ? f->drop_every : t->drop_every;
         t->delay_ns = f->delay_ns ? f->delay_ns : t->delay_ns;
@@ -192,6 +201,21 @@ void lb_faults_commit(const struct lb_faults *f, bool replace)
     }
     t->reset = false;
     set_hot();
+    pthread_mutex_unlock(&fault_lock);
+}
+
+void lb_faults_plug(void)
+{
+    pthread_mutex_lock(&fault_lock);
+    uint64_t after = now_faults.plugged;
+    if ((lb_hot & LB_HOT_REMOVED) && after != LB_NEVER &&
+        lb_now() >= __atomic_load_n(&removed_ns, __ATOMIC_ACQUIRE) + after) {
+        now_faults.plugged = LB_NEVER;
+        for (int d = 0; lb && d < LB_DEVS; d++)
+            __atomic_store_n(&lb->seg->dev[d].removed, 0, __ATOMIC_RELEASE);
+        __atomic_fetch_or(&lb_hot, LB_HOT_DEAD, __ATOMIC_RELEASE);
+        __atomic_fetch_and(&lb_hot, ~(uint32_t)LB_HOT_REMOVED, __ATOMIC_RELEASE);
+    }
     pthread_mutex_unlock(&fault_lock);
 }
 
@@ -367,6 +391,10 @@ uint64_t lb_faults_run(uint64_t now)
         fail_qps();
     }
     if (due(REMOVED, now, &next)) {
+        __atomic_store_n(&removed_ns, now, __ATOMIC_RELEASE);
+        for (int i = 0; i < LB_CTXS; i++)
+            if (lb->ctx[i])
+                __atomic_store_n(&lb->ctx[i]->dead, 1, __ATOMIC_RELAXED);
         for (int d = 0; d < LB_DEVS; d++)
             __atomic_store_n(&lb->seg->dev[d].removed, 1, __ATOMIC_RELEASE);
         __atomic_fetch_or(&lb_hot, LB_HOT_REMOVED, __ATOMIC_RELEASE);

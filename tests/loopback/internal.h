@@ -140,7 +140,8 @@ struct lb_seg {
 
 struct lb_ctx {
     int idx, dev;
-    int async_w; /* write side of the asynchronous events */
+    int async_w;   /* write side of the asynchronous events */
+    uint32_t dead; /* atomic; its device was removed, and one that is plugged in later is another */
     struct verbs_context v;
 };
 
@@ -322,7 +323,14 @@ void lb_faults_commit(const struct lb_faults *f, bool replace);
 struct lb_faults *lb_faults_new(void);
 bool lb_faults_timed(void);
 
-enum { LB_HOT_FAIL = 1, LB_HOT_SEND = 2, LB_HOT_DELAY = 4, LB_HOT_REMOVED = 8, LB_HOT_CUT = 16 };
+enum {
+    LB_HOT_FAIL = 1,
+    LB_HOT_SEND = 2,
+    LB_HOT_DELAY = 4,
+    LB_HOT_REMOVED = 8,
+    LB_HOT_CUT = 16,
+    LB_HOT_DEAD = 32
+};
 extern uint32_t lb_hot;
 
 #define LB_FUNCTIONS(X)                                                                                      \
@@ -364,6 +372,11 @@ extern uint32_t lb_hot;
 #define LB_FN_ENUM(name) LB_FN_##name,
 enum lb_fn { LB_FUNCTIONS(LB_FN_ENUM) LB_FN_COUNT };
 
+static inline struct lb_ctx *lb_ctx_of(struct ibv_context *c)
+{
+    return (struct lb_ctx *)((char *)c - offsetof(struct lb_ctx, v.context));
+}
+
 int lb_fault_slow(enum lb_fn fn);
 /* The errno with which this call has to fail, or 0. */
 static inline int lb_fault(enum lb_fn fn)
@@ -371,6 +384,16 @@ static inline int lb_fault(enum lb_fn fn)
     uint32_t hot = __atomic_load_n(&lb_hot, __ATOMIC_RELAXED);
     return __builtin_expect(hot & (LB_HOT_FAIL | LB_HOT_REMOVED), 0) ? lb_fault_slow(fn) : 0;
 }
+/* The same for a call that belongs to a device that is open. */
+static inline int lb_fault_in(enum lb_fn fn, struct ibv_context *context)
+{
+    uint32_t hot = __atomic_load_n(&lb_hot, __ATOMIC_RELAXED);
+    if (__builtin_expect(hot & LB_HOT_DEAD, 0) &&
+        __atomic_load_n(&lb_ctx_of(context)->dead, __ATOMIC_RELAXED))
+        return EIO;
+    return lb_fault(fn);
+}
+void lb_faults_plug(void);              /* a removed device comes back when its time has come */
 void lb_fault_mark(struct lb_send *op); /* a send is posted: decides which fault it meets */
 int lb_rank(void);                      /* of this process in the job, -1: unknown */
 uint64_t lb_fault_delay(void);          /* ns that a send posted now takes at least */
@@ -427,10 +450,6 @@ static inline uint32_t lb_state(const struct lb_shm_qp *q)
 static inline uint32_t lb_new_gen(void)
 {
     return __atomic_add_fetch(&lb->next_gen, 1, __ATOMIC_RELAXED);
-}
-static inline struct lb_ctx *lb_ctx_of(struct ibv_context *c)
-{
-    return (struct lb_ctx *)((char *)c - offsetof(struct lb_ctx, v.context));
 }
 
 #endif

@@ -14,7 +14,7 @@
 
 struct ibv_pd *ibv_alloc_pd(struct ibv_context *context)
 {
-    int err = lb_fault(LB_FN_alloc_pd);
+    int err = lb_fault_in(LB_FN_alloc_pd, context);
     struct lb_pd *pd = err ? NULL : calloc(1, sizeof(*pd));
     if (!pd) {
         errno = err ? err : ENOMEM;
@@ -31,7 +31,7 @@ struct ibv_pd *ibv_alloc_pd(struct ibv_context *context)
 int ibv_dealloc_pd(struct ibv_pd *ibpd)
 {
     struct lb_pd *pd = (struct lb_pd *)ibpd;
-    int err = lb_fault(LB_FN_dealloc_pd);
+    int err = lb_fault_in(LB_FN_dealloc_pd, ibpd->context);
     if (err)
         return err;
     pthread_mutex_lock(&lb->lock);
@@ -66,7 +66,7 @@ static int populate(void *addr, size_t length, bool writable)
 static struct ibv_mr *reg(struct ibv_pd *ibpd, void *addr, size_t length, uint64_t iova, unsigned access)
 {
     struct lb_pd *pd = (struct lb_pd *)ibpd;
-    int err = lb_fault(LB_FN_reg_mr);
+    int err = lb_fault_in(LB_FN_reg_mr, ibpd->context);
     if (!err && (access & (IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC)) &&
         !(access & IBV_ACCESS_LOCAL_WRITE))
         err = EINVAL;
@@ -135,7 +135,7 @@ struct ibv_mr *ibv_reg_mr_iova2(struct ibv_pd *pd, void *addr, size_t length, ui
 int ibv_dereg_mr(struct ibv_mr *ibmr)
 {
     struct lb_mr *mr = (struct lb_mr *)ibmr;
-    int err = lb_fault(LB_FN_dereg_mr);
+    int err = lb_fault_in(LB_FN_dereg_mr, ibmr->context);
     if (err)
         return err;
     struct lb_shm_mr *s = &lb->seg->mr[mr->idx];

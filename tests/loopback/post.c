@@ -225,7 +225,7 @@ int lb_post_send(struct ibv_qp *ibqp, struct ibv_send_wr *wr, struct ibv_send_wr
         on_post(on_post_arg);
     LB_COUNT(doorbells, 1);
     *bad = wr;
-    int rc = lb_fault(LB_FN_post_send);
+    int rc = lb_fault_in(LB_FN_post_send, ibqp->context);
     if (rc)
         return rc;
     pthread_mutex_lock(&qp->sq_lock);

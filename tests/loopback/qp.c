@@ -84,7 +84,7 @@ static void init_shared(struct lb_qp *qp, const struct ibv_pd *pd)
 
 struct ibv_qp *ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr *init)
 {
-    int err = lb_fault(LB_FN_create_qp);
+    int err = lb_fault_in(LB_FN_create_qp, pd->context);
     if (!err)
         err = check_caps(init);
     struct lb_qp *qp = err ? NULL : calloc(1, sizeof(*qp));
@@ -286,7 +286,7 @@ static int modify_locked(struct lb_qp *qp, const struct ibv_qp_attr *a, int mask
 int ibv_modify_qp(struct ibv_qp *ibqp, struct ibv_qp_attr *attr, int mask)
 {
     struct lb_qp *qp = (struct lb_qp *)ibqp;
-    int rc = lb_fault(LB_FN_modify_qp);
+    int rc = lb_fault_in(LB_FN_modify_qp, ibqp->context);
     if (rc)
         return rc;
     pthread_mutex_lock(&qp->sq_lock);
@@ -301,7 +301,7 @@ int ibv_query_qp(struct ibv_qp *ibqp, struct ibv_qp_attr *attr, int mask, struct
 {
     struct lb_qp *qp = (struct lb_qp *)ibqp;
     (void)mask;
-    int rc = lb_fault(LB_FN_query_qp);
+    int rc = lb_fault_in(LB_FN_query_qp, ibqp->context);
     if (rc)
         return rc;
     pthread_mutex_lock(&qp->sq_lock);
@@ -322,7 +322,7 @@ int ibv_query_qp_data_in_order(struct ibv_qp *qp, enum ibv_wr_opcode op, uint32_
 int ibv_destroy_qp(struct ibv_qp *ibqp)
 {
     struct lb_qp *qp = (struct lb_qp *)ibqp;
-    int rc = lb_fault(LB_FN_destroy_qp);
+    int rc = lb_fault_in(LB_FN_destroy_qp, ibqp->context);
     if (rc)
         return rc;
     pthread_mutex_lock(&qp->sq_lock);

@@ -6,7 +6,7 @@
 
 struct ibv_srq *ibv_create_srq(struct ibv_pd *pd, struct ibv_srq_init_attr *init)
 {
-    int err = lb_fault(LB_FN_create_srq);
+    int err = lb_fault_in(LB_FN_create_srq, pd->context);
     if (!err && !lb_lim.max_srq)
         err = EOPNOTSUPP;
     if (!err &&
@@ -57,7 +57,7 @@ struct ibv_srq *ibv_create_srq(struct ibv_pd *pd, struct ibv_srq_init_attr *init
 int ibv_modify_srq(struct ibv_srq *ibsrq, struct ibv_srq_attr *attr, int mask)
 {
     struct lb_srq *srq = (struct lb_srq *)ibsrq;
-    int err = lb_fault(LB_FN_modify_srq);
+    int err = lb_fault_in(LB_FN_modify_srq, ibsrq->context);
     if (err)
         return err;
     if (mask & IBV_SRQ_MAX_WR)
@@ -74,7 +74,7 @@ int ibv_modify_srq(struct ibv_srq *ibsrq, struct ibv_srq_attr *attr, int mask)
 int ibv_query_srq(struct ibv_srq *ibsrq, struct ibv_srq_attr *attr)
 {
     const struct lb_shm_srq *s = ((struct lb_srq *)ibsrq)->s;
-    int err = lb_fault(LB_FN_query_srq);
+    int err = lb_fault_in(LB_FN_query_srq, ibsrq->context);
     if (err)
         return err;
     *attr = (struct ibv_srq_attr){.max_wr = s->rq.cap, .max_sge = s->rq.max_sge, .srq_limit = s->limit};
@@ -84,7 +84,7 @@ int ibv_query_srq(struct ibv_srq *ibsrq, struct ibv_srq_attr *attr)
 int ibv_destroy_srq(struct ibv_srq *ibsrq)
 {
     struct lb_srq *srq = (struct lb_srq *)ibsrq;
-    int err = lb_fault(LB_FN_destroy_srq);
+    int err = lb_fault_in(LB_FN_destroy_srq, ibsrq->context);
     if (err)
         return err;
     pthread_mutex_lock(&lb->lock);
@@ -125,7 +125,7 @@ static int post_recv(struct lb_shm_rq *rq, uint32_t *unpolled, const struct ibv_
 int lb_post_srq_recv(struct ibv_srq *ibsrq, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad)
 {
     struct lb_srq *srq = (struct lb_srq *)ibsrq;
-    int rc = lb_fault(LB_FN_post_srq_recv);
+    int rc = lb_fault_in(LB_FN_post_srq_recv, ibsrq->context);
     *bad = wr;
     if (rc)
         return rc;
@@ -141,7 +141,7 @@ int lb_post_srq_recv(struct ibv_srq *ibsrq, struct ibv_recv_wr *wr, struct ibv_r
 int lb_post_recv(struct ibv_qp *ibqp, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad)
 {
     struct lb_qp *qp = (struct lb_qp *)ibqp;
-    int rc = lb_fault(LB_FN_post_recv);
+    int rc = lb_fault_in(LB_FN_post_recv, ibqp->context);
     *bad = wr;
     if (rc)
         return rc;

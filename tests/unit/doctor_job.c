@@ -104,6 +104,54 @@ static void test_hosts(void **state)
     rig_expect("hosts", DOC_OK, "0-3", "no machine shares");
 }
 
+/* The hosts as "ranks joined_by;...". */
+static void expect_hosts(const char *want)
+{
+    char got[256] = "";
+    json_t *all = doc_hosts_json(&j), *o;
+    size_t i;
+    json_array_foreach(all, i, o)
+    {
+        const char *by = json_string_value(json_object_get(o, "joined_by"));
+        size_t n = strlen(got);
+        snprintf(got + n, sizeof got - n, "%s%s %s %d", i ? "; " : "",
+                 json_string_value(json_object_get(o, "ranks")), by ? by : "-",
+                 (int)json_array_size(json_object_get(o, "machines")));
+    }
+    json_decref(all);
+    assert_string_equal(got, want);
+}
+
+static void test_levels(void **state)
+{
+    (void)state;
+    struct doc_set one = {0};
+    rig_job(&j);
+    expect_hosts("0-1 - 1; 2-3 - 1");
+    /* What is read in the memory joins, and VCOLL_HOST_ID overrules it. */
+    j.site[0].mark = 5;
+    j.site[1].mark = 7;
+    j.site[1].seen = calloc(1, sizeof *j.site[1].seen);
+    j.site[1].nseen = 1;
+    j.site[1].seen[0] = 5;
+    expect_hosts("0-3 memory 2");
+    strcpy(j.site[0].host_id, "here");
+    expect_hosts("0-3 memory 2");
+    strcpy(j.site[1].host_id, "there");
+    expect_hosts("0-1 - 1; 2-3 - 1");
+    strcpy(j.site[1].host_id, "here");
+    expect_hosts("0-3 setting 2");
+    /* NUMA nodes are kept in order. */
+    for (int rank = 1; rank >= 0; rank--) {
+        one.n = 0;
+        doc_set_add(&one, rank);
+        doc_numa_add(&j.site[0], rank, &one);
+    }
+    assert_int_equal(j.site[0].nnuma, 2);
+    assert_int_equal(j.site[0].numa[0].node, 0);
+    doc_set_free(&one);
+}
+
 static void test_silent(void **state)
 {
     (void)state;
@@ -205,9 +253,12 @@ static void test_wire(void **state)
                             .mark = UINT64_MAX - 1,
                             .seen = seen,
                             .nseen = 2,
-                            .guid = "0c42"};
+                            .guid = "0c42",
+                            .host_id = "h",
+                            .device = "rxe0"};
     doc_set_add(&site.ranks, 2);
     doc_set_add(&site.ranks, 3);
+    doc_numa_add(&site, 1, &site.ranks);
     doc_set_add(&here.silent, 9);
     char *text = doc_write_site(&site, &here, &of_node, true);
     assert_true(doc_take_site(text, strlen(text), &j, &of_job));
@@ -216,6 +267,9 @@ static void test_wire(void **state)
     assert_true(j.site[0].mark == UINT64_MAX - 1 && j.site[0].nseen == 2);
     assert_memory_equal(j.site[0].seen, seen, sizeof seen);
     assert_string_equal(j.site[0].guid, "0c42");
+    assert_string_equal(j.site[0].host_id, "h");
+    assert_string_equal(j.site[0].device, "rxe0");
+    assert_true(j.site[0].nnuma == 1 && j.site[0].numa[0].node == 1 && j.site[0].numa[0].ranks.n == 2);
     assert_int_equal(j.ngroups[DOC_SAME_SETTINGS], 2);
     assert_int_equal(j.ngroups[DOC_SAME_MPI], 1);
     assert_true(doc_set_has(&j.silent, 9));
@@ -236,7 +290,8 @@ static void test_wire(void **state)
     assert_true(doc_take_rank(odd, strlen(odd), &node, &here, &of_node));
     assert_int_equal(of_node.n, 1);
 
-    doc_set_free(&site.ranks);
+    site.seen = NULL; /* not of the heap */
+    doc_site_free(&site);
     rig_node_free(&node);
     doc_job_free(&here);
     doc_findings_free(&of_node);
@@ -315,6 +370,7 @@ const struct CMUnitTest doctor_job_tests[] = {
     cmocka_unit_test_teardown(test_same_ties, drop_job),
     cmocka_unit_test_teardown(test_places, drop_job),
     cmocka_unit_test_teardown(test_hosts, drop_job),
+    cmocka_unit_test_teardown(test_levels, drop_job),
     cmocka_unit_test_teardown(test_silent, drop_job),
     cmocka_unit_test_setup_teardown(test_table, rig_new_tree, rig_drop_tree),
     cmocka_unit_test(test_sets),

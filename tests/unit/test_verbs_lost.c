@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Faults of the device at every verbs call in turn, one at a time, while ranks exchange messages of all
- * kinds: every message arrives, once, with the right bytes and in order, and no rank gets an error. Prints
- * what was tried.
+ * kinds: every message arrives, once, with the right bytes and in order, and no rank gets an error. Then the
+ * exchange goes on until all paths that can come back carry messages again. Prints what was tried.
  */
 #include "tests/loopback/loopback.h"
 #include "tests/unit/conformance/conformance.h"
@@ -11,6 +11,7 @@
 #include "transport/verbs/verbs.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,23 +25,25 @@ enum { WORKERS = 8, ROUNDS = 14, MSGS = 6, BOUND_S = 60 };
 /* {n}: 1, 2, 3, ... in turn, so that the fault strikes in all states of an exchange. */
 static const struct kind {
     const char *fault;
-    int times;       /* n up to this */
-    int step;        /* of n */
-    bool at_begin;   /* injected before the ranks meet */
-    bool no_loss;    /* the path may stay as it is */
-    const char *dev; /* device, NULL: the usual one */
-    bool event;      /* polling never calls this */
+    int times;         /* n up to this */
+    int step;          /* of n */
+    bool at_begin;     /* injected before the ranks meet */
+    bool no_loss;      /* the path may stay as it is */
+    const char *dev;   /* device, NULL: the usual one */
+    bool event;        /* polling never calls this */
+    bool stays_lost;   /* nothing goes over the device again */
+    const char *later; /* injected when a path was lost */
 } kinds[] = {
     {"fail=ibv_post_send:%d", 12, 5, .at_begin = false},
     {"fail=ibv_post_send:%d:-22", 2, 7, .at_begin = false},
-    {"fail=ibv_post_srq_recv:%d", 2, 1, .at_begin = false, .no_loss = true},
+    {"fail=ibv_post_srq_recv:%d", 2, 1, .no_loss = true},
     {"fail=ibv_post_recv:%d", 6, 9, .dev = "max_srq=0"},
     {"fail=ibv_poll_cq:%d", 6, 37, .at_begin = false},
     {"fail=ibv_req_notify_cq:%d", 3, 1, .event = true, .no_loss = true},
     {"fail=ibv_get_cq_event:%d", 2, 1, .event = true, .no_loss = true},
     {"fail=ibv_reg_mr:%d", 3, 1, .at_begin = false, .no_loss = true},
     {"fail=ibv_create_qp:%d", 2, 1, .at_begin = true, .no_loss = true},
-    {"fail=ibv_create_qp:all", 1, 1, .at_begin = true},
+    {"fail=ibv_create_qp:all", 1, 1, .at_begin = true, .stays_lost = true},
     {"fail=ibv_modify_qp:%d", 6, 1, .at_begin = true, .no_loss = true},
     {"fail=ibv_query_port:%d", 2, 1, .at_begin = true, .no_loss = true},
     {"fail=ibv_destroy_qp:1,qperr@%d", 2, 11, .at_begin = false},
@@ -51,10 +54,14 @@ static const struct kind {
     {"qperr@%d", 4, 15, .dev = "max_srq=0,max_inline=0"},
     {"qperr@%d", 4, 15, .dev = "max_qp_wr=8,max_cqe=48,max_srq_wr=16"},
     {"devfatal@%d", 4, 3, .at_begin = false},
-    {"removed@%d", 4, 3, .at_begin = false},
-    {"removed@%d", 1, 1, .at_begin = true},
-    {"porterr@%d", 2, 4, .at_begin = false},
-    {"cut@%d", 3, 3, .at_begin = false},
+    {"removed@%d", 2, 3, .stays_lost = true},
+    {"removed@%d,plugged@50", 6, 3, .at_begin = false},
+    {"removed@%d,plugged@50", 3, 5, .dev = "max_srq=0"},
+    {"removed@%d", 3, 3, .later = "plugged@400"},
+    {"removed@%d", 1, 1, .at_begin = true, .stays_lost = true},
+    {"removed@%d,plugged@20", 2, 1, .at_begin = true},
+    {"porterr@%d", 2, 4, .later = "portup@10"},
+    {"cut@%d", 3, 3, .stays_lost = true},
     {"srqerr@%d", 2, 4, .no_loss = true},
 };
 
@@ -65,8 +72,9 @@ struct trial {
     struct hs_node node;
     struct shared {
         struct vc_verbs_address address[4];
-        uint64_t lost[4], faults[4], stalled_ms[4];
-        _Atomic int done;
+        uint64_t faults[4], stalled_ms[4];
+        _Atomic uint64_t lost[4], regained[4];
+        _Atomic int done, last_round; /* the latter is set by rank 0 */
     } * shared;
 };
 
@@ -209,6 +217,33 @@ static void one_round(const struct trial *t, struct vc_chan *ch, struct buffers 
         }
 }
 
+/* Rounds go on while paths are to come back: rank 0 sees that all are, or that this has taken too long, and
+ * tells after which round it ends. No rank is further than one round ahead. */
+static void go_on(const struct trial *t, struct vc_verbs *v, struct vc_chan *ch, struct buffers *b, int me)
+{
+    struct shared *s = t->shared;
+    uint64_t until = vc_now_ns() + 20000000000u;
+    bool returns = !t->kind->stays_lost, told = !t->kind->later;
+    for (int i = ROUNDS; returns && i <= s->last_round; i++) {
+        bool lost = false, all = true;
+        one_round(t, ch, b, me, i);
+        s->lost[me] = vc_verbs_stats(v)->lost;
+        s->regained[me] = vc_verbs_stats(v)->regained;
+        for (int r = 0; r < t->n; r++) {
+            lost |= s->lost[r] > 0;
+            all &= s->lost[r] == s->regained[r];
+        }
+        if (me == t->victim && lost && !told) {
+            inject(t->kind->later);
+            told = true;
+        }
+        if (me == 0 && s->last_round == INT_MAX &&
+            ((all && (lost || t->kind->no_loss)) || vc_now_ns() > until))
+            s->last_round = i + 8;
+        usleep(1000);
+    }
+}
+
 static int trial_rank(int me, void *arg)
 {
     const struct trial *t = arg;
@@ -216,7 +251,7 @@ static int trial_rank(int me, void *arg)
     static struct buffers b;
     char fault[80];
     hs_join(&t->node, me, &hr);
-    vc_log_setup(VC_LOG_ERROR, me);
+    vc_log_setup(getenv("VC_TEST_LOG") ? VC_LOG_INFO : VC_LOG_ERROR, me);
     struct vc_verbs *v = make_verbs(t, &hr, me);
     struct vc_chan *ch = make_chan(t, v, me);
     for (int r = 0; r < t->n; r++)
@@ -240,7 +275,9 @@ static int trial_rank(int me, void *arg)
                 usleep(1000);
         one_round(t, ch, &b, me, i);
     }
+    go_on(t, v, ch, &b, me);
     t->shared->lost[me] = vc_verbs_stats(v)->lost;
+    t->shared->regained[me] = vc_verbs_stats(v)->regained;
     t->shared->faults[me] = faults_struck();
     /* Others may still need what this rank has sent. */
     t->shared->done++;
@@ -255,7 +292,7 @@ static int trial_rank(int me, void *arg)
 }
 
 struct tally {
-    _Atomic int tried, struck, lost;
+    _Atomic int tried, struck, lost, regained;
     _Atomic uint64_t longest_ms;
 };
 
@@ -269,9 +306,11 @@ static int run_trial(struct trial *t, struct tally *sum)
     where = text;
     t->node = hs_node_make(t->n, 1 << 16, 0);
     t->shared = hs_shared(sizeof *t->shared);
+    t->shared->last_round = INT_MAX;
     int rc = hs_fork(t->n, trial_rank, t, BOUND_S);
-    bool lost = false, struck = false;
+    bool lost = false, struck = false, all = true;
     for (int r = 0; r < t->n; r++) {
+        all &= t->shared->lost[r] == t->shared->regained[r];
         lost |= t->shared->lost[r] > 0;
         struck |= t->shared->faults[r] > 0;
         if (t->shared->stalled_ms[r] > sum->longest_ms)
@@ -281,7 +320,10 @@ static int run_trial(struct trial *t, struct tally *sum)
         fprintf(stderr, "FAIL: %s\n", text);
     else if (!lost && !t->kind->no_loss)
         fprintf(stderr, "FAIL: %s: no path was lost\n", text), rc = 1;
+    else if (!all && !t->kind->stays_lost && !t->kind->no_loss)
+        fprintf(stderr, "FAIL: %s: a path did not come back\n", text), rc = 1;
     sum->tried++;
+    sum->regained += lost && all;
     sum->struck += struck || lost;
     sum->lost += lost;
     hs_unshare(t->shared, sizeof *t->shared);
@@ -323,7 +365,9 @@ int main(void)
         waitpid(pid[w], &status, 0);
         failed |= status;
     }
-    printf("%d faults tried, %d struck, %d of them lost a path; the longest pause was %llu ms\n", sum->tried,
-           sum->struck, sum->lost, (unsigned long long)sum->longest_ms);
+    printf(
+        "%d faults tried, %d struck, %d of them lost a path, %d of these regained it; the longest pause was "
+        "%llu ms\n",
+        sum->tried, sum->struck, sum->lost, sum->regained, (unsigned long long)sum->longest_ms);
     return failed != 0;
 }

@@ -59,7 +59,7 @@ static bool reads(const struct doc_site *a, const struct doc_site *b)
 }
 
 /* Either has read the other's: one of them may have looked before the other one's was there. */
-static bool share(const struct doc_site *a, const struct doc_site *b)
+bool doc_sites_share(const struct doc_site *a, const struct doc_site *b)
 {
     return a->mark != 0 && (reads(a, b) || reads(b, a));
 }
@@ -81,7 +81,7 @@ static int say_sharing(const struct doc_job *j, struct doc_out *out)
         bool first = true;
         doc_set_join(&ranks, &j->site[i].ranks);
         for (int k = 0; k < j->nsites; k++) {
-            if (k == i || !share(&j->site[i], &j->site[k]))
+            if (k == i || !doc_sites_share(&j->site[i], &j->site[k]))
                 continue;
             first = first && k > i;
             doc_set_join(&ranks, &j->site[k].ranks);
@@ -103,7 +103,8 @@ void doc_check_hosts(const struct doc_job *j, struct doc_out *out)
     const char *guid = "";
     for (int i = 0; i < j->nsites; i++)
         for (int k = 0; k < j->nsites; k++)
-            if (i != k && same_adapter(&j->site[i], &j->site[k]) && !share(&j->site[i], &j->site[k])) {
+            if (i != k && same_adapter(&j->site[i], &j->site[k]) &&
+                !doc_sites_share(&j->site[i], &j->site[k])) {
                 doc_set_join(&apart, &j->site[i].ranks);
                 guid = j->site[i].guid;
             }

@@ -35,6 +35,8 @@ void doc_check_moderation(const struct doc_node *n, struct doc_out *out);
 /* check_host.c */
 void doc_check_host_memory(const struct doc_node *n, struct doc_out *out);
 void doc_check_hosts(const struct doc_job *j, struct doc_out *out);
+/** Whether two operating systems share memory of one host: one has read the other's mark in it. */
+bool doc_sites_share(const struct doc_site *a, const struct doc_site *b);
 /* check_job.c */
 void doc_check_same(const struct doc_job *j, struct doc_out *out);
 void doc_check_containers(const struct doc_job *j, struct doc_out *out);

@@ -14,6 +14,7 @@ add_library(vcoll_doctor_parts OBJECT
   doctor/findings.c
   doctor/gather_node.c
   doctor/gather_rank.c
+  doctor/levels.c
   doctor/opts.c
   doctor/path.c
   doctor/print.c

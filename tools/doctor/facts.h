@@ -111,6 +111,12 @@ struct doc_node {
     struct facts_host host_memory;
 };
 
+/** Ranks of an operating system that are bound to one NUMA node. */
+struct doc_numa {
+    int node; /**< -1: ranks that are bound to none */
+    struct doc_set ranks;
+};
+
 /** An operating system, as rank 0 hears of it. */
 struct doc_site {
     char host[DOC_HOST];
@@ -120,7 +126,11 @@ struct doc_site {
     uint64_t mark;          /**< its lease of memory that machines of a host share; 0: none */
     uint64_t *seen;         /**< [nseen] those of others that it read there */
     int nseen;
-    char guid[24]; /**< sys_image_guid of its first adapter that has one; "" none */
+    char guid[24];    /**< sys_image_guid of its first adapter that has one; "" none */
+    char host_id[64]; /**< VCOLL_HOST_ID of its first rank; "" none */
+    char device[160]; /**< what the verbs channel would use, in words; "" nothing */
+    struct doc_numa *numa;
+    int nnuma;
 };
 
 /** Ranks that agree in a fact. */
@@ -143,6 +153,9 @@ struct doc_job {
     char device[VC_TABLE_DEVICE];
 };
 void doc_job_free(struct doc_job *j);
+void doc_site_free(struct doc_site *s);
+/** Adds ranks to those of a NUMA node. */
+void doc_numa_add(struct doc_site *s, int node, const struct doc_set *ranks);
 
 /** What is read from files: CPUs, clock, frequency, idle states, devices, quota, platform. `n` is zeroed. */
 void doc_node_read(const char *root, struct doc_node *n);

@@ -65,6 +65,37 @@ static void take_site(void *arg, const char *text, size_t len)
     doc_take_site(text, len, &d->job, &d->all);
 }
 
+/* Which ranks are bound to which NUMA node. */
+static void fill_numa(const struct doc_node *n, struct doc_site *s)
+{
+    for (int i = 0; i < n->npeers; i++) {
+        uint64_t mask[VC_MASK_WORDS] = {0};
+        struct vc_locality at;
+        struct doc_set one = {0};
+        for (int k = 0; k < n->peer[i].cpus.n; k++)
+            if (n->peer[i].cpus.v[k] < VC_LEVELS_CPUS)
+                mask[n->peer[i].cpus.v[k] / 64] |= UINT64_C(1) << n->peer[i].cpus.v[k] % 64;
+        vc_locality_read(NULL, mask, &at);
+        doc_set_add(&one, n->peer[i].rank);
+        doc_numa_add(s, at.unit[VC_UNIT_NUMA], &one);
+        doc_set_free(&one);
+    }
+}
+
+/* What the verbs channel would use, and in which of its ways. */
+static void fill_device(const struct doc_node *n, struct doc_site *s)
+{
+    const struct vc_verbs_dev *dev = &n->verbs.dev;
+    char model[VC_TABLE_DEVICE] = "";
+    if (!n->verbs.wanted || n->verbs.err != VC_OK)
+        return;
+    vc_rdma_model(NULL, dev->name, model, sizeof model);
+    snprintf(s->device, sizeof s->device, "%s port %d (%s), %s%s%s%s", dev->name, dev->port, model,
+             dev->roce ? "RoCE" : "InfiniBand", dev->software ? ", made of software" : "",
+             dev->attr.max_srq > 0 ? "" : ", no shared receive queue",
+             dev->ignores_inline ? ", no inline data" : "");
+}
+
 static void fill_site(const struct doctor *d, struct doc_site *s)
 {
     const struct doc_card *card = &d->comm.card[d->comm.rank];
@@ -79,9 +110,13 @@ static void fill_site(const struct doctor *d, struct doc_site *s)
     s->nseen = d->node.host_memory.held;
     s->seen = doc_grow(NULL, sizeof d->node.host_memory.seen);
     memcpy(s->seen, d->node.host_memory.seen, sizeof d->node.host_memory.seen);
+    snprintf(s->host_id, sizeof s->host_id, "%s", d->me.params.host_id);
+    fill_numa(&d->node, s);
+    fill_device(&d->node, s);
+    _Static_assert(sizeof s->guid == sizeof d->node.rdma[0].sys_image_guid, "copied with its end");
     for (int i = d->node.nrdma - 1; i >= 0; i--)
         if (strspn(d->node.rdma[i].sys_image_guid, "0:") != strlen(d->node.rdma[i].sys_image_guid))
-            snprintf(s->guid, sizeof s->guid, "%s", d->node.rdma[i].sys_image_guid);
+            memcpy(s->guid, d->node.rdma[i].sys_image_guid, sizeof s->guid);
 }
 
 /* The first rank of an operating system looks at it, once its ranks have told what they found. */
@@ -104,8 +139,7 @@ static char *examine_node(struct doctor *d, const char *mine)
     doc_run_node(&d->node, &d->site);
     fill_site(d, &site);
     char *text = doc_write_site(&site, &d->here, &d->site, c->rank == 0);
-    doc_set_free(&site.ranks);
-    free(site.seen);
+    doc_site_free(&site);
     return text;
 }
 

@@ -170,9 +170,10 @@ void doc_print_text(const struct doc_job *j, const struct doc_findings *f, const
     }
     for (int i = 0; i < doc_nchecks; i++)
         passed += doc_wanted(&doc_checks[i]) && !found_bad(f, &doc_checks[i]);
-    if (looked && all)
+    if (looked && all) {
+        doc_print_levels(j, t);
         print_passed(f, t);
-    else if (looked && passed > 0)
+    } else if (looked && passed > 0)
         printf("\n%d check%s passed; --all shows them.\n", passed, plural(passed));
 }
 
@@ -226,11 +227,12 @@ bool doc_print_json(const struct doc_job *j, const struct doc_findings *f)
             json_array_append_new(findings, finding_json(j, &f->v[i]));
     for (int i = 0; i < doc_nchecks; i++)
         json_array_append_new(checks, check_json(f, &doc_checks[i]));
-    json_t *all = json_pack("{s:i, s:s, s:s, s:i, s:i, s:o, s:{s:i, s:i, s:i}, s:o, s:o}", "vcoll_doctor", 1,
-                            "version", VC_VERSION, "verdict", doc_severity_name(worst), "exit",
-                            doc_exit_code(worst), "ranks", j->size, "nodes", nodes, "count", "broken",
-                            count_severity(f, DOC_BROKEN), "slow", count_severity(f, DOC_SLOW), "hint",
-                            count_severity(f, DOC_HINT), "findings", findings, "checks", checks);
+    json_t *all =
+        json_pack("{s:i, s:s, s:s, s:i, s:i, s:o, s:o, s:{s:i, s:i, s:i}, s:o, s:o}", "vcoll_doctor", 1,
+                  "version", VC_VERSION, "verdict", doc_severity_name(worst), "exit", doc_exit_code(worst),
+                  "ranks", j->size, "nodes", nodes, "hosts", doc_hosts_json(j), "count", "broken",
+                  count_severity(f, DOC_BROKEN), "slow", count_severity(f, DOC_SLOW), "hint",
+                  count_severity(f, DOC_HINT), "findings", findings, "checks", checks);
     return json_print(all);
 }
 

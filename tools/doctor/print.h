@@ -5,6 +5,7 @@
 
 #include "tools/doctor/facts.h"
 #include "tools/print/terminal.h"
+#include <jansson.h>
 
 /* ---- opts.c ---- */
 
@@ -38,6 +39,9 @@ void doc_print_text(const struct doc_job *j, const struct doc_findings *f, const
                     bool all);
 /** For programs: docs/doctor.md describes it. False when it could not be written. */
 bool doc_print_json(const struct doc_job *j, const struct doc_findings *f);
+/** levels.c: which ranks share a host, an operating system, a NUMA node, and by whose word. */
+void doc_print_levels(const struct doc_job *j, const struct terminal *t);
+json_t *doc_hosts_json(const struct doc_job *j);
 /** --list, and --list --markdown for docs/doctor.md. */
 void doc_print_list(const struct terminal *t);
 void doc_print_markdown(void);

@@ -84,6 +84,15 @@ void doc_group_add(struct doc_job *j, enum doc_same s, const char *value, const 
     doc_set_join(&j->group[s][n].ranks, ranks);
 }
 
+void doc_site_free(struct doc_site *s)
+{
+    doc_set_free(&s->ranks);
+    free(s->seen);
+    for (int k = 0; k < s->nnuma; k++)
+        doc_set_free(&s->numa[k].ranks);
+    free(s->numa);
+}
+
 void doc_job_free(struct doc_job *j)
 {
     for (int s = 0; s < DOC_SAMES; s++) {
@@ -94,8 +103,7 @@ void doc_job_free(struct doc_job *j)
         free(j->group[s]);
     }
     for (int i = 0; i < j->nsites; i++) {
-        doc_set_free(&j->site[i].ranks);
-        free(j->site[i].seen);
+        doc_site_free(&j->site[i]);
     }
     free(j->site);
     doc_set_free(&j->all);
@@ -189,6 +197,34 @@ static void take_marks(const json_t *o, struct doc_site *s)
         s->seen[i] = read_mark(json_array_get(seen, i));
 }
 
+void doc_numa_add(struct doc_site *s, int node, const struct doc_set *ranks)
+{
+    int at = 0;
+    while (at < s->nnuma && s->numa[at].node < node)
+        at++;
+    if (at == s->nnuma || s->numa[at].node != node) {
+        s->numa = doc_grow(s->numa, (size_t)(s->nnuma + 1) * sizeof *s->numa);
+        memmove(&s->numa[at + 1], &s->numa[at], (size_t)(s->nnuma - at) * sizeof *s->numa);
+        s->numa[at] = (struct doc_numa){.node = node};
+        s->nnuma++;
+    }
+    doc_set_join(&s->numa[at].ranks, ranks);
+}
+
+static void take_numa(const json_t *list, struct doc_site *s)
+{
+    size_t i;
+    json_t *o;
+    json_array_foreach(list, i, o)
+    {
+        struct doc_set ranks = {0};
+        const json_t *node = json_object_get(o, "node");
+        if (doc_set_parse(&ranks, text_of(o, "ranks")) && ranks.n > 0)
+            doc_numa_add(s, json_is_integer(node) ? (int)json_integer_value(node) : -1, &ranks);
+        doc_set_free(&ranks);
+    }
+}
+
 char *doc_write_site(const struct doc_site *s, const struct doc_job *j, const struct doc_findings *f,
                      bool all)
 {
@@ -203,11 +239,16 @@ char *doc_write_site(const struct doc_site *s, const struct doc_job *j, const st
     json_t *seen = json_array();
     for (int i = 0; i < s->nseen; i++)
         json_array_append_new(seen, write_mark(s->seen[i]));
-    return dump(json_pack("{s:o, s:o, s:o, s:s, s:s, s:b, s:o, s:o, s:s, s:o, s:o}", "host",
+    json_t *numa = json_array();
+    for (int i = 0; i < s->nnuma; i++)
+        json_array_append_new(
+            numa, json_pack("{s:i, s:o}", "node", s->numa[i].node, "ranks", doc_json_set(&s->numa[i].ranks)));
+    return dump(json_pack("{s:o, s:o, s:o, s:s, s:s, s:b, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "host",
                           json_text(s->host), "ranks", doc_json_set(&s->ranks), "silent",
                           doc_json_set(&j->silent), "boot", s->boot, "shm", s->shm, "crowded",
-                          (int)s->crowded, "mark", write_mark(s->mark), "seen", seen, "guid", s->guid, "same",
-                          same, "findings", write_findings(f, all)));
+                          (int)s->crowded, "mark", write_mark(s->mark), "seen", seen, "guid", s->guid,
+                          "host_id", json_text(s->host_id), "device", json_text(s->device), "numa", numa,
+                          "same", same, "findings", write_findings(f, all)));
 }
 
 static void take_groups(const json_t *same, struct doc_job *j)
@@ -243,7 +284,10 @@ bool doc_take_site(const char *text, size_t len, struct doc_job *j, struct doc_f
     snprintf(s->shm, sizeof s->shm, "%s", text_of(o, "shm"));
     s->crowded = json_is_true(json_object_get(o, "crowded"));
     snprintf(s->guid, sizeof s->guid, "%s", text_of(o, "guid"));
+    snprintf(s->host_id, sizeof s->host_id, "%s", text_of(o, "host_id"));
+    snprintf(s->device, sizeof s->device, "%s", text_of(o, "device"));
     take_marks(o, s);
+    take_numa(json_object_get(o, "numa"), s);
     doc_set_parse(&silent, text_of(o, "silent"));
     doc_set_join(&j->silent, &silent);
     doc_set_free(&silent);

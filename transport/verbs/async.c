@@ -11,7 +11,7 @@
 
 /* Drivers raise different events for the same change: one that loses its network interface only reports a
  * changed GID. So any event is a reason to query the port. */
-static void check_port(struct vc_verbs *v)
+void vc_verbs_check_port(struct vc_verbs *v)
 {
     struct ibv_port_attr port;
     int rc = vc_ibv_query_port(v->dev.ctx, v->dev.port, &port);
@@ -85,7 +85,7 @@ void vc_verbs_read_async(struct vc_verbs *v)
         any = true;
     }
     if (any && !v->failed)
-        check_port(v);
+        vc_verbs_check_port(v);
     if (moved && !v->failed)
         refresh_address(v);
 }

@@ -8,7 +8,9 @@
 void vc_verbs_async_init(struct vc_verbs *v);
 /** Reads all events that there are, and acts on them. */
 void vc_verbs_read_async(struct vc_verbs *v);
-/** The same, and looks whether the device was removed without an event. */
+/** Whether the port is down is asked anew. The device may turn out to be gone. */
+void vc_verbs_check_port(struct vc_verbs *v);
+/** Reads the events, and looks whether the device was removed without an event. */
 void vc_verbs_check_device(struct vc_verbs *v);
 
 #endif

@@ -31,6 +31,7 @@ static uint32_t inline_wanted(const struct vc_verbs *v)
  * inline. */
 static void make_keep(struct ep *e)
 {
+    free(e->keep);
     e->keep_bytes = (uint32_t)vc_round_up(e->inline_max, VC_CACHELINE);
     e->keep = e->inline_max >= sizeof(struct msg_hdr) ? malloc((size_t)e->depth * e->keep_bytes) : NULL;
     if (!e->keep)
@@ -55,19 +56,21 @@ static bool create_qp(struct vc_verbs *v, struct ep *e)
     return e->qp != NULL;
 }
 
-static int connect_qp(struct vc_verbs *v, struct ep *e)
+int vc_ep_connect(struct ep *e)
 {
+    struct vc_verbs *v = e->v;
     struct vc_rc_path path = {.sl = v->cfg.sl, .tc = v->cfg.tc};
     vc_rc_patience(v->cfg.timeout_s, &path);
     return vc_rc_connect(e->qp, &v->dev, &path, e->psn, &e->hello_in.addr);
 }
 
-/* Makes the own queue pair, and the hello that tells its address or why there is none. */
-static void make_half(struct vc_verbs *v, struct ep *e)
+void vc_ep_make_half(struct ep *e)
 {
+    struct vc_verbs *v = e->v;
     struct conn_hello *h = &e->hello_out;
     const char *what = "ibv_create_qp";
     errno = 0;
+    h->ok = 0;
     if (create_qp(v, e)) {
         what = "ibv_modify_qp to INIT";
         int rc = vc_rc_init(e->qp, &v->dev, IBV_ACCESS_REMOTE_WRITE);
@@ -92,6 +95,7 @@ static void make_half(struct vc_verbs *v, struct ep *e)
 static void become_ready(struct ep *e)
 {
     e->state = EP_READY;
+    e->was_ready = true;
     e->v->stats.connections++;
     for (struct peer *p = e->peers; p; p = p->next_on_ep)
         vc_peer_activate(p);
@@ -144,7 +148,7 @@ static struct ep *begin_exchange(struct vc_verbs *v, int proc, const char *why_n
     if (why_not)
         snprintf(h->why, sizeof h->why, "%s", why_not);
     else
-        make_half(v, e);
+        vc_ep_make_half(e);
     int err = vc_boot_recv(e, &e->hello_in, sizeof e->hello_in, &e->boot[BOOT_HELLO_IN]);
     if (err == VC_OK)
         err = vc_ep_next_note(e);
@@ -185,7 +189,7 @@ static void on_hello(struct vc_verbs *v, struct ep *e)
     }
     e->mailbox = e->hello_in.mailbox;
     e->mailbox_rkey = e->hello_in.rkey;
-    int rc = connect_qp(v, e);
+    int rc = vc_ep_connect(e);
     if (rc != 0) {
         vc_ep_lose(e, "%s: the queue pair could not be connected: %s", v->dev.name, strerror(rc));
         return;
@@ -213,7 +217,8 @@ int vc_ep_progress(struct vc_verbs *v)
         }
         if (e->state == EP_CONNECTING && e->announced && e->peer_ready)
             become_ready(e);
-        if (e->state == EP_READY || e->state == EP_MPI || e->state == EP_FAILED) {
+        bool returns = e->regain.step != REGAIN_NONE || e->regain.offered;
+        if (e->state == EP_READY || (e->state == EP_MPI && !returns) || e->state == EP_FAILED) {
             unlist(e);
             work++;
         }

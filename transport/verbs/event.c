@@ -6,6 +6,8 @@
 #include "transport/verbs/fail.h"
 #include "transport/verbs/lost.h"
 #include "transport/verbs/notes.h"
+#include "transport/verbs/queues.h"
+#include "transport/verbs/regain.h"
 #include "transport/verbs/sendq.h"
 #include "transport/verbs/turn.h"
 
@@ -22,49 +24,6 @@
 #define EXCHANGE_NS 10000000000u
 /* Longest sleep where several threads share a device. */
 #define THREADS_SLICE_NS 1000000u
-
-/* ---- moderation ---- */
-
-static int moderate_queue(struct vc_verbs *v, struct ibv_cq *cq, const struct vc_cq_mod *m, const char *which)
-{
-    if (m->count > v->dev.cq_mod_count || m->period > v->dev.cq_mod_period)
-        return vc_fail(
-            VC_ERR_INVAL,
-            "VCOLL_CQ_MODERATION: %s=%u:%u is out of range for %s: at most %u completions and %u us", which,
-            m->count, m->period, v->dev.name, v->dev.cq_mod_count, v->dev.cq_mod_period);
-    struct ibv_modify_cq_attr attr = {.attr_mask = IBV_CQ_ATTR_MODERATE,
-                                      .moderate = {.cq_count = m->count, .cq_period = m->period}};
-    int rc = vc_ibv_errno(ibv_modify_cq(cq, &attr));
-    if (rc == EOPNOTSUPP || rc == ENOSYS)
-        return vc_fail(VC_ERR_UNSUPPORTED, "%s has no moderation of completion queues", v->dev.name);
-    if (rc != 0)
-        return vc_fail(VC_ERR_SYS, "%s: ibv_modify_cq(%u, %u us) failed: %s", v->dev.name, m->count,
-                       m->period, strerror(rc));
-    return VC_OK;
-}
-
-int vc_verbs_set_moderation(struct vc_verbs *v, const struct vc_cq_mod *latency, const struct vc_cq_mod *bulk)
-{
-    if (v->dev.cq_mod_count == 0 && v->dev.cq_mod_period == 0)
-        return vc_fail(VC_ERR_UNSUPPORTED, "%s has no moderation of completion queues", v->dev.name);
-    verbs_lock(v);
-    int err = moderate_queue(v, v->cq_latency, latency, "latency");
-    if (err == VC_OK)
-        err = moderate_queue(v, v->cq_bulk, bulk, "bulk");
-    verbs_unlock(v);
-    return err;
-}
-
-int vc_verbs_moderate(struct vc_verbs *v)
-{
-    if (!v->cfg.moderate)
-        return VC_OK;
-    int err = vc_verbs_set_moderation(v, &v->cfg.latency, &v->cfg.bulk);
-    if (err != VC_ERR_UNSUPPORTED)
-        return err;
-    vc_log(VC_LOG_INFO, "VCOLL_CQ_MODERATION: %s", vc_error_text());
-    return VC_OK;
-}
 
 /* ---- sleeping ---- */
 
@@ -109,19 +68,6 @@ static int src_arm(struct vc_wake_src *s)
     return err;
 }
 
-static void ack(struct ibv_cq *cq, unsigned *unacked)
-{
-    if (*unacked > 0)
-        vc_ibv.ack_cq_events(cq, *unacked);
-    *unacked = 0;
-}
-
-void vc_verbs_ack_all(struct vc_verbs *v)
-{
-    ack(v->cq_latency, &v->unacked_latency);
-    ack(v->cq_bulk, &v->unacked_bulk);
-}
-
 static void src_clear(struct vc_wake_src *s)
 {
     struct vc_verbs *v = verbs_of(s);
@@ -140,10 +86,7 @@ static void src_clear(struct vc_wake_src *s)
             v->unacked_bulk++;
         }
     }
-    if (v->unacked_latency >= ACK_EVERY)
-        ack(v->cq_latency, &v->unacked_latency);
-    if (v->unacked_bulk >= ACK_EVERY)
-        ack(v->cq_bulk, &v->unacked_bulk);
+    vc_queues_ack(v, ACK_EVERY);
     verbs_unlock(v);
 }
 
@@ -220,6 +163,7 @@ static int src_check(struct vc_wake_src *s)
     uint64_t now = vc_now_ns();
     ping_quiet_peers(v, now);
     vc_lost_check(v, now);
+    vc_regain_progress(v);
     vc_sendq_poll(v);
     if (v->regs)
         vc_regcache_reap(v->regs);
@@ -244,6 +188,7 @@ void vc_verbs_look(struct vc_verbs *v)
         if (now - v->t_look > LOOK_NS) {
             v->t_look = now;
             vc_notes_poll(v);
+            vc_regain_progress(v);
             vc_sendq_poll(v);
         }
     }

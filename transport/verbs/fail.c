@@ -52,12 +52,32 @@ void vc_ep_list(struct ep *e)
     verbs_unsettle(e->v);
 }
 
+void vc_ep_end_qp(struct ep *e)
+{
+    struct regain *g = &e->regain;
+    if (g->proof_out) {
+        e->v->signaled--;
+        e->v->free_send[e->v->nfree_send++] = g->slot;
+    }
+    g->proof_out = false;
+    if (e->qp && (vc_ibv.destroy_qp(e->qp) == 0 || vc_ibv.destroy_qp(e->qp) == 0))
+        e->qp = NULL;
+}
+
 void vc_ep_lose(struct ep *e, const char *fmt, ...)
 {
     va_list ap;
-    if (e->state != EP_NEW && e->state != EP_CONNECTING && e->state != EP_READY)
+    if (e->state == EP_MPI && e->regain.step != REGAIN_NONE && !e->regain.broken) {
+        e->regain.broken = true;
+        va_start(ap, fmt);
+        vsnprintf(e->why, sizeof e->why, fmt, ap);
+        va_end(ap);
+    }
+    if (e->state != EP_NEW && e->state != EP_CONNECTING && e->state != EP_READY && e->state != EP_RETURNING)
         return;
+    e->half_way = e->state == EP_RETURNING;
     e->state = EP_LOST;
+    e->regain.step = REGAIN_NONE;
     va_start(ap, fmt);
     vsnprintf(e->why, sizeof e->why, fmt, ap);
     va_end(ap);
@@ -96,6 +116,8 @@ void vc_ep_gone(struct ep *e, const char *fmt, ...)
     if (e->state == EP_MPI && e->peers)
         e->v->detours--;
     e->state = EP_FAILED;
+    e->regain.step = REGAIN_NONE;
+    vc_ep_end_qp(e);
     forget_records(e);
     va_start(ap, fmt);
     vsnprintf(e->why, sizeof e->why, fmt, ap);

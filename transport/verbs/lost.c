@@ -11,6 +11,7 @@
 #include "transport/verbs/detour.h"
 #include "transport/verbs/fail.h"
 #include "transport/verbs/recv.h"
+#include "transport/verbs/regain.h"
 #include "transport/verbs/send.h"
 #include "transport/verbs/sendq.h"
 
@@ -23,12 +24,6 @@
 #define SILENT_NS 600000000000u
 
 /* ---- telling what has arrived ---- */
-
-static void destroy_qp(struct ep *e)
-{
-    if (e->qp && (vc_ibv.destroy_qp(e->qp) == 0 || vc_ibv.destroy_qp(e->qp) == 0))
-        e->qp = NULL;
-}
 
 /* No device reads or writes these any more on behalf of this connection. */
 static void end_registrations(struct ep *e)
@@ -53,7 +48,7 @@ static void tell_arrived(struct ep *e)
 {
     struct conn_note note = {.type = NOTE_LOST, .seq = e->got_seq, .writes = e->got_writes};
     vc_sendq_poll(e->v); /* what the queue still holds of it takes room */
-    destroy_qp(e);
+    vc_ep_end_qp(e);
     end_registrations(e);
     e->state = EP_SWITCHING;
     e->t_lost = vc_now_ns();
@@ -118,11 +113,14 @@ static void warn_lost(struct ep *e)
 static void send_rest(struct ep *e)
 {
     struct vc_verbs *v = e->v;
-    if ((int32_t)(e->acked_seq - e->peer_seq) > 0 || (int32_t)(e->acked_writes - e->peer_writes) > 0) {
+    /* What the boot channel has taken may still be on its way to the peer. */
+    if (e->was_ready &&
+        ((int32_t)(e->acked_seq - e->peer_seq) > 0 || (int32_t)(e->acked_writes - e->peer_writes) > 0)) {
         vc_ep_gone(e, "its device has lost what it had taken (%s)", e->why);
         return;
     }
     e->state = EP_MPI;
+    e->peer_lost = e->was_ready = false;
     vc_sendq_retire(v, e, last_arrived(e));
     for (; e->tail != e->head; vc_sendq_retire(v, e, e->tail)) {
         struct wr_rec *rec = &e->rec[e->tail % e->depth];
@@ -133,7 +131,9 @@ static void send_rest(struct ep *e)
     }
     e->since_signal = 0;
     v->detours += e->peers != NULL;
-    warn_lost(e);
+    if (!e->half_way)
+        warn_lost(e);
+    vc_regain_plan(e);
     for (struct peer *p = e->peers; p; p = p->next_on_ep)
         vc_peer_activate(p);
 }
@@ -167,7 +167,7 @@ void vc_lost_check(struct vc_verbs *v, uint64_t now)
 {
     for (int i = 0; i < v->nprocs; i++) {
         struct ep *e = v->ep[i];
-        bool silent = e && e->state == EP_SWITCHING && e->answered;
+        bool silent = e && (e->state == EP_SWITCHING || e->state == EP_RETURNING) && e->answered;
         if (!e || e->state <= EP_NEW || e->state == EP_READY || e->state == EP_FAILED)
             continue;
         if (has_ended(e) && (!silent || now - e->t_lost > ENDED_NS))

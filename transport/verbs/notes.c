@@ -12,13 +12,32 @@
 /* Notes of one process that are read in one turn: others wait, too. */
 #define NOTES_PER_TURN 32
 
+/* Nothing of what was said before about a new queue pair holds after this. */
 static void on_lost(struct ep *e, const struct conn_note *note)
 {
+    struct regain *g = &e->regain;
+    g->offered = g->ready = g->clear = g->stopped = g->heard = false;
+    if (e->state == EP_MPI) {
+        /* The peer was ready to use the new queue pair, and this end was not: nothing went over it. */
+        struct conn_note answer = {.type = NOTE_LOST, .seq = e->got_seq, .writes = e->got_writes};
+        g->voided = g->step != REGAIN_NONE;
+        vc_detour_note(e, &answer, NULL, 0);
+        return;
+    }
     e->peer_lost = true;
     e->peer_seq = note->seq;
     e->peer_writes = note->writes;
     e->was_told = e->state < EP_LOST;
     vc_ep_lose(e, "the other end lost it: %.*s", (int)strnlen(note->bytes, sizeof note->bytes), note->bytes);
+}
+
+static void on_offer(struct ep *e, const unsigned char *bytes, uint32_t len)
+{
+    if (len != sizeof e->regain.offer)
+        return;
+    memcpy(&e->regain.offer, bytes, len);
+    e->regain.offered = true;
+    vc_ep_list(e);
 }
 
 static void on_tell(struct ep *e, const struct conn_note *note)
@@ -50,7 +69,7 @@ static void on_note(struct ep *e)
     e->heard = true;
     switch (note->type) {
     case NOTE_READY:
-        e->peer_ready = true;
+        e->peer_ready = e->regain.ready = true;
         break;
     case NOTE_LOST:
         on_lost(e, note);
@@ -63,6 +82,19 @@ static void on_note(struct ep *e)
         break;
     case NOTE_WRITE:
         on_write_note(e, note, bytes);
+        break;
+    case NOTE_OFFER:
+        on_offer(e, bytes, note->len);
+        break;
+    case NOTE_CLEAR:
+        e->regain.clear = true;
+        break;
+    case NOTE_STOP:
+        e->regain.stopped = true;
+        e->regain.yes = note->last != 0;
+        break;
+    case NOTE_HEARD:
+        e->regain.heard = true;
         break;
     default:
         break;
@@ -93,10 +125,17 @@ static bool has_come(struct ep *e)
     return !e->body_due || vc_req_done(&e->boot[BOOT_BODY_IN]);
 }
 
+/* The next offer waits until this one is answered: a peer that had no queue pair, and therefore has ended the
+ * round, may have begun the next one. */
+static bool has_open_offer(const struct ep *e)
+{
+    return e->regain.offered && e->state == EP_MPI;
+}
+
 static int read_notes(struct ep *e)
 {
     int n = 0;
-    while (n < NOTES_PER_TURN && has_come(e)) {
+    while (n < NOTES_PER_TURN && !has_open_offer(e) && has_come(e)) {
         on_note(e);
         if (e->body_due)
             free(e->body);

@@ -20,13 +20,15 @@ static int post_recv(struct ep *e, int slot)
 /* Where the registration cache has used up the locked memory, it gives some back. 0, or an errno value. */
 static int make_buffers(struct vc_verbs *v, struct ep *e)
 {
-    e->recv_bytes = vc_round_up((size_t)e->recv_slots * v->size.slot_bytes, 4096);
-    e->recv_mem = mmap(NULL, e->recv_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (e->recv_mem == MAP_FAILED) {
-        e->recv_mem = NULL;
-        return ENOMEM;
+    if (!e->recv_mem) {
+        e->recv_bytes = vc_round_up((size_t)e->recv_slots * v->size.slot_bytes, 4096);
+        e->recv_mem = mmap(NULL, e->recv_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (e->recv_mem == MAP_FAILED) {
+            e->recv_mem = NULL;
+            return ENOMEM;
+        }
+        vc_numa_stay_near(e->recv_mem, e->recv_bytes); /* registering touches it */
     }
-    vc_numa_stay_near(e->recv_mem, e->recv_bytes); /* registering touches it */
     e->recv_mr = vc_ibv.reg_mr(v->pd, e->recv_mem, e->recv_bytes, IBV_ACCESS_LOCAL_WRITE);
     if (!e->recv_mr && errno == ENOMEM && v->regs && vc_regcache_shrink(v->regs))
         e->recv_mr = vc_ibv.reg_mr(v->pd, e->recv_mem, e->recv_bytes, IBV_ACCESS_LOCAL_WRITE);
@@ -40,15 +42,17 @@ static int make_buffers(struct vc_verbs *v, struct ep *e)
 int vc_recvq_make(struct ep *e)
 {
     struct vc_verbs *v = e->v;
-    /* The completion queue must hold the completions of all connections. */
-    int left = v->size.latency_cqe - v->recv_slots;
-    e->recv_slots = v->size.recv_depth < left ? v->size.recv_depth : left;
-    if (e->recv_slots <= 0)
-        return ENOSPC;
-    int rc = make_buffers(v, e);
-    if (rc != 0)
+    int rc = 0;
+    if (e->recv_slots == 0) {
+        /* The completion queue must hold the completions of all connections. */
+        int left = v->size.latency_cqe - v->recv_slots;
+        if (left <= 0)
+            return ENOSPC;
+        e->recv_slots = v->size.recv_depth < left ? v->size.recv_depth : left;
+        v->recv_slots += e->recv_slots;
+    }
+    if (!e->recv_mr && (rc = make_buffers(v, e)) != 0)
         return rc;
-    v->recv_slots += e->recv_slots;
     for (int slot = 0; slot < e->recv_slots; slot++) {
         rc = post_recv(e, slot);
         if (rc != 0) /* fewer will do: a message that finds no buffer is repeated */
@@ -60,7 +64,7 @@ int vc_recvq_make(struct ep *e)
 
 void vc_recvq_post_again(struct ep *e, int slot)
 {
-    if (e->state > EP_READY)
+    if (!e->qp || (e->state > EP_RETURNING && e->regain.step == REGAIN_NONE))
         return;
     int rc = post_recv(e, slot);
     if (rc != 0)
@@ -88,8 +92,7 @@ int vc_recvq_repost(struct vc_verbs *v)
         int n = v->nfree_recv < BATCH ? v->nfree_recv : BATCH;
         for (int i = 0; i < n; i++) {
             int slot = v->free_recv[v->nfree_recv - 1 - i];
-            sge[i] =
-                (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)v->size.slot_bytes, v->mr->lkey};
+            sge[i] = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)v->size.slot_bytes, v->lkey};
             wr[i] = (struct ibv_recv_wr){.wr_id = wr_id(0, (uint32_t)slot),
                                          .next = i + 1 < n ? &wr[i + 1] : NULL,
                                          .sg_list = &sge[i],

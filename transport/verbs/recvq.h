@@ -13,7 +13,8 @@ static inline unsigned char *recv_slot(const struct vc_verbs *v, const struct ep
     return e ? e->recv_mem + (size_t)slot * v->size.slot_bytes : slot_mem(v, slot);
 }
 
-/** Without a shared receive queue: makes and posts the buffers of a connection. 0, or an errno value. */
+/** Without a shared receive queue: makes the buffers of a connection, where it has none, and posts them. 0,
+ * or an errno value. */
 int vc_recvq_make(struct ep *e);
 void vc_recvq_free(struct ep *e);
 

@@ -18,6 +18,7 @@
 struct entry {
     struct vc_reg reg; /* first, because users hold a pointer to it */
     int pins;
+    bool registered;
     bool stale;                  /* its memory changed while it was held: released with the last put */
     struct entry *newer, *older; /* by last use, of those in the index; `older` also links the free ones */
 };
@@ -56,7 +57,9 @@ struct vc_regcache {
 
 static void release(struct vc_regcache *rc, struct entry *e)
 {
-    rc->cfg.dereg(rc->cfg.ctx, &e->reg);
+    if (e->registered)
+        rc->cfg.dereg(rc->cfg.ctx, &e->reg);
+    e->registered = false;
     rc->stats.bytes -= e->reg.len;
     rc->stats.entries--;
     e->older = rc->unused;
@@ -236,7 +239,7 @@ static int make_entry(struct vc_regcache *rc, struct vc_memrange r, bool remote,
     }
     struct entry *e = rc->unused;
     rc->unused = e->older;
-    *e = (struct entry){.reg = reg};
+    *e = (struct entry){.reg = reg, .registered = true};
     e->reg.addr = r.start;
     e->reg.len = len;
     rc->stats.bytes += len;
@@ -323,6 +326,23 @@ void vc_regcache_drop(struct vc_regcache *rc, struct vc_reg *reg)
     invalidate(rc, all);
     pthread_mutex_unlock(&rc->lock);
     vc_regcache_put(rc, reg);
+}
+
+void vc_regcache_abandon(struct vc_regcache *rc)
+{
+    if (!*rc->here)
+        return;
+    pthread_mutex_lock(&rc->lock);
+    for (int i = 0; i < rc->cfg.max_entries; i++) {
+        struct entry *e = &rc->pool[i];
+        if (e->registered)
+            rc->cfg.dereg(rc->cfg.ctx, &e->reg);
+        e->registered = false;
+    }
+    while (rc->n)
+        retire(rc, rc->n - 1);
+    memset(rc->refused, 0, sizeof rc->refused);
+    pthread_mutex_unlock(&rc->lock);
 }
 
 void vc_regcache_reap(struct vc_regcache *rc)

@@ -95,6 +95,12 @@ void vc_regcache_put(struct vc_regcache *rc, struct vc_reg *reg);
 void vc_regcache_drop(struct vc_regcache *rc, struct vc_reg *reg);
 
 /**
+ * The device is gone or is going to be closed: deregisters everything, what is held too. Holders still call
+ * put or drop. Later gets register anew.
+ */
+void vc_regcache_abandon(struct vc_regcache *rc);
+
+/**
  * Deregisters what has become invalid since the last get; until then freed memory does not go back to the
  * system. Costs two loads when there is nothing to do.
  */

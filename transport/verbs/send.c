@@ -174,7 +174,7 @@ static void push_writes(struct peer *p, struct batch *b)
         rec->grant = (uint32_t)r->priv[P_RKEY_GRANT];
         rec->from = reg ? r : NULL;
         *wr->sg_list = (struct ibv_sge){reg ? (uintptr_t)req_buf(r) + off : (uintptr_t)slot_mem(v, slot),
-                                        (uint32_t)n, reg ? reg->lkey : v->mr->lkey};
+                                        (uint32_t)n, reg ? reg->lkey : v->lkey};
         wr->num_sge = 1;
         wr->wr.rdma.remote_addr = r->priv[P_ADDR] + off;
         wr->wr.rdma.rkey = (uint32_t)(r->priv[P_RKEY_GRANT] >> 32);

@@ -121,7 +121,7 @@ struct ibv_send_wr *vc_batch_slot(struct batch *b, const struct msg_hdr *hdr, co
         v->free_send[v->nfree_send++] = slot;
         return NULL;
     }
-    fill_message(b, wr, slot_mem(v, slot), hdr, data, len, v->mr->lkey);
+    fill_message(b, wr, slot_mem(v, slot), hdr, data, len, v->lkey);
     return wr;
 }
 
@@ -164,7 +164,7 @@ bool vc_ep_send_proof(struct ep *e)
     /* Packets of full size: a path that lets only short ones through cannot be used. */
     memset(slot_mem(v, slot), 0, len);
     *(struct msg_hdr *)(void *)slot_mem(v, slot) = nobody;
-    *wr->sg_list = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)len, v->mr->lkey};
+    *wr->sg_list = (struct ibv_sge){(uintptr_t)slot_mem(v, slot), (uint32_t)len, v->lkey};
     wr->num_sge = 1;
     wr->opcode = IBV_WR_SEND;
     e->proof_wr = e->head - 1;
@@ -200,12 +200,29 @@ int vc_sendq_retire(struct vc_verbs *v, struct ep *e, uint32_t number)
     return done + 1;
 }
 
+/* Of the message that proves a new queue pair. */
+static int on_proof_completion(struct vc_verbs *v, struct ep *e, const struct ibv_wc *wc)
+{
+    struct regain *g = &e->regain;
+    if (!g->proof_out || !e->qp || wc->qp_num != e->qp->qp_num)
+        return 1;
+    if (wc->status != IBV_WC_SUCCESS) {
+        vc_ep_lose(e, "%s: %s", v->dev.name, vc_ibv.wc_status_str(wc->status));
+        return 1;
+    }
+    g->proof_out = false;
+    g->arrived = true;
+    v->signaled--;
+    v->free_send[v->nfree_send++] = g->slot;
+    return 1;
+}
+
 static int on_completion(struct vc_verbs *v, const struct ibv_wc *wc)
 {
     struct ep *e = v->ep[wc->wr_id >> 32];
     uint32_t number = (uint32_t)wc->wr_id;
     if (e->state != EP_READY || wc->qp_num != e->qp->qp_num)
-        return 1; /* of a lost connection: the peer says what has arrived */
+        return on_proof_completion(v, e, wc); /* of a lost connection: the peer says what has arrived */
     if (wc->status != IBV_WC_SUCCESS) {
         if (wc->status == IBV_WC_WR_FLUSH_ERR)
             vc_verbs_read_async(v); /* flushed: an event may tell the cause */

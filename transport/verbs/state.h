@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The structures of the verbs channel: process, connection, channel and peer. All of it is under the lock of
- * its struct vc_verbs. The files build on each other in this order, and each calls only those before it:
- * rc, fail, async, recvq, detour, sendq, send, conn, abort, recv, notes, lost, turn, path, event, chan and
- * verbs. Except that a turn, in recv, ends in the seldom things of turn.
+ * its struct vc_verbs. The files build on each other in this order, and each calls only those before it: rc,
+ * queues, fail, async, recvq, reopen, detour, sendq, send, conn, abort, recv, notes, regain, lost, turn,
+ * path, event, chan and verbs. Except that a turn, in recv, ends in the seldom things of turn.
  */
 #ifndef VC_TRANSPORT_VERBS_STATE_H
 #define VC_TRANSPORT_VERBS_STATE_H
@@ -57,10 +57,42 @@ enum ep_state {
     EP_NEW,
     EP_CONNECTING,
     EP_READY,
+    EP_RETURNING, /**< a new queue pair was proven: nothing is sent until both ends have said so */
     EP_LOST,      /**< what has arrived is still to be looked at */
     EP_SWITCHING, /**< the peer was told; its own note is still to come */
     EP_MPI,       /**< the boot channel carries the messages */
     EP_FAILED     /**< the process is gone */
+};
+
+/** The steps of an end that is on its way from the boot channel back to a connection (regain.c). */
+enum regain_step {
+    REGAIN_NONE,
+    REGAIN_OFFERED,   /**< the peer was told of a new queue pair; its own offer is to come */
+    REGAIN_CONNECTED, /**< it has come */
+    REGAIN_PROVING,   /**< a message is under way over the new queue pair */
+    REGAIN_PROVEN,    /**< it has arrived; grants that are open still belong to the boot channel */
+    REGAIN_CLEARED,   /**< none is, which the peer was told; its own such note is to come */
+    REGAIN_DECLINED,  /**< this end has said no; the peer's word is to come */
+    REGAIN_STOPPED,   /**< this end has said yes, and waits for the peer's word (EP_RETURNING) */
+    REGAIN_HEARD      /**< the same, which the peer was told; its own note of this kind is to come */
+};
+
+struct regain {
+    enum regain_step step;
+    bool voided;                       /**< the peer has lost it meanwhile */
+    bool broken;                       /**< the new queue pair has failed */
+    bool arrived;                      /**< the message that proves it */
+    bool proof_out;                    /**< it is under way, */
+    int slot;                          /**< from this slot; -1: none */
+    uint64_t t_proof;                  /**< since then */
+    bool offered;                      /**< the peer's offer has come, and was not looked at: */
+    struct conn_offer offer;           /**< that */
+    bool ready, clear, stopped, heard; /**< notes of the peer that have come; stopped with: */
+    bool yes;
+    uint64_t t_next; /**< not before this time */
+    uint64_t delay;  /**< between tries; 0: none has failed */
+    int tries;       /**< that failed, one after another */
+    uint64_t t_back; /**< when the present connection was regained; 0: it is the first */
 };
 
 struct out;
@@ -103,6 +135,8 @@ struct ep {
     bool quiet;       /**< lost while paths were proven, whoever does that tells why */
     bool was_told;    /**< the peer noticed the loss first */
     bool read;        /**< lost, and what had arrived was read */
+    bool half_way;    /**< lost before it was regained altogether */
+    bool was_ready;   /**< it has carried messages since the boot channel did last */
     uint64_t t_lost;  /**< when the peer was told */
     uint64_t t_proof; /**< when that message was sent, while it is under way; 0: none */
     uint32_t proof_wr;
@@ -119,6 +153,7 @@ struct ep {
     bool peer_lost;                       /**< NOTE_LOST has come, with: */
     uint32_t peer_seq, peer_writes;
     int nouts; /**< messages to it on the boot channel */
+    struct regain regain;
     struct vc_chan_req boot[BOOT_REQS];
 };
 
@@ -203,6 +238,7 @@ struct vc_verbs {
      * with the mailbox, a memory region of its own. */
     unsigned char *mem;
     struct ibv_mr *mr, *mailbox;
+    uint32_t lkey;  /**< of mr; meaningless while the device is closed */
     int posted;     /**< receives */
     int recv_slots; /**< without a shared receive queue: of all connections together */
     int *free_send, nfree_send;
@@ -223,6 +259,7 @@ struct vc_verbs {
     _Atomic bool in_boot; /**< in a call of the boot channel; relaxed, matters in the same thread */
     unsigned looks;       /**< vc_verbs_look() */
     uint64_t t_look;
+    uint64_t t_regain; /**< when lost connections were last thought of */
     char boot_why[256];
     struct out *outs; /**< messages under way on the boot channel */
     bool proving, warned;
@@ -237,6 +274,9 @@ struct vc_verbs {
     int failed; /**< the device: nothing goes over it any more */
     char why[256];
     bool port_down, had_node;
+    /* After a failure: since when it is closed, and the next try to open it; when it was opened again; for
+     * how long it is left alone after it has failed soon. */
+    uint64_t t_closed, t_try, t_open, open_delay;
     struct vc_verbs_stats stats;
 };
 

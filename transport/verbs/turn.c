@@ -8,6 +8,7 @@
 #include "transport/verbs/notes.h"
 #include "transport/verbs/recv.h"
 #include "transport/verbs/recvq.h"
+#include "transport/verbs/regain.h"
 #include "transport/verbs/send.h"
 #include "transport/verbs/sendq.h"
 
@@ -33,6 +34,7 @@ static int turn_boot(struct vc_verbs *v)
     int work = vc_notes_poll(v);
     if (v->connecting)
         work += vc_ep_progress(v) + vc_lost_settle(v);
+    work += vc_regain_progress(v);
     v->unsettled = v->connecting || v->detours > 0;
     return work;
 }
@@ -98,7 +100,7 @@ int vc_verbs_progress(struct vc_verbs *v)
         work = poll_latency(v);
         if (VC_UNLIKELY(losing || work < 0))
             work = read_all(v, work);
-    } else if (losing) {
+    } else if (losing && v->cq_latency) {
         work = read_all(v, 0);
     }
     if (v->signaled > 0 && (v->bulk_waiters > 0 || v->active || ++v->tick % BULK_EVERY == 0))

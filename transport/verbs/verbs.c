@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a process has once: device, queues, buffers. */
+/* What a process has once: its buffers, and the life of all that it has. */
 #include "transport/verbs/verbs.h"
 
 #include "transport/topology/numa.h"
 #include "transport/verbs/conn.h"
 #include "transport/verbs/event.h"
 #include "transport/verbs/notes.h"
+#include "transport/verbs/queues.h"
 #include "transport/verbs/recvq.h"
 #include "transport/verbs/sendq.h"
 
@@ -18,69 +19,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define MAILBOX_BYTES ((size_t)4096)
-#define GRANTS        256
-#define BULK_CQE      1024
-/* Most entries of the latency queue without a shared receive queue: some 2 MiB. */
-#define LATENCY_CQE 32768
-
-/* How many processes one probably sends to: two for each step of an exchange whose partners lie 1, 2, 4, ...
- * apart, and two more. */
-static int likely_peers(int peers)
-{
-    int steps = 0;
-    while (1 << steps < peers)
-        steps++;
-    int likely = 2 * steps + 2;
-    return peers < likely ? (peers > 0 ? peers : 1) : likely;
-}
-
-/* What the settings ask for, within what the device allows. */
-static void choose_sizes(const struct vc_verbs_cfg *cfg, const struct ibv_device_attr *a, struct sizes *s)
-{
-    int likely = likely_peers(cfg->peers);
-    int most = a->max_cqe > 16 ? a->max_cqe - 8 : 8;
-    if (a->max_srq > 0 && a->max_srq_wr > 0 && a->max_srq_wr < most)
-        most = a->max_srq_wr;
-    memset(s, 0, sizeof *s);
-    s->slot_bytes = vc_round_up(cfg->slot, VC_CACHELINE);
-    s->nrecv = likely * (cfg->credits + 4);
-    if (s->nrecv > most)
-        s->nrecv = most;
-    s->nsend = 16 + 8 * likely;
-    s->bulk_cqe = a->max_cqe < BULK_CQE ? a->max_cqe : BULK_CQE;
-    s->latency_cqe = s->nrecv + 8;
-}
-
-/* Without a shared receive queue every connection has buffers of its own, made with it. The queue must hold
- * the completions of all of them, so that a device of small queues gives each connection fewer. */
-static void choose_sizes_without_srq(const struct vc_verbs_cfg *cfg, const struct ibv_device_attr *a,
-                                     struct sizes *s)
-{
-    int reached = cfg->procs > 1 ? cfg->procs - 1 : cfg->peers > 0 ? cfg->peers : 1;
-    int most = a->max_cqe < LATENCY_CQE ? a->max_cqe : LATENCY_CQE;
-    int each = (most - 8) / reached;
-    s->nrecv = 0;
-    s->recv_depth = cfg->credits + 4 < a->max_qp_wr ? cfg->credits + 4 : a->max_qp_wr;
-    if (s->recv_depth > each)
-        s->recv_depth = each > 0 ? each : 1;
-    int64_t all = (int64_t)reached * s->recv_depth + 8;
-    s->latency_cqe = all < most ? (int)all : most;
-}
-
-static size_t slots_bytes(const struct sizes *s)
-{
-    return vc_round_up((size_t)(s->nrecv + s->nsend) * s->slot_bytes, 4096);
-}
+#define GRANTS 256
 
 void vc_verbs_need(const struct vc_verbs_cfg *cfg, struct vc_verbs_need *out)
 {
     const struct ibv_device_attr ample = {.max_cqe = INT_MAX};
     struct sizes s;
-    choose_sizes(cfg, &ample, &s);
+    vc_queues_size(cfg, &ample, &s);
     memset(out, 0, sizeof *out);
     out->slots = s.nrecv + s.nsend;
-    out->locked = slots_bytes(&s) + MAILBOX_BYTES;
+    out->locked = vc_queues_slots_bytes(&s) + MAILBOX_BYTES;
     out->per_peer =
         sizeof(struct ep) + QP_WR * (sizeof(struct wr_rec) + VC_INLINE_BYTES) + sizeof(struct peer);
     out->per_process =
@@ -90,27 +38,11 @@ void vc_verbs_need(const struct vc_verbs_cfg *cfg, struct vc_verbs_need *out)
     out->qp_wr = QP_WR;
 }
 
-static int too_little_memory(const struct vc_verbs *v, size_t bytes)
-{
-    struct rlimit lim = {0, 0};
-    int saved = errno;
-    getrlimit(RLIMIT_MEMLOCK, &lim);
-    if (lim.rlim_cur != RLIM_INFINITY && (saved == ENOMEM || saved == EAGAIN || saved == EPERM))
-        return vc_fail(
-            VC_ERR_NOMEM,
-            "%s: %zu KiB of memory could not be registered (%s): the limit of locked memory is %llu "
-            "KiB; raise it (ulimit -l, or memlock in /etc/security/limits.conf, or LimitMEMLOCK of "
-            "the batch system's service), or lower VCOLL_VERBS_CREDITS or VCOLL_VERBS_SLOT",
-            v->dev.name, bytes >> 10, strerror(saved), (unsigned long long)lim.rlim_cur >> 10);
-    return vc_fail(VC_ERR_NOMEM, "%s: %zu KiB of memory could not be registered: %s", v->dev.name,
-                   bytes >> 10, strerror(saved));
-}
-
 static int make_buffers(struct vc_verbs *v)
 {
     const struct sizes *s = &v->size;
     int n = s->nrecv + s->nsend;
-    size_t slots = slots_bytes(s), bytes = slots + MAILBOX_BYTES;
+    size_t slots = vc_queues_slots_bytes(s), bytes = slots + MAILBOX_BYTES;
     /* A mapping and not malloc(), so that no page also holds other data, which a child of fork() may need. */
     v->mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (v->mem == MAP_FAILED) {
@@ -118,14 +50,9 @@ static int make_buffers(struct vc_verbs *v)
         return vc_fail(VC_ERR_NOMEM, "no memory for %zu KiB of message buffers", bytes >> 10);
     }
     vc_numa_stay_near(v->mem, bytes); /* registering touches it */
-    errno = 0;
-    v->mr = vc_ibv.reg_mr(v->pd, v->mem, slots, IBV_ACCESS_LOCAL_WRITE);
-    /* Peers may write into the mailbox, which nobody reads, and into no slot. */
-    v->mailbox = v->mr ? vc_ibv.reg_mr(v->pd, v->mem + slots, MAILBOX_BYTES,
-                                       IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE)
-                       : NULL;
-    if (!v->mailbox)
-        return too_little_memory(v, bytes);
+    int err = vc_queues_register(v);
+    if (err != VC_OK)
+        return err;
     /* No child needs these pages. On kernels older than 5.12 a child that had them could make this process
      * write to a copy, while the device uses the original. */
     madvise(v->mem, bytes, MADV_DONTFORK);
@@ -149,43 +76,6 @@ static int make_buffers(struct vc_verbs *v)
     return VC_OK;
 }
 
-static int sys_fail(const struct vc_verbs *v, const char *what)
-{
-    return vc_fail(VC_ERR_SYS, "%s: %s failed: %s", v->dev.name, what, strerror(errno));
-}
-
-/* Devices without shared receive queues, or that cannot make one, are no error. */
-static void make_srq(struct vc_verbs *v)
-{
-    struct ibv_srq_init_attr attr = {.attr = {.max_wr = (uint32_t)v->size.nrecv, .max_sge = 1}};
-    if (v->dev.attr.max_srq > 0)
-        v->srq = vc_ibv.create_srq(v->pd, &attr);
-    if (!v->srq)
-        choose_sizes_without_srq(&v->cfg, &v->dev.attr, &v->size);
-}
-
-static int make_queues(struct vc_verbs *v)
-{
-    struct ibv_context *ctx = v->dev.ctx;
-    int vector = ctx->num_comp_vectors > 0 ? v->cfg.local % ctx->num_comp_vectors : 0;
-    v->pd = vc_ibv.alloc_pd(ctx);
-    if (!v->pd)
-        return sys_fail(v, "ibv_alloc_pd");
-    v->events = vc_ibv.create_comp_channel(ctx);
-    if (!v->events)
-        return sys_fail(v, "ibv_create_comp_channel");
-    int flags = fcntl(v->events->fd, F_GETFL), async = fcntl(ctx->async_fd, F_GETFL);
-    if (flags < 0 || async < 0 || fcntl(v->events->fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
-        fcntl(ctx->async_fd, F_SETFL, async | O_NONBLOCK) != 0)
-        return sys_fail(v, "fcntl");
-    make_srq(v);
-    v->cq_latency = vc_ibv.create_cq(ctx, v->size.latency_cqe, NULL, v->events, vector);
-    v->cq_bulk = v->cq_latency ? vc_ibv.create_cq(ctx, v->size.bulk_cqe, NULL, v->events, vector) : NULL;
-    if (!v->cq_bulk)
-        return sys_fail(v, "ibv_create_cq");
-    return vc_verbs_moderate(v);
-}
-
 /* ---- registrations of the application's buffers ---- */
 
 static int reg_user(void *ctx, void *addr, size_t len, struct vc_reg *out)
@@ -207,7 +97,7 @@ static int reg_user(void *ctx, void *addr, size_t len, struct vc_reg *out)
 static void dereg_user(void *ctx, struct vc_reg *reg)
 {
     (void)ctx;
-    vc_ibv.dereg_mr(reg->mr);
+    vc_ibv.dereg_mr(reg->mr); /* of a device that is gone, too */
 }
 
 /* Without a cache large messages are copied through slots, which is no error. */
@@ -264,8 +154,8 @@ int vc_verbs_create(const struct vc_verbs_cfg *cfg, struct vc_verbs **out)
         free(v);
         return err;
     }
-    choose_sizes(&v->cfg, &v->dev.attr, &v->size);
-    if ((err = check_fork_support(v)) == VC_OK && (err = make_queues(v)) == VC_OK &&
+    vc_queues_size(&v->cfg, &v->dev.attr, &v->size);
+    if ((err = check_fork_support(v)) == VC_OK && (err = vc_queues_make(v)) == VC_OK &&
         (err = make_buffers(v)) == VC_OK) {
         vc_verbs_src_init(v);
         make_cache(v);
@@ -344,25 +234,9 @@ void vc_verbs_destroy(struct vc_verbs *v)
             vc_ep_free(v->ep[i]);
     if (v->regs)
         vc_regcache_destroy(v->regs);
-    if (v->srq)
-        vc_ibv.destroy_srq(v->srq);
-    if (v->cq_latency && v->cq_bulk)
-        vc_verbs_ack_all(v);
-    if (v->cq_bulk)
-        vc_ibv.destroy_cq(v->cq_bulk);
-    if (v->cq_latency)
-        vc_ibv.destroy_cq(v->cq_latency);
-    if (v->events)
-        vc_ibv.destroy_comp_channel(v->events);
-    if (v->mailbox)
-        vc_ibv.dereg_mr(v->mailbox);
-    if (v->mr)
-        vc_ibv.dereg_mr(v->mr);
+    vc_queues_end(v);
     if (v->mem)
-        munmap(v->mem, slots_bytes(&v->size) + MAILBOX_BYTES);
-    if (v->pd)
-        vc_ibv.dealloc_pd(v->pd);
-    vc_verbs_dev_close(&v->dev);
+        munmap(v->mem, vc_queues_slots_bytes(&v->size) + MAILBOX_BYTES);
     pthread_mutex_destroy(&v->lock);
     free(v->free_send);
     free(v->free_recv);

@@ -19,11 +19,14 @@ target_sources(vcoll_core PRIVATE
   verbs/path.c
   verbs/port.c
   verbs/probe.c
+  verbs/queues.c
   verbs/rc.c
   verbs/recv.c
   verbs/recvq.c
+  verbs/regain.c
   verbs/regcache.c
   verbs/regcache_watch.c
+  verbs/reopen.c
   verbs/send.c
   verbs/sendq.c
   verbs/turn.c

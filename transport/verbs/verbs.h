@@ -23,8 +23,8 @@
  *
  * Reliability does not end with a connection. What was posted is kept until its completion says that the
  * peer's device has it. When a queue pair, port or device is lost, both ends tell each other over the boot
- * channel (the MPI) what has arrived, send the rest again there, and go on there with the same messages. Only
- * the end of a process is an error.
+ * channel (the MPI) what has arrived, send the rest again there, and go on there with the same messages,
+ * until both ends have a queue pair that works. Only the end of a process is an error.
  */
 #ifndef VC_TRANSPORT_VERBS_VERBS_H
 #define VC_TRANSPORT_VERBS_VERBS_H
@@ -138,8 +138,9 @@ int vc_verbs_chan_create(const struct vc_verbs_chan_cfg *cfg, struct vc_chan **o
 struct vc_verbs_stats {
     uint64_t sends, inlined, writes, recvs, unexpected, credits_sent, cts, declined, events, arms, pings;
     uint64_t connections;
-    uint64_t lost; /**< connections that were lost, and whose messages took the boot channel from then on */
-    size_t locked; /**< bytes registered for buffers */
+    uint64_t lost;     /**< connections that were lost, and whose messages took the boot channel */
+    uint64_t regained; /**< of them, those that carry messages again */
+    size_t locked;     /**< bytes registered for buffers */
 };
 const struct vc_verbs_stats *vc_verbs_stats(const struct vc_verbs *v);
 

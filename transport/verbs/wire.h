@@ -50,7 +50,20 @@ enum note_type {
     NOTE_LOST,      /**< the sender's connection is lost; what it has got over it */
     NOTE_TELL,      /**< a rank of a communicator has given up */
     NOTE_MSG,       /**< a message, as a connection carries them, with its header */
-    NOTE_WRITE      /**< bytes for granted memory, as RDMA writes carry them */
+    NOTE_WRITE,     /**< bytes for granted memory, as RDMA writes carry them */
+    /* From the boot channel back to a connection; NOTE_READY is one of them, too. */
+    NOTE_OFFER, /**< a new queue pair, or that there is none: struct conn_offer */
+    NOTE_CLEAR, /**< the sender's message over it has arrived, and it has no open grants */
+    NOTE_STOP,  /**< the sender takes it back (last: 0), or sends no messages over the boot channel any more
+                   (1) */
+    NOTE_HEARD  /**< the sender has read all that came before the peer's NOTE_STOP */
+};
+
+/** In a NOTE_OFFER: as a hello. */
+struct conn_offer {
+    struct vc_rc_addr addr;
+    uint32_t rkey, ok; /**< ok 0: there is no queue pair, and that is the end of it */
+    uint64_t mailbox;
 };
 
 /** Bytes that travel in a note; longer ones follow in a message of their own. */
@@ -65,7 +78,7 @@ struct conn_note {
     uint32_t type;   /**< enum note_type */
     uint32_t len;    /**< MSG, WRITE: bytes; LOST, TELL: of the text */
     uint32_t rank;   /**< TELL: the sender's in the communicator; WRITE: the grant */
-    uint32_t last;   /**< WRITE: the grant's last bytes */
+    uint32_t last;   /**< WRITE: the grant's last bytes; STOP: as told there */
     uint32_t seq;    /**< LOST: msg_hdr.seq of the last message that has arrived */
     uint32_t writes; /**< LOST: how many grants' last bytes have arrived */
     char bytes[NOTE_BYTES];

@@ -50,6 +50,46 @@ make_vf() {
     ip link set "$nic" address "$mac" || fail "the virtual function takes no address"
 }
 
+# Says something to the monitor of this machine's QEMU.
+tell_qemu() {
+    stty -F /dev/ttyS1 raw -echo
+    # What echoed before that ends here.
+    printf '\r%s\r' "$*" > /dev/ttyS1
+}
+
+# Takes the network card away, as a host does that is serviced. The driver lets it go when all programs have closed the
+# RDMA device. False if it does not within $1 seconds.
+unplug_nic() {
+    local try
+    : > /run/card.out
+    tell_qemu device_del nic
+    for ((try = 0; try < $1 * 5; try++)); do
+        nic_is_here || return 0
+        sleep 0.2
+    done
+    return 1
+}
+
+# Puts a card back that was taken away, and the data network on it.
+plug_nic() {
+    local mac
+    printf -v mac '52:54:00:76:02:%02x' "$lab_vm"
+    [ "$LAB_NIC" != igb ] || rmmod igbvf 2> /dev/null
+    tell_qemu "device_add $LAB_NIC,id=nic,bus=rootport,netdev=data,romfile=,mac=$mac"
+    find_nic 2
+    [ "$LAB_NIC" != igb ] || ip link set "$nic" name pf0
+    start_data_net
+    rm -f /run/card.out
+}
+
+nic_is_here() {
+    local slot
+    for slot in /sys/bus/pci/devices/0000:01:*; do
+        [ -e "$slot" ] && return 0
+    done
+    return 1
+}
+
 start_data_net() {
     local nic name=vf0
     if [ "$LAB_NIC" = igb ]; then
@@ -87,8 +127,15 @@ data_net_is_well() {
 
 # Makes the data network as it was, whatever a program did to it; LAB_NETDEV and LAB_RX_USECS say what it was.
 restore_data_net() {
-    local dev
-    if ! data_net_is_well "$LAB_NETDEV"; then
+    local dev try
+    if [ -e /run/card.out ]; then
+        # What had it open was ended a moment ago.
+        for ((try = 0; try < 300; try++)); do
+            nic_is_here || break
+            sleep 0.1
+        done
+        plug_nic
+    elif ! data_net_is_well "$LAB_NETDEV"; then
         for dev in /sys/class/infiniband/*; do
             [ ! -e "$dev" ] || rdma link delete "${dev##*/}"
         done
