@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/calibrate.h"
+#include "pmpi/gather.h"
 
 #include "coll/kernels/kernels.h"
 #include "coll/node/copy.h"
@@ -64,6 +65,7 @@ static int agree(const struct vc_costs *mine, bool asked, bool wanted, struct vc
             v[i] = vc_cost(mine, i);
             v[VC_COSTS_COUNT + i] = 1;
         }
+    vc_told_collective(sizeof v);
     if (vc_next.Allreduce(v, sum, NUMBERS, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD) != MPI_SUCCESS)
         return fail_mpi();
     for (size_t i = 0; i < VC_COSTS_COUNT; i++) {

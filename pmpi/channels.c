@@ -174,7 +174,7 @@ static int make_channel(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c
 
 /* Takes memory for messages within the nodes: 1: all ranks have some, and mem[i] is rank i's of the node. 0:
  * agreed that none has. Negative: an error, after which nothing more is agreed. */
-static int take_rings(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, struct vc_offer *all,
+static int take_rings(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, struct vc_offers *all,
                       char **mem)
 {
     size_t budget = ring_budget(), bytes = vc_shm_chan_bytes(t->nlocal, budget);
@@ -183,35 +183,35 @@ static int take_rings(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, 
     vc_share_take(t, bytes, 0, &whole, 1, &c->rings, &mine);
     if (c->rings.bytes > 0)
         vc_shm_chan_prepare(vc_share_own(&c->rings), t->nlocal, budget);
-    int err = vc_share_exchange(comm, NULL, t->size, t->rank, &mine, all);
+    int err = vc_offers_exchange(all, comm, &mine);
     if (err != VC_OK)
         return err;
-    int failed = vc_share_conclude(t, all, &c->rings);
-    if (failed < 0) {
+    if (vc_share_conclude(t, all, &c->rings) < 0) {
         for (int i = 0; t->nlocal > 1 && i < t->nlocal; i++)
             mem[i] = vc_share_place(t, all, i);
         return 1;
     }
     vc_arena_give(vc_memory, &c->rings);
-    return vc_share_explain(t, comm, all, failed, bytes);
+    return vc_share_explain(t, comm, all, bytes);
 }
 
 /* The same, with the tables for it; *mem: NULL, unless 1. */
 static int make_rings(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c, char ***mem)
 {
-    struct vc_offer *all = malloc((size_t)t->size * sizeof *all);
+    struct vc_offers all;
     *mem = malloc((size_t)t->nlocal * sizeof **mem);
-    if (!all || !*mem)
+    bool enough = vc_offers_begin(&all, t->world, t->size, t->rank) && *mem;
+    if (!enough)
         vc_fail(VC_ERR_NOMEM, "out of memory for a communicator of %d ranks", t->size);
     /* A vote in any case: a rank that has failed before would leave the others waiting in what follows. */
-    int got = vc_vote_all(t, comm, all && *mem);
+    int got = vc_vote_all(t, comm, enough);
     if (got > 0)
-        got = t->key.have_node ? take_rings(t, comm, c, all, *mem) : 0;
+        got = t->key.have_node ? take_rings(t, comm, c, &all, *mem) : 0;
     if (got <= 0) {
         free(*mem);
         *mem = NULL;
     }
-    free(all);
+    vc_offers_end(&all);
     return got;
 }
 

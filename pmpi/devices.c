@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/devices.h"
+#include "pmpi/gather.h"
 
 #include "pmpi/fabric.h"
 #include "pmpi/table.h"
@@ -41,6 +42,7 @@ int vc_devices_agree(void)
         mine[1 + i] = (unsigned char)d->rdma[i];
     for (int i = 0; i < FACTS; i++)
         mine[FACTS + i] = -mine[i];
+    vc_told_collective(sizeof mine);
     if (vc_next.Allreduce(mine, all, 2 * FACTS, MPI_INT, MPI_MIN, MPI_COMM_WORLD) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed right after MPI_Init");
     if (all[0] != -all[FACTS])

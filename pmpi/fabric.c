@@ -14,11 +14,10 @@
 
 struct vc_verbs *vc_fabric;
 
-/* What a rank tells the others of its device. */
+/* What a rank tells the others of its device: all ranks of a port the same. */
 struct introduction {
-    struct vc_verbs_address address;
+    struct vc_verbs_address address; /* zeros where there is an error */
     int32_t err, asked;
-    char why[376];
 };
 
 /* Whether some pair of ranks cannot use shared memory; the same on all ranks. */
@@ -57,7 +56,9 @@ static bool user_asked(void)
 
 /* ---- fabrics ---- */
 
-static int *port_of, *fabric_of; /* [size] */
+static struct vc_records cards; /* of all ranks */
+static int *card_of;            /* [size] */
+static int *port_of_card, *fabric_of_card;
 static bool used;
 /* Of a rank without a device: it takes part in making and freeing the communicator. */
 static struct vc_chan *idle_boot;
@@ -69,60 +70,68 @@ bool vc_fabric_used(void)
 
 int vc_fabric_port(int world_rank)
 {
-    return port_of[world_rank];
+    return port_of_card[card_of[world_rank]];
 }
 
 int vc_fabric_of(int world_rank)
 {
-    return fabric_of[world_rank];
+    return fabric_of_card[card_of[world_rank]];
 }
 
-static int by_port(const void *a, const void *b, void *all)
+static const struct introduction *card(int i)
+{
+    return vc_record(&cards, (uint32_t)i);
+}
+
+static int by_port(const void *a, const void *b)
 {
     int x = *(const int *)a, y = *(const int *)b;
-    const struct introduction *i = all;
-    int order = memcmp(&i[x].address, &i[y].address, sizeof i[x].address);
+    int order = memcmp(&card(x)->address, &card(y)->address, sizeof card(x)->address);
     return order != 0 ? order : x - y;
 }
 
 /* Numbers the ports, and the fabrics after the first port of each: those whose addresses match its address.
  */
-static bool find_fabrics(const struct introduction *all)
+static bool find_fabrics(void)
 {
-    int n = vc_world.size, with = 0, nports = 0;
+    int n = cards.nvalues, with = 0, nports = 0;
     int *order = malloc((size_t)n * sizeof *order), *first = malloc((size_t)n * sizeof *first);
     struct vc_verbs_address *port = malloc((size_t)n * sizeof *port);
-    bool ok = order && first && port;
-    for (int r = 0; ok && r < n; r++) {
-        port_of[r] = fabric_of[r] = -1;
-        if (all[r].err == VC_OK)
-            order[with++] = r;
+    free(port_of_card);
+    free(fabric_of_card);
+    port_of_card = malloc((size_t)n * sizeof *port_of_card);
+    fabric_of_card = malloc((size_t)n * sizeof *fabric_of_card);
+    bool ok = order && first && port && port_of_card && fabric_of_card;
+    for (int i = 0; ok && i < n; i++) {
+        port_of_card[i] = fabric_of_card[i] = -1;
+        if (card(i)->err == VC_OK)
+            order[with++] = i;
     }
     if (ok)
-        qsort_r(order, (size_t)with, sizeof *order, by_port, (void *)(uintptr_t)all);
+        qsort(order, (size_t)with, sizeof *order, by_port);
     for (int i = 0; ok && i < with; i++) {
-        if (i == 0 || memcmp(&all[order[i]].address, &port[nports - 1], sizeof *port) != 0) {
+        if (i == 0 || memcmp(&card(order[i])->address, &port[nports - 1], sizeof *port) != 0) {
             first[nports] = nports;
-            port[nports] = all[order[i]].address;
+            port[nports] = card(order[i])->address;
             for (int p = 0; p < nports && first[nports] == nports; p++)
                 if (first[p] == p && vc_verbs_addresses_match(port, p, nports) == VC_OK)
                     first[nports] = p;
             nports++;
         }
-        port_of[order[i]] = nports - 1;
-        fabric_of[order[i]] = first[nports - 1];
+        port_of_card[order[i]] = nports - 1;
+        fabric_of_card[order[i]] = first[nports - 1];
     }
     free(order);
     free(first);
     free(port);
-    return ok || vc_fail(VC_ERR_NOMEM, "out of memory for the ports of %d ranks", n) == VC_OK;
+    return ok || vc_fail(VC_ERR_NOMEM, "out of memory for the ports of %d ranks", vc_world.size) == VC_OK;
 }
 
 /* Whether two ranks need verbs to reach each other, and have the same fabric. */
 static bool may_meet(int a, int b)
 {
     bool shm = (vc_params.channels & VC_CHAN_SHM) && vc_params.node_split == 0;
-    return fabric_of[a] >= 0 && fabric_of[a] == fabric_of[b] &&
+    return vc_fabric_of(a) >= 0 && vc_fabric_of(a) == vc_fabric_of(b) &&
            !(shm && vc_world.os_of[a] == vc_world.os_of[b]);
 }
 
@@ -132,7 +141,7 @@ static bool any_meet(void)
      * then is. */
     for (int r = 0; r < vc_world.size; r++) {
         int first = 0;
-        while (fabric_of[first] != fabric_of[r])
+        while (vc_fabric_of(first) != vc_fabric_of(r))
             first++;
         if (first != r && may_meet(first, r))
             return true;
@@ -147,59 +156,88 @@ enum vc_fabric_extent vc_fabric_extent(const int *world, const struct vc_hier *h
     if (!used)
         return VC_FABRIC_NONE;
     for (int i = 0; i < size; i++)
-        all &= fabric_of[world[i]] >= 0 && fabric_of[world[i]] == fabric_of[world[0]];
+        all &= vc_fabric_of(world[i]) >= 0 && vc_fabric_of(world[i]) == vc_fabric_of(world[0]);
     if (all)
         return VC_FABRIC_ALL;
     for (int r = 0; r < size && !some; r++) {
         int first = 0;
-        while (fabric_of[world[first]] != fabric_of[world[r]])
+        while (vc_fabric_of(world[first]) != vc_fabric_of(world[r]))
             first++;
-        some = fabric_of[world[r]] >= 0 && h->node_of[first] != h->node_of[r];
+        some = vc_fabric_of(world[r]) >= 0 && h->node_of[first] != h->node_of[r];
     }
     return some ? VC_FABRIC_SOME : VC_FABRIC_NONE;
 }
 
 /* ---- what all ranks conclude alike ---- */
 
-/* Why not all reach each other; names the first rank without a usable device, or two ranks. False: they do.
- * *quiet: nobody expects verbs. */
-static bool explain(const struct introduction *all, bool *quiet, char *why, size_t len)
+/* The first ranks with a card of some kind; -1: none. */
+struct first {
+    int odd;          /* without a usable device */
+    int one, strange; /* of different fabrics */
+};
+
+/* *quiet: nobody expects verbs. */
+static void find_first(struct first *f, bool *quiet)
 {
-    int odd = -1, strange = -1, first = -1;
+    *f = (struct first){-1, -1, -1};
     *quiet = true;
-    for (int r = 0; r < vc_world.size; r++) {
-        if (all[r].err != VC_ERR_UNSUPPORTED || all[r].asked)
+    for (int i = 0, at = 0; i < cards.nruns; at += (int)cards.run[i++].ranks) {
+        const struct introduction *c = card((int)cards.run[i].value);
+        if (c->err != VC_ERR_UNSUPPORTED || c->asked)
             *quiet = false;
-        if (all[r].err != VC_OK && odd < 0)
-            odd = r;
-        if (first < 0 && all[r].err == VC_OK)
-            first = r;
-        if (first >= 0 && strange < 0 && all[r].err == VC_OK && fabric_of[r] != fabric_of[first])
-            strange = r;
+        if (c->err != VC_OK && f->odd < 0)
+            f->odd = at;
+        if (c->err == VC_OK && f->one < 0)
+            f->one = at;
+        if (c->err == VC_OK && f->strange < 0 && vc_fabric_of(at) != vc_fabric_of(f->one))
+            f->strange = at;
     }
-    if (odd >= 0) {
-        snprintf(why, len, "rank %d: %s", odd, all[odd].why);
-    } else if (strange >= 0) {
-        /* Their numbers in the text are those of the ranks. */
-        struct vc_verbs_address *two = calloc((size_t)strange + 1, sizeof *two);
-        if (two) {
-            two[first] = all[first].address;
-            two[strange] = all[strange].address;
-            vc_verbs_addresses_match(two, strange, first);
-        }
-        snprintf(why, len, "%s", two ? vc_error_text() : "different fabrics");
-        free(two);
-    }
-    return odd >= 0 || strange >= 0;
 }
 
-/* VC_OK, or VC_ERR_UNSUPPORTED where nothing else may carry messages. Tells which ranks do without verbs. */
-static int judge(const struct introduction *all)
+/* How the addresses of two ranks differ. */
+static void explain_difference(const struct first *f, char *why, size_t len)
+{
+    /* Their numbers in the text are those of the ranks. */
+    struct vc_verbs_address *two = calloc((size_t)f->strange + 1, sizeof *two);
+    if (two) {
+        two[f->one] = card(card_of[f->one])->address;
+        two[f->strange] = card(card_of[f->strange])->address;
+        vc_verbs_addresses_match(two, f->strange, f->one);
+    }
+    snprintf(why, len, "%s", two ? vc_error_text() : "different fabrics");
+    free(two);
+}
+
+/* Collective: why not all reach each other, by the first rank without a usable device, or two ranks. `mine`:
+ * why this rank has none. 0: they do. Negative: an error. */
+static int explain(const struct first *f, const char *mine, char *why, size_t len)
+{
+    char text[376] = "";
+    if (f->odd < 0 && f->strange < 0)
+        return 0;
+    if (f->odd < 0) {
+        explain_difference(f, why, len);
+        return 1;
+    }
+    snprintf(text, sizeof text, "%s", mine);
+    vc_told_collective(sizeof text);
+    if (vc_next.Bcast(text, (int)sizeof text, MPI_CHAR, f->odd, MPI_COMM_WORLD) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Bcast failed right after MPI_Init");
+    snprintf(why, len, "rank %d: %s", f->odd, text);
+    return 1;
+}
+
+/* Collective. VC_OK, or VC_ERR_UNSUPPORTED where nothing else may carry messages. Tells which ranks do
+ * without verbs. */
+static int judge(const char *mine)
 {
     char why[400];
     bool quiet;
-    if (!explain(all, &quiet, why, sizeof why))
-        return VC_OK;
+    struct first f;
+    find_first(&f, &quiet);
+    int some = explain(&f, mine, why, sizeof why);
+    if (some <= 0)
+        return some;
     if (!(vc_params.channels & VC_CHAN_MPI)) {
         used = false;
         return vc_fail(VC_ERR_UNSUPPORTED,
@@ -216,26 +254,31 @@ static int judge(const struct introduction *all)
 
 /* ---- set-up ---- */
 
-static int count_usable(const struct introduction *all)
+static int count_usable(void)
 {
     int n = 0;
-    for (int r = 0; r < vc_world.size; r++)
-        n += all[r].err == VC_OK;
+    for (int i = 0; i < cards.nruns; i++)
+        if (card((int)cards.run[i].value)->err == VC_OK)
+            n += (int)cards.run[i].ranks;
     return n;
 }
 
 /* Collective. An error is the same on all ranks, or the MPI's, or this rank's memory. */
-static int exchange(const struct introduction *mine, struct introduction *all)
+static int exchange(const struct introduction *mine)
 {
-    int err = vc_gather_world(mine, all, sizeof *mine, false);
-    if (err == VC_OK && !find_fabrics(all))
-        err = VC_ERR_NOMEM;
+    vc_records_free(&cards);
+    int err = vc_gather_world(mine, sizeof *mine, false, &cards);
+    if (err == VC_OK) {
+        vc_records_spread(&cards, card_of);
+        if (!find_fabrics())
+            err = VC_ERR_NOMEM;
+    }
     used = err == VC_OK && any_meet();
     return err;
 }
 
 /* Collective; v NULL: this rank has no device. Tells it the addresses of all. */
-static int connect_peers(struct vc_verbs *v, const struct introduction *all)
+static int connect_peers(struct vc_verbs *v)
 {
     MPI_Comm comm = MPI_COMM_NULL;
     struct vc_chan *boot = NULL;
@@ -246,14 +289,13 @@ static int connect_peers(struct vc_verbs *v, const struct introduction *all)
         idle_boot = boot;
         return err;
     }
-    struct vc_verbs_address *addresses = calloc((size_t)vc_world.size, sizeof *addresses);
+    struct vc_verbs_address *addresses = calloc((size_t)cards.nvalues, sizeof *addresses);
     if (err == VC_OK && !addresses)
-        err = vc_fail(VC_ERR_NOMEM, "out of memory for %d addresses", vc_world.size);
+        err = vc_fail(VC_ERR_NOMEM, "out of memory for %d addresses", cards.nvalues);
     if (err == VC_OK) {
-        for (int r = 0; r < vc_world.size; r++)
-            if (all[r].err == VC_OK)
-                addresses[r] = all[r].address;
-        err = vc_verbs_peers(v, addresses, vc_world.size, vc_world.rank, boot);
+        for (int i = 0; i < cards.nvalues; i++)
+            addresses[i] = card(i)->address;
+        err = vc_verbs_peers(v, addresses, card_of, vc_world.size, vc_world.rank, boot);
     } else {
         idle_boot = boot;
     }
@@ -276,9 +318,11 @@ static void free_all(void)
     if (idle_boot)
         idle_boot->ops->destroy(idle_boot);
     idle_boot = NULL;
-    free(port_of);
-    free(fabric_of);
-    port_of = fabric_of = NULL;
+    vc_records_free(&cards);
+    free(card_of);
+    free(port_of_card);
+    free(fabric_of_card);
+    card_of = port_of_card = fabric_of_card = NULL;
     used = false;
 }
 
@@ -311,42 +355,44 @@ static void leave_together(void)
     }
 }
 
+/* From now on this rank has no device; `why` says the reason. */
+static void note_error(struct introduction *mine, int err, char *why, size_t len)
+{
+    memset(&mine->address, 0, sizeof mine->address);
+    mine->err = err;
+    snprintf(why, len, "%s", vc_error_text());
+}
+
 int vc_fabric_init(void)
 {
+    char why[376] = "";
+    struct introduction mine;
     if (!is_needed())
         return VC_OK;
-    size_t n = (size_t)vc_world.size;
-    struct introduction mine, *all = malloc(n * sizeof *all);
     memset(&mine, 0, sizeof mine);
-    port_of = malloc(n * sizeof *port_of);
-    fabric_of = malloc(n * sizeof *fabric_of);
-    if (!all || !port_of || !fabric_of) {
-        free(all);
+    card_of = malloc((size_t)vc_world.size * sizeof *card_of);
+    if (!card_of)
         return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", vc_world.size);
-    }
     struct vc_verbs_cfg cfg;
     fill_cfg(&cfg);
     mine.asked = user_asked();
-    mine.err = vc_verbs_create(&cfg, &vc_fabric);
-    if (mine.err == VC_OK)
+    int got = vc_verbs_create(&cfg, &vc_fabric);
+    if (got == VC_OK)
         introduce(vc_fabric, &mine);
     else
-        snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
-    int err = exchange(&mine, all);
+        note_error(&mine, got, why, sizeof why);
+    int err = exchange(&mine);
     if (err == VC_OK && used) {
         /* This may fail on one rank alone, so the ranks exchange once more. Then no rank uses verbs. */
-        int connected = connect_peers(vc_fabric, all);
-        if (mine.err == VC_OK && connected != VC_OK) {
-            mine.err = connected;
-            snprintf(mine.why, sizeof mine.why, "%s", vc_error_text());
-        }
-        int before = count_usable(all);
-        err = exchange(&mine, all);
-        used = used && count_usable(all) == before;
+        int connected = connect_peers(vc_fabric);
+        if (mine.err == VC_OK && connected != VC_OK)
+            note_error(&mine, connected, why, sizeof why);
+        int before = count_usable();
+        err = exchange(&mine);
+        used = used && count_usable() == before;
     }
     if (err == VC_OK)
-        err = judge(all);
-    free(all);
+        err = judge(why);
     if (!used)
         free_all();
     else if (vc_fabric && vc_host_call_back_seldom(look) != VC_OK)

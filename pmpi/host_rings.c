@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/host_rings.h"
+#include "pmpi/gather.h"
 
 #include "pmpi/share.h"
 #include "pmpi/vote.h"
@@ -128,9 +129,11 @@ static int exchange_and_make(struct vc_team *t, MPI_Comm comm, struct vc_team_ch
     m->key = vc_hash(VC_HASH_START, of, sizeof of);
     m->bytes = vc_ivshmem_chan_bytes(m->senders, budget());
     offer_memory(t, m, c);
-    int got = vc_share_exchange(comm, NULL, t->size, t->rank, &m->mine, m->all);
-    if (got != VC_OK)
-        return got;
+    /* Ranks of other machines are to be known as well. */
+    vc_told_collective(sizeof m->mine);
+    if (vc_next.Allgather(&m->mine, (int)sizeof m->mine, MPI_BYTE, m->all, (int)sizeof *m->all, MPI_BYTE,
+                          comm) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Allgather failed in the set-up of a channel");
     for (int r = 0; r < t->size; r++)
         if (m->all[r].what_at & VC_OFFER_FULL) {
             vc_hosts_give(&c->host_rings);

@@ -23,7 +23,6 @@ struct introduction {
     int32_t err, pad;
     struct vc_lease lease;
     uint64_t each; /* bytes of a region */
-    char why[232];
 };
 
 /* What it tells of the machines whose leases it has seen: the first of them, how many, and which. */
@@ -44,7 +43,7 @@ struct machine {
 
 static struct {
     int *machine_of, *index; /* [size] of a rank: its machine, and its number there */
-    int *host;               /* [size] */
+    int *host;               /* [n] of a machine */
     struct machine *machine; /* [n] */
     int n, mine;
     uint64_t nonce;
@@ -65,10 +64,9 @@ static int number_machines(void)
     size_t n = (size_t)w->size;
     all.machine_of = malloc(n * sizeof *all.machine_of);
     all.index = malloc(n * sizeof *all.index);
-    all.host = malloc(n * sizeof *all.host);
     all.machine = calloc(n, sizeof *all.machine);
     int *last = calloc((size_t)w->nos, sizeof *last);
-    bool enough = all.machine_of && all.index && all.host && all.machine && last;
+    bool enough = all.machine_of && all.index && all.machine && last;
     for (int r = 0; enough && r < w->size; r++) {
         int os = w->os_of[r], m = last[os] - 1;
         if (m < 0 || (vc_params.node_split > 0 && all.machine[m].ranks == vc_params.node_split)) {
@@ -116,20 +114,17 @@ static int find_neighbour(int m, const int *first_of_os)
 /* Machines that share memory or have the same VCOLL_HOST_ID are on one host. */
 static int number_hosts(void)
 {
-    int *host = malloc((size_t)all.n * sizeof *host),
-        *first_of_os = malloc((size_t)vc_world.nos * sizeof(int));
-    int n = 0, err = host && first_of_os
+    int *first_of_os = malloc((size_t)vc_world.nos * sizeof *first_of_os);
+    all.host = malloc((size_t)all.n * sizeof *all.host);
+    int n = 0, err = all.host && first_of_os
                          ? VC_OK
                          : vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d machines", all.n);
     for (int m = all.n - 1; err == VC_OK && m >= 0; m--)
         first_of_os[vc_world.os_of[all.machine[m].lead]] = m;
     for (int m = 0; err == VC_OK && m < all.n; m++) {
         int with = find_neighbour(m, first_of_os);
-        host[m] = with < 0 ? n++ : host[with];
+        all.host[m] = with < 0 ? n++ : all.host[with];
     }
-    for (int r = 0; err == VC_OK && r < vc_world.size; r++)
-        all.host[r] = host[all.machine_of[r]];
-    free(host);
     free(first_of_os);
     return err;
 }
@@ -174,31 +169,51 @@ static void introduce(struct introduction *mine)
         mine->err = VC_ERR_UNSUPPORTED;
     else
         mine->err = open_memory(mine);
-    if (mine->err != VC_OK)
-        snprintf(mine->why, sizeof mine->why, "%s", vc_error_text());
 }
 
-/* Machines all of whose ranks have the memory; -1 for the others. Returns how many, the same on all ranks. */
-static int judge(const struct introduction *in)
+/* The number of what rank r told; `at` and `run` go on from rank to rank, from zeros. */
+static uint32_t told_by(const struct vc_records *in, int r, int *run, int *at)
 {
-    int odd = -1, usable = 0;
-    for (int r = 0; r < vc_world.size; r++) {
+    while (r >= *at + (int)in->run[*run].ranks)
+        *at += (int)in->run[(*run)++].ranks;
+    return in->run[*run].value;
+}
+
+/* Machines all of whose ranks have the memory; -1 for the others. *odd: a rank without it, though it should
+ * have it, or -1. Returns how many, the same on all ranks. */
+static int judge(const struct vc_records *in, int *odd)
+{
+    int usable = 0;
+    *odd = -1;
+    for (int r = 0, run = 0, at = 0; r < vc_world.size; r++) {
+        const struct introduction *i = vc_record(in, told_by(in, r, &run, &at));
         struct machine *m = &all.machine[all.machine_of[r]];
         if (r == m->lead) {
-            m->lease = in[r].lease;
-            m->each = in[r].each;
+            m->lease = i->lease;
+            m->each = i->each;
         }
-        if (in[r].err != VC_OK)
+        if (i->err != VC_OK)
             m->lease.owner = 0;
-        if (in[r].err != VC_OK && in[r].err != VC_ERR_UNSUPPORTED && odd < 0)
-            odd = r;
+        if (i->err != VC_OK && i->err != VC_ERR_UNSUPPORTED && *odd < 0)
+            *odd = r;
     }
-    if (odd >= 0 && vc_world.rank == 0)
-        vc_log(VC_LOG_WARN, "memory shared by the machines of a host is not used by that of rank %d: %s", odd,
-               in[odd].why);
     for (int m = 0; m < all.n; m++)
         usable += all.machine[m].lease.owner != 0;
     return usable;
+}
+
+/* Collective: rank `odd` tells why it has none. */
+static int explain(int odd, const char *mine)
+{
+    char why[232] = "";
+    snprintf(why, sizeof why, "%s", mine);
+    vc_told_collective(sizeof why);
+    if (vc_next.Bcast(why, (int)sizeof why, MPI_CHAR, odd, MPI_COMM_WORLD) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Bcast failed right after MPI_Init");
+    if (vc_world.rank == 0)
+        vc_log(VC_LOG_WARN, "memory shared by the machines of a host is not used by that of rank %d: %s", odd,
+               why);
+    return VC_OK;
 }
 
 /* Whether this rank reads the machine's number. Its memory must be large enough for all of its ranks. */
@@ -224,52 +239,77 @@ static void look(struct sight *s)
     }
 }
 
+/* What the first rank of a machine has seen. */
+static const struct sight *seen_from(const struct vc_records *seen, const uint32_t *of_lead, int m)
+{
+    return vc_record(seen, of_lead[m]);
+}
+
 /* Machines share memory if all their ranks see the same ones, and these are they. */
-static void compare(const struct sight *seen)
+static void compare(const struct vc_records *seen, const uint32_t *of_lead)
 {
     vc_hosts_on = false;
     for (int first = 0; first < all.n; first++) {
-        const struct sight *model = &seen[all.machine[first].lead];
+        const struct sight *model = seen_from(seen, of_lead, first);
         struct sight found = {.first = first, .which = VC_HASH_START};
         if (model->first != first || model->count < 2)
             continue;
         for (int m = 0; m < all.n; m++)
-            if (seen[all.machine[m].lead].first == first) {
+            if (seen_from(seen, of_lead, m)->first == first) {
                 found.count++;
                 found.which = vc_hash(found.which, &m, sizeof m);
             }
         bool all_same = memcmp(&found, model, sizeof found) == 0;
-        for (int r = 0; all_same && r < vc_world.size; r++)
-            if (seen[all.machine[all.machine_of[r]].lead].first == first)
-                all_same = memcmp(&seen[r], model, sizeof *model) == 0;
+        for (int r = 0, run = 0, at = 0; all_same && r < vc_world.size; r++) {
+            uint32_t told = told_by(seen, r, &run, &at);
+            if (seen_from(seen, of_lead, all.machine_of[r])->first == first)
+                all_same = told == of_lead[first];
+        }
         for (int m = 0; all_same && m < all.n; m++)
-            if (seen[all.machine[m].lead].first == first)
+            if (seen_from(seen, of_lead, m)->first == first)
                 all.machine[m].sharing = first;
         vc_hosts_on |= all_same;
     }
 }
 
 /* Collective. */
+static int exchange_sights(void)
+{
+    struct vc_records seen;
+    struct sight sight;
+    uint32_t *of_lead = malloc((size_t)all.n * sizeof *of_lead);
+    if (!of_lead)
+        return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d machines", all.n);
+    look(&sight);
+    int err = vc_gather_world(&sight, sizeof sight, false, &seen);
+    if (err == VC_OK) {
+        for (int m = 0, run = 0, at = 0; m < all.n; m++) /* they are numbered by their first ranks */
+            of_lead[m] = told_by(&seen, all.machine[m].lead, &run, &at);
+        compare(&seen, of_lead);
+        vc_records_free(&seen);
+    }
+    free(of_lead);
+    return err;
+}
+
+/* Collective. */
 static int find_sharing(void)
 {
-    size_t n = (size_t)vc_world.size;
-    struct introduction mine, *in = malloc(n * sizeof *in);
-    struct sight sight, *seen = malloc(n * sizeof *seen);
-    int err =
-        in && seen ? VC_OK : vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", vc_world.size);
-    if (err == VC_OK) {
-        introduce(&mine);
-        err = vc_gather_world(&mine, in, sizeof mine, false);
-    }
-    if (err == VC_OK && judge(in) > 1) {
-        look(&sight);
-        err = vc_gather_world(&sight, seen, sizeof sight, false);
-        if (err == VC_OK)
-            compare(seen);
-    }
-    free(in);
-    free(seen);
-    return err;
+    struct introduction mine;
+    struct vc_records in;
+    char why[232] = "";
+    int odd, usable;
+    introduce(&mine);
+    if (mine.err != VC_OK)
+        snprintf(why, sizeof why, "%s", vc_error_text());
+    int err = vc_gather_world(&mine, sizeof mine, false, &in);
+    if (err != VC_OK)
+        return err;
+    usable = judge(&in, &odd);
+    vc_records_free(&in);
+    if (odd >= 0)
+        err = explain(odd, why);
+    return err == VC_OK && usable > 1 ? exchange_sights() : err;
 }
 
 static void close_memory(void)
@@ -326,7 +366,7 @@ int vc_hosts_sharing(int world_rank)
 
 int vc_hosts_number(int world_rank)
 {
-    return all.host[world_rank];
+    return all.host[all.machine_of[world_rank]];
 }
 
 uint64_t vc_hosts_nonce(void)

@@ -12,6 +12,7 @@
 #include "pmpi/devices.h"
 #include "pmpi/fabric.h"
 #include "pmpi/ft.h"
+#include "pmpi/gather.h"
 #include "pmpi/host_yield.h"
 #include "pmpi/kept.h"
 #include "pmpi/localities.h"
@@ -40,6 +41,18 @@ static bool own_moderation;
 /* A tool behind vcoll has taken MPI_Init straight to the MPI. */
 static bool passed_by;
 
+/* What set-ups up to now have cost this rank besides time. */
+static void tell_told(const char *when)
+{
+    vc_log(
+        VC_LOG_DEBUG,
+        "set-up %s: %llu messages of %llu bytes to other ranks, %llu collectives of the MPI with %llu bytes",
+        when, (unsigned long long)atomic_load_explicit(&vc_told.messages, memory_order_relaxed),
+        (unsigned long long)atomic_load_explicit(&vc_told.bytes, memory_order_relaxed),
+        (unsigned long long)atomic_load_explicit(&vc_told.collectives, memory_order_relaxed),
+        (unsigned long long)atomic_load_explicit(&vc_told.collective_bytes, memory_order_relaxed));
+}
+
 /* ---- closing ---- */
 
 static int on_finalize(MPI_Comm self, int key, void *value, void *extra)
@@ -49,6 +62,7 @@ static int on_finalize(MPI_Comm self, int key, void *value, void *extra)
     (void)value;
     (void)extra;
     vc_gate_set(VC_GATE_CLOSED);
+    tell_told("of the program");
     vc_comm_teardown();
     vc_devices_restore();
     vc_fabric_fini();
@@ -172,7 +186,8 @@ static int prepare(void)
     if (vc_params.disable)
         return VC_OK;
     vc_ft_init();
-    if ((err = vc_memory_init(vc_meet_fit(), &meet)) != VC_OK || (meet && (err = vc_meet_init()) != VC_OK))
+    if ((err = vc_memory_init(vc_meet_fit(), &meet)) != VC_OK || (meet && (err = vc_meet_init()) != VC_OK) ||
+        (err = vc_meet_agree()) != VC_OK)
         return err;
     if ((err = vc_types_init()) != VC_OK || (err = vc_comm_keyval_init()) != VC_OK)
         return err;
@@ -189,6 +204,7 @@ static int prepare(void)
     vc_gate_look_for_devices();
     if (vc_stats_init() != VC_OK)
         vc_log(VC_LOG_WARN, "%s", vc_error_text());
+    tell_told("of the process");
     return VC_OK;
 }
 

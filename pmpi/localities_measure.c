@@ -68,28 +68,33 @@ static int own_index(void)
     return (int)(vc_world_kin(vc_world.rank) - vc_world.kin);
 }
 
-/* The operating system's memory in each of its ranks. Collective over the world; *ok: this rank has it. */
+/* The operating system's memory in each of its ranks. Collective among these; *ok: this rank has it. */
 static int open_memory(bool wanted, struct vc_seg *seg, bool *ok)
 {
     const struct vc_world *w = &vc_world;
-    struct vc_seg_handle mine, *all = malloc((size_t)w->size * sizeof *all);
-    int first = w->kin[0].rank, err;
+    size_t n = (size_t)w->nkin;
+    struct vc_seg_handle mine, *all = malloc(n * sizeof *all);
+    int *ranks = malloc(n * sizeof *ranks), first = w->kin[0].rank, err = VC_OK;
     memset(&mine, 0, sizeof mine);
     memset(seg, 0, sizeof *seg);
     seg->fd = -1;
-    if (!all)
-        return vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", w->size);
+    for (size_t i = 0; ranks && i < n; i++)
+        ranks[i] = w->kin[i].rank;
+    if (!all || !ranks)
+        err = vc_fail(VC_ERR_NOMEM, "out of memory for a table of %d ranks", w->nkin);
     enum vc_seg_backing backing = vc_params.shm_backing;
     if (backing == VC_SEG_AUTO && !w->os_one_pid_ns[w->os_of[w->rank]])
         backing = VC_SEG_SHM;
     *ok = !wanted;
-    if (wanted && w->rank == first)
+    if (err == VC_OK && wanted && w->rank == first)
         *ok = vc_seg_create(shared_bytes(), backing, seg, &mine) == VC_OK;
-    err = vc_gather_world(&mine, all, sizeof mine, false);
+    if (err == VC_OK)
+        err = vc_gather_among(ranks, w->nkin, own_index(), &mine, all, sizeof mine);
     if (err == VC_OK && wanted && w->rank != first)
-        *ok = all[first].backing != 0 && vc_seg_attach(&all[first], seg) == VC_OK;
+        *ok = all[0].backing != 0 && vc_seg_attach(&all[0], seg) == VC_OK;
     if (err == VC_OK && wanted && *ok)
         *ok = vc_latency_settle(seg->base, w->nkin, own_index()) == VC_OK;
+    free(ranks);
     free(all);
     return err;
 }

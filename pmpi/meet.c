@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/meet.h"
+#include "pmpi/gather.h"
 
 #include "pmpi/arena.h"
 #include "pmpi/ft.h"
@@ -241,8 +242,26 @@ int vc_meet_init(void)
     return VC_OK;
 }
 
+bool vc_meet_everywhere;
+
+int vc_meet_agree(void)
+{
+    const struct vc_world *w = &vc_world;
+    int mine = peer != NULL || w->nkin == 1, all = 0;
+    for (int os = 0; os < w->nos; os++)
+        mine &= w->os_ranks[os] <= VC_MEET_RANKS;
+    if (w->prints || w->nos == 1) /* some ranks may be disabled and do not come here; all know */
+        return VC_OK;
+    vc_told_collective(sizeof mine);
+    if (vc_next.Allreduce(&mine, &all, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD) != MPI_SUCCESS)
+        return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed right after MPI_Init");
+    vc_meet_everywhere = all;
+    return VC_OK;
+}
+
 void vc_meet_fini(void)
 {
+    vc_meet_everywhere = false;
     free(peer);
     peer = NULL;
     places = readers = 0;

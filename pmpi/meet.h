@@ -33,6 +33,12 @@ bool vc_meet_fit(void);
 int vc_meet_init(void);
 void vc_meet_fini(void);
 
+/** Collective over MPI_COMM_WORLD, after that: whether the ranks of each operating system can meet. VC_OK or
+ * VC_ERR_MPI. */
+int vc_meet_agree(void);
+/** What came of it; the same on all ranks. */
+extern bool vc_meet_everywhere;
+
 /** Whether these ranks of the world can meet; the same on all of them. */
 bool vc_meet_possible(const int *world, int n);
 /**

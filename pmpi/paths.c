@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/paths.h"
+#include "pmpi/gather.h"
 
 #include "pmpi/fabric.h"
 #include "pmpi/world.h"
@@ -152,6 +153,7 @@ static int gather_failures(struct search *s, int err, char *why, size_t len)
     int mine = err == VC_OK ? s->size : s->rank, first = s->size, words = s->npairs / 64 + 1;
     if (err != VC_OK)
         snprintf(why, len, "%s", vc_error_text());
+    vc_told_collective(sizeof mine);
     if (vc_next.Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, s->comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed while a channel was made");
     if (first == s->size)
@@ -159,6 +161,8 @@ static int gather_failures(struct search *s, int err, char *why, size_t len)
     for (int i = 0; i < s->npairs; i++)
         if (partner(s, i) >= 0 && !vc_verbs_proven(vc_fabric, s->world[partner(s, i)]))
             s->failed[i / 64] |= (uint64_t)1 << i % 64;
+    vc_told_collective(len);
+    vc_told_collective((size_t)words * sizeof *s->failed);
     if (vc_next.Bcast(why, (int)len, MPI_CHAR, first, s->comm) != MPI_SUCCESS ||
         vc_next.Allreduce(MPI_IN_PLACE, s->failed, words, MPI_UINT64_T, MPI_BOR, s->comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "the MPI failed while a channel was made");
@@ -286,6 +290,7 @@ static int try_paths(struct search *s, bool ok, bool mpi, struct vc_reach *out)
                   atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
     for (int i = 0; ok && i < s->nwith; i++)
         mine[1] |= !vc_verbs_proven(vc_fabric, s->with[i]);
+    vc_told_collective(sizeof mine);
     if (vc_next.Allreduce(mine, all, 3, MPI_UINT64_T, MPI_MAX, s->comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed while a channel was made");
     if (all[2])

@@ -231,10 +231,10 @@ static int complete_team(struct vc_team *t)
 /* The rest, from what all have offered. 1: the team is ready. 0, with *why: agreed to pass through. Negative:
  * an error. Where it is as expected the team was complete before its rank made an offer, and no rank can fail
  * any more. Otherwise it is completed once more, and a vote tells whether all ranks could. */
-static int fill_team(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struct vc_offer *all,
+static int fill_team(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struct vc_offers *all,
                      const char **why)
 {
-    t->id = all[0].id;
+    t->id = all->highest; /* the first rank's, which alone gives one */
     bool usual = t->key.max_ppn == 1 || vc_share_as_usual(t, all);
     if (!usual) {
         int got = vc_share_node(t, comm, mine, all);
@@ -262,13 +262,11 @@ static int fill_team(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, st
 struct attempt {
     MPI_Comm comm;
     int size, rank;
-    const int *ranks;     /* which they are in the world; NULL: so many that they do not meet */
     int *world;           /* the same, for the team; NULL: out of memory, or the team has them */
     struct vc_team *old;  /* one that was kept */
     struct vc_team *team; /* a new one */
     struct vc_offer mine;
-    struct vc_offer *all; /* [size] */
-    uint32_t any, every;  /* flags that some, that all ranks have set */
+    struct vc_offers all;
 };
 
 /* A new team with its memory, as this rank makes it alone, for what is expected of the others. */
@@ -295,40 +293,12 @@ static void begin_team(struct attempt *a)
         a->mine.what_at = VC_OFFER_POOR;
 }
 
-static int exchange(struct attempt *a)
-{
-    int err = vc_share_exchange(a->comm, a->ranks, a->size, a->rank, &a->mine, a->all);
-    a->any = 0;
-    a->every = UINT32_MAX;
-    for (int r = 0; err == VC_OK && r < a->size; r++) {
-        a->any |= a->all[r].what_at;
-        a->every &= a->all[r].what_at;
-    }
-    return err;
-}
-
-/* Whether all ranks have kept the same team; *newest: the youngest that some rank has kept. */
-static bool all_kept_it(const struct attempt *a, uint64_t *newest)
-{
-    bool same = (a->every & VC_OFFER_OLD) != 0;
-    *newest = 0;
-    for (int r = 0; r < a->size; r++) {
-        same &= a->all[r].id == a->all[0].id;
-        if ((a->all[r].what_at & VC_OFFER_OLD) && a->all[r].id > *newest)
-            *newest = a->all[r].id;
-    }
-    return same;
-}
-
 /* Some rank has no memory to take part: all know, and the first of those tells why. */
 static bool is_poor(const struct attempt *a, const char **why)
 {
-    if (!(a->any & VC_OFFER_POOR))
+    if (a->all.poor < 0)
         return false;
-    int first = 0;
-    while (!(a->all[first].what_at & VC_OFFER_POOR))
-        first++;
-    vc_vote_lost(first == a->rank);
+    vc_vote_lost(a->all.poor == a->rank);
     *why = "a rank had no memory to set it up";
     return true;
 }
@@ -339,16 +309,16 @@ static int finish_new(struct attempt *a, struct vc_team **out, const char **why)
     if (is_poor(a, why))
         return VC_OK;
     *why = NULL;
-    if (a->any & VC_OFFER_DEAR)
+    if (a->all.any & VC_OFFER_DEAR)
         return VC_OK;
-    if (a->any & VC_OFFER_OLD) { /* some ranks have not begun a new one */
+    if (a->all.any & VC_OFFER_OLD) { /* some ranks have not begun a new one */
         if (!a->team)
             begin_team(a);
-        int err = exchange(a);
+        int err = vc_offers_exchange(&a->all, a->comm, &a->mine);
         if (err != VC_OK || is_poor(a, why))
             return err;
     }
-    int all = fill_team(a->team, a->comm, &a->mine, a->all, why);
+    int all = fill_team(a->team, a->comm, &a->mine, &a->all, why);
     if (all <= 0)
         return all;
     a->team->ready = true;
@@ -359,7 +329,6 @@ static int finish_new(struct attempt *a, struct vc_team **out, const char **why)
 
 static int set_up(struct attempt *a, struct vc_team **out, const char **why)
 {
-    uint64_t newest;
     bool dear = !affordable();
     uint64_t begun = vc_now_ns();
     a->old = a->world ? vc_pool_find(a->size, a->world) : NULL;
@@ -371,8 +340,8 @@ static int set_up(struct attempt *a, struct vc_team **out, const char **why)
         begin_team(a);
     if (dear)
         a->mine.what_at |= VC_OFFER_DEAR;
-    int err = exchange(a);
-    if (err == VC_OK && all_kept_it(a, &newest)) {
+    int err = vc_offers_exchange(&a->all, a->comm, &a->mine);
+    if (err == VC_OK && a->all.all_old && a->all.same) { /* all have kept the same team */
         a->old->comm = a->comm;
         vc_team_policy(a->old, 0);
         *out = a->old;
@@ -381,7 +350,7 @@ static int set_up(struct attempt *a, struct vc_team **out, const char **why)
     }
     /* Each rank offers its oldest. A rank that offers a newer one does not have this one any more, so that it
      * will never be agreed on. */
-    if (a->old && err == VC_OK && a->old->id >= newest) {
+    if (a->old && err == VC_OK && a->old->id >= a->all.newest) {
         vc_pool_return(a->old);
         a->old = NULL;
     }
@@ -394,28 +363,24 @@ static int set_up(struct attempt *a, struct vc_team **out, const char **why)
 
 int vc_setup(MPI_Comm comm, struct vc_team **out, const char **why)
 {
-    enum { FEW = VC_MEET_RANKS };
-    struct vc_offer few[FEW];
-    int ranks[FEW];
-    struct attempt a = {.comm = comm, .all = few};
-    int err = 1;
+    int few[VC_MEET_RANKS], err = 1;
+    struct attempt a = {.comm = comm};
     *out = NULL;
     vc_table_builtin(); /* made at the first call of the process, which is no cost of this communicator */
     vc_next.Comm_size(comm, &a.size);
     vc_next.Comm_rank(comm, &a.rank);
     a.world = malloc((size_t)a.size * sizeof *a.world);
-    a.ranks = a.size <= FEW ? ranks : NULL;
-    if (!vc_members_find(comm, a.size, a.size <= FEW ? ranks : a.world, why)) {
+    int *ranks = a.size <= VC_MEET_RANKS ? few : a.world;
+    if (!vc_members_find(comm, a.size, ranks, why)) {
         free(a.world);
         return VC_OK;
     }
-    if (a.world && a.ranks)
+    if (a.world && a.world != ranks)
         memcpy(a.world, ranks, (size_t)a.size * sizeof *ranks);
     *why = "a rank had no memory to set it up";
-    if (a.size > FEW) {
-        a.all = malloc((size_t)a.size * sizeof *a.all);
-        err = agree(comm, a.rank, a.all != NULL);
-    }
+    bool enough = vc_offers_begin(&a.all, ranks, a.size, a.rank);
+    if (a.size > VC_MEET_RANKS)
+        err = agree(comm, a.rank, enough);
     if (err > 0) {
         *why = "";
         err = set_up(&a, out, why);
@@ -423,7 +388,6 @@ int vc_setup(MPI_Comm comm, struct vc_team **out, const char **why)
     vc_team_free(a.old);
     vc_team_free(a.team);
     free(a.world);
-    if (a.all != few)
-        free(a.all);
+    vc_offers_end(&a.all);
     return err;
 }

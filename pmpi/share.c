@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/share.h"
+#include "pmpi/gather.h"
 
 #include "pmpi/arena.h"
 #include "pmpi/calibrate.h"
 #include "pmpi/maps.h"
-#include "pmpi/meet.h"
 #include "pmpi/pool.h"
 #include "pmpi/vote.h"
 #include "pmpi/world.h"
@@ -59,18 +59,6 @@ static bool try_cma(const struct vc_team *t)
 
 /* ---- an attempt ---- */
 
-int vc_share_exchange(MPI_Comm comm, const int *world, int n, int me, const struct vc_offer *mine,
-                      struct vc_offer *all)
-{
-    _Static_assert(sizeof *mine <= VC_MEET_MOST, "an offer is short enough for a meeting");
-    if (world && vc_meet_possible(world, n))
-        return vc_meet(world, n, me, mine, all, sizeof *mine);
-    if (vc_next.Allgather(mine, (int)sizeof *mine, MPI_BYTE, all, (int)sizeof *all, MPI_BYTE, comm) !=
-        MPI_SUCCESS)
-        return vc_fail(VC_ERR_MPI, "MPI_Allgather failed in the set-up of a communicator");
-    return VC_OK;
-}
-
 static int take_parts(size_t bytes, size_t spare, const struct vc_node_part *part, int parts,
                       struct vc_hold *hold)
 {
@@ -115,31 +103,29 @@ char *vc_share_own(const struct vc_hold *hold)
     return vc_arena_at(vc_memory, vc_world_kin(vc_world.rank)->place, hold->at);
 }
 
-int vc_share_conclude(const struct vc_team *t, const struct vc_offer *all, struct vc_hold *hold)
+int vc_share_conclude(const struct vc_team *t, const struct vc_offers *all, struct vc_hold *hold)
 {
-    for (int r = 0; r < t->size; r++)
-        if (all[r].what_at & (VC_OFFER_FULL | VC_OFFER_NOMEM))
-            return r;
-    if (t->nlocal > 1) {
-        const struct vc_offer *lead = &all[t->ranks[0]];
+    if (all->failed < 0 && t->nlocal > 1) {
+        const struct vc_offer *lead = vc_offer_of(all, t->ranks[0]);
         vc_hold_share(hold, place_of(t, 0), lead->what_at & VC_OFFER_PLACE, lead->left, t->nlocal);
     }
-    return -1;
+    return all->failed;
 }
 
-char *vc_share_place(const struct vc_team *t, const struct vc_offer *all, int local)
+char *vc_share_place(const struct vc_team *t, const struct vc_offers *all, int local)
 {
-    return vc_arena_at(vc_memory, place_of(t, local), all[t->ranks[local]].what_at & VC_OFFER_PLACE);
+    return vc_arena_at(vc_memory, place_of(t, local),
+                       vc_offer_of(all, t->ranks[local])->what_at & VC_OFFER_PLACE);
 }
 
 /* ---- failure ---- */
 
-int vc_share_explain(const struct vc_team *t, MPI_Comm comm, const struct vc_offer *all, int failed,
-                     size_t bytes)
+int vc_share_explain(const struct vc_team *t, MPI_Comm comm, const struct vc_offers *all, size_t bytes)
 {
     static atomic_flag told = ATOMIC_FLAG_INIT;
     char why[256] = "";
-    if (all[failed].what_at & VC_OFFER_FULL) {
+    int failed = all->failed;
+    if (all->full) {
         if (failed == t->rank)
             vc_log(VC_LOG_INFO,
                    "%zu KiB more of shared memory would be over VCOLL_SHM_LIMIT; doing with less",
@@ -150,6 +136,7 @@ int vc_share_explain(const struct vc_team *t, MPI_Comm comm, const struct vc_off
         snprintf(why, sizeof why, "rank %d could not take more of it: %s", failed, vc_error_text());
     else if (failed == t->rank)
         snprintf(why, sizeof why, "%s", vc_memory_why());
+    vc_told_collective(sizeof why);
     if (vc_next.Bcast(why, (int)sizeof why, MPI_CHAR, failed, comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Bcast failed in the set-up of a communicator");
     /* All ranks know of the failure: one line a job, by rank 0 of the world, is a warning. */
@@ -264,24 +251,20 @@ void vc_share_begin(struct vc_team *t, struct vc_offer *mine)
 
 /* Tries less and less until it works: the same on all ranks, because all conclude the same from the offers.
  */
-int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struct vc_offer *all)
+int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struct vc_offers *all)
 {
     size_t bulk = vc_params.shm_bulk;
     bool drained = false;
     t->cma = t->key.have_bulk = false; /* what was expected */
     for (;;) {
-        uint32_t any = 0;
-        for (int r = 0; r < t->size; r++)
-            any |= all[r].what_at;
-        int failed = vc_share_conclude(t, all, &t->hold);
-        if (failed < 0) {
-            t->cma = !(any & VC_OFFER_NO_CMA);
+        if (vc_share_conclude(t, all, &t->hold) < 0) {
+            t->cma = !(all->any & VC_OFFER_NO_CMA);
             t->key.have_bulk = bulk > 0;
             t->less = bulk < vc_params.shm_bulk;
             return 1;
         }
         vc_arena_give(vc_memory, &t->hold);
-        if ((any & VC_OFFER_POOL) && !drained) {
+        if ((all->any & VC_OFFER_POOL) && !drained) {
             /* What is kept goes first. A range is free once all have given theirs back. */
             drained = true;
             vc_pool_drain();
@@ -289,14 +272,14 @@ int vc_share_node(struct vc_team *t, MPI_Comm comm, struct vc_offer *mine, struc
             if (err < 0)
                 return err;
         } else {
-            int err = vc_share_explain(t, comm, all, failed, node_bytes(t, bulk));
+            int err = vc_share_explain(t, comm, all, node_bytes(t, bulk));
             t->less = true;
             if (err != VC_OK || bulk == 0)
                 return err;
             bulk = 0;
         }
         offer_memory(t, bulk, mine);
-        int err = vc_share_exchange(comm, t->world, t->size, t->rank, mine, all);
+        int err = vc_offers_exchange(all, comm, mine);
         if (err != VC_OK)
             return err;
     }
@@ -310,12 +293,9 @@ void vc_share_expect(struct vc_team *t)
     t->less = false;
 }
 
-bool vc_share_as_usual(struct vc_team *t, const struct vc_offer *all)
+bool vc_share_as_usual(struct vc_team *t, const struct vc_offers *all)
 {
-    uint32_t any = 0;
-    for (int r = 0; r < t->size; r++)
-        any |= all[r].what_at;
-    if ((any & (VC_OFFER_FULL | VC_OFFER_NOMEM)) || (vc_params.cma && (any & VC_OFFER_NO_CMA)))
+    if (all->failed >= 0 || (vc_params.cma && (all->any & VC_OFFER_NO_CMA)))
         return false;
     vc_share_conclude(t, all, &t->hold);
     return true;
@@ -372,7 +352,7 @@ int vc_share_create_node(struct vc_team *t)
     return vc_node_create(&cfg, &t->node);
 }
 
-void vc_share_place_node(struct vc_team *t, const struct vc_offer *all)
+void vc_share_place_node(struct vc_team *t, const struct vc_offers *all)
 {
     if (!t->node)
         return;

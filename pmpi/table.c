@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/table.h"
+#include "pmpi/gather.h"
 
 #include "pmpi/world.h"
 
@@ -82,6 +83,7 @@ static void fill_notice(struct notice *n, char **text)
 
 static int broadcast(void *buf, size_t bytes)
 {
+    vc_told_collective(bytes);
     if (vc_world.size > 1 && vc_next.Bcast(buf, (int)bytes, MPI_BYTE, 0, MPI_COMM_WORLD) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Bcast failed right after MPI_Init");
     return VC_OK;
@@ -92,6 +94,7 @@ static int find_odd(bool same, int *odd)
 {
     int mine = same ? INT_MAX : vc_world.rank;
     *odd = mine;
+    vc_told_collective(sizeof mine);
     if (vc_world.size > 1 &&
         vc_next.Allreduce(&mine, odd, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed right after MPI_Init");

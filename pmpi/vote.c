@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/vote.h"
+#include "pmpi/gather.h"
 
 #include "pmpi/meet.h"
 
@@ -25,6 +26,7 @@ static int vote_in_use(struct vc_team *t, MPI_Comm comm, uint64_t *v, int n)
     int done = 0, err = VC_OK;
     wait.mode = VC_WAIT_POLL; /* the reduction wakes no sleeper */
     memcpy(t->vote[0], v, (size_t)n * sizeof *v);
+    vc_told_collective((size_t)n * sizeof *v);
     if (vc_next.Iallreduce(t->vote[0], t->vote[1], n, MPI_UINT64_T, MPI_MIN, comm, &req) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Iallreduce failed in a vote of a communicator's ranks");
     vc_wait_begin(&w, &wait, t->parking.shared ? &t->parking : NULL);
@@ -60,6 +62,7 @@ int vc_vote(struct vc_team *t, MPI_Comm comm, uint64_t *v, int n)
     if (t && vc_meet_possible(t->world, t->size))
         return vote_by_meeting(t, v, n);
     memcpy(mine, v, (size_t)n * sizeof *v);
+    vc_told_collective((size_t)n * sizeof *v);
     if (vc_next.Allreduce(mine, v, n, MPI_UINT64_T, MPI_MIN, comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Allreduce failed in a vote of a communicator's ranks");
     return VC_OK;

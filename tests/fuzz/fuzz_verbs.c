@@ -244,7 +244,7 @@ static bool open_channels(const struct vc_verbs *own)
     }
     boot.chan = (struct vc_chan){.ops = &boot_ops, .size = PROCS};
     boot.n = 0;
-    if (vc_verbs_peers(v, all, PROCS, 0, &boot.chan) != VC_OK)
+    if (vc_verbs_peers(v, all, NULL, PROCS, 0, &boot.chan) != VC_OK)
         return false;
     for (int i = 0; i < CHANS; i++) {
         struct vc_verbs_chan_cfg cfg = {.verbs = v, .id = (uint64_t)i + 1, .size = PROCS, .procs = procs};

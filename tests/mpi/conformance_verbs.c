@@ -43,7 +43,7 @@ static struct vc_verbs *open_verbs(const struct vc_params *p)
     MPI_Allgather(&mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine, MPI_BYTE, MPI_COMM_WORLD);
     need(vc_next.Comm_dup(MPI_COMM_WORLD, &dup) == MPI_SUCCESS, "dup");
     need(vc_mpi_chan_create(dup, &boot) == VC_OK, "boot channel");
-    need(vc_verbs_peers(v, all, size, rank, boot) == VC_OK, "peers");
+    need(vc_verbs_peers(v, all, NULL, size, rank, boot) == VC_OK, "peers");
     free(all);
     int *others = malloc((size_t)size * sizeof *others), n = 0;
     need(others != NULL, "memory");

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * setup_cost COMMS [LIMIT_KB]: what communicators cost: the time of a set-up beside a barrier of the MPI, and
- * memory of the process (Pss: shared pages count in parts), with one communicator and with COMMS that live at
- * the same time. If communicators take more than LIMIT_KB of it a process, on average, that is a failure.
- * With VCOLL_DISABLE=1 it tells what the MPI takes.
+ * memory of the process (Pss: shared pages count in parts; and what malloc() gave), with one communicator and
+ * with COMMS that live at the same time. If communicators take more than LIMIT_KB of it a process, on
+ * average, that is a failure. With VCOLL_DISABLE=1 it tells what the MPI takes.
  */
 #include "law.h"
 
 #include "vcoll/vcoll.h"
 
+#include <malloc.h>
 #include <stdbool.h>
 #include <time.h>
 
@@ -59,6 +60,13 @@ static double pss(void)
     return mean;
 }
 
+/* KiB that the process has from malloc(), on average. */
+static double heap(void)
+{
+    struct mallinfo2 m = mallinfo2();
+    return over_ranks((double)(m.uordblks + m.hblkhd) / 1024, MPI_SUM);
+}
+
 /* Microseconds by vcoll's own account, of the slowest rank; negative: there was none. */
 static double set_up_us(MPI_Comm comm)
 {
@@ -88,7 +96,7 @@ int main(int argc, char **argv)
         MPI_Comm_dup(MPI_COMM_WORLD, &comm[i]);
     for (int i = 0; i < n; i++) /* what the MPI has for each is not counted */
         barrier(comm[i]);
-    double none = pss(), one = 0;
+    double none = pss(), one = 0, heap_none = heap(), heap_one = 0;
     for (int i = 0; i < n; i++) {
         double t = now_us();
         barrier(comm[i]);
@@ -101,16 +109,20 @@ int main(int argc, char **argv)
         else if (us >= 0)
             cost[timed++] = us;
         LAW_CHECK(law_six(comm[i], 10, i) == 0, "wrong result");
-        if (i == 0)
+        if (i == 0) {
             one = pss();
+            heap_one = heap();
+        }
     }
     double many = pss();
     if (rank == 0) {
         double set_up = median(cost, timed), of = median(native, n);
         printf("ok: ranks %d: native barrier %.1f us, first set-up %.1f us, %d later ones %.1f us, times the "
                "barrier %.2f; "
-               "Pss of a process, KiB: %.0f, with 1 communicator %+.0f, with %d %+.0f\n",
-               size, of, first, timed, set_up, set_up / of, none, one - none, n, many - none);
+               "Pss of a process, KiB: %.0f, with 1 communicator %+.0f, with %d %+.0f; from malloc: %.1f, "
+               "with 1 %+.1f\n",
+               size, of, first, timed, set_up, set_up / of, none, one - none, n, many - none, heap_none,
+               heap_one - heap_none);
     }
     LAW_CHECK(limit == 0 || many - none <= limit, "%d communicators take %.0f KiB a process", n, many - none);
     MPI_Finalize();

@@ -68,7 +68,7 @@ foreach(_part "" _limits _threads)
 endforeach()
 
 # What MPI_Init exchanges, and what comes of it.
-vc_unit_test(test_gather test_gather.c ${PROJECT_SOURCE_DIR}/pmpi/gather.c)
+vc_unit_test(test_gather test_gather.c ${PROJECT_SOURCE_DIR}/pmpi/gather.c ${PROJECT_SOURCE_DIR}/pmpi/records.c)
 vc_unit_test(test_places test_places.c ${PROJECT_SOURCE_DIR}/pmpi/places.c)
 
 find_package(Python3 REQUIRED COMPONENTS Interpreter)

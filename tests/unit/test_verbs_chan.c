@@ -75,7 +75,7 @@ static struct vc_verbs *make_verbs(const struct suite *s, const struct hs_rank *
                                    .parking = (struct vc_parking *)(uintptr_t)&hr->parking};
     struct vc_chan *ch;
     if (vc_shm_chan_create(&boot, &ch) != VC_OK ||
-        vc_verbs_peers(v, s->shared->address, s->n, me, ch) != VC_OK) {
+        vc_verbs_peers(v, s->shared->address, NULL, s->n, me, ch) != VC_OK) {
         fprintf(stderr, "rank %d: %s\n", me, vc_error_text());
         exit(1);
     }

@@ -149,7 +149,7 @@ static struct vc_verbs *make_verbs(const struct trial *t, const struct hs_rank *
                                 .rank = me,
                                 .parking = (struct vc_parking *)(uintptr_t)&hr->parking};
     if (vc_shm_chan_create(&b, &boot) != VC_OK ||
-        vc_verbs_peers(v, t->shared->address, t->n, me, boot) != VC_OK)
+        vc_verbs_peers(v, t->shared->address, NULL, t->n, me, boot) != VC_OK)
         bad(me, "peers");
     return v;
 }

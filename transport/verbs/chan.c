@@ -30,7 +30,7 @@ static bool reaches(const struct chan *c, int peer)
 /* Depends on the length and the receiver's address alone, so that both ends come to the same answer. */
 static bool by_rendezvous(const struct chan *c, size_t len, int receiver)
 {
-    return len >= c->v->cfg.zcopy_min && len > 0 && c->v->addresses[c->procs[receiver]].zcopy;
+    return len >= c->v->cfg.zcopy_min && len > 0 && (c->v->reached[c->procs[receiver]] & REACHED_ZCOPY);
 }
 
 static void req_init(struct vc_chan_req *r, const void *buf, size_t len)

@@ -234,7 +234,7 @@ int vc_ep_progress(struct vc_verbs *v)
  */
 void vc_ep_tell(struct vc_verbs *v, int proc, uint64_t id, int rank, const char *why)
 {
-    if (!v->boot || v->boot_failed || v->addresses[proc].slot_bytes == 0)
+    if (!v->boot || v->boot_failed || !(v->reached[proc] & REACHED))
         return;
     struct ep *e = v->ep[proc] ? v->ep[proc] : begin_exchange(v, proc, why);
     if (!e || e->state == EP_FAILED)

@@ -221,6 +221,9 @@ struct sizes {
     int recv_depth;            /**< without a shared receive queue: receives of a connection */
 };
 
+/* What the address of another process says: that it has verbs, and receives by rendezvous. */
+enum reached { REACHED = 1, REACHED_ZCOPY = 2 };
+
 struct vc_verbs {
     struct vc_verbs_dev dev;
     struct vc_verbs_cfg cfg;
@@ -246,11 +249,11 @@ struct vc_verbs {
     int completed; /**< requests, by the present call of vc_verbs_progress() */
     /* connections */
     int nprocs, me;
-    struct vc_verbs_address *addresses;
-    struct ep **ep;        /**< [nprocs] */
-    struct ep *connecting; /**< being made, or lost and not yet on the boot channel */
-    int detours;           /**< connections on the boot channel that channels use */
-    bool unsettled;        /**< there are some of either, or there were in the last turn */
+    unsigned char *reached; /* [nprocs] bits of enum reached, by the address that it gave */
+    struct ep **ep;         /**< [nprocs] */
+    struct ep *connecting;  /**< being made, or lost and not yet on the boot channel */
+    int detours;            /**< connections on the boot channel that channels use */
+    bool unsettled;         /**< there are some of either, or there were in the last turn */
     struct vc_chan *boot;
     int boot_failed;
     _Atomic bool in_boot; /**< in a call of the boot channel; relaxed, matters in the same thread */

@@ -188,17 +188,20 @@ const struct vc_verbs_stats *vc_verbs_stats(const struct vc_verbs *v)
     return &v->stats;
 }
 
-int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_address *all, int n, int me,
+int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_address *all, const int *of, int n, int me,
                    struct vc_chan *boot)
 {
     v->boot = boot;
     v->nprocs = n;
     v->me = me;
-    v->addresses = malloc((size_t)n * sizeof *v->addresses);
+    v->reached = malloc((size_t)n * sizeof *v->reached);
     v->ep = calloc((size_t)n, sizeof *v->ep);
-    if (!v->addresses || !v->ep)
+    if (!v->reached || !v->ep)
         return vc_fail(VC_ERR_NOMEM, "out of memory for the addresses of %d processes", n);
-    memcpy(v->addresses, all, (size_t)n * sizeof *v->addresses);
+    for (int i = 0; i < n; i++) {
+        const struct vc_verbs_address *a = &all[of ? of[i] : i];
+        v->reached[i] = (unsigned char)((a->slot_bytes ? REACHED : 0) | (a->zcopy ? REACHED_ZCOPY : 0));
+    }
     return VC_OK;
 }
 
@@ -238,7 +241,7 @@ void vc_verbs_destroy(struct vc_verbs *v)
     free(v->free_send);
     free(v->free_recv);
     free(v->grants);
-    free(v->addresses);
+    free(v->reached);
     free(v->ep);
     free(v);
 }

@@ -73,11 +73,12 @@ void vc_verbs_address(const struct vc_verbs *v, struct vc_verbs_address *out);
 const struct vc_verbs_dev *vc_verbs_dev(const struct vc_verbs *v);
 
 /**
- * The addresses of all processes, and the channel over which pairs exchange queue pair numbers when they
- * first have a message for each other (its ranks are the indices of `all`). Copies the addresses and takes
- * the channel over. An address of zeros: the process has no verbs. VC_OK or VC_ERR_NOMEM.
+ * The addresses of n processes, all[of[i]] of process i (of NULL: all[i]), and the channel over which pairs
+ * exchange queue pair numbers when they first have a message for each other (its ranks are the processes).
+ * Keeps what it needs of the addresses and takes the channel over. An address of zeros: the process has no
+ * verbs. VC_OK or VC_ERR_NOMEM.
  */
-int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_address *all, int n, int me,
+int vc_verbs_peers(struct vc_verbs *v, const struct vc_verbs_address *all, const int *of, int n, int me,
                    struct vc_chan *boot);
 
 /**
