@@ -142,6 +142,8 @@ struct meanwhile {
     bool sleeps;
 };
 
+static const struct meanwhile nothing = {.turn = 1};
+
 static void compute(long turns)
 {
     volatile double sink = 1;
@@ -221,8 +223,8 @@ static double percent(double part)
 /* Seconds of a call, once what only the first calls need is done. Slow calls are few. On all ranks. */
 static double warm(const struct call *c, double share)
 {
-    double unused, first = block(c, 1, NULL, 0, &unused);
-    return block(c, first * WARM > share ? 1 : WARM, NULL, 0, &unused);
+    double unused, first = block(c, 1, &nothing, 0, &unused);
+    return block(c, first * WARM > share ? 1 : WARM, &nothing, 0, &unused);
 }
 
 static void measure(const struct call call[VC_IMPLS], const struct meanwhile *m, struct bench_overlap *o)
@@ -233,7 +235,7 @@ static void measure(const struct call call[VC_IMPLS], const struct meanwhile *m,
         for (int i = 0; i < VC_IMPLS; i++) {
             double guess = warm(&call[i], share);
             long n = (long)fmax(CALLS, fmin(share / fmax(guess, 1e-9), 100000));
-            alone[i][r] = block(&call[i], n, NULL, 0, &unused);
+            alone[i][r] = block(&call[i], n, &nothing, 0, &unused);
             long turns = (long)(alone[i][r] / m->turn);
             if (turns < 1)
                 turns = 1;
