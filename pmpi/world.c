@@ -205,7 +205,7 @@ static int find_crowd(const struct kernel *k, uint8_t *crowded)
 /* Which CPUs they may use. */
 static int find_claims(struct vc_world *w, const struct kernel *k)
 {
-    w->claims = calloc((size_t)k->n, sizeof *w->claims);
+    w->claims = k->n > 0 ? calloc((size_t)k->n, sizeof *w->claims) : NULL;
     if (!w->claims)
         return no_memory(k->n);
     w->nclaims = k->n;
