@@ -363,6 +363,12 @@ void vc_exec_wait_begin(struct vc_exec *x, struct vc_waiter *w, const struct vc_
         w->watch = x->env.chan->src;
 }
 
+struct vc_wake_src *vc_exec_source(const struct vc_exec *x)
+{
+    bool device_alone = x->env.by_device && !x->env.by_shm && !x->env.by_host;
+    return device_alone && x->nflying > 0 && x->node_step < 0 ? x->env.chan->src : NULL;
+}
+
 int vc_exec_whom(const struct vc_exec *x)
 {
     return x->nflying == 0 && x->node_step >= 0 ? x->node_whom : VC_WAIT_ANY;

@@ -67,6 +67,8 @@ bool vc_exec_advanced(const struct vc_exec *x);
 /** Begins a wait for the next event of a run that has begun: on what can bring it, and on nothing more. */
 void vc_exec_wait_begin(struct vc_exec *x, struct vc_waiter *w, const struct vc_wait_cfg *wait,
                         struct vc_parking *parking);
+/** The device whose events bring all that a run waits for; NULL: something else may bring it, too. */
+struct vc_wake_src *vc_exec_source(const struct vc_exec *x);
 /** For vc_wait_idle(): whom the run waits for. */
 int vc_exec_whom(const struct vc_exec *x);
 /** What tells of a device that was lost while the run waits; NULL: it uses none. */

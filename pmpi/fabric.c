@@ -39,7 +39,8 @@ static void fill_cfg(struct vc_verbs_cfg *cfg)
     while (local < vc_world.nkin && vc_world.kin[local].rank != vc_world.rank)
         local++;
     vc_params_verbs_cfg(p, cfg);
-    cfg->locking = thread == MPI_THREAD_MULTIPLE;
+    /* The helper moves some communicators while the program's own thread is in a call on another one. */
+    cfg->locking = thread == MPI_THREAD_MULTIPLE || p->progress != VC_PROGRESS_OFF;
     cfg->peers = vc_world.size - (shm ? vc_world.nkin : 1);
     cfg->procs = vc_world.size;
     cfg->local = cfg->want.local = local;

@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-/* Longest sleep while something is under way. */
+/* Longest sleep while something is under way that wakes nobody. */
 #define SLICE_MAX_NS 200000u
 
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
@@ -109,28 +109,50 @@ static int drive_nothing(void)
     return 0;
 }
 
-static void *help(void *arg)
+/* What the thread's waits have in common. */
+static struct vc_wait_cfg own_way(uint64_t slice_max_ns)
 {
     struct vc_wait_cfg cfg = vc_wait;
-    struct vc_waiter w;
-    bool rested, moved;
-    (void)arg;
     cfg.mode = vc_wait.mode == VC_WAIT_POLL ? VC_WAIT_POLL : VC_WAIT_EVENT;
-    cfg.slice_max_ns = SLICE_MAX_NS;
+    cfg.slice_max_ns = slice_max_ns;
     cfg.host_progress = drive_nothing;
     cfg.check = NULL;
     cfg.look_around = NULL;
+    cfg.on_duty = true;
+    return cfg;
+}
+
+/* With the lock: the only thing that can end the wait for all that is under way; NULL: there are several, or
+ * one that wakes nobody. It belongs to the process, so it outlives teams. */
+static struct vc_wake_src *only_source(void)
+{
+    const struct vc_team *t = vc_busy_teams;
+    if (!t || t->queue.next || !may_move(t) || !t->queue.first->exec)
+        return NULL;
+    return vc_exec_source(t->queue.first->exec);
+}
+
+static void *help(void *arg)
+{
+    const struct vc_wait_cfg timed = own_way(SLICE_MAX_NS), woken = own_way(vc_wait.slice_max_ns);
+    struct vc_waiter w;
+    struct vc_wake_src *src;
+    bool rested, moved;
+    (void)arg;
     if (!may_call_mpi)
         vc_verbs_forbid_boot();
-    vc_wait_begin(&w, &cfg, NULL);
+    vc_wait_begin(&w, &timed, NULL);
     pthread_mutex_lock(&vc_busy_lock);
     while (rest(&rested)) {
         moved = move_all();
+        src = only_source();
         pthread_mutex_unlock(&vc_busy_lock);
-        if (moved || rested)
-            vc_wait_begin(&w, &cfg, NULL);
-        else
+        if (moved || rested || src != w.src) {
+            vc_wait_begin_src(&w, src ? &woken : &timed, NULL, src);
+            w.watch = NULL; /* the program's own threads look at who is alive */
+        } else {
             vc_wait_idle(&w, VC_WAIT_ANY);
+        }
         pthread_mutex_lock(&vc_busy_lock);
     }
     pthread_mutex_unlock(&vc_busy_lock);

@@ -46,6 +46,7 @@ struct vc_posted {
     int class;         /**< of the error, for the program; MPI_SUCCESS */
     _Atomic bool over; /**< requests.h's: the thread that waits may look at the end and the result */
     MPI_Request request;
+    void **arrays; /**< of the MPI's Fortran wrapper, freed with the request, to the first NULL; NULL: none */
     char why[192];
 };
 

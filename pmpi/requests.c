@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/requests.h"
 
+#include "pmpi/symbols.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,14 @@ struct object_class {
 
 static size_t generalized_size; /* bytes that the MPI itself gives a generalized request */
 static size_t noted_size;       /* and those that follow, for what the wrappers note */
+
+/* Arrays that a wrapper may note in a request. */
+#define MOST_NOTED 7
+/* What follows a request in a generalized one: functions for query, free and cancel, and then the state. */
+#define REQUEST_STATE 3
+
+static size_t plain_size; /* bytes of what all requests begin with; 0: wrappers do not call release_with() */
+static int (*next_release_with)(MPI_Request);
 
 static struct object_class *class_of(const char *name)
 {
@@ -52,10 +62,78 @@ static bool lengthen_requests(void)
     return true;
 }
 
+/* Where the wrappers note arrays: the end of a request of the MPI's own collectives. */
+static void **noted_in(MPI_Request request)
+{
+    return (void **)((char *)request + generalized_size + noted_size) - MOST_NOTED;
+}
+
+static void *request_field(MPI_Request request, int i)
+{
+    return ((void **)((char *)request + plain_size))[i];
+}
+
+static int on_query(void *extra, MPI_Status *status);
+
+/*
+ * From Open MPI 6 on, the wrappers call this after they have noted arrays, so that they are freed when the
+ * request is complete. For that it writes what a generalized request has something else for, and two of the
+ * places for arrays belong to one, too. So vcoll has this function, takes the arrays of its own requests
+ * away, and leaves others to the MPI.
+ */
+VC_PUBLIC int ompi_coll_base_add_release_arrays_cb(MPI_Request request);
+
+int ompi_coll_base_add_release_arrays_cb(MPI_Request request)
+{
+    int (*query)(void *, MPI_Status *) = on_query;
+    if (plain_size == 0 || memcmp((char *)request + plain_size, &query, sizeof query) != 0)
+        return next_release_with ? next_release_with(request) : MPI_SUCCESS;
+    struct vc_posted *op = request_field(request, REQUEST_STATE);
+    void **noted = noted_in(request);
+    op->arrays = calloc(MOST_NOTED + 1, sizeof *op->arrays); /* without memory for it the arrays stay */
+    for (int i = 0, n = 0; i < MOST_NOTED; i++) {
+        if (noted[i] && op->arrays)
+            op->arrays[n++] = noted[i];
+        noted[i] = NULL;
+    }
+    return MPI_SUCCESS;
+}
+
+static int query_nothing(void *extra, MPI_Status *status);
+static int free_nothing(void *extra);
+static int on_cancel(void *extra, int complete_already);
+
+/* Whether generalized requests are as this file takes them to be: looked at in one. */
+static bool know_requests(void)
+{
+    struct object_class *plain = class_of("ompi_request_t");
+    int (*query)(void *, MPI_Status *) = query_nothing;
+    MPI_Request request;
+    bool known;
+    *(void **)&next_release_with = vc_next_find("ompi_coll_base_add_release_arrays_cb");
+    if (!next_release_with)
+        return true;
+    if (!plain || !vc_requests_written || noted_size > MOST_NOTED * sizeof(void *) ||
+        plain->size + 4 * sizeof(void *) > generalized_size + noted_size - MOST_NOTED * sizeof(void *) ||
+        vc_next.Grequest_start(query_nothing, free_nothing, on_cancel, &next_release_with, &request) !=
+            MPI_SUCCESS)
+        return false;
+    memset((char *)request + generalized_size, 0, noted_size);
+    plain_size = plain->size;
+    known = memcmp((char *)request + plain_size, &query, sizeof query) == 0 &&
+            request_field(request, REQUEST_STATE) == &next_release_with;
+    for (int i = 0; i < MOST_NOTED; i++)
+        known = known && !noted_in(request)[i];
+    if (!known)
+        plain_size = 0;
+    return vc_next.Grequest_complete(request) == MPI_SUCCESS &&
+           vc_next.Request_free(&request) == MPI_SUCCESS && known;
+}
+
 bool vc_requests_init(void)
 {
     vc_request_complete = vc_next_find("ompi_request_empty");
-    return lengthen_requests();
+    return lengthen_requests() && know_requests();
 }
 
 /*
@@ -105,7 +183,7 @@ static int on_query(void *extra, MPI_Status *status)
 static void free_noted_types(const struct vc_posted *op)
 {
     void *noted[2];
-    if (noted_size < sizeof noted)
+    if (noted_size < sizeof noted || next_release_with)
         return;
     memcpy(noted, (const char *)op->request + generalized_size, sizeof noted);
     const void *passed[] = {op->k.stypes, op->k.rtypes};
@@ -120,6 +198,9 @@ static int on_free(void *extra)
     struct vc_posted *op = extra;
     if (vc_requests_written && op->k.coll == VC_ALLTOALLW)
         free_noted_types(op);
+    for (void **a = op->arrays; a && *a; a++)
+        free(*a);
+    free(op->arrays);
     free(op);
     return MPI_SUCCESS;
 }
@@ -135,6 +216,7 @@ static int on_cancel(void *extra, int complete_already)
 int vc_request_start(struct vc_posted *op, MPI_Request *request)
 {
     atomic_init(&op->over, false);
+    op->arrays = NULL;
     int rc = vc_next.Grequest_start(on_query, on_free, on_cancel, op, request);
     op->request = *request;
     if (rc == MPI_SUCCESS && vc_requests_written)

@@ -229,7 +229,7 @@ static uint64_t slice_of(const struct vc_waiter *w, uint64_t now)
     if (slice < least)
         slice = least;
     /* Relaxed: a hint. */
-    bool duties = atomic_load_explicit(&vc_wait_duties, memory_order_relaxed) > 0;
+    bool duties = !cfg->on_duty && atomic_load_explicit(&vc_wait_duties, memory_order_relaxed) > 0;
     return duties && slice > DUTY_SLICE_NS ? DUTY_SLICE_NS : slice;
 }
 

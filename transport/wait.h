@@ -57,6 +57,7 @@ struct vc_wait_cfg {
     void (*look_around)(void); /**< NULL, or called on the way to a sleep, or by ranks that never sleep and
                                 * share a CPU: every half second at most, or some 20 ms where sleeps or
                                 * yields end late */
+    bool on_duty;              /**< this thread is what moves the things that vc_wait_duties counts */
 };
 
 /** This rank shares its CPU, which it did not when it began. Relaxed: a hint. */

@@ -77,4 +77,9 @@ endif()
 execute_process(COMMAND /usr/bin/python3 -c "import mpi4py" RESULT_VARIABLE _no_mpi4py OUTPUT_QUIET ERROR_QUIET)
 if(NOT _no_mpi4py)
   vc_door_taken(mpi4py --others /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/door_mpi4py.py)
+  vc_mpi_test(door.python NP 3 PRELOAD ENV VCOLL_SETUP_AFTER=1
+    COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/door_python.py)
+  vc_mpi_test(door.python.thread NP 4 PRELOAD
+    ENV VCOLL_SETUP_AFTER=1 VCOLL_NODE_SPLIT=2 VCOLL_PROGRESS=thread VCOLL_NONBLOCKING=early
+    COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/door_python.py)
 endif()

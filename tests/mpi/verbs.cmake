@@ -64,6 +64,11 @@ foreach(_progress off thread)
     ENV VCOLL_PROGRESS=${_progress} VCOLL_WAIT=event "VCOLL_ALG=${_plans}"
     COMMAND $<TARGET_FILE:differential> --seed 77 --seconds 2 --iterations 200 --nonblocking --taken)
 endforeach()
+# The thread moves some communicators while the program waits in others, over the same device.
+vc_loopback_test(posts.mixed.thread VIA verbs NP 3 ENV VCOLL_PROGRESS=thread VCOLL_WAIT=event
+  COMMAND $<TARGET_FILE:law_posts> mixed)
+vc_loopback_test(posts.mixed.thread.nodes VIA shm+verbs NP 4
+  ENV VCOLL_PROGRESS=thread VCOLL_WAIT=event VCOLL_NODE_SPLIT=2 COMMAND $<TARGET_FILE:law_posts> mixed)
 vc_loopback_differential(nodes.lengths shm+verbs 5 VCOLL_NODE_SPLIT=2
   "VCOLL_ALG=gatherv=two_level,scatterv=two_level,alltoallv=two_level,alltoallw=two_level")
 vc_loopback_differential(lengths verbs 5 VCOLL_WAIT=event "VCOLL_ALG=gatherv=binomial,scatterv=binomial")

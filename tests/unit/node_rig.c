@@ -448,7 +448,7 @@ static int run_rank(const struct job *job, void *mem, int me)
     struct vc_peer_id *ids = NULL;
     struct vc_parking parking = {area, job->n, me, ids, NULL};
     struct vc_wait_cfg wait = {job->mode,   20000, job->crowded, 200000, 5000000,
-                               no_progress, NULL,  NULL,         NULL};
+                               no_progress, NULL,  NULL,         NULL,   false};
     char *base = (char *)mem + vc_park_bytes(job->n);
     _Atomic pid_t *pids = (void *)base;
     base += 4096;

@@ -19,7 +19,8 @@ static void sync_main(void *mem, int n, int me)
     _Atomic int *arrived = mem;
     char *base = (char *)mem + VC_LINE_PAIR;
     struct vc_parking parking = {(struct vc_park_area *)(void *)base, n, me, NULL, NULL};
-    struct vc_wait_cfg wait = {VC_WAIT_AUTO, 20000, true, 200000, 5000000, no_progress, NULL, NULL, NULL};
+    struct vc_wait_cfg wait = {VC_WAIT_AUTO, 20000, true, 200000, 5000000,
+                               no_progress,  NULL,  NULL, NULL,   false};
     char *parts[64], *common = base + vc_park_bytes(n);
     place_ranks(common, n, 0, NULL, parts);
     struct vc_node_cfg cfg = {
@@ -174,7 +175,7 @@ static void test_lazy(void **state)
 static struct vc_node *make_lone(int n, size_t bulk, size_t cma_min, struct vc_parking *parking)
 {
     static struct vc_wait_cfg wait = {VC_WAIT_AUTO, 20000, true, 200000, 5000000,
-                                      no_progress,  NULL,  NULL, NULL};
+                                      no_progress,  NULL,  NULL, NULL,   false};
     static pid_t pids[8];
     size_t bytes = vc_park_bytes(n) + node_bytes(n, bulk, NULL);
     char *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *parts[8];

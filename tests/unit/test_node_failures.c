@@ -48,7 +48,8 @@ static int run_trial(const struct trial *t, char *mem, int me)
     while (atomic_load(&all->joined) < t->n)
         usleep(100);
     struct vc_parking parking = {(struct vc_park_area *)(void *)mem, t->n, me, all->ids, NULL};
-    struct vc_wait_cfg wait = {VC_WAIT_AUTO, 20000, true, 200000, 5000000, no_progress, NULL, NULL, NULL};
+    struct vc_wait_cfg wait = {VC_WAIT_AUTO, 20000, true, 200000, 5000000,
+                               no_progress,  NULL,  NULL, NULL,   false};
     char *parts[MOST], *common = mem + vc_park_bytes(t->n), *data = calloc(1, LONG * 2);
     place_ranks(common, t->n, 160000, t->levels, parts);
     struct vc_node_cfg cfg = {.mem = parts,

@@ -109,6 +109,7 @@ assert 0 < j["cpus"]["available"] <= j["cpus"]["allowed"]
 assert [r["requirement"] for r in j["sriov"]] == ["iommu", "ari", "nic", "vfs"]
 assert all(r["finding"] in ("found", "missing", "unknown") and r["reason"] for r in j["sriov"])
 assert j["error"] is None and j["warnings"] == []
+assert len(j["levels"]["above"]["boot_id"]) == 32 and set(j["levels"]["above"]) == {"boot_id", "shm", "host_id"}
 assert j["levels"]["source"] == "kernel" and j["levels"]["cpus"] >= 0
 assert set(j["levels"]["process"]) == set(j["levels"]["count"]) == {"core", "cache", "numa"}
 names = [p["name"] for p in j["parameters"]]
@@ -131,6 +132,8 @@ json.dump({"vcoll_table": 1, "rules": [{"algorithm": "builtin"}], "levels": leve
 EOF
     cp "$dir/out" "$dir/info"
     python3 "$dir/levels.py" "$dir/info" "$dir/levels.json" this
+    VCOLL_HOST_ID=rack7 expect 0 info --platform
+    out_has "host  *machines with VCOLL_HOST_ID=rack7 are on this host" "vcoll info with VCOLL_HOST_ID"
     VCOLL_TABLE="$dir/levels.json" expect 0 info --platform
     out_has "by  *the tuning table" "vcoll info with levels in a table"
     out_has "0 cores, 0 last caches, 1 NUMA node" "vcoll info with levels in a table"

@@ -33,6 +33,7 @@ static const struct kind {
     bool event;        /* polling never calls this */
     bool stays_lost;   /* nothing goes over the device again */
     const char *later; /* injected when a path was lost */
+    int again;         /* so often injected again when all paths are back */
 } kinds[] = {
     {"fail=ibv_post_send:%d", 12, 5, .at_begin = false},
     {"fail=ibv_post_send:%d:-22", 2, 7, .at_begin = false},
@@ -62,6 +63,16 @@ static const struct kind {
     {"removed@%d,plugged@20", 2, 1, .at_begin = true},
     {"porterr@%d", 2, 4, .later = "portup@10"},
     {"cut@%d", 3, 3, .stays_lost = true},
+    /* The way back fails: the message that proves it, steps before and after. */
+    {"qperr@%d", 4, 9, .later = "wcerr=12@1"},
+    {"qperr@%d", 4, 9, .later = "qperr@2"},
+    {"qperr@%d", 3, 9, .later = "fail=ibv_post_send:1"},
+    {"qperr@%d", 3, 9, .later = "fail=ibv_create_qp:1"},
+    {"qperr@%d", 4, 9, .later = "fail=ibv_modify_qp:2"},
+    {"qperr@%d", 3, 9, .later = "devfatal@252"},
+    {"qperr@%d", 3, 9, .later = "removed@255,plugged@1"},
+    {"qperr@%d", 3, 9, .again = 2},
+    {"removed@%d,plugged@5", 3, 3, .again = 2},
     {"srqerr@%d", 2, 4, .no_loss = true},
 };
 
@@ -74,7 +85,8 @@ struct trial {
         struct vc_verbs_address address[4];
         uint64_t faults[4], stalled_ms[4];
         _Atomic uint64_t lost[4], regained[4];
-        _Atomic int done, last_round; /* the latter is set by rank 0 */
+        _Atomic int done, last_round; /* the latter is set by rank 0, */
+        _Atomic bool through;         /* and this by the victim */
     } * shared;
 };
 
@@ -217,14 +229,38 @@ static void one_round(const struct trial *t, struct vc_chan *ch, struct buffers 
         }
 }
 
-/* Rounds go on while paths are to come back: rank 0 sees that all are, or that this has taken too long, and
- * tells after which round it ends. No rank is further than one round ahead. */
-static void go_on(const struct trial *t, struct vc_verbs *v, struct vc_chan *ch, struct buffers *b, int me)
+/* What the victim does about it when a path is lost, and when all are back. True: nothing more is to come. */
+static bool strike(const struct trial *t, const struct vc_verbs *v, const char *fault, bool lost, bool all)
+{
+    static uint64_t before;
+    static int again;
+    static bool told;
+    const char *later = t->kind->later;
+    if (lost && later && !told) {
+        inject(later);
+        told = true;
+    }
+    /* One that strikes after a time may be still to come. */
+    if (!all || vc_verbs_stats(v)->lost == before || (later && faults_struck() < 2))
+        return false;
+    if (again == t->kind->again)
+        return true;
+    before = vc_verbs_stats(v)->lost;
+    again++;
+    inject(fault);
+    return false;
+}
+
+/* Rounds go on while paths are to come back: rank 0 sees that all are, for some rounds, or that this has
+ * taken too long, and tells after which round it ends. No rank is further than one round ahead. A path that
+ * was lost unnoticed shows by then, because each round needs all of them. */
+static void go_on(const struct trial *t, struct vc_verbs *v, struct vc_chan *ch, struct buffers *b, int me,
+                  const char *fault)
 {
     struct shared *s = t->shared;
     uint64_t until = vc_now_ns() + 20000000000u;
-    bool returns = !t->kind->stays_lost, told = !t->kind->later;
-    for (int i = ROUNDS; returns && i <= s->last_round; i++) {
+    int calm = 0;
+    for (int i = ROUNDS; !t->kind->stays_lost && i <= s->last_round; i++) {
         bool lost = false, all = true;
         one_round(t, ch, b, me, i);
         s->lost[me] = vc_verbs_stats(v)->lost;
@@ -233,13 +269,11 @@ static void go_on(const struct trial *t, struct vc_verbs *v, struct vc_chan *ch,
             lost |= s->lost[r] > 0;
             all &= s->lost[r] == s->regained[r];
         }
-        if (me == t->victim && lost && !told) {
-            inject(t->kind->later);
-            told = true;
-        }
-        if (me == 0 && s->last_round == INT_MAX &&
-            ((all && (lost || t->kind->no_loss)) || vc_now_ns() > until))
-            s->last_round = i + 8;
+        if (me == t->victim)
+            s->through = strike(t, v, fault, lost, all);
+        calm = all && (s->through || t->kind->no_loss) ? calm + 1 : 0;
+        if (me == 0 && s->last_round == INT_MAX && (calm == 8 || vc_now_ns() > until))
+            s->last_round = i + 2;
         usleep(1000);
     }
 }
@@ -275,7 +309,7 @@ static int trial_rank(int me, void *arg)
                 usleep(1000);
         one_round(t, ch, &b, me, i);
     }
-    go_on(t, v, ch, &b, me);
+    go_on(t, v, ch, &b, me, fault);
     t->shared->lost[me] = vc_verbs_stats(v)->lost;
     t->shared->regained[me] = vc_verbs_stats(v)->regained;
     t->shared->faults[me] = faults_struck();
@@ -301,8 +335,10 @@ static int run_trial(struct trial *t, struct tally *sum)
     char text[160];
     snprintf(text, sizeof text, t->kind->fault, t->number); /* NOLINT: a table above */
     size_t len = strlen(text);
-    snprintf(text + len, sizeof text - len, "%s%s, rank %d of %d, %s", t->kind->dev ? ", " : "",
-             t->kind->dev ? t->kind->dev : "", t->victim, t->n, t->mode == VC_WAIT_EVENT ? "event" : "poll");
+    snprintf(text + len, sizeof text - len, "%s%s%s%s, rank %d of %d, %s", t->kind->dev ? ", " : "",
+             t->kind->dev ? t->kind->dev : "", t->kind->later ? ", then " : "",
+             t->kind->later ? t->kind->later : "", t->victim, t->n,
+             t->mode == VC_WAIT_EVENT ? "event" : "poll");
     where = text;
     t->node = hs_node_make(t->n, 1 << 16, 0);
     t->shared = hs_shared(sizeof *t->shared);

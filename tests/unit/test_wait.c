@@ -29,7 +29,7 @@ static int count_progress(void)
 
 static struct vc_wait_cfg config(enum vc_wait_mode mode, bool crowded)
 {
-    struct vc_wait_cfg cfg = {mode, 50000, crowded, 200000, 5000000, count_progress, NULL, NULL, NULL};
+    struct vc_wait_cfg cfg = {mode, 50000, crowded, 200000, 5000000, count_progress, NULL, NULL, NULL, false};
     return cfg;
 }
 

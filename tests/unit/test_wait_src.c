@@ -64,7 +64,7 @@ static int no_progress(void)
 
 static struct vc_wait_cfg config(enum vc_wait_mode mode)
 {
-    struct vc_wait_cfg cfg = {mode, 50000, false, 900000000, 900000000, no_progress, NULL, NULL, NULL};
+    struct vc_wait_cfg cfg = {mode, 50000, false, 900000000, 900000000, no_progress, NULL, NULL, NULL, false};
     return cfg;
 }
 

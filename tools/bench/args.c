@@ -144,8 +144,8 @@ static const struct argp_option options[] = {
     {"np", 'n', "N", 0,
      "start N ranks on this machine (default: one per CPU); under mpirun its own -n counts", 1},
     {"sizes", KEY_SIZES, "LIST", 0,
-     "bytes, e.g. 8,64,1k,1M, or FROM:TO[:FACTOR], factor 2 by default; the block of one rank in allgather, "
-     "alltoall, gather and scatter, the whole vector otherwise (default: chosen, 8 to 1M)",
+     "bytes, e.g. 8,64,1k,1M, or FROM:TO[:FACTOR], factor 2 by default; the block of one rank in collectives "
+     "that have one for each, the whole vector otherwise (default: chosen, 8 to 1M)",
      1},
     {"set", KEY_SET, "NAME=VALUE", 0, "a VCOLL_ parameter, without the prefix; may be repeated", 1},
     {"split", KEY_SPLIT, "N", 0, "pretend that every N ranks are a node (VCOLL_NODE_SPLIT)", 1},

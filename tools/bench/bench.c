@@ -70,7 +70,7 @@ static void run_extras(struct vc_measure_world *w, struct bench_report *r)
                  {o->cpu_per_op, "CPU time of operations"},
                  {o->setup_cost, "fresh communicators"},
                  {o->overhead, "passed-through calls"},
-                 {o->overlap, "overlap"}};
+                 {o->overlap != BENCH_NO_OVERLAP, "overlap"}};
     for (int i = 0; i < 5; i++) {
         if (!extra[i].asked)
             continue;

@@ -15,7 +15,8 @@ struct bench_opts {
     long iterations;          /**< 0: as many as the time allows */
     bool verify;
     const char *plot; /**< NULL or a file */
-    bool floor, cpu, cpu_per_op, setup_cost, overhead, overlap;
+    bool floor, cpu, cpu_per_op, setup_cost, overhead;
+    enum { BENCH_NO_OVERLAP, BENCH_COMPUTING, BENCH_SLEEPING } overlap; /**< what a program does meanwhile */
     bool points;        /**< measure collectives at all (false when only extras were asked for) */
     double cpu_seconds; /**< how long --cpu computes */
     double op_seconds;  /**< how long --cpu-per-op runs each implementation */

@@ -83,8 +83,10 @@ static const struct argp_option options[] = {
      "anyway)",
      0},
     {0, 0, 0, 0, "Other questions (collectives are then measured only when named):", 5},
-    {"overlap", KEY_OVERLAP, NULL, 0,
-     "how much of nonblocking collectives goes on while the program computes (see VCOLL_PROGRESS)", 0},
+    {"overlap", KEY_OVERLAP, "sleep", OPTION_ARG_OPTIONAL,
+     "how much of nonblocking collectives goes on while the program computes, or sleeps (see "
+     "VCOLL_PROGRESS); the blocking ones are not measured",
+     0},
     {"cpu", KEY_CPU, "SECONDS", OPTION_ARG_OPTIONAL,
      "CPU time that waiting ranks burn while one computes for SECONDS (default 2)", 0},
     {"cpu-per-op", KEY_PER_OP, "SECONDS", OPTION_ARG_OPTIONAL,
@@ -100,7 +102,7 @@ static const struct argp_option options[] = {
 static void finish(struct argp_state *st, struct bench_opts *o, const char *alg)
 {
     bool extras = o->cpu || o->cpu_per_op || o->setup_cost || o->overhead || o->overlap || o->floor;
-    o->points = o->m.ncoll > 0 || !extras;
+    o->points = (o->m.ncoll > 0 && o->overlap == BENCH_NO_OVERLAP) || !extras;
     if (alg) {
         if (strchr(alg, '=') || strcmp(alg, "native") == 0) {
             bench_args_set(st, &o->m, "ALG=", alg);
@@ -138,7 +140,9 @@ static error_t parse_extra(int key, char *arg, struct argp_state *st)
         o->m.reuse = true;
         return 0;
     case KEY_OVERLAP:
-        o->overlap = true;
+        if (arg && strcmp(arg, "sleep") != 0)
+            argp_error(st, "--overlap=%s: only 'sleep' may stand there", arg);
+        o->overlap = arg ? BENCH_SLEEPING : BENCH_COMPUTING;
         return 0;
     case KEY_UNEVEN:
         o->m.uneven = true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * --overlap: how much of a nonblocking collective goes on while the program computes. A call is timed alone
- * (posted, and at once waited for), then with as long a computation between post and wait.
+ * (posted, and at once waited for), then with as long a computation between post and wait, or as long a
+ * sleep.
  */
 #include "include/vcoll/vcoll.h"
 #include "tools/bench/bench.h"
@@ -16,7 +17,7 @@
 
 #define WARM   8
 #define ROUNDS 5
-#define CALLS  10 /* of a block, at least */
+#define CALLS  2 /* of a block, at least */
 
 /* clang-format off */
 #define EACH_NONBLOCKING(X)                                                                                  \
@@ -135,12 +136,28 @@ static int post(const struct call *c, MPI_Request *req)
     }
 }
 
-/* The computation: so many turns of a loop. */
+/* What the program does meanwhile: so many turns of a loop, or as many nanoseconds of sleep. */
+struct meanwhile {
+    double turn; /* seconds */
+    bool sleeps;
+};
+
 static void compute(long turns)
 {
     volatile double sink = 1;
     for (long i = 0; i < turns; i++)
         sink = sink * 1.0000001;
+}
+
+static void pass_time(const struct meanwhile *m, long turns)
+{
+    if (!m->sleeps) {
+        compute(turns);
+        return;
+    }
+    struct timespec left = {turns / 1000000000, turns % 1000000000};
+    while (nanosleep(&left, &left) != 0)
+        ;
 }
 
 static double turn_seconds(void)
@@ -162,9 +179,9 @@ static double cpu_used(void)
            (double)u.ru_utime.tv_usec * 1e-6;
 }
 
-/* n calls with a computation in each: seconds of one on the slowest rank, and in *cpu the mean of the ranks'
+/* n calls with so many turns in each: seconds of one on the slowest rank, and in *cpu the mean of the ranks'
  * CPU-seconds of one. On all ranks. */
-static double block(const struct call *c, long n, long turns, double *cpu)
+static double block(const struct call *c, long n, const struct meanwhile *m, long turns, double *cpu)
 {
     struct vc_measure_world *w = c->w;
     MPI_Request req;
@@ -173,7 +190,7 @@ static double block(const struct call *c, long n, long turns, double *cpu)
     for (long i = 0; i < n; i++) {
         post(c, &req);
         if (turns > 0)
-            compute(turns);
+            pass_time(m, turns);
         MPI_Wait(&req, MPI_STATUS_IGNORE);
     }
     double took = (vc_measure_now() - begun) / (double)n, most = 0, sum = 0;
@@ -201,25 +218,33 @@ static double percent(double part)
     return 100 * fmax(0, fmin(1, part));
 }
 
-static void measure(const struct call call[VC_IMPLS], double turn, struct bench_overlap *o)
+/* Seconds of a call, once what only the first calls need is done. Slow calls are few. On all ranks. */
+static double warm(const struct call *c, double share)
+{
+    double unused, first = block(c, 1, NULL, 0, &unused);
+    return block(c, first * WARM > share ? 1 : WARM, NULL, 0, &unused);
+}
+
+static void measure(const struct call call[VC_IMPLS], const struct meanwhile *m, struct bench_overlap *o)
 {
     double alone[VC_IMPLS][ROUNDS], both[VC_IMPLS][ROUNDS], cpu[VC_IMPLS][ROUNDS], unused;
     double share = call[0].w->opt->seconds / (2 * VC_IMPLS * ROUNDS);
     for (int r = 0; r < ROUNDS; r++)
         for (int i = 0; i < VC_IMPLS; i++) {
-            double guess = block(&call[i], WARM, 0, &unused);
+            double guess = warm(&call[i], share);
             long n = (long)fmax(CALLS, fmin(share / fmax(guess, 1e-9), 100000));
-            alone[i][r] = block(&call[i], n, 0, &unused);
-            long turns = (long)(alone[i][r] / turn);
+            alone[i][r] = block(&call[i], n, NULL, 0, &unused);
+            long turns = (long)(alone[i][r] / m->turn);
             if (turns < 1)
                 turns = 1;
-            double computing = (double)turns * turn;
-            both[i][r] = block(&call[i], n, turns, &cpu[i][r]);
-            cpu[i][r] = fmax(0, cpu[i][r] - computing);
+            double computing = (double)turns * m->turn;
+            both[i][r] = block(&call[i], n, m, turns, &cpu[i][r]);
+            if (!m->sleeps)
+                cpu[i][r] = fmax(0, cpu[i][r] - computing);
         }
     for (int i = 0; i < VC_IMPLS; i++) {
         o->alone[i] = median(alone[i]);
-        o->computing[i] = fmax(o->alone[i], turn);
+        o->computing[i] = fmax(o->alone[i], m->turn);
         o->both[i] = median(both[i]);
         o->cpu[i] = median(cpu[i]);
         o->osu[i] = percent(1 - (o->both[i] - o->computing[i]) / o->alone[i]);
@@ -237,8 +262,9 @@ int bench_overlap_run(struct vc_measure_world *w, struct bench_overlap *list)
     bool room = make_blocks(&blocks, w->size);
     int n = 0;
     if (vc_measure_all_agree(w, send && recv && room && find_functions(fn))) {
-        double turn = turn_seconds(), mine = turn;
-        w->control->allreduce(&mine, &turn, 1, MPI_DOUBLE, MPI_MAX, w->ctl);
+        struct meanwhile m = {.turn = 1e-9, .sleeps = bench_opts_of(w)->overlap == BENCH_SLEEPING};
+        double mine = m.sleeps ? m.turn : turn_seconds();
+        w->control->allreduce(&mine, &m.turn, 1, MPI_DOUBLE, MPI_MAX, w->ctl);
         for (int i = 0; i < 64; i++) /* set up, if it is to be */
             w->fn[VC_IMPL_VCOLL].barrier(w->comm);
         for (int c = 0; c < w->opt->ncoll; c++) {
@@ -252,7 +278,7 @@ int bench_overlap_run(struct vc_measure_world *w, struct bench_overlap *list)
                 set_blocks(&blocks, w->size, (int)o->bytes);
                 for (int i = 0; i < VC_IMPLS; i++)
                     call[i] = (struct call){w, &fn[i], coll, o->bytes, send, recv, &blocks};
-                measure(call, turn, o);
+                measure(call, &m, o);
             }
         }
     }

@@ -255,12 +255,13 @@ static void print_doors(FILE *f, const struct bench_door *d)
                 d[i].ns[VC_IMPL_VCOLL], d[i].extra, d[i].low, d[i].high);
 }
 
-static void print_overlap(FILE *f, const struct bench_report *r)
+static void print_overlap(FILE *f, const struct bench_report *r, bool sleeps)
 {
     char size[24];
     fprintf(f,
-            "\nNonblocking: alone, and with as long a computation (us, slowest rank); overlap in per cent as "
-            "OSU and as IMB-NBC\ndefine it; CPU time of a rank beyond the computation (us)\n");
+            "\nNonblocking: alone, and with as long a %s (us, slowest rank); overlap in per cent as "
+            "OSU and as IMB-NBC\ndefine it; CPU time of a rank%s (us)\n",
+            sleeps ? "sleep" : "computation", sleeps ? "" : " beyond the computation");
     fprintf(f, "%-12s %8s %8s %10s %10s %6s %6s %10s\n", "", "bytes", "", "alone", "both", "OSU", "IMB",
             "CPU");
     for (int i = 0; i < r->noverlap; i++) {
@@ -286,7 +287,7 @@ void bench_table_tail(const struct vc_measure_world *w, const struct bench_repor
     if (o->overhead)
         print_doors(r->table, r->door);
     if (o->overlap)
-        print_overlap(r->table, r);
+        print_overlap(r->table, r, o->overlap == BENCH_SLEEPING);
     if (o->points && !w->one_host) {
         fprintf(r->table, "\nClocks of the hosts aligned within %.3g us\n", w->offset_error * 1e6);
         print_wire(r);

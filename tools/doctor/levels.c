@@ -157,7 +157,9 @@ void doc_print_levels(const struct doc_job *j, const struct terminal *t)
         char *list = doc_set_text(&ranks);
         snprintf(label, sizeof label, "host %d of %d", host + 1, h.n);
         if (machines == 1)
-            say(t, label, doc_format("one machine: nothing says that another one is on the same host"));
+            say(t, label,
+                doc_format("one machine%s",
+                           j->nsites > 1 ? ": nothing says that another one is on the same host" : ""));
         else
             say(t, label,
                 doc_format("ranks %s, %d machines, %s", list, machines,

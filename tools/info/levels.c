@@ -4,6 +4,7 @@
 
 #include "coll/levels.h"
 #include "tools/print/terminal.h"
+#include "transport/shm/segment.h"
 #include "transport/topology/sysfile.h"
 #include "tune/table/table.h"
 
@@ -85,6 +86,19 @@ static void deal_ranks(const struct vc_synthetic *s, int n, json_t *to)
     free(mem);
 }
 
+/* Above the node: by what ranks of one operating system, and machines of one host, are told. */
+static json_t *above_json(const struct vc_params *params)
+{
+    struct vc_os_id os;
+    char boot[2 * sizeof os.boot_id + 1], shm[24];
+    vc_os_id_get(&os);
+    for (size_t i = 0; i < sizeof os.boot_id; i++)
+        snprintf(boot + 2 * i, 3, "%02x", os.boot_id[i]);
+    snprintf(shm, sizeof shm, "%llx", (unsigned long long)os.shm_dev);
+    return json_pack("{s:s, s:s, s:o}", "boot_id", boot, "shm", shm, "host_id",
+                     json_text_or_null(params->host_id));
+}
+
 void info_levels(json_t *to, const struct vc_params *params, enum vc_platform_class platform)
 {
     static const char *const source[] = {
@@ -111,6 +125,7 @@ void info_levels(json_t *to, const struct vc_params *params, enum vc_platform_cl
         vc_locality_read(NULL, mask, &at);
     json_object_set_new(all, "source", json_string(from_table ? "table" : source[t->mode]));
     json_object_set_new(all, "ranks", json_null());
+    json_object_set_new(all, "above", above_json(params));
     if (t->mode == VC_TOPOLOGY_SYNTHETIC) {
         if (n > 0 && n <= LOCAL_RANKS_MAX) {
             vc_locality_deal(&t->synthetic, number_of("OMPI_COMM_WORLD_LOCAL_RANK"), n, &at);

@@ -214,6 +214,13 @@ static const struct line lines[] = {
      "{process.cache}][{process.cache!}, no single last cache][, NUMA node {process.numa}][{process.numa!}, "
      "no single NUMA node]"},
     {"levels", "this job", "{ranks}"},
+    {"levels.above", "machine",
+     "ranks with boot id {boot_id} and this /dev/shm ({shm}) share memory[; and with "
+     "VCOLL_HOST_ID={host_id}]"},
+    {"levels.above", "host",
+     "[machines with VCOLL_HOST_ID={host_id} are on this host][{host_id!}machines that read each other's "
+     "marks in "
+     "the host's memory are on one: vcoll doctor --all in a job tells which]"},
     {NULL, "Network adapters (PCI)", "none"},
     {"nics", "{address}",
      "{vendor}:{device}[ {model}], [{kind=physical}physical function][{kind=vf}virtual "

@@ -27,11 +27,14 @@ json_t *tune_json_head(const struct vc_search_job *j)
                      (json_int_t)j->seed, "ranks", j->w->size);
 }
 
-static void size_range(size_t from, size_t to, char *buf, size_t len)
+/* Where only some ranks know a size no rule may have one: what was measured at one of them holds for all. */
+static void size_range(enum vc_coll coll, size_t from, size_t to, char *buf, size_t len)
 {
     char a[24], b[24];
     if (to == 0)
         snprintf(buf, len, "-");
+    else if (!vc_coll_by_size(coll))
+        snprintf(buf, len, "all (by %s)", vc_measure_size_text(from, a));
     else if (from == to)
         snprintf(buf, len, "%s", vc_measure_size_text(from, a));
     else
@@ -53,8 +56,8 @@ static void print_choice(const struct vc_search_job *j, struct vc_search_result 
         low = fmin(low, r->low);
         high = fmax(high, r->high);
     }
-    size_range(head->p.bytes, list[last]->p.bytes, range, sizeof range);
-    printf("%-16s %-10s %-14s %-38s", j->place[head->place].name, vc_coll_name(head->p.coll), range,
+    size_range(head->p.coll, head->p.bytes, list[last]->p.bytes, range, sizeof range);
+    printf("%-16s %-20s %-14s %-38s", j->place[head->place].name, vc_coll_name(head->p.coll), range,
            vc_search_chosen(head)->choice);
     if (head->p.best)
         printf(" %6.2f [%.2f, %.2f]\n", vc_measure_mean(&mean), low, high);
@@ -64,7 +67,7 @@ static void print_choice(const struct vc_search_job *j, struct vc_search_result 
 
 static void print_summary(const struct vc_search_job *j)
 {
-    printf("%-16s %-10s %-14s %-38s %s\n", "where", "collective", "bytes", "choice", "native / it");
+    printf("%-16s %-20s %-14s %-38s %s\n", "where", "collective", "bytes", "choice", "native / it");
     for (int i = 0; i < j->nplace; i++)
         for (int c = 0; j->place[i].open && c < VC_COLL_COUNT; c++) {
             struct vc_search_result *list[VC_MEASURE_SIZES];
@@ -145,8 +148,8 @@ static void plan_place(struct vc_search_job *j, const struct vc_search_place *p)
         char range[64];
         if (vc_search_candidates(&p->c, b->coll[c], sizes[0], &small) == 0 &&
             vc_search_candidates(&p->c, b->coll[c], sizes[n - 1], &large) == 0 && j->w->rank == 0) {
-            size_range(sizes[0], sizes[n - 1], range, sizeof range);
-            printf("  %-10s %2d size%s %-14s %d to %d candidates\n", vc_coll_name(b->coll[c]), n,
+            size_range(b->coll[c], sizes[0], sizes[n - 1], range, sizeof range);
+            printf("  %-20s %2d size%s %-14s %d to %d candidates\n", vc_coll_name(b->coll[c]), n,
                    n == 1 ? " " : "s", range, small.ncand < large.ncand ? small.ncand : large.ncand,
                    small.ncand < large.ncand ? large.ncand : small.ncand);
         }

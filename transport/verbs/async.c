@@ -106,6 +106,20 @@ void vc_verbs_async_init(struct vc_verbs *v)
     v->had_node = has_node(v);
 }
 
+#define POLLS_PER_CLOCK 4
+#define DEVICE_NS       500000000u
+
+void vc_verbs_check_busy_device(struct vc_verbs *v)
+{
+    if (++v->polls % POLLS_PER_CLOCK != 0)
+        return;
+    uint64_t now = vc_now_ns();
+    if (now - v->t_device < DEVICE_NS)
+        return;
+    v->t_device = now;
+    vc_verbs_check_device(v);
+}
+
 void vc_verbs_check_device(struct vc_verbs *v)
 {
     vc_verbs_read_async(v);

@@ -12,5 +12,7 @@ void vc_verbs_read_async(struct vc_verbs *v);
 void vc_verbs_check_port(struct vc_verbs *v);
 /** Reads the events, and looks whether the device was removed without an event. */
 void vc_verbs_check_device(struct vc_verbs *v);
+/** The same, to be called often where no rank ever waits for long: does so twice a second. */
+void vc_verbs_check_busy_device(struct vc_verbs *v);
 
 #endif

@@ -258,5 +258,7 @@ int vc_sendq_poll(struct vc_verbs *v)
         for (int i = 0; i < n; i++)
             work += on_completion(v, &wc[i]);
     } while (n == 16 && !v->failed);
+    if (!v->failed)
+        vc_verbs_check_busy_device(v);
     return work;
 }

@@ -274,6 +274,8 @@ struct vc_verbs {
     int failed; /**< the device: nothing goes over it any more */
     char why[256];
     bool port_down, had_node;
+    unsigned polls;    /**< vc_verbs_check_busy_device() */
+    uint64_t t_device; /**< when that last looked */
     /* After a failure: since when it is closed, and the next try to open it; when it was opened again; for
      * how long it is left alone after it has failed soon. */
     uint64_t t_closed, t_try, t_open, open_delay;
