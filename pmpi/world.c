@@ -103,7 +103,7 @@ static bool number_systems(struct vc_world *w, struct vc_records *all, int *os_o
 /* Which ranks share an operating system. */
 static int find_systems(struct vc_world *w, struct vc_records *all)
 {
-    int *os = malloc((size_t)all->nvalues * sizeof *os);
+    int *os = calloc((size_t)all->nvalues, sizeof *os);
     w->os_of = malloc((size_t)w->size * sizeof *w->os_of);
     bool ok = os && w->os_of && number_systems(w, all, os);
     size_t nos = ok && w->nos > 0 ? (size_t)w->nos : 1;
@@ -183,13 +183,13 @@ struct kernel {
  * included. */
 static int find_crowd(const struct kernel *k, uint8_t *crowded)
 {
-    size_t n = (size_t)k->n;
+    size_t n = k->n > 0 ? (size_t)k->n : 1; /* at least this one */
     const struct vc_place **at = malloc(n * sizeof *at);
     struct vc_places out = {.os_of = malloc(n * sizeof(int)),
                             .os_ranks = malloc(n * sizeof(int)),
                             .crowded = calloc(n, sizeof(bool))};
     int err = at && out.os_of && out.os_ranks && out.crowded ? VC_OK : no_memory(k->n);
-    for (size_t i = 0; err == VC_OK && i < n; i++)
+    for (int i = 0; err == VC_OK && i < k->n; i++)
         at[i] = &k->of[i].at;
     if (err == VC_OK)
         err = vc_places_find(at, k->n, &out);
@@ -205,7 +205,7 @@ static int find_crowd(const struct kernel *k, uint8_t *crowded)
 /* Which CPUs they may use. */
 static int find_claims(struct vc_world *w, const struct kernel *k)
 {
-    w->claims = calloc((size_t)k->n, sizeof *w->claims);
+    w->claims = k->n > 0 ? calloc((size_t)k->n, sizeof *w->claims) : NULL;
     if (!w->claims)
         return no_memory(k->n);
     w->nclaims = k->n;
@@ -253,7 +253,7 @@ static int meet_kernel(struct vc_world *w, const struct vc_records *all, const s
 {
     struct kernel k = {.ranks = NULL};
     k.ranks = list_kernel(w, all, kernel, &k.n, &k.me);
-    k.of = k.ranks ? calloc((size_t)k.n, sizeof *k.of) : NULL;
+    k.of = k.ranks && k.n > 0 ? calloc((size_t)k.n, sizeof *k.of) : NULL;
     int err = k.of ? VC_OK : no_memory(w->size);
     if (err == VC_OK)
         err = vc_gather_among(k.ranks, k.n, k.me, mine, k.of, sizeof *mine);
