@@ -2,6 +2,7 @@
 #include "pmpi/posted.h"
 
 #include "pmpi/ft.h"
+#include "pmpi/stats.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,7 @@ static int begin(struct vc_posted *op)
         return vc_fail(VC_ERR_INVAL, "the algorithm refuses the plan that was chosen");
     op->exec = slot->exec;
     op->k.via = slot->via;
+    vc_stats_via(&op->k);
     vc_exec_pairs(op->exec, op->w.pairs);
     return vc_exec_start(op->exec, op->w.send, op->w.recv, op->w.op);
 }

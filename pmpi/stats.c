@@ -113,6 +113,15 @@ void vc_stats_call(const struct vc_call *k, uint64_t ns)
     pthread_mutex_unlock(&lock);
 }
 
+void vc_stats_via(const struct vc_call *k)
+{
+    if (!sums)
+        return;
+    pthread_mutex_lock(&lock);
+    ways->via[k->coll][class_of(k->bytes)][column_of(k)] |= k->via;
+    pthread_mutex_unlock(&lock);
+}
+
 void vc_stats_setup(uint64_t ns, bool used)
 {
     if (!sums)

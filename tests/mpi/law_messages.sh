@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # law_messages.sh MPIRUN DIRECTORY: silence on a healthy run, one clear line on a wrong setting.
-mpirun=$1 verify=$2/law_verify
+mpirun=$1 verify=$2/law_verify posts=$2/law_posts
 . "$(dirname "$0")/law_common.sh"
 
 # run NP WORDS...: exit code in $rc, output in out and err
@@ -59,4 +59,10 @@ grep -q 'taken over' "$scratch/err" && show "VCOLL_DISABLE=1 counts"
 VCOLL_STATS=json VCOLL_STATS_FILE=$scratch/stats.json run 2 "$verify" 1
 [ $rc = 0 ] && [ -s "$scratch/stats.json" ] && [ ! -s "$scratch/err" ] || show "VCOLL_STATS_FILE"
 grep -q '"allreduce"' "$scratch/stats.json" || show "no allreduce in the statistics"
+
+# The way of calls that nobody waits for where they are posted.
+VCOLL_STATS=text VCOLL_SETUP_AFTER=1 VCOLL_NODE_SPLIT=1 VCOLL_CHANNELS=mpi VCOLL_ALG=allreduce=recursive_doubling \
+    run 3 "$posts" mixed
+[ $rc = 0 ] && grep -q '^allreduce .* recursive_doubling  *mpi ' "$scratch/err" && ! grep -q '^allreduce .* local ' "$scratch/err" ||
+    show "the way of nonblocking calls"
 echo ok
