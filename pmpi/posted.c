@@ -2,7 +2,6 @@
 #include "pmpi/posted.h"
 
 #include "pmpi/ft.h"
-#include "pmpi/stats.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +49,8 @@ void vc_posted_release(struct vc_posted *op)
     op->state = NULL;
 }
 
+void (*vc_posted_began)(const struct vc_call *);
+
 static int begin(struct vc_posted *op)
 {
     struct vc_team *t = op->team;
@@ -65,7 +66,8 @@ static int begin(struct vc_posted *op)
         return vc_fail(VC_ERR_INVAL, "the algorithm refuses the plan that was chosen");
     op->exec = slot->exec;
     op->k.via = slot->via;
-    vc_stats_via(&op->k);
+    if (vc_posted_began)
+        vc_posted_began(&op->k);
     vc_exec_pairs(op->exec, op->w.pairs);
     return vc_exec_start(op->exec, op->w.send, op->w.recv, op->w.op);
 }

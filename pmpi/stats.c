@@ -5,6 +5,7 @@
 #include "pmpi/fabric.h"
 #include "pmpi/ft.h"
 #include "pmpi/paths.h"
+#include "pmpi/posted.h"
 #include "pmpi/table.h"
 #include "pmpi/world.h"
 #include "transport/shm/map.h"
@@ -43,6 +44,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sums *sums; /* NULL: off */
 static struct ways *ways;
 
+static void note_way(const struct vc_call *k);
+
 int vc_stats_init(void)
 {
     if (vc_params.stats == VC_STATS_OFF || sums)
@@ -54,8 +57,10 @@ int vc_stats_init(void)
     if (vc_world.stats_agreed && vc_world.size > 1 &&
         vc_next.Allreduce(&ok, &all, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD) != MPI_SUCCESS)
         all = 0;
-    if (all)
+    if (all) {
+        vc_posted_began = note_way;
         return VC_OK;
+    }
     vc_stats_fini();
     return vc_fail(VC_ERR_NOMEM, "%s rank has no memory for statistics: there are none",
                    ok ? "another" : "this");
@@ -68,6 +73,7 @@ bool vc_stats_on(void)
 
 void vc_stats_fini(void)
 {
+    vc_posted_began = NULL;
     free(sums);
     free(ways);
     sums = NULL;
@@ -113,10 +119,9 @@ void vc_stats_call(const struct vc_call *k, uint64_t ns)
     pthread_mutex_unlock(&lock);
 }
 
-void vc_stats_via(const struct vc_call *k)
+/* Where the data of a call went that is, or will be, counted. */
+static void note_way(const struct vc_call *k)
 {
-    if (!sums)
-        return;
     pthread_mutex_lock(&lock);
     ways->via[k->coll][class_of(k->bytes)][column_of(k)] |= k->via;
     pthread_mutex_unlock(&lock);

@@ -15,9 +15,6 @@ int vc_stats_init(void);
 bool vc_stats_on(void);
 /** Counts one call. */
 void vc_stats_call(const struct vc_call *k, uint64_t ns);
-/** Where the data of a call went that is or will be counted: for one whose way is known after it was posted.
- */
-void vc_stats_via(const struct vc_call *k);
 /** Counts the set-up of a communicator; `used`: vcoll serves it. */
 void vc_stats_setup(uint64_t ns, bool used);
 /** Adds the counters of all ranks up and prints the sums at rank 0 of the world. Collective where all ranks
