@@ -32,6 +32,19 @@ go_on() {
     fail "$2: $1 rounds were not done within $((2 * pause)) s"
     return 1
 }
+# A path is tried again later and later, and a link takes a while to come up.
+until_back() {
+    local try
+    for ((try = 0; try < 5 * 2 * pause; try++)); do
+        if grep -q 'the RDMA path to process [0-9]* is back' $dir/err; then
+            echo "$SECONDS s: a path is back"
+            return 0
+        fi
+        kill -0 $job 2> /dev/null || return 0 # which is told elsewhere
+        sleep 0.2
+    done
+    fail "no path was back within $((2 * pause)) s"
+}
 # Both say whether it was done; a device that programs do not close is not let go, and who waits for that cannot be killed.
 take() {
     case $how in
@@ -50,6 +63,9 @@ give_back() {
 }
 
 card=$(dirname "$BASH_ENV")/card
+# Links of machines that have just been started may still be down.
+on vm1 "for ((i = 0; i < 100; i++)); do grep -q ACTIVE /sys/class/infiniband/$LAB_RDMA/ports/1/state && exit 0; sleep 0.2; done; exit 1" ||
+    fail "the port of vm1 is not up"
 rm -rf $dir
 mkdir $dir
 # The MPI has a network that stays.
@@ -66,6 +82,7 @@ for ((i = 1; i <= times && !failed; i++)); do
     [ ! "$stuck" ] || break
     give_back || fail "time $i: the device did not come back"
 done
+[ $failed = 1 ] || [ "$stuck" ] || until_back
 [ $failed = 1 ] || go_on 5 "at last"
 touch $dir/stop
 wait $job || fail "the program ended with $?"
