@@ -62,6 +62,7 @@ int vc_posted_keep_displs(struct vc_posted *op);
 /** Hears of operations that begin by a plan, whose way is known from then on; called as vc_posted_advance()
  * is. NULL: nobody does. Statistics set it in MPI_Init. */
 extern void (*vc_posted_began)(const struct vc_call *);
+
 /**
  * Begins the operation, or moves it on. 1: done. 0: waits. Negative: failed. With the lock of busy.h, or with
  * the team's queue empty.

@@ -30,8 +30,8 @@ static size_t noted_size;       /* and those that follow, for what the wrappers 
 /* What follows a request in a generalized one: functions for query, free and cancel, and then the state. */
 #define REQUEST_STATE 3
 
-static size_t plain_size; /* bytes of what all requests begin with; 0: wrappers do not call release_with() */
-static int (*next_release_with)(MPI_Request);
+static size_t plain_size; /* bytes of what all requests begin with; 0: not known, or not needed */
+static int (*next_release_with)(MPI_Request); /* the MPI's function of the name below; NULL: it has none */
 
 static struct object_class *class_of(const char *name)
 {

@@ -106,8 +106,10 @@ void vc_verbs_async_init(struct vc_verbs *v)
     v->had_node = has_node(v);
 }
 
+/* The clock is read in one of so many calls. */
 #define POLLS_PER_CLOCK 4
-#define DEVICE_NS       500000000u
+/* Between two looks. */
+#define DEVICE_NS 500000000u
 
 void vc_verbs_check_busy_device(struct vc_verbs *v)
 {

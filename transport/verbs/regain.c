@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A round of notes, in which both ends take the same steps, and either may begin:
- *  1. NOTE_OFFER: each makes a queue pair and tells its address, or that it has none. Then the round is over.
- *  2. NOTE_READY: it is connected with the peer's. After the peer's note each sends a message over it.
- *  3. NOTE_CLEAR: that has arrived, and no grant is open. None is made on the boot channel. Until both ends
- *     are so far the boot channel goes on as before.
- *  4. NOTE_STOP, yes: nothing follows over the boot channel. Or no: something has failed. After a no of
- * either end the round is over.
- *  5. NOTE_HEARD, to a yes: all that came before it was read. From then on the device may bring messages, and
- *     each end sends them over it when it has this note of the peer.
+ * Rounds of notes, in which both ends take the same steps, and either may begin. README.md ("The way back")
+ * has the notes, what each end does with them, and what happens if the connection is lost on the way.
  *
  * Each end sends one offer, and one NOTE_STOP where both had a queue pair, so the order of the boot channel
- * suffices to tell rounds apart. An end that fails after its yes cannot take it back: it has lost the
- * connection, as it may later, and says so with NOTE_LOST (lost.c). What was said before that note and its
- * answer is void.
+ * suffices to tell rounds apart.
  */
 #include "transport/verbs/regain.h"
 
@@ -289,6 +280,12 @@ static void end_well(struct ep *e)
         vc_peer_activate(p);
 }
 
+/* Whether this round cannot end well any more. */
+static bool is_refused(const struct regain *g)
+{
+    return g->broken || (g->stopped && !g->yes);
+}
+
 /* One step. False: there is nothing to do. */
 static bool step_round(struct ep *e)
 {
@@ -307,25 +304,25 @@ static bool step_round(struct ep *e)
             on_answer(e);
         break;
     case REGAIN_CONNECTED:
-        if (g->broken || (g->stopped && !g->yes))
+        if (is_refused(g))
             decline(e);
         else if (g->ready)
             send_proof(e);
         break;
     case REGAIN_PROVING:
-        if (g->broken || (g->stopped && !g->yes) || (!g->arrived && vc_now_ns() - g->t_proof > PROOF_NS))
+        if (is_refused(g) || (!g->arrived && vc_now_ns() - g->t_proof > PROOF_NS))
             decline(e);
         else if (g->arrived)
             g->step = REGAIN_PROVEN;
         break;
     case REGAIN_PROVEN:
-        if (g->broken || (g->stopped && !g->yes))
+        if (is_refused(g))
             decline(e);
         else if (!is_bound(e))
             clear(e);
         break;
     case REGAIN_CLEARED:
-        if (g->broken || (g->stopped && !g->yes))
+        if (is_refused(g))
             decline(e);
         else if (g->clear)
             stop(e);
