@@ -2,7 +2,9 @@
 /*
  * --overlap: how much of a nonblocking collective goes on while the program computes. A call is timed alone
  * (posted, and at once waited for), then with as long a computation between post and wait, or as long a
- * sleep.
+ * sleep. Each call is timed by itself, and blocks of both sorts alternate: overlap is a difference of two
+ * times that are nearly equal, so it is computed from what was measured at about the same time, and calls in
+ * which some rank did not have a CPU do not count.
  */
 #include "include/vcoll/vcoll.h"
 #include "tools/bench/bench.h"
@@ -17,7 +19,8 @@
 
 #define WARM   8
 #define ROUNDS 5
-#define CALLS  2 /* of a block, at least */
+#define CALLS  3   /* of a block, at least */
+#define MOST   512 /* and at most */
 
 /* clang-format off */
 #define EACH_NONBLOCKING(X)                                                                                  \
@@ -181,11 +184,24 @@ static double cpu_used(void)
            (double)u.ru_utime.tv_usec * 1e-6;
 }
 
-/* n calls with so many turns in each: seconds of one on the slowest rank, and in *cpu the mean of the ranks'
- * CPU-seconds of one. On all ranks. */
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *v, long n)
+{
+    qsort(v, (size_t)n, sizeof *v, by_value);
+    return v[n / 2];
+}
+
+/* n calls with so many turns in each: the median of the seconds that a call takes on the slowest rank, and in
+ * *cpu the mean of the ranks' CPU-seconds of one. On all ranks. */
 static double block(const struct call *c, long n, const struct meanwhile *m, long turns, double *cpu)
 {
     struct vc_measure_world *w = c->w;
+    double took[MOST], slowest[MOST], sum = 0;
     MPI_Request req;
     vc_measure_quiet_barrier(w);
     double used = cpu_used(), begun = vc_measure_now();
@@ -194,25 +210,15 @@ static double block(const struct call *c, long n, const struct meanwhile *m, lon
         if (turns > 0)
             pass_time(m, turns);
         MPI_Wait(&req, MPI_STATUS_IGNORE);
+        double now = vc_measure_now();
+        took[i] = now - begun;
+        begun = now;
     }
-    double took = (vc_measure_now() - begun) / (double)n, most = 0, sum = 0;
     used = (cpu_used() - used) / (double)n;
-    w->control->allreduce(&took, &most, 1, MPI_DOUBLE, MPI_MAX, w->ctl);
+    w->control->allreduce(took, slowest, (int)n, MPI_DOUBLE, MPI_MAX, w->ctl);
     w->control->allreduce(&used, &sum, 1, MPI_DOUBLE, MPI_SUM, w->ctl);
     *cpu = sum / w->size;
-    return most;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *v)
-{
-    qsort(v, ROUNDS, sizeof *v, by_value);
-    return v[ROUNDS / 2];
+    return median(slowest, n);
 }
 
 static double percent(double part)
@@ -227,31 +233,43 @@ static double warm(const struct call *c, double share)
     return block(c, first * WARM > share ? 1 : WARM, &nothing, 0, &unused);
 }
 
+/* One round of one implementation: both sorts of blocks, twice in turn. */
+struct round {
+    double alone[ROUNDS], both[ROUNDS], cpu[ROUNDS], osu[ROUNDS], imb[ROUNDS];
+};
+
+static void measure_round(const struct call *c, const struct meanwhile *m, double share, struct round *out,
+                          int r)
+{
+    double unused, cpu[2], guess = warm(c, share);
+    long n = (long)fmax(CALLS, fmin(share / fmax(guess, 1e-9), MOST));
+    double before = block(c, n, &nothing, 0, &unused);
+    long turns = (long)fmax(1, before / m->turn);
+    double computing = (double)turns * m->turn;
+    double both = block(c, n, m, turns, &cpu[0]);
+    double after = block(c, n, &nothing, 0, &unused);
+    double again = block(c, n, m, turns, &cpu[1]);
+    out->alone[r] = (before + after) / 2;
+    out->both[r] = (both + again) / 2;
+    out->cpu[r] = (cpu[0] + cpu[1]) / 2 - (m->sleeps ? 0 : computing);
+    out->osu[r] = percent(1 - (out->both[r] - computing) / out->alone[r]);
+    out->imb[r] = percent((out->alone[r] + computing - out->both[r]) / fmin(out->alone[r], computing));
+}
+
 static void measure(const struct call call[VC_IMPLS], const struct meanwhile *m, struct bench_overlap *o)
 {
-    double alone[VC_IMPLS][ROUNDS], both[VC_IMPLS][ROUNDS], cpu[VC_IMPLS][ROUNDS], unused;
-    double share = call[0].w->opt->seconds / (2 * VC_IMPLS * ROUNDS);
+    struct round rounds[VC_IMPLS];
+    double share = call[0].w->opt->seconds / (4 * VC_IMPLS * ROUNDS);
     for (int r = 0; r < ROUNDS; r++)
-        for (int i = 0; i < VC_IMPLS; i++) {
-            double guess = warm(&call[i], share);
-            long n = (long)fmax(CALLS, fmin(share / fmax(guess, 1e-9), 100000));
-            alone[i][r] = block(&call[i], n, &nothing, 0, &unused);
-            long turns = (long)(alone[i][r] / m->turn);
-            if (turns < 1)
-                turns = 1;
-            double computing = (double)turns * m->turn;
-            both[i][r] = block(&call[i], n, m, turns, &cpu[i][r]);
-            if (!m->sleeps)
-                cpu[i][r] = fmax(0, cpu[i][r] - computing);
-        }
+        for (int i = 0; i < VC_IMPLS; i++)
+            measure_round(&call[i], m, share, &rounds[i], r);
     for (int i = 0; i < VC_IMPLS; i++) {
-        o->alone[i] = median(alone[i]);
+        o->alone[i] = median(rounds[i].alone, ROUNDS);
         o->computing[i] = fmax(o->alone[i], m->turn);
-        o->both[i] = median(both[i]);
-        o->cpu[i] = median(cpu[i]);
-        o->osu[i] = percent(1 - (o->both[i] - o->computing[i]) / o->alone[i]);
-        o->imb[i] =
-            percent((o->alone[i] + o->computing[i] - o->both[i]) / fmin(o->alone[i], o->computing[i]));
+        o->both[i] = median(rounds[i].both, ROUNDS);
+        o->cpu[i] = fmax(0, median(rounds[i].cpu, ROUNDS));
+        o->osu[i] = median(rounds[i].osu, ROUNDS);
+        o->imb[i] = median(rounds[i].imb, ROUNDS);
     }
 }
 
