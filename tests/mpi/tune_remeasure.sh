@@ -52,7 +52,10 @@ for call in 60 90000; do
     across=$((call == 60 ? 1000 : 15))
     sed -i -e "s/\"cma_call_ns\": [0-9]*/\"cma_call_ns\": $call/" -e 's/"cma_ps": [0-9]*/"cma_ps": 15/' \
         -e 's/"cma_far_ps": [0-9]*/"cma_far_ps": 15/' -e "s/\"copy_across_ps\": [0-9]*/\"copy_across_ps\": $across/" "$costs"
-    either remeasure "$dir/without.json" -n 2 --budget 2 allreduce --sizes 256k --json "$dir/j"
+    for budget in 2 15 60; do
+        either remeasure "$dir/without.json" -n 2 --budget $budget allreduce --sizes 256k --json "$dir/j"
+        [ "$(jq .measured "$dir/j")" = 0 ] || break
+    done
     jq -e --arg want "$([ $call = 60 ] && echo shm_cma || echo shm)" '.results[0] | .rule == null and .choice == $want' \
         "$dir/j" > "$dir/jq" || fail "calls of $call ns: $(head -c 2000 "$dir/j")"
 done
