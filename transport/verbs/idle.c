@@ -11,6 +11,7 @@
 #include "transport/verbs/detour.h"
 #include "transport/verbs/fail.h"
 #include "transport/verbs/limit.h"
+#include "transport/verbs/recvq.h"
 #include "transport/verbs/send.h"
 #include "transport/verbs/sendq.h"
 
@@ -46,6 +47,17 @@ static void tell(struct ep *e, enum note_type type)
 }
 
 /* ---- closing ---- */
+
+void vc_ep_give_back(struct ep *e)
+{
+    if (e->qp || e->head != e->tail)
+        return;
+    free(e->keep);
+    e->keep = NULL;
+    e->keep_bytes = 0;
+    e->inline_max = 0; /* messages without a slot have nowhere to lie */
+    vc_recvq_free(e);
+}
 
 static void leave(struct ep *e)
 {

@@ -5,6 +5,9 @@
 
 #include "transport/verbs/state.h"
 
+/** Frees what only a queue pair needs. */
+void vc_ep_give_back(struct ep *e);
+
 /** Moves connections on that are being closed. Returns how much happened. */
 int vc_idle_settle(struct vc_verbs *v);
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/verbs/limit.h"
 
-#include "transport/verbs/recvq.h"
-
 #include <errno.h>
 #include <limits.h>
 
@@ -70,15 +68,4 @@ void vc_ep_wake(struct ep *e)
     for (struct peer *p = e->peers; p; p = p->next_on_ep)
         p->c->peer[p->rank] = p;
     vc_ep_count(e);
-}
-
-void vc_ep_give_back(struct ep *e)
-{
-    if (e->qp || e->head != e->tail)
-        return;
-    free(e->keep);
-    e->keep = NULL;
-    e->keep_bytes = 0;
-    e->inline_max = 0; /* messages without a slot have nowhere to lie */
-    vc_recvq_free(e);
 }

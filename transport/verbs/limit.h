@@ -48,7 +48,5 @@ void vc_ep_count(struct ep *e);
  */
 void vc_ep_sleep(struct ep *e);
 void vc_ep_wake(struct ep *e);
-/** Frees what only a queue pair needs. */
-void vc_ep_give_back(struct ep *e);
 
 #endif

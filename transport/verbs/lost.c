@@ -10,6 +10,7 @@
 
 #include "transport/verbs/detour.h"
 #include "transport/verbs/fail.h"
+#include "transport/verbs/idle.h"
 #include "transport/verbs/limit.h"
 #include "transport/verbs/recv.h"
 #include "transport/verbs/regain.h"
