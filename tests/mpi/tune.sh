@@ -21,12 +21,25 @@ fail() {
     failed=1
 }
 
-# expect <status> <words...>: runs the tuner, output to out and err.
+# expect <status> <words...>: runs the tuner, output to out and err. Where others work so much that a budget lasts for nothing, it
+# gets a larger one.
 expect() {
     want=$1
     shift
     timeout -k 5 100 "$tune" "$@" > out 2> err
     got=$?
+    if [ $got != "$want" ] && grep -q 'give it more --budget' err; then
+        n=$# last=
+        while [ $n -gt 0 ]; do
+            word=$1
+            shift
+            [ "$last" != --budget ] || word=$((${word%s} * 5))s
+            set -- "$@" "$word"
+            last=$word n=$((n - 1))
+        done
+        timeout -k 5 100 "$tune" "$@" > out 2> err
+        got=$?
+    fi
     [ $got = "$want" ] && return 0
     fail "vcoll-tune $* ended with $got, not $want"
     cat out err

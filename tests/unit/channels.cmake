@@ -13,6 +13,7 @@ vc_unit_test(test_arena test_arena.c)
 vc_unit_test(test_shm_chan test_shm_chan.c)
 target_link_libraries(test_shm_chan PRIVATE vc_conformance)
 
+vc_unit_test(test_mem_ranges test_mem_ranges.c)
 vc_unit_test(test_ivshmem test_ivshmem.c)
 target_link_libraries(test_ivshmem PRIVATE vc_conformance)
 
