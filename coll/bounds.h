@@ -80,10 +80,11 @@ static inline long vc_bound_children(long n, int radix)
     return (k - 1) * vc_bound_rounds(n, k);
 }
 
-/** A k-nomial tree's inner node: a message from every child and one to the parent, and the own part. */
+/** A k-nomial tree's inner node: a message from every child, which is two steps where several come at a time,
+ * and one to the parent, and the own part. */
 static inline long vc_bound_tree(long n, int radix)
 {
-    return 3 + vc_bound_children(n, radix);
+    return 3 + (vc_tree_radix(radix) > 2 ? 2 : 1) * vc_bound_children(n, radix);
 }
 
 #endif
