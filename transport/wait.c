@@ -151,7 +151,8 @@ static void learn_late(uint64_t ns)
  * waits burns for as long as the other one's sleep takes, and then both are awake. */
 static uint64_t burn_budget(const struct vc_waiter *w)
 {
-    bool unwoken = w->unwoken && (w->cfg->mode == VC_WAIT_EVENT || w->cfg->mode == VC_WAIT_AUTO);
+    bool unwoken =
+        w->wakers == VC_WAKERS_NONE && (w->cfg->mode == VC_WAIT_EVENT || w->cfg->mode == VC_WAIT_AUTO);
     uint64_t sleep = TIMED_FIRST_NS + atomic_load_explicit(&timed_late, memory_order_relaxed);
     uint64_t usual = vc_burn_ns(unwoken ? VC_WAIT_AUTO : w->cfg->mode, w->cfg->spin_ns,
                                 atomic_load_explicit(&vc_wait_stats.wake_cost_ns, memory_order_relaxed),
@@ -202,7 +203,7 @@ static void after_sleep(struct vc_waiter *w, bool woken)
     uint64_t now = vc_now_ns();
     /* Woken: what was waited for is probably there, and driving the host costs system calls of its own where
      * its messages go over sockets. A sleep that ends by itself always drives it, where it lasted long. */
-    if ((woken || w->unwoken) && !vc_linger_due(now))
+    if ((woken || w->wakers == VC_WAKERS_NONE) && !vc_linger_due(now))
         return;
     if (!woken)
         learn_sleep_cost(w);
@@ -213,7 +214,7 @@ static void after_sleep(struct vc_waiter *w, bool woken)
 static uint64_t slice_of(const struct vc_waiter *w, uint64_t now)
 {
     const struct vc_wait_cfg *cfg = w->cfg;
-    bool wakeable = (w->parking || w->src) && !w->unwoken;
+    bool wakeable = (w->parking || w->src) && w->wakers != VC_WAKERS_NONE;
     uint64_t slice = (now - w->t_quiet) / (wakeable ? SLICE_PART : TIMED_SLICE_PART);
     uint64_t least = wakeable ? cfg->slice_min_ns : TIMED_FIRST_NS;
     uint64_t most = SLEEP_PART * atomic_load_explicit(&vc_wait_stats.sleep_cost_ns, memory_order_relaxed);
@@ -225,6 +226,8 @@ static uint64_t slice_of(const struct vc_waiter *w, uint64_t now)
         slice = most;
     if (slice < least)
         slice = least;
+    if (w->wakers != VC_WAKERS_ALL && slice > LONG_SLICE_NS)
+        slice = LONG_SLICE_NS;
     /* Relaxed: a hint. */
     bool duties = !cfg->on_duty && atomic_load_explicit(&vc_wait_duties, memory_order_relaxed) > 0;
     return duties && slice > DUTY_SLICE_NS ? DUTY_SLICE_NS : slice;
@@ -268,7 +271,7 @@ static void drive_and_escalate(struct vc_waiter *w, uint64_t now)
 {
     bool early = w->stage == STAGE_YIELD && w->yields < w->least_yields;
     if (!vc_linger_drive(w, &now) && now >= w->t_stage && !early) {
-        w->stage = (w->parking || w->src) && !w->unwoken ? STAGE_ANNOUNCED : STAGE_TIMED;
+        w->stage = (w->parking || w->src) && w->wakers != VC_WAKERS_NONE ? STAGE_ANNOUNCED : STAGE_TIMED;
         look_around(w, now);
     }
 }

@@ -138,6 +138,10 @@ size_t vc_park_bytes(int n);
  * threads it takes some ten milliseconds. True: its wake-ups cannot be lost. */
 bool vc_wait_prepare(void);
 
+/** Which of those that a wait is for wake the waiter, where there is parking or a source. If not all of them
+ * do, sleeps are short. */
+enum vc_wakers { VC_WAKERS_ALL, VC_WAKERS_SOME, VC_WAKERS_NONE };
+
 struct vc_waiter {
     const struct vc_wait_cfg *cfg;
     struct vc_parking *parking; /**< NULL: nobody can wake this wait through shared memory */
@@ -149,8 +153,8 @@ struct vc_waiter {
     uint8_t stage;
     /* Side by side, so that one store begins a wait. */
     bool announced, armed;
-    bool unwoken; /**< the caller's: nobody wakes this wait, although there is parking */
-    bool driving; /**< the host MPI is driven between polls: something may come through it */
+    uint8_t wakers; /**< the caller's: enum vc_wakers */
+    bool driving;   /**< the host MPI is driven between polls: something may come through it */
     bool fenced;
     uint8_t signs,
         weak; /**< that something came, one after another; weak ones since a strong one or a sleep */
@@ -174,7 +178,8 @@ static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *
     w->src = w->watch = NULL;
     w->polls = vc_wait_crowded(cfg) ? VC_TIGHT_POLLS - VC_TIGHT_POLLS_CROWDED : 0;
     w->stage = 0;
-    w->announced = w->armed = w->driving = w->unwoken = false;
+    w->announced = w->armed = w->driving = false;
+    w->wakers = VC_WAKERS_ALL;
     w->t_came = w->t_liveness = 0;
 }
 
