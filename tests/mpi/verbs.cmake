@@ -67,6 +67,9 @@ endforeach()
 # The thread moves some communicators while the program waits in others, over the same device.
 vc_loopback_test(posts.mixed.thread VIA verbs NP 3 ENV VCOLL_PROGRESS=thread VCOLL_WAIT=event
   COMMAND $<TARGET_FILE:law_posts> mixed)
+vc_loopback_test(posts.late VIA verbs NP 3 ENV VCOLL_WAIT=event COMMAND $<TARGET_FILE:law_posts> late)
+vc_loopback_test(posts.late.thread VIA verbs NP 3 ENV VCOLL_PROGRESS=thread VCOLL_WAIT=event
+  COMMAND $<TARGET_FILE:law_posts> late)
 vc_loopback_test(posts.mixed.thread.nodes VIA shm+verbs NP 4
   ENV VCOLL_PROGRESS=thread VCOLL_WAIT=event VCOLL_NODE_SPLIT=2 COMMAND $<TARGET_FILE:law_posts> mixed)
 # More peers than queue pairs.

@@ -23,8 +23,6 @@
  * failed.
  */
 #define EXCHANGE_NS 10000000000u
-/* Longest sleep where several threads share a device. */
-#define THREADS_SLICE_NS 1000000u
 
 /* ---- sleeping ---- */
 
@@ -36,12 +34,7 @@ static struct vc_verbs *verbs_of(struct vc_wake_src *s)
 static int arm_locked(struct vc_verbs *v)
 {
     int rc = 0;
-    /* With several threads, one may read the event that another one armed and sleeps on. */
-    atomic_store_explicit(&v->src.max_slice_ns,
-                          v->unsettled     ? VC_BOOT_SLICE_NS
-                          : v->cfg.locking ? THREADS_SLICE_NS
-                                           : 0,
-                          memory_order_relaxed);
+    atomic_store_explicit(&v->src.max_slice_ns, v->unsettled ? VC_BOOT_SLICE_NS : 0, memory_order_relaxed);
     if (v->failed)
         return VC_OK;
     if (!v->armed_latency && (rc = ibv_req_notify_cq(v->cq_latency, 1)) == 0) {

@@ -121,6 +121,10 @@ void vc_verbs_look(struct vc_verbs *v);
 /** This thread never calls the MPI: connections are neither made nor replaced in its turns. */
 void vc_verbs_forbid_boot(void);
 
+/** Whether this thread is in the MPI on behalf of the device, whose lock it holds: what the MPI calls back
+ * must leave channels over verbs alone. */
+bool vc_verbs_within_boot(void);
+
 /** Whether a process that was connected to is gone. */
 bool vc_verbs_any_gone(struct vc_verbs *v);
 
