@@ -61,10 +61,12 @@ static inline long vc_bound_multiply(long n, int radix)
     return 4 + 3 * (k - 1) * vc_bound_rounds(n, k);
 }
 
-/** Halving and doubling, with the fold. */
-static inline long vc_bound_rabenseifner(long n)
+/** Halving and doubling, with the fold: of a round of d participants d - 1 messages each way, twice, and as
+ * many reductions. */
+static inline long vc_bound_rabenseifner(long n, int radix)
 {
-    return 8 + 4 * vc_bound_lg(n);
+    long d = vc_tree_radix(radix);
+    return 8 + (d < 4 ? 4 : 5 * (d - 1)) * vc_bound_rounds(n, d < 4 ? 2 : vc_pow2_below((int)d));
 }
 
 /** Allgather in log n rounds, by doubling or Bruck's. */
@@ -80,10 +82,11 @@ static inline long vc_bound_children(long n, int radix)
     return (k - 1) * vc_bound_rounds(n, k);
 }
 
-/** A k-nomial tree's inner node: a message from every child and one to the parent, and the own part. */
+/** A k-nomial tree's inner node: a message from every child, which is two steps where several come at a time,
+ * and one to the parent, and the own part. */
 static inline long vc_bound_tree(long n, int radix)
 {
-    return 3 + vc_bound_children(n, radix);
+    return 3 + (vc_tree_radix(radix) > 2 ? 2 : 1) * vc_bound_children(n, radix);
 }
 
 #endif

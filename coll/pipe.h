@@ -11,12 +11,15 @@
  * an answer is under way.
  */
 struct vc_pipe {
-    int step[8]; /**< the last ones */
-    int width, n;
+    int step[64]; /**< the last ones */
+    int width, n; /**< width 0: nobody waits */
 };
 
 /** For messages of about `bytes`. */
 struct vc_pipe vc_pipe_of(size_t bytes);
+/** For copies of one message of so many bytes that go down a tree with so many children a level: the next
+ * level's leave when this one's have arrived. */
+struct vc_pipe vc_pipe_of_copies(size_t bytes, int children);
 void vc_pipe_send(struct vc_pipe *pipe, struct vc_plan *p, int peer, struct vc_ref msg);
 
 #endif

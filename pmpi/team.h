@@ -67,7 +67,7 @@ struct vc_queue {
     _Atomic int count;
     bool listed;              /**< among the teams whose queue is not empty */
     bool left;                /**< the helper has met a failure, and leaves it to the program's calls */
-    bool drained;             /**< a thread waits for the queue to become empty, so that it is no duty */
+    int drained;              /**< threads that wait for the queue, and move it meanwhile: it is no duty */
     struct vc_team *next;     /**< of these teams */
     unsigned polls;           /**< in vain */
     uint64_t checked;         /**< when the peers were last looked at, 0: not since something came */

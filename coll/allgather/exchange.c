@@ -2,6 +2,8 @@
 /* The exchanges behind flat and two-level allgather. */
 #include "coll/allgather/exchange.h"
 
+#include "coll/patterns.h"
+
 void vc_x_allgather_ring_step(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay, int k)
 {
     int n = g->n;
@@ -68,6 +70,17 @@ void vc_x_allgather_doubling(struct vc_plan *p, const struct vc_group *g, const 
         vc_plan_recv(p, peer, vc_layout_range(lay, other, other + m));
         vc_plan_send(p, peer, vc_layout_range(lay, own, own + m));
     }
+}
+
+/* With 2^k <= j < 2^(k + 1) it is one of 2^k messages to the participant n / 2^(k + 1) away; the blocks of both
+ * are all that far from each other, doubled. */
+void vc_x_allgather_halving_step(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay,
+                                 int j, struct vc_pipe *pipe)
+{
+    int held = vc_pow2_below(j), distance = g->n / (2 * held);
+    int peer = g->me ^ distance, first = 2 * distance * (j - held);
+    vc_plan_recv(p, vc_group_rank(g, peer), vc_layout_block(lay, first + peer % (2 * distance)));
+    vc_pipe_send(pipe, p, vc_group_rank(g, peer), vc_layout_block(lay, first + g->me % (2 * distance)));
 }
 
 void vc_x_allgather_log(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay)

@@ -4,6 +4,7 @@
 #define VC_COLL_ALLGATHER_EXCHANGE_H
 
 #include "coll/group.h"
+#include "coll/pipe.h"
 
 /** The virtual rank whose block round k of n - 1 of a ring brings; for round -1 the own one. */
 static inline int vc_x_allgather_ring_in(const struct vc_group *g, int k)
@@ -18,7 +19,11 @@ void vc_x_allgather_ring(struct vc_plan *p, const struct vc_group *g, const stru
 void vc_x_allgather_bruck(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);
 /** Adjacent blocks and a power of two only. */
 void vc_x_allgather_doubling(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);
-/** One of the two above. */
+/** The other way around: the farthest participant first, block by block. A power of two only. `j` of 1..n -
+ * 1: the j-th message each way. */
+void vc_x_allgather_halving_step(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay,
+                                 int j, struct vc_pipe *pipe);
+/** Bruck or doubling. */
 void vc_x_allgather_log(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);
 /** Adjacent blocks and an even number only. */
 void vc_x_allgather_neighbor(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);

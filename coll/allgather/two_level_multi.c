@@ -3,6 +3,21 @@
  * of them. */
 #include "coll/allgather/exchange.h"
 #include "coll/bounds.h"
+#include "coll/patterns.h"
+
+/*
+ * The nodes in an order in which doubling exchanges with the farthest first, so that half of all bytes go
+ * between neighbours: log N bits backwards. The blocks are put in their places behind the node phase anyway.
+ * NULL: as they are.
+ */
+static const size_t *far_first(struct vc_plan *p, int n)
+{
+    size_t *order = vc_is_pow2(n) ? vc_plan_array(p, (size_t)n) : NULL;
+    for (int have = 1, step = n / 2; order && have < n; have *= 2, step /= 2)
+        for (int i = 0; i < have; i++)
+            order[have + i] = order[i] + (size_t)step;
+    return order;
+}
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
@@ -17,6 +32,8 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
         vc_plan_node(p, VC_PHASE_ALLGATHER, 0, 0, b, own, all);
         return vc_plan_finish(p);
     }
+    if (g.n < shape->size && (g.nodes = far_first(p, g.n)))
+        g.me = (int)g.nodes[g.me]; /* its own inverse */
     struct vc_ref part = vc_plan_tmp(p, (size_t)g.n * b);
     struct vc_layout lay = {.buf = part.buf, .off = part.off, .unit = b, .stride = b};
     vc_plan_copy(p, own, vc_layout_block(&lay, g.me));
@@ -25,7 +42,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
     vc_plan_node(p, VC_PHASE_ALLGATHER, 0, 0, part.len, part, parts);
     struct vc_copier c = {.plan = p};
     for (int i = 0; i < shape->size; i++) {
-        int r = vc_hier_rank(h, i % g.n, i / g.n);
+        int node = g.nodes ? (int)g.nodes[i % g.n] : i % g.n, r = vc_hier_rank(h, node, i / g.n);
         vc_copier_add(&c, vc_ref_sub(parts, (size_t)i * b, b), vc_ref_sub(all, (size_t)r * b, b));
     }
     vc_copier_flush(&c);

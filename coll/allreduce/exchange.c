@@ -18,13 +18,7 @@ static void multiply_round(struct vc_plan *p, struct vc_ref vec, const int *peer
     /* Each begins with the next digit, so that not all send to the same one first. */
     for (int j = 1; j < factor; j++)
         vc_plan_send(p, peers[(me + j) % factor], vec);
-    struct vc_ref low = vc_ref_sub(in, 0, vec.len);
-    for (int j = 1; j < me; j++)
-        vc_plan_reduce(p, vc_ref_sub(in, vec.len * (size_t)j, vec.len), low, true);
-    if (me > 0)
-        vc_plan_reduce(p, low, vec, false);
-    for (int j = me + 1; j < factor; j++)
-        vc_plan_reduce(p, vc_ref_sub(in, vec.len * (size_t)(j - 1), vec.len), vec, true);
+    vc_reduce_in_order(p, vec, me, in, factor - 1);
 }
 
 int vc_allreduce_radix(const struct vc_shape *shape, int otherwise)
@@ -89,16 +83,20 @@ void vc_x_allreduce_rabenseifner(struct vc_plan *p, const struct vc_group *g, co
     if (!vec.len)
         return;
     vc_halving_init(&h, g, shape->esize, -1);
+    h.digit = vc_halving_digit(shape->radix);
     vc_halving_fold(&h, p, own, vec);
     if (h.me < 0) {
         vc_plan_recv(p, vc_group_rank(g, g->me ^ 1), vec);
         return;
     }
     vc_halving_scatter(&h, p, own, vec);
-    for (int k = h.n / 2; k >= 1; k /= 2) {
-        int peer = vc_halving_rank(&h, h.me ^ k);
-        recv_some(p, peer, vc_halving_window(&h, vec, h.me ^ k, k));
-        send_some(p, peer, vc_halving_window(&h, vec, h.me, k));
+    for (int k = vc_halving_top(&h); k; k /= h.digit) {
+        int n = vc_halving_round(&h, k), last = vc_halving_last(&h, k);
+        for (int j = 1; j < n; j++) {
+            int peer = vc_halving_peer(&h, k, (h.me / k + j) % n);
+            recv_some(p, vc_halving_rank(&h, peer), vc_halving_window(&h, vec, peer, last));
+            send_some(p, vc_halving_rank(&h, peer), vc_halving_window(&h, vec, h.me, last));
+        }
     }
     if (g->me < h.paired)
         vc_plan_send(p, vc_group_rank(g, g->me ^ 1), vec);

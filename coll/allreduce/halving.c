@@ -19,6 +19,7 @@ void vc_halving_init(struct vc_halving *h, const struct vc_group *g, size_t esiz
     h->paired = 2 * (g->n - h->n);
     h->keep = keep;
     h->at = NULL;
+    h->digit = 2;
     h->me = vc_halving_member(h, g->me);
     if (virtual_of(h, h->me) != g->me)
         h->me = -1;
@@ -79,23 +80,62 @@ void vc_halving_fold(const struct vc_halving *h, struct vc_plan *p, struct vc_re
         vc_plan_recv(p, peer, vc_slices(sum, h->esize, 2, 1, 2));
 }
 
+int vc_halving_digit(int radix)
+{
+    return radix < 4 ? 2 : vc_pow2_below(radix < VC_MAX_RADIX ? radix : VC_MAX_RADIX);
+}
+
+int vc_halving_top(const struct vc_halving *h)
+{
+    int top = 0;
+    for (int k = 1; k < h->n; k *= h->digit)
+        top = k;
+    return top;
+}
+
+void vc_reduce_in_order(struct vc_plan *p, struct vc_ref vec, int me, struct vc_ref in, int others)
+{
+    struct vc_ref low = vc_ref_sub(in, 0, vec.len);
+    for (int j = 1; j < me; j++)
+        vc_plan_reduce(p, vc_ref_sub(in, vec.len * (size_t)j, vec.len), low, true);
+    if (me > 0)
+        vc_plan_reduce(p, low, vec, false);
+    for (int j = me; j < others; j++)
+        vc_plan_reduce(p, vc_ref_sub(in, vec.len * (size_t)j, vec.len), vec, true);
+}
+
+/* What comes from several needs places of its own. */
+static void reduce_several(const struct vc_halving *h, struct vc_plan *p, struct vc_ref mine, int k)
+{
+    int n = vc_halving_round(h, k), me = h->me / k % n;
+    struct vc_ref in = vc_plan_tmp(p, mine.len * (size_t)(n - 1));
+    for (int j = 0, slot = 0; j < n; j++)
+        if (j != me)
+            vc_plan_recv(p, vc_halving_rank(h, vc_halving_peer(h, k, j)),
+                         vc_ref_sub(in, mine.len * (size_t)slot++, mine.len));
+    vc_reduce_in_order(p, mine, me, in, n - 1);
+}
+
 void vc_halving_scatter(const struct vc_halving *h, struct vc_plan *p, struct vc_ref own, struct vc_ref sum)
 {
     bool folded = h->g->me < h->paired;
-    for (int k = 1; k < h->n; k *= 2) {
-        int peer = vc_halving_rank(h, h->me ^ k);
-        struct vc_ref mine = vc_halving_window(h, sum, h->me, k),
-                      theirs = vc_halving_window(h, sum, h->me ^ k, k);
-        if (k == 1 && !folded) {
-            /* The half that is sent leaves from where it is; only the half that is kept needs a place to be
-             * reduced in.
-             */
-            vc_plan_move(p, vc_halving_window(h, own, h->me, k), mine);
-            theirs = vc_halving_window(h, own, h->me ^ k, k);
+    for (int k = 1; k < h->n; k *= h->digit) {
+        int n = vc_halving_round(h, k), me = h->me / k % n, last = vc_halving_last(h, k);
+        /* What is sent first leaves from where it is; only what is kept needs a place to be reduced in. */
+        bool first = k == 1 && !folded;
+        struct vc_ref mine = vc_halving_window(h, sum, h->me, last);
+        if (first)
+            vc_plan_move(p, vc_halving_window(h, own, h->me, last), mine);
+        /* Each begins with the next one, so that not all send to the same one first. */
+        for (int j = 1; j < n; j++) {
+            int peer = vc_halving_peer(h, k, (me + j) % n);
+            struct vc_ref theirs = vc_halving_window(h, first ? own : sum, peer, last);
+            if (theirs.len)
+                vc_plan_send(p, vc_halving_rank(h, peer), theirs);
         }
-        if (theirs.len)
-            vc_plan_send(p, peer, theirs);
-        if (mine.len)
-            vc_plan_recv_reduce(p, peer, mine, h->me < (h->me ^ k));
+        if (mine.len && n == 2)
+            vc_plan_recv_reduce(p, vc_halving_rank(h, h->me ^ k), mine, h->me < (h->me ^ k));
+        else if (mine.len)
+            reduce_several(h, p, mine, k);
     }
 }

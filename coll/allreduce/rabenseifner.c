@@ -13,7 +13,7 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 
 static long steps(const struct vc_shape *s)
 {
-    return vc_bound_rabenseifner(s->size);
+    return vc_bound_rabenseifner(s->size, s->radix);
 }
 
 const struct vc_alg vc_alg_allreduce_rabenseifner = {
@@ -21,6 +21,7 @@ const struct vc_alg vc_alg_allreduce_rabenseifner = {
     .coll = VC_ALLREDUCE,
     .kind = VC_ALG_PLAN,
     .restrictions = VC_PLACEMENT_FREE,
+    .params = VC_PARAM_RADIX,
     .help = "reduce-scatter by halving, allgather by doubling (Rabenseifner 2004): medium and large messages",
     .build = build,
     .steps = steps,

@@ -10,7 +10,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 
 static long steps(const struct vc_shape *s)
 {
-    return vc_allreduce_multi_steps(s, vc_bound_rabenseifner(s->hier->nnodes));
+    return vc_allreduce_multi_steps(s, vc_bound_rabenseifner(s->hier->nnodes, s->radix));
 }
 
 const struct vc_alg vc_alg_allreduce_two_level_multi_rabenseifner = {
@@ -18,7 +18,7 @@ const struct vc_alg vc_alg_allreduce_two_level_multi_rabenseifner = {
     .coll = VC_ALLREDUCE,
     .kind = VC_ALG_PLAN,
     .restrictions = VC_NEEDS_BLOCK_OR_COMM,
-    .params = VC_PARAM_SEGMENT | VC_PARAM_LEADERS,
+    .params = VC_PARAM_SEGMENT | VC_PARAM_RADIX | VC_PARAM_LEADERS,
     .help = "several ranks per node carry a slice each, reduce-scatter and allgather (Rabenseifner 2004)",
     .build = build,
     .steps = steps,

@@ -5,13 +5,14 @@
 
 void vc_x_bcast_binomial(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
 {
-    int n = g->n, v = vc_relative(g->me, root, n), k = vc_tree_radix(g->radix), before = -1;
+    int n = g->n, v = vc_relative(g->me, root, n), k = vc_tree_radix(g->radix);
+    struct vc_pipe pipe = vc_pipe_of_copies(msg.len, k - 1);
     if (v)
         vc_plan_recv(p, vc_group_rank(g, vc_absolute(vc_knomial_parent(v, n, k), root, n)), msg);
     /* The children with the largest subtrees first. */
     for (int w = vc_knomial_weight(v, n, k); w; w /= k)
         for (int child = v + w; child < n && child < v + k * w; child += w)
-            before = vc_x_send_next(p, vc_group_rank(g, vc_absolute(child, root, n)), msg, before);
+            vc_pipe_send(&pipe, p, vc_group_rank(g, vc_absolute(child, root, n)), msg);
 }
 
 void vc_x_bcast_chain(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)

@@ -14,15 +14,21 @@ void vc_x_reduce_tree(struct vc_plan *p, const struct vc_group *g, struct vc_ref
 {
     int n = g->n, v = vc_relative(g->me, top, n), k = vc_tree_radix(g->radix),
         end = v + vc_knomial_size(v, n, k);
-    bool in_place = vc_ref_same(own, acc);
+    bool in_place = vc_ref_same(own, acc), several = k > 2 && end > v + 2;
+    struct vc_ref parts = several ? vc_plan_tmp(p, (size_t)(k - 1) * acc.len) : VC_NOTHING;
     if (v == 0)
         vc_plan_move(p, own, acc);
-    for (int w = 1, at = v + 1; at < end; at += w, w = at < v + k * w ? w : k * w) {
+    for (int w = 1, at = v + 1, i = 0; at < end; at += w, w = at < v + k * w ? w : k * w, i++) {
         int child = vc_group_rank(g, vc_absolute(at, top, n));
-        if (v > 0 && at == v + 1 && !in_place) {
+        if (v > 0 && i == 0 && !in_place) {
             /* The first child's part lands in the sum itself: no scratch, and no copy of the own part. */
             vc_plan_recv(p, child, acc);
             vc_plan_reduce(p, own, acc, false);
+        } else if (several) {
+            /* Children of one weight come at about the same time: each has a place of its own. */
+            struct vc_ref part = vc_ref_sub(parts, (size_t)(i % (k - 1)) * acc.len, acc.len);
+            vc_plan_recv(p, child, part);
+            vc_plan_reduce(p, part, acc, true);
         } else {
             vc_plan_recv_reduce(p, child, acc, true);
         }

@@ -2,6 +2,26 @@
 #include "coll/bounds.h"
 #include "coll/allreduce/halving.h"
 
+/* Those who agree with the root in all higher digits still hold slices; its own of this round gets them. */
+static void gather_round(const struct vc_halving *h, struct vc_plan *p, struct vc_ref sum, int top, int k)
+{
+    int n = vc_halving_round(h, k), last = vc_halving_last(h, k), at = top / k % n;
+    if ((h->me ^ top) / (n * k))
+        return;
+    struct vc_ref mine = vc_halving_window(h, sum, h->me, last);
+    if (h->me / k % n != at) {
+        if (mine.len)
+            vc_plan_send(p, vc_halving_rank(h, vc_halving_peer(h, k, at)), mine);
+        return;
+    }
+    for (int j = 1; j < n; j++) {
+        int peer = vc_halving_peer(h, k, (at + j) % n);
+        struct vc_ref theirs = vc_halving_window(h, sum, peer, last);
+        if (theirs.len)
+            vc_plan_recv(p, vc_halving_rank(h, peer), theirs);
+    }
+}
+
 /*
  * Pairs of consecutive ranks reduce the number of participants to a power of two; of its pair the root stays.
  * These reduce-scatter by halving, and the slices go to the root on the same ways back.
@@ -13,32 +33,22 @@ static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
     struct vc_halving h;
     vc_plan_begin(p, s, rank);
     vc_halving_init(&h, &all, s->esize, s->root);
+    h.digit = vc_halving_digit(s->radix);
     if (h.me >= 0 && rank != s->root)
         sum = vc_plan_tmp(p, s->bytes);
     vc_halving_fold(&h, p, own, sum);
     if (h.me >= 0) {
         int top = vc_halving_member(&h, s->root);
         vc_halving_scatter(&h, p, own, sum);
-        for (int k = h.n / 2; k >= 1; k /= 2) {
-            /* Ranks that agree with the root in all higher bits still hold slices. */
-            if ((h.me ^ top) / (2 * k))
-                break;
-            struct vc_ref low = vc_halving_window(&h, sum, h.me & ~k, k),
-                          high = vc_halving_window(&h, sum, h.me | k, k);
-            struct vc_ref mine = h.me & k ? high : low, theirs = h.me & k ? low : high;
-            bool gone = ((h.me ^ top) & k) != 0;
-            if (gone && mine.len)
-                vc_plan_send(p, vc_halving_rank(&h, h.me ^ k), mine);
-            else if (!gone && theirs.len)
-                vc_plan_recv(p, vc_halving_rank(&h, h.me ^ k), theirs);
-        }
+        for (int k = vc_halving_top(&h); k; k /= h.digit)
+            gather_round(&h, p, sum, top, k);
     }
     return vc_plan_finish(p);
 }
 
 static long steps(const struct vc_shape *s)
 {
-    return vc_bound_rabenseifner(s->size);
+    return vc_bound_rabenseifner(s->size, s->radix);
 }
 
 const struct vc_alg vc_alg_reduce_rabenseifner = {
@@ -46,6 +56,7 @@ const struct vc_alg vc_alg_reduce_rabenseifner = {
     .coll = VC_REDUCE,
     .kind = VC_ALG_PLAN,
     .restrictions = VC_PLACEMENT_FREE,
+    .params = VC_PARAM_RADIX,
     .help = "reduce-scatter by halving, then gather to the root (Rabenseifner 2004): large messages",
     .build = build,
     .steps = steps,

@@ -143,5 +143,5 @@ void vc_x_reduce_scatter_halving(struct vc_plan *p, const struct vc_group *g, co
 
 long vc_x_reduce_scatter_halving_steps(long n)
 {
-    return n + 2 + vc_bound_rabenseifner(n);
+    return n + 2 + vc_bound_rabenseifner(n, 2);
 }

@@ -10,6 +10,7 @@ export PRTE_MCA_hwloc_default_binding_policy=none PRTE_MCA_rmaps_default_mapping
 command -v jq > /dev/null || { echo "jq is not installed: skipped"; exit 77; }
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/tune_budget.sh"
 cd "$dir" || exit 1
 failed=0
 
@@ -21,25 +22,12 @@ fail() {
     failed=1
 }
 
-# expect <status> <words...>: runs the tuner, output to out and err. Where others work so much that a budget lasts for nothing, it
-# gets a larger one.
+# expect <status> <words...>: runs the tuner, output to out and err.
 expect() {
     want=$1
     shift
-    timeout -k 5 100 "$tune" "$@" > out 2> err
+    tuner out err "$@"
     got=$?
-    if [ $got != "$want" ] && grep -q 'give it more --budget' err; then
-        n=$# last=
-        while [ $n -gt 0 ]; do
-            word=$1
-            shift
-            [ "$last" != --budget ] || word=$((${word%s} * 5))s
-            set -- "$@" "$word"
-            last=$word n=$((n - 1))
-        done
-        timeout -k 5 100 "$tune" "$@" > out 2> err
-        got=$?
-    fi
     [ $got = "$want" ] && return 0
     fail "vcoll-tune $* ended with $got, not $want"
     cat out err

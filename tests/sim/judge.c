@@ -27,9 +27,9 @@ struct judge {
     /* words */
     int ppn, repeat, nsizes;
     bool vcoll, native, each, check, mpi_network;
-    unsigned colls; /* bits */
+    unsigned colls, warm; /* bits: what is to be run, and has been called once */
     size_t size[MAX_SIZES], most;
-    const char *table;
+    const char *table, *choices;
     /* the communicator */
     int rank, ranks;
     struct pool pool;
@@ -64,6 +64,7 @@ static const struct argp_option options[] = {
     {"network", 'n', "verbs|mpi", 0, "What the rules are to take the network for [verbs]", 0},
     {"only", 'o', "native|vcoll", 0, "One of the two", 0},
     {"each", 'e', NULL, 0, "Every algorithm that the shape allows, not only the chosen one", 0},
+    {"choices", 'a', "CHOICES", 0, "These algorithms, written as in VCOLL_ALG, separated by commas", 0},
     {"check", 'k', NULL, 0, "Compare vcoll's results with the MPI's", 0},
     {0},
 };
@@ -114,6 +115,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case 'e':
         j->each = true;
+        break;
+    case 'a':
+        j->choices = arg;
         break;
     case 'k':
         j->check = true;
@@ -308,7 +312,7 @@ static struct vc_shape shape_of(const struct judge *j, enum vc_coll coll, size_t
 static void all_parameters(struct judge *j, enum vc_coll coll, size_t bytes, const struct vc_alg *alg)
 {
     static const int radix[] = {0, 3, 4, 8, 16};
-    static const size_t segment[] = {0, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10};
+    static const size_t segment[] = {0, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10};
     bool radices = alg->params & VC_PARAM_RADIX, segments = alg->params & VC_PARAM_SEGMENT;
     for (size_t i = 0; i < (radices ? sizeof radix / sizeof *radix : 1); i++)
         for (size_t k = 0;
@@ -320,8 +324,27 @@ static void all_parameters(struct judge *j, enum vc_coll coll, size_t bytes, con
         }
 }
 
+/** Those of --choices that this collective has. */
+static void chosen_algorithms(struct judge *j, enum vc_coll coll, size_t bytes)
+{
+    char *words = strdup(j->choices), *save;
+    for (char *w = strtok_r(words, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+        struct vc_choice c = {.alg = NULL};
+        if (vc_choice_parse(coll, w, &c) != VC_OK || !c.alg || c.alg->kind != VC_ALG_PLAN)
+            continue;
+        struct vc_shape s = shape_of(j, coll, bytes, &c);
+        if (!vc_alg_refuses(c.alg, &s))
+            one_algorithm(j, &s, c.alg, "alg:");
+    }
+    free(words);
+}
+
 static void one_point(struct judge *j, enum vc_coll coll, size_t bytes)
 {
+    /* A selector's first call makes communicators, which is not what is compared. */
+    if (j->native && !(j->warm >> coll & 1))
+        measure(j, NULL, coll, bytes);
+    j->warm |= 1u << coll;
     if (j->native)
         print(j, coll, bytes, "native", "", measure(j, NULL, coll, bytes));
     const struct vc_choice *c = vc_select(j->sel, coll, bytes, true);
@@ -334,6 +357,8 @@ static void one_point(struct judge *j, enum vc_coll coll, size_t bytes)
         one_algorithm(j, &s, c->alg, "vcoll:");
     else if (j->vcoll)
         print(j, coll, bytes, "vcoll:", "native", measure(j, NULL, coll, bytes));
+    if (j->choices)
+        chosen_algorithms(j, coll, bytes);
     for (const struct vc_alg *const *a = vc_alg_list(coll); j->each && *a; a++)
         if ((*a)->kind == VC_ALG_PLAN)
             all_parameters(j, coll, bytes, *a);
