@@ -336,15 +336,17 @@ bool vc_exec_advanced(const struct vc_exec *x)
     return x->advanced;
 }
 
-/* All messages that are awaited come through memory of the host. */
-static bool nobody_wakes(const struct vc_exec *x)
+/* Nobody wakes a rank for what comes through memory of the host. */
+static enum vc_wakers wakers_of(const struct vc_exec *x)
 {
-    if (VC_LIKELY(!x->env.by_host) || x->nflying == 0 || x->node_step >= 0)
-        return false;
+    int by_host = 0;
+    if (VC_LIKELY(!x->env.by_host))
+        return VC_WAKERS_ALL;
     for (int i = 0; i < x->nflying; i++)
-        if (!x->env.by_host[x->plan.steps[x->flying[i]].peer])
-            return false;
-    return true;
+        by_host += x->env.by_host[x->plan.steps[x->flying[i]].peer];
+    if (by_host == 0)
+        return VC_WAKERS_ALL;
+    return by_host == x->nflying && x->node_step < 0 ? VC_WAKERS_NONE : VC_WAKERS_SOME;
 }
 
 /* Sleeping on a descriptor costs more than on a word, and waking a rank that sleeps on descriptors costs
@@ -352,12 +354,13 @@ static bool nobody_wakes(const struct vc_exec *x)
 void vc_exec_wait_begin(struct vc_exec *x, struct vc_waiter *w, const struct vc_wait_cfg *wait,
                         struct vc_parking *parking)
 {
-    bool unknown = !x->env.by_shm && !x->env.by_device, unwoken = nobody_wakes(x);
+    bool unknown = !x->env.by_shm && !x->env.by_device;
+    enum vc_wakers wakers = wakers_of(x);
     struct vc_wake_src *src =
-        x->nflying && !unwoken && (x->env.by_device || unknown) ? x->env.chan->src : NULL;
+        x->nflying && wakers != VC_WAKERS_NONE && (x->env.by_device || unknown) ? x->env.chan->src : NULL;
     bool parks = !src || x->env.by_shm || unknown || x->node_step >= 0;
     vc_wait_begin_src(w, wait, parks ? parking : NULL, src);
-    w->unwoken = unwoken;
+    w->wakers = (uint8_t)wakers;
     /* A device can be lost while the node phase before its messages waits for somebody. */
     if (x->env.by_device)
         w->watch = x->env.chan->src;

@@ -2,6 +2,7 @@
 #include "pmpi/busy.h"
 
 #include "pmpi/requests.h"
+#include "transport/verbs/verbs.h"
 
 #include <stdio.h>
 
@@ -64,7 +65,7 @@ void vc_busy_drained(struct vc_team *t, bool on)
 {
     if (t->queue.listed)
         count_duty(t, on ? -1 : 1);
-    t->queue.drained = on;
+    t->queue.drained += on ? 1 : -1;
     if (t->queue.listed)
         count_duty(t, on ? -1 : 1);
 }
@@ -183,7 +184,7 @@ int vc_busy_finish(struct vc_posted *list)
 int vc_busy_progress(void)
 {
     if (VC_LIKELY(atomic_load_explicit(&vc_busy_count, memory_order_relaxed) == 0) ||
-        pthread_mutex_trylock(&vc_busy_lock))
+        vc_verbs_within_boot() || pthread_mutex_trylock(&vc_busy_lock))
         return 0;
     int n = vc_busy_move();
     struct vc_posted *list = vc_busy_over();

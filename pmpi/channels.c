@@ -284,7 +284,7 @@ static int take_memory(struct vc_team *t, MPI_Comm comm, struct vc_team_chan *c,
 /* For waits: without memory for it they are only slower. */
 static void note_host(const struct vc_team *t, struct vc_team_chan *c)
 {
-    c->by_host = c->host_rings.bytes > 0 ? malloc((size_t)t->size * sizeof *c->by_host) : NULL;
+    c->by_host = c->host_rings.units > 0 ? malloc((size_t)t->size * sizeof *c->by_host) : NULL;
     for (int r = 0; c->by_host && r < t->size; r++)
         c->by_host[r] = vc_team_by_host(t, c, r);
 }

@@ -35,7 +35,7 @@ static bool needs_mpi(const struct vc_team *t, const struct vc_posted *op)
 static bool may_move(const struct vc_team *t)
 {
     const struct vc_posted *first = t->queue.first;
-    return first && !t->queue.left && (may_call_mpi || !needs_mpi(t, first));
+    return first && !t->queue.left && !t->queue.drained && (may_call_mpi || !needs_mpi(t, first));
 }
 
 static void tell_of_messages(const struct vc_team *t)
@@ -122,14 +122,21 @@ static struct vc_wait_cfg own_way(uint64_t slice_max_ns)
     return cfg;
 }
 
-/* With the lock: the only thing that can end the wait for all that is under way; NULL: there are several, or
- * one that wakes nobody. It belongs to the process, so it outlives teams. */
+/* With the lock: the only thing that can end the wait for all that it moves; NULL: there are several, or one
+ * that wakes nobody. It belongs to the process, so it outlives teams. */
 static struct vc_wake_src *only_source(void)
 {
-    const struct vc_team *t = vc_busy_teams;
-    if (!t || t->queue.next || !may_move(t) || !t->queue.first->exec)
-        return NULL;
-    return vc_exec_source(t->queue.first->exec);
+    struct vc_wake_src *only = NULL;
+    for (const struct vc_team *t = vc_busy_teams; t; t = t->queue.next) {
+        if (!may_move(t))
+            continue;
+        const struct vc_exec *x = t->queue.first->exec;
+        struct vc_wake_src *src = x ? vc_exec_source(x) : NULL;
+        if (!src || (only && src != only))
+            return NULL;
+        only = src;
+    }
+    return only;
 }
 
 static void *help(void *arg)
@@ -172,6 +179,11 @@ static bool is_running(void)
 {
     /* Acquire: pairs with the release after the thread was made. */
     return atomic_load_explicit(&runs, memory_order_acquire);
+}
+
+bool vc_helper_takes(const struct vc_posted *op)
+{
+    return is_running() && (may_call_mpi || !needs_mpi(op->team, op));
 }
 
 void vc_helper_start(void)

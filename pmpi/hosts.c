@@ -49,9 +49,7 @@ static struct {
     uint64_t nonce;
     struct vc_bar bar;
     struct vc_leases *leases;
-    /* ranges of this rank's region, ascending */
-    struct vc_host_range *range;
-    int nranges, cap;
+    struct vc_mem_ranges ranges; /* of this rank's region */
 } all;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the ranges, and of what was seen of machines */
 
@@ -352,7 +350,7 @@ void vc_hosts_fini(void)
     free(all.index);
     free(all.host);
     free(all.machine);
-    free(all.range);
+    vc_mem_ranges_free(&all.ranges);
     memset(&all, 0, sizeof all);
     vc_hosts_on = false;
 }
@@ -398,66 +396,24 @@ static size_t own_region(void)
     return all.leases ? all.machine[all.mine].each : 0;
 }
 
-/* A gap between the ranges that is large enough: the number of the range behind it. */
-static int find_gap(uint32_t units, uint32_t *at)
+bool vc_hosts_take(size_t bytes, struct vc_mem_range *out)
 {
-    uint32_t end = (uint32_t)(own_region() / VC_HOSTS_UNIT), from = 0;
-    for (int i = 0; i <= all.nranges; i++) {
-        uint32_t to = i < all.nranges ? all.range[i].at : end;
-        if (to - from >= units) {
-            *at = from;
-            return i;
-        }
-        if (i < all.nranges)
-            from = to + all.range[i].bytes;
-    }
-    return -1;
-}
-
-static bool take_range(uint32_t units, struct vc_host_range *out)
-{
-    if (all.nranges == all.cap) {
-        int cap = all.cap ? 2 * all.cap : 16;
-        struct vc_host_range *more = realloc(all.range, (size_t)cap * sizeof *more);
-        if (!more)
-            return false;
-        all.range = more;
-        all.cap = cap;
-    }
-    uint32_t at;
-    int i = find_gap(units, &at);
-    if (i < 0)
-        return false;
-    memmove(&all.range[i + 1], &all.range[i], (size_t)(all.nranges - i) * sizeof *all.range);
-    all.range[i] = *out = (struct vc_host_range){.at = at, .bytes = units};
-    all.nranges++;
-    return true;
-}
-
-bool vc_hosts_take(size_t bytes, struct vc_host_range *out)
-{
-    size_t units = (bytes + VC_HOSTS_UNIT - 1) / VC_HOSTS_UNIT;
+    size_t units = (bytes + VC_HOSTS_UNIT - 1) / VC_HOSTS_UNIT, end = own_region() / VC_HOSTS_UNIT;
     memset(out, 0, sizeof *out);
-    if (units == 0 || units > own_region() / VC_HOSTS_UNIT)
+    if (units == 0 || units > end)
         return false;
     pthread_mutex_lock(&lock);
-    bool got = take_range((uint32_t)units, out);
+    bool got = vc_mem_ranges_take(&all.ranges, (uint32_t)end, (uint32_t)units, out);
     pthread_mutex_unlock(&lock);
     return got;
 }
 
-void vc_hosts_give(struct vc_host_range *range)
+void vc_hosts_give(struct vc_mem_range *range)
 {
-    if (range->bytes == 0)
+    if (range->units == 0)
         return;
     pthread_mutex_lock(&lock);
-    int i = 0;
-    while (i < all.nranges && all.range[i].at != range->at)
-        i++;
-    if (i < all.nranges) {
-        memmove(&all.range[i], &all.range[i + 1], (size_t)(all.nranges - i - 1) * sizeof *all.range);
-        all.nranges--;
-    }
+    vc_mem_ranges_give(&all.ranges, range->at);
     pthread_mutex_unlock(&lock);
     memset(range, 0, sizeof *range);
 }

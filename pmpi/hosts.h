@@ -7,6 +7,8 @@
 #ifndef VC_PMPI_HOSTS_H
 #define VC_PMPI_HOSTS_H
 
+#include "transport/ivshmem/ranges.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,18 +32,15 @@ int vc_hosts_number(int world_rank);
 /** Different in each job, and the same on all ranks that share memory. */
 uint64_t vc_hosts_nonce(void);
 
-/** A range of this rank's region. */
-struct vc_host_range {
-    uint32_t at, bytes; /**< in units of VC_HOSTS_UNIT; bytes 0: none */
-};
+/** The unit of ranges of this rank's region, in bytes. */
 #define VC_HOSTS_UNIT 128
 
 /** Bytes of the smallest region; the same on all ranks. */
 size_t vc_hosts_region(void);
 /** False: there is no room. Threads may call this at once. */
-bool vc_hosts_take(size_t bytes, struct vc_host_range *out);
-/** None is legal. */
-void vc_hosts_give(struct vc_host_range *range);
+bool vc_hosts_take(size_t bytes, struct vc_mem_range *out);
+/** None (0 units) is legal. */
+void vc_hosts_give(struct vc_mem_range *range);
 /** Memory at this place of the region of a rank that shares the host; NULL: it is not in the region. */
 char *vc_hosts_at(int world_rank, uint32_t at, size_t bytes);
 

@@ -9,6 +9,9 @@
 
 /* At the end of MPI, so long without anything that came. */
 #define FINISH_NS 1000000000u
+/* Beginning what has so many bytes takes longer than handing it to the helper: copies, registrations, and a
+ * device that is made of software sends in the call that posts. */
+#define HAND_OVER_BYTES 16384
 
 /* ---- posting ---- */
 
@@ -66,7 +69,8 @@ static int go_on(struct vc_posted *op, bool alone, MPI_Request *request)
     struct vc_posted *own = copy_of(op);
     if (!own)
         return VC_ERR_NOMEM;
-    if (alone && (rc = try_at_once(own)) != 0) {
+    bool handed = op->by_plan && op->k.bytes >= HAND_OVER_BYTES && vc_helper_takes(op);
+    if (alone && !handed && (rc = try_at_once(own)) != 0) {
         *op = *own;
         free(own);
         return rc < 0 ? rc : give_request(vc_request_done(op->k.coll, request));
@@ -135,22 +139,15 @@ static bool begin_wait(struct vc_team *t, struct vc_waiter *w)
     return true;
 }
 
-static void set_drained(struct vc_team *t, bool on)
-{
-    pthread_mutex_lock(&vc_busy_lock);
-    vc_busy_drained(t, on);
-    pthread_mutex_unlock(&vc_busy_lock);
-}
-
-int vc_queue_drain(struct vc_team *t)
+/* Until *over, or, if it is NULL, until the team has nothing under way. What waits of the team's operations
+ * is moved here, and by the helper no longer. */
+static void drive(struct vc_team *t, const _Atomic bool *over)
 {
     struct vc_waiter w;
     int whom = VC_WAIT_ANY, last = VC_WAIT_ANY, err = VC_OK;
     bool waiting = false;
-    if (vc_queue_empty(t))
-        return t->queue.err;
-    set_drained(t, true);
-    while (!vc_queue_empty(t)) {
+    /* Acquire: see on_query() of requests.c. */
+    while (over ? !atomic_load_explicit(over, memory_order_acquire) : !vc_queue_empty(t)) {
         pthread_mutex_lock(&vc_busy_lock);
         if (err != VC_OK)
             vc_busy_fail(t, err);
@@ -174,8 +171,56 @@ int vc_queue_drain(struct vc_team *t)
     }
     if (waiting)
         vc_wait_end(&w);
+}
+
+static void set_drained(struct vc_team *t, bool on)
+{
+    pthread_mutex_lock(&vc_busy_lock);
+    vc_busy_drained(t, on);
+    pthread_mutex_unlock(&vc_busy_lock);
+}
+
+int vc_queue_drain(struct vc_team *t)
+{
+    if (vc_queue_empty(t))
+        return t->queue.err;
+    set_drained(t, true);
+    drive(t, NULL);
     set_drained(t, false);
     return t->queue.err;
+}
+
+static struct vc_posted *find_queued(MPI_Request request)
+{
+    for (struct vc_team *t = vc_busy_teams; t; t = t->queue.next)
+        for (struct vc_posted *op = t->queue.first; op; op = op->next)
+            if (op->request == request)
+                return op;
+    return NULL;
+}
+
+void vc_queue_wait(MPI_Request request)
+{
+    pthread_mutex_lock(&vc_busy_lock);
+    struct vc_posted *op = find_queued(request);
+    if (!op) {
+        pthread_mutex_unlock(&vc_busy_lock);
+        return;
+    }
+    struct vc_team *t = op->team;
+    /* Counted as one more: another thread may free the communicator as soon as its queue is empty. */
+    atomic_fetch_add_explicit(&t->queue.count, 1, memory_order_relaxed);
+    vc_busy_drained(t, true);
+    pthread_mutex_unlock(&vc_busy_lock);
+    drive(t, &op->over);
+    pthread_mutex_lock(&vc_busy_lock);
+    vc_busy_drained(t, false);
+    bool more = t->queue.first != NULL;
+    pthread_mutex_unlock(&vc_busy_lock);
+    /* Release: as in busy.c; the last access to the team. */
+    atomic_fetch_sub_explicit(&t->queue.count, 1, memory_order_release);
+    if (more)
+        vc_helper_wake();
 }
 
 void vc_queue_finish(void)

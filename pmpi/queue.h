@@ -35,6 +35,9 @@ int vc_queue_go_on(struct vc_posted *op, MPI_Request *request);
 
 /** Waits until the team has nothing under way. VC_OK, or the error of an operation. */
 int vc_queue_drain(struct vc_team *t);
+/** Of a request that the program is about to wait for: if it is of an operation under way, waits until that
+ * is over, as a blocking call waits. What that led to is the request's. Thread-safe. */
+void vc_queue_wait(MPI_Request request);
 /** The error of an earlier operation, or VC_OK; only of an empty queue. *why: its text. */
 int vc_queue_failed(const struct vc_team *t, const char **why);
 

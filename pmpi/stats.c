@@ -33,6 +33,7 @@ struct sums {
     uint64_t sleeps, wakes, yields, progress_calls;
     uint64_t attached, evicted, refused;                  /* of memory of other ranks */
     uint64_t proven, unproven, connected, lost, regained; /* paths over verbs */
+    uint64_t closed, begun_closed, reopened;              /* of them, for want of queue pairs */
 };
 
 /* Ways that data took, of enum vc_via: bits, so ranks are united and not added up. */
@@ -278,6 +279,12 @@ static void print_text(FILE *f, const struct sums *s, const struct ways *w, int 
                 (unsigned long long)s->proven, (unsigned long long)s->unproven,
                 (unsigned long long)s->connected, (unsigned long long)s->lost,
                 (unsigned long long)s->regained);
+    if (s->closed + s->begun_closed > 0)
+        fprintf(f,
+                "queue pairs: %llu connections closed because they were not used, %llu begun without one, "
+                "%llu reopened\n",
+                (unsigned long long)s->closed, (unsigned long long)s->begun_closed,
+                (unsigned long long)s->reopened);
     fprintf(f, "set-ups: %llu (%llu in use), %.3f ms on average\n", (unsigned long long)s->setups,
             (unsigned long long)s->setups_used,
             s->setups ? (double)s->setup_ns * 1e-6 / (double)s->setups : 0.0);
@@ -330,9 +337,11 @@ static bool print_json(FILE *f, const struct sums *s, const struct ways *w, int 
                              "yields", number(s->yields), "progress_calls", number(s->progress_calls));
     json_t *maps = json_pack("{s:o, s:o, s:o}", "attachments", number(s->attached), "given_up",
                              number(s->evicted), "refused", number(s->refused));
-    json_t *paths = json_pack("{s:o, s:o, s:o, s:o, s:o}", "proven", number(s->proven), "failed",
-                              number(s->unproven), "connections", number(s->connected), "lost",
-                              number(s->lost), "regained", number(s->regained));
+    json_t *paths =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "proven", number(s->proven), "failed",
+                  number(s->unproven), "connections", number(s->connected), "lost", number(s->lost),
+                  "regained", number(s->regained), "closed_idle", number(s->closed), "begun_closed",
+                  number(s->begun_closed), "reopened", number(s->reopened));
     json_t *setup = json_pack("{s:o, s:o, s:o}", "communicators", number(s->setups), "in_use",
                               number(s->setups_used), "seconds", seconds(s->setup_ns));
     char checksum[32];
@@ -393,6 +402,9 @@ void vc_stats_report(void)
     sums->connected = vc_fabric ? vc_verbs_stats(vc_fabric)->connections : 0;
     sums->lost = vc_fabric ? vc_verbs_stats(vc_fabric)->lost : 0;
     sums->regained = vc_fabric ? vc_verbs_stats(vc_fabric)->regained : 0;
+    sums->closed = vc_fabric ? vc_verbs_stats(vc_fabric)->closed : 0;
+    sums->begun_closed = vc_fabric ? vc_verbs_stats(vc_fabric)->refused : 0;
+    sums->reopened = vc_fabric ? vc_verbs_stats(vc_fabric)->reopened : 0;
     int ranks = 1;
     /* Where settings differ, or a rank is dead, not all ranks would take part in adding up: then rank 0
      * prints its own sums. */

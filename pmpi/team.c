@@ -127,7 +127,7 @@ void vc_team_policy(struct vc_team *t, vc_policy policy)
     t->policy = policy;
     /* Nobody wakes a rank when something comes from another machine of the host: its sleeps are short. */
     for (int i = 0; i < VC_NETS; i++)
-        if (t->chan[i].host_rings.bytes > 0) {
+        if (t->chan[i].host_rings.units > 0) {
             t->wait.slice_min_ns = HOST_SLICE_MIN_NS;
             t->wait.slice_max_ns = HOST_SLICE_MAX_NS;
         }

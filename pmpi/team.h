@@ -28,7 +28,7 @@ struct vc_team_chan {
     struct vc_chan *chan; /**< NULL: not made yet, or it cannot be had (agreed) */
     struct vc_hold rings; /**< of messages within the node */
     bool *reach;          /**< [size] verbs: the ranks whose messages do not go through the MPI; NULL: all */
-    struct vc_host_range host_rings; /**< of messages within the host */
+    struct vc_mem_range host_rings; /**< of messages within the host */
     bool *by_host;                   /**< [size] ranks that are reached by these; NULL: none, or not known */
     bool far;                        /**< some of its messages go through the network's channel */
 };
@@ -67,7 +67,7 @@ struct vc_queue {
     _Atomic int count;
     bool listed;              /**< among the teams whose queue is not empty */
     bool left;                /**< the helper has met a failure, and leaves it to the program's calls */
-    bool drained;             /**< a thread waits for the queue to become empty, so that it is no duty */
+    int drained;              /**< threads that wait for the queue, and move it meanwhile: it is no duty */
     struct vc_team *next;     /**< of these teams */
     unsigned polls;           /**< in vain */
     uint64_t checked;         /**< when the peers were last looked at, 0: not since something came */
@@ -169,7 +169,7 @@ size_t vc_team_shm(const struct vc_team *t);
 /** Whether the channel's messages between this rank and another go through memory of the host. */
 static inline bool vc_team_by_host(const struct vc_team *t, const struct vc_team_chan *c, int peer)
 {
-    return c->host_rings.bytes > 0 && t->hier.node_of[peer] != t->mine &&
+    return c->host_rings.units > 0 && t->hier.node_of[peer] != t->mine &&
            vc_hosts_sharing(t->world[peer]) == vc_hosts_sharing(t->world[t->rank]);
 }
 

@@ -4,6 +4,7 @@ target_sources(vcoll_core PRIVATE
   ivshmem/bar.c
   ivshmem/chan.c
   ivshmem/lease.c
+  ivshmem/ranges.c
   shm/arena.c
   shm/ring.c
   shm/segment.c

@@ -5,9 +5,8 @@
 #include "transport/calibrate/costs.h"
 #include "transport/linger.h"
 #include "transport/park.h"
+#include "transport/source.h"
 #include "transport/topology/cpus.h"
-
-#include <poll.h>
 
 enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 
@@ -24,8 +23,6 @@ enum stage { STAGE_SPIN, STAGE_YIELD, STAGE_ANNOUNCED, STAGE_TIMED };
 #define SPIN_AFTER_WAKE_NS 10000u
 /* Longest sleep while other ranks need this process. */
 #define DUTY_SLICE_NS 100000u
-/* A sleeper on descriptors relies on a pipe that its waker may not be able to reach. */
-#define PIPE_SLICE_NS 5000000u
 
 /* Sleeps last a part of the time in which nothing came, so what comes is late by that part at most. A wait
  * that nobody can end early sleeps shorter. */
@@ -154,7 +151,8 @@ static void learn_late(uint64_t ns)
  * waits burns for as long as the other one's sleep takes, and then both are awake. */
 static uint64_t burn_budget(const struct vc_waiter *w)
 {
-    bool unwoken = w->unwoken && (w->cfg->mode == VC_WAIT_EVENT || w->cfg->mode == VC_WAIT_AUTO);
+    bool unwoken =
+        w->wakers == VC_WAKERS_NONE && (w->cfg->mode == VC_WAIT_EVENT || w->cfg->mode == VC_WAIT_AUTO);
     uint64_t sleep = TIMED_FIRST_NS + atomic_load_explicit(&timed_late, memory_order_relaxed);
     uint64_t usual = vc_burn_ns(unwoken ? VC_WAIT_AUTO : w->cfg->mode, w->cfg->spin_ns,
                                 atomic_load_explicit(&vc_wait_stats.wake_cost_ns, memory_order_relaxed),
@@ -205,7 +203,7 @@ static void after_sleep(struct vc_waiter *w, bool woken)
     uint64_t now = vc_now_ns();
     /* Woken: what was waited for is probably there, and driving the host costs system calls of its own where
      * its messages go over sockets. A sleep that ends by itself always drives it, where it lasted long. */
-    if ((woken || w->unwoken) && !vc_linger_due(now))
+    if ((woken || w->wakers == VC_WAKERS_NONE) && !vc_linger_due(now))
         return;
     if (!woken)
         learn_sleep_cost(w);
@@ -216,7 +214,7 @@ static void after_sleep(struct vc_waiter *w, bool woken)
 static uint64_t slice_of(const struct vc_waiter *w, uint64_t now)
 {
     const struct vc_wait_cfg *cfg = w->cfg;
-    bool wakeable = (w->parking || w->src) && !w->unwoken;
+    bool wakeable = (w->parking || w->src) && w->wakers != VC_WAKERS_NONE;
     uint64_t slice = (now - w->t_quiet) / (wakeable ? SLICE_PART : TIMED_SLICE_PART);
     uint64_t least = wakeable ? cfg->slice_min_ns : TIMED_FIRST_NS;
     uint64_t most = SLEEP_PART * atomic_load_explicit(&vc_wait_stats.sleep_cost_ns, memory_order_relaxed);
@@ -228,6 +226,8 @@ static uint64_t slice_of(const struct vc_waiter *w, uint64_t now)
         slice = most;
     if (slice < least)
         slice = least;
+    if (w->wakers != VC_WAKERS_ALL && slice > LONG_SLICE_NS)
+        slice = LONG_SLICE_NS;
     /* Relaxed: a hint. */
     bool duties = !cfg->on_duty && atomic_load_explicit(&vc_wait_duties, memory_order_relaxed) > 0;
     return duties && slice > DUTY_SLICE_NS ? DUTY_SLICE_NS : slice;
@@ -257,35 +257,21 @@ static void sleep_on_word(struct vc_waiter *w, uint32_t value)
     after_sleep(w, woken);
 }
 
-/* Sleeps on the source's descriptor and, where peers may wake through shared memory too, on the pipe. */
-static void sleep_on_fds(struct vc_waiter *w)
+static void sleep_on_source(struct vc_waiter *w)
 {
-    uint64_t slice = slice_of(w, vc_now_ns());
-    struct pollfd fds[2] = {{.fd = w->src->fd, .events = POLLIN},
-                            {.fd = w->parking ? vc_park_pipe() : -1, .events = POLLIN}};
-    if (w->parking && slice > PIPE_SLICE_NS)
-        slice = PIPE_SLICE_NS;
-    uint64_t most = atomic_load_explicit(&w->src->max_slice_ns, memory_order_relaxed);
-    if (most && slice > most)
-        slice = most;
-    struct timespec ts = {(time_t)(slice / 1000000000u), (long)(slice % 1000000000u)};
-    int n = ppoll(fds, w->parking ? 2 : 1, &ts, NULL);
-    if (n > 0 && (fds[1].revents & POLLIN)) {
-        vc_park_drain_pipe();
+    bool on_pipe;
+    enum vc_slept slept = vc_source_sleep(w, slice_of(w, vc_now_ns()), &on_pipe);
+    if (on_pipe)
         learn_wake_cost(w);
-    }
-    if (n > 0 && fds[0].revents) {
-        w->src->clear(w->src);
-        w->armed = false;
-    }
-    after_sleep(w, n > 0);
+    if (slept != VC_SLEPT_NOT)
+        after_sleep(w, slept == VC_SLEPT_WOKEN);
 }
 
 static void drive_and_escalate(struct vc_waiter *w, uint64_t now)
 {
     bool early = w->stage == STAGE_YIELD && w->yields < w->least_yields;
     if (!vc_linger_drive(w, &now) && now >= w->t_stage && !early) {
-        w->stage = (w->parking || w->src) && !w->unwoken ? STAGE_ANNOUNCED : STAGE_TIMED;
+        w->stage = (w->parking || w->src) && w->wakers != VC_WAKERS_NONE ? STAGE_ANNOUNCED : STAGE_TIMED;
         look_around(w, now);
     }
 }
@@ -307,11 +293,10 @@ static int idle_announced(struct vc_waiter *w, int whom)
     uint32_t value = (whom >= 0 ? 1u + (uint32_t)whom : VC_PARK_ANY) | (w->src ? VC_PARK_PIPE : 0),
              current = 0;
     bool again = false;
-    if (w->src && !w->armed) {
-        int err = w->src->arm(w->src);
+    if (w->src) {
+        int err = vc_source_arm(w, &again);
         if (err != VC_OK)
             return err;
-        w->armed = again = true;
     }
     if (p) {
         current = atomic_load_explicit(&p->shared->word[p->me], memory_order_relaxed);
@@ -337,7 +322,7 @@ static int idle_announced(struct vc_waiter *w, int whom)
     if (again)
         return VC_OK;
     if (w->src) {
-        sleep_on_fds(w);
+        sleep_on_source(w);
         if (!w->armed && !p)
             rise(w, vc_now_ns());
     } else {

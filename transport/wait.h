@@ -104,6 +104,11 @@ struct vc_wake_src {
     /** 0, or how long a sleep may be at most: something moves without events. A hint, relaxed: one thread's
      * arm() may change it while another one is about to sleep. */
     _Atomic uint64_t max_slice_ns;
+    /* source.c's, zero at first: how many events were read; whether a thread sleeps on fd; how often one has
+     * been awake again after that; how many others wait until it is. */
+    _Atomic uint32_t reads;
+    _Atomic bool held;
+    _Atomic uint32_t turn, followers;
     /** What is waited for needs the CPUs that spinning would burn (a software NIC): auto does not spin. */
     bool needs_cpu;
 };
@@ -133,6 +138,10 @@ size_t vc_park_bytes(int n);
  * threads it takes some ten milliseconds. True: its wake-ups cannot be lost. */
 bool vc_wait_prepare(void);
 
+/** Which of those that a wait is for wake the waiter, where there is parking or a source. If not all of them
+ * do, sleeps are short. */
+enum vc_wakers { VC_WAKERS_ALL, VC_WAKERS_SOME, VC_WAKERS_NONE };
+
 struct vc_waiter {
     const struct vc_wait_cfg *cfg;
     struct vc_parking *parking; /**< NULL: nobody can wake this wait through shared memory */
@@ -144,16 +153,17 @@ struct vc_waiter {
     uint8_t stage;
     /* Side by side, so that one store begins a wait. */
     bool announced, armed;
-    bool unwoken; /**< the caller's: nobody wakes this wait, although there is parking */
-    bool driving; /**< the host MPI is driven between polls: something may come through it */
+    uint8_t wakers; /**< the caller's: enum vc_wakers */
+    bool driving;   /**< the host MPI is driven between polls: something may come through it */
     bool fenced;
     uint8_t signs,
-        weak;          /**< that something came, one after another; weak ones since a strong one or a sleep */
-    uint32_t linger;   /**< for how long to drive it although nothing comes, in ns */
-    uint64_t t_came;   /**< when something came last, or the wait became one; 0: not yet */
-    uint64_t t_quiet;  /**< the same, where it certainly came */
-    uint64_t t_slept;  /**< end of the last sleep after which the host was driven */
-    uint64_t t_driven; /**< since when nothing has come while driving */
+        weak; /**< that something came, one after another; weak ones since a strong one or a sleep */
+    uint32_t reads_armed; /**< src->reads before it was armed */
+    uint32_t linger;      /**< for how long to drive it although nothing comes, in ns */
+    uint64_t t_came;      /**< when something came last, or the wait became one; 0: not yet */
+    uint64_t t_quiet;     /**< the same, where it certainly came */
+    uint64_t t_slept;     /**< end of the last sleep after which the host was driven */
+    uint64_t t_driven;    /**< since when nothing has come while driving */
     uint64_t t_stage, t_liveness, t_announced;
     uint64_t
         cpu_ns; /**< CPU time of the thread after the last sleep without result; 0: something else since */
@@ -168,7 +178,8 @@ static inline void vc_wait_begin(struct vc_waiter *w, const struct vc_wait_cfg *
     w->src = w->watch = NULL;
     w->polls = vc_wait_crowded(cfg) ? VC_TIGHT_POLLS - VC_TIGHT_POLLS_CROWDED : 0;
     w->stage = 0;
-    w->announced = w->armed = w->driving = w->unwoken = false;
+    w->announced = w->armed = w->driving = false;
+    w->wakers = VC_WAKERS_ALL;
     w->t_came = w->t_liveness = 0;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the checker's files share. Memory is a row of cells per rank, one cell for every `grain` bytes.
- * check.c builds the plans and calls static.c (what can be said without running) and run.c (the symbolic
- * run), which calls phase.c (data of node phases), which calls values.c (what cells hold). All call text.c.
+ * check.c builds the plans and calls static.c, match.c, hazards.c (what can be said without running) and
+ * run.c (the symbolic run), which calls phase.c (data of node phases), which calls values.c (what cells
+ * hold). All call text.c.
  */
 #ifndef VC_COLL_CHECK_INTERNAL_H
 #define VC_COLL_CHECK_INTERNAL_H
@@ -89,6 +90,12 @@ static inline size_t vck_addr(const struct vck *c, int rank, struct vc_ref ref)
     return ref.off + (ref.buf == VC_BUF_SEND ? k->send_at : ref.buf == VC_BUF_TMP ? k->tmp_at : k->recv_at);
 }
 
+/** Ranks of the rank's node. */
+static inline int vck_node_size(const struct vck *c, int rank)
+{
+    return vc_hier_node_size(c->shape->hier, c->shape->hier->node_of[rank]);
+}
+
 /** Its number in its rank's plan. */
 static inline int vck_local(const struct vck *c, int global)
 {
@@ -99,6 +106,9 @@ static inline struct vck_cell *vck_cells(const struct vck *c, int rank, struct v
 {
     return c->mem + c->ranks[rank].first_cell + vck_addr(c, rank, ref) / c->grain;
 }
+
+/** Lengths of src and dst that a node phase needs on rank l of the q of a node; 0: not looked at. */
+void vck_node_lengths(const struct vc_step *s, int q, int l, size_t *src, size_t *dst);
 
 /** Which memory a step uses; up to 3 entries. Returns how many. */
 int vck_touches(const struct vck *c, int rank, const struct vc_step *s, struct vck_touch t[3]);

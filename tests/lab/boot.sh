@@ -9,6 +9,8 @@
 #   vmI.console    what guest I printed
 #   vmI.qemu       what its QEMU printed
 #   vmI.pid, vmI.watch   its process, and the process that limits its life
+#   vmI.next.N.*, vmI.old.* what a QEMU has that takes a machine over
+#   memory     initramfs of machines whose root lies in their memory
 #   vmI.monitor, vmI.orders   sockets of its QEMU's monitor: for people, and for the guest, whose /dev/ttyS1 leads there
 #   ctl.*, data.*  sockets that join the guests
 #   shared.*       memory that guests share
@@ -21,9 +23,9 @@ lab_lifetime=14400
 # Frames travel over sockets in the lab's directory, so nothing of it is seen on the host's network. Two guests are
 # joined directly; of more, the first one's QEMU is the hub.
 network_args() {
-    local vm=$1 net=$2 peer
+    local vm=$1 net=$2 next=$3 peer
     if ((LAB_VMS == 2)); then
-        args+=(-netdev "dgram,id=$net,local.type=unix,local.path=$net.$vm,remote.type=unix,remote.path=$net.$((1 - vm))")
+        args+=(-netdev "dgram,id=$net,local.type=unix,local.path=$net.$vm$next,remote.type=unix,remote.path=$net.$((1 - vm))")
     elif ((vm > 0)); then
         args+=(-netdev "stream,id=$net,server=off,addr.type=unix,addr.path=$net.$vm")
     else
@@ -41,20 +43,22 @@ mac() {
     printf '52:54:00:76:%02x:%02x' "$1" "$2"
 }
 
-# Sets args to QEMU's words for guest $1.
+# Sets args to QEMU's words for guest $1; with $2=.next.NUMBER for a process that takes it over.
 qemu_args() {
-    local vm=$1 root=local,readonly=on,security_model=none,multidevs=remap
+    local vm=$1 next=${2:-} root=local,readonly=on,security_model=none,multidevs=remap own=vm$1${2:-}
+    local initramfs=${lab_hold:+$lab_state/memory}
     local kernel="console=ttyS0 quiet panic=-1 oops=panic mitigations=off nowatchdog tsc=reliable"
     kernel+=" random.trust_cpu=on net.ifnames=0"
     args=(-name "vm$vm" -machine q35 -no-user-config -nodefaults -display none -no-reboot
-        -smp "$lab_cpus" -m "$lab_mem" -pidfile "vm$vm.pid"
-        -chardev "file,id=console,path=vm$vm.console" -serial chardev:console
-        -monitor "unix:vm$vm.monitor,server=on,wait=off"
-        -chardev "socket,id=orders,path=vm$vm.orders,server=on,wait=off" -mon chardev=orders
-        -chardev "socket,id=ordering,path=vm$vm.orders" -serial chardev:ordering
-        -kernel "$lab_cache/vmlinux" -initrd "$lab_initramfs"
+        -smp "$lab_cpus" -m "$lab_mem" -pidfile "$own.pid"
+        -chardev "file,id=console,path=vm$vm.console,append=on" -serial chardev:console
+        -monitor "unix:$own.monitor,server=on,wait=off"
+        -chardev "socket,id=orders,path=$own.orders,server=on,wait=off" -mon chardev=orders
+        -chardev "socket,id=ordering,path=$own.orders" -serial chardev:ordering
+        -kernel "$lab_cache/vmlinux" -initrd "${initramfs:-$lab_initramfs}"
         -append "$kernel lab.state=$lab_state lab.vm=$vm"
-        -device "virtio-rng-pci"
+        -device "virtio-rng-pci")
+    [ -n "$lab_hold" ] || args+=(
         -fsdev "$root,id=root,path=/" -device "virtio-9p-pci,fsdev=root,mount_tag=root"
         -fsdev "$root,id=layer,path=$lab_cache/layer" -device "virtio-9p-pci,fsdev=layer,mount_tag=layer")
     if [ "$lab_accel" = kvm ]; then
@@ -69,22 +73,30 @@ qemu_args() {
         args+=(-object "memory-backend-file,id=shared,share=on,size=64M,mem-path=shared.$((vm / lab_ivshmem))"
             -device "ivshmem-plain,memdev=shared")
     fi
-    network_args "$vm" ctl
+    network_args "$vm" ctl "$next"
     args+=(-device "virtio-net-pci,netdev=ctl,romfile=,mac=$(mac 1 "$vm")")
-    network_args "$vm" data
-    args+=(-device "pcie-root-port,id=rootport" -device "$LAB_NIC,id=nic,bus=rootport,netdev=data,romfile=,mac=$(mac 2 "$vm")")
+    network_args "$vm" data "$next"
+    args+=(-device "pcie-root-port,id=rootport")
+    # A card that was taken out is not there.
+    [ -n "${lab_no_card:-}" ] || args+=(-device "$LAB_NIC,id=nic,bus=rootport,netdev=data,romfile=,mac=$(mac 2 "$vm")")
     if ((vm == 0)); then
         args+=(-netdev "user,id=host,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:$lab_port-10.0.2.15:22"
             -device "virtio-net-pci,netdev=host,romfile=,mac=$(mac 4 0)")
     fi
 }
 
-# Starts guest $1, in the lab's directory, where the names of sockets stay short.
+# Starts guest $1.
 start_vm() {
-    local vm=$1 args
-    qemu_args "$vm"
-    : > "$lab_state/vm$vm.console"
-    rm -f "$lab_state/vm$vm".{pid,monitor,orders}
+    local args
+    qemu_args "$1"
+    : > "$lab_state/vm$1.console"
+    start_qemu "vm$1"
+}
+
+# Starts QEMU with the words in args, in the lab's directory, where the names of sockets stay short; $1 is its own name.
+start_qemu() {
+    local own=$1
+    rm -f "$lab_state/$own".{pid,monitor,orders}
     (
         cd "$lab_state" || exit 1
         # Own session: an interrupt from the terminal reaches the lab's command alone, which then ends the machines.
@@ -97,16 +109,28 @@ start_vm() {
         export -f lab_qemu
         export lab_cache
         exec setsid "${guard[@]}" bash -c 'lab_qemu "$@"' qemu "${args[@]}"
-    ) < /dev/null > "$lab_state/vm$vm.qemu" 2>&1 &
-    echo $! > "$lab_state/vm$vm.watch"
+    ) < /dev/null > "$lab_state/$own.qemu" 2>&1 &
+    echo $! > "$lab_state/$own.watch"
     disown
 }
 
 # Ends guest $1.
 stop_vm() {
-    local vm=$1 watch pid try
-    read_number watch "$lab_state/vm$vm.watch"
-    read_number pid "$lab_state/vm$vm.pid"
+    local watch
+    for watch in "$lab_state/vm$1".next.*.watch; do
+        watch=${watch##*/}
+        stop_qemu "${watch%.watch}"
+    done
+    stop_qemu "vm$1"
+    rm -f "$lab_state"/{ctl,data}."$1" "$lab_state/ssh"
+}
+
+# Ends the QEMU that is called $1, if there is one.
+stop_qemu() {
+    local own=$1 watch pid try
+    [ -e "$lab_state/$own.watch" ] || return 0
+    read_number watch "$lab_state/$own.watch"
+    read_number pid "$lab_state/$own.pid"
     is_ours "$watch" && kill "$watch" 2> /dev/null
     for ((try = 0; try < 50; try++)); do
         is_ours "$watch" || is_ours "$pid" || break
@@ -114,7 +138,7 @@ stop_vm() {
     done
     is_ours "$pid" && kill -9 "$pid" 2> /dev/null
     is_ours "$watch" && kill -9 "$watch" 2> /dev/null
-    rm -f "$lab_state/vm$vm".{watch,pid,monitor,orders} "$lab_state"/{ctl,data}."$vm" "$lab_state/ssh"
+    rm -f "$lab_state/$own".{watch,pid,monitor,orders}
 }
 
 # Numbers of processes are used again: ours are told by their directory.
@@ -256,9 +280,10 @@ boot_lab() {
     [ -e "$lab_state/key" ] || ssh-keygen -q -t ed25519 -N '' -C vcoll-lab -f "$lab_state/key" ||
         die "ssh-keygen fails (package openssh-client)"
     write_variables "$lab_state/guest.conf" LAB_VMS LAB_NIC LAB_MTU LAB_RX_USECS LAB_SHARE
-    write_variables "$lab_state/lab.conf" lab_cpus lab_mem lab_accel lab_boot_limit lab_lifetime lab_ivshmem
+    write_variables "$lab_state/lab.conf" lab_cpus lab_mem lab_accel lab_boot_limit lab_lifetime lab_ivshmem lab_hold
+    [ -z "$lab_hold" ] || make_memory || die "cannot pack what machines hold in their memory"
     for attempt in 1 2 3; do
-        say "booting $LAB_VMS virtual machine(s), $lab_cpus CPUs and $lab_mem MiB each ($lab_accel, $LAB_NIC, Linux $LAB_KERNEL)"
+        say "booting $LAB_VMS virtual machine(s), $lab_cpus CPUs and $lab_mem MiB each${lab_hold:+, root in memory} ($lab_accel, $LAB_NIC, Linux $LAB_KERNEL)"
         if try_boot && open_ssh; then
             say "ready, $((SECONDS - began)) s"
             return 0

@@ -58,7 +58,7 @@ tidy_guests() {
 
 # Runs what the options and the words say on vm0; the exit code is the program's.
 run_program() {
-    local line name words vm input ticker ended broken='' code deadline status names=() own=()
+    local line name words vm input ticker ended broken='' code deadline status server='' names=() own=()
     if [ -n "$lab_shell" ]; then
         words=(shell)
     elif [ -n "$lab_script" ]; then
@@ -91,6 +91,10 @@ run_program() {
         (lab_ssh -t root@127.0.0.1 "$line")
         return
     fi
+    if [ -n "$lab_hold" ]; then
+        serve_migrations < /dev/null > "$lab_state/migrations" 2>&1 &
+        server=$!
+    fi
     if [ -n "$lab_stdin" ]; then exec {input}<&0; else exec {input}< /dev/null; fi
     (lab_ssh root@127.0.0.1 "$line") <&"$input" &
     lab_ssh_pid=$!
@@ -119,6 +123,7 @@ run_program() {
     exec {input}<&-
     wait "$lab_ssh_pid" 2> /dev/null
     lab_ssh_pid=
+    [ -z "$server" ] || { kill "$server" && wait "$server"; } 2> /dev/null
     if [ "$code" = 255 ]; then
         # That may be ssh's word or the program's.
         status=$(in_vm0 'cat /run/lab.status')

@@ -11,6 +11,10 @@ lab_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$lab_dir/boot.sh"
 # shellcheck source=tests/lab/guests.sh
 . "$lab_dir/guests.sh"
+# shellcheck source=tests/lab/memory.sh
+. "$lab_dir/memory.sh"
+# shellcheck source=tests/lab/migrate.sh
+. "$lab_dir/migrate.sh"
 # shellcheck source=tests/lab/load.sh
 . "$lab_dir/load.sh"
 
@@ -41,6 +45,9 @@ readonly LAB_HELP_MACHINES='The machines:
       --rx-usecs N      interrupt moderation of the data card, as by `ethtool -C ... rx-usecs N`
       --mtu N           of the data network (default 4400, so that RDMA packets carry 4096 bytes)
       --ivshmem N       each N machines share memory of 64 MiB, as an ivshmem-plain device (default 0: none do)
+      --hold FILE           the root of the machines lies in their own memory, with the lab'\''s programs, the MPI, and this
+                        program, library or script (may be repeated); they see no other file of the host, and scripts can
+                        migrate them
       --nic NAME        igb (SR-IOV) or e1000e (no virtual functions); by default what QEMU has
       --accel NAME      kvm or tcg (emulation); by default KVM if an ordinary kernel really boots on it
       --share DIR       a directory that guests may write to, at the same path; all else of the host they can only
@@ -78,6 +85,10 @@ take_option() {
         --mem) whole_number "$value" 256 65536 "$1" && lab_mem=$value && return ;;
         --rx-usecs) whole_number "$value" 0 10000 "$1" && LAB_RX_USECS=$value && return ;;
         --ivshmem) whole_number "$value" 0 $LAB_MAX_VMS "$1" && lab_ivshmem=$value && return ;;
+        --hold)
+            [ -f "$value" ] || usage_error "--hold $value: no such file"
+            lab_hold+=" $(realpath -s "$value")" && return
+            ;;
         --mtu) whole_number "$value" 576 9216 "$1" && LAB_MTU=$value && return ;;
         --lifetime)
             [[ $lab_takes = *lifetime* ]] || return 1

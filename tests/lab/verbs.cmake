@@ -31,13 +31,20 @@ endforeach()
 # What goes wrong.
 add_executable(outlive verbs/outlive.c)
 target_link_libraries(outlive PRIVATE vcoll_flags)
-foreach(_lost "delete 3" "down 3" "unplug 5")
+# Machines with their root in memory can be migrated.
+vc_lab_fixture(2m -v 2 --hold $<TARGET_FILE:outlive> --hold $<TARGET_FILE:vcoll> --hold ${CMAKE_CURRENT_SOURCE_DIR}/verbs/outlive.sh)
+set_property(TEST lab2m.up APPEND PROPERTY DEPENDS lab2.down)
+foreach(_lost "delete 3" "down 3" "unplug 10" "migrate 3")
   separate_arguments(_lost)
   list(GET _lost 0 _how)
-  vc_lab_test(outlive.${_how}.event VMS 2 RANKS 4 ENV ${_verbs} VCOLL_WAIT=event
+  set(_machines VMS 2 TIMEOUT 900)
+  if(_how STREQUAL migrate)
+    list(APPEND _machines FIXTURE 2m)
+  endif()
+  vc_lab_test(outlive.${_how}.event ${_machines} RANKS 4 ENV ${_verbs} VCOLL_WAIT=event
     SCRIPT verbs/outlive.sh $<TARGET_FILE:outlive> ${_lost})
   # Who polls needs a CPU that the software device does not.
-  vc_lab_test(outlive.${_how}.poll VMS 2 RANKS 2 ENV ${_verbs} VCOLL_WAIT=poll
+  vc_lab_test(outlive.${_how}.poll ${_machines} RANKS 2 ENV ${_verbs} VCOLL_WAIT=poll
     SCRIPT verbs/outlive.sh $<TARGET_FILE:outlive> ${_lost})
 endforeach()
 foreach(_how memlock device nogid)

@@ -32,7 +32,7 @@ sweep() {
     while VCOLL_ALG=$(round $k "$1") && [ -n "$VCOLL_ALG" ]; do
         VCOLL_PROGRESS=$([ $((k % 3)) = 2 ] && echo thread || echo off)
         export VCOLL_ALG VCOLL_PROGRESS
-        timeout 100 "$mpirun" -n "$2" "$prog" --seed $((40 + k)) --seconds 4 --iterations 150 --nonblocking --taken \
+        timeout 100 "$mpirun" -n "$2" "$prog" --seed $((40 + k)) --seconds 2 --iterations 150 --nonblocking --taken \
             >"$scratch/out" 2>&1 </dev/null || {
             cat "$scratch/out"
             fail "VCOLL_ALG=$VCOLL_ALG VCOLL_PROGRESS=$VCOLL_PROGRESS on $2 ranks"

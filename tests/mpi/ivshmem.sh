@@ -123,9 +123,10 @@ hostile)
     export VCOLL_ALG=allreduce=recursive_doubling,bcast=binomial,reduce=binomial,alltoall=pairwise
     for seed in 1 2 3 4; do
         fresh 1M
-        "$noise" "$VCOLL_IVSHMEM" $seed &
+        rm -f "$scratch/begun"
+        "$noise" "$VCOLL_IVSHMEM" $seed "$scratch/begun" &
         pid=$!
-        timeout 40 "$mpirun" -n 3 "$loop" >"$scratch/out" 2>&1 </dev/null
+        timeout 40 "$mpirun" -n 3 "$loop" "$scratch/begun" >"$scratch/out" 2>&1 </dev/null
         rc=$?
         kill $pid
         wait $pid 2>/dev/null

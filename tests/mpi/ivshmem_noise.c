@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Writes random bytes into a file that ranks share as machines share memory, until it is killed. Even seeds:
- * only behind the tables. Begins once somebody has leased memory there.
+ * only behind the tables. Begins when its third word is a file.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -13,12 +12,11 @@
 #include <unistd.h>
 
 #define TABLES ((size_t)64 << 10)
-#define LEASES ((size_t)4096)
 
 int main(int argc, char **argv)
 {
     struct stat st;
-    if (argc != 3)
+    if (argc != 4)
         return 2;
     int fd = open(argv[1], O_RDWR);
     if (fd < 0 || fstat(fd, &st) != 0)
@@ -30,9 +28,8 @@ int main(int argc, char **argv)
     unsigned seed = (unsigned)strtoul(argv[2], NULL, 10), x = seed * 2654435761u + 1;
     size_t from = seed % 2 ? 0 : TABLES;
     alarm(60);
-    while (!*(volatile uint64_t *)(volatile void *)(mem + LEASES))
+    while (access(argv[3], F_OK) != 0)
         usleep(1000);
-    usleep(300000); /* the ranks have found each other */
     for (;;) {
         x = x * 1664525u + 1013904223u;
         size_t at = from + (x >> 3) % (len - from);

@@ -13,6 +13,7 @@ count() {
     OMPI_MCA_pml=^cm,ucx OMPI_MCA_pml_monitoring_enable=1 OMPI_MCA_pml_monitoring_enable_output=3 \
         OMPI_MCA_pml_monitoring_filename="$scratch/sent" timeout -k 5 60 "$mpirun" -n $ranks "$prog" \
         >"$scratch/out" 2>&1 </dev/null || {
+        [ -n "$VC_TEST_PRELOAD" ] || skip "counting breaks this MPI by itself"
         cat "$scratch/out"
         fail "the program failed"
     }

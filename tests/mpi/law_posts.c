@@ -9,6 +9,7 @@
  *   finalize   finished ones that nobody has waited for
  *   alone      no blocking collective in the program
  *   threads    two threads, each waits for what the other has posted
+ *   late       a rank comes so late that those who wait look at who is alive, and sends to one of them
  */
 #include "law.h"
 
@@ -470,6 +471,49 @@ static int threads(int provided)
     return 0;
 }
 
+/* What the others do before the last rank comes: behind a call under way, beside it, or in MPI_Waitall. */
+static void wait_long(int round, MPI_Comm comm[2])
+{
+    enum { LATE_US = 700000, LONGS = 100000 };
+    static long message[LONGS];
+    struct posted c[2];
+    MPI_Request req[3] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+    int calls = round == 2 ? 2 : 1;
+    if (rank == size - 1) {
+        usleep(LATE_US);
+        message[LONGS - 1] = round + 1;
+        /* A long one: it ends only if its receiver makes the MPI progress. */
+        MPI_Send(message, LONGS, MPI_LONG, 0, 0, MPI_COMM_WORLD);
+    } else if (rank == 0) {
+        MPI_Irecv(message, LONGS, MPI_LONG, size - 1, 0, MPI_COMM_WORLD, &req[2]);
+    }
+    for (int i = 0; i < calls; i++) {
+        post(&c[i], comm[i], ALLREDUCE, 5000, round);
+        req[i] = c[i].req;
+    }
+    if (round < 2)
+        LAW_CHECK(law_six(comm[round], 20, round) == 0, "a blocking call");
+    if (round == 3)
+        MPI_Wait(&req[0], MPI_STATUS_IGNORE);
+    MPI_Waitall(3, req, MPI_STATUSES_IGNORE);
+    LAW_CHECK(rank > 0 || message[LONGS - 1] == round + 1, "a message to a rank that waits");
+    for (int i = 0; i < calls; i++)
+        check(&c[i], rank, size);
+}
+
+static void late(void)
+{
+    MPI_Comm comm[2];
+    for (int i = 0; i < 2; i++)
+        MPI_Comm_dup(MPI_COMM_WORLD, &comm[i]);
+    for (int i = 0; i < 8; i++)
+        law_six(comm[i % 2], 20, i);
+    for (int round = 0; round < 4; round++)
+        wait_long(round, comm);
+    for (int i = 0; i < 2; i++)
+        MPI_Comm_free(&comm[i]);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "requests";
@@ -499,6 +543,8 @@ int main(int argc, char **argv)
         progress();
     else if (strcmp(what, "alone") == 0)
         alone();
+    else if (strcmp(what, "late") == 0)
+        late();
     else if (strcmp(what, "threads") == 0)
         rc = threads(provided);
     else {

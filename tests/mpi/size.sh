@@ -15,9 +15,9 @@ unset VCOLL_ALG VCOLL_WAIT VCOLL_CHANNELS VCOLL_NODE_SPLIT VCOLL_CMA VCOLL_CMA_M
 
 # Cases of a run, seconds after which there are no further ones, and the largest buffer: native calls are what takes the time.
 case $np in
-[1-3]?) cases=48 seconds=4 bytes=131072 ;;
-[4-9]?) cases=28 seconds=4 bytes=65536 ;;
-*) cases=14 seconds=8 bytes=16384 ;;
+[1-3]?) cases=32 seconds=3 bytes=131072 ;;
+[4-9]?) cases=20 seconds=3 bytes=65536 ;;
+*) cases=10 seconds=4 bytes=16384 ;;
 esac
 
 # one ARGS...: one run in the present environment

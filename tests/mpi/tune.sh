@@ -10,6 +10,7 @@ export PRTE_MCA_hwloc_default_binding_policy=none PRTE_MCA_rmaps_default_mapping
 command -v jq > /dev/null || { echo "jq is not installed: skipped"; exit 77; }
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/tune_budget.sh"
 cd "$dir" || exit 1
 failed=0
 
@@ -25,7 +26,7 @@ fail() {
 expect() {
     want=$1
     shift
-    timeout -k 5 100 "$tune" "$@" > out 2> err
+    tuner out err "$@"
     got=$?
     [ $got = "$want" ] && return 0
     fail "vcoll-tune $* ended with $got, not $want"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # For tune_check.sh and tune_remeasure.sh, which set $tune.
+. "$(dirname "$0")/tune_budget.sh"
 unset OMPI_COMM_WORLD_SIZE PMIX_RANK PMI_RANK VCOLL_TABLE
 # Ranks of one machine need no network.
 export OMPI_MCA_btl=self,vader OMPI_MCA_oob_tcp_if_include=lo OMPI_MCA_plm=isolated
@@ -18,7 +19,7 @@ fail() {
 
 # run <words...>: output to $dir/out and $dir/err, its status to $got.
 run() {
-    "$tune" "$@" > "$dir/out" 2> "$dir/err"
+    tuner "$dir/out" "$dir/err" "$@"
     got=$?
 }
 

@@ -13,8 +13,9 @@ expect 1 remeasure "$dir/empty.json" -n 2 && says err 'no measured points'
 echo '{"vcoll_table": 1, "rules": [' > "$dir/broken.json"
 expect 1 remeasure "$dir/broken.json" -n 2 && says err 'broken.json:'
 
-expect 0 run -n 2 -o "$dir/t.json" barrier allreduce --sizes 8,256k --budget 4 --quiet || exit 1
+whole=yes
 # Three, and those between two sizes that choose differently.
+expect 0 run -n 2 -o "$dir/t.json" barrier allreduce --sizes 8,256k --budget 4 --force || exit 1
 points=$(jq '.measured | length' "$dir/t.json")
 [ "$points" -ge 3 ] || fail "$points measured points"
 either remeasure "$dir/t.json" -n 2 --budget 3 --json "$dir/j"

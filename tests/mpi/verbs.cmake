@@ -67,8 +67,15 @@ endforeach()
 # The thread moves some communicators while the program waits in others, over the same device.
 vc_loopback_test(posts.mixed.thread VIA verbs NP 3 ENV VCOLL_PROGRESS=thread VCOLL_WAIT=event
   COMMAND $<TARGET_FILE:law_posts> mixed)
+vc_loopback_test(posts.late VIA verbs NP 3 ENV VCOLL_WAIT=event COMMAND $<TARGET_FILE:law_posts> late)
+vc_loopback_test(posts.late.thread VIA verbs NP 3 ENV VCOLL_PROGRESS=thread VCOLL_WAIT=event
+  COMMAND $<TARGET_FILE:law_posts> late)
 vc_loopback_test(posts.mixed.thread.nodes VIA shm+verbs NP 4
   ENV VCOLL_PROGRESS=thread VCOLL_WAIT=event VCOLL_NODE_SPLIT=2 COMMAND $<TARGET_FILE:law_posts> mixed)
+# More peers than queue pairs.
+vc_loopback_differential(peers verbs 6 VCOLL_WAIT=event VCOLL_VERBS_PEERS=1)
+vc_loopback_differential(peers.linear verbs 16 VCOLL_WAIT=event VCOLL_VERBS_PEERS=4 VCOLL_ALG=alltoall=linear)
+vc_loopback_differential(peers.granted verbs 5 VC_LOOPBACK=max_qp=2)
 vc_loopback_differential(nodes.lengths shm+verbs 5 VCOLL_NODE_SPLIT=2
   "VCOLL_ALG=gatherv=two_level,scatterv=two_level,alltoallv=two_level,alltoallw=two_level")
 vc_loopback_differential(lengths verbs 5 VCOLL_WAIT=event "VCOLL_ALG=gatherv=binomial,scatterv=binomial")

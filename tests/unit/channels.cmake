@@ -13,6 +13,7 @@ vc_unit_test(test_arena test_arena.c)
 vc_unit_test(test_shm_chan test_shm_chan.c)
 target_link_libraries(test_shm_chan PRIVATE vc_conformance)
 
+vc_unit_test(test_mem_ranges test_mem_ranges.c)
 vc_unit_test(test_ivshmem test_ivshmem.c)
 target_link_libraries(test_ivshmem PRIVATE vc_conformance)
 
@@ -48,6 +49,11 @@ target_compile_definitions(test_verbs_lost PRIVATE VC_LOOPBACK_LIBRARY="$<TARGET
 add_dependencies(test_verbs_lost vcoll_loopback_verbs)
 # A device that was removed destroys nothing any more.
 set_tests_properties(unit.test_verbs_lost PROPERTIES LABELS loopback TIMEOUT 300 ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
+vc_unit_test(test_verbs_peers test_verbs_peers.c)
+target_link_libraries(test_verbs_peers PRIVATE vc_conformance)
+target_compile_definitions(test_verbs_peers PRIVATE VC_LOOPBACK_LIBRARY="$<TARGET_FILE:vcoll_loopback_verbs>")
+add_dependencies(test_verbs_peers vcoll_loopback_verbs)
+set_tests_properties(unit.test_verbs_peers PROPERTIES LABELS loopback TIMEOUT 300 ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
 
 vc_unit_test(test_verbs_device test_verbs_device.c fake_verbs.c)
 add_dependencies(test_verbs_device vcoll_loopback_verbs)

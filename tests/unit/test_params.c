@@ -626,7 +626,7 @@ static void test_fingerprint(void **state)
                               {"TUNE_SHARE", "2"},      {"TUNE_SAVE", "t"},       {"DEVICE_MEMORY", "off"},
                               {"HOST_YIELD", "0"},      {"TOPOLOGY", "core:2"},   {"COPY", "stream"},
                               {"CALIBRATE", "off"},     {"XPMEM", "0"},           {"NONBLOCKING", "off"},
-                              {"PROGRESS", "thread"},   {"IVSHMEM", "off"}};
+                              {"PROGRESS", "thread"},   {"IVSHMEM", "off"},       {"VERBS_PEERS", "9"}};
     int n;
     const struct vc_param_def *d = vc_param_defs(&n);
     assert_int_equal(n, sizeof other / sizeof other[0]);

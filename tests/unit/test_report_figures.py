@@ -140,6 +140,43 @@ def reference(work):
     expect("gap of moderation", row(moderation, "allreduce, 8 B")[-2:], ["5.00", "75.9 %"])
 
 
+def as_found(work):
+    """Three tables side by side: native there, native as found, the choice here, over the calls that all have."""
+    with open(SMALL, encoding="utf-8") as f:
+        table = json.load(f)
+    files = {}
+    for name, us, low, high in (("bare", 4, 3.9, 4.1), ("slow", 40, 39, 41), ("slower", 80, None, None)):
+        point = json.loads(json.dumps(table["measured"][3]))
+        point["candidates"][0]["start"] = {"median": us * 1e-6}
+        if low:
+            point["candidates"][0]["start"].update(low=low * 1e-6, high=high * 1e-6)
+        files[name] = os.path.join(work, name + ".json")
+        with open(files[name], "w", encoding="utf-8") as f:
+            json.dump({**table, "measured": [point]}, f)
+    found = [w for name in ("slow", "slower") for w in ("--as-found", files[name])]
+    moderation = section(page_of(SMALL, "--reference", files["bare"], *found), "moderation")
+    # The choice takes 5 µs (4.9 to 5.1) where native takes 4 there: of 40 µs as found it saves 87.5 %, and ln 8 of ln 10.
+    half = {k: math.log(b / a) / 2 for k, a, b in (("bare", 3.9, 4.1), ("slow", 39, 41), ("mine", 4.9, 5.1))}
+    before, after = math.hypot(half["slow"], half["bare"]), math.hypot(half["mine"], half["bare"])
+    gap, left = math.log(10), math.log(1.25)
+    unsure = 100 * math.hypot(after / gap, left * before / gap**2)
+    saved = [100 * (1 - 0.125 * math.exp(x * math.hypot(before, after))) for x in (1, -1)]
+    slow = row(moderation, "slow.json")
+    expect("calls", slow[1], "1")
+    check("native as found: %s" % slow, slow[2].startswith("10.0×") and slow[3].startswith("1.25×"))
+    expect("saved", slow[4], "88 % ({:.0f}…{:.0f})".format(*saved))
+    expect("closed", slow[5], "%.0f %% (%.0f…%.0f)" % (100 - 100 * left / gap, 100 - 100 * left / gap - unsure,
+                                                     100 - 100 * left / gap + unsure))
+    # Without intervals of native as found there are only means.
+    expect("slower", row(moderation, "slower.json")[4:], ["94 %", "93 %"])
+    done = subprocess.run([VCOLL, "report", SMALL, "--as-found", files["slow"], "-o", "-"], capture_output=True, text=True,
+                          timeout=60)
+    expect("without --reference", done.returncode, 2)
+    done = subprocess.run([VCOLL, "report", SMALL, "--reference", files["bare"], "--as-found", work + "/none", "-o", "-"],
+                          capture_output=True, text=True, timeout=60)
+    expect("a table that is not there", done.returncode, 1)
+
+
 def reference_intervals(work):
     """The same with intervals: their halves in logarithms add up by squares."""
     with open(SMALL, encoding="utf-8") as f:
@@ -203,6 +240,7 @@ small()
 with tempfile.TemporaryDirectory() as place:
     reference(place)
     reference_intervals(place)
+    as_found(place)
     nothing(place)
     broken(place)
 print("%d failures" % failures)

@@ -415,7 +415,7 @@ static void test_nobody_wakes(void **state)
         bool sleeps_at_all = mode != VC_WAIT_POLL;
         atomic_store(&progress_calls, 0);
         vc_wait_begin(&w, &cfg, &p);
-        w.unwoken = true;
+        w.wakers = VC_WAKERS_NONE;
         while (vc_now_ns() < end && (atomic_load(&progress_calls) < 20 ||
                                      (sleeps_at_all && atomic_load(&vc_wait_stats.sleeps) - sleeps < 20))) {
             assert_int_equal(vc_wait_idle(&w, VC_WAIT_ANY), VC_OK);

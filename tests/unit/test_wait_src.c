@@ -88,12 +88,13 @@ static uint32_t word(struct shared *s, int i)
 }
 
 static int wait_turn(struct shared *s, int value, const struct vc_wait_cfg *cfg, struct vc_parking *p,
-                     struct vc_wake_src *src)
+                     struct vc_wake_src *src, enum vc_wakers wakers)
 {
     struct vc_waiter w;
     int err = VC_OK;
     uint64_t end = vc_now_ns() + 5000000000u;
     vc_wait_begin_src(&w, cfg, p, src);
+    w.wakers = (uint8_t)wakers;
     while (atomic_load_explicit(&s->turn, memory_order_acquire) != value && err == VC_OK && vc_now_ns() < end)
         err = vc_wait_idle(&w, VC_WAIT_ANY);
     vc_wait_end(&w);
@@ -115,7 +116,7 @@ static void a_descriptor_wakes(void **state)
         _exit(write(x.src.fd, &one, sizeof one) == sizeof one ? 0 : 1);
     }
     uint64_t t = vc_now_ns();
-    assert_int_equal(wait_turn(s, 1, &cfg, NULL, &x.src), VC_OK);
+    assert_int_equal(wait_turn(s, 1, &cfg, NULL, &x.src, VC_WAKERS_ALL), VC_OK);
     assert_true(vc_now_ns() - t < 800000000u);
     assert_true(x.arms >= 1 && x.clears == 1);
     int status;
@@ -151,11 +152,51 @@ static void a_park_word_wakes_who_sleeps_on_descriptors(void **state)
     struct vc_parking p = parking(s, 0);
     s->ids[1] = (struct vc_peer_id){0, 0};
     for (int i = 1; i <= 20; i++)
-        assert_int_equal(wait_turn(s, i, &cfg, &p, &x.src), VC_OK);
+        assert_int_equal(wait_turn(s, i, &cfg, &p, &x.src, VC_WAKERS_ALL), VC_OK);
     assert_int_equal(x.clears, 0);
     /* Learned from a wake-up that came through the pipe, and from nothing else. */
     assert_true(atomic_load(&vc_wait_stats.wake_cost_ns) > 0);
     assert_int_equal(word(s, 0), 0);
+    int status;
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+    close(x.src.fd);
+    munmap(s, sizeof *s);
+}
+
+/* A wait for messages through shared memory, from a device and through memory of the host, which wakes
+ * nobody: the arrival of each of them ends it, and none has to last the 0.9 s that other sleeps have here. */
+static void each_kind_of_arrival_ends_a_wait(void **state)
+{
+    (void)state;
+    enum { SHM, DEVICE, HOST, KINDS };
+    struct shared *s = shared_memory();
+    struct source x = make_source();
+    s->ids[0] = vc_peer_self();
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct vc_parking p = parking(s, 1);
+        uint64_t one = 1;
+        for (int kind = SHM; kind < KINDS; kind++) {
+            while (word(s, 0) == 0)
+                usleep(100);
+            usleep(20000);
+            atomic_store_explicit(&s->turn, kind + 1, memory_order_release);
+            if (kind == SHM)
+                vc_wake_all(&p);
+            else if (kind == DEVICE && write(x.src.fd, &one, sizeof one) != sizeof one)
+                _exit(1);
+        }
+        _exit(0);
+    }
+    struct vc_wait_cfg cfg = config(VC_WAIT_EVENT);
+    struct vc_parking p = parking(s, 0);
+    for (int kind = SHM; kind < KINDS; kind++) {
+        uint64_t t = vc_now_ns(), sleeps = atomic_load(&vc_wait_stats.sleeps);
+        assert_int_equal(wait_turn(s, kind + 1, &cfg, &p, &x.src, VC_WAKERS_SOME), VC_OK);
+        assert_true(vc_now_ns() - t < 800000000u);
+        assert_true(atomic_load(&vc_wait_stats.sleeps) > sleeps);
+    }
     int status;
     waitpid(pid, &status, 0);
     assert_int_equal(status, 0);
@@ -264,7 +305,7 @@ static void what_the_source_reports_ends_the_wait(void **state)
         struct vc_wait_cfg cfg = config(modes[i]);
         cfg.slice_min_ns = cfg.slice_max_ns = 5000000;
         x.fails = 1;
-        assert_int_equal(wait_turn(s, 1, &cfg, NULL, &x.src), VC_ERR_SYS);
+        assert_int_equal(wait_turn(s, 1, &cfg, NULL, &x.src, VC_WAKERS_ALL), VC_ERR_SYS);
         assert_string_equal(vc_error_text(), "the device is gone");
         close(x.src.fd);
     }
@@ -325,7 +366,7 @@ static void who_gives_up_is_told_of(void **state)
     for (int i = 0; i < 3; i++) {
         struct vc_wait_cfg cfg = config(modes[i]);
         cfg.slice_min_ns = cfg.slice_max_ns = 5000000;
-        assert_int_equal(wait_turn(s, 1, &cfg, &me, NULL), VC_ERR_PEER);
+        assert_int_equal(wait_turn(s, 1, &cfg, &me, NULL, VC_WAKERS_ALL), VC_ERR_PEER);
         assert_string_equal(vc_error_text(), "rank 21 gave up: its cable was pulled");
     }
     munmap(s, sizeof *s);
@@ -336,6 +377,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_descriptor_wakes),
         cmocka_unit_test(a_park_word_wakes_who_sleeps_on_descriptors),
+        cmocka_unit_test(each_kind_of_arrival_ends_a_wait),
         cmocka_unit_test(files_of_the_program_stay_untouched),
         cmocka_unit_test(own_files_stay_untouched),
         cmocka_unit_test(what_the_source_reports_ends_the_wait),

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct rep_point *rep_reference_of(const struct report *r, const struct rep_where *w, double bytes)
+static const struct rep_point *call_in(const struct rep_data *d, const struct rep_where *w, double bytes)
 {
     const struct rep_point *best = NULL;
     int ranks = rep_where_number(w, "ranks"), most = -2;
-    for (int i = 0; i < r->ref.npoint; i++) {
-        const struct rep_point *p = &r->ref.point[i];
+    for (int i = 0; i < d->npoint; i++) {
+        const struct rep_point *p = &d->point[i];
         int n = rep_where_number(&p->where, "ranks");
         if (strcmp(p->where.coll, w->coll) == 0 && strcmp(p->where.op, w->op) == 0 && p->bytes == bytes &&
             (n < 0 || ranks < 0 || n == ranks) && n > most) {
@@ -19,6 +19,11 @@ const struct rep_point *rep_reference_of(const struct report *r, const struct re
         }
     }
     return best;
+}
+
+const struct rep_point *rep_reference_of(const struct report *r, const struct rep_where *w, double bytes)
+{
+    return call_in(&r->ref, w, bytes);
 }
 
 /* The gap of the virtual machine is its native against native without virtualization. Returns the percentage
@@ -184,4 +189,68 @@ void rep_gap_by_setting(struct report *r, const struct rep_setting *first, const
         fputs(" Fewer than three settings were tried, so that little is known of what moderation costs.",
               r->f);
     fputs("</p>\n", r->f);
+}
+
+/* ---- as found ---- */
+
+static const struct rep_series *native_of(const struct rep_point *p)
+{
+    return p && p->native >= 0 ? rep_time(&p->cand[p->native]) : NULL;
+}
+
+/* Of the calls that all three tables have: native as found, and the choice here. Returns how many. */
+static int multiples_as_found(const struct report *r, const struct rep_data *found, struct mean *native,
+                              struct mean *choice)
+{
+    struct multiple n = {0}, c = {0};
+    for (int i = 0; i < r->d.npoint; i++) {
+        const struct rep_point *here = &r->d.point[i];
+        const struct rep_series *bare = native_of(call_in(&r->ref, &here->where, here->bytes)),
+                                *before = native_of(call_in(found, &here->where, here->bytes)),
+                                *mine = here->chosen >= 0 ? rep_time(&here->cand[here->chosen]) : NULL;
+        if (!bare || !before || !mine || !isfinite(bare->median) || !isfinite(before->median) ||
+            !isfinite(mine->median))
+            continue;
+        add_call(&n, before, bare);
+        add_call(&c, mine, bare);
+    }
+    *native = mean_of(&n);
+    *choice = mean_of(&c);
+    return n.n;
+}
+
+/* How much less time than `from` `to` takes, in percent. */
+static struct text time_saved(const struct mean *from, const struct mean *to)
+{
+    double d = to->log - from->log, half = hypot(from->half, to->half);
+    return isfinite(half) ? text_format("%.0f %% (%.0f…%.0f)", 100 * (1 - exp(d)), 100 * (1 - exp(d + half)),
+                                        100 * (1 - exp(d - half)))
+                          : text_format("%.0f %%", 100 * (1 - exp(d)));
+}
+
+void rep_gap_as_found(struct report *r)
+{
+    struct mean native, choice;
+    if (r->nfound == 0 || !r->ref.root)
+        return;
+    fputs("<h3 id=\"as-found\">Native, the virtual machine as found, and tuned</h3>\n", r->f);
+    rep_table_begin(r->f,
+                    "Geometric means over all collectives and sizes that the tables have in common, as "
+                    "multiples of native without virtualization (95 % interval)",
+                    "as found|calls|native, as found|tuned|time saved|of the gap closed");
+    rep_row(r->f, NULL, "cnnnnn", "without virtualization", "", "1.00×", "", "", "");
+    for (int i = 0; i < r->nfound; i++) {
+        const char *origin = r->found[i].origin, *base = strrchr(origin, '/');
+        int n = multiples_as_found(r, &r->found[i], &native, &choice);
+        if (n > 0)
+            rep_row(r->f, NULL, "cnnnnn", base ? base + 1 : origin, text_format("%d", n).s,
+                    times_of(&native).s, times_of(&choice).s, time_saved(&native, &choice).s,
+                    share_closed(&native, &choice).s);
+        else
+            rep_row(r->f, NULL, "cnnnnn", base ? base + 1 : origin, "0", "–", "–", "–", "–");
+    }
+    rep_table_end(r->f);
+    fputs("<p>The gap is that of native as found to native without virtualization; what is closed of it is "
+          "measured in logarithms, as the means are.</p>\n",
+          r->f);
 }

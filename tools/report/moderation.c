@@ -219,6 +219,7 @@ void rep_section_moderation(struct report *r)
         write_device(r, &v);
         s = v.end;
     }
+    rep_gap_as_found(r);
     if (r->ref.root)
         rep_gaps(r);
 }

@@ -27,7 +27,7 @@ static const char doc[] =
     "\n"
     "Exit status: 0 success, 1 failure (the table's first error is named), 2 wrong arguments.";
 
-enum { KEY_TITLE = 256, KEY_REFERENCE };
+enum { KEY_TITLE = 256, KEY_REFERENCE, KEY_AS_FOUND };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0,
@@ -37,10 +37,15 @@ static const struct argp_option options[] = {
      "a table measured with the same numbers of ranks on a machine without virtualization: the page shows "
      "the gap to it, as found and tuned",
      0},
+    {"as-found", KEY_AS_FOUND, "TABLE", 0,
+     "with --reference, a table measured on the same machines as they were found, under another setting of "
+     "moderation, for example: the page shows what part of the gap tuning closes; may be repeated",
+     0},
     {0}};
 
 struct arguments {
-    const char *table, *output, *title, *reference;
+    const char *table, *output, *title, *reference, *found[REP_FOUND];
+    int nfound;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -56,6 +61,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_REFERENCE:
         w->reference = arg;
         return 0;
+    case KEY_AS_FOUND:
+        if (w->nfound == REP_FOUND)
+            argp_error(state, "--as-found can be given %d times at most", REP_FOUND);
+        w->found[w->nfound++] = arg;
+        return 0;
     case ARGP_KEY_ARG:
         if (w->table)
             argp_error(state,
@@ -69,6 +79,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "no table given; `vcoll tune run -o table.json' makes one");
         if (!w->output)
             argp_error(state, "no output file: -o report.html, or -o - for standard output");
+        if (w->nfound && !w->reference)
+            argp_error(state, "--as-found needs --reference: the gap is that to the machine it names");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -124,9 +136,16 @@ int vc_tool_report(int argc, char **argv)
         return VC_EXIT_USAGE;
     struct report r = {.title = w.title};
     int rc = EXIT_FAILURE;
-    if (rep_load(&r.d, w.table) == 0 && (!w.reference || rep_load(&r.ref, w.reference) == 0))
+    bool good = rep_load(&r.d, w.table) == 0 && (!w.reference || rep_load(&r.ref, w.reference) == 0);
+    for (int i = 0; good && i < w.nfound; i++) {
+        good = rep_load(&r.found[i], w.found[i]) == 0;
+        r.nfound = i + 1;
+    }
+    if (good)
         rc = make_page(&r, w.output);
     rep_free(&r.d);
     rep_free(&r.ref);
+    for (int i = 0; i < r.nfound; i++)
+        rep_free(&r.found[i]);
     return rc;
 }

@@ -81,12 +81,16 @@ struct rep_data {
     struct text bad; /**< why the first of them could not */
 };
 
+enum { REP_FOUND = 8 }; /**< tables of --as-found at most */
+
 struct report {
     FILE *f; /**< the page */
     const char *title;
     struct rep_data d;
     struct rep_data ref; /**< --reference: measured on the machine without virtualization; root NULL: none */
-    int plots;           /**< drawn so far: their ids */
+    struct rep_data found[REP_FOUND]; /**< --as-found: measured here before something was tuned */
+    int nfound;
+    int plots; /**< drawn so far: their ids */
 };
 
 /* ---- load.c ---- */
@@ -153,6 +157,8 @@ void rep_cells(FILE *f, const char *cells, ...);
 /** The point of the reference for a call. Moderation does not say on how many ranks it was measured unless it
  * has to: what is not said fits. NULL: none. */
 const struct rep_point *rep_reference_of(const struct report *r, const struct rep_where *w, double bytes);
+/** Over all calls: native there, native here as found by each table of --as-found, the choices here. */
+void rep_gap_as_found(struct report *r);
 /** Over all calls, under the settings of one device: native there, native here, the choices here. */
 void rep_gap_by_setting(struct report *r, const struct rep_setting *first, const struct rep_setting *end);
 /** Of each call. */

@@ -2,6 +2,7 @@
 /* The channel of a communicator: the operations of struct vc_chan_ops. */
 #include "transport/verbs/abort.h"
 #include "transport/verbs/fail.h"
+#include "transport/verbs/limit.h"
 #include "transport/verbs/recv.h"
 #include "transport/verbs/recvq.h"
 #include "transport/verbs/send.h"
@@ -241,8 +242,7 @@ static void forget_peer(struct peer *p)
             *at = p->next_on_ep;
             break;
         }
-    if (e->state == EP_MPI && !e->peers)
-        v->detours--;
+    vc_ep_count(e);
     free(p);
 }
 
@@ -256,9 +256,12 @@ static void verbs_destroy(struct vc_chan *ch)
             *at = c->next;
             break;
         }
-    for (int r = 0; r < c->base.size; r++)
+    for (int r = 0; r < c->base.size; r++) {
+        if (v->ep[c->procs[r]])
+            vc_ep_wake(v->ep[c->procs[r]]);
         if (c->peer[r])
             forget_peer(c->peer[r]);
+    }
     verbs_unlock(v);
     free(c->peer);
     free(c->procs);

@@ -11,6 +11,7 @@
 #include "transport/verbs/async.h"
 #include "transport/verbs/detour.h"
 #include "transport/verbs/fail.h"
+#include "transport/verbs/limit.h"
 #include "transport/verbs/recvq.h"
 #include "transport/verbs/send.h"
 #include "transport/shm/segment.h"
@@ -51,8 +52,11 @@ static bool create_qp(struct vc_verbs *v, struct ep *e)
                 .max_inline_data = inline_wanted(v)},
     };
     e->qp = vc_rc_create(v->pd, &attr);
+    int err = errno;
+    vc_limit_created(v, e->qp != NULL, err);
     e->inline_max = e->qp ? attr.cap.max_inline_data : 0;
     make_keep(e);
+    errno = err;
     return e->qp != NULL;
 }
 
@@ -64,13 +68,26 @@ int vc_ep_connect(struct ep *e)
     return vc_rc_connect(e->qp, &v->dev, &path, e->psn, &e->hello_in.addr);
 }
 
+/* There are as many queue pairs as there may be. That is no failure. */
+static void refuse_half(struct ep *e)
+{
+    e->hello_out.full = 1;
+    e->idle.closed = true;
+    snprintf(e->hello_out.why, sizeof e->hello_out.why, "%d connections are open, which is as many as may be",
+             e->v->open);
+}
+
 void vc_ep_make_half(struct ep *e)
 {
     struct vc_verbs *v = e->v;
     struct conn_hello *h = &e->hello_out;
     const char *what = "ibv_create_qp";
+    h->ok = h->full = 0;
+    if (vc_limit_full(v)) {
+        refuse_half(e);
+        return;
+    }
     errno = 0;
-    h->ok = 0;
     if (create_qp(v, e)) {
         what = "ibv_modify_qp to INIT";
         int rc = vc_rc_init(e->qp, &v->dev, IBV_ACCESS_REMOTE_WRITE);
@@ -88,6 +105,9 @@ void vc_ep_make_half(struct ep *e)
             return;
         }
         errno = rc;
+    } else if (vc_limit_full(v)) {
+        refuse_half(e);
+        return;
     }
     snprintf(h->why, sizeof h->why, "%s failed: %s", what, strerror(errno));
 }
@@ -116,6 +136,7 @@ static struct ep *new_ep(struct vc_verbs *v, int proc)
     e->proc = proc;
     e->depth = depth;
     e->got_seq = e->acked_seq = UINT32_MAX; /* the first is 0 */
+    e->ping_wr = UINT32_MAX;
     v->ep[proc] = e; /* stays to the end, also after a failure: the boot channel writes into it */
     return e;
 }
@@ -161,6 +182,7 @@ static struct ep *begin_exchange(struct vc_verbs *v, int proc, const char *why_n
     }
     e->state = EP_CONNECTING;
     vc_ep_list(e);
+    v->stats.refused += h->full;
     if (!h->ok)
         vc_ep_lose(e, "no connection on %s: %s", v->dev.name, h->why);
     return e;
@@ -184,6 +206,8 @@ static void on_hello(struct vc_verbs *v, struct ep *e)
     if (e->state != EP_CONNECTING)
         return;
     if (!e->hello_in.ok) {
+        v->stats.refused += e->hello_in.full;
+        e->idle.closed = e->hello_in.full != 0;
         vc_ep_lose(e, "no connection on %s: at the other end %s", v->dev.name, e->hello_in.why);
         return;
     }
@@ -218,7 +242,8 @@ int vc_ep_progress(struct vc_verbs *v)
         if (e->state == EP_CONNECTING && e->announced && e->peer_ready)
             become_ready(e);
         bool returns = e->regain.step != REGAIN_NONE || e->regain.offered;
-        if (e->state == EP_READY || (e->state == EP_MPI && !returns) || e->state == EP_FAILED) {
+        if ((e->state == EP_READY && !vc_idle_is_talked_of(e)) || (e->state == EP_MPI && !returns) ||
+            e->state == EP_FAILED) {
             unlist(e);
             work++;
         }
@@ -245,8 +270,7 @@ void vc_ep_tell(struct vc_verbs *v, int proc, uint64_t id, int rank, const char 
 
 void vc_ep_free(struct ep *e)
 {
-    if (e->qp)
-        vc_ibv.destroy_qp(e->qp);
+    vc_ep_end_qp(e);
     vc_recvq_free(e);
     free(e->body);
     free(e->keep);

@@ -23,14 +23,18 @@ void vc_boot_fail(struct vc_verbs *v, int err)
     snprintf(v->boot_why, sizeof v->boot_why, "%s", vc_error_text());
 }
 
+static _Thread_local bool within;
+
 /* The MPI may call vc_verbs_look() meanwhile. */
 static void enter_boot(struct vc_verbs *v)
 {
+    within = true;
     atomic_store_explicit(&v->in_boot, true, memory_order_relaxed);
 }
 
 static int leave_boot(struct vc_verbs *v, int rc)
 {
+    within = false;
     atomic_store_explicit(&v->in_boot, false, memory_order_relaxed);
     if (rc < 0)
         vc_boot_fail(v, rc);
@@ -55,6 +59,11 @@ int vc_boot_progress(struct vc_verbs *v)
 {
     enter_boot(v);
     return leave_boot(v, v->boot->ops->progress(v->boot));
+}
+
+bool vc_verbs_within_boot(void)
+{
+    return within;
 }
 
 static _Thread_local bool forbidden;

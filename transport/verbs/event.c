@@ -4,6 +4,7 @@
 #include "transport/verbs/async.h"
 #include "transport/verbs/conn.h"
 #include "transport/verbs/fail.h"
+#include "transport/verbs/limit.h"
 #include "transport/verbs/lost.h"
 #include "transport/verbs/notes.h"
 #include "transport/verbs/queues.h"
@@ -22,8 +23,6 @@
  * failed.
  */
 #define EXCHANGE_NS 10000000000u
-/* Longest sleep where several threads share a device. */
-#define THREADS_SLICE_NS 1000000u
 
 /* ---- sleeping ---- */
 
@@ -35,12 +34,7 @@ static struct vc_verbs *verbs_of(struct vc_wake_src *s)
 static int arm_locked(struct vc_verbs *v)
 {
     int rc = 0;
-    /* With several threads, one may read the event that another one armed and sleeps on. */
-    atomic_store_explicit(&v->src.max_slice_ns,
-                          v->unsettled     ? VC_BOOT_SLICE_NS
-                          : v->cfg.locking ? THREADS_SLICE_NS
-                                           : 0,
-                          memory_order_relaxed);
+    atomic_store_explicit(&v->src.max_slice_ns, v->unsettled ? VC_BOOT_SLICE_NS : 0, memory_order_relaxed);
     if (v->failed)
         return VC_OK;
     if (!v->armed_latency && (rc = ibv_req_notify_cq(v->cq_latency, 1)) == 0) {
@@ -92,16 +86,10 @@ static void src_clear(struct vc_wake_src *s)
 
 /* ---- checks during a sleep ---- */
 
-static bool peer_waits(const struct peer *p)
-{
-    return p->recvs > 0 || p->wait_head || p->push_head || p->send_head[STREAM_EAGER] ||
-           p->send_head[STREAM_DECLINED];
-}
-
 static bool ep_waits(const struct ep *e)
 {
     for (const struct peer *p = e->peers; p; p = p->next_on_ep)
-        if (peer_waits(p))
+        if (vc_peer_waits(p))
             return true;
     return false;
 }
@@ -119,7 +107,8 @@ static bool channel_waits_unmet(const struct ep *e)
     return false;
 }
 
-/* Connections that are being made: notes which channels wait for one, and fails those that take too long. */
+/* Connections that are being made, or have no queue pair: notes which channels wait for one, and fails those
+ * that take too long. */
 static void check_unmet(struct vc_verbs *v, uint64_t now)
 {
     for (struct chan *c = v->chans; c; c = c->next)
@@ -133,8 +122,13 @@ static void check_unmet(struct vc_verbs *v, uint64_t now)
             continue;
         }
         for (struct peer *p = e->peers; p; p = p->next_on_ep)
-            p->c->waits_unmet |= peer_waits(p);
+            p->c->waits_unmet |= vc_peer_waits(p);
     }
+    for (int i = 0; i < v->nprocs && vc_limit_matters(v); i++)
+        if (v->ep[i] &&
+            (v->ep[i]->state == EP_LEAVING || (v->ep[i]->idle.closed && v->ep[i]->state == EP_MPI)))
+            for (struct peer *p = v->ep[i]->peers; p; p = p->next_on_ep)
+                p->c->waits_unmet |= vc_peer_waits(p);
 }
 
 static void ping_quiet_peers(struct vc_verbs *v, uint64_t now)

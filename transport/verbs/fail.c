@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "transport/verbs/fail.h"
 
+#include "transport/verbs/limit.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,8 +62,10 @@ void vc_ep_end_qp(struct ep *e)
         e->v->free_send[e->v->nfree_send++] = g->slot;
     }
     g->proof_out = false;
-    if (e->qp && (vc_ibv.destroy_qp(e->qp) == 0 || vc_ibv.destroy_qp(e->qp) == 0))
+    if (e->qp && (vc_ibv.destroy_qp(e->qp) == 0 || vc_ibv.destroy_qp(e->qp) == 0)) {
         e->qp = NULL;
+        e->v->open--;
+    }
 }
 
 void vc_ep_lose(struct ep *e, const char *fmt, ...)
@@ -73,7 +77,7 @@ void vc_ep_lose(struct ep *e, const char *fmt, ...)
         vsnprintf(e->why, sizeof e->why, fmt, ap);
         va_end(ap);
     }
-    if (e->state != EP_NEW && e->state != EP_CONNECTING && e->state != EP_READY && e->state != EP_RETURNING)
+    if (e->state >= EP_LOST)
         return;
     e->half_way = e->state == EP_RETURNING;
     e->state = EP_LOST;
@@ -81,7 +85,8 @@ void vc_ep_lose(struct ep *e, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(e->why, sizeof e->why, fmt, ap);
     va_end(ap);
-    e->quiet = e->v->proving;
+    e->quiet = e->v->proving && !e->idle.closed;
+    e->idle.asking = e->idle.asked = e->idle.peer_left = false;
     e->v->signaled -= e->signaled;
     e->signaled = 0;
     e->t_ping = 0;
@@ -113,9 +118,8 @@ void vc_ep_gone(struct ep *e, const char *fmt, ...)
     if (e->state == EP_FAILED)
         return;
     vc_ep_lose(e, "it is gone");
-    if (e->state == EP_MPI && e->peers)
-        e->v->detours--;
     e->state = EP_FAILED;
+    vc_ep_count(e);
     e->regain.step = REGAIN_NONE;
     vc_ep_end_qp(e);
     forget_records(e);

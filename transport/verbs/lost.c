@@ -10,6 +10,8 @@
 
 #include "transport/verbs/detour.h"
 #include "transport/verbs/fail.h"
+#include "transport/verbs/idle.h"
+#include "transport/verbs/limit.h"
 #include "transport/verbs/recv.h"
 #include "transport/verbs/regain.h"
 #include "transport/verbs/send.h"
@@ -105,6 +107,7 @@ static void warn_lost(struct ep *e)
     struct vc_verbs *v = e->v;
     bool first = !v->warned && !e->quiet && !e->was_told;
     v->stats.lost++;
+    e->was_lost = true;
     v->warned |= first;
     vc_log(first ? VC_LOG_WARN : VC_LOG_INFO,
            "the RDMA path to process %d is lost, so the MPI carries its messages: %s", e->proc, e->why);
@@ -130,8 +133,10 @@ static void send_rest(struct ep *e)
             return; /* the boot channel has failed, and with it everything */
     }
     e->since_signal = 0;
-    v->detours += e->peers != NULL;
-    if (!e->half_way)
+    vc_ep_count(e);
+    if (e->idle.closed)
+        vc_ep_give_back(e);
+    else if (!e->half_way)
         warn_lost(e);
     vc_regain_plan(e);
     for (struct peer *p = e->peers; p; p = p->next_on_ep)

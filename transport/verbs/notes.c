@@ -4,6 +4,7 @@
 #include "transport/verbs/conn.h"
 #include "transport/verbs/detour.h"
 #include "transport/verbs/fail.h"
+#include "transport/verbs/limit.h"
 #include "transport/verbs/recv.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@ static void on_lost(struct ep *e, const struct conn_note *note)
 {
     struct regain *g = &e->regain;
     g->offered = g->ready = g->clear = g->stopped = g->heard = false;
+    e->idle.asked = false;
     if (e->state == EP_MPI) {
         /* The peer was ready to use the new queue pair, and this end was not: nothing went over it. */
         struct conn_note answer = {.type = NOTE_LOST, .seq = e->got_seq, .writes = e->got_writes};
@@ -37,6 +39,7 @@ static void on_offer(struct ep *e, const unsigned char *bytes, uint32_t len)
         return;
     memcpy(&e->regain.offer, bytes, len);
     e->regain.offered = true;
+    vc_ep_wake(e);
     vc_ep_list(e);
 }
 
@@ -58,6 +61,23 @@ static void on_write_note(struct ep *e, const struct conn_note *note, const unsi
         memcpy(req_buf(g->req) + note->id, bytes, note->len);
     if (note->last)
         vc_write_arrived(v, &via, note->rank);
+}
+
+/* A peer that was lost meanwhile has said it before it knew. */
+static void on_idle_note(struct ep *e, uint32_t type)
+{
+    struct idle *d = &e->idle;
+    if (e->state >= EP_LOST)
+        return;
+    if (type == NOTE_ASK) {
+        d->asked = true;
+    } else if (type == NOTE_LEAVE) {
+        d->peer_left = true;
+    } else {
+        d->asking = false;
+        d->t_used = vc_now_ns();
+    }
+    vc_ep_list(e);
 }
 
 static void on_note(struct ep *e)
@@ -96,6 +116,11 @@ static void on_note(struct ep *e)
     case NOTE_HEARD:
         e->regain.heard = true;
         break;
+    case NOTE_ASK:
+    case NOTE_KEEP:
+    case NOTE_LEAVE:
+        on_idle_note(e, note->type);
+        break;
     default:
         break;
     }
@@ -125,17 +150,18 @@ static bool has_come(struct ep *e)
     return !e->body_due || vc_req_done(&e->boot[BOOT_BODY_IN]);
 }
 
-/* The next offer waits until this one is answered: a peer that had no queue pair, and therefore has ended the
- * round, may have begun the next one. */
-static bool has_open_offer(const struct ep *e)
+/* Messages over the boot channel came later than those that the device has brought, and which were not read
+ * yet. The next offer waits until this one is answered: a peer that had no queue pair, and therefore has
+ * ended the round, may have begun the next one. */
+static bool must_wait(const struct ep *e)
 {
-    return e->regain.offered && e->state == EP_MPI;
+    return e->state == EP_LOST || e->idle.peer_left || (e->regain.offered && e->state == EP_MPI);
 }
 
 static int read_notes(struct ep *e)
 {
     int n = 0;
-    while (n < NOTES_PER_TURN && !has_open_offer(e) && has_come(e)) {
+    while (n < NOTES_PER_TURN && !must_wait(e) && has_come(e)) {
         on_note(e);
         if (e->body_due)
             free(e->body);

@@ -125,8 +125,10 @@ static int prove_one(struct vc_verbs *v, int proc, uint64_t begun)
         return VC_ERR_NOMEM;
     if (e->proven && e->state != EP_FAILED)
         return VC_OK; /* also where the boot channel carries its messages meanwhile */
-    if (e->state == EP_LOST)
+    if (e->state == EP_LOST || (e->idle.closed && e->state == EP_SWITCHING))
         return 1; /* the peer does not know it yet */
+    if (e->idle.closed && e->state != EP_FAILED)
+        return VC_OK; /* one end had no queue pair left: the path is proven when it gets one */
     if (e->state > EP_LOST && e->t_proof != 0)
         return no_message(e, e->why);
     if (e->state > EP_LOST)
@@ -187,7 +189,8 @@ int vc_verbs_prove(struct vc_verbs *v, const int *procs, int n)
 bool vc_verbs_proven(struct vc_verbs *v, int proc)
 {
     verbs_lock(v);
-    bool yes = v->ep[proc] && v->ep[proc]->proven && v->ep[proc]->state != EP_FAILED;
+    bool yes =
+        v->ep[proc] && (v->ep[proc]->proven || v->ep[proc]->idle.closed) && v->ep[proc]->state != EP_FAILED;
     verbs_unlock(v);
     return yes;
 }

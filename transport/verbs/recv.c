@@ -4,6 +4,7 @@
 #include "transport/reduce.h"
 #include "transport/verbs/conn.h"
 #include "transport/verbs/fail.h"
+#include "transport/verbs/limit.h"
 #include "transport/verbs/recvq.h"
 #include "transport/verbs/send.h"
 #include "transport/verbs/sendq.h"
@@ -109,6 +110,11 @@ struct peer *vc_peer_get(struct chan *c, int rank)
     if (p)
         return p;
     struct ep *e = vc_ep_get(c->v, c->procs[rank]);
+    if (e && e->idle.asleep) {
+        vc_ep_wake(e);
+        if (c->peer[rank])
+            return c->peer[rank];
+    }
     p = e ? calloc(1, sizeof *p) : NULL;
     if (!p) {
         if (e)
@@ -116,12 +122,9 @@ struct peer *vc_peer_get(struct chan *c, int rank)
         return NULL;
     }
     *p = (struct peer){.c = c, .ep = e, .rank = rank, .credits = (uint16_t)c->v->cfg.credits};
-    if (e->state == EP_MPI && !e->peers) {
-        c->v->detours++;
-        verbs_unsettle(c->v);
-    }
     p->next_on_ep = e->peers;
     e->peers = p;
+    vc_ep_count(e);
     c->peer[rank] = p;
     if (e->state == EP_FAILED)
         vc_chan_fail(c, "rank %d cannot be reached: %s", rank, e->why);

@@ -75,10 +75,16 @@ void vc_recvq_post_again(struct ep *e, int slot)
 
 void vc_recvq_free(struct ep *e)
 {
-    if (e->recv_mr)
+    if (e->recv_mr) {
         vc_ibv.dereg_mr(e->recv_mr);
+        e->v->stats.locked -= e->recv_bytes;
+    }
     if (e->recv_mem)
         munmap(e->recv_mem, e->recv_bytes);
+    e->recv_mr = NULL;
+    e->recv_mem = NULL;
+    e->v->recv_slots -= e->recv_slots;
+    e->recv_slots = 0;
 }
 
 /* ---- shared ---- */

@@ -12,6 +12,8 @@
 #include "transport/verbs/conn.h"
 #include "transport/verbs/detour.h"
 #include "transport/verbs/fail.h"
+#include "transport/verbs/idle.h"
+#include "transport/verbs/limit.h"
 #include "transport/verbs/reopen.h"
 #include "transport/verbs/send.h"
 #include "transport/verbs/sendq.h"
@@ -23,6 +25,8 @@
 /* Between the first tries, and between later ones, each of which waits twice as long as the one before. */
 #define FIRST_NS VC_FIRST_TRY_NS
 #define LAST_NS  60000000000u
+/* After a try for which one end had too many queue pairs. */
+#define FULL_NS 100000000u
 /* After so many failures in a row a path is tried when something changes at one of the ends. */
 #define TRIES 16
 /* As at the first proof of a path. */
@@ -69,7 +73,7 @@ static bool is_due(const struct ep *e, uint64_t now)
 {
     const struct regain *g = &e->regain;
     return e->state == EP_MPI && g->step == REGAIN_NONE && e->peers && !e->quiet && g->tries < TRIES &&
-           now >= g->t_next;
+           now >= g->t_next && (!e->idle.closed || (vc_ep_is_wanted(e) && !vc_limit_full(e->v)));
 }
 
 /* ---- steps ---- */
@@ -97,6 +101,7 @@ static void make_offer(struct ep *e, struct conn_offer *o)
         return;
     vc_ep_make_half(e);
     if (!e->hello_out.ok) {
+        o->full = e->hello_out.full;
         vc_ep_end_qp(e);
         return;
     }
@@ -122,6 +127,17 @@ static void end_round(struct ep *e, const char *why)
     wait_longer(e);
     vc_log(VC_LOG_INFO, "the RDMA path to process %d is not back yet, and is tried again in %.1f s: %s",
            e->proc, (double)e->regain.delay * 1e-9, why);
+}
+
+/* One end has as many queue pairs as it may. It makes room if it can. */
+static void postpone(struct ep *e)
+{
+    e->regain.step = REGAIN_NONE;
+    e->regain.voided = false;
+    e->regain.t_next = vc_now_ns() + FULL_NS;
+    e->idle.closed = true;
+    vc_ep_end_qp(e);
+    vc_ep_give_back(e);
 }
 
 static void decline(struct ep *e)
@@ -158,6 +174,8 @@ static void answer_offer(struct ep *e)
     send_offer(e, &o);
     if (o.ok)
         connect_both(e);
+    else if (o.full)
+        e->idle.wanted = true;
     e->regain.offered = false;
 }
 
@@ -166,7 +184,10 @@ static bool begin_round(struct ep *e)
     struct conn_offer o;
     make_offer(e, &o);
     if (!o.ok) {
-        wait_longer(e);
+        if (o.full)
+            postpone(e);
+        else
+            wait_longer(e);
         return false;
     }
     send_offer(e, &o);
@@ -179,7 +200,10 @@ static void on_answer(struct ep *e)
 {
     if (!e->regain.offer.ok) {
         e->regain.offered = false;
-        end_round(e, "the other end has no device, or its port is down");
+        if (e->regain.offer.full)
+            postpone(e);
+        else
+            end_round(e, "the other end has no device, or its port is down");
     } else {
         connect_both(e);
     }
@@ -243,8 +267,8 @@ static void clear(struct ep *e)
 static void stop(struct ep *e)
 {
     vc_detour_note(e, &(struct conn_note){.type = NOTE_STOP, .last = 1}, NULL, 0);
-    e->v->detours -= e->peers != NULL;
     e->state = EP_RETURNING;
+    vc_ep_count(e);
     e->t_lost = vc_now_ns();
     e->proven = true;
     e->regain.step = REGAIN_STOPPED;
@@ -258,7 +282,7 @@ static void on_stopped(struct ep *e)
         return;
     }
     e->state = EP_MPI;
-    e->v->detours += e->peers != NULL;
+    vc_ep_count(e);
     end_round(e, "the other end got no message over it");
     for (struct peer *p = e->peers; p; p = p->next_on_ep)
         vc_peer_activate(p);
@@ -274,8 +298,12 @@ static void end_well(struct ep *e)
     e->since_signal = 0;
     e->regain.step = REGAIN_NONE;
     e->regain.t_back = vc_now_ns();
-    e->v->stats.regained++;
-    vc_log(VC_LOG_INFO, "the RDMA path to process %d is back", e->proc);
+    e->v->stats.regained += e->was_lost;
+    e->v->stats.reopened += !e->was_lost;
+    vc_log(VC_LOG_INFO, "the RDMA path to process %d is %s", e->proc, e->was_lost ? "back" : "open again");
+    e->was_lost = false;
+    e->idle.closed = e->idle.wanted = false;
+    e->idle.t_used = 0; /* now, says the next tick */
     for (struct peer *p = e->peers; p; p = p->next_on_ep)
         vc_peer_activate(p);
 }
@@ -355,6 +383,7 @@ int vc_regain_progress(struct vc_verbs *v)
     if (now - v->t_regain < TICK_NS)
         return work;
     v->t_regain = now;
+    vc_idle_tick(v, now);
     if (v->failed) {
         if (vc_verbs_reopen(v, now))
             hurry(v, now);

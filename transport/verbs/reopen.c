@@ -52,9 +52,11 @@ static void close_device(struct vc_verbs *v, uint64_t now)
         if (!e)
             continue;
         vc_ep_end_qp(e);
+        e->v->open -= e->qp != NULL;
         e->qp = NULL; /* nothing is left of it after the device is closed */
         if (e->recv_mr)
             vc_ibv.dereg_mr(e->recv_mr);
+        v->stats.locked -= e->recv_mr ? e->recv_bytes : 0;
         e->recv_mr = NULL;
     }
     if (v->regs)

@@ -221,7 +221,7 @@ static int on_completion(struct vc_verbs *v, const struct ibv_wc *wc)
 {
     struct ep *e = v->ep[wc->wr_id >> 32];
     uint32_t number = (uint32_t)wc->wr_id;
-    if (e->state != EP_READY || wc->qp_num != e->qp->qp_num)
+    if ((e->state != EP_READY && e->state != EP_CLOSING) || wc->qp_num != e->qp->qp_num)
         return on_proof_completion(v, e, wc); /* of a lost connection: the peer says what has arrived */
     if (wc->status != IBV_WC_SUCCESS) {
         if (wc->status == IBV_WC_WR_FLUSH_ERR)

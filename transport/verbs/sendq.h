@@ -18,12 +18,18 @@ struct batch {
     struct vc_chan_req *ended; /**< requests whose last bytes are in the batch, by `next` */
 };
 
+/** Whether the boot channel takes what is sent. */
+static inline bool ep_on_boot(const struct ep *e)
+{
+    return e->state == EP_MPI || e->state == EP_LEAVING;
+}
+
 /** Whether one more work request may be posted, even a signaled one. Not while a connection that was lost
  * meanwhile is being replaced. */
 static inline bool ep_room(const struct ep *e)
 {
     if (VC_UNLIKELY(e->state != EP_READY))
-        return e->state == EP_MPI && e->head - e->tail < e->depth && e->nouts < DETOUR_DEPTH &&
+        return ep_on_boot(e) && e->head - e->tail < e->depth && e->nouts < DETOUR_DEPTH &&
                !vc_boot_forbidden();
     return e->head - e->tail < e->depth && e->v->signaled < e->v->size.bulk_cqe - 1;
 }
@@ -31,7 +37,7 @@ static inline bool ep_room(const struct ep *e)
 /** Whether messages can be posted, over the device or the boot channel. */
 static inline bool ep_carries(const struct ep *e)
 {
-    return VC_LIKELY(e->state == EP_READY) || e->state == EP_MPI;
+    return VC_LIKELY(e->state == EP_READY) || ep_on_boot(e);
 }
 
 static inline bool fits_inline(const struct ep *e, size_t len)

@@ -2,8 +2,8 @@
 /*
  * The structures of the verbs channel: process, connection, channel and peer. All of it is under the lock of
  * its struct vc_verbs. The files build on each other in this order, and each calls only those before it: rc,
- * queues, fail, async, recvq, reopen, detour, sendq, send, conn, abort, recv, notes, regain, lost, turn,
- * path, event, chan and verbs. Except that a turn, in recv, ends in the seldom things of turn.
+ * queues, fail, recvq, limit, async, reopen, detour, sendq, send, conn, abort, recv, notes, idle, regain,
+ * lost, turn, path, event, chan and verbs. Except that a turn, in recv, ends in the seldom things of turn.
  */
 #ifndef VC_TRANSPORT_VERBS_STATE_H
 #define VC_TRANSPORT_VERBS_STATE_H
@@ -57,6 +57,8 @@ enum ep_state {
     EP_NEW,
     EP_CONNECTING,
     EP_READY,
+    EP_LEAVING, /**< told the peer that it sends nothing more over it: the boot channel takes that (idle.c) */
+    EP_CLOSING, /**< so did the peer, and this end sends nothing until all that it had sent has arrived */
     EP_RETURNING, /**< a new queue pair was proven: nothing is sent until both ends have said so */
     EP_LOST,      /**< what has arrived is still to be looked at */
     EP_SWITCHING, /**< the peer was told; its own note is still to come */
@@ -93,6 +95,20 @@ struct regain {
     uint64_t delay;  /**< between tries; 0: none has failed */
     int tries;       /**< that failed, one after another */
     uint64_t t_back; /**< when the present connection was regained; 0: it is the first */
+};
+
+/** Of a connection that is closed because it is not used (idle.c). */
+struct idle {
+    bool asking;    /**< the peer was asked; its answer is to come */
+    bool asked;     /**< the peer has asked, and got no answer yet */
+    bool peer_left; /**< the peer sends nothing more over it; its next notes wait for that to be read */
+    bool closed;    /**< has no queue pair, by agreement or because there are as many as there may be */
+    bool wanted;    /**< closed, and the peer wants it back */
+    bool asleep;    /**< closed and unused: its peers are out of chan.peer, so that vc_peer_get() notices */
+    uint32_t seen;  /**< what vc_ep_traffic() was when last looked at */
+    uint32_t at_close; /**< and when it was closed */
+    uint64_t t_used;   /**< when it last had changed */
+    uint64_t t_asked;
 };
 
 struct out;
@@ -154,6 +170,9 @@ struct ep {
     uint32_t peer_seq, peer_writes;
     int nouts; /**< messages to it on the boot channel */
     struct regain regain;
+    struct idle idle;
+    bool detour;   /**< counted in v->detours */
+    bool was_lost; /**< counted as lost, and not yet as regained */
     struct vc_chan_req boot[BOOT_REQS];
 };
 
@@ -196,7 +215,7 @@ struct chan {
     struct vc_verbs *v;
     uint64_t id;
     int *procs;         /**< [size] */
-    struct peer **peer; /**< [size] */
+    struct peer **peer; /**< [size]; NULL: none yet, or its connection is asleep */
     struct chan *next;  /**< of all channels */
     int failed;
     char why[256];
@@ -252,7 +271,11 @@ struct vc_verbs {
     unsigned char *reached; /* [nprocs] bits of enum reached, by the address that it gave */
     struct ep **ep;         /**< [nprocs] */
     struct ep *connecting;  /**< being made, or lost and not yet on the boot channel */
-    int detours;            /**< connections on the boot channel that channels use */
+    int detours;            /**< connections on the boot channel that channels use, and are not asleep */
+    int open;               /**< queue pairs */
+    int granted;            /**< so many the device has granted, and no more; 0: it has refused none */
+    uint64_t t_refused;     /**< when that was */
+    bool limited;           /**< connections are closed, or were */
     bool unsettled;         /**< there are some of either, or there were in the last turn */
     struct vc_chan *boot;
     int boot_failed;

@@ -4,6 +4,7 @@
 #include "transport/verbs/conn.h"
 #include "transport/verbs/detour.h"
 #include "transport/verbs/fail.h"
+#include "transport/verbs/idle.h"
 #include "transport/verbs/lost.h"
 #include "transport/verbs/notes.h"
 #include "transport/verbs/recv.h"
@@ -17,12 +18,12 @@
 /* The bulk queue is polled in one of so many turns while nothing waits for its completions. */
 #define BULK_EVERY 32
 
-/* Whether connections were lost, of which it is to be read what has arrived. */
+/* Whether connections were lost or are being closed, of which it is to be read what has arrived. */
 static bool begin_reading_lost(struct vc_verbs *v)
 {
     bool any = false;
     for (struct ep *e = v->connecting; e; e = e->next_connecting)
-        any |= e->read = e->state == EP_LOST;
+        any |= e->read = e->state == EP_LOST || e->idle.peer_left;
     return any;
 }
 
@@ -33,7 +34,7 @@ static int turn_boot(struct vc_verbs *v)
         return 0;
     int work = vc_notes_poll(v);
     if (v->connecting)
-        work += vc_ep_progress(v) + vc_lost_settle(v);
+        work += vc_ep_progress(v) + vc_lost_settle(v) + vc_idle_settle(v);
     work += vc_regain_progress(v);
     v->unsettled = v->connecting || v->detours > 0;
     return work;

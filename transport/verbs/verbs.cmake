@@ -12,7 +12,9 @@ target_sources(vcoll_core PRIVATE
   verbs/device.c
   verbs/event.c
   verbs/fail.c
+  verbs/idle.c
   verbs/lib.c
+  verbs/limit.c
   verbs/lost.c
   verbs/near.c
   verbs/notes.c

@@ -25,6 +25,10 @@
  * peer's device has it. When a queue pair, port or device is lost, both ends tell each other over the boot
  * channel (the MPI) what has arrived, send the rest again there, and go on there with the same messages,
  * until both ends have a queue pair that works. Only the end of a process is an error.
+ *
+ * Where there are to be fewer queue pairs than peers, those that are not used are closed, by agreement of
+ * both ends, for the sake of those that are. The boot channel carries the messages of connections that have
+ * none.
  */
 #ifndef VC_TRANSPORT_VERBS_VERBS_H
 #define VC_TRANSPORT_VERBS_VERBS_H
@@ -51,9 +55,11 @@ struct vc_verbs_cfg {
     struct vc_cq_mod latency, bulk; /**< VCOLL_CQ_MODERATION */
     bool moderate;                  /**< whether that was given */
     bool locking;                   /**< several threads may call at once */
-    int peers;                      /**< processes that may be reached; buffers are sized for log2 of it */
-    int procs;                      /**< of the job; 0: as many as `peers` and this one */
-    int local;                      /**< index among the processes of this OS, to spread completion vectors */
+    int most_open;                  /**< VCOLL_VERBS_PEERS: queue pairs at once; 0: as many as there are */
+    unsigned idle_ms; /**< connections that were not used for so long may be closed; 0: as usual */
+    int peers;        /**< processes that may be reached; buffers are sized for log2 of it */
+    int procs;        /**< of the job; 0: as many as `peers` and this one */
+    int local;        /**< index among the processes of this OS, to spread completion vectors */
 };
 
 /** What a process tells the others about itself, once. Plain bytes, the same layout everywhere. */
@@ -115,6 +121,10 @@ void vc_verbs_look(struct vc_verbs *v);
 /** This thread never calls the MPI: connections are neither made nor replaced in its turns. */
 void vc_verbs_forbid_boot(void);
 
+/** Whether this thread is in the MPI on behalf of the device, whose lock it holds: what the MPI calls back
+ * must leave channels over verbs alone. */
+bool vc_verbs_within_boot(void);
+
 /** Whether a process that was connected to is gone. */
 bool vc_verbs_any_gone(struct vc_verbs *v);
 
@@ -140,7 +150,12 @@ struct vc_verbs_stats {
     uint64_t connections;
     uint64_t lost;     /**< connections that were lost, and whose messages took the boot channel */
     uint64_t regained; /**< of them, those that carry messages again */
-    size_t locked;     /**< bytes registered for buffers */
+    uint64_t closed;   /**< connections that were closed because they were not used */
+    uint64_t
+        refused; /**< connections that began without a queue pair, because there were as many as may be */
+    uint64_t reopened;  /**< of both, those that carry messages over the device again */
+    uint64_t most_open; /**< queue pairs at once */
+    size_t locked;      /**< bytes registered for buffers */
 };
 const struct vc_verbs_stats *vc_verbs_stats(const struct vc_verbs *v);
 

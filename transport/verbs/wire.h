@@ -38,6 +38,7 @@ struct msg_cts {
 struct conn_hello {
     struct vc_rc_addr addr; /**< as of this moment: the port's address may have changed since the start */
     uint32_t rkey, ok;      /**< ok 0: there is no queue pair, and NOTE_LOST follows */
+    uint32_t full, unused;  /**< full: because the sender has as many as it may */
     uint64_t mailbox;
     uint64_t os;         /**< processes of one operating system and pid namespace have the same */
     uint64_t start_time; /**< of the process, with `pid`: as struct vc_peer_id */
@@ -56,13 +57,19 @@ enum note_type {
     NOTE_CLEAR, /**< the sender's message over it has arrived, and it has no open grants */
     NOTE_STOP,  /**< the sender takes it back (last: 0), or sends no messages over the boot channel any more
                    (1) */
-    NOTE_HEARD  /**< the sender has read all that came before the peer's NOTE_STOP */
+    NOTE_HEARD, /**< the sender has read all that came before the peer's NOTE_STOP */
+    /* Of a connection that is not used. */
+    NOTE_ASK,  /**< the sender would like to close it */
+    NOTE_KEEP, /**< the answer: no */
+    NOTE_LEAVE /**< the answer, yes: the sender sends nothing more over it, and all that it had sent has
+                  arrived */
 };
 
 /** In a NOTE_OFFER: as a hello. */
 struct conn_offer {
     struct vc_rc_addr addr;
     uint32_t rkey, ok; /**< ok 0: there is no queue pair, and that is the end of it */
+    uint32_t full, unused;
     uint64_t mailbox;
 };
 

@@ -122,6 +122,7 @@ static void format_cma_min(const struct vc_params *p, char *buf, size_t len)
 STRING(host_id)
 STRING(stats_file)
 STRING(verbs_device)
+INT(verbs_peers, 0, 65535)
 INT(verbs_port, 0, 255)
 INT(verbs_sl, 0, 15)
 INT(verbs_credits, 2, 1024)
@@ -413,6 +414,11 @@ static const struct vc_param_def defs[] = {
     {"VERBS_LIBRARY", "libibverbs.so.1", "a file name, or a path",
      "The verbs library, opened when the verbs channel is first wanted.", parse_verbs_library,
      format_verbs_library, true},
+    {"VERBS_PEERS", "0", "0 (as many as the device grants) | a whole number of 1..65535",
+     "How many queue pairs a rank has at once. If it has more peers, connections that are not used are "
+     "closed and "
+     "opened again, and the MPI carries the messages of those that have no queue pair meanwhile.",
+     parse_verbs_peers, format_verbs_peers, true},
     {"VERBS_PKEY", "auto", "auto | 0x0001..0xffff",
      "The InfiniBand partition key, as it stands in the port's table, the membership bit (0x8000) included. "
      "auto takes the first of full membership. All ranks' keys must be of one partition; otherwise messages "

@@ -89,6 +89,7 @@ struct vc_params {
     char verbs_device[64];           /**< VCOLL_VERBS_DEVICE, "": near */
     int verbs_port;                  /**< VCOLL_VERBS_PORT, 0: the first active one */
     int verbs_gid_index;             /**< VCOLL_VERBS_GID_INDEX, -1: auto */
+    int verbs_peers;                 /**< VCOLL_VERBS_PEERS: queue pairs, 0: as many as the device grants */
     int verbs_pkey;                  /**< VCOLL_VERBS_PKEY, 0: auto */
     int verbs_sl;                    /**< VCOLL_VERBS_SL */
     int verbs_tc;                    /**< VCOLL_VERBS_TC, -1: auto */

@@ -154,6 +154,7 @@ void vc_params_verbs_cfg(const struct vc_params *p, struct vc_verbs_cfg *cfg)
         .zcopy_min = p->verbs_zcopy_min,
         .reg_cache = p->verbs_reg_cache,
         .timeout_s = p->verbs_timeout,
+        .most_open = p->verbs_peers,
         .latency = {m->latency.count, m->latency.period},
         .bulk = {m->bulk.count, m->bulk.period},
         .moderate = m->given,

@@ -4,6 +4,7 @@
 #   delete  rdma link delete and add: the driver tells nobody, and waits until all have closed the device
 #   down    the interface goes down and up
 #   unplug  the network card is taken out of the machine, and its functions with it, and put back
+#   migrate likewise, and the machine goes on in another process of the host meanwhile
 # shellcheck shell=bash
 program=$1 how=$2 times=$3
 dir=/tmp/outlive
@@ -51,7 +52,7 @@ take() {
     delete) on vm1 "rdma link delete $LAB_RDMA > /dev/null 2>&1 < /dev/null & for ((i = 0; i < 200; i++)); do
         [ -e /proc/\$! ] || exit 0; sleep 0.2; done; exit 1" ;;
     down) on vm1 "ip link set $LAB_NETDEV down" ;;
-    unplug) on vm1 "$card out 40" ;;
+    unplug | migrate) on vm1 "$card out 40" ;;
     esac
 }
 give_back() {
@@ -59,6 +60,11 @@ give_back() {
     delete) on vm1 "rdma link add $LAB_RDMA type rxe netdev $LAB_NETDEV" ;;
     down) on vm1 "ip link set $LAB_NETDEV up" ;;
     unplug) on vm1 "$card in" ;;
+    migrate)
+        migrate vm1 || return
+        go_on 3 "after the migration, time $i" || return
+        on vm1 "$card in"
+        ;;
     esac
 }
 
