@@ -11,15 +11,14 @@ APART = 1.1  # algorithms whose simulated times are closer have no order
 
 
 def link(latency, rate):
-    """0.3 us of a CPU at either end, and a rate."""
-    points = [[0, 3e-7], [1 << 20, 3e-7 + (1 << 20) / rate]]
+    """0.3 us of a CPU at either end, but for messages of 8 KiB and more, and a rate."""
+    points = [[0, 3e-7], [8191, 3e-7 + 8191 / rate], [16384, 16384 / rate], [1 << 20, (1 << 20) / rate]]
     return {"latency": latency, "overhead": 3e-7, "points": points}
 
 
 def model(ppn, latency, rate, loopback_latency, loopback_rate):
-    """The platform in the model's words. Node phases are messages over the one loopback link of a host, for which each
-    byte that the busiest rank copies out stands ppn - 1 times, and each that it reduces once. Computing takes no time,
-    so that with a rank a host neither does. Rooted phases cost 0.3 us for each other rank, those among all 0.6: the
+    """The platform in the model's words. Node phases are messages over the loopback link of a host, whose rate each of
+    them has for itself; computing takes no time. With a rank a host there are none. Rooted phases cost 0.3 us for each other rank, those among all 0.6: the
     mean."""
     node = {"base": 3e-7 + loopback_latency, "flag": 4.5e-7, "copy": (ppn > 1) / loopback_rate, "reduce": 0.0}
     return {"link": {"shm": link(loopback_latency, loopback_rate), "wire": link(latency, rate)}, "node": node}
