@@ -72,8 +72,8 @@ void vc_x_allgather_doubling(struct vc_plan *p, const struct vc_group *g, const 
     }
 }
 
-/* With 2^k <= j < 2^(k + 1) it is one of 2^k messages to the participant n / 2^(k + 1) away; the blocks of both
- * are all that far from each other, doubled. */
+/* With 2^k <= j < 2^(k + 1) it is one of 2^k messages to the participant n / 2^(k + 1) away; the blocks of
+ * both are all that far from each other, doubled. */
 void vc_x_allgather_halving_step(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay,
                                  int j, struct vc_pipe *pipe)
 {

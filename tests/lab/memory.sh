@@ -77,9 +77,9 @@ make_memory() {
             sed -n "s|^insmod $lab_cache/layer\(.*\)|\1|p"
         (cd "$lab_cache/layer" && find ./usr/lib/modules/"$LAB_KERNEL" -maxdepth 1 -type f | sed 's/^\.//')
     } | true_names | sort -u > "$list"
-    libraries_of < "$list" | true_names >> "$list"
+    libraries_of < "$list" | true_names > "$list.libraries"
     # The layer lies above the host's files.
-    sort -u "$list" | while read -r path; do
+    sort -u "$list" "$list.libraries" | while read -r path; do
         if in_layer "$path"; then echo "$lab_cache/layer/.$path"; else echo "/.$path"; fi
     done > "$list.from"
     for name in "$lab_cache/layer" ""; do
@@ -91,5 +91,5 @@ make_memory() {
     mkdir "$lab_state/memory.top" && mv "$root" "$lab_state/memory.top/image" &&
         (cd "$lab_state/memory.top" && find . | "$(layer_file bin/busybox)" cpio -o -H newc 2> /dev/null) > "$lab_state/memory.cpio" &&
         cat "$lab_initramfs" "$lab_state/memory.cpio" > "$lab_state/memory" || return 1
-    rm -rf "$lab_state"/memory.{top,cpio,list,list.from}
+    rm -rf "$lab_state"/memory.{top,cpio,list,list.from,list.libraries}
 }

@@ -8,6 +8,9 @@
  * they were sent, as long as that works; a message to another one breaks the sender's. Of an open grant the
  * model knows that a message of the peer must come before it is closed.
  *
+ * With ASKS both ends begin with a connection that works, and each may ask so often whether to close it because it is
+ * not used, transport/verbs/idle.c, whatever it sends meanwhile.
+ *
  * BUG_... makes the model wrong in one place; `check` wants each to be found.
  */
 #ifndef MSGS
@@ -24,7 +27,12 @@
 #define BOUND 0
 #endif
 
-mtype = {OFFER, OK, CLEAR, STOP, HEARD, GONE, MSG, PROOF};
+/* How often an end may ask to close the connection. */
+#ifndef ASKS
+#define ASKS 0
+#endif
+
+mtype = {OFFER, OK, CLEAR, STOP, HEARD, GONE, MSG, PROOF, ASK, KEEP, LEAVE};
 
 /* Enough for all that an end may have sent and the other has not read. */
 #define DEEP 12
@@ -37,6 +45,7 @@ chan wire[2] = [6] of {mtype, byte, byte}; /* what, number of a message, queue p
 #define SWITCHING 2
 #define RETURNING 3
 #define BOOT      4
+#define LEAVING   5
 
 #define NONE      0
 #define OFFERED   1
@@ -61,6 +70,10 @@ byte last[2];  /* one more than the last that came over the wire */
 byte told[2];  /* the peer's, when it lost the connection */
 bit bound[2];
 byte rounds[2], faults[2];
+#if ASKS
+byte asks[2];
+bit asking[2], asked[2], left[2]; /* left: the peer has said LEAVE, which was not acted upon */
+#endif
 
 #define you (1 - me)
 
@@ -76,8 +89,13 @@ inline lose()
 {
     if
     :: state[me] == BOOT && step[me] != NONE -> broken[me] = 1
-    :: state[me] == READY || state[me] == RETURNING ->
+    :: state[me] == READY || state[me] == RETURNING || state[me] == LEAVING ->
         state[me] = LOSING;
+#if ASKS
+        asking[me] = 0;
+        asked[me] = 0;
+        left[me] = 0;
+#endif
         step[me] = NONE;
         to[me] = 0
     :: else -> skip
@@ -173,10 +191,25 @@ inline read_note()
         yes[me] = arg
     :: what == HEARD -> heard[me] = 1
     :: what == MSG -> take_message(arg)
+#if ASKS
+    :: what == ASK || what == KEEP || what == LEAVE ->
+        if
+        :: state[me] == LOSING || state[me] == SWITCHING || state[me] == BOOT -> skip
+        :: else ->
+            if
+            :: what == ASK -> asked[me] = 1
+            :: what == KEEP -> asking[me] = 0
+            :: what == LEAVE -> left[me] = 1
+            fi
+        fi
+#endif
     :: what == GONE ->
 #ifndef BUG_KEEPS_NOTES
         offered[me] = 0;
         forget_notes();
+#endif
+#if ASKS
+        asked[me] = 0;
 #endif
         if
         :: state[me] == BOOT ->
@@ -305,6 +338,27 @@ inline step_round()
     fi
 }
 
+#if ASKS
+inline close_it()
+{
+    end_qp();
+    base[me] = sent[me];
+    asking[me] = 0;
+    asked[me] = 0;
+    left[me] = 0;
+    state[me] = BOOT
+}
+
+inline leave()
+{
+    say(LEAVE, 0);
+    asking[me] = 0;
+    asked[me] = 0;
+    base[me] = sent[me];
+    state[me] = LEAVING
+}
+#endif
+
 #define STEPS                                                                                                    \
     (state[me] == BOOT || state[me] == RETURNING) &&                                                             \
         (voided[me] || (step[me] == NONE && offered[me] && state[me] == BOOT) || (step[me] == OFFERED && offered[me]) || \
@@ -312,6 +366,27 @@ inline step_round()
          (step[me] == PROVING && arrived[me]) || (step[me] == PROVEN && UNBOUND) ||                           \
          (step[me] == CLEARED && CLEAR_OF) || (step[me] == DECLINED && stopped[me]) ||                          \
          (step[me] == STOPPED && stopped[me]) || (step[me] == HEARING && HEARD_OF))
+
+#if ASKS
+#define LEFT (state[me] == LEAVING)
+#define PEER_LEFT left[me]
+#else
+#define LEFT false
+#define PEER_LEFT false
+#endif
+#ifdef BUG_CLOSES_UNREAD
+#define READ_ALL true
+#else
+#define READ_ALL empty(wire[me])
+#endif
+/* Notes wait until what the device has brought was read. */
+#if defined BUG_LEFT_OVERTAKEN
+#define NOTES_WAIT (state[me] == LOSING)
+#elif defined BUG_LOSS_OVERTAKEN
+#define NOTES_WAIT PEER_LEFT
+#else
+#define NOTES_WAIT (PEER_LEFT || state[me] == LOSING)
+#endif
 
 proctype End(bit me)
 {
@@ -322,7 +397,7 @@ end:
 #ifdef BUG_OFFERS_MEET
     :: atomic { nempty(boot[me]) -> read_note() }
 #else
-    :: atomic { nempty(boot[me]) && !(offered[me] && state[me] == BOOT) -> read_note() }
+    :: atomic { nempty(boot[me]) && !(offered[me] && state[me] == BOOT) && !NOTES_WAIT -> read_note() }
 #endif
     :: atomic { nempty(wire[me]) && state[me] != BOOT && state[me] != SWITCHING -> read_wire() }
     :: atomic { nempty(wire[me]) && (state[me] == BOOT || state[me] == SWITCHING) -> read_wire() }
@@ -333,7 +408,23 @@ end:
         state[me] = SWITCHING;
         say(GONE, last[me]) }
     :: atomic { state[me] == SWITCHING && peer_gone[me] -> send_rest() }
-    :: atomic { state[me] == BOOT && sent[me] < MSGS ->
+#if ASKS
+    :: atomic { state[me] == READY && !asking[me] && !asked[me] && !left[me] && asks[me] < ASKS ->
+        asks[me]++;
+        asking[me] = 1;
+        say(ASK, 0) }
+    :: atomic { state[me] == READY && asked[me] && !left[me] ->
+        if
+        :: asked[me] = 0;
+            say(KEEP, 0)
+        :: leave() /* what it has sent is on the wire: the peer's device has it */
+        fi }
+    :: atomic { state[me] == READY && left[me] && READ_ALL ->
+        leave();
+        close_it() }
+    :: atomic { state[me] == LEAVING && left[me] && READ_ALL -> close_it() }
+#endif
+    :: atomic { (state[me] == BOOT || LEFT) && sent[me] < MSGS ->
         say(MSG, sent[me]);
         sent[me]++;
         base[me] = sent[me] }
@@ -344,7 +435,7 @@ end:
         rounds[me]++;
         send_offer(1);
         step[me] = OFFERED }
-    :: atomic { faults[me] < FAULTS && qp[me] != 0 && (state[me] == READY || state[me] == RETURNING || step[me] != NONE) ->
+    :: atomic { faults[me] < FAULTS && qp[me] != 0 && (state[me] == READY || state[me] == RETURNING || LEFT || step[me] != NONE) ->
         faults[me]++;
         lose() }
     od
@@ -359,14 +450,28 @@ active proctype Judge()
     assert(got[0] == MSGS && got[1] == MSGS);
     assert((state[0] == READY && state[1] == READY) || (state[0] == BOOT && state[1] == BOOT));
     assert(step[0] == NONE && step[1] == NONE);
-    assert(!voided[0] && !voided[1] && !offered[0] && !offered[1])
+    assert(!voided[0] && !voided[1] && !offered[0] && !offered[1]);
+#if ASKS
+    assert(!asking[0] && !asking[1] && !asked[0] && !asked[1] && !left[0] && !left[1]);
+#endif
 }
 
 init
 {
     atomic {
+#if ASKS
+        state[0] = READY;
+        state[1] = READY;
+        made[0] = 1;
+        made[1] = 1;
+        qp[0] = 1;
+        qp[1] = 1;
+        to[0] = 1;
+        to[1] = 1;
+#else
         state[0] = BOOT;
         state[1] = BOOT;
+#endif
         bound[0] = BOUND & 1;
         bound[1] = (BOUND >> 1) & 1;
         run End(0);

@@ -21,7 +21,7 @@ def model(ppn, latency, rate, loopback_latency, loopback_rate):
     byte that the busiest rank copies out stands ppn - 1 times, and each that it reduces once. Computing takes no time,
     so that with a rank a host neither does. Rooted phases cost 0.3 us for each other rank, those among all 0.6: the
     mean."""
-    node = {"base": 3e-7 + loopback_latency, "flag": 4.5e-7, "copy": (ppn - 1) / loopback_rate, "reduce": (ppn > 1) / loopback_rate}
+    node = {"base": 3e-7 + loopback_latency, "flag": 4.5e-7, "copy": (ppn > 1) / loopback_rate, "reduce": 0.0}
     return {"link": {"shm": link(loopback_latency, loopback_rate), "wire": link(latency, rate)}, "node": node}
 
 

@@ -193,9 +193,18 @@ void rep_gap_by_setting(struct report *r, const struct rep_setting *first, const
 
 /* ---- as found ---- */
 
+/* Back to back where that was measured: between nodes, common starts are few and often missed. */
+static const struct rep_series *back_to_back(const struct rep_point *p, int cand)
+{
+    if (!p || cand < 0)
+        return NULL;
+    const struct rep_cand *c = &p->cand[cand];
+    return isfinite(c->b2b.median) ? &c->b2b : rep_time(c);
+}
+
 static const struct rep_series *native_of(const struct rep_point *p)
 {
-    return p && p->native >= 0 ? rep_time(&p->cand[p->native]) : NULL;
+    return p ? back_to_back(p, p->native) : NULL;
 }
 
 /* Of the calls that all three tables have: native as found, and the choice here. Returns how many. */
@@ -207,7 +216,7 @@ static int multiples_as_found(const struct report *r, const struct rep_data *fou
         const struct rep_point *here = &r->d.point[i];
         const struct rep_series *bare = native_of(call_in(&r->ref, &here->where, here->bytes)),
                                 *before = native_of(call_in(found, &here->where, here->bytes)),
-                                *mine = here->chosen >= 0 ? rep_time(&here->cand[here->chosen]) : NULL;
+                                *mine = back_to_back(here, here->chosen);
         if (!bare || !before || !mine || !isfinite(bare->median) || !isfinite(before->median) ||
             !isfinite(mine->median))
             continue;
