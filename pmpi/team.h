@@ -29,8 +29,8 @@ struct vc_team_chan {
     struct vc_hold rings; /**< of messages within the node */
     bool *reach;          /**< [size] verbs: the ranks whose messages do not go through the MPI; NULL: all */
     struct vc_mem_range host_rings; /**< of messages within the host */
-    bool *by_host;                   /**< [size] ranks that are reached by these; NULL: none, or not known */
-    bool far;                        /**< some of its messages go through the network's channel */
+    bool *by_host;                  /**< [size] ranks that are reached by these; NULL: none, or not known */
+    bool far;                       /**< some of its messages go through the network's channel */
 };
 
 enum vc_scratch { VC_SCRATCH_SEND, VC_SCRATCH_RECV, VC_SCRATCHES };
