@@ -78,8 +78,10 @@ static inline long vc_bound_allgather_log(long n)
 /** Children of a node of a k-nomial tree. */
 static inline long vc_bound_children(long n, int radix)
 {
-    int k = vc_tree_radix(radix);
-    return (k - 1) * vc_bound_rounds(n, k);
+    long k = vc_tree_radix(radix), children = 0;
+    for (long w = 1; w < n; w *= k)
+        children += (n - 1) / w < k - 1 ? (n - 1) / w : k - 1;
+    return children;
 }
 
 /** A k-nomial tree's inner node: a message from every child, which is two steps where several come at a time,

@@ -158,6 +158,8 @@ static int progress_slots(struct vc_node *nd, struct vc_node_call *c, int *whom)
 
 int vc_flat_start(struct vc_node *nd, struct vc_node_call *c)
 {
+    c->st.vain = 0;
+    c->st.since = 0;
     if (vc_node_any(c->kind)) {
         vc_node_any_start(nd, c);
         return VC_OK;
@@ -191,7 +193,8 @@ int vc_flat_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         return rc;
     if (c->kind == VC_PHASE_ALLGATHERV || (c->kind == VC_PHASE_GATHERV && nd->me == c->root))
         return vc_blocks_check(nd, c, *whom);
-    if (c->kind != VC_PHASE_BCAST)
-        return vc_kind_check(nd, c, *whom);
-    return nd->me == c->root ? vc_root_check(nd, c, *whom) : vc_bcast_check(nd, c);
+    rc = c->kind != VC_PHASE_BCAST ? vc_kind_check(nd, c, *whom)
+         : nd->me == c->root       ? vc_root_check(nd, c, *whom)
+                                   : vc_bcast_check(nd, c);
+    return rc == VC_OK ? vc_late_look(nd, c, *whom) : rc;
 }

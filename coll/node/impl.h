@@ -3,10 +3,10 @@
  * Private to coll/node. Files call one way: node.c (create, start, progress, run) calls open.c (bulk slots
  * that come later) and tree.c, the node's tree where it has levels (tree.h), whose groups are flat nodes of
  * their own. All call flat.c (slots of a flat node, operations on it), which calls small.c, slots.c and cma.c
- * (with cma_reduce.c), three ways to do an operation; these call late.c (the begin of a wait), lengths.c
- * (ranks whose lengths differ) and ring.c. slots.c calls slots_copy.c and slots_reduce.c, for what chunks
- * hold. Beside it reductions to blocks, scans, and blocks whose lengths only some ranks know have files of
- * their own: blocks.c, scan.c, pairs.c, any.c with any_gather.c and any_scatter.c.
+ * (with cma_reduce.c), three ways to do an operation; these call late.c (the begin of a wait), lengths.c and
+ * stuck.c (ranks whose lengths differ) and ring.c. slots.c calls slots_copy.c and slots_reduce.c, for what
+ * chunks hold. Beside it reductions to blocks, scans, and blocks whose lengths only some ranks know have
+ * files of their own: blocks.c, scan.c, pairs.c, any.c with any_gather.c and any_scatter.c.
  *
  * Every rank owns slots in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
  * operation takes the next few slot numbers of its ring, whether or not a rank has anything to publish in
@@ -56,10 +56,20 @@
 /* Lengths of operations that race for the best way to fill slots: one race for each doubling. */
 #define VC_RACES 12
 
+/* stuck.c: in which operation a rank waits for long, or has done so last. */
+struct vc_late_word {
+    _Atomic uint64_t begin; /* when the operation began, plus 1; 0: nothing is said */
+    _Atomic uint64_t len;
+    _Atomic uint32_t kind;
+    _Atomic int root;
+};
+
 /* Begins each rank's part of a ring; only that rank writes it. Its slots follow. */
 struct vc_ring_part {
     _Atomic uint64_t done;
-    char pad[VC_LINE_PAIR - sizeof(uint64_t)];
+    char pad[VC_CACHELINE - sizeof(uint64_t)];
+    struct vc_late_word late; /* of the tiny ring's part */
+    char pad_late[VC_LINE_PAIR - VC_CACHELINE - sizeof(struct vc_late_word)];
 };
 
 struct vc_node_ring {
@@ -396,6 +406,10 @@ bool vc_open_needed(const struct vc_node *nd, const struct vc_node_call *c);
 /* As vc_node_start() and vc_node_progress(), after which the operation itself begins. */
 int vc_open_start(struct vc_node *nd, struct vc_node_call *c);
 int vc_open_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
+
+/* stuck.c: after a poll in vain. VC_OK, or an error where the counts or the calls of ranks differ, which is
+ * found within some seconds. Kinds with unequal blocks find that out by themselves. */
+int vc_late_look(struct vc_node *nd, struct vc_node_call *c, int whom);
 
 /* any.c (any.h): gathers and scatters of blocks whose lengths only some know. */
 /* Slots that they take of the ring for long messages: twice as many as it has. */

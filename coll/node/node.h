@@ -157,6 +157,9 @@ struct vc_node_state {
     int stages;            /* slots per chunk: 1, or 2 where reduced slices are published as well */
     int phase;             /* of single copy; -1: done */
     unsigned idle;         /* polls in vain */
+    unsigned vain;         /* the same, of stuck.c's */
+    bool passed;           /* who is waited for was seen in a later operation */
+    uint64_t since, at;    /* since when the operation stands still, and where; 0: not yet known */
     uint64_t mid, more;    /* kinds whose lengths only some know: small slot, first slot for chunks */
 };
 

@@ -32,7 +32,9 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 
 static long steps(const struct vc_shape *s)
 {
-    return (1 + 2 * vc_bound_tree(s->hier->nnodes, s->radix)) * vc_bound_segments(s, 0);
+    /* Hosts and the nodes of one host: of n nodes one of both numbers is at most half of n + 1. */
+    int n = s->hier->nnodes;
+    return (1 + vc_bound_tree(n, s->radix) + vc_bound_tree((n + 1) / 2, s->radix)) * vc_bound_segments(s, 0);
 }
 
 const struct vc_alg vc_alg_reduce_three_level = {
