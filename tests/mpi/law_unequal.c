@@ -44,7 +44,8 @@ static int post(int which, const double *a, double *b, int n, MPI_Comm comm)
 
 static void try_one(int which, int n, bool posts)
 {
-    double *a = calloc((size_t)(2 * n * size), sizeof *a), *b = calloc((size_t)(2 * n * size), sizeof *b);
+    size_t room = 2 * (size_t)n * (size_t)size;
+    double *a = calloc(room, sizeof *a), *b = calloc(room, sizeof *b);
     int class = MPI_SUCCESS, mine, all = 0, count = rank == size - 1 ? 2 * n : n;
     MPI_Comm comm;
     MPI_Comm_dup(MPI_COMM_WORLD, &comm);
