@@ -6,9 +6,7 @@
  */
 #include "tests/loopback/loopback.h"
 #include "tests/unit/conformance/conformance.h"
-#include "tests/unit/conformance/harness.h"
-#include "transport/mux.h"
-#include "transport/verbs/verbs.h"
+#include "tests/unit/verbs_rig.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -18,9 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Workers, which mostly sleep; rounds of an exchange before and after a timed fault; seconds for one trial.
+/* Workers, which mostly sleep; rounds of an exchange before and after a timed fault; messages of a round
+ * between two ranks; seconds for a round, and for one trial.
  */
-enum { WORKERS = 8, ROUNDS = 14, MSGS = 6, BOUND_S = 60 };
+enum { WORKERS = 8, ROUNDS = 14, MSGS = 6, WAIT_S = 30, BOUND_S = 60 };
 
 /* {n}: 1, 2, 3, ... in turn, so that the fault strikes in all states of an exchange. */
 static const struct kind {
@@ -90,19 +89,6 @@ struct trial {
     } * shared;
 };
 
-static const char *where = "";
-
-static void inject(const char *fault)
-{
-    int (*fn)(const char *) = NULL;
-    void *lib = dlopen(VC_LOOPBACK_LIBRARY, RTLD_LAZY | RTLD_NOLOAD);
-    *(void **)&fn = lib ? dlsym(lib, "vc_loopback_inject") : NULL;
-    if (!fn || fn(fault) != 0) {
-        fprintf(stderr, "no such fault: %s\n", fault);
-        _exit(1);
-    }
-}
-
 static uint64_t faults_struck(void)
 {
     void (*fn)(struct vc_loopback_stats *) = NULL;
@@ -112,60 +98,6 @@ static uint64_t faults_struck(void)
     if (fn)
         fn(&s);
     return s.faults;
-}
-
-static void bad(int me, const char *what)
-{
-    fprintf(stderr, "%s: rank %d: %s: %s\n", where, me, what, vc_error_text());
-    _exit(1);
-}
-
-static struct vc_verbs *make_verbs(const struct trial *t, const struct hs_rank *hr, int me)
-{
-    struct vc_verbs_cfg cfg = {.inline_bytes = -1,
-                               .slot = 1024,
-                               .credits = 4,
-                               .zcopy_min = 16384,
-                               .reg_cache = true,
-                               .timeout_s = 1,
-                               .peers = t->n - 1,
-                               .local = me};
-    struct vc_verbs *v;
-    struct vc_chan *boot;
-    int ranks[4] = {0, 1, 2, 3};
-    cfg.want.library = VC_LOOPBACK_LIBRARY;
-    cfg.want.gid_index = -1;
-    setenv("VC_LOOPBACK", t->kind->dev ? t->kind->dev : "", 1);
-    if (vc_verbs_create(&cfg, &v) != VC_OK)
-        bad(me, "device");
-    vc_verbs_address(v, &t->shared->address[me]);
-    hs_meet(hr->start, t->n);
-    struct vc_shm_chan_cfg b = {.mem = (char *const *)hr->chan_mem,
-                                .budget = 1 << 16,
-                                .n = t->n,
-                                .me = me,
-                                .ranks = ranks,
-                                .size = t->n,
-                                .rank = me,
-                                .parking = (struct vc_parking *)(uintptr_t)&hr->parking};
-    if (vc_shm_chan_create(&b, &boot) != VC_OK ||
-        vc_verbs_peers(v, t->shared->address, NULL, t->n, me, boot) != VC_OK)
-        bad(me, "peers");
-    return v;
-}
-
-static struct vc_chan *make_chan(const struct trial *t, struct vc_verbs *v, int me)
-{
-    int procs[4] = {0, 1, 2, 3};
-    struct vc_chan *ch, *mux, *via[4];
-    struct vc_verbs_chan_cfg cfg = {.verbs = v, .id = 7, .size = t->n, .rank = me, .procs = procs};
-    if (vc_verbs_chan_create(&cfg, &ch) != VC_OK)
-        bad(me, "channel");
-    for (int r = 0; r < t->n; r++)
-        via[r] = r == me ? NULL : ch;
-    if (vc_mux_create(t->n, me, via, &mux) != VC_OK)
-        bad(me, "mux");
-    return mux;
 }
 
 /* Bytes of message k of a round between two ranks: the same at both ends. Inline, in a slot, in pieces, and
@@ -183,21 +115,8 @@ struct buffers {
 
 static void wait_all(const struct trial *t, struct vc_chan *ch, struct vc_chan_req *req, int n, int me)
 {
-    struct vc_wait_cfg cfg = hs_wait(t->mode, true);
-    struct vc_waiter w;
     uint64_t begun = vc_now_ns();
-    vc_wait_begin_src(&w, &cfg, NULL, ch->src);
-    for (int i = 0; i < n; i++)
-        while (!vc_req_done(&req[i])) {
-            int rc = ch->ops->progress(ch);
-            if (rc < 0)
-                bad(me, "progress");
-            if (rc == 0 && vc_wait_idle(&w, VC_WAIT_ANY) != VC_OK)
-                bad(me, "wait");
-            if (vc_now_ns() - begun > 30000000000u)
-                bad(me, "no end after 30 s");
-        }
-    vc_wait_end(&w);
+    vr_wait(t->mode, ch, req, n, me, WAIT_S);
     uint64_t ms = (vc_now_ns() - begun) / 1000000;
     if (ms > t->shared->stalled_ms[me])
         t->shared->stalled_ms[me] = ms;
@@ -215,7 +134,7 @@ static void one_round(const struct trial *t, struct vc_chan *ch, struct buffers 
             cf_fill(b->out[to][k], out, me, to, no);
             if (ch->ops->irecv(ch, from, b->in[from][k], in, &b->req[n++]) != VC_OK ||
                 ch->ops->isend(ch, to, b->out[to][k], out, &b->req[n++]) != VC_OK)
-                bad(me, "post");
+                vr_bad(me, "post");
         }
     wait_all(t, ch, b->req, n, me);
     for (int k = 0; k < MSGS; k++)
@@ -225,7 +144,7 @@ static void one_round(const struct trial *t, struct vc_chan *ch, struct buffers 
             struct cf_env e = {.ch = ch};
             cf_verify(&e, b->in[from][k], in, from, me, (unsigned)(round * MSGS + k));
             if (b->in[from][k][in] != 0xee)
-                bad(me, "written behind the end");
+                vr_bad(me, "written behind the end");
         }
 }
 
@@ -237,7 +156,7 @@ static bool strike(const struct trial *t, const struct vc_verbs *v, const char *
     static bool told;
     const char *later = t->kind->later;
     if (lost && later && !told) {
-        inject(later);
+        vr_inject(later);
         told = true;
     }
     /* One that strikes after a time may be still to come. */
@@ -247,7 +166,7 @@ static bool strike(const struct trial *t, const struct vc_verbs *v, const char *
         return true;
     before = vc_verbs_stats(v)->lost;
     again++;
-    inject(fault);
+    vr_inject(fault);
     return false;
 }
 
@@ -286,20 +205,21 @@ static int trial_rank(int me, void *arg)
     char fault[80];
     hs_join(&t->node, me, &hr);
     vc_log_setup(getenv("VC_TEST_LOG") ? VC_LOG_INFO : VC_LOG_ERROR, me);
-    struct vc_verbs *v = make_verbs(t, &hr, me);
-    struct vc_chan *ch = make_chan(t, v, me);
+    struct vc_verbs *v =
+        vr_verbs((struct vc_verbs_cfg){.timeout_s = 1}, t->kind->dev, t->shared->address, &hr, t->n, me);
+    struct vc_chan *ch = vr_chan(v, t->n, me, 7);
     for (int r = 0; r < t->n; r++)
         for (int k = 0; k < MSGS; k++)
             if (!(b.in[r][k] = malloc(1 << 17)) || !(b.out[r][k] = malloc(1 << 17)))
-                bad(me, "memory");
+                vr_bad(me, "memory");
     snprintf(fault, sizeof fault, t->kind->fault, t->number); /* NOLINT: a table above */
     hs_meet(hr.start, t->n);
     if (t->kind->at_begin && me == t->victim)
-        inject(fault);
+        vr_inject(fault);
     for (int i = 0; i < 2; i++)
         one_round(t, ch, &b, me, i);
     if (!t->kind->at_begin && me == t->victim)
-        inject(fault);
+        vr_inject(fault);
     uint64_t until =
         vc_now_ns() + (strchr(fault, '@') && !strstr(fault, "qp") && !strstr(fault, "wc") ? 20000000u : 0);
     /* As many on all ranks; the loop of a timed fault lasts for its time. */
@@ -317,7 +237,7 @@ static int trial_rank(int me, void *arg)
     t->shared->done++;
     for (int i = 0; t->shared->done < t->n; i++) {
         if (ch->ops->progress(ch) < 0 || (i % 100 == 0 && ch->src->check(ch->src) != VC_OK))
-            bad(me, "after the end");
+            vr_bad(me, "after the end");
         usleep(500);
     }
     ch->ops->destroy(ch);
@@ -339,7 +259,7 @@ static int run_trial(struct trial *t, struct tally *sum)
              t->kind->dev ? t->kind->dev : "", t->kind->later ? ", then " : "",
              t->kind->later ? t->kind->later : "", t->victim, t->n,
              t->mode == VC_WAIT_EVENT ? "event" : "poll");
-    where = text;
+    vr_where = text;
     t->node = hs_node_make(t->n, 1 << 16, 0);
     t->shared = hs_shared(sizeof *t->shared);
     t->shared->last_round = INT_MAX;

@@ -7,11 +7,8 @@
  */
 #include "tests/loopback/loopback.h"
 #include "tests/unit/conformance/conformance.h"
-#include "tests/unit/conformance/harness.h"
-#include "transport/mux.h"
-#include "transport/verbs/verbs.h"
+#include "tests/unit/verbs_rig.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +16,9 @@
 #include <unistd.h>
 
 /* Workers, which mostly sleep; ranks; rounds of a phase, in which as many messages are exchanged as make a
- * queue pair worth while; messages of a round between two ranks; seconds in which connections are to be
- * closed and opened again, and for a trial. */
-enum { WORKERS = 6, MOST = 32, ROUNDS = 16, MSGS = 4, ENOUGH_S = 100, BOUND_S = 150 };
+ * queue pair worth while; messages of a round between two ranks; seconds for a round, in which connections
+ * are to be closed and opened again, and for a trial. */
+enum { WORKERS = 6, MOST = VR_MOST, ROUNDS = 16, MSGS = 4, WAIT_S = 60, ENOUGH_S = 100, BOUND_S = 150 };
 
 static const struct kind {
     const char *name;
@@ -66,79 +63,6 @@ struct trial {
     } * shared;
 };
 
-static const char *where = "";
-
-static void inject(const char *fault)
-{
-    int (*fn)(const char *) = NULL;
-    void *lib = dlopen(VC_LOOPBACK_LIBRARY, RTLD_LAZY | RTLD_NOLOAD);
-    *(void **)&fn = lib ? dlsym(lib, "vc_loopback_inject") : NULL;
-    if (!fn || fn(fault) != 0) {
-        fprintf(stderr, "no such fault: %s\n", fault);
-        _exit(1);
-    }
-}
-
-static void bad(int me, const char *what)
-{
-    fprintf(stderr, "%s: rank %d: %s: %s\n", where, me, what, vc_error_text());
-    _exit(1);
-}
-
-static struct vc_verbs *make_verbs(const struct trial *t, const struct hs_rank *hr, int me)
-{
-    struct vc_verbs_cfg cfg = {.inline_bytes = -1,
-                               .slot = 1024,
-                               .credits = 4,
-                               .zcopy_min = 16384,
-                               .reg_cache = true,
-                               .timeout_s = 2,
-                               .most_open = t->kind->limit,
-                               .idle_ms = 1,
-                               .peers = t->n - 1,
-                               .local = me};
-    struct vc_verbs *v;
-    struct vc_chan *boot;
-    int ranks[MOST];
-    for (int r = 0; r < t->n; r++)
-        ranks[r] = r;
-    cfg.want.library = VC_LOOPBACK_LIBRARY;
-    cfg.want.gid_index = -1;
-    setenv("VC_LOOPBACK", t->kind->dev ? t->kind->dev : "", 1);
-    if (vc_verbs_create(&cfg, &v) != VC_OK)
-        bad(me, "device");
-    vc_verbs_address(v, &t->shared->address[me]);
-    hs_meet(hr->start, t->n);
-    struct vc_shm_chan_cfg b = {.mem = (char *const *)hr->chan_mem,
-                                .budget = 1 << 16,
-                                .n = t->n,
-                                .me = me,
-                                .ranks = ranks,
-                                .size = t->n,
-                                .rank = me,
-                                .parking = (struct vc_parking *)(uintptr_t)&hr->parking};
-    if (vc_shm_chan_create(&b, &boot) != VC_OK ||
-        vc_verbs_peers(v, t->shared->address, NULL, t->n, me, boot) != VC_OK)
-        bad(me, "peers");
-    return v;
-}
-
-static struct vc_chan *make_chan(const struct trial *t, struct vc_verbs *v, int me, uint64_t id)
-{
-    int procs[MOST];
-    struct vc_chan *ch, *mux, *via[MOST];
-    for (int r = 0; r < t->n; r++)
-        procs[r] = r;
-    struct vc_verbs_chan_cfg cfg = {.verbs = v, .id = id, .size = t->n, .rank = me, .procs = procs};
-    if (vc_verbs_chan_create(&cfg, &ch) != VC_OK)
-        bad(me, "channel");
-    for (int r = 0; r < t->n; r++)
-        via[r] = r == me ? NULL : ch;
-    if (vc_mux_create(t->n, me, via, &mux) != VC_OK)
-        bad(me, "mux");
-    return mux;
-}
-
 /* ---- meeting ---- */
 
 /* All have come. Until then messages move on, because others may still need what this rank has sent. */
@@ -150,9 +74,9 @@ static void meet(const struct trial *t, struct vc_chan *ch, int me)
     times++;
     for (unsigned i = 1; t->shared->arrived < times * t->n; i++) {
         if (ch->ops->progress(ch) < 0 || (i % 50 == 0 && ch->src->check(ch->src) != VC_OK))
-            bad(me, "while ranks meet");
+            vr_bad(me, "while ranks meet");
         if (vc_now_ns() - begun > BOUND_S * 1000000000ull)
-            bad(me, "the others do not come");
+            vr_bad(me, "the others do not come");
         usleep(200);
     }
 }
@@ -170,25 +94,6 @@ struct buffers {
     unsigned char *out[MOST][MSGS], *in[MOST][MSGS];
     struct vc_chan_req req[2 * MOST * MSGS];
 };
-
-static void wait_all(const struct trial *t, struct vc_chan *ch, struct vc_chan_req *req, int n, int me)
-{
-    struct vc_wait_cfg cfg = hs_wait(t->kind->mode, true);
-    struct vc_waiter w;
-    uint64_t begun = vc_now_ns();
-    vc_wait_begin_src(&w, &cfg, NULL, ch->src);
-    for (int i = 0; i < n; i++)
-        while (!vc_req_done(&req[i])) {
-            int rc = ch->ops->progress(ch);
-            if (rc < 0)
-                bad(me, "progress");
-            if (rc == 0 && vc_wait_idle(&w, VC_WAIT_ANY) != VC_OK)
-                bad(me, "wait");
-            if (vc_now_ns() - begun > 60000000000u)
-                bad(me, "no end after 60 s");
-        }
-    vc_wait_end(&w);
-}
 
 /* Whom this rank sends to and receives from in a phase: all, ranks at a distance, or mostly one partner. */
 struct partners {
@@ -222,9 +127,9 @@ static void one_round(const struct trial *t, struct vc_chan *ch, struct buffers 
             cf_fill(b->out[to][k], out, me, to, (unsigned)(round * MSGS + k));
             if (ch->ops->irecv(ch, from, b->in[from][k], in, &b->req[n++]) != VC_OK ||
                 ch->ops->isend(ch, to, b->out[to][k], out, &b->req[n++]) != VC_OK)
-                bad(me, "post");
+                vr_bad(me, "post");
         }
-    wait_all(t, ch, b->req, n, me);
+    vr_wait(t->kind->mode, ch, b->req, n, me, WAIT_S);
     for (int i = 0; i < p->n; i++)
         for (int k = 0; k < MSGS; k++) {
             int from = p->from[i];
@@ -232,7 +137,7 @@ static void one_round(const struct trial *t, struct vc_chan *ch, struct buffers 
             struct cf_env e = {.ch = ch};
             cf_verify(&e, b->in[from][k], in, from, me, (unsigned)(round * MSGS + k));
             if (b->in[from][k][in] != 0xee)
-                bad(me, "written behind the end");
+                vr_bad(me, "written behind the end");
         }
 }
 
@@ -254,13 +159,13 @@ static void go_through_phases(const struct trial *t, struct vc_verbs *v, struct 
     for (int r = 0; r < t->n; r++)
         for (int i = 0; i < MSGS; i++)
             if (!(b.in[r][i] = malloc(1 << 16)) || !(b.out[r][i] = malloc(1 << 16)))
-                bad(me, "memory");
+                vr_bad(me, "memory");
     for (int phase = 0, round = 0; !s->over; phase++) {
         struct partners p;
         choose_partners(t, me, phase, &p);
         if (phase > 0 && phase <= k->faults && me == phase % t->n) {
             snprintf(fault, sizeof fault, k->fault, 1 + (phase * 5) % 13); /* NOLINT: a table above */
-            inject(fault);
+            vr_inject(fault);
         }
         for (int i = 0; i < ROUNDS; i++)
             one_round(t, ch, &b, me, round++, &p);
@@ -279,12 +184,13 @@ static int trial_rank(int me, void *arg)
     struct hs_rank hr;
     hs_join(&t->node, me, &hr);
     vc_log_setup(getenv("VC_TEST_LOG") ? VC_LOG_INFO : VC_LOG_ERROR, me);
-    struct vc_verbs *v = make_verbs(t, &hr, me);
-    struct vc_chan *ch = make_chan(t, v, me, 7);
+    struct vc_verbs_cfg cfg = {.timeout_s = 2, .most_open = t->kind->limit, .idle_ms = 1};
+    struct vc_verbs *v = vr_verbs(cfg, t->kind->dev, t->shared->address, &hr, t->n, me);
+    struct vc_chan *ch = vr_chan(v, t->n, me, 7);
     hs_meet(hr.start, t->n);
     if (t->kind->conforms) {
         struct vc_wait_cfg wait = hs_wait(t->kind->mode, true);
-        struct cf_env e = {.ch = make_chan(t, v, me, 8), .wait = &wait, .seed = 4711, .reduces = true};
+        struct cf_env e = {.ch = vr_chan(v, t->n, me, 8), .wait = &wait, .seed = 4711, .reduces = true};
         hs_meet(hr.start, t->n);
         cf_run(&e); /* destroys its channel */
         meet(t, ch, me);
@@ -341,7 +247,7 @@ static int work(int worker)
         struct trial t = {.kind = &kinds[i], .n = kinds[i].n};
         if ((only && strncmp(kinds[i].name, only, strlen(only)) != 0) || i % WORKERS != (size_t)worker)
             continue;
-        where = kinds[i].name;
+        vr_where = kinds[i].name;
         t.node = hs_node_make(t.n, 1 << 16, 0);
         t.shared = hs_shared(sizeof *t.shared);
         uint64_t begun = vc_now_ns();
