@@ -196,5 +196,5 @@ int vc_flat_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     rc = c->kind != VC_PHASE_BCAST ? vc_kind_check(nd, c, *whom)
          : nd->me == c->root       ? vc_root_check(nd, c, *whom)
                                    : vc_bcast_check(nd, c);
-    return rc == VC_OK ? vc_late_look(nd, c, *whom) : rc;
+    return rc == VC_OK ? vc_stuck_look(nd, c, *whom) : rc;
 }

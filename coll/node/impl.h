@@ -57,7 +57,7 @@
 #define VC_RACES 12
 
 /* stuck.c: in which operation a rank waits for long, or has done so last. */
-struct vc_late_word {
+struct vc_stuck_word {
     _Atomic uint64_t begin; /* when the operation began, plus 1; 0: nothing is said */
     _Atomic uint64_t len;
     _Atomic uint32_t kind;
@@ -68,8 +68,8 @@ struct vc_late_word {
 struct vc_ring_part {
     _Atomic uint64_t done;
     char pad[VC_CACHELINE - sizeof(uint64_t)];
-    struct vc_late_word late; /* of the tiny ring's part */
-    char pad_late[VC_LINE_PAIR - VC_CACHELINE - sizeof(struct vc_late_word)];
+    struct vc_stuck_word stuck; /* of the tiny ring's part */
+    char pad_stuck[VC_LINE_PAIR - VC_CACHELINE - sizeof(struct vc_stuck_word)];
 };
 
 struct vc_node_ring {
@@ -409,7 +409,7 @@ int vc_open_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
 /* stuck.c: after a poll in vain. VC_OK, or an error where the counts or the calls of ranks differ, which is
  * found within some seconds. Kinds with unequal blocks find that out by themselves. */
-int vc_late_look(struct vc_node *nd, struct vc_node_call *c, int whom);
+int vc_stuck_look(struct vc_node *nd, struct vc_node_call *c, int whom);
 
 /* any.c (any.h): gathers and scatters of blocks whose lengths only some know. */
 /* Slots that they take of the ring for long messages: twice as many as it has. */

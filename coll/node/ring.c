@@ -21,7 +21,7 @@ void vc_ring_clear(const struct vc_node_ring *ring, char *part)
         return;
     /* Relaxed: what tells the other ranks of the part orders these. */
     atomic_store_explicit(&p->done, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->late.begin, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->stuck.begin, 0, memory_order_relaxed);
     for (uint64_t i = 0; i < ring->depth; i++)
         atomic_store_explicit((_Atomic uint64_t *)(void *)((char *)(p + 1) + i * ring->slot), 0,
                               memory_order_relaxed);

@@ -17,14 +17,14 @@ static uint64_t begin_of(const struct vc_node *nd, const struct vc_node_call *c)
     return nd->tiny.pos + nd->small.pos + nd->bulk.pos - (own->pos - c->st.base);
 }
 
-static struct vc_late_word *word_of(const struct vc_node *nd, int r)
+static struct vc_stuck_word *word_of(const struct vc_node *nd, int r)
 {
-    return &vc_ring_part(&nd->tiny, r)->late;
+    return &vc_ring_part(&nd->tiny, r)->stuck;
 }
 
 static void say(const struct vc_node *nd, const struct vc_node_call *c, uint64_t begin)
 {
-    struct vc_late_word *w = word_of(nd, nd->me);
+    struct vc_stuck_word *w = word_of(nd, nd->me);
     if (atomic_load_explicit(&w->begin, memory_order_relaxed) == begin + 1)
         return;
     atomic_store_explicit(&w->begin, 0, memory_order_relaxed);
@@ -48,7 +48,7 @@ struct heard {
 /* What rank r has said last. False: nothing, or it is just saying something else. */
 static bool hear(const struct vc_node *nd, int r, struct heard *h)
 {
-    struct vc_late_word *w = word_of(nd, r);
+    struct vc_stuck_word *w = word_of(nd, r);
     uint64_t begin = atomic_load_explicit(&w->begin, memory_order_acquire);
     h->len = atomic_load_explicit(&w->len, memory_order_relaxed);
     h->kind = (enum vc_node_phase)atomic_load_explicit(&w->kind, memory_order_relaxed);
@@ -84,16 +84,21 @@ static int has_passed(const struct vc_node *nd, const struct vc_node_call *c, in
         vc_phase_info[h->kind].name, h->len);
 }
 
-int vc_late_look(struct vc_node *nd, struct vc_node_call *c, int whom)
+/* Changes whenever the operation goes on. */
+static uint64_t place_of(const struct vc_node_state *st, int whom)
+{
+    return ((uint64_t)st->wr + (uint64_t)st->red + (uint64_t)st->rd) * 1000003 +
+           (uint64_t)st->red_next * 1009 + (uint64_t)st->rd_next * 17 + (uint64_t)st->phase +
+           (uint64_t)whom * 31;
+}
+
+int vc_stuck_look(struct vc_node *nd, struct vc_node_call *c, int whom)
 {
     struct vc_node_state *st = &c->st;
     const struct vc_phase_info *info = &vc_phase_info[c->kind];
     if (++st->vain % LOOK_EVERY || info->uneven || info->few_know || nd->writer >= 0)
         return VC_OK;
-    uint64_t now = vc_now_ns(), begin = begin_of(nd, c);
-    uint64_t at = ((uint64_t)st->wr + (uint64_t)st->red + (uint64_t)st->rd) * 1000003 +
-                  (uint64_t)st->red_next * 1009 + (uint64_t)st->rd_next * 17 + (uint64_t)st->phase +
-                  (uint64_t)whom * 31;
+    uint64_t now = vc_now_ns(), begin = begin_of(nd, c), at = place_of(st, whom);
     if (st->since == 0 || at != st->at) {
         st->since = now;
         st->at = at;

@@ -11,6 +11,7 @@
 #include "transport/verbs/async.h"
 #include "transport/verbs/detour.h"
 #include "transport/verbs/fail.h"
+#include "transport/verbs/idle.h"
 #include "transport/verbs/limit.h"
 #include "transport/verbs/recvq.h"
 #include "transport/verbs/send.h"

@@ -5,6 +5,12 @@
 
 #include "transport/verbs/state.h"
 
+/** Whether closing it is being talked of with the peer. */
+static inline bool vc_idle_is_talked_of(const struct ep *e)
+{
+    return e->idle.asking || e->idle.asked || e->idle.peer_left;
+}
+
 /** Frees what only a queue pair needs. */
 void vc_ep_give_back(struct ep *e);
 

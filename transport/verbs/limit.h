@@ -29,12 +29,6 @@ static inline uint32_t vc_ep_traffic(const struct ep *e)
 /** Whether a closed connection has had enough messages to be worth a queue pair again, for either end. */
 bool vc_ep_is_wanted(const struct ep *e);
 
-/** Whether closing it is being talked of with the peer. */
-static inline bool vc_idle_is_talked_of(const struct ep *e)
-{
-    return e->idle.asking || e->idle.asked || e->idle.peer_left;
-}
-
 /** Whether a request waits for this peer. */
 static inline bool vc_peer_waits(const struct peer *p)
 {
