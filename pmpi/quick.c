@@ -35,6 +35,7 @@ void vc_quick_learn(struct vc_comm *c, const struct vc_call *k, const struct vc_
     q->call.alg = (enum vc_node_alg)sel->alg->node_alg;
     q->call.parts = 1;
     q->call.op = NULL;
+    q->call.view = NULL;
     q->call.grain = 1;
     q->policy = sel->choice->policy;
     q->kind[q->next] = (struct vc_quick_kind){

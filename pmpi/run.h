@@ -26,6 +26,7 @@ struct vc_work {
     const size_t *at;             /**< allgatherv, reduce_scatter: where blocks begin; bytes is the longest */
     const struct vc_pairs *pairs; /**< alltoallv and alltoallw, in place of send, recv and bytes */
     const size_t *lens;           /**< gatherv and scatterv within a node, at the root, with `at` */
+    const struct vc_node_view *view; /**< in a node phase alone */
 };
 
 /** Where packed copies of a call's data lie: in its team's scratch or, of a nonblocking one, in memory of its
@@ -119,6 +120,7 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
         call.lens = w->lens;
         call.pairs = w->pairs;
         call.op = w->op;
+        call.view = w->view;
         call.grain = w->op ? w->op->esize : 1;
         return vc_node_run(t->node, &call);
     }

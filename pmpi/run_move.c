@@ -4,6 +4,7 @@
 #include "pmpi/pack.h"
 #include "pmpi/post.h"
 #include "pmpi/sides.h"
+#include "pmpi/view.h"
 
 #include <string.h>
 
@@ -61,15 +62,26 @@ static bool message_of(struct vc_call *k, const struct vc_comm *c, struct vc_dty
 }
 
 static int pack_message(const struct vc_call *k, const struct vc_room *room, const struct vc_dtype *type,
-                        struct vc_work *w)
+                        struct vc_view *view, struct vc_work *w)
 {
+    bool root = room->team->rank == k->root;
     w->recv = k->recv;
     if (type->dense)
         return VC_OK;
     w->recv = vc_room_for(room, VC_SCRATCH_RECV, k->bytes);
     if (!w->recv)
         return VC_ERR_NOMEM;
-    return room->team->rank == k->root ? vc_pack(k->recv, (size_t)k->rcount, type, w->recv) : VC_OK;
+    if (!root)
+        vc_view_result(view, w, k->recv, (size_t)k->rcount, type);
+    else if (!vc_view_data(view, w, k->recv, (size_t)k->rcount, type))
+        return vc_pack(k->recv, (size_t)k->rcount, type, w->recv);
+    return VC_OK;
+}
+
+/* Whether the result, received as packed data, is still to be unpacked. */
+static bool is_packed(const struct vc_work *w, const void *result)
+{
+    return w->recv != result && !(w->view && w->view->dst);
 }
 
 int vc_run_bcast(struct vc_call *k)
@@ -87,11 +99,12 @@ int vc_run_bcast(struct vc_call *k)
 
     const struct vc_room room = {.team = c->team};
     struct vc_work w = {.bytes = k->bytes};
+    struct vc_view view = {.may = err == VC_OK && !type.dense && vc_view_may(c, k, &sel)};
     if (err == VC_OK)
-        err = pack_message(k, &room, &type, &w);
+        err = pack_message(k, &room, &type, &view, &w);
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &w);
-    if (!type.dense && err == VC_OK && c->rank != k->root)
+    if (err == VC_OK && c->rank != k->root && is_packed(&w, k->recv))
         err = vc_unpack(w.recv, k->recv, (size_t)k->rcount, &type);
     if (!type.dense && c->team)
         vc_team_scratch_done(c->team);
@@ -116,7 +129,8 @@ int vc_post_bcast(struct vc_call *k, MPI_Request *request)
     if (rc != MPI_SUCCESS)
         return rc;
     const struct vc_room room = vc_post_room(&op);
-    int err = pack_message(k, &room, &type, &op.w);
+    struct vc_view none = {.may = false};
+    int err = pack_message(k, &room, &type, &none, &op.w);
     op.esize = type.dense && type.predefined ? type.size : 0;
     if (err == VC_OK && !type.dense && c->rank != k->root)
         err = vc_post_result(&op, finish_message, &type, sizeof type, &type);
@@ -154,19 +168,23 @@ static bool sides_of(struct vc_call *k, const struct vc_comm *c, size_t sblocks,
 
 /* The two packed buffers: the user's, or scratch. */
 static int pack_sides(const struct vc_call *k, const struct vc_room *room, const struct sides *s,
-                      size_t sblocks, struct vc_work *w)
+                      size_t sblocks, struct vc_view *view, struct vc_work *w)
 {
     const struct vc_team *t = room->team;
     w->recv = k->recv;
     if (!s->rtype.dense && !(w->recv = vc_room_for(room, VC_SCRATCH_RECV, k->bytes * (size_t)t->size)))
         return VC_ERR_NOMEM;
+    bool seen = !s->rtype.dense && vc_view_result(view, w, k->recv, s->rcount, &s->rtype);
     w->send = k->send;
     if (s->in_place && vc_coll_info[k->coll].in_place == VC_IN_PLACE_OWN_BLOCK) {
         /* Own block, where the result has it. */
         char *own = (char *)w->recv + (size_t)t->rank * k->bytes;
         const char *from = (const char *)k->recv + (ptrdiff_t)t->rank * k->rcount * s->rtype.extent;
         w->send = own;
-        return s->rtype.dense ? VC_OK : vc_pack(from, (size_t)k->rcount, &s->rtype, own);
+        /* A result that is unpacked as a whole has the own block among the others. */
+        if (s->rtype.dense || (seen && vc_view_data(view, w, from, (size_t)k->rcount, &s->rtype)))
+            return VC_OK;
+        return vc_pack(from, (size_t)k->rcount, &s->rtype, own);
     }
     /* In alltoall the send buffer may not be the receive buffer, so in place means a copy. */
     bool copy = s->in_place || k->send == k->recv;
@@ -177,6 +195,8 @@ static int pack_sides(const struct vc_call *k, const struct vc_room *room, const
     if (!packed)
         return VC_ERR_NOMEM;
     w->send = packed;
+    if (!copy && vc_view_data(view, w, from, s->scount, &s->stype))
+        return VC_OK;
     if (!s->stype.dense)
         return vc_pack(from, s->scount, &s->stype, packed);
     memcpy(packed, from, k->bytes * sblocks);
@@ -204,11 +224,13 @@ int vc_run_blocks(struct vc_call *k)
         return vc_native(k);
     const struct vc_room room = {.team = c->team};
     struct vc_work w = {.bytes = k->bytes};
+    bool dense = s.stype.dense && s.rtype.dense;
+    struct vc_view view = {.may = err == VC_OK && !dense && vc_view_may(c, k, &sel)};
     if (err == VC_OK)
-        err = pack_sides(k, &room, &s, sblocks, &w);
+        err = pack_sides(k, &room, &s, sblocks, &view, &w);
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &w);
-    if (err == VC_OK && w.recv != k->recv)
+    if (err == VC_OK && is_packed(&w, k->recv))
         err = vc_unpack(w.recv, k->recv, s.rcount, &s.rtype);
     if (c->team && (w.recv != k->recv || w.send != k->send))
         vc_team_scratch_done(c->team);
@@ -237,7 +259,8 @@ int vc_post_blocks(struct vc_call *k, MPI_Request *request)
     if (rc != MPI_SUCCESS)
         return rc;
     const struct vc_room room = vc_post_room(&op);
-    int err = pack_sides(k, &room, &s, sblocks, &op.w);
+    struct vc_view none = {.may = false};
+    int err = pack_sides(k, &room, &s, sblocks, &none, &op.w);
     op.esize = s.rtype.dense && s.rtype.predefined && k->stype == k->rtype ? s.rtype.size : 0;
     if (err == VC_OK && !s.rtype.dense)
         err = vc_post_result(&op, finish_blocks, &s, sizeof s, &s.rtype);

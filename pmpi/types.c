@@ -2,7 +2,7 @@
 #include "pmpi/types.h"
 
 #include "pmpi/handles.h"
-#include "pmpi/type_order.h"
+#include "pmpi/layout.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -59,34 +59,86 @@ static void add_predefined(MPI_Datatype type)
     known[nknown++] = t;
 }
 
-static int on_type_free(MPI_Datatype type, int key, void *known_type, void *unused)
+/* What hangs on a derived type and its duplicates. */
+struct kept {
+    struct vc_dtype type;               /* of the type that was asked about first */
+    _Atomic(struct vc_layout *) layout; /* NULL: not looked for yet */
+    atomic_size_t moved;                /* bytes moved before that */
+    atomic_uint types;                  /* that it hangs on */
+};
+
+/* A layout that is not known. */
+static struct vc_layout no_layout;
+
+static int on_type_free(MPI_Datatype type, int key, void *value, void *unused)
 {
+    struct kept *kept = value;
     (void)type;
     (void)key;
     (void)unused;
-    free(known_type);
+    /* Acquire and release: what other threads have done with it comes before. */
+    if (atomic_fetch_sub_explicit(&kept->types, 1, memory_order_acq_rel) > 1)
+        return MPI_SUCCESS;
+    struct vc_layout *l = atomic_load_explicit(&kept->layout, memory_order_relaxed);
+    if (l != &no_layout)
+        free(l);
+    free(kept);
     return MPI_SUCCESS;
+}
+
+static int on_type_dup(MPI_Datatype type, int key, void *unused, void *value, void *copy, int *flag)
+{
+    struct kept *kept = value;
+    (void)type;
+    (void)key;
+    (void)unused;
+    atomic_fetch_add_explicit(&kept->types, 1, memory_order_relaxed);
+    *(void **)copy = kept;
+    *flag = 1;
+    return MPI_SUCCESS;
+}
+
+static struct kept *attribute_of(MPI_Datatype type)
+{
+    void *kept;
+    int found = 0;
+    return vc_next.Type_get_attr(type, keyval, (void *)&kept, &found) == MPI_SUCCESS && found ? kept : NULL;
 }
 
 static bool read_attribute(MPI_Datatype type, struct vc_dtype *out)
 {
-    void *kept;
-    int found = 0;
-    if (vc_next.Type_get_attr(type, keyval, (void *)&kept, &found) != MPI_SUCCESS || !found)
+    const struct kept *kept = attribute_of(type);
+    if (!kept)
         return false;
-    *out = *(const struct vc_dtype *)kept;
+    *out = kept->type;
+    out->type = type;
     return true;
 }
 
 /* Without memory for it, the next call looks again. */
 static void write_attribute(const struct vc_dtype *t)
 {
-    struct vc_dtype *kept = malloc(sizeof *kept);
+    struct kept *kept = calloc(1, sizeof *kept);
     if (!kept)
         return;
-    *kept = *t;
+    kept->type = *t;
+    atomic_init(&kept->types, 1);
     if (vc_next.Type_set_attr(t->type, keyval, kept) != MPI_SUCCESS)
         free(kept);
+}
+
+/* Plain bytes. The bytes that it spans tell of most types that have gaps. */
+static bool is_dense(const struct vc_dtype *t)
+{
+    MPI_Aint lb, extent;
+    if (t->size == 0 || (ptrdiff_t)t->size != t->extent ||
+        vc_next.Type_get_true_extent(t->type, &lb, &extent) != MPI_SUCCESS || lb != 0 ||
+        (size_t)extent != t->size)
+        return false;
+    struct vc_layout *l = vc_layout_of(t->type, t->size);
+    bool dense = l && vc_layout_in_order(l);
+    free(l);
+    return dense;
 }
 
 /* An attribute that is there may be read without the lock, because it is never written again: then the MPI
@@ -98,8 +150,7 @@ static bool learn_derived(MPI_Datatype type, struct vc_dtype *out)
         return false;
     pthread_mutex_lock(&learning);
     if (!read_attribute(type, out)) {
-        out->dense =
-            out->size != 0 && (ptrdiff_t)out->size == out->extent && vc_type_in_order(type, out->size);
+        out->dense = is_dense(out);
         write_attribute(out);
     }
     pthread_mutex_unlock(&learning);
@@ -120,7 +171,7 @@ int vc_types_init(void)
         return vc_fail(VC_ERR_MPI, "MPI_Comm_dup of MPI_COMM_SELF failed");
     }
     vc_next.Comm_set_errhandler(pack_comm, MPI_ERRORS_RETURN);
-    if (vc_next.Type_create_keyval(MPI_TYPE_NULL_COPY_FN, on_type_free, &keyval, NULL) != MPI_SUCCESS)
+    if (vc_next.Type_create_keyval(on_type_dup, on_type_free, &keyval, NULL) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Type_create_keyval failed");
 #define VC_PREDEFINED(name) add_predefined(name);
 #include "pmpi/types.list"
@@ -173,9 +224,46 @@ bool vc_dtype_get_slow(MPI_Datatype type, struct vc_dtype *out)
     return true;
 }
 
+const struct vc_layout *vc_dtype_layout(const struct vc_dtype *type, size_t bytes)
+{
+    struct kept *kept = type->predefined ? NULL : attribute_of(type->type);
+    if (!kept)
+        return NULL;
+    /* Acquire: pairs with the release of the thread that has put it there. */
+    struct vc_layout *l = atomic_load_explicit(&kept->layout, memory_order_acquire), *none = NULL;
+    if (!l) {
+        if (atomic_fetch_add_explicit(&kept->moved, bytes, memory_order_relaxed) + bytes < VC_LAYOUT_WORTH)
+            return NULL;
+        l = vc_layout_of(type->type, type->size);
+        if (!l)
+            l = &no_layout;
+        if (!atomic_compare_exchange_strong_explicit(&kept->layout, &none, l, memory_order_acq_rel,
+                                                     memory_order_acquire)) {
+            if (l != &no_layout)
+                free(l);
+            l = none;
+        }
+    }
+    return l == &no_layout ? NULL : l;
+}
+
+/* Where the runs are known they are copied; the MPI's own pack takes twice as long and more. */
+static bool strewn_of(struct vc_strewn *s, const void *base, size_t count, const struct vc_dtype *type)
+{
+    const struct vc_layout *l = vc_dtype_layout(type, count * type->size);
+    if (l)
+        vc_strewn_init(s, l, base, count, type->extent);
+    return l != NULL;
+}
+
 int vc_dtype_pack(const void *from, size_t count, const struct vc_dtype *type, void *to)
 {
     int at = 0;
+    struct vc_strewn s;
+    if (strewn_of(&s, from, count, type)) {
+        vc_strewn_get(&s, 0, count * type->size, to);
+        return VC_OK;
+    }
     if (count > INT_MAX || vc_next.Pack(from, (int)count, type->type, to, (int)(count * type->size), &at,
                                         pack_comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Pack of %zu elements of %zu bytes failed", count, type->size);
@@ -185,6 +273,11 @@ int vc_dtype_pack(const void *from, size_t count, const struct vc_dtype *type, v
 int vc_dtype_unpack(const void *from, void *to, size_t count, const struct vc_dtype *type)
 {
     int at = 0;
+    struct vc_strewn s;
+    if (strewn_of(&s, to, count, type)) {
+        vc_strewn_put(&s, 0, count * type->size, from);
+        return VC_OK;
+    }
     if (count > INT_MAX || vc_next.Unpack(from, (int)(count * type->size), &at, to, (int)count, type->type,
                                           pack_comm) != MPI_SUCCESS)
         return vc_fail(VC_ERR_MPI, "MPI_Unpack of %zu elements of %zu bytes failed", count, type->size);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Datatypes as data movement needs them. Types without gaps whose bytes lie in the order of the signature are
- * taken as plain bytes; all others are packed. What is known of a derived type hangs on it as an attribute,
- * so that it ends with it: a cache keyed by handle would be wrong as soon as the handle is reused.
+ * taken as plain bytes; all others are packed. What is known of a derived type hangs on it and its duplicates
+ * as an attribute, so that it ends with it: a cache keyed by handle would be wrong as soon as the handle is
+ * reused.
  */
 #ifndef VC_PMPI_TYPES_H
 #define VC_PMPI_TYPES_H
 
 #include "pmpi/device_mem.h"
 #include "pmpi/door.h"
+#include "pmpi/layout.h"
 
 /** A datatype in a call. */
 struct vc_dtype {
@@ -70,7 +72,14 @@ static inline bool vc_dtype_of(const void *buf, MPI_Datatype type, struct vc_dty
     return true;
 }
 
-/** MPI's own pack and unpack, of elements in the host's memory. VC_OK or VC_ERR_MPI. */
+/** The layout of a type is looked for once so many bytes of it have been moved, since that takes some
+ * microseconds. */
+#define VC_LAYOUT_WORTH 16384
+/** Where the bytes of a derived type lie, for a call that moves `bytes`. Valid as long as the type. NULL: not
+ * known. Thread-safe. */
+const struct vc_layout *vc_dtype_layout(const struct vc_dtype *type, size_t bytes);
+
+/** Pack and unpack, of elements in the host's memory, as MPI_Pack packs them. VC_OK or VC_ERR_MPI. */
 int vc_dtype_pack(const void *from, size_t count, const struct vc_dtype *type, void *to);
 int vc_dtype_unpack(const void *from, void *to, size_t count, const struct vc_dtype *type);
 

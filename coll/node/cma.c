@@ -7,7 +7,10 @@
  * operation takes three slots of the tiny ring: for the address, for "my slice is reduced" (allreduce of more
  * than two), and for "I have read".
  *
- * Whether another rank's memory is mapped is each rank's own affair: what it publishes is the same.
+ * Whether another rank's memory is mapped is each rank's own affair: what it publishes is the same. So is
+ * whether it has a view (struct vc_node_view). Results are put block by block, as they are read. Data are
+ * packed before the address is published, those of a broadcast block by block after it: readers follow
+ * vc_cma_packed(). Two ranks share no copy where one of them has a view, and say so next to the address.
  */
 #include "coll/node/copy.h"
 #include "coll/node/impl.h"
@@ -45,10 +48,15 @@ static bool one_way(const struct vc_node_call *c)
     return c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_GATHER || c->kind == VC_PHASE_SCATTER;
 }
 
-/* Whether the root and the other rank share that work: each of the two copies one half. */
+/* Whether the root and the other rank may share that work: each of the two copies one half. */
 static bool shares_copy(const struct vc_node *nd, const struct vc_node_call *c)
 {
     return one_way(c) && nd->n == 2 && nd->own_cpus;
+}
+
+static size_t half_of(const struct vc_node_call *c)
+{
+    return c->len / 2 / VC_CACHELINE * VC_CACHELINE;
 }
 
 /* Bytes of rank r's block. */
@@ -85,13 +93,30 @@ static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *
     const char *from = (const char *)c->src + (i->src == VC_EXTENT_EACH ? own : 0);
     char *to = (char *)c->dst + (i->dst == VC_EXTENT_EACH ? own : 0);
     if (to != from)
-        vc_copy_own(to, from, len, result_len(nd, c));
+        vc_node_copy_own(c, to, from, len, result_len(nd, c));
 }
 
-/* A part of this rank's result, out of rank r's memory. */
-static int read_from(const struct vc_node *nd, const struct vc_node_call *c, int r, void *to, uint64_t from,
+static int read_through_view(const struct vc_node *nd, const struct vc_node_call *c, int r, size_t at,
+                             uint64_t from, size_t len)
+{
+    char *block = vc_scratch_take();
+    int err = VC_OK;
+    for (size_t n; err == VC_OK && len > 0; at += n, from += n, len -= n) {
+        n = vc_min_size(len, VC_VIEW_BLOCK);
+        err = vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), block, from, n, VC_COPY_TAKE);
+        if (err == VC_OK)
+            c->view->put(c->view->dst, at, n, block);
+    }
+    vc_scratch_give(block);
+    return err;
+}
+
+/* A part of this rank's result, out of rank r's memory; `to` points into dst. */
+static int read_from(const struct vc_node *nd, const struct vc_node_call *c, int r, char *to, uint64_t from,
                      size_t len)
 {
+    if (c->view && c->view->dst)
+        return read_through_view(nd, c, r, (size_t)(to - (char *)c->dst), from, len);
     return vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), to, from, len,
                           vc_result_role(result_len(nd, c)));
 }
@@ -101,21 +126,22 @@ static int write_to(const struct vc_node *nd, int r, const void *from, uint64_t 
     return vc_single_write(nd->cma_pids[r], vc_map_of(nd, r), from, to, len);
 }
 
-/* Copies what this rank gets of rank r's data. */
+static bool has_view(const struct vc_node_call *c)
+{
+    return c->view && (c->view->src || c->view->dst);
+}
+
+/* Copies what this rank gets of rank r's data, but of a broadcast. */
 static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const struct vc_cma_address *a)
 {
     char *dst = c->dst;
-    size_t half = c->len / 2 / VC_CACHELINE * VC_CACHELINE, skip = shares_copy(nd, c) ? half : 0;
+    size_t half = half_of(c), skip = shares_copy(nd, c) ? half : 0;
     size_t mine = (size_t)nd->me * c->len, theirs = (size_t)r * c->len;
     if (c->kind == VC_PHASE_ALLGATHERV && a->len != block_len(c, r))
         return vc_block_differs(nd, c, r, a->len);
     if (a->len != block_len(c, r))
         return vc_lengths_differ(nd, c, r, a->len);
     switch (c->kind) {
-    case VC_PHASE_BCAST:
-        if (nd->me == c->root)
-            return write_to(nd, r, dst, a->dst, half);
-        return read_from(nd, c, r, dst + skip, a->dst + skip, c->len - skip);
     case VC_PHASE_GATHER:
         if (nd->me == c->root)
             return read_from(nd, c, r, dst + theirs, a->src, half);
@@ -130,6 +156,50 @@ static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const st
         return read_from(nd, c, r, dst + c->at[r], a->src, a->len);
     default:
         return read_from(nd, c, r, dst + theirs, a->src + mine, c->len);
+    }
+}
+
+/* Of a broadcast. 1: all is copied. 0: the root is still packing. Negative: failed. */
+static int copy_message(struct vc_node *nd, struct vc_node_call *c, int r, const struct vc_cma_address *a)
+{
+    struct vc_node_state *st = &c->st;
+    bool shared = shares_copy(nd, c) && !has_view(c) && !a->strewn;
+    if (a->len != c->len)
+        return vc_lengths_differ(nd, c, r, a->len);
+    if (nd->me == c->root) {
+        int err = shared ? write_to(nd, r, c->dst, a->dst, half_of(c)) : VC_OK;
+        return err == VC_OK ? 1 : err;
+    }
+    /* Acquire: pairs with the release of the root that has packed so much. */
+    size_t packed = atomic_load_explicit(vc_cma_packed(nd, st->base, r), memory_order_acquire);
+    size_t done = shared && st->more == 0 ? half_of(c) : (size_t)st->more;
+    int err =
+        done < packed ? read_from(nd, c, r, (char *)c->dst + done, a->dst + done, packed - done) : VC_OK;
+    st->wr += done < packed; /* stuck.c sees that it moves */
+    st->more = packed;
+    return err != VC_OK ? err : packed == c->len;
+}
+
+/* This rank's data, where its address says that they are: before it is published, those of a broadcast
+ * after. */
+static void pack_data(struct vc_node *nd, struct vc_node_call *c)
+{
+    const struct vc_phase_info *i = &vc_phase_info[c->kind];
+    if (c->view && c->view->src && c->kind != VC_PHASE_BCAST)
+        c->view->get(c->view->src, 0, vc_phase_side(i->src, c->len, NULL, nd->n, nd->me),
+                     (void *)(uintptr_t)c->src);
+}
+
+static void pack_message(struct vc_node *nd, struct vc_node_call *c)
+{
+    _Atomic uint64_t *packed = vc_cma_packed(nd, c->st.base, nd->me);
+    if (!c->view || !c->view->src || c->kind != VC_PHASE_BCAST)
+        return;
+    for (size_t at = 0, n; at < c->len; at += n) {
+        n = vc_min_size(VC_VIEW_BLOCK, c->len - at);
+        c->view->get(c->view->src, at, n, (char *)c->dst + at);
+        atomic_store_explicit(packed, at + n, memory_order_release);
+        vc_node_wake(nd);
     }
 }
 
@@ -195,9 +265,14 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
             return 0;
         if (speaks) {
             struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst,
-                                       block_len(c, nd->me)};
+                                       block_len(c, nd->me), has_view(c)};
+            pack_data(nd, c);
             memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
+            /* Visible with the address, which is published with release. */
+            atomic_store_explicit(vc_cma_packed(nd, g, nd->me), c->view && c->view->src ? 0 : a.len,
+                                  memory_order_relaxed);
             vc_publish_as(nd, ring, g, says_cma(c) ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
+            pack_message(nd, c);
         }
         copy_own_block(nd, c);
         st->phase = reduce ? REDUCE : READ;
@@ -225,9 +300,19 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
                 return 0;
             }
             struct vc_cma_address a = vc_cma_address_of(nd, g, r);
-            int err = reduce ? copy_slice_from(nd, c, r) : copy_from(nd, c, r, &a);
-            if (err != VC_OK)
-                return err;
+            if (c->kind == VC_PHASE_BCAST) {
+                int rc = copy_message(nd, c, r, &a);
+                if (rc < 0)
+                    return rc;
+                if (rc == 0) {
+                    *whom = r;
+                    return 0;
+                }
+            } else {
+                int err = reduce ? copy_slice_from(nd, c, r) : copy_from(nd, c, r, &a);
+                if (err != VC_OK)
+                    return err;
+            }
             if (!all)
                 break;
         }

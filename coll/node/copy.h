@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Copies of results that are larger than a core's cache. */
+/* Copies of data and results: of results that are larger than a core's cache, and through views. */
 #ifndef VC_COLL_NODE_COPY_H
 #define VC_COLL_NODE_COPY_H
 
-#include "transport/copy/copy.h"
+#include "coll/node/impl.h"
 
 /** From this many bytes of result on, copies go past the cache, which then keeps what is still to be read. */
 #define VC_STREAM_BYTES ((size_t)1 << 20)
+/** Single copies and packing through views take turns, by blocks of so many bytes, which stay in a core's own
+ * cache. */
+#define VC_VIEW_BLOCK ((size_t)32 << 10)
 
 /** Of a copy out of a slot or another rank's memory, one of many that together write `total` bytes of result.
  */
@@ -29,5 +32,24 @@ static inline void vc_copy_own(void *to, const void *from, size_t len, size_t to
     else
         vc_copy(to, from, len, VC_COPY_OWN);
 }
+
+/** Where this rank's data would lie if it had no view of them. */
+static inline const char *vc_node_data(const struct vc_node_call *c)
+{
+    return vc_phase_info[c->kind].src == VC_EXTENT_NONE ? c->dst : c->src;
+}
+
+/** To where the result belongs; `to` points into dst. */
+static inline void vc_node_put(const struct vc_node_call *c, char *to, const void *from, size_t len,
+                               size_t total)
+{
+    if (c->view && c->view->dst)
+        c->view->put(c->view->dst, (size_t)(to - (char *)c->dst), len, from);
+    else
+        vc_copy_result(to, from, len, total);
+}
+
+/** From where this rank's data are to where the result belongs; `to` and `from` point into dst and src. */
+void vc_node_copy_own(const struct vc_node_call *c, char *to, const char *from, size_t len, size_t total);
 
 #endif

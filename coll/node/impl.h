@@ -6,7 +6,8 @@
  * (with cma_reduce.c), three ways to do an operation; these call late.c (the begin of a wait), lengths.c and
  * stuck.c (ranks whose lengths differ) and ring.c. slots.c calls slots_copy.c and slots_reduce.c, for what
  * chunks hold. Beside it reductions to blocks, scans, and blocks whose lengths only some ranks know have
- * files of their own: blocks.c, scan.c, pairs.c, any.c with any_gather.c and any_scatter.c.
+ * files of their own: blocks.c, scan.c, pairs.c, any.c with any_gather.c and any_scatter.c. copy.c copies
+ * results, and data through views.
  *
  * Every rank owns slots in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
  * operation takes the next few slot numbers of its ring, whether or not a rank has anything to publish in
@@ -316,6 +317,7 @@ static inline size_t vc_grain(const struct vc_node_call *c)
 /* What a rank publishes in the first slot of an operation by single copy. */
 struct vc_cma_address {
     uint64_t src, dst, len;
+    uint64_t strewn; /* not 0: the data or the result have a view */
 };
 
 static inline struct vc_cma_address vc_cma_address_of(struct vc_node *nd, uint64_t g, int r)
@@ -323,6 +325,13 @@ static inline struct vc_cma_address vc_cma_address_of(struct vc_node *nd, uint64
     struct vc_cma_address a;
     memcpy(&a, vc_payload(&nd->tiny, r, g), sizeof a);
     return a;
+}
+
+/* Behind it: so much of the data of rank r is in its src (of a broadcast, in the root's dst). Stored with
+ * release after the data. */
+static inline _Atomic uint64_t *vc_cma_packed(struct vc_node *nd, uint64_t g, int r)
+{
+    return (_Atomic uint64_t *)(void *)(vc_payload(&nd->tiny, r, g) + sizeof(struct vc_cma_address));
 }
 
 /* Rank r's memory; NULL: it is not mapped. */

@@ -124,6 +124,12 @@ static inline int start(struct vc_node *nd, struct vc_node_call *c, bool direct)
     return vc_flat_start(nd, c);
 }
 
+bool vc_node_takes_view(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    bool moves = c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_ALLGATHER || c->kind == VC_PHASE_ALLTOALL;
+    return moves && nd->n > 1 && (ptrdiff_t)c->len > nd->straight_max[c->kind][1] && !vc_tree_takes(nd, c);
+}
+
 int vc_node_start(struct vc_node *nd, struct vc_node_call *c)
 {
     return start(nd, c, false);

@@ -26,9 +26,8 @@ void vc_slots_copy_own(const struct vc_node *nd, const struct vc_node_call *c, s
     bool each = vc_phase_info[c->kind].src == VC_EXTENT_EACH;
     const char *from = (const char *)c->src + (each ? vc_slots_nth_block(c, nd->me) : 0);
     char *to = (char *)c->dst + block_at(c, nd->me);
-    if (len == 0 || to == from)
-        return;
-    vc_copy_own(to + off, from + off, len, vc_slots_result_len(nd, c));
+    if (len > 0 && to != from)
+        vc_node_copy_own(c, to + off, from + off, len, vc_slots_result_len(nd, c));
 }
 
 bool vc_slots_gathers(const struct vc_node *nd, const struct vc_node_call *c)
@@ -59,11 +58,21 @@ void vc_slots_give(const struct vc_node *nd, void *slot, const void *from, size_
         vc_copy(slot, from, len, VC_COPY_GIVE);
 }
 
+/* The same of this rank's data, which `from` points into. */
+static void give_data(const struct vc_node *nd, const struct vc_node_call *c, void *slot, const char *from,
+                      size_t len)
+{
+    if (c->view && c->view->src)
+        c->view->get(c->view->src, (size_t)(from - vc_node_data(c)), len, slot);
+    else
+        vc_slots_give(nd, slot, from, len);
+}
+
 void vc_slots_fill(struct vc_node *nd, struct vc_node_call *c, int k, char *to)
 {
     struct vc_node_state *st = &c->st;
     size_t off = (size_t)k * st->chunk, len, piece;
-    const char *from = vc_phase_info[c->kind].src == VC_EXTENT_NONE ? c->dst : c->src;
+    const char *from = vc_node_data(c);
     switch (vc_slots_pieces(c)) {
     case VC_OF_OWN_SLICE:
         vc_slots_slice_piece(c, nd->me, k, &piece, &len);
@@ -73,8 +82,8 @@ void vc_slots_fill(struct vc_node *nd, struct vc_node_call *c, int k, char *to)
         len = vc_slots_chunk_len(c, k);
         for (int r = 0; r < nd->n; r++)
             if (r != nd->me)
-                vc_slots_give(nd, to + (size_t)r * len, from + vc_slots_nth_block(c, r) + off,
-                              vc_slots_chunk_of_block(c, r, k));
+                give_data(nd, c, to + (size_t)r * len, from + vc_slots_nth_block(c, r) + off,
+                          vc_slots_chunk_of_block(c, r, k));
         break;
     case VC_OF_EVERY_SLICE:
         for (int p = 0; p < c->parts; p++) {
@@ -90,7 +99,7 @@ void vc_slots_fill(struct vc_node *nd, struct vc_node_call *c, int k, char *to)
             vc_slots_give(nd, to, from + off, lo);
             vc_slots_give(nd, to + hi, from + off + hi, len - hi);
         } else if (len > 0) { /* a rank whose block is empty may have no buffer */
-            vc_slots_give(nd, to, from + off, len);
+            give_data(nd, c, to, from + off, len);
         }
         break;
     }
@@ -105,8 +114,8 @@ void vc_slots_read(struct vc_node *nd, struct vc_node_call *c, int r, int k)
     switch (vc_slots_pieces(c)) {
     case VC_FOR_EACH_RANK:
         len = vc_slots_chunk_len(c, k);
-        vc_copy_result(to + off, from + (size_t)nd->me * len, vc_slots_chunk_of_block(c, nd->me, k),
-                       vc_slots_result_len(nd, c));
+        vc_node_put(c, to + off, from + (size_t)nd->me * len, vc_slots_chunk_of_block(c, nd->me, k),
+                    vc_slots_result_len(nd, c));
         break;
     case VC_OF_OWN_SLICE:
         vc_slots_slice_piece(c, r, k, &piece, &len);
@@ -114,7 +123,7 @@ void vc_slots_read(struct vc_node *nd, struct vc_node_call *c, int r, int k)
         break;
     default:
         if ((len = vc_slots_chunk_of_block(c, r, k)) > 0)
-            vc_copy_result(to + off, from, len, vc_slots_result_len(nd, c));
+            vc_node_put(c, to + off, from, len, vc_slots_result_len(nd, c));
         break;
     }
 }

@@ -66,7 +66,8 @@ set_tests_properties(mpi.differential.sees_result mpi.differential.sees_gap mpi.
   mpi.differential.sees_barrier mpi.differential.sees_agreement PROPERTIES
   PASS_REGULAR_EXPRESSION "differential: again with")
 
-# Which derived types need no packing; the makers of random types know it.
-add_executable(type_order type_order.c differential_basics.c differential_types.c ${PROJECT_SOURCE_DIR}/pmpi/type_order.c)
-target_link_libraries(type_order PRIVATE vcoll_core m)
-vc_mpi_test(type_order NP 1 COMMAND type_order)
+# Where the bytes of derived types lie; the makers of random types know it.
+add_executable(layout layout.c differential_basics.c differential_types.c ${PROJECT_SOURCE_DIR}/pmpi/layout.c
+  ${PROJECT_SOURCE_DIR}/pmpi/layout_of.c)
+target_link_libraries(layout PRIVATE vcoll_core m)
+vc_mpi_test(layout NP 1 COMMAND layout)

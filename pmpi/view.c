@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pmpi/view.h"
+
+static void get(const void *side, size_t at, size_t len, void *to)
+{
+    vc_strewn_get(side, at, len, to);
+}
+
+static void put(const void *side, size_t at, size_t len, const void *from)
+{
+    vc_strewn_put(side, at, len, from);
+}
+
+bool vc_view_may(const struct vc_comm *c, const struct vc_call *k, const struct vc_selected *sel)
+{
+    if (!sel->alg || sel->alg->kind != VC_ALG_NODE)
+        return false;
+    const struct vc_node_call call = {.kind = vc_coll_info[k->coll].node,
+                                      .alg = (enum vc_node_alg)sel->alg->node_alg,
+                                      .root = k->root,
+                                      .parts = 1,
+                                      .len = k->bytes};
+    return vc_node_takes_view(c->team->node, &call);
+}
+
+/* Sees these elements through `s`. */
+static bool see(struct vc_view *v, struct vc_strewn *s, const void *base, size_t count,
+                const struct vc_dtype *type)
+{
+    const struct vc_layout *l = NULL;
+    if (v->may && !type->device)
+        l = vc_dtype_layout(type, count * type->size);
+    if (l)
+        vc_strewn_init(s, l, base, count, type->extent);
+    return l != NULL;
+}
+
+bool vc_view_data(struct vc_view *v, struct vc_work *w, const void *base, size_t count,
+                  const struct vc_dtype *type)
+{
+    if (!see(v, &v->src, base, count, type))
+        return false;
+    v->node.get = get;
+    v->node.src = &v->src;
+    w->view = &v->node;
+    return true;
+}
+
+bool vc_view_result(struct vc_view *v, struct vc_work *w, void *base, size_t count,
+                    const struct vc_dtype *type)
+{
+    if (!see(v, &v->dst, base, count, type))
+        return false;
+    v->node.put = put;
+    v->node.dst = &v->dst;
+    w->view = &v->node;
+    return true;
+}
