@@ -38,6 +38,8 @@ static void condition_met(struct vc_exec *x, int s)
 static void complete(struct vc_exec *x, int s)
 {
     const struct link *l = &x->links[s];
+    if (VC_UNLIKELY(x->view != NULL))
+        vc_exec_view_after(x, &x->plan.steps[s]);
     for (int i = 0; i < l->succ_count; i++)
         condition_met(x, x->succ[l->succ_first + i]);
     x->left--;
@@ -184,6 +186,8 @@ static int start_step(struct vc_exec *x, int s)
 {
     const struct vc_step *st = &x->plan.steps[s];
     int err = VC_OK;
+    if (VC_UNLIKELY(x->view != NULL))
+        vc_exec_view_before(x, st);
     switch (st->kind) {
     case VC_STEP_SEND:
     case VC_STEP_RECV:
@@ -261,6 +265,11 @@ void vc_exec_pairs(struct vc_exec *x, const struct vc_pairs *pairs)
     x->pairs = pairs;
 }
 
+void vc_exec_view(struct vc_exec *x, const struct vc_view *view)
+{
+    x->view = view;
+}
+
 static void begin_steps(struct vc_exec *x)
 {
     x->base[VC_BUF_TMP] = x->tmp;
@@ -288,6 +297,11 @@ int vc_exec_start(struct vc_exec *x, const void *send, void *recv, const struct 
     x->base[VC_BUF_NONE] = NULL;
     x->base[VC_BUF_SEND] = (unsigned char *)(uintptr_t)send;
     x->base[VC_BUF_RECV] = recv;
+    if (VC_UNLIKELY(x->view != NULL)) {
+        int err = vc_exec_view_begin(x);
+        if (err != VC_OK)
+            return err;
+    }
     if (x->parts) {
         x->round = 0;
         int more = vc_exec_next_part(x);

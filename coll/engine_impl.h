@@ -34,8 +34,11 @@ struct vc_exec {
     struct vc_chan_op chan_op[2]; /**< op, by whether dst is the left operand; fn NULL: not by channels */
     unsigned char *base[4];       /**< by enum vc_buf */
     const struct vc_pairs *pairs; /**< of the run, see vc_exec_pairs() */
-    int left;                     /**< steps not yet complete */
-    int node_step;                /**< node phase under way, or -1 */
+    const struct vc_view *view;   /**< likewise, see vc_exec_view() */
+    unsigned char *seen;          /**< [blocks of VC_VIEW_BLOCK of the data] not 0: packed in this run */
+    size_t cap_seen;
+    int left;      /**< steps not yet complete */
+    int node_step; /**< node phase under way, or -1 */
     int node_whom;
     struct vc_node_call call;
     bool running, advanced;
@@ -56,5 +59,12 @@ struct vc_exec {
 /** Of a plan made part by part: makes the next part that has steps ready to run, from round x->round on. 1:
  * there is one. 0: there is none. Negative: an error. */
 int vc_exec_next_part(struct vc_exec *x);
+
+/* engine_view.c, of runs with a view: begins one. VC_OK or VC_ERR_NOMEM. */
+int vc_exec_view_begin(struct vc_exec *x);
+/* Packs what the step reads of this rank's data, before it does. */
+void vc_exec_view_before(struct vc_exec *x, const struct vc_step *st);
+/* Unpacks what the step has written of the result. */
+void vc_exec_view_after(struct vc_exec *x, const struct vc_step *st);
 
 #endif

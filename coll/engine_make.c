@@ -129,6 +129,7 @@ static void release(struct vc_exec *x)
     free(x->reqs);
     free(x->tmp);
     free(x->bounce);
+    free(x->seen);
     free(x->last);
     free(x);
 }

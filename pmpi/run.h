@@ -26,7 +26,7 @@ struct vc_work {
     const size_t *at;             /**< allgatherv, reduce_scatter: where blocks begin; bytes is the longest */
     const struct vc_pairs *pairs; /**< alltoallv and alltoallw, in place of send, recv and bytes */
     const size_t *lens;           /**< gatherv and scatterv within a node, at the root, with `at` */
-    const struct vc_node_view *view; /**< in a node phase alone */
+    const struct vc_view *view;   /**< NULL: none */
 };
 
 /** Where packed copies of a call's data lie: in its team's scratch or, of a nonblocking one, in memory of its
@@ -125,6 +125,7 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
         return vc_node_run(t->node, &call);
     }
     vc_exec_pairs(sel->exec, w->pairs);
+    vc_exec_view(sel->exec, w->view);
     int err = vc_exec_start(sel->exec, w->send, w->recv, w->op);
     return err == VC_OK ? vc_exec_wait(sel->exec, &t->wait, t->parking.shared ? &t->parking : NULL) : err;
 }

@@ -62,7 +62,7 @@ static bool message_of(struct vc_call *k, const struct vc_comm *c, struct vc_dty
 }
 
 static int pack_message(const struct vc_call *k, const struct vc_room *room, const struct vc_dtype *type,
-                        struct vc_view *view, struct vc_work *w)
+                        struct vc_call_view *view, struct vc_work *w)
 {
     bool root = room->team->rank == k->root;
     w->recv = k->recv;
@@ -99,7 +99,7 @@ int vc_run_bcast(struct vc_call *k)
 
     const struct vc_room room = {.team = c->team};
     struct vc_work w = {.bytes = k->bytes};
-    struct vc_view view = {.may = err == VC_OK && !type.dense && vc_view_may(c, k, &sel)};
+    struct vc_call_view view = {.may = err == VC_OK && !type.dense && vc_view_may(c, k, &sel)};
     if (err == VC_OK)
         err = pack_message(k, &room, &type, &view, &w);
     if (err == VC_OK)
@@ -129,7 +129,7 @@ int vc_post_bcast(struct vc_call *k, MPI_Request *request)
     if (rc != MPI_SUCCESS)
         return rc;
     const struct vc_room room = vc_post_room(&op);
-    struct vc_view none = {.may = false};
+    struct vc_call_view none = {.may = false};
     int err = pack_message(k, &room, &type, &none, &op.w);
     op.esize = type.dense && type.predefined ? type.size : 0;
     if (err == VC_OK && !type.dense && c->rank != k->root)
@@ -168,23 +168,21 @@ static bool sides_of(struct vc_call *k, const struct vc_comm *c, size_t sblocks,
 
 /* The two packed buffers: the user's, or scratch. */
 static int pack_sides(const struct vc_call *k, const struct vc_room *room, const struct sides *s,
-                      size_t sblocks, struct vc_view *view, struct vc_work *w)
+                      size_t sblocks, struct vc_call_view *view, struct vc_work *w)
 {
     const struct vc_team *t = room->team;
     w->recv = k->recv;
     if (!s->rtype.dense && !(w->recv = vc_room_for(room, VC_SCRATCH_RECV, k->bytes * (size_t)t->size)))
         return VC_ERR_NOMEM;
-    bool seen = !s->rtype.dense && vc_view_result(view, w, k->recv, s->rcount, &s->rtype);
+    if (!s->rtype.dense)
+        vc_view_result(view, w, k->recv, s->rcount, &s->rtype);
     w->send = k->send;
     if (s->in_place && vc_coll_info[k->coll].in_place == VC_IN_PLACE_OWN_BLOCK) {
         /* Own block, where the result has it. */
         char *own = (char *)w->recv + (size_t)t->rank * k->bytes;
         const char *from = (const char *)k->recv + (ptrdiff_t)t->rank * k->rcount * s->rtype.extent;
         w->send = own;
-        /* A result that is unpacked as a whole has the own block among the others. */
-        if (s->rtype.dense || (seen && vc_view_data(view, w, from, (size_t)k->rcount, &s->rtype)))
-            return VC_OK;
-        return vc_pack(from, (size_t)k->rcount, &s->rtype, own);
+        return s->rtype.dense ? VC_OK : vc_pack(from, (size_t)k->rcount, &s->rtype, own);
     }
     /* In alltoall the send buffer may not be the receive buffer, so in place means a copy. */
     bool copy = s->in_place || k->send == k->recv;
@@ -225,7 +223,7 @@ int vc_run_blocks(struct vc_call *k)
     const struct vc_room room = {.team = c->team};
     struct vc_work w = {.bytes = k->bytes};
     bool dense = s.stype.dense && s.rtype.dense;
-    struct vc_view view = {.may = err == VC_OK && !dense && vc_view_may(c, k, &sel)};
+    struct vc_call_view view = {.may = err == VC_OK && !dense && vc_view_may(c, k, &sel)};
     if (err == VC_OK)
         err = pack_sides(k, &room, &s, sblocks, &view, &w);
     if (err == VC_OK)
@@ -259,7 +257,7 @@ int vc_post_blocks(struct vc_call *k, MPI_Request *request)
     if (rc != MPI_SUCCESS)
         return rc;
     const struct vc_room room = vc_post_room(&op);
-    struct vc_view none = {.may = false};
+    struct vc_call_view none = {.may = false};
     int err = pack_sides(k, &room, &s, sblocks, &none, &op.w);
     op.esize = s.rtype.dense && s.rtype.predefined && k->stype == k->rtype ? s.rtype.size : 0;
     if (err == VC_OK && !s.rtype.dense)

@@ -3,6 +3,7 @@
 #include "pmpi/pack.h"
 #include "pmpi/post.h"
 #include "pmpi/sides.h"
+#include "pmpi/view.h"
 
 #include <string.h>
 
@@ -59,13 +60,15 @@ static const void *own_among(const struct blocks *b, const struct vc_team *t)
 
 /* The packed buffers of a gather: the user's, or scratch. */
 static int pack_gather(const struct vc_call *k, const struct vc_room *room, const struct blocks *b,
-                       struct vc_work *w)
+                       struct vc_call_view *view, struct vc_work *w)
 {
     const struct vc_team *t = room->team;
     if (b->all) {
         w->recv = b->all_type.dense ? b->all : vc_room_for(room, VC_SCRATCH_RECV, k->bytes * (size_t)t->size);
         if (!w->recv)
             return VC_ERR_NOMEM;
+        if (!b->all_type.dense)
+            vc_view_result(view, w, b->all, b->all_count * (size_t)t->size, &b->all_type);
     }
     if (b->in_place) {
         char *own = (char *)w->recv + (size_t)t->rank * k->bytes;
@@ -79,6 +82,8 @@ static int pack_gather(const struct vc_call *k, const struct vc_room *room, cons
     w->send = packed;
     if (!packed)
         return VC_ERR_NOMEM;
+    if (!b->one_buffer && vc_view_data(view, w, b->own, b->own_count, &b->own_type))
+        return VC_OK;
     if (!b->own_type.dense)
         return vc_pack(b->own, b->own_count, &b->own_type, packed);
     memcpy(packed, b->own, k->bytes);
@@ -86,7 +91,7 @@ static int pack_gather(const struct vc_call *k, const struct vc_room *room, cons
 }
 
 static int pack_scatter(const struct vc_call *k, const struct vc_room *room, const struct blocks *b,
-                        struct vc_work *w)
+                        struct vc_call_view *view, struct vc_work *w)
 {
     const struct vc_team *t = room->team;
     w->send = b->all;
@@ -95,7 +100,9 @@ static int pack_scatter(const struct vc_call *k, const struct vc_room *room, con
         w->send = packed;
         if (!packed)
             return VC_ERR_NOMEM;
-        int err = vc_pack(b->all, b->all_count * (size_t)t->size, &b->all_type, packed);
+        size_t count = b->all_count * (size_t)t->size;
+        bool seen = !b->one_buffer && vc_view_data(view, w, b->all, count, &b->all_type);
+        int err = seen ? VC_OK : vc_pack(b->all, count, &b->all_type, packed);
         if (err != VC_OK)
             return err;
     }
@@ -105,6 +112,8 @@ static int pack_scatter(const struct vc_call *k, const struct vc_room *room, con
         w->recv = (void *)(uintptr_t)b->own;
     else if (!(w->recv = vc_room_for(room, VC_SCRATCH_RECV, k->bytes)))
         return VC_ERR_NOMEM;
+    else if (!b->one_buffer)
+        vc_view_result(view, w, (void *)(uintptr_t)b->own, b->own_count, &b->own_type);
     return VC_OK;
 }
 
@@ -112,6 +121,8 @@ static int pack_scatter(const struct vc_call *k, const struct vc_room *room, con
 static int unpack(const struct vc_call *k, const struct vc_team *t, const struct blocks *b, bool gathers,
                   const struct vc_work *w)
 {
+    if (w->view && w->view->dst)
+        return VC_OK;
     if (gathers)
         return b->all && w->recv != b->all
                    ? vc_unpack(w->recv, b->all, b->all_count * (size_t)t->size, &b->all_type)
@@ -149,8 +160,9 @@ static int run_rooted(struct vc_call *k, bool gathers)
         return vc_native(k);
     const struct vc_room room = {.team = c->team};
     struct vc_work w = {.bytes = k->bytes};
+    struct vc_call_view view = {.may = err == VC_OK && !is_dense(&b) && vc_view_may(c, k, &sel)};
     if (err == VC_OK)
-        err = gathers ? pack_gather(k, &room, &b, &w) : pack_scatter(k, &room, &b, &w);
+        err = gathers ? pack_gather(k, &room, &b, &view, &w) : pack_scatter(k, &room, &b, &view, &w);
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &w);
     if (err == VC_OK)
@@ -189,7 +201,8 @@ static int post_rooted(struct vc_call *k, bool gathers, MPI_Request *request)
     if (rc != MPI_SUCCESS)
         return rc;
     const struct vc_room room = vc_post_room(&op);
-    int err = gathers ? pack_gather(k, &room, &b, &op.w) : pack_scatter(k, &room, &b, &op.w);
+    struct vc_call_view none = {.may = false};
+    int err = gathers ? pack_gather(k, &room, &b, &none, &op.w) : pack_scatter(k, &room, &b, &none, &op.w);
     struct vc_dtype *type = err == VC_OK ? result_type(&op.w, gathers, &b) : NULL;
     op.esize = is_dense(&b) ? element_of(&b)->size : 0;
     op.etype = element_of(&b)->type;

@@ -14,7 +14,7 @@ static void put(const void *side, size_t at, size_t len, const void *from)
 bool vc_view_may(const struct vc_comm *c, const struct vc_call *k, const struct vc_selected *sel)
 {
     if (!sel->alg || sel->alg->kind != VC_ALG_NODE)
-        return false;
+        return sel->exec != NULL;
     const struct vc_node_call call = {.kind = vc_coll_info[k->coll].node,
                                       .alg = (enum vc_node_alg)sel->alg->node_alg,
                                       .root = k->root,
@@ -24,7 +24,7 @@ bool vc_view_may(const struct vc_comm *c, const struct vc_call *k, const struct 
 }
 
 /* Sees these elements through `s`. */
-static bool see(struct vc_view *v, struct vc_strewn *s, const void *base, size_t count,
+static bool see(struct vc_call_view *v, struct vc_strewn *s, const void *base, size_t count,
                 const struct vc_dtype *type)
 {
     const struct vc_layout *l = NULL;
@@ -35,24 +35,25 @@ static bool see(struct vc_view *v, struct vc_strewn *s, const void *base, size_t
     return l != NULL;
 }
 
-bool vc_view_data(struct vc_view *v, struct vc_work *w, const void *base, size_t count,
+bool vc_view_data(struct vc_call_view *v, struct vc_work *w, const void *base, size_t count,
                   const struct vc_dtype *type)
 {
     if (!see(v, &v->src, base, count, type))
         return false;
-    v->node.get = get;
-    v->node.src = &v->src;
-    w->view = &v->node;
+    v->packed.get = get;
+    v->packed.src = &v->src;
+    v->packed.src_len = count * type->size;
+    w->view = &v->packed;
     return true;
 }
 
-bool vc_view_result(struct vc_view *v, struct vc_work *w, void *base, size_t count,
+bool vc_view_result(struct vc_call_view *v, struct vc_work *w, void *base, size_t count,
                     const struct vc_dtype *type)
 {
     if (!see(v, &v->dst, base, count, type))
         return false;
-    v->node.put = put;
-    v->node.dst = &v->dst;
-    w->view = &v->node;
+    v->packed.put = put;
+    v->packed.dst = &v->dst;
+    w->view = &v->packed;
     return true;
 }

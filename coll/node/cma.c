@@ -8,7 +8,7 @@
  * than two), and for "I have read".
  *
  * Whether another rank's memory is mapped is each rank's own affair: what it publishes is the same. So is
- * whether it has a view (struct vc_node_view). Results are put block by block, as they are read. Data are
+ * whether it has a view (struct vc_view). Results are put block by block, as they are read. Data are
  * packed before the address is published, those of a broadcast block by block after it: readers follow
  * vc_cma_packed(). Two ranks share no copy where one of them has a view, and say so next to the address.
  */
@@ -182,12 +182,10 @@ static int copy_message(struct vc_node *nd, struct vc_node_call *c, int r, const
 
 /* This rank's data, where its address says that they are: before it is published, those of a broadcast
  * after. */
-static void pack_data(struct vc_node *nd, struct vc_node_call *c)
+static void pack_data(const struct vc_node_call *c)
 {
-    const struct vc_phase_info *i = &vc_phase_info[c->kind];
     if (c->view && c->view->src && c->kind != VC_PHASE_BCAST)
-        c->view->get(c->view->src, 0, vc_phase_side(i->src, c->len, NULL, nd->n, nd->me),
-                     (void *)(uintptr_t)c->src);
+        c->view->get(c->view->src, 0, c->view->src_len, (void *)(uintptr_t)c->src);
 }
 
 static void pack_message(struct vc_node *nd, struct vc_node_call *c)
@@ -266,7 +264,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         if (speaks) {
             struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst,
                                        block_len(c, nd->me), has_view(c)};
-            pack_data(nd, c);
+            pack_data(c);
             memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
             /* Visible with the address, which is published with release. */
             atomic_store_explicit(vc_cma_packed(nd, g, nd->me), c->view && c->view->src ? 0 : a.len,

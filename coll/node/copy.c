@@ -4,7 +4,7 @@
 /* Between two views data go through so much of the stack. */
 #define STAGE 4096
 
-static void copy_between_views(const struct vc_node_view *v, size_t to, size_t from, size_t len)
+static void copy_between_views(const struct vc_view *v, size_t to, size_t from, size_t len)
 {
     char stage[STAGE];
     for (size_t n; len > 0; to += n, from += n, len -= n) {
@@ -16,7 +16,7 @@ static void copy_between_views(const struct vc_node_view *v, size_t to, size_t f
 
 void vc_node_copy_own(const struct vc_node_call *c, char *to, const char *from, size_t len, size_t total)
 {
-    const struct vc_node_view *v = c->view;
+    const struct vc_view *v = c->view;
     size_t at_from = (size_t)(from - vc_node_data(c)), at_to = (size_t)(to - (char *)c->dst);
     if (!v || (!v->src && !v->dst))
         vc_copy_own(to, from, len, total);

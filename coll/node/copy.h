@@ -7,9 +7,6 @@
 
 /** From this many bytes of result on, copies go past the cache, which then keeps what is still to be read. */
 #define VC_STREAM_BYTES ((size_t)1 << 20)
-/** Single copies and packing through views take turns, by blocks of so many bytes, which stay in a core's own
- * cache. */
-#define VC_VIEW_BLOCK ((size_t)32 << 10)
 
 /** Of a copy out of a slot or another rank's memory, one of many that together write `total` bytes of result.
  */

@@ -127,7 +127,10 @@ static inline int start(struct vc_node *nd, struct vc_node_call *c, bool direct)
 bool vc_node_takes_view(const struct vc_node *nd, const struct vc_node_call *c)
 {
     bool moves = c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_ALLGATHER || c->kind == VC_PHASE_ALLTOALL;
-    return moves && nd->n > 1 && (ptrdiff_t)c->len > nd->straight_max[c->kind][1] && !vc_tree_takes(nd, c);
+    bool rooted = c->kind == VC_PHASE_GATHER || c->kind == VC_PHASE_SCATTER;
+    /* By single copy ranks write into the root's buffer, and read out of all of it at once. */
+    return (moves || (rooted && !vc_node_cma_wanted(nd, c))) && nd->n > 1 &&
+           (ptrdiff_t)c->len > nd->straight_max[c->kind][1] && !vc_tree_takes(nd, c);
 }
 
 int vc_node_start(struct vc_node *nd, struct vc_node_call *c)

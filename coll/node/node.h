@@ -10,6 +10,7 @@
 #include "coll/kernels/kernels.h"
 #include "coll/levels.h"
 #include "coll/plan.h"
+#include "coll/view.h"
 #include "transport/wait.h"
 
 enum vc_node_alg {
@@ -164,21 +165,6 @@ struct vc_node_state {
                            by single copy: more bytes are copied */
 };
 
-/**
- * The data of a rank where memory holds them in another order than src and dst would, with gaps: functions
- * that copy bytes [at, at + len) of the packed data from there, or to there. So packing goes on while the
- * data move. Which ranks use it makes no difference to the others.
- */
-struct vc_node_view {
-    void (*get)(const void *side, size_t at, size_t len, void *to);
-    void (*put)(const void *side, size_t at, size_t len, const void *from);
-    /** For get: src, or dst of the root of a broadcast, is memory that may be written and has nothing in it
-     * yet. NULL: the data are there. */
-    const void *src;
-    /** For put: dst is memory that may be written, and does not hold the result in the end. NULL: it does. */
-    const void *dst;
-};
-
 /** One operation. Filled by the caller up to `len`, kept until it is done. */
 struct vc_node_call {
     enum vc_node_phase kind;
@@ -193,11 +179,11 @@ struct vc_node_call {
     /** Kinds whose lengths only some know, at the root: of each block; `at` then says where each begins, in
      * any order, as a difference that may be negative (modulo 2^64). len: of the own block. */
     const size_t *lens;
-    const struct vc_pairs *pairs;    /**< ALLTOALLV, in place of src, dst and len; likewise */
-    const struct vc_redop *op;       /**< reductions; for slices of other data NULL, with grain 1 */
-    const struct vc_node_view *view; /**< NULL: none; only where vc_node_takes_view() */
-    size_t grain;                    /**< what slices are multiples of: the operator's esize, else 1 */
-    struct vc_node_state st;         /**< private to coll/node */
+    const struct vc_pairs *pairs; /**< ALLTOALLV, in place of src, dst and len; likewise */
+    const struct vc_redop *op;    /**< reductions; for slices of other data NULL, with grain 1 */
+    const struct vc_view *view;   /**< NULL: none; only where vc_node_takes_view() */
+    size_t grain;                 /**< what slices are multiples of: the operator's esize, else 1 */
+    struct vc_node_state st;      /**< private to coll/node */
 };
 
 /** How an operation goes. */
@@ -206,8 +192,9 @@ enum vc_node_way { VC_NODE_WAY_FLAT, VC_NODE_WAY_TREE, VC_NODE_WAY_CMA };
  * `wait` are not looked at. Negative: out of memory. */
 int vc_node_way(const struct vc_node_cfg *cfg, const struct vc_node_call *call);
 
-/** Whether the operation may have a view: broadcasts, allgathers and alltoalls that do not fit into small
- * slots, on nodes without a tree or by single copy. Before it begins; without its `view`. */
+/** Whether the operation may have a view: broadcasts, allgathers, alltoalls, and gathers and scatters through
+ * slots, that do not fit into small slots, on nodes without a tree or by single copy. Before it begins;
+ * without its `view`. */
 bool vc_node_takes_view(const struct vc_node *nd, const struct vc_node_call *call);
 /** Begins an operation. Operations of a node run one at a time, in the same order on all its ranks. Never
  * blocks. */

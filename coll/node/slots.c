@@ -7,6 +7,8 @@
  */
 #include "coll/node/slots.h"
 
+#include "coll/node/copy.h"
+
 /* Chunks of a pipeline, in bytes: not so short that meetings cost more than copies, not so long that the ring
  * leaves a core's own cache. */
 #define PIPELINE_LEAST 4096
@@ -290,8 +292,11 @@ int vc_node_slots_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
     /* Last, because dst may be src, whose blocks had to be published first. */
     if (vc_phase_info[c->kind].src_at_root && nd->me == c->root && vc_slots_block_len(c, nd->me)) {
         const char *own = (const char *)c->src + vc_slots_nth_block(c, nd->me);
-        if (c->dst != own)
-            memmove(c->dst, own, vc_slots_block_len(c, nd->me));
+        size_t len = vc_slots_block_len(c, nd->me);
+        if (c->dst != own && c->view)
+            vc_node_copy_own(c, c->dst, own, len, len);
+        else if (c->dst != own)
+            memmove(c->dst, own, len);
     }
     if (nd->measured)
         vc_copy_race_took(race_of(nd, c), nd->took);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/node_rig.h"
 
+#include "tests/unit/backwards.h"
 #include "tests/unit/conformance/harness.h"
 #include "transport/shm/shm_chan.h"
 
@@ -147,68 +148,17 @@ struct buffers {
     size_t cap; /* bytes of each */
 };
 
-/* A side of a call whose bytes lie in memory from the last to the first. */
-struct backwards {
-    unsigned char *mem;
-    size_t len;
-};
-
-static void get_backwards(const void *side, size_t at, size_t len, void *to)
-{
-    const struct backwards *b = side;
-    for (size_t i = 0; i < len; i++)
-        ((unsigned char *)to)[i] = b->mem[b->len - 1 - at - i];
-}
-
-static void put_backwards(const void *side, size_t at, size_t len, const void *from)
-{
-    const struct backwards *b = side;
-    for (size_t i = 0; i < len; i++)
-        b->mem[b->len - 1 - at - i] = ((const unsigned char *)from)[i];
-}
-
-/* The views of a rank that has some. */
-struct views {
-    struct vc_node_view view;
-    struct backwards src, dst;
-};
-
-static void backwards_init(struct backwards *b, size_t len)
-{
-    b->len = len;
-    b->mem = malloc(len + 1);
-    memset(b->mem, 0xee, len + 1);
-}
-
-/* The call sees the data, the result or both through views, and the buffers hold something else. */
-static void see_backwards(struct views *v, struct vc_node_call *c, int n, int me, unsigned *own)
+/* The call sees the data, the result or both through a view, and the buffers hold something else. */
+static void see_backwards(struct backwards_view *v, struct vc_node_call *c, int n, int me, unsigned *own)
 {
     const struct vc_phase_info *i = &vc_phase_info[c->kind];
     bool bcast = c->kind == VC_PHASE_BCAST, root = me == c->root;
-    *v = (struct views){.view = {.get = get_backwards, .put = put_backwards}};
-    if (bcast ? root : next_random(own) % 2) {
-        void *data = bcast ? c->dst : (void *)(uintptr_t)c->src;
-        backwards_init(&v->src, bcast ? c->len : vc_phase_side(i->src, c->len, NULL, n, me));
-        put_backwards(&v->src, 0, v->src.len, data);
-        memset(data, 0xdd, v->src.len);
-        v->view.src = &v->src;
-    }
-    if (bcast ? !root : next_random(own) % 2 || !v->view.src) {
-        backwards_init(&v->dst, vc_phase_side(i->dst, c->len, NULL, n, me));
-        v->view.dst = &v->dst;
-    }
+    if (bcast ? root : next_random(own) % 2)
+        backwards_data(v, bcast ? c->dst : (void *)(uintptr_t)c->src,
+                       bcast ? c->len : vc_phase_side(i->src, c->len, NULL, n, me));
+    if (bcast ? !root : next_random(own) % 2 || !v->view.src)
+        backwards_result(v, vc_phase_side(i->dst, c->len, NULL, n, me));
     c->view = &v->view;
-}
-
-/* Puts what came through views where it would be without. */
-static void see_forwards(struct views *v, const struct vc_node_call *c, int me)
-{
-    if (v->view.src && c->kind == VC_PHASE_BCAST && me == c->root)
-        get_backwards(&v->src, 0, c->len, c->dst);
-    if (v->view.dst)
-        get_backwards(&v->dst, 0, v->dst.len, c->dst);
-    free(v->src.mem);
-    free(v->dst.mem);
 }
 
 /* Blocks whose lengths their owner and the root know, at places in any order and with holes. */
@@ -344,13 +294,12 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
         if (job->dawdle && next_random(&own) % 16 == 0)
             usleep(next_random(&own) % 600);
         bool by_progress = next_random(&own) % 4 == 0;
-        struct views views = {.view = {.src = NULL}};
+        struct backwards_view view = {.view = {.src = NULL}};
         bool alias = in_place && c.kind != VC_PHASE_BCAST;
         if (!alias && vc_node_takes_view(nd, &c) && next_random(&own) % 2)
-            see_backwards(&views, &c, job->n, me, &own);
+            see_backwards(&view, &c, job->n, me, &own);
         CHECK((by_progress ? run_by_progress(nd, &c) : vc_node_run(nd, &c)) == VC_OK);
-        if (c.view)
-            see_forwards(&views, &c, me);
+        backwards_end(&view, c.kind == VC_PHASE_BCAST ? c.dst : NULL, c.dst);
         size_t lo = 0, hi = 0;
         size_t first = c.kind == VC_PHASE_REDUCE_BLOCKS    ? (size_t)me * cnt /* of the result's elements */
                        : c.kind == VC_PHASE_REDUCE_BLOCKSV ? at[me] / 4
