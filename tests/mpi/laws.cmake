@@ -191,6 +191,7 @@ endif()
 # Waiting: few CPUs, and cool.
 vc_law_script(cpu TIMEOUT 300)
 vc_alone(mpi.law.cpu)
+vc_law_script(waits)
 vc_law_script(yield)
 
 # 6, in fault-tolerant jobs: where the MPI has them (Open MPI from 5.0 on).
