@@ -12,6 +12,8 @@
 /* Beginning what has so many bytes takes longer than handing it to the helper: copies, registrations, and a
  * device that is made of software sends in the call that posts. */
 #define HAND_OVER_BYTES 16384
+/* Requests of which any may end, which are looked up one by one at each call. */
+#define MOST_OF_ANY 64
 
 /* ---- posting ---- */
 
@@ -200,14 +202,9 @@ static struct vc_posted *find_queued(MPI_Request request)
     return NULL;
 }
 
-void vc_queue_wait(MPI_Request request)
+/* Until the operation is over. With the lock, which is released. */
+static void wait_for(struct vc_posted *op)
 {
-    pthread_mutex_lock(&vc_busy_lock);
-    struct vc_posted *op = find_queued(request);
-    if (!op) {
-        pthread_mutex_unlock(&vc_busy_lock);
-        return;
-    }
     struct vc_team *t = op->team;
     /* Counted as one more: another thread may free the communicator as soon as its queue is empty. */
     atomic_fetch_add_explicit(&t->queue.count, 1, memory_order_relaxed);
@@ -222,6 +219,48 @@ void vc_queue_wait(MPI_Request request)
     atomic_fetch_sub_explicit(&t->queue.count, 1, memory_order_release);
     if (more)
         vc_helper_wake();
+}
+
+void vc_queue_wait(MPI_Request request)
+{
+    pthread_mutex_lock(&vc_busy_lock);
+    struct vc_posted *op = find_queued(request);
+    if (op)
+        wait_for(op);
+    else
+        pthread_mutex_unlock(&vc_busy_lock);
+}
+
+/* The one that is over first, if all of them are under way on one team, whose operations run in order. NULL:
+ * they are not, or there is none. */
+static struct vc_posted *find_first(int n, const MPI_Request requests[])
+{
+    const struct vc_team *t = NULL;
+    for (int i = 0; i < n; i++) {
+        const struct vc_posted *op;
+        if (requests[i] == MPI_REQUEST_NULL)
+            continue;
+        if (!(op = find_queued(requests[i])) || (t && op->team != t))
+            return NULL;
+        t = op->team;
+    }
+    for (struct vc_posted *op = t ? t->queue.first : NULL; op; op = op->next)
+        for (int i = 0; i < n; i++)
+            if (requests[i] == op->request)
+                return op;
+    return NULL;
+}
+
+void vc_queue_wait_any(int n, const MPI_Request requests[])
+{
+    if (n > MOST_OF_ANY)
+        return;
+    pthread_mutex_lock(&vc_busy_lock);
+    struct vc_posted *op = find_first(n, requests);
+    if (op)
+        wait_for(op);
+    else
+        pthread_mutex_unlock(&vc_busy_lock);
 }
 
 void vc_queue_finish(void)

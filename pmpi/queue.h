@@ -38,6 +38,9 @@ int vc_queue_drain(struct vc_team *t);
 /** Of a request that the program is about to wait for: if it is of an operation under way, waits until that
  * is over, as a blocking call waits. What that led to is the request's. Thread-safe. */
 void vc_queue_wait(MPI_Request request);
+/** Likewise of requests of which the program waits for any: if all are of operations under way on one
+ * communicator, until the first of them is over. Others are left to the MPI: any of them may end first. */
+void vc_queue_wait_any(int n, const MPI_Request requests[]);
 /** The error of an earlier operation, or VC_OK; only of an empty queue. *why: its text. */
 int vc_queue_failed(const struct vc_team *t, const char **why);
 

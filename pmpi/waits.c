@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * MPI_Wait and MPI_Waitall. The MPI looks for the end of requests without a pause. For an operation of
- * vcoll's it is better to wait as a blocking call does, by the policy that the user has chosen. So vcoll
- * waits first, and then the MPI has nothing left to wait for. Other requests cost one load of a counter.
+ * MPI_Wait, MPI_Waitall, MPI_Waitany and MPI_Waitsome. The MPI looks for the end of requests without a pause.
+ * For an operation of vcoll's it is better to wait as a blocking call does, by the policy that the user has
+ * chosen. So vcoll waits first, and then the MPI has nothing left to wait for. Other requests cost one load
+ * of a counter.
  */
 #include "pmpi/busy.h"
 #include "pmpi/queue.h"
@@ -29,4 +30,20 @@ VC_NAMES(Waitall, (int count, MPI_Request requests[], MPI_Status *statuses), (co
     for (int i = any_under_way() && requests ? count : 0; i > 0; i--)
         vc_queue_wait(requests[i - 1]);
     return vc_next.Waitall(count, requests, statuses);
+}
+
+VC_NAMES(Waitany, (int count, MPI_Request requests[], int *index, MPI_Status *status),
+         (count, requests, index, status))
+{
+    if (any_under_way() && requests)
+        vc_queue_wait_any(count, requests);
+    return vc_next.Waitany(count, requests, index, status);
+}
+
+VC_NAMES(Waitsome, (int count, MPI_Request requests[], int *done, int indices[], MPI_Status statuses[]),
+         (count, requests, done, indices, statuses))
+{
+    if (any_under_way() && requests)
+        vc_queue_wait_any(count, requests);
+    return vc_next.Waitsome(count, requests, done, indices, statuses);
 }

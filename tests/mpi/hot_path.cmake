@@ -6,10 +6,11 @@ if(NOT VCOLL_SANITIZE) # sanitizers bring their own malloc
   vc_alone(mpi.hot_path)
   set_tests_properties(mpi.hot_path PROPERTIES LABELS mpi TIMEOUT 200 SKIP_RETURN_CODE 77
     ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
+  # Prints, and asserts that it can count; more ranks by hand, whose every call waits until all had their turns.
   add_executable(instructions instructions.c)
   target_link_libraries(instructions PRIVATE vcoll_flags)
   add_test(NAME mpi.instructions
-    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/instructions.sh $<TARGET_FILE:instructions> 2 4)
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/instructions.sh $<TARGET_FILE:instructions> 2)
   set_tests_properties(mpi.instructions PROPERTIES LABELS mpi TIMEOUT 200 SKIP_RETURN_CODE 77
     ENVIRONMENT "VC_TEST_PRELOAD=$<TARGET_FILE:vcoll>")
 endif()

@@ -266,6 +266,40 @@ static void types(void)
     }
 }
 
+/* Of two requests the second ends first, by what the last rank does before it comes to the first. */
+static void any_of(MPI_Comm other, bool message, bool some)
+{
+    struct posted c[2];
+    int at = -1, n = 1, indices[2], got = 0, last = size - 1;
+    if (rank != last)
+        post(&c[0], MPI_COMM_WORLD, ALLREDUCE, 500, 1);
+    if (!message)
+        post(&c[1], other, ALLREDUCE, 500, 2);
+    if (rank == last) {
+        if (message)
+            MPI_Send(&size, 1, MPI_INT, 0, 6, MPI_COMM_WORLD);
+        MPI_Recv(NULL, 0, MPI_BYTE, 0, 7, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        post(&c[0], MPI_COMM_WORLD, ALLREDUCE, 500, 1);
+    }
+    MPI_Request req[2] = {c[0].req, message ? MPI_REQUEST_NULL : c[1].req};
+    if (rank == 0) {
+        if (message)
+            MPI_Irecv(&got, 1, MPI_INT, last, 6, MPI_COMM_WORLD, &req[1]);
+        if (some)
+            MPI_Waitsome(2, req, &n, indices, MPI_STATUSES_IGNORE);
+        else
+            MPI_Waitany(2, req, &at, MPI_STATUS_IGNORE);
+        LAW_CHECK(n == 1 && (some ? indices[0] : at) == 1 && req[1] == MPI_REQUEST_NULL, "what ended first");
+        LAW_CHECK(!message || got == size, "a message");
+        MPI_Send(NULL, 0, MPI_BYTE, last, 7, MPI_COMM_WORLD);
+    }
+    for (int left = 2; left > 0 && at != MPI_UNDEFINED; left--)
+        MPI_Waitany(2, req, &at, MPI_STATUS_IGNORE);
+    LAW_CHECK(req[0] == MPI_REQUEST_NULL && req[1] == MPI_REQUEST_NULL, "a request is left");
+    for (int i = 0; i < (message ? 1 : 2); i++)
+        check(&c[i], rank, size);
+}
+
 static void requests(void)
 {
     static const int sizes[] = {1, 3, 200, 9000, 1, 70000};
@@ -322,6 +356,12 @@ static void requests(void)
             check(&c[i], rank, size);
         }
     }
+    MPI_Comm other;
+    MPI_Comm_dup(MPI_COMM_WORLD, &other);
+    law_six(other, 20, 1);
+    for (int i = 0; i < 12 && size > 1; i++)
+        any_of(other, i & 1, i & 2);
+    MPI_Comm_free(&other);
     /* Under way on rank 0 for certain, which may not cancel it. */
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     if (rank != 0)

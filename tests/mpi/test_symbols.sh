@@ -28,7 +28,7 @@ if ! [ -s "$tmp/want.own" ] || ! diff "$tmp/want.own" "$tmp/have.own" > "$tmp/di
     cat "$tmp/diff"
     bad=1
 fi
-names=44 # 17 collectives, as many nonblocking ones, Wait, Waitall, Comm_dup, Comm_split, Comm_create, Init, Init_thread, Finalize, Comm_free, Comm_disconnect
+names=46 # 17 collectives, as many nonblocking ones, Wait, Waitall, Waitany, Waitsome, Comm_dup, Comm_split, Comm_create, Init, Init_thread, Finalize, Comm_free, Comm_disconnect
 
 nm -D --defined-only "$mpi" | awk '{ sub(/@.*/, "", $3); print $3 }' | sort > "$tmp/mpi"
 comm -23 "$tmp/want" "$tmp/mpi" > "$tmp/unknown"

@@ -63,6 +63,25 @@ static void compose_to(const void *a, const void *b, void *out, size_t count, vo
     compose(a, b, out, count, ctx);
 }
 
+/* The result of an operator over elements first..first+count of the vectors of ranks 0..operands-1. */
+static void reduce_all(const struct vc_redop *op, int operands, int t, size_t first, size_t count,
+                       uint32_t *out)
+{
+    enum { BLOCK = 256 };
+    uint32_t left[BLOCK], right[BLOCK];
+    for (size_t at = 0; at < count; at += BLOCK) {
+        size_t m = vc_min_size(count - at, BLOCK);
+        for (size_t i = 0; i < m; i++)
+            out[at + i] = element(0, t, first + at + i);
+        for (int r = 1; r < operands; r++) {
+            memcpy(left, out + at, 4 * m);
+            for (size_t i = 0; i < m; i++)
+                right[i] = element(r, t, first + at + i);
+            op->fn(left, right, out + at, m, op->ctx);
+        }
+    }
+}
+
 /* As vc_node_run(), by progress calls, as plans do it. */
 static int run_by_progress(struct vc_node *nd, struct vc_node_call *c)
 {
@@ -143,6 +162,9 @@ static int run_pairs(const struct job *job, int me, struct vc_node *nd, struct v
     return 0;
 }
 
+/* Bytes behind a result that must stay as they were. */
+#define BEHIND 256
+
 struct buffers {
     uint32_t *send, *recv, *expect;
     size_t cap; /* bytes of each */
@@ -177,8 +199,9 @@ static int run_any(const struct job *job, int me, struct vc_node *nd, const stru
         if (end + 2 < b->cap / 4 && c.len < job->max_len / 2)
             end++;
     }
-    memset(recv, 0xee, b->cap);
-    memset(send, 0xee, b->cap);
+    size_t touched = vc_min_size(4 * end + BEHIND, b->cap);
+    memset(recv, 0xee, touched);
+    memset(send, 0xee, touched);
     for (size_t r = 0; r < n && !gathers && me == c.root; r++)
         for (size_t i = 0; i < len[r]; i++)
             send[at[r] + i] = element((int)r, t, i);
@@ -204,7 +227,7 @@ static int run_any(const struct job *job, int me, struct vc_node *nd, const stru
             CHECK(recv[at[r] / 4 + i] == element((int)r, t, i));
         memset((char *)recv + at[r], 0xee, len[r]);
     }
-    for (size_t i = 0; i < b->cap && gathers && (me == c.root || !in_place); i++)
+    for (size_t i = 0; i < touched && gathers && (me == c.root || !in_place); i++)
         CHECK(((unsigned char *)recv)[i] == 0xee); /* holes */
     return 0;
 }
@@ -275,7 +298,10 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
         size_t send_n = vc_phase_info[c.kind].src != VC_EXTENT_EACH ? cnt
                         : vc_phase_info[c.kind].uneven              ? at[n] / 4
                                                                     : cnt * n;
-        memset(recv, 0xee, cap);
+        bool blocks =
+            vc_phase_info[c.kind].src == VC_EXTENT_EACH || vc_phase_info[c.kind].dst == VC_EXTENT_EACH;
+        size_t touched = vc_phase_info[c.kind].uneven ? at[n] : blocks ? c.len * n : c.len;
+        memset(recv, 0xee, vc_min_size(touched + BEHIND, cap));
         uint32_t *src = in_place ? recv : send;
         bool own_place = c.kind == VC_PHASE_ALLGATHERV || c.kind == VC_PHASE_GATHERV;
         if (in_place && own_place)
@@ -304,15 +330,8 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
         size_t first = c.kind == VC_PHASE_REDUCE_BLOCKS    ? (size_t)me * cnt /* of the result's elements */
                        : c.kind == VC_PHASE_REDUCE_BLOCKSV ? at[me] / 4
                                                            : 0;
-        for (size_t i = 0; i < cnt; i++) {
-            uint32_t acc = element(0, t, first + i);
-            for (int r = 1; r < vc_operands_of(vc_phase_info[c.kind].operands, me, job->n); r++) {
-                uint32_t v = element(r, t, first + i);
-                uint32_t left = acc;
-                op->fn(&left, &v, &acc, 1, op->ctx);
-            }
-            expect[i] = acc;
-        }
+        if (vc_phase_info[c.kind].reduces && (c.kind != VC_PHASE_REDUCE || me == c.root))
+            reduce_all(op, vc_operands_of(vc_phase_info[c.kind].operands, me, job->n), t, first, cnt, expect);
         switch (c.kind) {
         case VC_PHASE_BCAST:
             for (size_t i = 0; i < cnt; i++)
@@ -402,7 +421,7 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
             break;
         }
         if (!in_place || hi * 4 >= send_n * 4)
-            for (size_t i = hi * 4; i < cap && i < hi * 4 + 256; i++)
+            for (size_t i = hi * 4; i < cap && i < hi * 4 + BEHIND; i++)
                 CHECK(((unsigned char *)recv)[i] == 0xee);
     }
     return 0;
