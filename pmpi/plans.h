@@ -35,12 +35,12 @@ struct vc_plan_slot {
     size_t nnumbers;
     struct vc_plan_key call; /**< of the last call, which the plan still fits; alg NULL: look at all */
     unsigned via;            /**< of enum vc_via */
-    uint64_t last_used; /**< 0: the slot is free */
+    uint64_t last_used;      /**< 0: the slot is free */
 };
 
 struct vc_plans {
     struct vc_plan_slot slot[VC_PLANS_KEPT];
-    struct vc_plan_slot *recent[VC_COLL_COUNT]; /**< what the last call of each collective used; NULL: none yet */
+    struct vc_plan_slot *recent[VC_COLL_COUNT]; /**< what each collective used last, or NULL */
     uint64_t clock;
     size_t bytes; /**< of steps, scratch and offsets that they have together */
 };
