@@ -40,6 +40,7 @@ watch_migration() {
             $s->flush();
             $said = answer();
             $said =~ s/\r//g;
+            $said =~ s/\(qemu\) $//;
             last if $said eq "" || $said =~ /tatus: (completed|failed|cancelled)/ || time > $end;
             $before = $asked;
             sleep 0.02;
