@@ -32,8 +32,9 @@ foreach(_wait poll event hybrid auto)
   endforeach()
 endforeach()
 # Counts of allgatherv and alltoallv that differ between ranks: through slots, by single copy, as messages.
+# Named, because Open MPI, which the rules may prefer here, itself writes too far (below).
 foreach(_np 2 5)
-  vc_mpi_test(law.counts.${_np} NP ${_np} PRELOAD ENV VCOLL_SETUP_AFTER=1
+  vc_mpi_test(law.counts.${_np} NP ${_np} PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_ALG=allgatherv=shm_cma,alltoallv=shm_cma
     COMMAND $<TARGET_FILE:law_counts> 4 5 9 2 0 3 40 7 2000 1000 30000 29999 40000 41000)
 endforeach()
 vc_mpi_test(law.counts.plans NP 3 PRELOAD
