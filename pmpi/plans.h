@@ -33,12 +33,14 @@ struct vc_plan_slot {
     size_t bytes;         /**< steps, scratch and offsets, as far as they were counted */
     size_t *numbers;      /**< key.offsets or key.node_pairs, its own; NULL: none */
     size_t nnumbers;
-    unsigned via;       /**< of enum vc_via */
-    uint64_t last_used; /**< 0: the slot is free */
+    struct vc_plan_key call; /**< of the last call, which the plan still fits; alg NULL: look at all */
+    unsigned via;            /**< of enum vc_via */
+    uint64_t last_used;      /**< 0: the slot is free */
 };
 
 struct vc_plans {
     struct vc_plan_slot slot[VC_PLANS_KEPT];
+    struct vc_plan_slot *recent[VC_COLL_COUNT]; /**< what each collective used last, or NULL */
     uint64_t clock;
     size_t bytes; /**< of steps, scratch and offsets that they have together */
 };

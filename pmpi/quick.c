@@ -23,12 +23,14 @@ static bool is_known(const struct vc_quick *q, MPI_Datatype type, MPI_Op op)
 void vc_quick_learn(struct vc_comm *c, const struct vc_call *k, const struct vc_selected *sel,
                     const struct vc_redop *redop)
 {
+    if (sel->alg->kind != VC_ALG_NODE)
+        return;
     struct vc_team *t = c->team;
     struct vc_quick *q = &t->quick[k->coll];
     /* All sizes up to this get one choice, of whatever type they are: every predefined operator commutes. */
     const struct vc_select_range *alike = t->sel.rule[k->coll];
-    if (c->phase != VC_COMM_ACTIVE || sel->choice != &alike->choice || sel->alg->kind != VC_ALG_NODE ||
-        is_known(q, k->rtype, k->op) || (k->rtype != NULL && !vc_dtype_predefined(k->rtype)))
+    if (c->phase != VC_COMM_ACTIVE || sel->choice != &alike->choice || is_known(q, k->rtype, k->op) ||
+        (k->rtype != NULL && !vc_dtype_predefined(k->rtype)))
         return;
     size_t bytes = vc_min_size(alike->max_bytes, VC_CALL_LIMIT / (size_t)c->size);
     q->call.kind = vc_coll_info[k->coll].node;

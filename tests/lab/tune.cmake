@@ -2,6 +2,6 @@
 #
 # The tuner on real network cards.
 if(TARGET vcoll-tune)
-  vc_lab_test(tune.devices VMS 2 RANKS 2 TIMEOUT 900 ENV ${_preload} VCOLL_SETUP_AFTER=1
+  vc_lab_test(tune.devices VMS 2 RANKS 2 TIMEOUT 2700 ENV ${_preload} VCOLL_SETUP_AFTER=1
     SCRIPT tune/devices.sh $<TARGET_FILE:differential>)
 endif()

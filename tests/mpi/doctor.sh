@@ -120,8 +120,11 @@ library)
 path)
     VCOLL_VERBS_LIBRARY=$library VCOLL_NODE_SPLIT=1
     export VCOLL_VERBS_LIBRARY VCOLL_NODE_SPLIT
-    expect 0 "$mpirun" -n 5 "$vcoll" doctor --all --only rdma-path,rdma-down,device
+    expect 0 "$mpirun" -n 5 "$vcoll" doctor --all --only rdma-path,rdma-down,device,queue-pairs
     has "rdma-path 5 nodes, each reaches the next and a random one"
+    has "queue-pairs loop0 grants [0-9]*, 20 are needed at most"
+    VC_LOOPBACK="max_qp=15" expect 1 "$mpirun" -n 5 "$vcoll" doctor --only queue-pairs
+    has "queue-pairs: RDMA connections .* loop0 grants 15 queue pairs for 5 ranks here: too few for most algorithms"
     VC_LOOPBACK="lost=1-2" expect 2 "$mpirun" -n 3 "$vcoll" doctor --only rdma-path,rdma-down,device
     has "^1 problem (broken)"
     has "ranks 1-2 of 3 what from rank 1 (.*, loop0) to rank 2 (.*, loop0): no message arrived within 2 s"

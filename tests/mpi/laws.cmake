@@ -2,7 +2,7 @@
 #
 # One test for each law of the design, and for each kind of wrong or missing surroundings. The programs run without vcoll
 # as well (by hand: tests/mpirun -n 4 law_verify), which is how to tell a wrong test from a wrong library.
-foreach(_law bcast cool counts ends flood init kill large lifecycle nowrite pool posts progress shared signals threads unequal verify yield young)
+foreach(_law bcast cool counts ends flood init kill large lifecycle nowrite pool posts progress rows shared signals threads unequal verify yield young)
   add_executable(law_${_law} law_${_law}.c)
   target_link_libraries(law_${_law} PRIVATE vcoll_flags)
 endforeach()
@@ -48,6 +48,9 @@ vc_mpi_test(law.counts.two_level NP 4 PRELOAD
   ENV VCOLL_SETUP_AFTER=1 VCOLL_NODE_SPLIT=2 VCOLL_ALG=allgatherv=two_level,alltoallv=two_level
     OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_smsc=^cma,xpmem
   COMMAND $<TARGET_FILE:law_counts> 4 5 9 2 0 3 2000 1000 40000 30000)
+# Plans that the next call of their kind finds again, in and between nodes.
+vc_mpi_test(law.rows.plans NP 3 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_CHANNELS=mpi COMMAND $<TARGET_FILE:law_rows>)
+vc_mpi_test(law.rows.split NP 4 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_NODE_SPLIT=2 COMMAND $<TARGET_FILE:law_rows>)
 # Those of collectives whose data carries no lengths: found by ranks that wait for long.
 set(_unequal allreduce=@,allgather=@,alltoall=@,scan=shm,reduce_scatter_block=shm)
 foreach(_alg shm shm_cma)

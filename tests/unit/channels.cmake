@@ -55,6 +55,7 @@ target_compile_definitions(test_verbs_peers PRIVATE VC_LOOPBACK_LIBRARY="$<TARGE
 add_dependencies(test_verbs_peers vcoll_loopback_verbs)
 set_tests_properties(unit.test_verbs_peers PROPERTIES LABELS loopback TIMEOUT 300 ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
 
+vc_unit_test(test_verbs_busy test_verbs_busy.c fake_verbs.c)
 vc_unit_test(test_verbs_device test_verbs_device.c fake_verbs.c)
 add_dependencies(test_verbs_device vcoll_loopback_verbs)
 set_tests_properties(unit.test_verbs_device PROPERTIES LABELS loopback

@@ -253,6 +253,59 @@ static void test_rdma_down(void **state)
     rig_expect("rdma-down", DOC_HINT, "4-7", "modprobe mlx5_ib");
 }
 
+static void test_queue_pairs(void **state)
+{
+    (void)state;
+    rig_node(&n, 4);
+    n.verbs.wanted = true;
+    strcpy(n.verbs.dev.name, "mana_0");
+    n.verbs.dev.attr.max_qp = 64;
+    rig_look_node(&n);
+    rig_expect("queue-pairs", DOC_OK, "4-7", "no rank needs one"); /* one node */
+    n.job = 20;
+    rig_look_node(&n);
+    rig_expect("queue-pairs", DOC_OK, "4-7", "grants 64, 64 are needed");
+    /* A job that is larger by a rank has too few for all peers, and enough for logarithms. */
+    n.job = 21;
+    rig_look_node(&n);
+    rig_expect("queue-pairs", DOC_HINT, "4-7", "grants 64 queue pairs for 4 ranks here");
+    rig_expect("queue-pairs", DOC_HINT, "4-7", "(alltoall) that exchange messages with all 17 ranks");
+    n.job = 257;
+    rig_look_node(&n);
+    rig_expect("queue-pairs", DOC_SLOW, "4-7", "too few for most algorithms, and");
+    /* Without shared memory neighbours are peers. */
+    n.job = 20;
+    n.sharing = 1;
+    rig_look_node(&n);
+    rig_expect("queue-pairs", DOC_HINT, "4-7", "all 19 ranks");
+    n.sharing = 4;
+    /* Two devices of the same rate share the ranks; one of another rate has none. */
+    n.job = 36;
+    n.verbs.n = 3;
+    n.verbs.list[0].chosen = true;
+    n.verbs.list[0].rate = n.verbs.list[1].rate = 1000;
+    rig_look_node(&n);
+    rig_expect("queue-pairs", DOC_OK, "4-7", "64 are needed");
+    n.verbs.n = 0;
+    /* The setting is meant so, unless it is too small for nearly everything. */
+    n.most_open = 12;
+    rig_look_node(&n);
+    rig_expect("queue-pairs", DOC_OK, "4-7", "12 for each rank (VCOLL_VERBS_PEERS), of 32 ranks");
+    n.most_open = 3;
+    rig_look_node(&n);
+    rig_expect("queue-pairs", DOC_SLOW, "4-7", "VCOLL_VERBS_PEERS=3 is less than the 12 queue pairs");
+    n.most_open = 100; /* more than there are */
+    rig_look_node(&n);
+    rig_expect("queue-pairs", DOC_HINT, "4-7", "mana_0 grants 64");
+    n.most_open = 0;
+    n.verbs.dev.attr.max_qp = 0;
+    rig_look_node(&n);
+    rig_expect("queue-pairs", DOC_OK, "4-7", "does not say");
+    n.verbs.wanted = false;
+    rig_look_node(&n);
+    rig_quiet("queue-pairs");
+}
+
 static struct doc_netdev *interface(const char *name)
 {
     struct doc_netdev *d = &n.netdev[n.nnetdevs++];
@@ -473,6 +526,7 @@ const struct CMUnitTest doctor_node_tests[] = {
     NODE_TEST(test_clock),
     NODE_TEST(test_idle),
     NODE_TEST(test_rdma_down),
+    NODE_TEST(test_queue_pairs),
     NODE_TEST(test_moderation_habit),
     NODE_TEST(test_moderation_table),
     cmocka_unit_test_setup_teardown(test_read, rig_new_tree, drop_both),

@@ -96,7 +96,7 @@ void rig_node(struct doc_node *n, int ranks)
     memset(n, 0, sizeof *n);
     strcpy(n->host, "a");
     n->peer = calloc((size_t)ranks, sizeof *n->peer);
-    n->npeers = ranks;
+    n->npeers = n->job = n->sharing = ranks;
     for (int i = 0; i < ranks; i++) {
         char cpu[16];
         snprintf(cpu, sizeof cpu, "%d", i % 4);

@@ -63,6 +63,7 @@ grep -q "fewer on the last" "$dir/out" || fail "7 ranks fill two nodes of 4"
 expect 0 --cost --ppn 2
 grep -q "collective .*16 .*64 .*256 .*1024 .*4096$" "$dir/out" || fail "no table over the number of ranks"
 awk 'length > 110 { exit 1 }' "$dir/out" || fail "the table is too wide"
+grep -q "VCOLL_VERBS_PEERS" "$dir/out" && fail "a limit is told where there is none"
 "$vcoll" info --cost -n 4 >/dev/full 2>"$dir/err" && fail "a full disk is success"
 "$vcoll" info --cost -n 4 --json >/dev/full 2>"$dir/err" && fail "a full disk is success, as JSON"
 VCOLL_VERBS_SLOT=7
@@ -70,6 +71,13 @@ export VCOLL_VERBS_SLOT
 expect 1 --cost -n 4
 grep -q "VCOLL_VERBS_SLOT=7: .*1k..1m" "$dir/err" || fail "a bad setting is not told"
 unset VCOLL_VERBS_SLOT
+VCOLL_VERBS_PEERS=4
+export VCOLL_VERBS_PEERS
+expect 0 --cost -n 64
+grep -q "^  at once (VCOLL_VERBS_PEERS)  *4$" "$dir/out" || fail "the limit is not heeded: -n 64"
+expect 0 --cost --ppn 2
+grep -q "^  at once (VCOLL_VERBS_PEERS) .* 4  *4$" "$dir/out" || fail "the limit is not heeded"
+unset VCOLL_VERBS_PEERS
 
 # ---- the numbers ----
 if command -v python3 >/dev/null; then
@@ -128,6 +136,16 @@ job, = cost("-n 8 --ppn 8", ALG="alltoall=pairwise", CHANNELS="verbs,mpi")
 assert job["queue_pairs"] == 7
 job, = cost("-n 12 --ppn 4", ALG="alltoall=pairwise")
 assert by_coll(job)["alltoall"][0]["queue_pairs"] == 8
+
+# No more are open at once than the setting allows; the others keep less.
+free, = cost("-n 64", ALG="alltoall=pairwise")
+assert free["queue_pairs_at_once"] == free["queue_pairs"] == 63
+few, = cost("-n 64", ALG="alltoall=pairwise", VERBS_PEERS="8")
+assert few["queue_pairs"] == 63 and few["queue_pairs_at_once"] == 8, few
+per, less = few["private_bytes_per_queue_pair"], few["private_bytes_per_closed_connection"]
+assert 0 < less < per and free["private_bytes"] - few["private_bytes"] == 55 * (per - less)
+many, = cost("-n 64", ALG="alltoall=pairwise", VERBS_PEERS="100")
+assert many == free
 
 # Native needs none of vcoll's.
 job, = cost("-n 16", ALG="bcast=native")

@@ -69,6 +69,61 @@ void doc_check_rdma_down(const struct doc_node *n, struct doc_out *out)
     }
 }
 
+/* What most algorithms exchange messages with: twice the logarithm of the number of ranks. */
+static int usual_peers(int ranks)
+{
+    int log = 0;
+    while (ranks > 1 << log)
+        log++;
+    return 2 * log;
+}
+
+/* Ranks of a node share the device, or each of those that are equally good. */
+static int ranks_on_device(const struct doc_node *n)
+{
+    int devices = 0;
+    unsigned rate = 0;
+    for (int i = 0; i < n->verbs.n; i++)
+        if (n->verbs.list[i].chosen)
+            rate = n->verbs.list[i].rate;
+    for (int i = 0; i < n->verbs.n; i++)
+        devices += n->verbs.list[i].err == VC_OK && n->verbs.list[i].rate == rate;
+    return devices > 1 ? (n->npeers + devices - 1) / devices : n->npeers;
+}
+
+void doc_check_queue_pairs(const struct doc_node *n, struct doc_out *out)
+{
+    const struct vc_verbs_dev *dev = &n->verbs.dev;
+    int peers = n->job - n->sharing, usual = usual_peers(n->job);
+    if (!n->verbs.wanted || n->verbs.err != VC_OK || peers <= 0) {
+        doc_say(out, DOC_OK, NULL, "no rank needs one");
+        return;
+    }
+    if (usual > peers)
+        usual = peers;
+    int ranks = ranks_on_device(n), granted = dev->attr.max_qp / ranks;
+    bool by_setting = n->most_open > 0 && (dev->attr.max_qp == 0 || n->most_open <= granted);
+    if (by_setting && n->most_open < usual)
+        doc_say(out, DOC_SLOW, "raise VCOLL_VERBS_PEERS, or unset it",
+                "VCOLL_VERBS_PEERS=%d is less than the %d queue pairs of a rank that most algorithms use at "
+                "once in a job of %d ranks",
+                n->most_open, usual, n->job);
+    else if (by_setting)
+        doc_say(out, DOC_OK, NULL, "%d for each rank (VCOLL_VERBS_PEERS), of %d ranks on other nodes",
+                n->most_open, peers);
+    else if (dev->attr.max_qp == 0)
+        doc_say(out, DOC_OK, NULL, "%s does not say how many it grants", dev->name);
+    else if (granted < peers)
+        doc_say(out, granted < usual ? DOC_SLOW : DOC_HINT, NULL,
+                "%s grants %d queue pairs for %d rank%s here: too few for %s that exchange messages with all "
+                "%d ranks on other nodes",
+                dev->name, dev->attr.max_qp, ranks, ranks == 1 ? "" : "s",
+                granted < usual ? "most algorithms, and for those" : "algorithms (alltoall)", peers);
+    else
+        doc_say(out, DOC_OK, NULL, "%s grants %d, %d are needed at most", dev->name, dev->attr.max_qp,
+                ranks * peers);
+}
+
 /* ---- moderation ---- */
 
 static const struct facts_suggestion *suggestion_for(const struct doc_node *n, const char *device)

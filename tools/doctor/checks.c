@@ -172,6 +172,17 @@ const struct doc_check doc_checks[] = {
      .cost = "messages between nodes go through the MPI underneath",
      .fix =
          "ip link set DEV up (RoCE); on InfiniBand look at the cable and the subnet manager: ibstat, sminfo"},
+    {.id = "queue-pairs",
+     .title = "RDMA connections",
+     .worst = DOC_SLOW,
+     .node = doc_check_queue_pairs,
+     .about = "queue pairs that the device grants the ranks of a node together, or VCOLL_VERBS_PEERS each of "
+              "them, against the ranks on other nodes",
+     .cost = "connections that are not used are closed and opened again, and the MPI underneath carries the "
+             "messages of those that have no queue pair",
+     .fix =
+         "start fewer ranks on each node, or give it more devices; vcoll info --cost -n RANKS --ppn N shows "
+         "what the algorithms need"},
     {.id = "rdma-path",
      .title = "RDMA paths",
      .worst = DOC_BROKEN,

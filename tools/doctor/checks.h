@@ -31,6 +31,7 @@ void doc_check_clock(const struct doc_node *n, struct doc_out *out);
 void doc_check_idle(const struct doc_node *n, struct doc_out *out);
 /* check_devices.c */
 void doc_check_rdma_down(const struct doc_node *n, struct doc_out *out);
+void doc_check_queue_pairs(const struct doc_node *n, struct doc_out *out);
 void doc_check_moderation(const struct doc_node *n, struct doc_out *out);
 /* check_host.c */
 void doc_check_host_memory(const struct doc_node *n, struct doc_out *out);

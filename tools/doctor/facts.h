@@ -80,6 +80,8 @@ struct doc_node {
     char host[DOC_HOST];
     struct doc_peer *peer; /**< ascending by rank */
     int npeers;
+    int job;     /**< ranks of the job, on all nodes */
+    int sharing; /**< ranks here that a rank reaches through memory, with itself */
     struct vc_platform platform;
     /* CPUs */
     struct doc_set online;
@@ -107,6 +109,7 @@ struct doc_node {
     struct doc_netdev netdev[DOC_NICS];
     int nnetdevs;
     struct facts_verbs verbs;
+    int most_open; /**< VCOLL_VERBS_PEERS */
     struct facts_table table;
     struct facts_host host_memory;
 };

@@ -163,6 +163,10 @@ void doc_node_try(struct doc_node *n, const struct vc_params *p)
     for (int i = 0; i < n->nnetdevs; i++)
         n->netdev[i].reported = vc_coalesce_get(NULL, n->netdev[i].name, &n->netdev[i].now) == VC_OK;
     facts_verbs(p, &n->verbs);
+    n->most_open = p->verbs_peers;
+    n->sharing = !n->shm_wanted                                   ? 1
+                 : p->node_split > 0 && p->node_split < n->npeers ? p->node_split
+                                                                  : n->npeers;
     facts_host(NULL, p, true, &n->host_memory);
     facts_table(p, n->platform.class, n->rdma, n->nrdma, &n->table);
 }

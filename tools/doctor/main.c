@@ -133,6 +133,7 @@ static char *examine_node(struct doctor *d, const char *mine)
     doc_set_join(&d->here.silent, &others);
     doc_set_free(&others);
     snprintf(d->node.host, sizeof d->node.host, "%s", d->me.host);
+    d->node.job = c->size;
     doc_node_read(NULL, &d->node);
     doc_node_try(&d->node, &d->me.params);
     d->node.steal_now = d->stolen;

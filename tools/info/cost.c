@@ -227,8 +227,12 @@ static int count_cost(const struct vc_params *params, int ranks, int ppn, struct
         out->queue_pairs_log = most_peers(&j, MET_LOG, 0);
         out->queue_pairs_all = most_peers(&j, MET_ALL, 0);
         vc_verbs_need(&cfg, &out->need);
-        out->private_bytes =
-            (size_t)out->queue_pairs_all * out->need.per_peer + (size_t)ranks * out->need.per_process;
+        out->at_once = out->queue_pairs_all;
+        if (params->verbs_peers > 0 && params->verbs_peers < out->at_once)
+            out->at_once = params->verbs_peers;
+        out->private_bytes = (size_t)out->at_once * out->need.per_peer +
+                             (size_t)(out->queue_pairs_all - out->at_once) * out->need.per_closed +
+                             (size_t)ranks * out->need.per_process;
     }
     vc_select_free(&sel);
     free(j.met);

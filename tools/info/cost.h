@@ -24,8 +24,9 @@ struct cost {
     int nrows;
     /** Of one rank that uses all collectives, or all but alltoall, always with the same root. */
     int queue_pairs_all, queue_pairs_log;
+    int at_once; /**< of queue_pairs_all, those that VCOLL_VERBS_PEERS allows at once */
     struct vc_verbs_need need;
-    size_t private_bytes; /**< for queue_pairs_all connections */
+    size_t private_bytes; /**< for queue_pairs_all connections, of which at_once are open */
 };
 
 /** For people: a table; several jobs side by side. */

@@ -53,20 +53,27 @@ static void print_heading(const char *bytes)
 
 static void print_notes(const struct cost *cost, int n)
 {
-    bool native = false, noncommutative = false, sampled = false;
+    bool native = false, noncommutative = false, sampled = false, limited = false;
     for (int i = 0; i < n; i++) {
+        limited |= cost[i].at_once < cost[i].queue_pairs_all;
         sampled |= cost[i].sampled < cost[i].ranks;
         for (int k = 0; k < cost[i].nrows; k++) {
             native |= cost[i].row[k].queue_pairs < 0;
             noncommutative |= cost[i].row[k].noncommutative;
         }
     }
-    printf("\n%s%s  Numbers are those of the rank that needs most. Connections are made on first use,\n  and "
-           "stay.\n%s",
-           native ? "  -    the MPI's own algorithm over the MPI's own connections\n" : "",
-           noncommutative ? "  (*)  operators that do not commute\n" : "",
-           sampled ? "  Of large jobs not all ranks were looked at: another one may need a few more.\n" : "");
+    printf(
+        "\n%s%s  Numbers are those of the rank that needs most. Connections are made on first use%s.\n%s",
+        native ? "  -    the MPI's own algorithm over the MPI's own connections\n" : "",
+        noncommutative ? "  (*)  operators that do not commute\n" : "",
+        limited
+            ? ".\n  Where they are more than VCOLL_VERBS_PEERS, those that are not used are closed, and the "
+              "MPI\n  carries the messages of those that have no queue pair"
+            : ",\n  and stay",
+        sampled ? "  Of large jobs not all ranks were looked at: another one may need a few more.\n" : "");
 }
+
+static const char at_once[] = "at once (VCOLL_VERBS_PEERS)";
 
 static void print_job(const struct cost *c)
 {
@@ -83,10 +90,15 @@ static void print_job(const struct cost *c)
     int width = COLLECTIVE + BYTES + ALGORITHM;
     printf("\n  %-*s%*d\n", width, "all but alltoall, one root", NUMBER, c->queue_pairs_log);
     printf("  %-*s%*d\n", width, "all, one root", NUMBER, c->queue_pairs_all);
+    if (c->at_once < c->queue_pairs_all)
+        printf("  %-*s%*d\n", width, at_once, NUMBER, c->at_once);
     printf("\n  registered      %s in %d buffers; the limit of locked memory must allow it\n",
            size_text(c->need.locked).s, c->need.slots);
-    printf("  private         %s: %s for each queue pair, %zu B for each process of the job\n",
-           size_text(c->private_bytes).s, size_text(c->need.per_peer).s, c->need.per_process);
+    printf("  private         %s: %s for each queue pair, ", size_text(c->private_bytes).s,
+           size_text(c->need.per_peer).s);
+    if (c->at_once < c->queue_pairs_all)
+        printf("%s for each closed one, ", size_text(c->need.per_closed).s);
+    printf("%zu B for each process of the job\n", c->need.per_process);
     printf("  device          completion queues of %d and %d entries, %d work requests in a queue pair\n",
            c->need.cqe_latency, c->need.cqe_bulk, c->need.qp_wr);
 }
@@ -113,6 +125,28 @@ static void print_algorithm(const struct cost *cost, int n, const struct cost_ro
     putchar('\n');
 }
 
+static void print_sums(const struct cost *cost, int n)
+{
+    static const char *const label[] = {"all but alltoall, one root", "all, one root", at_once,
+                                        "registered memory", "private memory"};
+    bool limited = false;
+    for (int i = 0; i < n; i++)
+        limited |= cost[i].at_once < cost[i].queue_pairs_all;
+    for (int k = 0; k < 5; k++) {
+        if (k == 2 && !limited)
+            continue;
+        printf("%s  %-*s", k == 0 ? "\n" : "", COLLECTIVE + ALGORITHM, label[k]);
+        for (int i = 0; i < n; i++) {
+            const struct cost *c = &cost[i];
+            const int number[] = {c->queue_pairs_log, c->queue_pairs_all, c->at_once};
+            printf("%*s", NUMBER,
+                   k < 3 ? text_format("%d", number[k]).s
+                         : size_text(k == 3 ? c->need.locked : c->private_bytes).s);
+        }
+        putchar('\n');
+    }
+}
+
 static void print_jobs(const struct cost *cost, int n)
 {
     printf("Queue pairs of a rank, by the number of ranks, %d on each node\n\n", cost[n - 1].ppn);
@@ -132,18 +166,7 @@ static void print_jobs(const struct cost *cost, int n)
             }
         }
     }
-    static const char *const label[] = {"all but alltoall, one root", "all, one root", "registered memory",
-                                        "private memory"};
-    for (int k = 0; k < 4; k++) {
-        printf("%s  %-*s", k == 0 ? "\n" : "", COLLECTIVE + ALGORITHM, label[k]);
-        for (int i = 0; i < n; i++) {
-            const struct cost *c = &cost[i];
-            printf("%*s", NUMBER,
-                   k < 2 ? text_format("%d", k == 0 ? c->queue_pairs_log : c->queue_pairs_all).s
-                         : size_text(k == 2 ? c->need.locked : c->private_bytes).s);
-        }
-        putchar('\n');
-    }
+    print_sums(cost, n);
 }
 
 void cost_print_text(const struct cost *cost, int n)
@@ -172,14 +195,16 @@ bool cost_print_json(const struct cost *cost, int n)
         }
         json_array_append_new(
             jobs,
-            json_pack("{s:i, s:i, s:i, s:i, s:o, s:i, s:i, s:I, s:i, s:I, s:I, s:i, s:i, s:i}", "ranks",
-                      c->ranks, "ranks_per_node", c->ppn, "nodes", c->nodes, "ranks_looked_at", c->sampled,
-                      "algorithms", rows, "queue_pairs", c->queue_pairs_all, "queue_pairs_without_alltoall",
-                      c->queue_pairs_log, "registered_bytes", (json_int_t)c->need.locked, "buffers",
-                      c->need.slots, "private_bytes", (json_int_t)c->private_bytes,
-                      "private_bytes_per_queue_pair", (json_int_t)c->need.per_peer,
-                      "latency_completion_queue", c->need.cqe_latency, "bulk_completion_queue",
-                      c->need.cqe_bulk, "work_requests_per_queue_pair", c->need.qp_wr));
+            json_pack("{s:i, s:i, s:i, s:i, s:o, s:i, s:i, s:i, s:I, s:i, s:I, s:I, s:I, s:i, s:i, s:i}",
+                      "ranks", c->ranks, "ranks_per_node", c->ppn, "nodes", c->nodes, "ranks_looked_at",
+                      c->sampled, "algorithms", rows, "queue_pairs", c->queue_pairs_all,
+                      "queue_pairs_without_alltoall", c->queue_pairs_log, "queue_pairs_at_once", c->at_once,
+                      "registered_bytes", (json_int_t)c->need.locked, "buffers", c->need.slots,
+                      "private_bytes", (json_int_t)c->private_bytes, "private_bytes_per_queue_pair",
+                      (json_int_t)c->need.per_peer, "private_bytes_per_closed_connection",
+                      (json_int_t)c->need.per_closed, "latency_completion_queue", c->need.cqe_latency,
+                      "bulk_completion_queue", c->need.cqe_bulk, "work_requests_per_queue_pair",
+                      c->need.qp_wr));
     }
     json_t *all = json_pack("{s:s, s:o}", "vcoll", VC_VERSION, "cost", jobs);
     return json_print(all);

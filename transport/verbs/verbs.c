@@ -31,6 +31,7 @@ void vc_verbs_need(const struct vc_verbs_cfg *cfg, struct vc_verbs_need *out)
     out->locked = vc_queues_slots_bytes(&s) + MAILBOX_BYTES;
     out->per_peer =
         sizeof(struct ep) + QP_WR * (sizeof(struct wr_rec) + VC_INLINE_BYTES) + sizeof(struct peer);
+    out->per_closed = out->per_peer - (size_t)QP_WR * VC_INLINE_BYTES;
     out->per_process =
         sizeof(struct vc_verbs_address) + sizeof(struct ep *) + sizeof(struct peer *) + sizeof(int);
     out->cqe_latency = s.latency_cqe;

@@ -164,6 +164,7 @@ struct vc_verbs_need {
     int slots;          /**< buffers for receiving and sending */
     size_t locked;      /**< bytes registered */
     size_t per_peer;    /**< bytes of private memory for each connection */
+    size_t per_closed;  /**< the same of one that was closed, and has no queue pair */
     size_t per_process; /**< bytes of private memory for each process of the job, connected or not, with one
                              communicator of them all */
     int cqe_latency, cqe_bulk;
