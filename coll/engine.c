@@ -200,6 +200,8 @@ static int start_step(struct vc_exec *x, int s)
         size_t len = length(x, &st->dst);
         if (len && src != dst)
             memcpy(dst, src, len);
+        for (int i = 1; i < st->parts && len; i++)
+            memcpy(dst + i * st->dst_step, src + i * st->src_step, len);
         break;
     }
     case VC_STEP_REDUCE:

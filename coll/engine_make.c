@@ -223,6 +223,8 @@ int vc_exec_scale(struct vc_exec *x, size_t bytes)
         struct vc_step *st = &x->plan.steps[s];
         rescale(&st->src, x->scale, bytes);
         rescale(&st->dst, x->scale, bytes);
+        st->src_step = st->src_step / (ptrdiff_t)x->scale * (ptrdiff_t)bytes;
+        st->dst_step = st->dst_step / (ptrdiff_t)x->scale * (ptrdiff_t)bytes;
         st->len = st->len / x->scale * bytes;
     }
     x->scale = bytes;

@@ -137,11 +137,32 @@ static bool adjacent(struct vc_ref a, struct vc_ref b)
     return a.buf == b.buf && a.off + a.len == b.off;
 }
 
+/* Whether a piece is the next of a row of them, or makes one with the only one that there is. */
+static bool continues(struct vc_copier *c, struct vc_ref src, struct vc_ref dst)
+{
+    ptrdiff_t from = (ptrdiff_t)(src.off - c->src.off), into = (ptrdiff_t)(dst.off - c->dst.off);
+    if (!c->rows || src.len != c->src.len || dst.len != c->dst.len || src.buf != c->src.buf ||
+        dst.buf != c->dst.buf || src.buf > VC_BUF_TMP || dst.buf > VC_BUF_TMP)
+        return false;
+    if (c->pieces > 1)
+        return from == c->pieces * c->src_step && into == c->pieces * c->dst_step;
+    if ((size_t)(from < 0 ? -from : from) < src.len || (size_t)(into < 0 ? -into : into) < dst.len)
+        return false;
+    c->src_step = from;
+    c->dst_step = into;
+    c->pieces = 1;
+    return true;
+}
+
 void vc_copier_add(struct vc_copier *c, struct vc_ref src, struct vc_ref dst)
 {
-    if (c->src.len && adjacent(c->src, src) && adjacent(c->dst, dst)) {
+    if (c->src.len && c->pieces < 2 && adjacent(c->src, src) && adjacent(c->dst, dst)) {
         c->src.len += src.len;
         c->dst.len += dst.len;
+        return;
+    }
+    if (c->src.len && continues(c, src, dst)) {
+        c->pieces++;
         return;
     }
     vc_copier_flush(c);
@@ -152,8 +173,9 @@ void vc_copier_add(struct vc_copier *c, struct vc_ref src, struct vc_ref dst)
 void vc_copier_flush(struct vc_copier *c)
 {
     if (c->src.len)
-        vc_plan_copy(c->plan, c->src, c->dst);
+        vc_plan_copy_pieces(c->plan, c->pieces, c->src, c->src_step, c->dst, c->dst_step, c->reads);
     c->src.len = c->dst.len = 0;
+    c->pieces = 0;
 }
 
 void vc_copy_grouped(struct vc_plan *p, const struct vc_shape *shape, struct vc_ref ranks,

@@ -127,10 +127,14 @@ static inline struct vc_ref vc_slices(struct vc_ref vec, size_t grain, int n, in
 }
 
 /** Appends copies, as few as possible: neighbours that stay neighbours become one. Zero-initialize but for
- * `plan`. */
+ * `plan`, `rows` and `reads`. */
 struct vc_copier {
     struct vc_plan *plan;
-    struct vc_ref src, dst; /**< what was added and not yet appended */
+    bool rows; /**< pieces of one length at equal distances become one step, too, which then waits for all */
+    struct vc_ref reads;    /**< with rows: what each counts as reading, see vc_plan_copy_pieces() */
+    struct vc_ref src, dst; /**< what was added and not yet appended: one piece, or the first of several */
+    ptrdiff_t src_step, dst_step;
+    int pieces; /**< 0 and 1: one */
 };
 void vc_copier_add(struct vc_copier *c, struct vc_ref src, struct vc_ref dst);
 void vc_copier_flush(struct vc_copier *c);

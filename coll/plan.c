@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where a use lies. With VC_ALIAS_NEVER, SEND is a space of its own; otherwise it is mapped into RECV's. */
-enum space { SPACE_RECV, SPACE_SEND, SPACE_TMP, SPACES };
+/* Where a use lies. SEND is mapped into RECV's space; with VC_ALIAS_NEVER its uses need no record. */
+enum space { SPACE_RECV, SPACE_TMP, SPACES };
 
 /* The bytes from `lo` to the next extent's. */
 struct extent {
@@ -221,14 +221,15 @@ static void record_use(struct vc_plan *p, int step, struct vc_ref ref, bool writ
 {
     if (p->failed || ref.buf == VC_BUF_NONE || ref.len == 0)
         return;
+    /* Nothing writes SEND, where it does not lie in RECV. */
+    if (ref.buf == VC_BUF_SEND && p->alias == VC_ALIAS_NEVER)
+        return;
     if (!uses_of(p))
         return;
     size_t lo = ref.off, hi = ref.off + ref.len;
     enum space space = SPACE_RECV;
     if (ref.buf == VC_BUF_TMP) {
         space = SPACE_TMP;
-    } else if (ref.buf == VC_BUF_SEND && p->alias == VC_ALIAS_NEVER) {
-        space = SPACE_SEND;
     } else if (ref.buf == VC_BUF_SEND && p->alias == VC_ALIAS_AT) {
         lo += p->send_at;
         hi += p->send_at;
@@ -312,6 +313,20 @@ int vc_plan_copy(struct vc_plan *p, struct vc_ref src, struct vc_ref dst)
     int s = append(p, VC_STEP_COPY, -1, src, dst);
     record_use(p, s, src, false);
     record_use(p, s, dst, true);
+    return s;
+}
+
+int vc_plan_copy_pieces(struct vc_plan *p, int pieces, struct vc_ref src, ptrdiff_t src_step,
+                        struct vc_ref dst, ptrdiff_t dst_step, struct vc_ref reads)
+{
+    int s = append(p, VC_STEP_COPY, -1, src, dst);
+    record_use(p, s, reads.len ? reads : vc_pieces_span(src, src_step, pieces), false);
+    record_use(p, s, vc_pieces_span(dst, dst_step, pieces), true);
+    if (p->failed || pieces < 2)
+        return s;
+    p->steps[s].parts = pieces;
+    p->steps[s].src_step = src_step;
+    p->steps[s].dst_step = dst_step;
     return s;
 }
 

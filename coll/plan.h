@@ -157,7 +157,7 @@ enum vc_step_kind {
     VC_STEP_RECV,        /**< dst from rank peer */
     VC_STEP_RECV_REDUCE, /**< receive into `src` (scratch), then dst = src (op) dst, or dst (op) src when
                             dst_left */
-    VC_STEP_COPY,        /**< dst = src */
+    VC_STEP_COPY,        /**< dst = src, or several pieces of them */
     VC_STEP_REDUCE,      /**< dst = src (op) dst, or dst (op) src when dst_left */
     VC_STEP_NODE, /**< a node phase: every rank of the node has the same sequence of them, with the same
                      kind, root, parts, length and blocks */
@@ -170,14 +170,30 @@ struct vc_step {
     enum vc_step_kind kind;
     enum vc_node_phase node; /**< NODE only */
     int peer;                /**< SEND, RECV*: communicator rank; NODE: local index of the root */
-    int parts;               /**< NODE slices: how many */
+    int parts;               /**< NODE slices: how many; COPY: pieces, 0 or 1 for one */
     bool dst_left;           /**< which operand of a non-commutative operator dst is */
     size_t len;              /**< NODE: see enum vc_node_phase */
     const size_t
         *at; /**< NODE, kinds of unequal blocks: [ranks of the node + 1], memory of the plan; else NULL */
-    struct vc_ref src, dst;
-    int dep_first, dep_count; /**< range in vc_plan.deps */
+    struct vc_ref src, dst;       /**< COPY of several pieces: the first one */
+    ptrdiff_t src_step, dst_step; /**< COPY of several pieces: bytes from one to the next, either way; pieces
+                                     are of one length and do not overlap */
+    int dep_first, dep_count;     /**< range in vc_plan.deps */
 };
+
+/** From the lowest byte of a copy's pieces to the highest. */
+static inline struct vc_ref vc_pieces_span(struct vc_ref first, ptrdiff_t step, int pieces)
+{
+    size_t way = pieces > 1 ? (size_t)(step < 0 ? -step : step) * (size_t)(pieces - 1) : 0;
+    return (struct vc_ref){first.buf, step < 0 ? first.off - way : first.off, first.len + way};
+}
+
+/** One of them. */
+static inline struct vc_ref vc_piece(struct vc_ref first, ptrdiff_t step, int i)
+{
+    first.off = (size_t)((ptrdiff_t)first.off + step * i);
+    return first;
+}
 
 struct vc_uses; /* who used which memory, while a plan is being built */
 
@@ -250,7 +266,13 @@ int vc_plan_recv(struct vc_plan *p, int peer, struct vc_ref dst);
 /** Reserves the scratch it needs itself: again that of a step it waits for anyway, where there is one. */
 int vc_plan_recv_reduce(struct vc_plan *p, int peer, struct vc_ref dst, bool dst_left);
 int vc_plan_copy(struct vc_plan *p, struct vc_ref src, struct vc_ref dst);
-/** The same; nothing where both are one place. */
+/** Several copies in one step, at equal distances on each side: for what goes by the digits of ranks. The
+ * step counts as one that touches all from its lowest byte to its highest; `reads`, if it has a length, is
+ * what it counts as reading instead: many rows that lie between each other's pieces are cheaper when each
+ * reads all. */
+int vc_plan_copy_pieces(struct vc_plan *p, int pieces, struct vc_ref src, ptrdiff_t src_step,
+                        struct vc_ref dst, ptrdiff_t dst_step, struct vc_ref reads);
+/** A copy of one piece; nothing where both are one place. */
 void vc_plan_move(struct vc_plan *p, struct vc_ref src, struct vc_ref dst);
 int vc_plan_reduce(struct vc_plan *p, struct vc_ref src, struct vc_ref dst, bool dst_left);
 int vc_plan_node(struct vc_plan *p, enum vc_node_phase kind, int root, int parts, size_t len,

@@ -4,8 +4,10 @@
 #include "coll/alltoall/exchange.h"
 #include "coll/bounds.h"
 
-/* Peers that a rank exchanges with at a time: enough to hide latency, few enough for large communicators. */
-#define WINDOW 32
+/* Peers that a rank exchanges with at a time. Messages that share a link all end at about the same time, and
+ * the next ones then begin with an idle link, so there are few such turns; and few enough messages for large
+ * communicators. */
+#define WINDOW 64
 
 /* Round 0 is the own block; in round k the peers are k away. */
 static long rounds(const struct vc_shape *shape)
@@ -40,7 +42,7 @@ const struct vc_alg vc_alg_alltoall_linear = {
     .coll = VC_ALLTOALL,
     .kind = VC_ALG_PLAN,
     .restrictions = VC_PLACEMENT_FREE,
-    .help = "messages to all peers at once, nearest first, at most 32 each way under way",
+    .help = "messages to all peers at once, nearest first, at most 64 each way under way",
     .build = build,
     .scales = true,
     .rounds = rounds,

@@ -21,7 +21,7 @@ int vc_alltoall_multi(const struct vc_shape *shape, int rank, struct vc_plan *p,
         return vc_plan_finish(p);
     /* By destination's local index, then by its node. */
     struct vc_ref sorted = vc_plan_tmp(p, total), mixed = vc_plan_tmp(p, total);
-    struct vc_copier c = {.plan = p};
+    struct vc_copier c = {.plan = p, .rows = true};
     for (int i = 0; i < shape->size; i++)
         vc_copier_add(&c, vc_ref_sub(send, (size_t)vc_hier_rank(h, i % n, i / n) * b, b),
                       vc_ref_sub(sorted, (size_t)i * b, b));
@@ -33,6 +33,7 @@ int vc_alltoall_multi(const struct vc_shape *shape, int rank, struct vc_plan *p,
     struct vc_layout out = {
         .buf = ready.buf, .off = ready.off, .unit = (size_t)q * b, .stride = (size_t)q * b};
     struct vc_layout in = {.buf = came.buf, .off = came.off, .unit = (size_t)q * b, .stride = (size_t)q * b};
+    c.reads = mixed;
     for (int k = 0; k < n; k++) {
         int node = (g.me + k) % n;
         struct vc_ref dst = vc_layout_block(k ? &out : &in, node);
@@ -49,7 +50,8 @@ int vc_alltoall_multi(const struct vc_shape *shape, int rank, struct vc_plan *p,
 
 long vc_bound_alltoall_multi(const struct vc_shape *s)
 {
-    return 2 + 2L * s->size + vc_bound_regroup(s);
+    long sorted = s->hier->block ? vc_bound_ppn(s) : s->size;
+    return 2 + sorted + s->hier->nnodes + vc_bound_regroup(s);
 }
 
 /* Nodes that a rank exchanges with at a time. */

@@ -8,6 +8,7 @@
 int vck_touches(const struct vck *c, int rank, const struct vc_step *s, struct vck_touch t[3])
 {
     const struct vc_hier *h = c->shape->hier;
+    struct vc_ref from = s->src, into = s->dst;
     size_t src = 0, dst = 0;
     bool src_write = false, dst_write = true;
     int n = 0;
@@ -25,8 +26,10 @@ int vck_touches(const struct vck *c, int rank, const struct vc_step *s, struct v
         break;
     case VC_STEP_COPY:
     case VC_STEP_REDUCE:
-        src = s->src.len;
-        dst = s->dst.len;
+        from = vc_pieces_span(s->src, s->src_step, s->parts);
+        into = vc_pieces_span(s->dst, s->dst_step, s->parts);
+        src = from.len;
+        dst = into.len;
         break;
     case VC_STEP_NODE:
         vck_node_lengths(s, vck_node_size(c, rank), h->local_of[rank], &src, &dst);
@@ -34,11 +37,11 @@ int vck_touches(const struct vck *c, int rank, const struct vc_step *s, struct v
         break;
     }
     if (src) {
-        size_t at = vck_addr(c, rank, s->src);
+        size_t at = vck_addr(c, rank, from);
         t[n++] = (struct vck_touch){at, at + src, src_write};
     }
     if (dst) {
-        size_t at = vck_addr(c, rank, s->dst);
+        size_t at = vck_addr(c, rank, into);
         t[n++] = (struct vck_touch){at, at + dst, dst_write};
     }
     return n;

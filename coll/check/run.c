@@ -196,6 +196,13 @@ static bool run_local(struct run *x, int g)
     if (s->kind == VC_STEP_COPY) {
         if (n)
             memmove(dst, src, n * sizeof *dst);
+        for (int i = 1; i < s->parts; i++) {
+            struct vc_ref from = vc_piece(s->src, s->src_step, i);
+            src = vck_cells(c, r, from);
+            if (!vck_defined(c, g, from, src, n))
+                return false;
+            memcpy(vck_cells(c, r, vc_piece(s->dst, s->dst_step, i)), src, n * sizeof *dst);
+        }
     } else if (!vck_defined(c, g, s->dst, dst, n) ||
                !(s->dst_left ? vck_reduce(c, g, dst, dst, src, n) : vck_reduce(c, g, dst, src, dst, n))) {
         return false;

@@ -97,6 +97,33 @@ static bool check_two(struct vck *c, int rank, int step, const struct vc_step *s
     return true;
 }
 
+/* A copy of several pieces: all of them in their buffers, apart from each other and the two sides from each
+ * other. */
+static bool check_pieces(struct vck *c, int rank, int step, const struct vc_step *s)
+{
+    const struct vc_ref sides[2] = {s->src, s->dst};
+    const ptrdiff_t steps[2] = {s->src_step, s->dst_step};
+    struct vc_ref span[2];
+    if (s->src.len != s->dst.len)
+        return vck_fail(c, rank, step, "source has %zu bytes, destination %zu", s->src.len, s->dst.len);
+    for (int i = 0; i < 2; i++) {
+        const char *which = i ? "destination" : "source";
+        size_t apart = (size_t)(steps[i] < 0 ? -steps[i] : steps[i]);
+        if (sides[i].buf > VC_BUF_TMP)
+            return vck_fail(c, rank, step, "%s has pieces of a block that the call places", which);
+        if (apart < sides[i].len)
+            return vck_fail(c, rank, step, "%s has pieces of %zu bytes that are %zu apart", which,
+                            sides[i].len, apart);
+        if (steps[i] < 0 && apart * (size_t)(s->parts - 1) > sides[i].off)
+            return vck_fail(c, rank, step, "%s has pieces before the buffer's begin", which);
+        span[i] = vc_pieces_span(sides[i], steps[i], s->parts);
+        if (!check_ref(c, rank, step, span[i], i == 1, which))
+            return false;
+    }
+    return !overlap(c, rank, span[0], span[1]) ||
+           vck_fail(c, rank, step, "source and destination overlap at byte %zu", s->dst.off);
+}
+
 void vck_node_lengths(const struct vc_step *s, int q, int l, size_t *src, size_t *dst)
 {
     const struct vc_phase_info *i = &vc_phase_info[s->node];
@@ -192,7 +219,7 @@ static bool check_step(struct vck *c, int rank, int step)
     case VC_STEP_REDUCE:
         return check_two(c, rank, step, s, false);
     case VC_STEP_COPY:
-        return check_two(c, rank, step, s, true);
+        return s->parts > 1 ? check_pieces(c, rank, step, s) : check_two(c, rank, step, s, true);
     case VC_STEP_NODE:
         return check_node(c, rank, step, s);
     }
@@ -220,6 +247,9 @@ bool vck_static(struct vck *c)
             if (!check_step(c, r, i))
                 return false;
             g = gcd(gcd(gcd(g, s->src.off), gcd(s->src.len, s->dst.off)), s->dst.len);
+            if (s->kind == VC_STEP_COPY && s->parts > 1)
+                g = gcd(gcd(g, (size_t)(s->src_step < 0 ? -s->src_step : s->src_step)),
+                        (size_t)(s->dst_step < 0 ? -s->dst_step : s->dst_step));
             for (int l = 0; s->kind == VC_STEP_NODE && s->at && l < vck_node_size(c, r); l++)
                 g = gcd(g, s->at[l + 1]);
             if (s->kind == VC_STEP_NODE)

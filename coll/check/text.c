@@ -18,7 +18,10 @@ const char *vck_step_text(const struct vc_step *s, char *buf, size_t len)
         snprintf(buf, len, "recv_reduce from %d", s->peer);
         break;
     case VC_STEP_COPY:
-        snprintf(buf, len, "copy");
+        if (s->parts > 1)
+            snprintf(buf, len, "copy of %d pieces", s->parts);
+        else
+            snprintf(buf, len, "copy");
         break;
     case VC_STEP_REDUCE:
         snprintf(buf, len, "reduce");

@@ -225,6 +225,49 @@ static int overlapping(const struct vc_shape *s, int rank, struct vc_plan *p)
     return vc_plan_finish(p);
 }
 
+/* Copies of several pieces of 4 bytes out of 16 of SEND into scratch. */
+static int pieces, pieces_at, pieces_step;
+static int in_pieces(const struct vc_shape *s, int rank, struct vc_plan *p)
+{
+    vc_plan_begin(p, s, rank);
+    struct vc_ref tmp = vc_plan_tmp(p, 64);
+    vc_plan_copy_pieces(p, pieces, SEND((size_t)pieces_at, 4), pieces_step, vc_ref_sub(tmp, 0, 4), 4, NONE);
+    return vc_plan_finish(p);
+}
+
+static int pieces_over_each_other(const struct vc_shape *s, int rank, struct vc_plan *p)
+{
+    vc_plan_begin(p, s, rank);
+    struct vc_ref tmp = vc_plan_tmp(p, 64);
+    vc_plan_copy(p, SEND(0, 16), vc_ref_sub(tmp, 0, 16));
+    vc_plan_copy_pieces(p, 3, vc_ref_sub(tmp, 0, 4), 4, vc_ref_sub(tmp, 4, 4), 8, NONE);
+    return vc_plan_finish(p);
+}
+
+static int pieces_of_nothing(const struct vc_shape *s, int rank, struct vc_plan *p)
+{
+    vc_plan_begin(p, s, rank);
+    struct vc_ref tmp = vc_plan_tmp(p, 64);
+    vc_plan_copy(p, SEND(0, 8), vc_ref_sub(tmp, 0, 8));
+    vc_plan_copy_pieces(p, 3, vc_ref_sub(tmp, 0, 4), 4, vc_ref_sub(tmp, 16, 4), 8, NONE);
+    return vc_plan_finish(p);
+}
+
+static void test_pieces(void **state)
+{
+    (void)state;
+    struct vc_shape s = shape_of(VC_ALLREDUCE, 2, 16);
+    pieces = 3;
+    pieces_step = 8;
+    REFUSED(&s, in_pieces, "rank 0, step 0 (copy of 3 pieces)", "bytes 0..20 of SEND, which has 16");
+    pieces_step = 2;
+    REFUSED(&s, in_pieces, "pieces of 4 bytes that are 2 apart");
+    pieces_step = -4;
+    REFUSED(&s, in_pieces, "before the buffer's begin");
+    REFUSED(&s, pieces_over_each_other, "rank 0, step 1 (copy of 3 pieces)", "overlap");
+    REFUSED(&s, pieces_of_nothing, "rank 0, step 1 (copy of 3 pieces)", "byte 8 of TMP", "undefined");
+}
+
 static int future(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
     int err = no_send(s, rank, p);
@@ -519,8 +562,9 @@ static void test_mutations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),   cmocka_unit_test(test_deadlock), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_reductions), cmocka_unit_test(test_others),   cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_messages),  cmocka_unit_test(test_deadlock),   cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_pieces),    cmocka_unit_test(test_reductions), cmocka_unit_test(test_others),
+        cmocka_unit_test(test_mutations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,6 +100,8 @@ static bool may_be_long(const struct vc_alg *a)
     for (size_t i = 0; i < sizeof of_ranks / sizeof *of_ranks; i++)
         if (!strcmp(a->name, of_ranks[i]))
             return true;
+    if (a->coll == VC_ALLTOALL && !strcmp(a->name, "bruck"))
+        return false;
     if (a->coll == VC_ALLTOALL || a->coll == VC_ALLTOALLV || a->coll == VC_ALLTOALLW ||
         a->coll == VC_GATHER || a->coll == VC_SCATTER || a->coll == VC_GATHERV || a->coll == VC_SCATTERV ||
         a->coll == VC_REDUCE_SCATTER || a->coll == VC_REDUCE_SCATTER_BLOCK)

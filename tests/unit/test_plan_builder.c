@@ -135,6 +135,54 @@ static void test_node_phases(void **state)
     }
 }
 
+/* Two pieces of ten bytes each, 30 apart: what lies between them counts, and one piece is a plain copy. */
+static void test_pieces(void **state)
+{
+    (void)state;
+    struct vc_shape s = shape_of(VC_BCAST, 4, 100);
+    struct vc_plan p;
+    vc_plan_begin(&p, &s, 1);
+    struct vc_ref tmp = vc_plan_tmp(&p, 100), none = vc_ref_of(VC_BUF_NONE, 0, 0);
+    int below = vc_plan_recv(&p, 0, RECV(0, 20)), between = vc_plan_recv(&p, 0, RECV(35, 5));
+    int up = vc_plan_copy_pieces(&p, 2, RECV(20, 10), 30, vc_ref_sub(tmp, 50, 10), -50, none);
+    assert_false(depends(&p, up, below));
+    assert_true(depends(&p, up, between));
+    assert_true(p.steps[up].parts == 2 && p.steps[up].src_step == 30 && p.steps[up].dst_step == -50);
+    assert_true(depends(&p, vc_plan_send(&p, 2, vc_ref_sub(tmp, 0, 5)), up));
+    assert_int_equal(p.steps[vc_plan_send(&p, 2, vc_ref_sub(tmp, 60, 5))].dep_count, 0);
+    int all = vc_plan_copy_pieces(&p, 2, vc_ref_sub(tmp, 70, 5), 10, RECV(90, 5), 5, tmp);
+    assert_true(depends(&p, all, up));
+    int one = vc_plan_copy_pieces(&p, 1, RECV(0, 10), 0, vc_ref_sub(tmp, 90, 10), 0, none);
+    assert_true(p.steps[one].parts == 0 && depends(&p, one, below));
+    assert_int_equal(vc_plan_finish(&p), VC_OK);
+    vc_plan_free(&p);
+}
+
+static void test_copier(void **state)
+{
+    (void)state;
+    struct vc_shape s = shape_of(VC_BCAST, 4, 100);
+    struct vc_plan p;
+    vc_plan_begin(&p, &s, 1);
+    struct vc_ref tmp = vc_plan_tmp(&p, 100);
+    for (int rows = 0; rows < 2; rows++) {
+        struct vc_copier c = {.plan = &p, .rows = rows};
+        int before = p.nsteps;
+        /* Three at one distance, two at another, and one; else the last two are neighbours. */
+        static const size_t from[] = {0, 20, 40, 50, 70, 75}, into[] = {60, 50, 40, 30, 0, 5};
+        for (size_t i = 0; i < sizeof from / sizeof *from; i++)
+            vc_copier_add(&c, RECV(from[i], 5), vc_ref_sub(tmp, into[i], 5));
+        vc_copier_flush(&c);
+        vc_copier_flush(&c);
+        assert_int_equal(p.nsteps - before, rows ? 3 : 5);
+        const struct vc_step *st = &p.steps[before];
+        assert_int_equal(st->parts, rows ? 3 : 0);
+        assert_true(!rows || (st->src_step == 20 && st->dst_step == -10));
+    }
+    assert_int_equal(vc_plan_finish(&p), VC_OK);
+    vc_plan_free(&p);
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -297,6 +345,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hazards),       cmocka_unit_test(test_alias),
         cmocka_unit_test(test_scratch),       cmocka_unit_test(test_node_phases),
+        cmocka_unit_test(test_pieces),        cmocka_unit_test(test_copier),
         cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_registry),
         cmocka_unit_test(test_patterns),      cmocka_unit_test(test_double_tree),
     };

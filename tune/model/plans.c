@@ -49,6 +49,8 @@ static struct vc_mstep step_of(const struct vc_step *st, bool alone)
                          .dep_count = st->dep_count};
     if (st->kind == VC_STEP_NODE && !alone)
         m.len = st->len;
+    if (st->kind == VC_STEP_COPY && st->parts > 1)
+        m.len *= (size_t)st->parts;
     m.in_place = st->src.buf == VC_BUF_NONE || (st->src.buf == st->dst.buf && st->src.off == st->dst.off);
     return m;
 }
