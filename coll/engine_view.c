@@ -40,6 +40,11 @@ static struct vc_ref side_of(const struct vc_exec *x, const struct vc_step *st, 
     return r;
 }
 
+static int pieces_of(const struct vc_step *st)
+{
+    return st->kind == VC_STEP_COPY && st->parts > 1 ? st->parts : 1;
+}
+
 static void pack(struct vc_exec *x, const struct vc_ref *r)
 {
     const struct vc_view *v = x->view;
@@ -62,8 +67,10 @@ void vc_exec_view_before(struct vc_exec *x, const struct vc_step *st)
     struct vc_ref src = side_of(x, st, true), dst = side_of(x, st, false);
     if (!x->view->src)
         return;
-    if (st->kind != VC_STEP_RECV && src.buf == data)
-        pack(x, &src);
+    for (int i = 0; i < pieces_of(st) && st->kind != VC_STEP_RECV && src.buf == data; i++) {
+        struct vc_ref piece = vc_piece(src, st->src_step, i);
+        pack(x, &piece);
+    }
     if (st->kind == VC_STEP_NODE && dst.buf == data)
         pack(x, &dst);
 }
@@ -73,6 +80,10 @@ void vc_exec_view_after(struct vc_exec *x, const struct vc_step *st)
     struct vc_ref dst = side_of(x, st, false);
     /* What the root of a node's broadcast has there it has received before. */
     bool has = st->kind == VC_STEP_NODE && st->node == VC_PHASE_BCAST && st->peer == x->env.local;
-    if (x->view->dst && st->kind != VC_STEP_SEND && dst.buf == VC_BUF_RECV && dst.len > 0 && !has)
-        x->view->put(x->view->dst, dst.off, dst.len, x->base[VC_BUF_RECV] + dst.off);
+    if (!x->view->dst || st->kind == VC_STEP_SEND || dst.buf != VC_BUF_RECV || dst.len == 0 || has)
+        return;
+    for (int i = 0; i < pieces_of(st); i++) {
+        struct vc_ref piece = vc_piece(dst, st->dst_step, i);
+        x->view->put(x->view->dst, piece.off, piece.len, x->base[VC_BUF_RECV] + piece.off);
+    }
 }

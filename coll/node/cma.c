@@ -8,9 +8,10 @@
  * than two), and for "I have read".
  *
  * Whether another rank's memory is mapped is each rank's own affair: what it publishes is the same. So is
- * whether it has a view (struct vc_view). Results are put block by block, as they are read. Data are
- * packed before the address is published, those of a broadcast block by block after it: readers follow
- * vc_cma_packed(). Two ranks share no copy where one of them has a view, and say so next to the address.
+ * whether it has a view (struct vc_view). Results are put block by block, as they are read. Data are packed
+ * before the address is published. Two ranks share no copy where one of them has a view, and say so next to
+ * the address. Where the root of a broadcast has one, its address tells all to go on through slots: it packs
+ * right into them, which is a copy less.
  */
 #include "coll/node/copy.h"
 #include "coll/node/impl.h"
@@ -18,7 +19,7 @@
 
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    if (!nd->cma_pids || c->alg == VC_NODE_SLOTS || c->len == 0)
+    if (!nd->cma_pids || c->alg == VC_NODE_SLOTS || c->len == 0 || nd->by_slots)
         return false;
     switch (c->kind) {
     case VC_PHASE_BCAST:
@@ -159,46 +160,29 @@ static int copy_from(struct vc_node *nd, struct vc_node_call *c, int r, const st
     }
 }
 
-/* Of a broadcast. 1: all is copied. 0: the root is still packing. Negative: failed. */
 static int copy_message(struct vc_node *nd, struct vc_node_call *c, int r, const struct vc_cma_address *a)
 {
-    struct vc_node_state *st = &c->st;
     bool shared = shares_copy(nd, c) && !has_view(c) && !a->strewn;
+    size_t skip = shared ? half_of(c) : 0;
     if (a->len != c->len)
         return vc_lengths_differ(nd, c, r, a->len);
-    if (nd->me == c->root) {
-        int err = shared ? write_to(nd, r, c->dst, a->dst, half_of(c)) : VC_OK;
-        return err == VC_OK ? 1 : err;
-    }
-    /* Acquire: pairs with the release of the root that has packed so much. */
-    size_t packed = atomic_load_explicit(vc_cma_packed(nd, st->base, r), memory_order_acquire);
-    size_t done = shared && st->more == 0 ? half_of(c) : (size_t)st->more;
-    int err =
-        done < packed ? read_from(nd, c, r, (char *)c->dst + done, a->dst + done, packed - done) : VC_OK;
-    st->wr += done < packed; /* stuck.c sees that it moves */
-    st->more = packed;
-    return err != VC_OK ? err : packed == c->len;
+    if (nd->me == c->root)
+        return shared ? write_to(nd, r, c->dst, a->dst, half_of(c)) : VC_OK;
+    return read_from(nd, c, r, (char *)c->dst + skip, a->dst + skip, c->len - skip);
 }
 
-/* This rank's data, where its address says that they are: before it is published, those of a broadcast
- * after. */
-static void pack_data(const struct vc_node_call *c)
+/* Whether rank r's address says that the broadcast goes through slots. */
+static bool goes_through_slots(const struct vc_node_call *c, int r, const struct vc_cma_address *a)
 {
-    if (c->view && c->view->src && c->kind != VC_PHASE_BCAST)
-        c->view->get(c->view->src, 0, c->view->src_len, (void *)(uintptr_t)c->src);
+    return c->kind == VC_PHASE_BCAST && r == c->root && a->strewn && a->len == c->len;
 }
 
-static void pack_message(struct vc_node *nd, struct vc_node_call *c)
+/* This rank will read no address of the operation any more. */
+static int leave_for_slots(struct vc_node *nd, struct vc_node_call *c)
 {
-    _Atomic uint64_t *packed = vc_cma_packed(nd, c->st.base, nd->me);
-    if (!c->view || !c->view->src || c->kind != VC_PHASE_BCAST)
-        return;
-    for (size_t at = 0, n; at < c->len; at += n) {
-        n = vc_min_size(VC_VIEW_BLOCK, c->len - at);
-        c->view->get(c->view->src, at, n, (char *)c->dst + at);
-        atomic_store_explicit(packed, at + n, memory_order_release);
-        vc_node_wake(nd);
-    }
+    vc_set_done(nd, &nd->tiny, c->st.base + VC_CMA_SLOTS);
+    nd->by_slots = true;
+    return VC_CMA_BY_SLOTS;
 }
 
 /* Whether all other ranks have published slot g; if not, *whom is the rank to wait for. */
@@ -264,13 +248,12 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         if (speaks) {
             struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst,
                                        block_len(c, nd->me), has_view(c)};
-            pack_data(c);
+            if (c->view && c->view->src && c->kind != VC_PHASE_BCAST)
+                c->view->get(c->view->src, 0, c->view->src_len, (void *)(uintptr_t)c->src);
             memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
-            /* Visible with the address, which is published with release. */
-            atomic_store_explicit(vc_cma_packed(nd, g, nd->me), c->view && c->view->src ? 0 : a.len,
-                                  memory_order_relaxed);
             vc_publish_as(nd, ring, g, says_cma(c) ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
-            pack_message(nd, c);
+            if (goes_through_slots(c, nd->me, &a))
+                return leave_for_slots(nd, c);
         }
         copy_own_block(nd, c);
         st->phase = reduce ? REDUCE : READ;
@@ -298,19 +281,13 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
                 return 0;
             }
             struct vc_cma_address a = vc_cma_address_of(nd, g, r);
-            if (c->kind == VC_PHASE_BCAST) {
-                int rc = copy_message(nd, c, r, &a);
-                if (rc < 0)
-                    return rc;
-                if (rc == 0) {
-                    *whom = r;
-                    return 0;
-                }
-            } else {
-                int err = reduce ? copy_slice_from(nd, c, r) : copy_from(nd, c, r, &a);
-                if (err != VC_OK)
-                    return err;
-            }
+            if (goes_through_slots(c, r, &a))
+                return leave_for_slots(nd, c);
+            int err = reduce                      ? copy_slice_from(nd, c, r)
+                      : c->kind == VC_PHASE_BCAST ? copy_message(nd, c, r, &a)
+                                                  : copy_from(nd, c, r, &a);
+            if (err != VC_OK)
+                return err;
             if (!all)
                 break;
         }

@@ -172,8 +172,6 @@ int vc_flat_start(struct vc_node *nd, struct vc_node_call *c)
         c->st.base = nd->tiny.pos;
         c->st.rd_next = 0;
         c->st.idle = 0;
-        c->st.wr = 0;
-        c->st.more = 0;
         nd->tiny.pos += VC_CMA_SLOTS;
         return VC_OK;
     }

@@ -108,6 +108,7 @@ struct vc_node {
     bool own_cpus;
     pid_t *cma_pids;
     size_t cma_min, pairs_copy;
+    bool by_slots;              /* the operation under way goes through slots after all */
     bool scratch;               /* it counts for vc_scratch_hold() */
     struct vc_map_peer **maps;  /* [n]; NULL: none */
     struct vc_map_hold *held;   /* [n + 1], for an operation; with maps */
@@ -317,7 +318,7 @@ static inline size_t vc_grain(const struct vc_node_call *c)
 /* What a rank publishes in the first slot of an operation by single copy. */
 struct vc_cma_address {
     uint64_t src, dst, len;
-    uint64_t strewn; /* not 0: the data or the result have a view */
+    uint64_t strewn; /* not 0: the rank has a view; of the root of a broadcast: it goes through slots */
 };
 
 static inline struct vc_cma_address vc_cma_address_of(struct vc_node *nd, uint64_t g, int r)
@@ -325,13 +326,6 @@ static inline struct vc_cma_address vc_cma_address_of(struct vc_node *nd, uint64
     struct vc_cma_address a;
     memcpy(&a, vc_payload(&nd->tiny, r, g), sizeof a);
     return a;
-}
-
-/* Behind it: so much of the data of rank r is in its src (of a broadcast, in the root's dst). Stored with
- * release after the data. */
-static inline _Atomic uint64_t *vc_cma_packed(struct vc_node *nd, uint64_t g, int r)
-{
-    return (_Atomic uint64_t *)(void *)(vc_payload(&nd->tiny, r, g) + sizeof(struct vc_cma_address));
 }
 
 /* Rank r's memory; NULL: it is not mapped. */
@@ -432,6 +426,8 @@ int vc_node_any_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 
 /* cma.c: operations by single copy. */
 bool vc_node_cma_wanted(const struct vc_node *nd, const struct vc_node_call *c);
+/* As vc_node_progress(), or VC_CMA_BY_SLOTS: the operation begins anew, through slots. */
+#define VC_CMA_BY_SLOTS 2
 int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom);
 /* scratch.c: VC_CMA_PAIR_BLOCK bytes for a moment, of which a process needs one for each thread that reduces.
  * Nodes hold them, so that there is one at least. VC_OK or VC_ERR_NOMEM. */

@@ -129,8 +129,8 @@ bool vc_node_takes_view(const struct vc_node *nd, const struct vc_node_call *c)
     bool moves = c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_ALLGATHER || c->kind == VC_PHASE_ALLTOALL;
     bool rooted = c->kind == VC_PHASE_GATHER || c->kind == VC_PHASE_SCATTER;
     /* By single copy ranks write into the root's buffer, and read out of all of it at once. */
-    return (moves || (rooted && !vc_node_cma_wanted(nd, c))) && nd->n > 1 &&
-           (ptrdiff_t)c->len > nd->straight_max[c->kind][1] && !vc_tree_takes(nd, c);
+    return (moves || (rooted && !vc_node_cma_wanted(nd, c))) && nd->n > 1 && !nd->tree &&
+           (ptrdiff_t)c->len > nd->straight_max[c->kind][1];
 }
 
 int vc_node_start(struct vc_node *nd, struct vc_node_call *c)
@@ -145,7 +145,7 @@ void vc_node_pass(struct vc_node *nd, size_t len)
         vc_tree_pass(nd->tree, len);
 }
 
-int vc_node_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
+static int progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
 {
     if (!c->st.ring && c->st.phase == VC_OPENING) {
         int rc = vc_open_progress(nd, c, whom);
@@ -157,6 +157,18 @@ int vc_node_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     if (!c->st.ring && c->st.phase == VC_ON_TREE)
         return vc_tree_progress(nd, c, whom);
     return vc_flat_progress(nd, c, whom);
+}
+
+int vc_node_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
+{
+    int rc = progress(nd, c, whom);
+    if (VC_UNLIKELY(rc == VC_CMA_BY_SLOTS)) {
+        rc = start(nd, c, false);
+        rc = rc == VC_OK ? progress(nd, c, whom) : rc;
+    }
+    if (rc != 0)
+        nd->by_slots = false;
+    return rc;
 }
 
 int vc_node_run_on(struct vc_node *nd, struct vc_node_call *c, int begun)

@@ -161,8 +161,7 @@ struct vc_node_state {
     unsigned vain;         /* the same, of stuck.c's */
     bool passed;           /* who is waited for was seen in a later operation */
     uint64_t since, at;    /* since when the operation stands still, and where; 0: not yet known */
-    uint64_t mid, more; /* kinds whose lengths only some know: small slot, first slot for chunks; a broadcast
-                           by single copy: more bytes are copied */
+    uint64_t mid, more;    /* kinds whose lengths only some know: small slot, first slot for chunks */
 };
 
 /** One operation. Filled by the caller up to `len`, kept until it is done. */
@@ -193,8 +192,7 @@ enum vc_node_way { VC_NODE_WAY_FLAT, VC_NODE_WAY_TREE, VC_NODE_WAY_CMA };
 int vc_node_way(const struct vc_node_cfg *cfg, const struct vc_node_call *call);
 
 /** Whether the operation may have a view: broadcasts, allgathers, alltoalls, and gathers and scatters through
- * slots, that do not fit into small slots, on nodes without a tree or by single copy. Before it begins;
- * without its `view`. */
+ * slots, that do not fit into small slots, on nodes without a tree. Before it begins; without its `view`. */
 bool vc_node_takes_view(const struct vc_node *nd, const struct vc_node_call *call);
 /** Begins an operation. Operations of a node run one at a time, in the same order on all its ranks. Never
  * blocks. */
