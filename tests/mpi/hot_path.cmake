@@ -19,6 +19,10 @@ endif()
 add_executable(posted_cost posted_cost.c)
 target_link_libraries(posted_cost PRIVATE vcoll_flags)
 vc_mpi_test(posted_cost NP 2 PRELOAD COMMAND $<TARGET_FILE:posted_cost> 1)
+# What types with gaps take: a program to measure with, run once.
+add_executable(gaps_cost gaps_cost.c)
+target_link_libraries(gaps_cost PRIVATE vcoll_flags)
+vc_mpi_test(gaps_cost NP 2 PRELOAD COMMAND $<TARGET_FILE:gaps_cost> 3)
 
 # Calls that are like earlier ones, among others that are not.
 add_executable(quick quick.c)
