@@ -57,7 +57,8 @@ void vc_exec_destroy(struct vc_exec *x);
  * the run is over. */
 void vc_exec_pairs(struct vc_exec *x, const struct vc_pairs *pairs);
 
-/** The view of the next run, of a plan that reduces nothing; NULL: none. It stays until the run is over. */
+/** The view of the next runs, of a plan that reduces nothing, until another one is given; NULL: none, as at
+ * first. It stays until the last of these runs is over. */
 void vc_exec_view(struct vc_exec *x, const struct vc_view *view);
 
 /** Begins a run with these buffers (NULL where the plan uses none). op: reductions only. One run at a time.

@@ -69,7 +69,6 @@ static int begin(struct vc_posted *op)
     if (vc_posted_began)
         vc_posted_began(&op->k);
     vc_exec_pairs(op->exec, op->w.pairs);
-    vc_exec_view(op->exec, NULL);
     return vc_exec_start(op->exec, op->w.send, op->w.recv, op->w.op);
 }
 

@@ -125,9 +125,14 @@ static inline int vc_run(struct vc_comm *c, const struct vc_call *k, const struc
         return vc_node_run(t->node, &call);
     }
     vc_exec_pairs(sel->exec, w->pairs);
-    vc_exec_view(sel->exec, w->view);
+    if (VC_UNLIKELY(w->view != NULL))
+        vc_exec_view(sel->exec, w->view);
     int err = vc_exec_start(sel->exec, w->send, w->recv, w->op);
-    return err == VC_OK ? vc_exec_wait(sel->exec, &t->wait, t->parking.shared ? &t->parking : NULL) : err;
+    if (err == VC_OK)
+        err = vc_exec_wait(sel->exec, &t->wait, t->parking.shared ? &t->parking : NULL);
+    if (VC_UNLIKELY(w->view != NULL))
+        vc_exec_view(sel->exec, NULL);
+    return err;
 }
 
 /** Ends a call that was run. */
