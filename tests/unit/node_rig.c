@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/node_rig.h"
 
-#include "tests/unit/backwards.h"
+#include "tests/unit/turned.h"
 #include "tests/unit/conformance/harness.h"
 #include "transport/shm/shm_chan.h"
 
@@ -171,15 +171,15 @@ struct buffers {
 };
 
 /* The call sees the data, the result or both through a view, and the buffers hold something else. */
-static void see_backwards(struct backwards_view *v, struct vc_node_call *c, int n, int me, unsigned *own)
+static void see_turned(struct turned_view *v, struct vc_node_call *c, int n, int me, unsigned *own)
 {
     const struct vc_phase_info *i = &vc_phase_info[c->kind];
     bool bcast = c->kind == VC_PHASE_BCAST, root = me == c->root;
     if (bcast ? root : next_random(own) % 2)
-        backwards_data(v, bcast ? c->dst : (void *)(uintptr_t)c->src,
-                       bcast ? c->len : vc_phase_side(i->src, c->len, NULL, n, me));
+        turned_data(v, bcast ? c->dst : (void *)(uintptr_t)c->src,
+                    bcast ? c->len : vc_phase_side(i->src, c->len, NULL, n, me));
     if (bcast ? !root : next_random(own) % 2 || !v->view.src)
-        backwards_result(v, vc_phase_side(i->dst, c->len, NULL, n, me));
+        turned_result(v, vc_phase_side(i->dst, c->len, NULL, n, me));
     c->view = &v->view;
 }
 
@@ -320,12 +320,12 @@ static int run_rounds(const struct job *job, int me, struct vc_node *nd, const s
         if (job->dawdle && next_random(&own) % 16 == 0)
             usleep(next_random(&own) % 600);
         bool by_progress = next_random(&own) % 4 == 0;
-        struct backwards_view view = {.view = {.src = NULL}};
+        struct turned_view view = {.view = {.src = NULL}};
         bool alias = in_place && c.kind != VC_PHASE_BCAST;
         if (!alias && vc_node_takes_view(nd, &c) && next_random(&own) % 2)
-            see_backwards(&view, &c, job->n, me, &own);
+            see_turned(&view, &c, job->n, me, &own);
         CHECK((by_progress ? run_by_progress(nd, &c) : vc_node_run(nd, &c)) == VC_OK);
-        backwards_end(&view, c.kind == VC_PHASE_BCAST ? c.dst : NULL, c.dst);
+        turned_end(&view, c.kind == VC_PHASE_BCAST ? c.dst : NULL, c.dst);
         size_t lo = 0, hi = 0;
         size_t first = c.kind == VC_PHASE_REDUCE_BLOCKS    ? (size_t)me * cnt /* of the result's elements */
                        : c.kind == VC_PHASE_REDUCE_BLOCKSV ? at[me] / 4

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/conformance/engine_suite.h"
 
-#include "tests/unit/backwards.h"
+#include "tests/unit/turned.h"
 
 #include "coll/info.h"
 #include "coll/registry.h"
@@ -145,22 +145,22 @@ static int complain(const struct vc_alg *alg, const struct vc_shape *s, int me, 
 enum how { PLAIN, IN_PLACE, WITH_VIEWS };
 
 /* The rank sees its data, the result, or both through a view. */
-static void see_backwards(struct backwards_view *v, const struct vc_shape *s, int me, void *send, void *recv)
+static void see_turned(struct turned_view *v, const struct vc_shape *s, int me, void *send, void *recv)
 {
     const struct vc_coll_info *info = &vc_coll_info[s->coll];
     bool bcast = vc_coll_root_gives_recv(s->coll), root = me == s->root;
     void *data = bcast ? (root ? recv : NULL) : send;
     if (data && (me % 3 != 0 || bcast))
-        backwards_data(v, data, vc_side_bytes(bcast ? info->recv : info->send, s->bytes, s->size));
+        turned_data(v, data, vc_side_bytes(bcast ? info->recv : info->send, s->bytes, s->size));
     if (recv && me % 3 != 1 && !(bcast && root))
-        backwards_result(v, vc_side_bytes(info->recv, s->bytes, s->size));
+        turned_result(v, vc_side_bytes(info->recv, s->bytes, s->size));
 }
 
 static int run_once(const struct es_env *e, const struct vc_alg *alg, const struct vc_shape *s,
                     struct vc_exec *x, const struct vc_redop *op, enum how how, int run, struct buffers *b)
 {
     bool in_place = how == IN_PLACE;
-    struct backwards_view view = {.view = {.src = NULL}};
+    struct turned_view view = {.view = {.src = NULL}};
     int me = e->chan->rank;
     const struct vc_coll_info *info = &vc_coll_info[s->coll];
     size_t n = s->bytes;
@@ -180,7 +180,7 @@ static int run_once(const struct es_env *e, const struct vc_alg *alg, const stru
         send = own;
     }
     if (how == WITH_VIEWS)
-        see_backwards(&view, s, me, (void *)(uintptr_t)send, recv);
+        see_turned(&view, s, me, (void *)(uintptr_t)send, recv);
     vc_exec_view(x, how == WITH_VIEWS ? &view.view : NULL);
     if (vc_exec_start(x, send, recv, op) != VC_OK)
         return complain(alg, s, me, run, "start");
@@ -188,7 +188,7 @@ static int run_once(const struct es_env *e, const struct vc_alg *alg, const stru
         return complain(alg, s, me, run, "wait");
     if (vc_exec_progress(x) != 1)
         return complain(alg, s, me, run, "a finished run is not done");
-    backwards_end(&view, vc_coll_root_gives_recv(s->coll) ? recv : (void *)(uintptr_t)send, recv);
+    turned_end(&view, vc_coll_root_gives_recv(s->coll) ? recv : (void *)(uintptr_t)send, recv);
     if (expect(s, me, run, op, b->want, b->scratch) && memcmp(recv, b->want, recv_len) != 0)
         return complain(alg, s, me, run, "wrong result");
     for (size_t i = 0; i < GUARD; i++)
