@@ -93,7 +93,7 @@ static void run_job(struct job j)
     int nnodes = (j.n + j.per - 1) / j.per;
     j.node_stride = vc_park_bytes(j.n) + vc_node_common_bytes(j.n) + (size_t)j.n * vc_node_bytes(j.n, BULK);
     j.shared = hs_node_make(j.n, j.budget, (size_t)nnodes * j.node_stride);
-    int failed = hs_fork(j.n, job_rank, &j, 60);
+    int failed = hs_fork(j.n, job_rank, &j, 240);
     hs_node_free(&j.shared);
     assert_int_equal(failed, 0);
 }

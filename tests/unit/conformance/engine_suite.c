@@ -222,7 +222,7 @@ static int run_plan(const struct es_env *e, const struct vc_alg *alg, const stru
     int rc = 0;
     bool aliases = vc_coll_info[s->coll].in_place != VC_IN_PLACE_NEVER, reduces = vc_coll_reduces(s->coll);
     /* Long messages are cut as those of 70 000 bytes are. */
-    int runs = s->bytes <= 4096 || (!reduces && s->bytes <= 70000) ? 3 : 2;
+    int runs = s->bytes <= 4096 || (!reduces && s->bytes <= 70000 && s->root == 0) ? 3 : 2;
     for (int run = 0; run < runs && rc == 0; run++)
         rc = run_once(e, alg, s, x, op,
                       run == 1 && aliases    ? IN_PLACE
