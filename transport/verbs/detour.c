@@ -78,6 +78,28 @@ bool vc_boot_forbidden(void)
     return forbidden;
 }
 
+/* What the MPI may still read, until the process ends. */
+static _Atomic(struct out *) abandoned;
+
+static void abandon(struct out *first)
+{
+    struct out *last = first;
+    while (last->next)
+        last = last->next;
+    last->next = atomic_load_explicit(&abandoned, memory_order_relaxed);
+    /* Release: nobody reads the list, but a checker of leaks that stops the process. */
+    while (!atomic_compare_exchange_weak_explicit(&abandoned, &last->next, first, memory_order_release,
+                                                  memory_order_relaxed))
+        ;
+}
+
+void vc_detour_end(struct vc_verbs *v)
+{
+    if (v->outs)
+        abandon(v->outs);
+    v->outs = NULL;
+}
+
 bool vc_detour_note(struct ep *e, const struct conn_note *note, const void *bytes, size_t len)
 {
     struct vc_verbs *v = e->v;
@@ -100,8 +122,11 @@ bool vc_detour_note(struct ep *e, const struct conn_note *note, const void *byte
         free(o);
         return false;
     }
-    if (body && vc_boot_send(e, o->body, len, &o->body_req) != VC_OK)
-        return false; /* the note is under way, so its memory stays */
+    if (body && vc_boot_send(e, o->body, len, &o->body_req) != VC_OK) {
+        o->next = NULL;
+        abandon(o); /* the note is under way */
+        return false;
+    }
     o->next = v->outs;
     v->outs = o;
     e->nouts++;

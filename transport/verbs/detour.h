@@ -15,6 +15,9 @@ bool vc_detour_note(struct ep *e, const struct conn_note *note, const void *byte
 bool vc_detour_record(struct ep *e, uint32_t number);
 /** Frees what has been sent. Returns how much. */
 int vc_detour_reap(struct vc_verbs *v);
+/** At the end of the device, after its boot channel's: what could not be sent stays until the process ends.
+ */
+void vc_detour_end(struct vc_verbs *v);
 
 /* Every call of the boot channel goes through these. VC_OK (progress: how much happened), or an error that is
  * recorded in v->boot_failed. */

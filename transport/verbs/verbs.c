@@ -230,6 +230,7 @@ void vc_verbs_destroy(struct vc_verbs *v)
     drain(v);
     if (v->boot)
         v->boot->ops->destroy(v->boot); /* first: its requests lie in the connections */
+    vc_detour_end(v);
     for (int i = 0; i < v->nprocs; i++)
         if (v->ep && v->ep[i])
             vc_ep_free(v->ep[i]);
