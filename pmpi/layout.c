@@ -22,16 +22,20 @@ void vc_strewn_init(struct vc_strewn *s, const struct vc_layout *l, const void *
     }
 }
 
+static inline void move_bytes(char *strewn, char *packed, size_t n, bool put)
+{
+    if (put)
+        memcpy(strewn, packed, n);
+    else
+        memcpy(packed, strewn, n);
+}
+
 /* Where `len` is a constant, runs are loads and stores, without a call. */
 static inline __attribute__((always_inline)) void move_equal(char *strewn, ptrdiff_t stride, size_t len,
                                                              char *packed, size_t n, bool put)
 {
-    for (size_t i = 0; i < n; i++, strewn += stride, packed += len) {
-        if (put)
-            memcpy(strewn, packed, len);
-        else
-            memcpy(packed, strewn, len);
-    }
+    for (size_t i = 0; i < n; i++, strewn += stride, packed += len)
+        move_bytes(strewn, packed, len, put);
 }
 
 static inline __attribute__((always_inline)) void move_runs(char *strewn, ptrdiff_t stride, size_t len,
@@ -83,10 +87,7 @@ static size_t move_some(uintptr_t tile, const struct vc_runs *r, size_t from, ch
     char *at = (char *)(tile + (uintptr_t)r->at + nth * (uintptr_t)r->stride);
     if (skip || left < r->len) {
         size_t n = r->len - skip < left ? r->len - skip : left;
-        if (put)
-            memcpy(at + skip, packed, n);
-        else
-            memcpy(packed, at + skip, n);
+        move_bytes(at + skip, packed, n, put);
         packed += n;
         left -= n;
         at = (char *)((uintptr_t)at + (uintptr_t)r->stride);
@@ -97,10 +98,7 @@ static size_t move_some(uintptr_t tile, const struct vc_runs *r, size_t from, ch
     if (left) {
         at = (char *)((uintptr_t)at + whole * (uintptr_t)r->stride);
         packed += whole * r->len;
-        if (put)
-            memcpy(at, packed, left);
-        else
-            memcpy(packed, at, left);
+        move_bytes(at, packed, left, put);
     }
     return moved;
 }

@@ -224,7 +224,8 @@ bool vc_dtype_get_slow(MPI_Datatype type, struct vc_dtype *out)
     return true;
 }
 
-const struct vc_layout *vc_dtype_layout(const struct vc_dtype *type, size_t bytes)
+/* For a call that moves `bytes`. NULL: not known, or not yet. */
+static const struct vc_layout *layout_of(const struct vc_dtype *type, size_t bytes)
 {
     struct kept *kept = type->predefined ? NULL : attribute_of(type->type);
     if (!kept)
@@ -247,10 +248,9 @@ const struct vc_layout *vc_dtype_layout(const struct vc_dtype *type, size_t byte
     return l == &no_layout ? NULL : l;
 }
 
-/* Where the runs are known they are copied; the MPI's own pack takes twice as long and more. */
-static bool strewn_of(struct vc_strewn *s, const void *base, size_t count, const struct vc_dtype *type)
+bool vc_dtype_strewn(struct vc_strewn *s, const void *base, size_t count, const struct vc_dtype *type)
 {
-    const struct vc_layout *l = vc_dtype_layout(type, count * type->size);
+    const struct vc_layout *l = layout_of(type, count * type->size);
     if (l)
         vc_strewn_init(s, l, base, count, type->extent);
     return l != NULL;
@@ -260,7 +260,7 @@ int vc_dtype_pack(const void *from, size_t count, const struct vc_dtype *type, v
 {
     int at = 0;
     struct vc_strewn s;
-    if (strewn_of(&s, from, count, type)) {
+    if (vc_dtype_strewn(&s, from, count, type)) {
         vc_strewn_get(&s, 0, count * type->size, to);
         return VC_OK;
     }
@@ -274,7 +274,7 @@ int vc_dtype_unpack(const void *from, void *to, size_t count, const struct vc_dt
 {
     int at = 0;
     struct vc_strewn s;
-    if (strewn_of(&s, to, count, type)) {
+    if (vc_dtype_strewn(&s, to, count, type)) {
         vc_strewn_put(&s, 0, count * type->size, from);
         return VC_OK;
     }

@@ -23,16 +23,10 @@ bool vc_view_may(const struct vc_comm *c, const struct vc_call *k, const struct 
     return vc_node_takes_view(c->team->node, &call);
 }
 
-/* Sees these elements through `s`. */
-static bool see(struct vc_call_view *v, struct vc_strewn *s, const void *base, size_t count,
+static bool see(const struct vc_call_view *v, struct vc_strewn *s, const void *base, size_t count,
                 const struct vc_dtype *type)
 {
-    const struct vc_layout *l = NULL;
-    if (v->may && !type->device)
-        l = vc_dtype_layout(type, count * type->size);
-    if (l)
-        vc_strewn_init(s, l, base, count, type->extent);
-    return l != NULL;
+    return v->may && !type->device && vc_dtype_strewn(s, base, count, type);
 }
 
 bool vc_view_data(struct vc_call_view *v, struct vc_work *w, const void *base, size_t count,
