@@ -140,8 +140,15 @@ static int end_posts(struct vc_comm *c, struct vc_call *k)
     return err;
 }
 
-int vc_select_call_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative,
-                        struct vc_selected *out)
+void vc_tell_native(struct vc_comm *c, const struct vc_call *k)
+{
+    if (k->why == VC_PASS_SELECTED && vc_coll_by_size(k->coll) && c->team && c->team->node &&
+        c->team->hier.nnodes == 1)
+        vc_node_pass(c->team->node, k->bytes);
+}
+
+static int select_call(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative,
+                       struct vc_selected *out)
 {
     if (c->phase == VC_COMM_NEW && !vc_comm_advance(c, k->comm) && c->phase != VC_COMM_BROKEN) {
         k->why = c->phase == VC_COMM_NEW ? VC_PASS_WAITING : VC_PASS_COMM;
@@ -172,6 +179,15 @@ int vc_select_call_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool
      * replaced by another of ours. */
     bool forced = choice->alg == vc_params.alg[k->coll].alg || t->force[k->coll].alg;
     return forced ? VC_OK : use_spare(c, k, esize, commutative, out);
+}
+
+int vc_select_call_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative,
+                        struct vc_selected *out)
+{
+    int err = select_call(c, k, esize, commutative, out);
+    if (err == VC_OK && !out->alg && k->bytes >= VC_NATIVE_TOLD)
+        vc_tell_native(c, k);
+    return err;
 }
 
 struct vc_comm *vc_enter_slow(struct vc_call *k, struct vc_comm *c)

@@ -64,6 +64,14 @@ static inline struct vc_comm *vc_enter(struct vc_call *k)
     return VC_LIKELY(c && c->phase == VC_COMM_ACTIVE) ? c : vc_enter_slow(k, c);
 }
 
+/** A native call of at least so many bytes is told to the node. */
+#define VC_NATIVE_TOLD 16384
+
+/** The counts of other ranks may differ, which is an error, so that their call goes through the node's
+ * memory: this tells them not to wait there for ever. For calls of at least VC_NATIVE_TOLD bytes, because it
+ * would cost short ones time. */
+void vc_tell_native(struct vc_comm *c, const struct vc_call *k);
+
 /** The rest of vc_select_call(): everything but node algorithms. */
 int vc_select_call_slow(struct vc_comm *c, struct vc_call *k, size_t esize, bool commutative,
                         struct vc_selected *out);
@@ -89,6 +97,8 @@ static inline int vc_select_call(struct vc_comm *c, struct vc_call *k, size_t es
         }
         if (alg->kind == VC_ALG_NATIVE) {
             k->why = VC_PASS_SELECTED;
+            if (k->bytes >= VC_NATIVE_TOLD)
+                vc_tell_native(c, k);
             return VC_OK;
         }
     }

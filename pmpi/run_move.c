@@ -8,9 +8,6 @@
 
 #include <string.h>
 
-/* A native broadcast of at least so many bytes is told to the node. */
-#define BCAST_TOLD 16384
-
 int vc_run_barrier(struct vc_call *k)
 {
     struct vc_comm *c = vc_enter(k);
@@ -39,15 +36,6 @@ int vc_post_barrier(struct vc_call *k, MPI_Request *request)
         return rc;
     op.esize = 1;
     return vc_post_launch(&op, VC_OK, k, request);
-}
-
-/* The counts of other ranks may differ, which is an error, so that their call goes through the node's memory:
- * this tells them not to wait there for ever. Long messages only, because it would cost short ones time. */
-static void tell_native_bcast(struct vc_comm *c, const struct vc_call *k)
-{
-    if (k->bytes >= BCAST_TOLD && k->why == VC_PASS_SELECTED && c->team && c->team->node &&
-        c->team->hier.nnodes == 1)
-        vc_node_pass(c->team->node, k->bytes);
 }
 
 /* Looks at the arguments; false, with k->why, when the underlying MPI gets the call. */
@@ -92,10 +80,8 @@ int vc_run_bcast(struct vc_call *k)
         return vc_native(k);
     struct vc_selected sel;
     int err = vc_select_call(c, k, 1, true, &sel);
-    if (err == VC_OK && !sel.alg) {
-        tell_native_bcast(c, k);
+    if (err == VC_OK && !sel.alg)
         return vc_native(k);
-    }
 
     const struct vc_room room = {.team = c->team};
     struct vc_work w = {.bytes = k->bytes};

@@ -81,7 +81,7 @@ static int publish_part(struct vc_node *nd, struct vc_node_call *c, int k, int *
     if (!vc_may_write(nd, ring, g, whom))
         return 0;
     vc_copy(vc_payload(ring, nd->me, g), from, len, VC_COPY_GIVE);
-    vc_publish(nd, ring, g);
+    vc_publish_call(nd, c, ring, g);
     return 1;
 }
 
@@ -106,7 +106,7 @@ static int reduce_part(struct vc_node *nd, struct vc_node_call *c, int k, int *w
                                     : vc_payload(st->ring, nd->n - 1, g) + in_slot;
     for (; st->rd_next < nd->n; st->rd_next++) {
         int r = nd->n - 1 - st->rd_next;
-        if (r != nd->me && !vc_ready(st->ring, r, g)) {
+        if (r != nd->me && !vc_fits(st->ring, c, r, g)) {
             *whom = vc_slowest(nd, st->ring, r, g);
             return 0;
         }

@@ -189,7 +189,7 @@ static int leave_for_slots(struct vc_node *nd, struct vc_node_call *c)
 static bool all_published(struct vc_node *nd, struct vc_node_call *c, uint64_t g, int *whom)
 {
     for (; c->st.rd_next < nd->n; c->st.rd_next++)
-        if (c->st.rd_next != nd->me && !vc_ready(&nd->tiny, c->st.rd_next, g)) {
+        if (c->st.rd_next != nd->me && !vc_fits(&nd->tiny, c, c->st.rd_next, g)) {
             *whom = vc_slowest(nd, &nd->tiny, c->st.rd_next, g);
             return false;
         }
@@ -206,20 +206,6 @@ static int check_lengths(struct vc_node *nd, const struct vc_node_call *c, uint6
             return vc_lengths_differ(nd, c, r, len);
     }
     return VC_OK;
-}
-
-/* Whether the flag of the address says what it is, so that ranks find out who expect something else. */
-static bool says_cma(const struct vc_node_call *c)
-{
-    return c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_ALLGATHERV;
-}
-
-/* Has rank r published where its data is? */
-static bool has_posted(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t g)
-{
-    return c->kind == VC_PHASE_BCAST        ? vc_bcast_fits(&nd->tiny, c, r, g)
-           : c->kind == VC_PHASE_ALLGATHERV ? vc_block_fits(&nd->tiny, c, r, g)
-                                            : vc_ready(&nd->tiny, r, g);
 }
 
 static int copy_slice_from(struct vc_node *nd, struct vc_node_call *c, int r)
@@ -251,7 +237,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
             if (c->view && c->view->src && c->kind != VC_PHASE_BCAST)
                 c->view->get(c->view->src, 0, c->view->src_len, (void *)(uintptr_t)c->src);
             memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
-            vc_publish_as(nd, ring, g, says_cma(c) ? vc_bcast_flag(g, VC_SAY_CMA) : g + 1);
+            vc_publish_call(nd, c, ring, g);
             if (goes_through_slots(c, nd->me, &a))
                 return leave_for_slots(nd, c);
         }
@@ -268,7 +254,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         if (err != VC_OK)
             return err;
         if (fetches)
-            vc_publish(nd, ring, g + 1);
+            vc_publish_call(nd, c, ring, g + 1);
         st->phase = fetches ? READ : CONFIRM;
         st->rd_next = 1;
     }
@@ -276,7 +262,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         uint64_t slot = reduce ? g + 1 : g;
         for (; reads && st->rd_next < nd->n; st->rd_next++) {
             int r = all ? (nd->me + st->rd_next) % nd->n : c->root;
-            if (reduce ? !vc_ready(ring, r, slot) : !has_posted(nd, c, r, slot)) {
+            if (!vc_fits(ring, c, r, slot)) {
                 *whom = all ? vc_slowest(nd, ring, r, slot) : r;
                 return 0;
             }
@@ -295,7 +281,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
     }
     if (st->phase == CONFIRM) {
         if (reads)
-            vc_publish(nd, ring, g + 2);
+            vc_publish_call(nd, c, ring, g + 2);
         st->rd_next = 0;
         st->phase = LEAVE;
     }

@@ -159,6 +159,7 @@ static int progress_slots(struct vc_node *nd, struct vc_node_call *c, int *whom)
 int vc_flat_start(struct vc_node *nd, struct vc_node_call *c)
 {
     c->st.vain = 0;
+    c->st.says = vc_call_says(c);
     c->st.since = 0;
     if (vc_node_any(c->kind)) {
         vc_node_any_start(nd, c);
@@ -186,14 +187,12 @@ int vc_flat_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         return vc_node_any_progress(nd, c, whom);
     if (c->kind == VC_PHASE_ALLTOALLV) {
         int done = vc_node_pairs_progress(nd, c, whom);
-        return done != 0 ? done : vc_kind_check(nd, c, *whom);
+        return done != 0 ? done : vc_call_check(nd, c, *whom);
     }
     int rc = c->st.ring ? progress_slots(nd, c, whom) : vc_node_cma_progress(nd, c, whom);
     if (rc != 0)
         return rc;
-    if (c->kind == VC_PHASE_ALLGATHERV || (c->kind == VC_PHASE_GATHERV && nd->me == c->root))
-        return vc_blocks_check(nd, c, *whom);
-    rc = c->kind != VC_PHASE_BCAST ? vc_kind_check(nd, c, *whom)
+    rc = c->kind != VC_PHASE_BCAST ? vc_call_check(nd, c, *whom)
          : nd->me == c->root       ? vc_root_check(nd, c, *whom)
                                    : vc_bcast_check(nd, c);
     return rc == VC_OK ? vc_stuck_look(nd, c, *whom) : rc;

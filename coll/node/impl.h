@@ -11,10 +11,11 @@
  *
  * Every rank owns slots in each of three rings (tiny, small and bulk slots). All ranks count slots alike: an
  * operation takes the next few slot numbers of its ring, whether or not a rank has anything to publish in
- * them. A rank publishes slot g by writing the payload and then storing g + 1 to the slot's flag (release).
- * Readers load the flag (acquire) until it is g + 1. A slot has one writer, so flags need no
- * read-modify-write. A tiny slot is one pair of lines, payload and flag together, and there are many of them:
- * ranks that only send or only receive (bcast, reduce) run far ahead of the others before they have to wait.
+ * them. A rank publishes slot g by writing the payload and then storing g + 1 to the slot's flag (release),
+ * with what the operation is and how long (VC_SAY_SHIFT) above it. Readers load the flag (acquire) until it
+ * is what they expect. A slot has one writer, so flags need no read-modify-write. A tiny slot is one pair of
+ * lines, payload and flag together, and there are many of them: ranks that only send or only receive (bcast,
+ * reduce) run far ahead of the others before they have to wait.
  *
  * Slot g uses the memory of slot g - depth, so its owner first makes sure that everybody has read that. For
  * this each rank keeps `done` in a line of its own: the number of slots that it will never read again
@@ -45,14 +46,17 @@
 /* Slots of the tiny ring that an operation by single copy takes. */
 #define VC_CMA_SLOTS 3
 /*
- * The flag of a broadcast also carries the length of the root's message, above the number of the slot: a
- * length of at most a small slot itself, VC_SAY_WORD where it stands behind the flag, VC_SAY_CMA where it
- * stands next to the address. So a rank that expects another length finds out.
+ * A flag also carries the length of what the rank gives, above the number of the slot: a length of at most a
+ * small slot itself, VC_SAY_WORD where it stands behind the flag, VC_SAY_CMA where it stands next to the
+ * address. In anything but a broadcast VC_SAY_CALL is added. So a rank that expects another length, or
+ * another operation, finds out. Kinds that send lengths with their data (ALLTOALLV and those of any.c) say
+ * nothing.
  */
-#define VC_SAY_SHIFT 51
+#define VC_SAY_SHIFT 50
 #define VC_SAY_WORD  8191u
 #define VC_SAY_CMA   8190u
 #define VC_SAY_OTHER 8189u /* the message goes by other means: vc_node_pass() */
+#define VC_SAY_CALL  8192u
 
 /* Lengths of operations that race for the best way to fill slots: one race for each doubling. */
 #define VC_RACES 12
@@ -158,7 +162,7 @@ static inline uint64_t vc_flag_value(const struct vc_node_ring *ring, int r, uin
     return atomic_load_explicit(vc_flag(ring, r, g), memory_order_acquire);
 }
 
-/* Has rank r published slot g (of anything but a broadcast)? */
+/* Has rank r published slot g, of which nothing is said? */
 static inline bool vc_ready(const struct vc_node_ring *ring, int r, uint64_t g)
 {
     return vc_flag_value(ring, r, g) == g + 1;
@@ -194,13 +198,44 @@ static inline void vc_publish(struct vc_node *nd, struct vc_node_ring *ring, uin
 /* The flag of slot g of a broadcast; `say`: a length of at most VC_SMALL_SLOT, or one of VC_SAY_*. */
 static inline uint64_t vc_bcast_flag(uint64_t g, size_t say)
 {
-    return (g + 1) | (uint64_t)say << VC_SAY_SHIFT;
+    return g + (1 + ((uint64_t)say << VC_SAY_SHIFT));
 }
 
-/* What the flag says of a block of ALLGATHERV. */
-static inline uint64_t vc_block_flag(uint64_t g, size_t len)
+/* That of anything else. */
+static inline uint64_t vc_call_flag(uint64_t g, size_t say)
 {
-    return vc_bcast_flag(g, len <= VC_SMALL_SLOT ? len : VC_SAY_WORD);
+    return vc_bcast_flag(g, VC_SAY_CALL + say);
+}
+
+static inline size_t vc_flag_says(uint64_t flag)
+{
+    return flag >> VC_SAY_SHIFT;
+}
+
+/* Whether a flag is that of a broadcast, and says so. */
+static inline bool vc_says_bcast(uint64_t flag)
+{
+    return vc_flag_says(flag) != 0 && vc_flag_says(flag) < VC_SAY_CALL;
+}
+
+/* The length by which ranks recognize the operation. A barrier has none, whatever its call says. */
+static inline size_t vc_call_says(const struct vc_node_call *c)
+{
+    return c->kind == VC_PHASE_BARRIER ? 0 : c->len;
+}
+
+/* The length by which all know what rank r publishes: of its block, where blocks differ; else the call's. */
+static inline size_t vc_said_by(const struct vc_node_call *c, int r)
+{
+    bool block = c->kind == VC_PHASE_ALLGATHERV || c->kind == VC_PHASE_GATHERV;
+    return block ? c->at[r + 1] - c->at[r] : c->st.says;
+}
+
+/* The flag of slot g of this operation, of a rank that says `len`. */
+static inline uint64_t vc_flag_of(const struct vc_node_call *c, uint64_t g, size_t len)
+{
+    size_t say = !c->st.ring ? VC_SAY_CMA : len <= VC_SMALL_SLOT ? len : VC_SAY_WORD;
+    return c->kind == VC_PHASE_BCAST ? vc_bcast_flag(g, say) : vc_call_flag(g, say);
 }
 
 /* Has rank r published slot g, whatever length its flag carries? */
@@ -209,7 +244,12 @@ static inline bool vc_published(const struct vc_node_ring *ring, int r, uint64_t
     return (vc_flag_value(ring, r, g) & ((UINT64_C(1) << VC_SAY_SHIFT) - 1)) == g + 1;
 }
 
-/* The word behind the flag, which small and bulk slots have: the length for VC_SAY_WORD. */
+/* Whether there is a word behind the flag, the length for VC_SAY_WORD: in small and bulk slots. */
+static inline bool vc_has_word(const struct vc_node_ring *ring)
+{
+    return ring->payload > sizeof(uint64_t);
+}
+
 static inline void vc_write_word(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, uint64_t word)
 {
     memcpy((char *)vc_flag(ring, nd->me, g) + sizeof word, &word, sizeof word);
@@ -285,28 +325,23 @@ static inline bool vc_root_reads_src(const struct vc_node *nd, const struct vc_n
  */
 int vc_slowest(struct vc_node *nd, const struct vc_node_ring *ring, int r, uint64_t g);
 
-/* Has rank r of a broadcast published slot g as this rank expects it: by the same way, with the same length?
- */
-static inline bool vc_bcast_fits(const struct vc_node_ring *ring, const struct vc_node_call *c, int r,
-                                 uint64_t g)
+/* Publishes slot g of this operation. */
+static inline void vc_publish_call(struct vc_node *nd, const struct vc_node_call *c,
+                                   struct vc_node_ring *ring, uint64_t g)
 {
-    uint64_t flag = vc_flag_value(ring, r, g);
-    if (!c->st.ring) /* single copy: the rank that reads the address compares the length */
-        return flag == vc_bcast_flag(g, VC_SAY_CMA);
-    if (c->len <= VC_SMALL_SLOT)
-        return flag == vc_bcast_flag(g, c->len);
-    return flag == vc_bcast_flag(g, VC_SAY_WORD) && vc_read_word(ring, r, g) == c->len;
+    size_t len = vc_said_by(c, nd->me);
+    if (len > VC_SMALL_SLOT && c->st.ring && vc_has_word(ring))
+        vc_write_word(nd, ring, g, len);
+    vc_publish_as(nd, ring, g, vc_flag_of(c, g, len));
 }
 
-/* Has rank r published slot g of an ALLGATHERV, and with the length that this rank expects? */
-static inline bool vc_block_fits(const struct vc_node_ring *ring, const struct vc_node_call *c, int r,
-                                 uint64_t g)
+/* Has rank r published slot g as this rank expects it: by the same way, with the same length? In single copy
+ * the rank that reads the address compares the length. */
+static inline bool vc_fits(const struct vc_node_ring *ring, const struct vc_node_call *c, int r, uint64_t g)
 {
-    size_t len = c->at[r + 1] - c->at[r];
-    if (!c->st.ring) /* single copy: the rank that reads the address compares the length */
-        return vc_flag_value(ring, r, g) == vc_bcast_flag(g, VC_SAY_CMA);
-    return vc_flag_value(ring, r, g) == vc_block_flag(g, len) &&
-           (len <= VC_SMALL_SLOT || vc_read_word(ring, r, g) == len);
+    size_t len = vc_said_by(c, r);
+    return vc_flag_value(ring, r, g) == vc_flag_of(c, g, len) &&
+           (len <= VC_SMALL_SLOT || !c->st.ring || !vc_has_word(ring) || vc_read_word(ring, r, g) == len);
 }
 
 /* What multiples slices of the operation are of. */
@@ -344,9 +379,9 @@ void vc_ring_clear(const struct vc_node_ring *ring, char *part);
  * another rank has published and returns VC_OK or VC_ERR_INVAL, with both lengths in the text.
  *
  * vc_bcast_check() is for a rank whose broadcast waits for the root: has the root published something else?
- * For its length it may have chosen another ring. vc_kind_check() is for a rank that waits for rank r in
- * anything but a broadcast: has r published a broadcast? vc_root_check() is for the root of a broadcast that
- * waits for rank r: does r broadcast by other means?
+ * For its length it may have chosen another ring. vc_call_check() is for a rank that waits for rank r in
+ * anything but a broadcast: has r published a broadcast, or another length? vc_root_check() is for the root
+ * of a broadcast that waits for rank r: does r broadcast by other means?
  */
 /* The communicator's rank of member r, for texts. */
 int vc_node_rank(const struct vc_node *nd, int r);
@@ -356,13 +391,11 @@ bool vc_say_passed(struct vc_node *nd, size_t len, uint64_t g, int *behind);
 void vc_pass_flat(struct vc_node *nd, size_t len);
 int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c);
 int vc_root_check(const struct vc_node *nd, struct vc_node_call *c, int r);
-int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r);
+int vc_call_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 /* For a rank that passes on a broadcast in slot g of the tiny ring. 1: the root does so, too, and with the
  * same length. 0: it has not said anything yet; `look`: for that, other rings are looked at. Negative: it has
  * published something else. */
 int vc_passed_check(const struct vc_node *nd, const struct vc_node_call *c, uint64_t g, bool look);
-/* For a rank of an ALLGATHERV that waits for rank r: has r published a block of another length? */
-int vc_blocks_check(const struct vc_node *nd, struct vc_node_call *c, int r);
 /* Rank r's length is `theirs`, not c->len: VC_ERR_INVAL with a text. */
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs);
 

@@ -14,7 +14,7 @@
 
 static bool has_come(const _Atomic uint64_t *flag, uint64_t value)
 {
-    /* Acquire: pairs with the release in publish_as() of small.c, and in vc_publish_as(). */
+    /* Acquire: pairs with the release in publish() of small.c, and in vc_publish_as(). */
     return atomic_load_explicit(flag, memory_order_acquire) == value;
 }
 

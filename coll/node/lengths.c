@@ -4,6 +4,8 @@
 
 /* Every so many polls a rank that waits also looks where a message of another length would be. */
 #define LOOK_EVERY 16
+/* A length of more than a small slot, in a slot that has no word for it. */
+#define UNKNOWN UINT64_MAX
 
 int vc_node_rank(const struct vc_node *nd, int r)
 {
@@ -13,15 +15,20 @@ int vc_node_rank(const struct vc_node *nd, int r)
 
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs)
 {
+    size_t ours = c->st.says;
+    if (theirs == UNKNOWN)
+        return vc_fail(VC_ERR_TRUNCATE,
+                       "rank %d comes with another length than rank %d, %zu bytes: the counts differ",
+                       vc_node_rank(nd, r), vc_node_rank(nd, nd->me), ours);
     if (c->kind != VC_PHASE_BCAST)
         return vc_fail(VC_ERR_TRUNCATE,
                        "rank %d comes with %zu bytes where rank %d comes with %zu: the counts differ",
-                       vc_node_rank(nd, r), (size_t)theirs, vc_node_rank(nd, nd->me), c->len);
+                       vc_node_rank(nd, r), (size_t)theirs, vc_node_rank(nd, nd->me), ours);
     bool root = nd->me == c->root;
     return vc_fail(VC_ERR_TRUNCATE,
                    "rank %d broadcasts %zu bytes where rank %d expects %zu: the counts differ",
-                   vc_node_rank(nd, c->root), root ? c->len : (size_t)theirs,
-                   vc_node_rank(nd, root ? r : nd->me), root ? (size_t)theirs : c->len);
+                   vc_node_rank(nd, c->root), root ? ours : (size_t)theirs,
+                   vc_node_rank(nd, root ? r : nd->me), root ? (size_t)theirs : ours);
 }
 
 int vc_pair_differs(const struct vc_node *nd, int r, size_t sent, size_t expected)
@@ -39,20 +46,24 @@ int vc_block_differs(const struct vc_node *nd, const struct vc_node_call *c, int
                    c->at[nd->n]);
 }
 
+/* The length that rank r says in slot g, which it has published. */
+static uint64_t said_length(const struct vc_node_ring *ring, int r, uint64_t g)
+{
+    size_t say = vc_flag_says(vc_flag_value(ring, r, g)) & (VC_SAY_CALL - 1);
+    struct vc_cma_address a = {.len = say};
+    if (say == VC_SAY_WORD)
+        return vc_has_word(ring) ? vc_read_word(ring, r, g) : UNKNOWN;
+    if (say == VC_SAY_CMA || say == VC_SAY_OTHER)
+        memcpy(&a, vc_payload(ring, r, g), sizeof a);
+    return a.len;
+}
+
 /* The error of a rank whose root has published something else in slot g than this rank expects. */
 static int root_differs(const struct vc_node *nd, const struct vc_node_call *c,
                         const struct vc_node_ring *ring, uint64_t g)
 {
-    uint64_t say = vc_flag_value(ring, c->root, g) >> VC_SAY_SHIFT;
-    struct vc_cma_address a;
-    if (say == VC_SAY_WORD)
-        return vc_lengths_differ(nd, c, c->root, vc_read_word(ring, c->root, g));
-    if (say == VC_SAY_CMA || say == VC_SAY_OTHER) {
-        memcpy(&a, vc_payload(ring, c->root, g), sizeof a);
-        return vc_lengths_differ(nd, c, c->root, a.len);
-    }
-    if (say > 0)
-        return vc_lengths_differ(nd, c, c->root, say);
+    if (vc_says_bcast(vc_flag_value(ring, c->root, g)))
+        return vc_lengths_differ(nd, c, c->root, said_length(ring, c->root, g));
     return vc_fail(VC_ERR_INVAL,
                    "rank %d is in another collective, or had a count of 0, where rank %d expects a broadcast "
                    "of %zu bytes",
@@ -94,45 +105,55 @@ void vc_pass_flat(struct vc_node *nd, size_t len)
     vc_set_done(nd, &nd->tiny, g + 1);
 }
 
-int vc_kind_check(const struct vc_node *nd, struct vc_node_call *c, int r)
+/* Whether rank r has published slot g as a rank in this operation would. */
+static bool is_as_expected(const struct vc_node_call *c, const struct vc_node_ring *ring, int r, uint64_t g)
 {
-    const struct vc_node_ring *own = c->st.ring ? c->st.ring : &nd->tiny;
-    uint64_t g = c->st.base + (c->st.ring ? (uint64_t)c->st.rd * (uint64_t)c->st.stages : 0);
-    /* Not at once: the rank that broadcasts knows both lengths and finds the difference first. */
-    if (++c->st.idle % LOOK_EVERY || r < 0 || !vc_published(own, r, g) ||
-        !(vc_flag_value(own, r, g) >> VC_SAY_SHIFT))
-        return VC_OK;
-    return vc_fail(
-        VC_ERR_INVAL,
-        "rank %d is in a broadcast, rank %d in another collective: the counts of a broadcast differ, or "
-        "the calls do",
-        vc_node_rank(nd, r), vc_node_rank(nd, nd->me));
+    if (c->kind == VC_PHASE_ALLTOALLV)
+        return vc_flag_says(vc_flag_value(ring, r, g)) == 0;
+    return vc_fits(ring, c, r, g);
 }
 
-int vc_blocks_check(const struct vc_node *nd, struct vc_node_call *c, int r)
+/* The error of a rank that finds something else there. */
+static int call_differs(const struct vc_node *nd, const struct vc_node_call *c, int r,
+                        const struct vc_node_ring *ring, uint64_t g)
+{
+    uint64_t flag = vc_flag_value(ring, r, g);
+    if (vc_says_bcast(flag) && vc_flag_says(flag) != VC_SAY_OTHER)
+        return vc_fail(VC_ERR_INVAL,
+                       "rank %d is in a broadcast, rank %d in another collective: the counts of a broadcast "
+                       "differ, or the calls do",
+                       vc_node_rank(nd, r), vc_node_rank(nd, nd->me));
+    uint64_t theirs = said_length(ring, r, g);
+    if (c->kind == VC_PHASE_ALLTOALLV || vc_flag_says(flag) == 0 || theirs == vc_said_by(c, r))
+        return vc_fail(VC_ERR_INVAL, "ranks %d and %d are in different collectives: the calls differ",
+                       vc_node_rank(nd, r), vc_node_rank(nd, nd->me));
+    if (c->kind == VC_PHASE_ALLGATHERV || c->kind == VC_PHASE_GATHERV)
+        return vc_block_differs(nd, c, r, theirs);
+    return vc_lengths_differ(nd, c, r, theirs);
+}
+
+int vc_call_check(const struct vc_node *nd, struct vc_node_call *c, int r)
 {
     const struct vc_node_ring *own = c->st.ring ? c->st.ring : &nd->tiny, *other = NULL;
     const struct vc_node_ring *rings[] = {&nd->tiny, &nd->small, &nd->bulk};
-    uint64_t g = c->st.base + (c->st.ring ? (uint64_t)c->st.rd : 0);
-    if (++c->st.idle % LOOK_EVERY || r < 0)
+    bool pairs = c->kind == VC_PHASE_ALLTOALLV;
+    uint64_t g = c->st.base + (c->st.ring ? (uint64_t)c->st.rd * (uint64_t)c->st.stages : 0);
+    /* Not at once: in a broadcast the rank that knows both lengths finds the difference first. */
+    if (++c->st.idle % LOOK_EVERY || r < 0 || (nd->writer >= 0 && r != nd->writer))
         return VC_OK;
-    bool here = vc_published(own, r, g);
-    if (here && vc_block_fits(own, c, r, g))
+    /* What lies behind the last chunk belongs to a later operation. */
+    if (!pairs && c->st.ring && c->st.rd >= c->st.nchunks)
         return VC_OK;
-    for (size_t i = 0; i < sizeof rings / sizeof *rings && !here && !other; i++)
+    if (vc_published(own, r, g))
+        return is_as_expected(c, own, r, g) ? VC_OK : call_differs(nd, c, r, own, g);
+    for (size_t i = 0; i < sizeof rings / sizeof *rings && !other && !pairs; i++)
         if (rings[i] != own && rings[i]->cap && vc_published(rings[i], r, rings[i]->pos))
             other = rings[i];
-    /* The rank may have come in the meantime. In that case the next progress call finds it. */
-    if (!here && (!other || vc_published(own, r, g)))
+    /* The rank uses that ring for this operation, or for a later one. In the second case it has published all
+     * of this operation by now, which the next progress call finds. */
+    if (!other || vc_published(own, r, g))
         return VC_OK;
-    const struct vc_node_ring *ring = here ? own : other;
-    uint64_t at = here ? g : other->pos, say = vc_flag_value(ring, r, at) >> VC_SAY_SHIFT;
-    struct vc_cma_address a = {.len = say};
-    if (say == VC_SAY_WORD)
-        a.len = vc_read_word(ring, r, at);
-    else if (say == VC_SAY_CMA)
-        memcpy(&a, vc_payload(ring, r, at), sizeof a);
-    return vc_block_differs(nd, c, r, a.len);
+    return call_differs(nd, c, r, other, other->pos);
 }
 
 /* The ring, other than `own`, in whose next slot the root has published something; preferably a broadcast.
@@ -144,7 +165,7 @@ static const struct vc_node_ring *other_ring_of_root(const struct vc_node *nd, c
     for (size_t i = 0; i < sizeof rings / sizeof *rings; i++) {
         const struct vc_node_ring *r = rings[i];
         if (r != own && r->cap && vc_published(r, c->root, r->pos) &&
-            (!found || vc_flag_value(r, c->root, r->pos) >> VC_SAY_SHIFT))
+            (!found || vc_says_bcast(vc_flag_value(r, c->root, r->pos))))
             found = r;
     }
     return found;
@@ -155,7 +176,7 @@ int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c)
     const struct vc_node_ring *own = c->st.ring ? c->st.ring : &nd->tiny;
     uint64_t g = c->st.base + (c->st.ring ? (uint64_t)c->st.rd : 0);
     bool here = vc_published(own, c->root, g);
-    if (here && vc_bcast_fits(own, c, c->root, g))
+    if (here && vc_fits(own, c, c->root, g))
         return VC_OK;
     if (!here && ++c->st.idle % LOOK_EVERY)
         return VC_OK;
@@ -166,7 +187,7 @@ int vc_bcast_check(const struct vc_node *nd, struct vc_node_call *c)
      * of this operation by now, which the next progress call finds. */
     if (!here && vc_published(own, c->root, g))
         return VC_OK;
-    bool says = here && vc_flag_value(own, c->root, g) >> VC_SAY_SHIFT;
+    bool says = here && vc_says_bcast(vc_flag_value(own, c->root, g));
     return root_differs(nd, c, says ? own : other, says ? g : other->pos);
 }
 
@@ -184,7 +205,7 @@ int vc_passed_check(const struct vc_node *nd, const struct vc_node_call *c, uint
     const struct vc_node_ring *other = other_ring_of_root(nd, c, tiny);
     /* The slot may hold what the root does next, if its broadcast was in another ring. If it passes on this
      * broadcast, it says so in the slot before anything later. */
-    if (here && (vc_flag_value(tiny, c->root, g) >> VC_SAY_SHIFT || !other))
+    if (here && (vc_says_bcast(vc_flag_value(tiny, c->root, g)) || !other))
         return root_differs(nd, c, tiny, g);
     if (other && (here || !vc_published(tiny, c->root, g)))
         return root_differs(nd, c, other, other->pos);

@@ -107,8 +107,8 @@ static int start_otherwise(struct vc_node *nd, struct vc_node_call *c, bool dire
         int err = vc_tree_start(nd, c, direct);
         return err == VC_OK ? 1 : err;
     }
-    /* Ranks that expect a broadcast of another length may wait for it in their group. */
-    if (c->kind == VC_PHASE_BCAST && nd->tree)
+    /* Ranks that come with another length may wait in their group. */
+    if (vc_tree_takes_some(nd, c))
         vc_tree_pass(nd->tree, c->len);
     return 0;
 }

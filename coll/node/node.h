@@ -157,6 +157,7 @@ struct vc_node_state {
     int red_next, rd_next; /* next rank of the chunk that is being reduced, read */
     int stages;            /* slots per chunk: 1, or 2 where reduced slices are published as well */
     int phase;             /* of single copy; -1: done */
+    size_t says;           /* the length by which ranks recognize the operation */
     unsigned idle;         /* polls in vain */
     unsigned vain;         /* the same, of stuck.c's */
     bool passed;           /* who is waited for was seen in a later operation */

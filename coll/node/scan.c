@@ -58,7 +58,7 @@ static int slowest_below(struct vc_node *nd, const struct vc_node_ring *ring, in
     if (!vc_wait_crowded(nd->wait) || vc_shares_cpu(nd, r))
         return r;
     for (int i = 0; i < r; i++)
-        if (vc_shares_cpu(nd, i) && !vc_ready(ring, i, g))
+        if (vc_shares_cpu(nd, i) && !vc_published(ring, i, g))
             return i;
     return r;
 }
@@ -76,12 +76,12 @@ static int meet_below(struct vc_node *nd, struct vc_node_call *c, int *whom)
         if (!vc_may_write(nd, ring, g, whom))
             return 0;
         vc_copy(vc_payload(ring, me, g), c->src, c->len, VC_COPY_GIVE);
-        vc_publish(nd, ring, g);
+        vc_publish_call(nd, c, ring, g);
     }
     st->wr = 1;
     for (; st->rd_next < me; st->rd_next++) {
         int r = me - 1 - st->rd_next;
-        if (!vc_ready(ring, r, g)) {
+        if (!vc_fits(ring, c, r, g)) {
             *whom = slowest_below(nd, ring, r, g);
             return 0;
         }
@@ -134,13 +134,13 @@ static int go_up(struct vc_node *nd, struct vc_node_call *c, int *whom)
         size_t off = (size_t)st->rd * st->chunk;
         if (is_heard(nd) && !vc_may_write(nd, ring, g, whom))
             return 0;
-        if (nd->me > 0 && !vc_ready(ring, nd->me - 1, g)) {
+        if (nd->me > 0 && !vc_fits(ring, c, nd->me - 1, g)) {
             *whom = nd->me - 1;
             return 0;
         }
         pass_on(nd, c, g, off, vc_min_size(st->chunk, c->len - off));
         if (is_heard(nd))
-            vc_publish(nd, ring, g);
+            vc_publish_call(nd, c, ring, g);
         vc_set_done(nd, ring, g + 1);
     }
     return 1;

@@ -180,31 +180,12 @@ void vc_node_slots_feed(const struct vc_node *nd, struct vc_node_call *c, size_t
         st->wr = st->ready;
 }
 
-/* Whether flags say how long a rank's block is. */
-static bool says_length(const struct vc_node_call *c)
-{
-    return c->kind == VC_PHASE_ALLGATHERV || c->kind == VC_PHASE_GATHERV;
-}
-
-/* The flag says how long the message or block is. */
-static void publish_length(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, size_t len)
-{
-    if (len > VC_SMALL_SLOT) /* tiny slots have no second word */
-        vc_write_word(nd, ring, g, len);
-    vc_publish_as(nd, ring, g, vc_block_flag(g, len));
-}
-
 static void write_chunk(struct vc_node *nd, struct vc_node_call *c, int k)
 {
     uint64_t g = c->st.base + (uint64_t)k * (uint64_t)c->st.stages;
     if (c->len > 0)
         vc_slots_fill(nd, c, k, vc_payload(c->st.ring, nd->me, g));
-    if (c->kind == VC_PHASE_BCAST)
-        publish_length(nd, c->st.ring, g, c->len);
-    else if (says_length(c))
-        publish_length(nd, c->st.ring, g, vc_slots_block_len(c, nd->me));
-    else
-        vc_publish(nd, c->st.ring, g);
+    vc_publish_call(nd, c, c->st.ring, g);
     /* After publishing, so that the others can begin, and while the block is in this core's cache. */
     if (vc_slots_gathers(nd, c))
         vc_slots_copy_own(nd, c, (size_t)k * c->st.chunk, vc_slots_chunk_of_block(c, nd->me, k));
@@ -226,9 +207,8 @@ static bool finish_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int 
         return vc_slots_reduce(nd, c, k, 0, vc_slots_chunk_len(c, k), c->dst ? (char *)c->dst + off : NULL,
                                &st->rd_next, whom);
     if (i->gives == VC_WHO_ROOT) {
-        /* A broadcast of another length is not read: vc_bcast_check() reports it. */
-        if (!(c->kind == VC_PHASE_BCAST ? vc_bcast_fits(st->ring, c, c->root, g)
-                                        : vc_ready(st->ring, c->root, g))) {
+        /* What has another length is not read: vc_bcast_check() or vc_call_check() reports it. */
+        if (!vc_fits(st->ring, c, c->root, g)) {
             *whom = c->root;
             return false;
         }
@@ -241,7 +221,7 @@ static bool finish_chunk(struct vc_node *nd, struct vc_node_call *c, int k, int 
         int r = (nd->me + st->rd_next) % nd->n;
         if (r == nd->me || r >= last)
             continue;
-        if (!(says_length(c) ? vc_block_fits(st->ring, c, r, g) : vc_ready(st->ring, r, g))) {
+        if (!vc_fits(st->ring, c, r, g)) {
             *whom = last == nd->n ? vc_slowest(nd, st->ring, r, g) : r;
             return false;
         }

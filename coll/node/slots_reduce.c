@@ -21,7 +21,7 @@ bool vc_slots_reduce(struct vc_node *nd, struct vc_node_call *c, int k, size_t l
     for (; *next < nd->n; ++*next) {
         int r = nd->n - 1 - *next;
         /* This rank's own contribution is published already, or is read from src. */
-        if (r != nd->me && !vc_ready(st->ring, r, g)) {
+        if (r != nd->me && !vc_fits(st->ring, c, r, g)) {
             *whom = vc_slowest(nd, st->ring, r, g);
             return false;
         }
@@ -69,7 +69,7 @@ bool vc_slots_publish_slice(struct vc_node *nd, struct vc_node_call *c, int k, i
         return false;
     if (out != to && hi > lo)
         vc_slots_give(nd, to, out, hi - lo);
-    vc_publish(nd, st->ring, g);
+    vc_publish_call(nd, c, st->ring, g);
     return true;
 }
 
@@ -86,7 +86,7 @@ bool vc_slots_collect_slices(struct vc_node *nd, struct vc_node_call *c, int k, 
         int p = (nd->me + st->rd_next) % parts, r = first + p < nd->n ? first + p : first + p - nd->n;
         if (r == nd->me && reduces_into_dst(nd, c))
             continue;
-        if (!vc_ready(st->ring, r, g)) {
+        if (!vc_fits(st->ring, c, r, g)) {
             *whom = r;
             return false;
         }

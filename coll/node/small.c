@@ -65,16 +65,29 @@ struct place {
     struct vc_node *nd;
     struct vc_node_ring *ring;
     uint64_t g;
-    size_t at;   /* where it lies in each rank's part */
-    char *flag;  /* of this rank */
-    char *ahead; /* the flag of this rank's slot FETCH_AHEAD from here */
+    uint64_t value; /* of this rank's flag, and of those of all that say the same */
+    size_t at;      /* where it lies in each rank's part */
+    char *flag;     /* of this rank */
+    char *ahead;    /* the flag of this rank's slot FETCH_AHEAD from here */
 };
 
-INLINE struct place place_of(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g)
+/* `value`: of the flags. */
+INLINE struct place place_as(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, uint64_t value)
 {
     size_t at = vc_slot_at(ring, g), ahead = vc_slot_at(ring, g + FETCH_AHEAD);
-    return (struct place){
-        .nd = nd, .ring = ring, .g = g, .at = at, .flag = ring->own + at, .ahead = ring->own + ahead};
+    return (struct place){.nd = nd,
+                          .ring = ring,
+                          .g = g,
+                          .value = value,
+                          .at = at,
+                          .flag = ring->own + at,
+                          .ahead = ring->own + ahead};
+}
+
+/* In which a rank says `len`. No operation here is longer than a small slot. */
+INLINE struct place place_of(struct vc_node *nd, struct vc_node_ring *ring, uint64_t g, size_t len)
+{
+    return place_as(nd, ring, g, vc_call_flag(g, len));
 }
 
 INLINE char *own_slot(const struct place *p)
@@ -82,10 +95,10 @@ INLINE char *own_slot(const struct place *p)
     return p->flag + p->ring->payload;
 }
 
-INLINE void publish_as(const struct place *p, uint64_t value, size_t bytes)
+INLINE void publish(const struct place *p, size_t bytes)
 {
     /* Release: pairs with vc_flag_value() and arrives_as(). */
-    atomic_store_explicit((_Atomic uint64_t *)(void *)p->flag, value, memory_order_release);
+    atomic_store_explicit((_Atomic uint64_t *)(void *)p->flag, p->value, memory_order_release);
     vc_wake_all(p->nd->parking);
     fetch_for_writing(p->ahead);
     if (VC_LIKELY(bytes <= VC_FIRST_LINE))
@@ -98,11 +111,6 @@ INLINE void publish_as(const struct place *p, uint64_t value, size_t bytes)
         fetch_for_writing(next + at);
 }
 
-INLINE void publish(const struct place *p, size_t bytes)
-{
-    publish_as(p, p->g + 1, bytes);
-}
-
 INLINE const char *slot_of(const struct place *p, size_t r)
 {
     return p->ring->part[r] + p->at;
@@ -113,14 +121,14 @@ INLINE bool arrives_as(const struct place *p, const struct vc_node_call *c, int 
                        uint64_t value)
 {
     const _Atomic uint64_t *flag = (const _Atomic uint64_t *)(const void *)slot;
-    /* Acquire: pairs with the release in publish_as() and vc_publish_as(), the payload is then visible. */
+    /* Acquire: pairs with the release in publish() and vc_publish_as(), the payload is then visible. */
     return VC_LIKELY(atomic_load_explicit(flag, memory_order_acquire) == value) ||
            vc_small_waits(p->nd, c, p->ring, p->g, r, value);
 }
 
 INLINE bool arrives(const struct place *p, const struct vc_node_call *c, int r, const char *slot)
 {
-    return arrives_as(p, c, r, slot, p->g + 1);
+    return arrives_as(p, c, r, slot, p->value);
 }
 
 INLINE const char *payload_of(const struct place *p, const char *slot)
@@ -135,6 +143,7 @@ static __attribute__((noinline)) int hand_over(struct vc_node_call *c, struct vc
     c->st = (struct vc_node_state){.ring = ring,
                                    .base = g,
                                    .chunk = c->len,
+                                   .says = vc_call_says(c),
                                    .nchunks = 1,
                                    .window = 1,
                                    .ready = 1,
@@ -193,7 +202,7 @@ INLINE int meet_all(struct vc_node_call *c, const struct place *p)
 OUTLINE int reduce_tiny(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g,
                         const char *own)
 {
-    const struct place p = place_of(nd, ring, g);
+    const struct place p = place_of(nd, ring, g, c->len);
     const struct vc_redop *op = c->op;
     char *const *part = ring->part;
     const vc_kernel_fn fn = op->fn;
@@ -217,7 +226,7 @@ OUTLINE int reduce_tiny(struct vc_node *nd, struct vc_node_call *c, struct vc_no
 OUTLINE int reduce_many(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g,
                         const char *own)
 {
-    const struct place p = place_of(nd, ring, g);
+    const struct place p = place_of(nd, ring, g, c->len);
     const struct vc_redop *op = c->op;
     size_t count = elements(c->len, op->esize);
     const char *acc = NULL;
@@ -269,7 +278,7 @@ INLINE int reduce_all(struct vc_node_call *c, const struct place *p, const char 
 INLINE int allreduce_of(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g,
                         size_t len)
 {
-    const struct place p = place_of(nd, ring, g);
+    const struct place p = place_of(nd, ring, g, len);
     char *own = own_slot(&p);
     give(own, c->src, len);
     publish(&p, len);
@@ -284,7 +293,7 @@ OUTLINE int allreduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node
 
 OUTLINE int reduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
 {
-    const struct place p = place_of(nd, ring, g);
+    const struct place p = place_of(nd, ring, g, c->len);
     size_t len = c->len;
     char *own = own_slot(&p);
     if (vc_root_reads_src(nd, c))
@@ -296,22 +305,21 @@ OUTLINE int reduce(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ri
 
 OUTLINE int barrier(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
 {
-    const struct place p = place_of(nd, ring, g);
+    const struct place p = place_of(nd, ring, g, 0);
     publish(&p, 0);
     return meet_all(c, &p);
 }
 
 OUTLINE int bcast(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
 {
-    const struct place p = place_of(nd, ring, g);
-    uint64_t flag = vc_bcast_flag(g, c->len);
+    const struct place p = place_as(nd, ring, g, vc_bcast_flag(g, c->len));
     if (nd->me == c->root) {
         give(own_slot(&p), c->dst, c->len);
-        publish_as(&p, flag, c->len);
+        publish(&p, c->len);
         return leave(&p);
     }
     const char *from = slot_of(&p, (size_t)c->root);
-    if (VC_UNLIKELY(!arrives_as(&p, c, c->root, from, flag)))
+    if (VC_UNLIKELY(!arrives(&p, c, c->root, from)))
         return hand_over(c, ring, g, 0);
     copy(c->dst, payload_of(&p, from), c->len);
     return leave(&p);
@@ -320,21 +328,21 @@ OUTLINE int bcast(struct vc_node *nd, struct vc_node_call *c, struct vc_node_rin
 /* Blocks of unequal lengths, none longer than c->len. */
 OUTLINE int allgatherv(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
 {
-    const struct place p = place_of(nd, ring, g);
     const size_t *at = c->at;
     int n = nd->n, me = nd->me;
     size_t len = at[me + 1] - at[me];
+    const struct place p = place_of(nd, ring, g, len);
     char *dst = c->dst, *own = dst + at[me];
     if (len > 0) /* without data there may be no buffer either */
         give(own_slot(&p), c->src, len);
-    publish_as(&p, vc_block_flag(g, len), len);
+    publish(&p, len);
     if (own != c->src && len > 0)
         copy_as(own, c->src, len, VC_COPY_OWN);
     for (int r = me + 1, i = 1; i < n; r++, i++) {
         if (r == n)
             r = 0;
         const char *from = slot_of(&p, (size_t)r);
-        if (VC_UNLIKELY(!arrives_as(&p, c, r, from, vc_block_flag(g, at[r + 1] - at[r]))))
+        if (VC_UNLIKELY(!arrives_as(&p, c, r, from, vc_call_flag(g, at[r + 1] - at[r]))))
             return hand_over(c, ring, g, i);
         copy(dst + at[r], payload_of(&p, from), at[r + 1] - at[r]);
     }
@@ -359,7 +367,7 @@ INLINE int gather_all(struct vc_node_call *c, const struct place *p, size_t mine
 
 OUTLINE int allgather(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
 {
-    const struct place p = place_of(nd, ring, g);
+    const struct place p = place_of(nd, ring, g, c->len);
     size_t len = c->len;
     char *own = (char *)c->dst + (size_t)nd->me * len;
     give(own_slot(&p), c->src, len);
@@ -371,7 +379,7 @@ OUTLINE int allgather(struct vc_node *nd, struct vc_node_call *c, struct vc_node
 
 OUTLINE int alltoall(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
 {
-    const struct place p = place_of(nd, ring, g);
+    const struct place p = place_of(nd, ring, g, c->len);
     size_t len = c->len, all = len * (size_t)nd->n, mine = len * (size_t)nd->me;
     give(own_slot(&p), c->src, all);
     publish(&p, all);
@@ -382,7 +390,7 @@ OUTLINE int alltoall(struct vc_node *nd, struct vc_node_call *c, struct vc_node_
 
 OUTLINE int gather(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
 {
-    const struct place p = place_of(nd, ring, g);
+    const struct place p = place_of(nd, ring, g, c->len);
     size_t len = c->len;
     if (nd->me != c->root) {
         give(own_slot(&p), c->src, len);
@@ -397,7 +405,7 @@ OUTLINE int gather(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ri
 
 OUTLINE int scatter(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
 {
-    const struct place p = place_of(nd, ring, g);
+    const struct place p = place_of(nd, ring, g, c->len);
     size_t len = c->len, mine = len * (size_t)nd->me;
     if (nd->me == c->root) {
         size_t all = len * (size_t)nd->n;
@@ -441,7 +449,7 @@ INLINE int reduce_block(struct vc_node_call *c, const struct place *p, size_t mi
 
 OUTLINE int reduce_blocks(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
 {
-    const struct place p = place_of(nd, ring, g);
+    const struct place p = place_of(nd, ring, g, c->len);
     size_t len = c->len, mine = len * (size_t)nd->me;
     if (nd->n == 2) /* nobody else reads the own block */
         give(own_slot(&p) + (len - mine), (const char *)c->src + (len - mine), len);
@@ -454,7 +462,7 @@ OUTLINE int reduce_blocks(struct vc_node *nd, struct vc_node_call *c, struct vc_
 /* Of blocks of unequal lengths. */
 OUTLINE int reduce_blocksv(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
 {
-    const struct place p = place_of(nd, ring, g);
+    const struct place p = place_of(nd, ring, g, c->len);
     const size_t *at = c->at;
     size_t mine = at[nd->me], len = at[nd->me + 1] - mine;
     give(own_slot(&p), c->src, at[nd->n]);
@@ -485,7 +493,7 @@ INLINE int reduce_below(struct vc_node_call *c, const struct place *p, const cha
 
 OUTLINE int scan(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
 {
-    const struct place p = place_of(nd, ring, g);
+    const struct place p = place_of(nd, ring, g, c->len);
     size_t len = c->len;
     if (nd->me + 1 < nd->n) {
         give(own_slot(&p), c->src, len);
@@ -496,7 +504,7 @@ OUTLINE int scan(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring
 
 OUTLINE int exscan(struct vc_node *nd, struct vc_node_call *c, struct vc_node_ring *ring, uint64_t g)
 {
-    const struct place p = place_of(nd, ring, g);
+    const struct place p = place_of(nd, ring, g, c->len);
     size_t len = c->len;
     if (nd->me + 1 < nd->n) {
         give(own_slot(&p), c->src, len);

@@ -31,7 +31,7 @@ static void say(const struct vc_node *nd, const struct vc_node_call *c, uint64_t
     /* Pairs with the fence in hear(): who has read one of the new values sees that the old `begin` is gone.
      */
     atomic_thread_fence(memory_order_release);
-    atomic_store_explicit(&w->len, c->len, memory_order_relaxed);
+    atomic_store_explicit(&w->len, c->st.says, memory_order_relaxed);
     atomic_store_explicit(&w->kind, (uint32_t)c->kind, memory_order_relaxed);
     atomic_store_explicit(&w->root, vc_phase_rooted(c->kind) ? c->root : 0, memory_order_relaxed);
     /* Release: pairs with the acquire in hear(). */
@@ -65,8 +65,8 @@ static int compare(const struct vc_node *nd, const struct vc_node_call *c, int r
     if (h->kind != c->kind)
         return vc_fail(VC_ERR_INVAL,
                        "rank %d is in %s of %zu bytes where rank %d is in %s of %zu: the calls differ", a,
-                       vc_phase_info[h->kind].name, h->len, b, vc_phase_info[c->kind].name, c->len);
-    if (h->len != c->len)
+                       vc_phase_info[h->kind].name, h->len, b, vc_phase_info[c->kind].name, c->st.says);
+    if (h->len != c->st.says)
         return vc_lengths_differ(nd, c, r, h->len);
     if (vc_phase_rooted(c->kind) && h->root != c->root)
         return vc_fail(VC_ERR_INVAL, "rank %d says root %d where rank %d says root %d: the roots differ", a,
@@ -80,7 +80,7 @@ static int has_passed(const struct vc_node *nd, const struct vc_node_call *c, in
         VC_ERR_TRUNCATE,
         "rank %d is done with a call in which rank %d waits for it in %s of %zu bytes, and has gone "
         "on to %s of %zu: the counts differ, or the calls do",
-        vc_node_rank(nd, r), vc_node_rank(nd, nd->me), vc_phase_info[c->kind].name, c->len,
+        vc_node_rank(nd, r), vc_node_rank(nd, nd->me), vc_phase_info[c->kind].name, c->st.says,
         vc_phase_info[h->kind].name, h->len);
 }
 

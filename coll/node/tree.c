@@ -252,10 +252,10 @@ void vc_tree_destroy(struct vc_tree *tree)
 
 /* ---- operations ---- */
 
-bool vc_tree_takes(const struct vc_node *nd, const struct vc_node_call *c)
+bool vc_tree_takes_some(const struct vc_node *nd, const struct vc_node_call *c)
 {
     const struct vc_tree *tree = nd->tree;
-    if (!tree || vc_node_cma_wanted(nd, c))
+    if (!tree)
         return false;
     switch (c->kind) {
     case VC_PHASE_BARRIER:
@@ -265,10 +265,16 @@ bool vc_tree_takes(const struct vc_node *nd, const struct vc_node_call *c)
     case VC_PHASE_ALLREDUCE:
         return !tree->keep_flat && (tree->ordered || !c->op || c->op->commutative);
     case VC_PHASE_ALLGATHER:
-        return tree->padded_blocks <= 2 * (size_t)nd->n && c->len <= VC_NODE_PADDED / tree->padded_blocks;
+        return tree->padded_blocks <= 2 * (size_t)nd->n;
     default:
         return false;
     }
+}
+
+bool vc_tree_takes(const struct vc_node *nd, const struct vc_node_call *c)
+{
+    return vc_tree_takes_some(nd, c) && !vc_node_cma_wanted(nd, c) &&
+           (c->kind != VC_PHASE_ALLGATHER || c->len <= VC_NODE_PADDED / nd->tree->padded_blocks);
 }
 
 int vc_node_way(const struct vc_node_cfg *cfg, const struct vc_node_call *c)
@@ -319,9 +325,10 @@ int vc_tree_start(struct vc_node *nd, struct vc_node_call *c, bool direct)
     c->st.ring = NULL;
     c->st.phase = VC_ON_TREE;
     tree->direct = direct;
-    /* Ranks that expect a broadcast of another length may wait for it in the flat node: by single copy, or
-     * because they open bulk slots. */
-    if (c->kind == VC_PHASE_BCAST && (nd->cma_pids || nd->opening))
+    /* Ranks that come with another length may wait in the flat node: by single copy, or because they open
+     * bulk slots. Where all wait for all, those in the tree hear of that by vc_tree_pass(), and tell them. */
+    bool rooted = c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_REDUCE;
+    if (rooted && (nd->cma_pids || nd->opening))
         vc_pass_flat(nd, c->len);
     vc_tree_plan(tree, c, nd->me);
     return VC_OK;

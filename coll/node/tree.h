@@ -80,7 +80,9 @@ void vc_tree_place(struct vc_node *nd, char *const *mem, size_t bulk);
 void vc_tree_destroy(struct vc_tree *tree); /* NULL is legal */
 /* Whether the operation goes over the tree. The same on all ranks. */
 bool vc_tree_takes(const struct vc_node *nd, const struct vc_node_call *c);
-/* A broadcast that goes over the flat node, or not through the node: see vc_node_pass(). */
+/* Whether it would with some length. */
+bool vc_tree_takes_some(const struct vc_node *nd, const struct vc_node_call *c);
+/* An operation that goes over the flat node, or not through the node: see vc_node_pass(). */
 void vc_tree_pass(struct vc_tree *tree, size_t len);
 /* As vc_node_start(). */
 int vc_tree_start(struct vc_node *nd, struct vc_node_call *c, bool direct);

@@ -51,13 +51,14 @@ vc_mpi_test(law.counts.two_level NP 4 PRELOAD
 # Plans that the next call of their kind finds again, in and between nodes.
 vc_mpi_test(law.rows.plans NP 3 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_CHANNELS=mpi COMMAND $<TARGET_FILE:law_rows>)
 vc_mpi_test(law.rows.split NP 4 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_NODE_SPLIT=2 COMMAND $<TARGET_FILE:law_rows>)
-# Those of collectives whose data carries no lengths: found by ranks that wait for long.
-set(_unequal allreduce=@,allgather=@,alltoall=@,scan=shm,reduce_scatter_block=shm)
+# Those of collectives in which all come with the same: in slots of each ring, one of them and several, and by single copy.
+set(_unequal allreduce=@,allgather=@,alltoall=@,reduce=@,gather=@,scatter=@,bcast=@,reduce_scatter_block=@,reduce_scatter=@,scan=shm,exscan=shm)
 foreach(_alg shm shm_cma)
   string(REPLACE @ ${_alg} _algs "${_unequal}")
   vc_mpi_test(law.unequal.${_alg} NP 3 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 VCOLL_CMA_MIN=4k VCOLL_ALG=${_algs}
-    COMMAND $<TARGET_FILE:law_unequal> 5000)
+    COMMAND $<TARGET_FILE:law_unequal> 1 10 60 400 5000)
 endforeach()
+vc_law_script(unequal TIMEOUT 300)
 vc_law_script(flood TIMEOUT 300)
 vc_alone(mpi.law.flood)
 foreach(_chan shm mpi)

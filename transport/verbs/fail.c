@@ -18,6 +18,15 @@ void vc_chan_fail(struct chan *c, const char *fmt, ...)
     va_end(ap);
 }
 
+void vc_chan_truncated(struct chan *c, int from, size_t sent, bool more, int to, size_t expected)
+{
+    if (c->failed)
+        return;
+    vc_chan_fail(c, "rank %d sends %zu bytes%s where rank %d expects %zu", from, sent, more ? " or more" : "",
+                 to, expected);
+    c->failed = VC_ERR_TRUNCATE;
+}
+
 void vc_chan_gave_up(struct chan *c, int rank, const char *why, size_t len)
 {
     /* A rank that was itself told of the failure passes the text on as it is: it names the first rank and the

@@ -20,6 +20,8 @@ void vc_qp_failed(struct vc_verbs *v, uint32_t qp_num, enum ibv_wc_status status
 /** A process is gone, or something that was sent to it is: all channels that use it fail. */
 void vc_ep_gone(struct ep *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void vc_chan_fail(struct chan *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/** The same, where two ranks have different lengths in mind for a message. `more`: perhaps it is longer. */
+void vc_chan_truncated(struct chan *c, int from, size_t sent, bool more, int to, size_t expected);
 /** Another rank of the channel has told that it failed, with a text of at most `len` bytes. */
 void vc_chan_gave_up(struct chan *c, int rank, const char *why, size_t len);
 

@@ -59,8 +59,9 @@ static bool deliver(struct peer *p, int stream, const unsigned char *data, size_
     struct vc_chan_req *r = p->recv_head[stream];
     size_t off = r->priv[P_OFF], all = r->priv[P_LEN];
     if (len > all - off || (len < all - off && len + sizeof(struct msg_hdr) != p->c->v->size.slot_bytes)) {
-        vc_chan_fail(p->c, "rank %d sent a message of another length than the %zu bytes that rank %d expects",
-                     p->rank, all, p->c->base.rank);
+        /* Only the last piece of a message does not fill its slot. */
+        bool full = len + sizeof(struct msg_hdr) == p->c->v->size.slot_bytes;
+        vc_chan_truncated(p->c, p->rank, off + len, full, p->c->base.rank, all);
         return false;
     }
     const struct vc_chan_op *op = (const struct vc_chan_op *)(uintptr_t)r->priv[P_OP];

@@ -128,8 +128,7 @@ static void match_grants(struct peer *p)
             continue;
         }
         if (cts.len != r->priv[P_LEN]) {
-            vc_chan_fail(p->c, "rank %d expects %llu bytes where rank %d sends %llu", p->rank,
-                         (unsigned long long)cts.len, p->c->base.rank, (unsigned long long)r->priv[P_LEN]);
+            vc_chan_truncated(p->c, p->c->base.rank, r->priv[P_LEN], false, p->rank, cts.len);
             return;
         }
         struct vc_reg *reg = NULL;
