@@ -18,6 +18,8 @@
 /* How often a rank looks for a header that is late before it waits as the policy says: as small.c. */
 #define POLLS         400
 #define POLLS_CROWDED 8
+/* Own blocks of so many bytes may be copied late. */
+#define OWN_LATER 4096
 /* Slots that the header takes: for itself, and for "I have read what I copy myself". */
 #define HEADER_SLOTS 2
 
@@ -71,6 +73,7 @@ struct vc_node_pairs {
     int headers;    /* headers seen, of the others */
     int left;       /* ranks whose blocks are still to be read */
     bool polled;    /* in vain: the rest is for the wait policy */
+    bool own;       /* the own block is still to be copied */
     struct source { /* by rank */
         uint64_t word, chunks, read;
         bool seen, bulk;
@@ -169,16 +172,28 @@ static void fill_header(const struct vc_node *nd, const struct vc_node_call *c, 
     }
 }
 
+/* If it was not copied before. */
+static void copy_own_block(struct vc_node *nd, const struct vc_node_call *c)
+{
+    const struct vc_pairs *v = c->pairs;
+    if (nd->pairs->own)
+        vc_copy_own(v->dst[nd->me], v->src[nd->me], v->src_len[nd->me], 0);
+    nd->pairs->own = false;
+}
+
 static void publish_header(struct vc_node *nd, struct vc_node_call *c)
 {
     uint64_t words[VC_NODE_PAIRS_RANKS];
     const struct vc_pairs *v = c->pairs;
+    size_t own = v->src_len[nd->me];
     choose_ways(nd, c, words);
     fill_header(nd, c, words, vc_payload(c->st.ring, nd->me, c->st.base));
     vc_publish(nd, c->st.ring, c->st.base);
-    /* After publishing, so that the others can begin. */
-    if (v->src_len[nd->me] && v->src[nd->me] != v->dst[nd->me])
-        vc_copy_own(v->dst[nd->me], v->src[nd->me], v->src_len[nd->me], 0);
+    nd->pairs->own = own && v->src[nd->me] != v->dst[nd->me];
+    /* After publishing, so that the others can begin. Where they copy from here, the own block fills the time
+     * until they have. */
+    if (!nd->pairs->copies || own < OWN_LATER)
+        copy_own_block(nd, c);
 }
 
 static bool in_bulk(const struct vc_node *nd, const struct vc_node_ring *ring)
@@ -250,11 +265,11 @@ static int header_arrived(struct vc_node *nd, struct vc_node_call *c, int r)
 static bool header_comes(struct vc_node *nd, const struct vc_node_call *c, int r)
 {
     struct vc_node_pairs *p = nd->pairs;
-    int polls = p->polled ? 1 : vc_wait_crowded(nd->wait) ? POLLS_CROWDED : POLLS;
+    int polls = p->polled || p->own ? 1 : vc_wait_crowded(nd->wait) ? POLLS_CROWDED : POLLS;
     while (polls-- > 0)
         if (vc_ready(c->st.ring, r, c->st.base))
             return true;
-    p->polled = true;
+    p->polled = !p->own;
     return false;
 }
 
@@ -375,9 +390,12 @@ int vc_node_pairs_progress(struct vc_node *nd, struct vc_node_call *c, int *whom
         if (p->left == 0 && p->written == p->chunks) {
             if (p->copied)
                 vc_publish(nd, c->st.ring, c->st.base + 1);
+            copy_own_block(nd, c);
             c->st.phase = CONFIRM;
         } else if (!moved) {
-            return 0;
+            if (!p->own)
+                return 0;
+            copy_own_block(nd, c);
         }
     }
     if (!all_confirmed(nd, c, whom))

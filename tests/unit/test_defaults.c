@@ -51,6 +51,18 @@ static const struct vc_costs slow_memory = {.yield_ns = 3000,
                                             .cma_call_ns = 1000,
                                             .cma_ps = 1000,
                                             .cma_far_ps = 1300};
+/* What another core has just written is dear, by single copy or not; what it has in its caches only is cheap
+ * by single copy. */
+static const struct vc_costs dear_dirty = {.yield_ns = 810,
+                                           .line_ns = 161,
+                                           .copy_warm_ps = 7,
+                                           .copy_across_ps = 119,
+                                           .copy_far_ps = 25,
+                                           .copy_stream_ps = 52,
+                                           .reduce_ps = 27,
+                                           .cma_call_ns = 703,
+                                           .cma_ps = 159,
+                                           .cma_far_ps = 52};
 static const struct vc_costs *const machines[] = {&dear_calls, &cheap_calls, &slow_memory};
 enum { MACHINES = 3 };
 static const enum vc_coll colls[] = {VC_BCAST, VC_REDUCE, VC_ALLREDUCE, VC_ALLGATHER, VC_ALLTOALL};
@@ -304,6 +316,17 @@ static void test_steps(void **state)
     }
 }
 
+/* Long blocks of pairs go by single copy where their lines were seldom written just before. */
+static void test_pairs(void **state)
+{
+    (void)state;
+    size_t from = vc_default_pairs_copy(&dear_dirty, 2, false);
+    assert_true(from > 0 && from <= 65536);
+    struct vc_costs always_dear = dear_dirty;
+    always_dear.cma_far_ps = dear_dirty.cma_ps;
+    assert_true(vc_default_pairs_copy(&always_dear, 2, false) > 65536);
+}
+
 int main(void)
 {
     struct vc_param_report report;
@@ -312,9 +335,9 @@ int main(void)
     if (vc_params_load_files(NULL, NULL, &params, NULL, &report) != VC_OK)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_steps),   cmocka_unit_test(test_machines),  cmocka_unit_test(test_monotone),
-        cmocka_unit_test(test_fixed),   cmocka_unit_test(test_order),     cmocka_unit_test(test_native),
-        cmocka_unit_test(test_borders), cmocka_unit_test(test_explained),
+        cmocka_unit_test(test_pairs),    cmocka_unit_test(test_steps),   cmocka_unit_test(test_machines),
+        cmocka_unit_test(test_monotone), cmocka_unit_test(test_fixed),   cmocka_unit_test(test_order),
+        cmocka_unit_test(test_native),   cmocka_unit_test(test_borders), cmocka_unit_test(test_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,13 @@ static size_t streamed(const struct vc_default_case *at)
     }
 }
 
+/* A byte by single copy. What is read may have been written just now by the core that has it, or not: cma_ps is
+ * of the first, cma_far_ps of the second, in more pages. */
+static uint64_t cma_rate(const struct vc_costs *c)
+{
+    return c->cma_far_ps >= c->cma_ps ? c->cma_far_ps : (c->cma_ps + c->cma_far_ps) / 2;
+}
+
 static bool find_rates(const struct vc_costs *c, const struct vc_default_case *at, struct rates *r)
 {
     if (!c->copy_warm_ps || !c->copy_across_ps || !c->copy_far_ps || !c->reduce_ps || !c->line_ns)
@@ -86,7 +93,7 @@ static bool find_rates(const struct vc_costs *c, const struct vc_default_case *a
         .out = c->copy_across_ps + above(at_least(far, past), c->copy_warm_ps),
         .own = at_least(far, past),
         .read = c->copy_across_ps + c->reduce_ps, /* of an operand in another rank's slot */
-        .cma = at_least(c->cma_ps, c->cma_far_ps),
+        .cma = cma_rate(c),
         .meeting = 1000 * (at->crowded ? 2 * yield : 2 * c->line_ns + MEETING_NS),
         .call = 1000 * c->cma_call_ns,
     };
