@@ -208,7 +208,7 @@ static void forget_peer(struct peer *p)
     struct vc_verbs *v = p->c->v;
     struct ep *e = p->ep;
     for (uint32_t n = e->tail; n != e->head; n++) {
-        struct wr_rec *rec = &e->rec[n % e->depth];
+        struct wr_rec *rec = ep_rec(e, n);
         if (rec->req && rec->peer == p) {
             /* The device may still read through the registration, so it is never put back. */
             rec->req = NULL;

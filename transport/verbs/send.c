@@ -54,7 +54,7 @@ bool vc_peer_send_now(struct peer *p, const void *buf, size_t len)
         !ep_room(e) || e->since_signal + 1 >= SIGNAL_EVERY(e->depth))
         return false;
     uint32_t number = e->head++;
-    struct wr_rec *rec = &e->rec[number % e->depth];
+    struct wr_rec *rec = ep_rec(e, number);
     struct msg_hdr *hdr = (struct msg_hdr *)(void *)keep_mem(e, number);
     *hdr = header(p, MSG_DATA, 0);
     hdr->seq = number;
@@ -167,7 +167,7 @@ static void push_writes(struct peer *p, struct batch *b)
                 v->free_send[v->nfree_send++] = slot;
             return;
         }
-        struct wr_rec *rec = &p->ep->rec[(p->ep->head - 1) % p->ep->depth];
+        struct wr_rec *rec = ep_rec(p->ep, p->ep->head - 1);
         rec->kind = last ? REC_LAST : REC_WRITE;
         rec->len = (uint32_t)n;
         rec->off = off;

@@ -124,7 +124,7 @@ struct ep {
     struct ibv_qp *qp;
     uint32_t inline_max; /**< bytes */
     uint32_t psn;
-    /** Work requests: numbers head (next) and tail (oldest outstanding); rec[number % depth]. */
+    /** Work requests: numbers head (next) and tail (oldest outstanding), which wrap around; see ep_rec(). */
     uint32_t head, tail, depth, since_signal;
     int signaled; /**< of them, those whose completion is to come */
     struct wr_rec *rec;
@@ -313,6 +313,13 @@ enum { P_BUF, P_LEN, P_OFF, P_REG, P_ADDR, P_RKEY_GRANT, P_NEXT_CTS, P_OP };
 static inline unsigned char *req_buf(const struct vc_chan_req *r)
 {
     return (unsigned char *)(uintptr_t)r->priv[P_BUF];
+}
+
+/** The record of a work request. `depth` is a power of two, so that this goes on where numbers wrap around.
+ */
+static inline struct wr_rec *ep_rec(const struct ep *e, uint32_t number)
+{
+    return &e->rec[number & (e->depth - 1)];
 }
 
 static inline unsigned char *slot_mem(const struct vc_verbs *v, int slot)
