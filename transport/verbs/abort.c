@@ -15,7 +15,8 @@ static void post_abort(struct peer *p)
         return;
     struct batch b;
     vc_batch_begin(&b, p->ep);
-    struct msg_hdr hdr = header(p, MSG_ABORT, 0);
+    struct msg_hdr hdr;
+    header_make(&hdr, p, MSG_ABORT, 0);
     struct ibv_send_wr *wr = vc_batch_slot(&b, &hdr, p->c->why, strlen(p->c->why) + 1, true);
     if (wr)
         wr->send_flags |= IBV_SEND_SOLICITED;

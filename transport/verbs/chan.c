@@ -59,16 +59,17 @@ static int send_locked(struct chan *c, int peer, const void *buf, size_t len, st
         return VC_ERR_NOMEM;
     if (c->failed)
         return broken(c);
-    req_init(r, buf, len);
-    if (by_rendezvous(c, len, peer)) {
-        req_push(&p->wait_head, &p->wait_tail, r);
-    } else {
-        if (vc_peer_send_now(p, buf, len)) {
-            vc_req_end(r);
-            return VC_OK;
-        }
-        req_push(&p->send_head[STREAM_EAGER], &p->send_tail[STREAM_EAGER], r);
+    bool rendezvous = by_rendezvous(c, len, peer);
+    if (!rendezvous && vc_peer_send_now(p, buf, len)) {
+        r->err = VC_OK;
+        vc_req_end(r);
+        return VC_OK;
     }
+    req_init(r, buf, len);
+    if (rendezvous)
+        req_push(&p->wait_head, &p->wait_tail, r);
+    else
+        req_push(&p->send_head[STREAM_EAGER], &p->send_tail[STREAM_EAGER], r);
     vc_peer_push(p);
     return VC_OK;
 }
@@ -208,7 +209,7 @@ static void forget_peer(struct peer *p)
     struct vc_verbs *v = p->c->v;
     struct ep *e = p->ep;
     for (uint32_t n = e->tail; n != e->head; n++) {
-        struct wr_rec *rec = &e->rec[n % e->depth];
+        struct wr_rec *rec = ep_rec(e, n);
         if (rec->req && rec->peer == p) {
             /* The device may still read through the registration, so it is never put back. */
             rec->req = NULL;

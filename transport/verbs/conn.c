@@ -125,7 +125,9 @@ static void become_ready(struct ep *e)
 static struct ep *new_ep(struct vc_verbs *v, int proc)
 {
     struct ep *e = calloc(1, sizeof *e);
-    uint32_t depth = QP_WR < v->dev.attr.max_qp_wr ? QP_WR : (uint32_t)v->dev.attr.max_qp_wr;
+    uint32_t depth = QP_WR;
+    while (depth > 1 && depth > (uint32_t)v->dev.attr.max_qp_wr)
+        depth /= 2;
     if (e)
         e->rec = calloc(depth, sizeof *e->rec);
     if (!e || !e->rec) {

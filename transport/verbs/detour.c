@@ -136,7 +136,7 @@ bool vc_detour_note(struct ep *e, const struct conn_note *note, const void *byte
 bool vc_detour_record(struct ep *e, uint32_t number)
 {
     struct vc_verbs *v = e->v;
-    const struct wr_rec *rec = &e->rec[number % e->depth];
+    const struct wr_rec *rec = ep_rec(e, number);
     const unsigned char *mem = rec->slot >= 0 ? slot_mem(v, rec->slot) : keep_mem(e, number);
     struct conn_note note = {.type = NOTE_MSG};
     switch (rec->kind) {

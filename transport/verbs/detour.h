@@ -33,7 +33,7 @@ void vc_boot_fail(struct vc_verbs *v, int err);
 
 static inline unsigned char *keep_mem(const struct ep *e, uint32_t number)
 {
-    return e->keep + (size_t)(number % e->depth) * e->keep_bytes;
+    return e->keep + (size_t)(number & (e->depth - 1)) * e->keep_bytes;
 }
 
 #endif

@@ -110,7 +110,7 @@ static void forget_records(struct ep *e)
 {
     struct vc_verbs *v = e->v;
     for (; e->tail != e->head; e->tail++) {
-        const struct wr_rec *rec = &e->rec[e->tail % e->depth];
+        const struct wr_rec *rec = ep_rec(e, e->tail);
         if (rec->slot >= 0)
             v->free_send[v->nfree_send++] = rec->slot;
         if (rec->req) {

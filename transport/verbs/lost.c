@@ -67,7 +67,7 @@ static uint32_t last_arrived(const struct ep *e)
 {
     uint32_t last = e->tail - 1, writes = e->acked_writes;
     for (uint32_t n = e->tail; n != e->head; n++) {
-        const struct wr_rec *rec = &e->rec[n % e->depth];
+        const struct wr_rec *rec = ep_rec(e, n);
         bool there = false;
         if (rec->kind == REC_MSG)
             there = (int32_t)(e->peer_seq - n) >= 0;
@@ -126,7 +126,7 @@ static void send_rest(struct ep *e)
     e->peer_lost = e->was_ready = false;
     vc_sendq_retire(v, e, last_arrived(e));
     for (; e->tail != e->head; vc_sendq_retire(v, e, e->tail)) {
-        struct wr_rec *rec = &e->rec[e->tail % e->depth];
+        struct wr_rec *rec = ep_rec(e, e->tail);
         if (rec->slot < 0 && (rec->kind == REC_WRITE || rec->kind == REC_LAST))
             resume_send(e, rec);
         else if (!vc_detour_record(e, e->tail))

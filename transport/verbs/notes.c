@@ -60,7 +60,7 @@ static void on_write_note(struct ep *e, const struct conn_note *note, const unsi
         note->len <= g->req->priv[P_LEN] - note->id && note->len > 0)
         memcpy(req_buf(g->req) + note->id, bytes, note->len);
     if (note->last)
-        vc_write_arrived(v, &via, note->rank);
+        vc_write_arrived(v, via, note->rank);
 }
 
 /* A peer that was lost meanwhile has said it before it knew. */
@@ -85,7 +85,6 @@ static void on_note(struct ep *e)
     const struct conn_note *note = &e->note_in;
     const unsigned char *bytes = e->body_due ? e->body : (const unsigned char *)note->bytes;
     const struct vc_via via = {.ep = e};
-    bool kept;
     e->heard = true;
     switch (note->type) {
     case NOTE_READY:
@@ -98,7 +97,7 @@ static void on_note(struct ep *e)
         on_tell(e, note);
         break;
     case NOTE_MSG:
-        vc_message_arrived(e->v, &via, bytes, note->len, -1, &kept);
+        vc_message_arrived(e->v, via, bytes, note->len, -1);
         break;
     case NOTE_WRITE:
         on_write_note(e, note, bytes);

@@ -15,13 +15,13 @@
 /* ---- matching ---- */
 
 /*
- * Keeps a message until its request comes: in its buffer (*kept: it must not be released) while more than
+ * Keeps a message until its request comes: in its buffer (which must not be released then) while more than
  * half of the buffers are posted, otherwise in a copy. Allocates, which only happens when ranks drift apart,
  * and at most as often as the sender has credits. Slot -1: the buffer is the caller's, so it is copied. NULL:
  * no memory.
  */
 static struct piece *keep_piece(struct vc_verbs *v, struct ep *e, int slot, const unsigned char *data,
-                                uint32_t len, bool *kept)
+                                uint32_t len)
 {
     bool hold = slot >= 0 && v->srq && v->posted > v->size.nrecv / 2;
     struct piece *q = malloc(sizeof *q + (hold ? 0 : len));
@@ -32,7 +32,6 @@ static struct piece *keep_piece(struct vc_verbs *v, struct ep *e, int slot, cons
         memcpy(q + 1, data, len);
         q->data = (unsigned char *)(q + 1);
     }
-    *kept = hold;
     v->stats.unexpected++;
     return q;
 }
@@ -54,7 +53,8 @@ static void consumed(struct peer *p)
 }
 
 /* Copies a piece into the first receive of its stream, or reduces it. True: the receive is complete. */
-static bool deliver(struct peer *p, int stream, const unsigned char *data, size_t len)
+static inline __attribute__((always_inline)) bool deliver(struct peer *p, int stream,
+                                                          const unsigned char *data, size_t len)
 {
     struct vc_chan_req *r = p->recv_head[stream];
     size_t off = r->priv[P_OFF], all = r->priv[P_LEN];
@@ -132,32 +132,37 @@ struct peer *vc_peer_get(struct chan *c, int rank)
     return p;
 }
 
-static inline __attribute__((always_inline)) void on_data(struct peer *p, const struct msg_hdr *h, int slot,
-                                                          uint32_t len, bool *kept)
+/* True: the buffer is kept. */
+static inline __attribute__((always_inline)) bool on_data(struct peer *p, const struct msg_hdr *h, int slot,
+                                                          uint32_t len)
 {
     const unsigned char *data = (const unsigned char *)(h + 1);
     int stream = h->flags & MSG_DECLINED ? STREAM_DECLINED : STREAM_EAGER;
     if (p->recv_head[stream] && !p->unexp_head[stream]) {
         p->c->v->completed += deliver(p, stream, data, len);
-        return;
+        return false;
     }
-    struct piece *q = keep_piece(p->c->v, p->ep, slot, data, len, kept);
-    if (q)
-        piece_push(&p->unexp_head[stream], &p->unexp_tail[stream], q);
-    else
+    struct piece *q = keep_piece(p->c->v, p->ep, slot, data, len);
+    if (!q) {
         vc_chan_fail(p->c, "out of memory for messages that came early");
+        return false;
+    }
+    piece_push(&p->unexp_head[stream], &p->unexp_tail[stream], q);
+    return q->slot >= 0;
 }
 
-static void on_cts(struct peer *p, const struct msg_hdr *h, int slot, uint32_t len, bool *kept)
+static bool on_cts(struct peer *p, const struct msg_hdr *h, int slot, uint32_t len)
 {
     struct piece *q = len == sizeof(struct msg_cts)
-                          ? keep_piece(p->c->v, p->ep, slot, (const unsigned char *)(h + 1), len, kept)
+                          ? keep_piece(p->c->v, p->ep, slot, (const unsigned char *)(h + 1), len)
                           : NULL;
     if (!q) {
         vc_chan_fail(p->c, "a grant of rank %d could not be taken", p->rank);
-        return;
+        return false;
     }
     piece_push(&p->cts_head, &p->cts_tail, q);
+    vc_peer_activate(p);
+    return q->slot >= 0;
 }
 
 /* ---- what arrives ---- */
@@ -171,57 +176,54 @@ static struct ep *ep_of_qp(const struct vc_verbs *v, uint32_t qp_num)
 }
 
 /* Whether a peer was told that nothing more has arrived over the device. */
-static bool too_late(const struct ep *e, const struct vc_via *via)
+static bool too_late(const struct ep *e, struct vc_via via)
 {
-    return VC_UNLIKELY(e->state > EP_LOST) && !via->ep;
+    return VC_UNLIKELY(e->state > EP_LOST) && !via.ep;
 }
 
 /* Of a communicator that this process has freed: nothing but credits comes then. Or of none. */
-static void on_stray(struct vc_verbs *v, const struct vc_via *via, const struct msg_hdr *h)
+static void on_stray(struct vc_verbs *v, struct vc_via via, const struct msg_hdr *h)
 {
-    struct ep *e = via->ep ? via->ep : ep_of_qp(v, via->qp_num);
+    struct ep *e = via.ep ? via.ep : ep_of_qp(v, via.qp_num);
     if (e && h->id != NOBODY && !too_late(e, via) && (int32_t)(h->seq - e->got_seq) > 0)
         e->got_seq = h->seq;
 }
 
-void vc_message_arrived(struct vc_verbs *v, const struct vc_via *via, const unsigned char *mem,
-                        uint32_t bytes, int slot, bool *kept)
+bool vc_message_arrived(struct vc_verbs *v, struct vc_via via, const unsigned char *mem, uint32_t bytes,
+                        int slot)
 {
     const struct msg_hdr *h = (const struct msg_hdr *)(const void *)mem;
     uint32_t len = bytes - (uint32_t)sizeof *h;
     if (bytes < sizeof *h)
-        return;
+        return false;
     struct chan *c = find_chan(v, h->id);
     if (!c || h->rank >= (uint32_t)c->base.size || h->rank == (uint32_t)c->base.rank) {
         on_stray(v, via, h);
-        return;
+        return false;
     }
     struct peer *p = peer_of(c, (int)h->rank);
     if (!p) {
         vc_chan_fail(c, "%s", vc_error_text());
-        return;
+        return false;
     }
     struct ep *e = p->ep;
     if (too_late(e, via) || (int32_t)(h->seq - e->got_seq) <= 0)
-        return;
+        return false;
     e->got_seq = h->seq;
     e->heard = true;
+    /* A peer with something to be sent is active, and tries again in each turn. */
     p->credits = (uint16_t)(p->credits + h->credits);
     switch (h->type) {
     case MSG_DATA:
-        on_data(p, h, slot, len, kept);
-        break;
+        return on_data(p, h, slot, len);
     case MSG_CTS:
-        on_cts(p, h, slot, len, kept);
-        break;
+        return on_cts(p, h, slot, len);
     case MSG_ABORT:
         vc_chan_gave_up(c, p->rank, (const char *)(h + 1), len);
-        break;
+        return false;
     default:
-        break;
+        return false;
     }
-    if (!p->active)
-        vc_peer_activate(p);
 }
 
 static void end_grant(struct vc_verbs *v, int i)
@@ -254,12 +256,12 @@ struct grant *vc_grant_find(struct vc_verbs *v, uint32_t imm)
     return g && g->req && g->gen == imm >> 24 ? g : NULL;
 }
 
-void vc_write_arrived(struct vc_verbs *v, const struct vc_via *via, uint32_t imm)
+void vc_write_arrived(struct vc_verbs *v, struct vc_via via, uint32_t imm)
 {
     struct grant *g = vc_grant_find(v, imm);
-    if (g && via->ep && g->peer->ep != via->ep)
+    if (g && via.ep && g->peer->ep != via.ep)
         g = NULL;
-    struct ep *e = g ? g->peer->ep : via->ep ? via->ep : ep_of_qp(v, via->qp_num);
+    struct ep *e = g ? g->peer->ep : via.ep ? via.ep : ep_of_qp(v, via.qp_num);
     if (!e || too_late(e, via))
         return;
     e->heard = true;

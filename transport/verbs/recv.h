@@ -11,12 +11,12 @@ struct vc_via {
     uint32_t qp_num; /**< of the device */
 };
 
-/** A message came. It lies in this slot of the receive queue, which *kept says to leave alone for now; or,
- * with slot -1, in memory of the caller's. */
-void vc_message_arrived(struct vc_verbs *v, const struct vc_via *via, const unsigned char *mem,
-                        uint32_t bytes, int slot, bool *kept);
+/** A message came. It lies in this slot of the receive queue, or, with slot -1, in memory of the caller's.
+ * True: the slot is to be left alone for now. */
+bool vc_message_arrived(struct vc_verbs *v, struct vc_via via, const unsigned char *mem, uint32_t bytes,
+                        int slot);
 /** The last bytes for a grant, which is as in immediate data. */
-void vc_write_arrived(struct vc_verbs *v, const struct vc_via *via, uint32_t imm);
+void vc_write_arrived(struct vc_verbs *v, struct vc_via via, uint32_t imm);
 
 /** Gives a receive that was just queued what came before it. */
 void vc_peer_match_unexpected(struct peer *p, int stream);

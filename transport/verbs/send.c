@@ -22,7 +22,8 @@ static void push_stream(struct peer *p, struct batch *b, int stream)
         bool last = n == left, in = fits_inline(p->ep, n);
         if (!in && v->nfree_send == 0)
             break;
-        struct msg_hdr hdr = header(p, MSG_DATA, flags);
+        struct msg_hdr hdr;
+        header_make(&hdr, p, MSG_DATA, flags);
         /* A completion frees the slots up to it: of the last piece, or of the last one that can be sent now.
          */
         bool signal = last || v->nfree_send == 1 || p->credits == 1;
@@ -50,13 +51,18 @@ bool vc_peer_send_now(struct peer *p, const void *buf, size_t len)
 {
     struct ep *e = p->ep;
     struct vc_verbs *v = e->v;
+    /* It is not signaled, so the completion queue needs no room for it. */
     if (!fits_inline(e, len) || e->state != EP_READY || p->credits == 0 || p->send_head[STREAM_EAGER] ||
-        !ep_room(e) || e->since_signal + 1 >= SIGNAL_EVERY(e->depth))
+        e->head - e->tail >= e->depth || e->since_signal + 1 >= SIGNAL_EVERY(e->depth))
         return false;
     uint32_t number = e->head++;
-    struct wr_rec *rec = &e->rec[number % e->depth];
+    struct wr_rec *rec = ep_rec(e, number);
     struct msg_hdr *hdr = (struct msg_hdr *)(void *)keep_mem(e, number);
-    *hdr = header(p, MSG_DATA, 0);
+    e->since_signal++;
+    p->credits--;
+    v->stats.sends++;
+    v->stats.inlined++;
+    header_make(hdr, p, MSG_DATA, 0);
     hdr->seq = number;
     if (len)
         memcpy(hdr + 1, buf, len);
@@ -65,16 +71,14 @@ bool vc_peer_send_now(struct peer *p, const void *buf, size_t len)
     rec->req = NULL;
     rec->kind = REC_MSG;
     struct ibv_sge sge = {(uintptr_t)hdr, rec->len, 0};
-    struct ibv_send_wr wr = {.wr_id = wr_id(e->proc, number),
-                             .sg_list = &sge,
-                             .num_sge = 1,
-                             .opcode = IBV_WR_SEND,
-                             .send_flags = IBV_SEND_INLINE | IBV_SEND_SOLICITED},
-                       *bad;
-    e->since_signal++;
-    p->credits--;
-    v->stats.sends++;
-    v->stats.inlined++;
+    /* What sends have no use for, the larger half, is not cleared. */
+    struct ibv_send_wr wr, *bad;
+    wr.wr_id = wr_id(e->proc, number);
+    wr.next = NULL;
+    wr.sg_list = &sge;
+    wr.num_sge = 1;
+    wr.opcode = IBV_WR_SEND;
+    wr.send_flags = IBV_SEND_INLINE | IBV_SEND_SOLICITED;
     int rc = ibv_post_send(e->qp, &wr, &bad);
     if (rc != 0)
         vc_ep_lose(e, "%s: ibv_post_send failed: %s", v->dev.name, vc_ibv_strerror(rc));
@@ -98,7 +102,8 @@ static void push_cts(struct peer *p, struct batch *b)
             cts.rkey = (uint32_t)(r->priv[P_RKEY_GRANT] >> 32);
             cts.grant = (uint32_t)r->priv[P_RKEY_GRANT];
         }
-        struct msg_hdr hdr = header(p, MSG_CTS, declined ? MSG_DECLINED : 0);
+        struct msg_hdr hdr;
+        header_make(&hdr, p, MSG_CTS, declined ? MSG_DECLINED : 0);
         struct ibv_send_wr *wr = vc_batch_cts(b, &hdr, &cts);
         if (!wr) {
             header_unused(p, &hdr);
@@ -166,7 +171,7 @@ static void push_writes(struct peer *p, struct batch *b)
                 v->free_send[v->nfree_send++] = slot;
             return;
         }
-        struct wr_rec *rec = &p->ep->rec[(p->ep->head - 1) % p->ep->depth];
+        struct wr_rec *rec = ep_rec(p->ep, p->ep->head - 1);
         rec->kind = last ? REC_LAST : REC_WRITE;
         rec->len = (uint32_t)n;
         rec->off = off;
@@ -196,7 +201,8 @@ static void push_credits(struct peer *p, struct batch *b)
 {
     if (p->owed * 2 < p->c->v->cfg.credits || !ep_room(p->ep))
         return;
-    struct msg_hdr hdr = header(p, MSG_CREDIT, 0);
+    struct msg_hdr hdr;
+    header_make(&hdr, p, MSG_CREDIT, 0);
     struct ibv_send_wr *wr;
     if (fits_inline(p->ep, 0)) {
         wr = vc_batch_inline(b, &hdr, NULL, 0);

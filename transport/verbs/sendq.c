@@ -69,7 +69,7 @@ struct ibv_send_wr *vc_batch_next(struct batch *b, int slot, struct peer *p, str
     /* Entries of the send queue become free by completions only, so every so many requests are signaled. */
     if (++e->since_signal >= SIGNAL_EVERY(e->depth))
         signaled = true;
-    e->rec[e->head % e->depth] = (struct wr_rec){.slot = slot, .peer = p, .req = req};
+    *ep_rec(e, e->head) = (struct wr_rec){.slot = slot, .peer = p, .req = req};
     wr->wr_id = wr_id(e->proc, e->head++);
     if (signaled && e->state == EP_READY) {
         wr->send_flags = IBV_SEND_SIGNALED;
@@ -87,7 +87,7 @@ static void fill_message(struct batch *b, struct ibv_send_wr *wr, unsigned char 
                          const struct msg_hdr *hdr, const void *data, size_t len, uint32_t lkey)
 {
     struct ep *e = b->e;
-    struct wr_rec *rec = &e->rec[(e->head - 1) % e->depth];
+    struct wr_rec *rec = ep_rec(e, e->head - 1);
     struct msg_hdr *h = (struct msg_hdr *)(void *)mem;
     *h = *hdr;
     h->seq = e->head - 1;
@@ -157,7 +157,7 @@ bool vc_ep_send_proof(struct ep *e)
     vc_batch_begin(&b, e);
     /* The library may grant inline data and then ignore the flag. */
     if (fits_inline(e, 0) && vc_batch_inline(&b, &nobody, NULL, 0))
-        e->rec[(e->head - 1) % e->depth].kind = REC_NONE;
+        ep_rec(e, e->head - 1)->kind = REC_NONE;
     int slot = v->free_send[--v->nfree_send];
     struct ibv_send_wr *wr = vc_batch_next(&b, slot, NULL, NULL, true);
     size_t len = vc_min_size(v->size.slot_bytes, v->dev.max_msg);
@@ -180,7 +180,7 @@ int vc_sendq_retire(struct vc_verbs *v, struct ep *e, uint32_t number)
 {
     int done = 0;
     while ((int32_t)(number - e->tail) >= 0 && e->tail != e->head) {
-        const struct wr_rec *rec = &e->rec[e->tail % e->depth];
+        const struct wr_rec *rec = ep_rec(e, e->tail);
         if (VC_LIKELY(rec->kind == REC_MSG))
             e->acked_seq = e->tail;
         else

@@ -45,16 +45,16 @@ static inline bool fits_inline(const struct ep *e, size_t len)
     return len + sizeof(struct msg_hdr) <= e->inline_max;
 }
 
-/** A header, which takes the consumed pieces along that the peer does not know of yet. */
-static inline struct msg_hdr header(struct peer *p, enum msg_type type, unsigned flags)
+/** Makes a header, which takes the consumed pieces along that the peer does not know of yet. */
+static inline void header_make(struct msg_hdr *hdr, struct peer *p, enum msg_type type, unsigned flags)
 {
-    uint16_t owed = p->owed;
+    hdr->id = p->c->id;
+    hdr->rank = (uint32_t)p->c->base.rank;
+    hdr->credits = p->owed;
+    hdr->type = (uint8_t)type;
+    hdr->flags = (uint8_t)flags;
+    hdr->seq = hdr->unused = 0; /* the number is known when it is posted */
     p->owed = 0;
-    return (struct msg_hdr){.id = p->c->id,
-                            .rank = (uint32_t)p->c->base.rank,
-                            .credits = owed,
-                            .type = (uint8_t)type,
-                            .flags = (uint8_t)flags};
 }
 
 /** A header that was not sent after all. */

@@ -124,9 +124,10 @@ struct ep {
     struct ibv_qp *qp;
     uint32_t inline_max; /**< bytes */
     uint32_t psn;
-    /** Work requests: numbers head (next) and tail (oldest outstanding); rec[number % depth]. */
+    /** Work requests: numbers head (next) and tail (oldest outstanding), which wrap around; see ep_rec(). */
     uint32_t head, tail, depth, since_signal;
     int signaled; /**< of them, those whose completion is to come */
+    bool heard;   /**< something came since the last check */
     struct wr_rec *rec;
     unsigned char *keep; /**< inline messages, keep_bytes each, as rec */
     uint32_t keep_bytes;
@@ -142,7 +143,6 @@ struct ep {
     struct peer *peers; /**< of all channels */
     uint64_t mailbox;   /**< memory of the peer that nobody reads: target of pings */
     uint32_t mailbox_rkey;
-    bool heard;       /**< something came since the last check */
     uint64_t t_heard; /**< when a check last found `heard`; 0: not checked yet */
     uint64_t t_ping;  /**< when the ping under way was sent; 0: none */
     uint32_t ping_wr;
@@ -278,13 +278,12 @@ struct vc_verbs {
     bool limited;           /**< connections are closed, or were */
     bool unsettled;         /**< there are some of either, or there were in the last turn */
     struct vc_chan *boot;
-    int boot_failed;
+    int boot_failed;      /**< because of boot_why */
     _Atomic bool in_boot; /**< in a call of the boot channel; relaxed, matters in the same thread */
     unsigned looks;       /**< vc_verbs_look() */
     uint64_t t_look;
     uint64_t t_regain; /**< when lost connections were last thought of */
-    char boot_why[256];
-    struct out *outs; /**< messages under way on the boot channel */
+    struct out *outs;  /**< messages under way on the boot channel */
     bool proving, warned;
     struct chan *chans;
     struct peer *active; /**< peers with something to be sent */
@@ -294,8 +293,7 @@ struct vc_verbs {
     struct vc_wake_src src;
     bool armed_latency, armed_bulk;
     unsigned unacked_latency, unacked_bulk;
-    int failed; /**< the device: nothing goes over it any more */
-    char why[256];
+    int failed; /**< the device: nothing goes over it any more, because of `why` */
     bool port_down, had_node;
     unsigned polls;    /**< vc_verbs_check_busy_device() */
     uint64_t t_device; /**< when that last looked */
@@ -303,6 +301,7 @@ struct vc_verbs {
      * how long it is left alone after it has failed soon. */
     uint64_t t_closed, t_try, t_open, open_delay;
     struct vc_verbs_stats stats;
+    char why[256], boot_why[256]; /* last, so that what each message needs lies together */
 };
 
 /** What the channel keeps in vc_chan_req.priv. */
@@ -313,6 +312,13 @@ enum { P_BUF, P_LEN, P_OFF, P_REG, P_ADDR, P_RKEY_GRANT, P_NEXT_CTS, P_OP };
 static inline unsigned char *req_buf(const struct vc_chan_req *r)
 {
     return (unsigned char *)(uintptr_t)r->priv[P_BUF];
+}
+
+/** The record of a work request. `depth` is a power of two, so that this goes on where numbers wrap around.
+ */
+static inline struct wr_rec *ep_rec(const struct ep *e, uint32_t number)
+{
+    return &e->rec[number & (e->depth - 1)];
 }
 
 static inline unsigned char *slot_mem(const struct vc_verbs *v, int slot)

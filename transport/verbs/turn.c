@@ -59,9 +59,9 @@ static inline __attribute__((always_inline)) void on_receive(struct vc_verbs *v,
     }
     v->stats.recvs++;
     if (wc->opcode == IBV_WC_RECV_RDMA_WITH_IMM)
-        vc_write_arrived(v, &via, be32toh(wc->imm_data));
+        vc_write_arrived(v, via, be32toh(wc->imm_data));
     else
-        vc_message_arrived(v, &via, recv_slot(v, e, slot), wc->byte_len, slot, &kept);
+        kept = vc_message_arrived(v, via, recv_slot(v, e, slot), wc->byte_len, slot);
     if (!kept)
         vc_recvq_release(v, e, slot);
 }
