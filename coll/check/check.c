@@ -5,9 +5,19 @@
 
 #include <stdlib.h>
 
+/* What the algorithm says of its length holds on this rank. */
+static bool is_short(struct vck *c, int rank, long promised)
+{
+    const struct vc_plan *p = &c->plans[rank];
+    return (p->nsteps <= promised && p->ndeps <= VC_PLAN_DEPS * promised) ||
+           vck_fail(c, rank, -1, "has %d steps and %d dependencies where the algorithm promises %ld",
+                    p->nsteps, p->ndeps, promised);
+}
+
 static bool build(struct vck *c)
 {
     int size = c->shape->size;
+    long promised = c->alg->steps ? c->alg->steps(c->shape) : 0;
     c->plans = calloc((size_t)size, sizeof *c->plans);
     c->ranks = calloc((size_t)size, sizeof *c->ranks);
     if (!c->plans || !c->ranks)
@@ -17,6 +27,8 @@ static bool build(struct vck *c)
         int err = c->alg->build(c->shape, r, &c->plans[r]);
         if (err)
             return vck_fail(c, r, -1, "build() failed with %d", err);
+        if (c->alg->steps && !is_short(c, r, promised))
+            return false;
         vc_plan_place_blocks(&c->plans[r], c->shape, r);
         c->ranks[r].first_step = c->nsteps;
         c->ranks[r].first_node = c->nnodes;

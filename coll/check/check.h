@@ -3,8 +3,8 @@
  * The checker proves a plan on paper: it runs the plans of all ranks symbolically and shows that every rank
  * ends with exactly the right contributions in the right places, that each send meets a receive of the same
  * length, that nothing deadlocks, that no two unordered steps touch the same memory (one writing), that node
- * phases agree, that reductions of non-commutative operators keep ascending rank order, and that allreduce
- * results are associated identically everywhere.
+ * phases agree, that reductions of non-commutative operators keep ascending rank order, that allreduce
+ * results are associated identically everywhere, and that no plan is longer than the algorithm says.
  */
 #ifndef VC_COLL_CHECK_H
 #define VC_COLL_CHECK_H

@@ -20,7 +20,7 @@
 /* SLOT: a broadcast through one slot. All others are by single copy; GATHER: allgather and alltoall. */
 mtype = { SLOT, BCAST, GATHER, REDUCE, ALLREDUCE };
 mtype kind[OPS];
-byte root[OPS];
+byte root[OPS], past[OPS]; /* past: ranks that have it behind them */
 
 /* Shared memory. */
 byte flag[N * DEPTH], payload[N * DEPTH], done[N];
@@ -36,16 +36,63 @@ byte slice[N];
 #ifdef BUG_FIRST_SLOT
 #define LAST (base) /* the owner makes sure of the first slot alone */
 #else
-#define LAST (base + (kind[op] == SLOT -> 0 : 2))
+#define LAST (base + (what == SLOT -> 0 : 2))
 #endif
 #define KNOWN        (LAST < DEPTH || known >= LAST - DEPTH + 1)
 #define MAY_WRITE    (KNOWN || ALL_DONE(LAST - DEPTH + 1))
-#define TO_ALL       (kind[op] != SLOT && kind[op] != BCAST)
-#define REDUCES      (kind[op] == REDUCE || kind[op] == ALLREDUCE)
-#define SPEAKS       (TO_ALL || me == root[op])
-#define READS        (TO_ALL || me != root[op])
-#define FROM(r)      ((r) != me && (TO_ALL || (r) == root[op]))
+#define TO_ALL       (what != SLOT && what != BCAST)
+#define REDUCES      (what == REDUCE || what == ALLREDUCE)
+#define SPEAKS       (TO_ALL || me == from)
+#define READS        (TO_ALL || me != from)
+#define FROM(r)      ((r) != me && (TO_ALL || (r) == from))
 #define READY(r, g)  (flag[AT((r) % N, g)] == (g) + 1)
+
+/* The first rank that comes to an operation chooses what it is. */
+inline choose()
+{
+    if
+    :: op < OPS && kind[op] == 0 ->
+        if
+        :: kind[op] = SLOT
+        :: kind[op] = SLOT; root[op] = 1
+        :: kind[op] = BCAST
+        :: kind[op] = BCAST; root[op] = 1
+        :: kind[op] = GATHER
+        :: kind[op] = REDUCE
+        :: kind[op] = ALLREDUCE
+        fi
+    :: else
+    fi;
+    if
+    :: op < OPS ->
+        what = kind[op];
+        from = root[op]
+    :: else
+    fi
+}
+
+/* What all have behind them is forgotten: it makes no difference to what follows. */
+inline forget()
+{
+    past[op]++;
+    if
+    :: past[op] == N ->
+        kind[op] = 0;
+        root[op] = 0
+    :: else
+    fi
+}
+
+/* On to the next operation, after `slots` slots. */
+#define NEXT(slots)                                                                                              \
+    atomic {                                                                                                     \
+        d_step {                                                                                                 \
+            base = base + (slots);                                                                               \
+            forget();                                                                                            \
+            op++                                                                                                 \
+        }                                                                                                        \
+        choose()                                                                                                 \
+    }
 
 inline learn_done()
 {
@@ -69,32 +116,44 @@ inline publish(g)
     flag[AT(me, g)] = (g) + 1
 }
 
-/* For each other rank (that gives something, if `givers`): waits for slot g of it, then `reach`. */
+/* The next other rank, from r on (that gives something, if `givers`). */
+inline to_other(givers)
+{
+    do
+    :: r < N && (r == me || (givers && !FROM(r))) -> r++
+    :: else -> break
+    od;
+    skip /* a d_step may not end with a break */
+}
+
+/* For each of these: waits for slot g of it, then `reach`. There is at least one. */
 #define FOR_OTHERS(givers, g, reach)                                                                             \
-    r = 0;                                                                                                       \
+    d_step { r = 0; to_other(givers) }                                                                           \
     do                                                                                                           \
-    :: r == N -> break                                                                                           \
-    :: r < N && (r == me || (givers && !FROM(r))) -> r++                                                         \
-    :: r < N && r != me && (!(givers) || FROM(r)) && READY(r, g) ->                                              \
-        reach;                                                                                                   \
-        r++                                                                                                      \
+    :: READY(r, g) ->                                                                                            \
+        d_step { reach; r++; to_other(givers) }                                                                  \
+        if                                                                                                       \
+        :: r == N -> break                                                                                       \
+        :: else                                                                                                  \
+        fi                                                                                                       \
     od;                                                                                                          \
     r = 0
 
 #define NOTHING skip
-#define READ_SLOT d_step { assert(payload[AT(r, base)] == base + 1) }
+#define READ_SLOT assert(payload[AT(r, base)] == base + 1)
 /* By the address that is in the first slot. */
-#define READ_MEMORY d_step { assert(payload[AT(r, base)] == base + 1); assert(memory[r] == op + 1) }
-#define READ_SLICE                                                                                               \
-    d_step { assert(payload[AT(r, base)] == base + 1); assert(memory[r] == op + 1); assert(slice[r] == op + 1) }
+#define READ_MEMORY READ_SLOT; assert(memory[r] == op + 1)
+#define READ_SLICE  READ_MEMORY; assert(slice[r] == op + 1)
 
 proctype rank(byte me)
 {
-    byte op, base, known, r;
+    byte op, base, known, r, from;
+    mtype what;
+    atomic { choose() }
     do
-    :: op < OPS && kind[op] == SLOT ->
+    :: op < OPS && what == SLOT ->
         if
-        :: me == root[op] ->
+        :: me == from ->
             done[me] = base + 1;
             atomic { MAY_WRITE -> learn_done() };
             publish(base)
@@ -102,8 +161,8 @@ proctype rank(byte me)
             FOR_OTHERS(true, base, READ_SLOT);
             done[me] = base + 1
         fi;
-        d_step { base = base + 1; op++ }
-    :: op < OPS && kind[op] != SLOT ->
+        NEXT(1)
+    :: op < OPS && what != SLOT ->
         memory[me] = op + 1; /* the program calls */
         atomic { MAY_WRITE -> learn_done() };
         if
@@ -116,11 +175,11 @@ proctype rank(byte me)
             FOR_OTHERS(false, base, READ_MEMORY);
             slice[me] = op + 1;
             if
-            :: kind[op] == REDUCE -> assert(memory[root[op]] == op + 1) /* its slice goes there */
+            :: what == REDUCE -> assert(memory[from] == op + 1) /* its slice goes there */
             :: else
             fi;
             if
-            :: kind[op] == ALLREDUCE ->
+            :: what == ALLREDUCE ->
                 publish(base + 1);
                 FOR_OTHERS(false, base + 1, READ_SLICE)
             :: else
@@ -144,8 +203,11 @@ proctype rank(byte me)
         fi;
 #endif
         done[me] = base + 3;
-        memory[me] = 0; /* the call has returned */
-        d_step { base = base + 3; op++ }
+        d_step {
+            memory[me] = 0; /* the call has returned */
+            slice[me] = 0
+        }
+        NEXT(3)
     :: op == OPS -> break
     od
 }
@@ -154,21 +216,6 @@ init
 {
     byte k;
     atomic {
-        do
-        :: k < OPS ->
-            if
-            :: kind[k] = SLOT
-            :: kind[k] = SLOT; root[k] = 1
-            :: kind[k] = BCAST
-            :: kind[k] = BCAST; root[k] = 1
-            :: kind[k] = GATHER
-            :: kind[k] = REDUCE
-            :: kind[k] = ALLREDUCE
-            fi;
-            k++
-        :: k == OPS -> break
-        od;
-        k = 0;
         do
         :: k < N -> run rank(k); k++
         :: k == N -> break

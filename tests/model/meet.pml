@@ -22,10 +22,11 @@
 
 byte members[OPS], leader[OPS]; /* members: a bit for each process */
 bool differ[OPS];
+byte past[OPS]; /* past: ranks that have it behind them */
 byte left = FAILS; /* how often leaders may still give up */
 
-#define IN(r)     ((members[op] >> (r)) & 1)
-#define SAYS(r)   (op * 8 + 1 + (differ[op] -> (r) + 1 : 0))
+#define IN(r)     ((who >> (r)) & 1)
+#define SAYS(r)   (op * 8 + 1 + (differs -> (r) + 1 : 0))
 #define AT(a, b)  ((a) * N + (b))
 
 /* Shared memory: slots, words, tables. */
@@ -42,33 +43,41 @@ byte stamp[N], said[N], word[N * N], table[N * N];
 #define FAILED 3
 #define WORD(count, answer) ((count) * 4 + (answer))
 
-/* What a process knows. */
-byte led[N * N], joined[N * N], reading[N * N], heard[N * N];
+/* The next member but this process, from r on. */
+inline to_member()
+{
+    do
+    :: r < N && (r == me || !IN(r)) -> r++
+    :: else -> break
+    od;
+    skip /* a d_step may not end with a break */
+}
 
-/* For each member but this process; `wait` must hold first. */
-#define FOR_MEMBERS(wait, then)                                                                                  \
-    r = 0;                                                                                                       \
+/* For each of them; there is one. */
+#define FOR_MEMBERS(then)                                                                                        \
+    d_step { r = 0; to_member() }                                                                                \
     do                                                                                                           \
-    :: r == N -> break                                                                                           \
-    :: r < N && (r == me || !IN(r)) -> r++                                                                       \
-    :: r < N && r != me && IN(r) && (wait) ->                                                                    \
+    :: r < N ->                                                                                                  \
         then;                                                                                                    \
-        r++                                                                                                      \
+        d_step { r++; to_member() }                                                                              \
+    :: r == N -> break                                                                                           \
     od;                                                                                                          \
     r = 0
 
-#define SAID(r) (stamp[(r) % N] == STAMP(me, led[AT(me, (r) % N)] + 1))
+#define SAID(r) (stamp[(r) % N] == STAMP(me, led[(r) % N] + 1))
 
 inline collect()
 {
-    r = 0;
+    d_step { r = 0; to_member() }
     do
-    :: r == N -> break
-    :: r < N && (r == me || !IN(r)) -> r++
-    :: r < N && r != me && IN(r) && SAID(r) ->
-        heard[AT(me, r)] = said[r];
-        r++
-    :: r < N && r != me && IN(r) && !SAID(r) && left > 0 ->
+    :: SAID(r) ->
+        heard[r] = said[r];
+        d_step { r++; to_member() }
+        if
+        :: r == N -> break
+        :: else
+        fi
+    :: !SAID(r) && left > 0 ->
         left--;
         answer = FAILED;
         break
@@ -80,8 +89,8 @@ inline await_readers()
 {
     do
     :: r == N -> break
-    :: r < N && (reading[AT(me, r)] == 0 || stamp[r] != reading[AT(me, r)]) ->
-        reading[AT(me, r)] = 0;
+    :: r < N && (reading[r] == 0 || stamp[r] != reading[r]) ->
+        reading[r] = 0;
         r++
     od;
     r = 0
@@ -89,20 +98,20 @@ inline await_readers()
 
 inline write_table()
 {
-    FOR_MEMBERS(true, table[AT(me, r)] = heard[AT(me, r)]);
+    FOR_MEMBERS(table[AT(me, r)] = heard[r]);
     table[AT(me, me)] = SAYS(me)
 }
 
 inline give_answer()
 {
     d_step {
-        led[AT(me, r)] = led[AT(me, r)] + 1;
+        led[r] = led[r] + 1;
         if
-        :: answer == TABLE -> reading[AT(me, r)] = STAMP(me, led[AT(me, r)])
+        :: answer == TABLE -> reading[r] = STAMP(me, led[r])
         :: else
         fi
     }
-    word[AT(me, r)] = WORD(led[AT(me, r)], answer)
+    word[AT(me, r)] = WORD(led[r], answer)
 }
 
 inline lead()
@@ -115,8 +124,8 @@ inline lead()
             for (r : 0 .. N - 1) {
                 if
                 :: r != me && IN(r) ->
-                    assert(heard[AT(me, r)] == SAYS(r));
-                    answer = (heard[AT(me, r)] == SAYS(me) -> answer : TABLE)
+                    assert(heard[r] == SAYS(r));
+                    answer = (heard[r] == SAYS(me) -> answer : TABLE)
                 :: else
                 fi
             }
@@ -130,7 +139,7 @@ inline lead()
         await_readers();
 #endif
 #ifdef BUG_WORD_FIRST
-        FOR_MEMBERS(true, give_answer());
+        FOR_MEMBERS(give_answer());
         write_table();
         answer = 0
 #else
@@ -140,23 +149,23 @@ inline lead()
     fi;
     if
     :: answer != 0 ->
-        FOR_MEMBERS(true, give_answer())
+        FOR_MEMBERS(give_answer())
     :: else
     fi
 }
 
-#define MY_WORD word[AT(leader[op], me)]
-#define MY_COUNT joined[AT(leader[op], me)]
+#define MY_WORD word[AT(boss, me)]
+#define MY_COUNT joined[boss]
 
 inline hear()
 {
     MY_COUNT = MY_COUNT + 1;
 #ifdef BUG_STAMP_FIRST
-    stamp[me] = STAMP(leader[op], MY_COUNT);
+    stamp[me] = STAMP(boss, MY_COUNT);
     said[me] = SAYS(me);
 #else
     said[me] = SAYS(me);
-    stamp[me] = STAMP(leader[op], MY_COUNT);
+    stamp[me] = STAMP(boss, MY_COUNT);
 #endif
 #if defined(BUG_ANY_ANSWER)
     atomic { MY_WORD % 4 != 0 -> answer = MY_WORD % 4 };
@@ -167,7 +176,7 @@ inline hear()
     atomic { MY_WORD / 4 >= MY_COUNT -> answer = (MY_WORD / 4 == MY_COUNT -> MY_WORD % 4 : FAILED) };
 #endif
     if
-    :: answer == SAME -> assert(!differ[op])
+    :: answer == SAME -> assert(!differs)
     :: answer == TABLE ->
 #ifdef BUG_READ_FIRST
         stamp[me] = stamp[me] | READ;
@@ -175,7 +184,7 @@ inline hear()
         do
         :: r == N -> break
         :: r < N ->
-            assert(!IN(r) || table[AT(leader[op], r)] == SAYS(r));
+            assert(!IN(r) || table[AT(boss, r)] == SAYS(r));
             r++
         od;
         r = 0;
@@ -188,50 +197,87 @@ inline hear()
     fi
 }
 
+/* The first process that comes to a meeting chooses what it is. */
+inline choose()
+{
+    if
+    :: op < OPS && members[op] == 0 ->
+        do
+        :: r == N -> break
+        :: r < N -> members[op] = members[op] | (1 << r); r++
+        :: r < N -> r++
+        od;
+        r = 0;
+        if
+        :: leader[op] = 0
+        :: op > 0 -> leader[op] = 1 /* the first one's number is of no account */
+        :: op > 0 -> leader[op] = N - 1
+        fi;
+        if /* a leader and somebody else */
+        :: (members[op] >> leader[op]) % 2 == 0 || members[op] == (1 << leader[op]) -> members[op] = (1 << N) - 1
+        :: else
+        fi;
+        if
+        :: differ[op] = true
+        :: true
+        fi
+    :: else
+    fi;
+    if
+    :: op < OPS ->
+        who = members[op];
+        boss = leader[op];
+        differs = differ[op]
+    :: else
+    fi
+}
+
+/* What all have behind them is forgotten: it makes no difference to what follows. */
+inline forget()
+{
+    past[op]++;
+    if
+    :: past[op] == N ->
+        members[op] = 0;
+        leader[op] = 0;
+        differ[op] = false
+    :: else
+    fi
+}
+
 proctype process(byte me)
 {
     byte op, r, answer;
+    byte who, boss; /* this meeting: a bit for each member, and its leader */
+    bool differs;
+    /* What a process knows of its meetings with each other one. */
+    byte led[N], joined[N], reading[N], heard[N];
+    atomic { choose() }
     do
     :: op == OPS -> break
     :: op < OPS ->
         if
-        :: IN(me) && leader[op] == me -> lead()
-        :: IN(me) && leader[op] != me -> hear()
+        :: IN(me) && boss == me -> lead()
+        :: IN(me) && boss != me -> hear()
         :: else
         fi;
-        d_step { op++; answer = 0 }
+        atomic {
+            d_step {
+                forget();
+                op++;
+                answer = 0;
+                for (r : 0 .. N - 1) { heard[r] = 0 }
+                r = 0
+            }
+            choose()
+        }
     od
 }
 
 init
 {
-    byte k, r;
+    byte k;
     atomic {
-        do
-        :: k < OPS ->
-            r = 0;
-            do
-            :: r == N -> break
-            :: r < N -> members[k] = members[k] | (1 << r); r++
-            :: r < N -> r++
-            od;
-            if
-            :: leader[k] = 0
-            :: k > 0 -> leader[k] = 1 /* the first one's number is of no account */
-            :: k > 0 -> leader[k] = N - 1
-            fi;
-            if /* a leader and somebody else */
-            :: (members[k] >> leader[k]) % 2 == 0 || members[k] == (1 << leader[k]) -> members[k] = (1 << N) - 1
-            :: else
-            fi;
-            if
-            :: differ[k] = true
-            :: true
-            fi;
-            k++
-        :: k == OPS -> break
-        od;
-        k = 0;
         do
         :: k < N -> run process(k); k++
         :: k == N -> break

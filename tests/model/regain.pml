@@ -122,19 +122,24 @@ inline say(what, number)
     boot[you]!what, number
 }
 
-inline end_round()
-{
-    step[me] = NONE;
-    voided[me] = 0;
-    end_qp()
-}
-
 inline forget_notes()
 {
     peer_ok[me] = 0;
     clear[me] = 0;
     stopped[me] = 0;
+    yes[me] = 0;
     heard[me] = 0
+}
+
+/* What nobody looks at before send_offer() is forgotten here already: fewer states. */
+inline end_round()
+{
+    step[me] = NONE;
+    voided[me] = 0;
+    broken[me] = 0;
+    arrived[me] = 0;
+    forget_notes();
+    end_qp()
 }
 
 inline send_offer(have)
@@ -167,7 +172,8 @@ inline connect_both()
         to[me] = offer[me];
         say(OK, 0);
         step[me] = CONNECTED
-    fi
+    fi;
+    offer[me] = 0
 }
 
 inline take_message(number)
@@ -206,6 +212,7 @@ inline read_note()
     :: what == GONE ->
 #ifndef BUG_KEEPS_NOTES
         offered[me] = 0;
+        offer[me] = 0;
         forget_notes();
 #endif
 #if ASKS
@@ -254,6 +261,7 @@ inline send_rest()
 #endif
     :: else -> skip
     fi;
+    told[me] = 0;
     do
     :: base[me] < sent[me] ->
         say(MSG, base[me]);
@@ -297,7 +305,8 @@ inline step_round()
             :: send_offer(0) /* its device is away, or its port is down */
             fi
         fi;
-        offered[me] = 0
+        offered[me] = 0;
+        offer[me] = 0
     :: step[me] == OFFERED && offered[me] ->
         if
         :: offer[me] == 0 ->
@@ -310,7 +319,9 @@ inline step_round()
         step[me] = PROVING;
         post(PROOF, 0)
     :: step[me] == PROVING && REFUSED -> decline()
-    :: step[me] == PROVING && !REFUSED && arrived[me] -> step[me] = PROVEN
+    :: step[me] == PROVING && !REFUSED && arrived[me] ->
+        arrived[me] = 0;
+        step[me] = PROVEN
     :: step[me] == PROVEN && REFUSED -> decline()
     :: step[me] == PROVEN && !REFUSED && UNBOUND ->
         say(CLEAR, 0);
@@ -333,6 +344,7 @@ inline step_round()
     :: step[me] == HEARING && HEARD_OF ->
         state[me] = READY;
         base[me] = sent[me];
+        forget_notes();
         step[me] = NONE
     :: else -> skip
     fi

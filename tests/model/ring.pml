@@ -40,7 +40,7 @@
 /* SLICES: two ranks have what all get. TWO_STAGES: each rank reduces a slice; ONE_REDUCES: rank 0 reduces all. */
 mtype = { BCAST, REDUCE, ALL, SLICES, TWO_STAGES, ONE_REDUCES };
 mtype kind[OPS];
-byte root[OPS], chunks[OPS];
+byte root[OPS], chunks[OPS], past[OPS]; /* past: ranks that have it behind them */
 
 /* Shared memory. */
 byte flag[N * DEPTH], payload[N * DEPTH], done[N];
@@ -203,6 +203,47 @@ inline to_result(cursor)
     skip
 }
 
+/* The first rank that comes to an operation chooses what it is. */
+inline choose()
+{
+    if
+    :: op < OPS && kind[op] == 0 ->
+        if
+        :: kind[op] = BCAST
+        :: kind[op] = BCAST; root[op] = 1
+        :: kind[op] = SLICES
+#ifndef TWO_WRITERS
+        :: kind[op] = REDUCE
+        :: kind[op] = REDUCE; root[op] = N - 1
+        :: kind[op] = ALL
+#if DEPTH > 1
+        :: kind[op] = TWO_STAGES
+        :: kind[op] = ONE_REDUCES
+#endif
+#endif
+        fi;
+        chunks[op] = 1;
+        do
+        :: op == 0 && chunks[op] < CHUNKS -> chunks[op]++
+        :: break
+        od
+    :: else
+    fi
+}
+
+/* What all have behind them is forgotten: it makes no difference to what follows. */
+inline forget()
+{
+    past[op]++;
+    if
+    :: past[op] == N ->
+        kind[op] = 0;
+        root[op] = 0;
+        chunks[op] = 0
+    :: else
+    fi
+}
+
 /* vc_node_slots_start() */
 inline start()
 {
@@ -221,7 +262,10 @@ inline start()
 #endif
         :: else
         fi
-    :: else
+    :: else ->
+        wr = 0;
+        rd = 0;
+        known = 0
     fi
 }
 
@@ -243,7 +287,10 @@ proctype rank(byte me)
 {
     byte op, base, wr, red, rd, red_from, rd_from, known, r, i;
 
-    d_step { start() }
+    atomic {
+        choose();
+        start()
+    }
     do
     :: d_step {
         op < OPS && wr < chunks[op] && wr < rd + WINDOW && MAY_WRITE(SLOT(wr)) ->
@@ -277,12 +324,16 @@ proctype rank(byte me)
         set_done(SLOT(rd))
     }
 
-    :: d_step {
+    :: atomic {
         op < OPS && wr == chunks[op] && rd == chunks[op] ->
-        learn();
-        base = SLOT(chunks[op]);
-        op++;
-        start()
+        d_step {
+            learn();
+            base = SLOT(chunks[op]);
+            forget();
+            op++
+        }
+        choose();
+        d_step { start() }
     }
     :: op == OPS -> break
     od
@@ -292,31 +343,6 @@ init
 {
     byte k;
     atomic {
-        do
-        :: k < OPS ->
-            if
-            :: kind[k] = BCAST
-            :: kind[k] = BCAST; root[k] = 1
-            :: kind[k] = SLICES
-#ifndef TWO_WRITERS
-            :: kind[k] = REDUCE
-            :: kind[k] = REDUCE; root[k] = N - 1
-            :: kind[k] = ALL
-#if DEPTH > 1
-            :: kind[k] = TWO_STAGES
-            :: kind[k] = ONE_REDUCES
-#endif
-#endif
-            fi;
-            chunks[k] = 1;
-            do
-            :: k == 0 && chunks[k] < CHUNKS -> chunks[k]++
-            :: break
-            od;
-            k++
-        :: k == OPS -> break
-        od;
-        k = 0;
 #ifdef CLOCKS
         for (k : 0 .. N - 1) { view[k * N + k] = 1 }
         k = 0;

@@ -24,7 +24,7 @@
 
 mtype = { BCAST, REDUCE, ALLREDUCE };
 mtype kind[OPS];
-byte root[OPS];
+byte root[OPS], past[OPS]; /* past: ranks that have it behind them */
 
 /* Nodes: the slots of each group, up and down, and those of the top. */
 #define UP(group)   (group)
@@ -91,6 +91,39 @@ inline add(what, where, whose, who)
     from[ntracks] = whose;
     supplier[ntracks] = who;
     ntracks++
+}
+
+/* The first rank that comes to an operation chooses what it is. */
+inline choose()
+{
+    if
+    :: kind[op] == 0 ->
+        if
+        :: kind[op] = ALLREDUCE
+        :: kind[op] = BCAST
+        :: kind[op] = REDUCE
+        fi;
+        if
+        :: kind[op] == ALLREDUCE
+        :: kind[op] != ALLREDUCE -> root[op] = 0
+        :: kind[op] != ALLREDUCE -> root[op] = 1
+        :: kind[op] != ALLREDUCE -> root[op] = 2
+        :: kind[op] != ALLREDUCE -> root[op] = 3
+        fi
+    :: else
+    fi
+}
+
+/* What all have behind them is forgotten: it makes no difference to what follows. */
+inline forget()
+{
+    past[op]++;
+    if
+    :: past[op] == N ->
+        kind[op] = 0;
+        root[op] = 0
+    :: else
+    fi
 }
 
 /* Which tracks this rank has: vc_tree_plan(). */
@@ -222,7 +255,28 @@ inline finish()
     :: else -> break
     od;
     i = 0;
+    do
+    :: ntracks > 0 ->
+        ntracks--;
+        does[ntracks] = 0;
+        node[ntracks] = 0;
+        from[ntracks] = 0;
+        supplier[ntracks] = 0
+    :: else -> break
+    od;
+    passes = 0;
+    forget();
     op++
+}
+
+inline begin()
+{
+    if
+    :: op < OPS ->
+        choose();
+        d_step { plan() }
+    :: else
+    fi
 }
 
 proctype rank(byte me)
@@ -231,17 +285,16 @@ proctype rank(byte me)
     byte does[TRACKS], node[TRACKS], from[TRACKS], supplier[TRACKS], block[TRACKS];
     bool published[TRACKS], passes;
     byte base[NODES], memory[BLOCKS];
+    atomic { begin() }
     do
-    :: op < OPS ->
-        d_step { plan() };
-        do
-        :: d_step { CAN_MOVE(0) -> move(0) }
-        :: d_step { CAN_MOVE(1) -> move(1) }
-        :: d_step { CAN_MOVE(2) -> move(2) }
-        :: MOVED(0) && MOVED(1) && MOVED(2) -> break
-        od;
-        skip;
+    :: d_step { CAN_MOVE(0) -> move(0) }
+    :: d_step { CAN_MOVE(1) -> move(1) }
+    :: d_step { CAN_MOVE(2) -> move(2) }
+    :: atomic {
+        op < OPS && MOVED(0) && MOVED(1) && MOVED(2) ->
         d_step { finish() }
+        begin()
+    }
     :: op == OPS -> break
     od
 }
@@ -250,24 +303,6 @@ init
 {
     byte k;
     atomic {
-        do
-        :: k < OPS ->
-            if
-            :: kind[k] = ALLREDUCE
-            :: kind[k] = BCAST
-            :: kind[k] = REDUCE
-            fi;
-            if
-            :: kind[k] == ALLREDUCE
-            :: kind[k] != ALLREDUCE -> root[k] = 0
-            :: kind[k] != ALLREDUCE -> root[k] = 1
-            :: kind[k] != ALLREDUCE -> root[k] = 2
-            :: kind[k] != ALLREDUCE -> root[k] = 3
-            fi;
-            k++
-        :: k == OPS -> break
-        od;
-        k = 0;
         do
         :: k < N -> run rank(k); k++
         :: k == N -> break

@@ -128,7 +128,7 @@ resume)
     expect 1 run -n 2 -o u.json --resume && says err 'no file of samples'
     ;;
 interrupt)
-    "$tune" run -n 2 --budget 10m -o t.json allreduce > out 2> err &
+    "$tune" run -n 2 --budget 1m -o t.json allreduce > out 2> err &
     pid=$!
     for i in $(seq 250); do
         grep -q '^# done' t.samples.csv 2> /dev/null && break
@@ -144,7 +144,7 @@ interrupt)
     holds t.json '.provenance.partial'
     expect 0 run -n 2 --budget 1s -o t.json --resume --sizes 8 allreduce && holds t.json '.provenance.points_taken_over > 0'
     # Killed, it takes mpirun along, and what was measured is there.
-    "$tune" run -n 2 --budget 10m -o k.json allreduce > out 2> err &
+    "$tune" run -n 2 --budget 1m -o k.json allreduce > out 2> err &
     pid=$!
     for i in $(seq 250); do
         grep -q '^# done' k.samples.csv 2> /dev/null && break

@@ -33,17 +33,30 @@ mends() {
 }
 tried=0 longest=0
 
-# Survivors of a rank that was killed, which stay alive themselves.
-survive() {
-    VCOLL_WAIT=$2 timeout -k 5 60 "$mpirun" --enable-recovery -n "$1" "$prog" stay $(($1 - 1)) kill "$3" >"$scratch/out" 2>&1 </dev/null
-    n=$(grep -c '^rank [0-9]*: error after' "$scratch/out")
-    [ "$n" = $(($1 - 1)) ] || show "$kind, VCOLL_WAIT=$2: $n of $(($1 - 1)) survivors of a killed rank got an error"
+# Whether ranks 0 to $1 - 1 have got an error, and have said that rank $1 died.
+told() {
     r=0
-    while [ $r -lt "$n" ]; do
-        grep "^vcoll\[$r\]: " "$scratch/out" | grep -q "rank $n .*\(cannot be reached\|died\)" ||
-            show "$kind, VCOLL_WAIT=$2: rank $r does not say that rank $n died"
+    while [ $r -lt "$1" ]; do
+        grep -q "^rank $r: error after" "$scratch/out" || return 1
+        grep "^vcoll\[$r\]: " "$scratch/out" | grep -q "rank $1 .*\(cannot be reached\|died\)" || return 1
         r=$((r + 1))
     done
+}
+
+# Survivors of a rank that was killed, which stay alive themselves for as long as the last error may take. Once all have theirs
+# there is nothing to wait for.
+survive() {
+    : >"$scratch/out"
+    VCOLL_WAIT=$2 timeout -k 5 60 "$mpirun" --enable-recovery -n "$1" "$prog" stay $(($1 - 1)) kill "$3" >"$scratch/out" 2>&1 </dev/null &
+    job=$!
+    until told $(($1 - 1)) || ! kill -0 $job 2>/dev/null; do
+        sleep 0.2
+    done
+    kill $job 2>/dev/null
+    wait $job
+    n=$(grep -c '^rank [0-9]*: error after' "$scratch/out")
+    [ "$n" = $(($1 - 1)) ] || show "$kind, VCOLL_WAIT=$2: $n of $(($1 - 1)) survivors of a killed rank got an error"
+    told "$n" || show "$kind, VCOLL_WAIT=$2: rank $r does not say that rank $n died"
 }
 
 nothing_left() {

@@ -13,17 +13,10 @@ until_clean "$here/../mpirun" -n 2 "$1"
 
 command -v strace > /dev/null || { echo "strace is not installed: skipped"; exit 77; }
 strace -k -o /dev/null true 2> /dev/null || { echo "strace shows no stacks: skipped"; exit 77; }
-export VC_HOT_LOG="$log" VC_HOT_PRELOAD="$VC_TEST_PRELOAD" VC_HOT_TRACED=1
-unset VC_TEST_PRELOAD
-# One run with rank 0 under strace. Exit code 8: the median batch was not without system calls.
+export VC_HOT_LOG="$log" VC_HOT_TRACED=1
+# One run in which rank 0 is traced. Exit code 8: the median batch was not without system calls.
 traced() {
-    # The library goes into the ranks alone, not into strace.
-    # shellcheck disable=SC2016
-    "$here/../mpirun" -n 2 sh -c '
-        if [ "$OMPI_COMM_WORLD_RANK" = 0 ]; then
-            exec strace -f --seccomp-bpf -k -e "trace=!process_vm_writev" -o "$VC_HOT_LOG" -E LD_PRELOAD="$VC_HOT_PRELOAD" "$1"
-        fi
-        LD_PRELOAD="$VC_HOT_PRELOAD" exec "$1"' sh "$1" || return
+    "$here/../mpirun" -n 2 "$1" || return
     # Per batch: the number of calls of the marking thread between an odd mark and the next.
     awk '
         / getppid\(/ { if (inside) { batches++; if (n == 0) free++ } inside = !inside; n = 0; pid = $1; next }

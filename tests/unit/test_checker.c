@@ -458,6 +458,35 @@ static void test_others(void **state)
     refused_as(&s, node_lengths, VC_PLACEMENT_FREE, false, (const char *const[]){"VC_PLACEMENT_FREE", ""});
 }
 
+static long promises_one(const struct vc_shape *s)
+{
+    (void)s;
+    return 1;
+}
+
+static long promises_two(const struct vc_shape *s)
+{
+    (void)s;
+    return 2;
+}
+
+static void test_lengths(void **state)
+{
+    (void)state;
+    char text[512];
+    struct vc_shape s = shape_of(VC_REDUCE, 2, 8);
+    struct vc_alg alg = {.name = "short",
+                         .coll = VC_REDUCE,
+                         .kind = VC_ALG_PLAN,
+                         .build = not_in_place,
+                         .steps = promises_one};
+    assert_int_equal(vc_check_plan(&alg, &s, false, text, sizeof text), -1);
+    assert_non_null(strstr(text, "rank 0: has 2 steps and"));
+    assert_non_null(strstr(text, "promises 1"));
+    alg.steps = promises_two;
+    assert_int_equal(vc_check_plan(&alg, &s, false, text, sizeof text), 0);
+}
+
 /* ---- mutations: no step of a right plan can be left out, nor what it waits for, nor its operands' order
  * ---- */
 
@@ -562,9 +591,9 @@ static void test_mutations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),  cmocka_unit_test(test_deadlock),   cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_pieces),    cmocka_unit_test(test_reductions), cmocka_unit_test(test_others),
-        cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_messages), cmocka_unit_test(test_deadlock),   cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_pieces),   cmocka_unit_test(test_reductions), cmocka_unit_test(test_others),
+        cmocka_unit_test(test_lengths),  cmocka_unit_test(test_mutations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

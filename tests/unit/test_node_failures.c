@@ -17,7 +17,8 @@
 
 #include <cmocka.h>
 
-enum { MOST = 40, LONG = 400000, SECONDS = 10 };
+/* Trials side by side, in which nearly everybody sleeps until the dead are noticed. */
+enum { MOST = 40, LONG = 400000, SECONDS = 10, WORKERS = 5, TRIALS = 80 };
 
 /* How a rank ended. */
 enum { FINE = 10, TOLD = 11, PEER_FAILED = 12, OTHER = 13 };
@@ -110,14 +111,15 @@ static int run_trial(const struct trial *t, char *mem, int me)
     return err == VC_OK ? FINE : err == VC_ERR_PEER ? PEER_FAILED : err == VC_ERR_TRUNCATE ? TOLD : OTHER;
 }
 
-/* Runs it; counts the ranks that ended in each way. */
-static void count_ends(const struct trial *t, int end[20])
+/* Runs it; counts the ranks that ended in each way. False: others than the victim were killed, or it was not.
+ */
+static bool count_ends(const struct trial *t, int end[20])
 {
     size_t len =
         vc_round_up(sizeof(struct shared), 4096) + vc_park_bytes(t->n) + node_bytes(t->n, 160000, t->levels);
     char *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_true(mem != MAP_FAILED);
-    memset(end, 0, 20 * sizeof *end);
+    if (mem == MAP_FAILED)
+        return false;
     pid_t pid[MOST];
     for (int i = 0; i < t->n; i++)
         if ((pid[i] = fork()) == 0) {
@@ -127,7 +129,8 @@ static void count_ends(const struct trial *t, int end[20])
     int killed = 0;
     for (int i = 0; i < t->n; i++) {
         int status;
-        assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
+        if (waitpid(pid[i], &status, 0) != pid[i])
+            return false;
         if (WIFEXITED(status))
             end[WEXITSTATUS(status) % 20]++;
         else if (i == t->victim && WTERMSIG(status) == SIGKILL)
@@ -137,8 +140,41 @@ static void count_ends(const struct trial *t, int end[20])
     }
     munmap(mem, len);
     if (killed != (t->victim >= 0))
-        fail_msg("%d killed, %d told, %d peer, %d fine, %d other, %d out of time", killed, end[TOLD],
-                 end[PEER_FAILED], end[FINE], end[OTHER], end[0]);
+        fprintf(stderr, "%d killed, %d told, %d peer, %d fine, %d other, %d out of time\n", killed, end[TOLD],
+                end[PEER_FAILED], end[FINE], end[OTHER], end[0]);
+    return killed == (t->victim >= 0);
+}
+
+static struct trial trials[TRIALS];
+static int ntrials, (*ends)[20];
+
+static void add_trial(struct trial t)
+{
+    assert_true(ntrials < TRIALS);
+    trials[ntrials++] = t;
+}
+
+/* Runs all trials that were added; what came of the k-th is in ends[k] then. */
+static void run_trials(void)
+{
+    size_t len = TRIALS * sizeof *ends;
+    pid_t pid[WORKERS];
+    if (!ends)
+        ends = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(ends != MAP_FAILED);
+    memset(ends, 0, len);
+    for (int w = 0; w < WORKERS; w++)
+        if ((pid[w] = fork()) == 0) {
+            bool good = true;
+            for (int k = w; k < ntrials; k += WORKERS)
+                good = count_ends(&trials[k], ends[k]) && good;
+            _exit(!good);
+        }
+    for (int w = 0; w < WORKERS; w++) {
+        int status;
+        assert_int_equal(waitpid(pid[w], &status, 0), pid[w]);
+        assert_int_equal(status, 0);
+    }
 }
 
 static struct synthetic even, uneven;
@@ -157,19 +193,19 @@ static void test_death(void **state)
     make_levels();
     const struct vc_levels *levels[] = {NULL, &even.levels, &uneven.levels};
     static const int victims[] = {0, 3, 6, 7, 12, 19};
+    ntrials = 0;
     for (int i = 0; i < 3; i++)
-        for (size_t v = 0; v < sizeof victims / sizeof *victims; v += i == 1 ? 1 : 3) {
-            int end[20];
-            struct trial t = {.n = 20,
-                              .levels = levels[i],
-                              .victim = victims[v],
-                              .victim_round = 6 + (int)v,
-                              .odd = -1,
-                              .root = 5,
-                              .len = v % 2 ? 64 : 50000};
-            count_ends(&t, end);
-            assert_int_equal(end[PEER_FAILED], t.n - 1);
-        }
+        for (size_t v = 0; v < sizeof victims / sizeof *victims; v += i == 1 ? 1 : 3)
+            add_trial((struct trial){.n = 20,
+                                     .levels = levels[i],
+                                     .victim = victims[v],
+                                     .victim_round = 6 + (int)v,
+                                     .odd = -1,
+                                     .root = 5,
+                                     .len = v % 2 ? 64 : 50000});
+    run_trials();
+    for (int k = 0; k < ntrials; k++)
+        assert_int_equal(ends[k][PEER_FAILED], trials[k].n - 1);
 }
 
 /* The lengths of a broadcast differ, or its root does it by other means: somebody finds it out, and nobody
@@ -183,9 +219,9 @@ static void test_lengths(void **state)
     const struct vc_levels *levels[] = {NULL, &even.levels, &uneven.levels};
     static const size_t lens[][2] = {{8, 16},    {64, 3000}, {3000, 64},     {8, 25000},       {25000, 8},
                                      {64, LONG}, {LONG, 64}, {64, SIZE_MAX}, {25000, SIZE_MAX}};
+    ntrials = 0;
     for (int i = 0; i < 3; i++)
         for (size_t k = 0; k < sizeof lens / sizeof *lens; k++) {
-            int end[20];
             struct trial t = {.n = 20,
                               .levels = levels[i],
                               .cma = cma && k % 2,
@@ -198,14 +234,18 @@ static void test_lengths(void **state)
                               .odd_len = lens[k][1]};
             if (t.odd_len == SIZE_MAX)
                 t.odd = t.root; /* whom the others wait for */
-            count_ends(&t, end);
-            if (end[TOLD] == 0 || end[TOLD] + end[PEER_FAILED] + end[FINE] != t.n || end[FINE] > 0)
-                fail_msg(
-                    "levels %d, %zu and %zu bytes, odd %d, root %d, cma %d: %d told, %d peer, %d fine, %d "
-                    "other, %d out of time",
-                    i, t.len, t.odd_len, t.odd, t.root, t.cma, end[TOLD], end[PEER_FAILED], end[FINE],
-                    end[OTHER], end[0]);
+            add_trial(t);
         }
+    run_trials();
+    for (int k = 0; k < ntrials; k++) {
+        const struct trial *t = &trials[k];
+        const int *end = ends[k];
+        if (end[TOLD] == 0 || end[TOLD] + end[PEER_FAILED] + end[FINE] != t->n || end[FINE] > 0)
+            fail_msg("levels %d, %zu and %zu bytes, odd %d, root %d, cma %d: %d told, %d peer, %d fine, %d "
+                     "other, %d out of time",
+                     k / (int)(sizeof lens / sizeof *lens), t->len, t->odd_len, t->odd, t->root, t->cma,
+                     end[TOLD], end[PEER_FAILED], end[FINE], end[OTHER], end[0]);
+    }
 }
 
 /* The same of blocks whose lengths their owner and the root know. An empty block waits for nobody, so that it
@@ -217,8 +257,8 @@ static void test_lengths_of_blocks(void **state)
     bool cma = vc_cma_read(getpid(), &got, (uint64_t)(uintptr_t)&probe, sizeof got) == VC_OK;
     static const size_t lens[] = {0, 8, 16, 3000, 50000, 100000};
     enum { N = sizeof lens / sizeof *lens };
+    ntrials = 0;
     for (int k = 0; k < 2 * N * N; k++) {
-        int end[20];
         struct trial t = {.n = 4,
                           .cma = cma && k % 3 == 0,
                           .victim = -1,
@@ -227,14 +267,18 @@ static void test_lengths_of_blocks(void **state)
                           .len = lens[k / 2 % N],
                           .odd_len = lens[k / 2 / N],
                           .any = k % 2 ? VC_PHASE_GATHER_ANY : VC_PHASE_SCATTER_ANY};
-        if (t.len == t.odd_len)
-            continue;
-        count_ends(&t, end);
-        bool known = t.len > 0 && t.odd_len > 0;
-        if (end[TOLD] + end[PEER_FAILED] + end[FINE] != t.n || (known && end[TOLD] == 0))
+        if (t.len != t.odd_len)
+            add_trial(t);
+    }
+    run_trials();
+    for (int k = 0; k < ntrials; k++) {
+        const struct trial *t = &trials[k];
+        const int *end = ends[k];
+        bool known = t->len > 0 && t->odd_len > 0;
+        if (end[TOLD] + end[PEER_FAILED] + end[FINE] != t->n || (known && end[TOLD] == 0))
             fail_msg(
                 "kind %d, %zu and %zu bytes, cma %d: %d told, %d peer, %d fine, %d other, %d out of time",
-                (int)t.any, t.len, t.odd_len, t.cma, end[TOLD], end[PEER_FAILED], end[FINE], end[OTHER],
+                (int)t->any, t->len, t->odd_len, t->cma, end[TOLD], end[PEER_FAILED], end[FINE], end[OTHER],
                 end[0]);
     }
 }
@@ -253,25 +297,33 @@ static void test_lengths_of_calls(void **state)
     static const size_t lens[][2] = {{8, 16},    {16, 8},        {64, 3000},     {3000, 64},
                                      {8, 15000}, {15000, 15008}, {19200, 19000}, {3000, 3008}};
     enum { N = sizeof lens / sizeof *lens };
+    ntrials = 0;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds * N; k++) {
-        if ((k + k / N) % 2) /* each takes half a second */
+        if ((k + k / N) % 2) /* half of them will do */
             continue;
-        int end[20], i = (int)((k / 2 + k / N) % 4);
-        struct trial t = {.n = i == 0 ? 4 : 20,
-                          .levels = levels[i],
-                          .cma = cma && k % 3 == 0,
-                          .victim = -1,
-                          .odd = k / 3 % 2 ? 2 : 0,
-                          .root = 1,
-                          .len = lens[k % N][0],
-                          .odd_len = lens[k % N][1],
-                          .any = kinds[k / N]};
-        count_ends(&t, end);
-        if (end[TOLD] == 0 || end[TOLD] + end[PEER_FAILED] != t.n)
-            fail_msg("%s, levels %d, %zu and %zu bytes, cma %d: %d told, %d peer, %d fine, %d other, %d out "
+        int i = (int)((k / 2 + k / N) % 4);
+        add_trial((struct trial){.n = i == 0 ? 4 : 20,
+                                 .levels = levels[i],
+                                 .cma = cma && k % 3 == 0,
+                                 .victim = -1,
+                                 .odd = k / 3 % 2 ? 2 : 0,
+                                 .root = 1,
+                                 .len = lens[k % N][0],
+                                 .odd_len = lens[k % N][1],
+                                 .any = kinds[k / N]});
+    }
+    run_trials();
+    for (int k = 0; k < ntrials; k++) {
+        const struct trial *t = &trials[k];
+        const int *end = ends[k];
+        if (end[TOLD] == 0 || end[TOLD] + end[PEER_FAILED] != t->n)
+            fail_msg("%s, %s levels, %zu and %zu bytes, cma %d: %d told, %d peer, %d fine, %d other, %d out "
                      "of time",
-                     vc_phase_info[t.any].name, i, t.len, t.odd_len, t.cma, end[TOLD], end[PEER_FAILED],
-                     end[FINE], end[OTHER], end[0]);
+                     vc_phase_info[t->any].name,
+                     !t->levels                  ? "no"
+                     : t->levels == &even.levels ? "even"
+                                                 : "uneven",
+                     t->len, t->odd_len, t->cma, end[TOLD], end[PEER_FAILED], end[FINE], end[OTHER], end[0]);
     }
 }
 
