@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/layout.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-void vc_strewn_init(struct vc_strewn *s, const struct vc_layout *l, const void *base, size_t count,
+void vc_layout_drop(struct vc_layout *l)
+{
+    /* Acquire and release: what other users have read of it comes before. */
+    if (l && atomic_fetch_sub_explicit(&l->users, 1, memory_order_acq_rel) == 1)
+        free(l);
+}
+
+void vc_strewn_init(struct vc_strewn *s, struct vc_layout *l, const void *base, size_t count,
                     ptrdiff_t extent)
 {
-    *s = (struct vc_strewn){.base = (uintptr_t)base,
+    *s = (struct vc_strewn){.layout = l,
+                            .base = (uintptr_t)base,
                             .size = l->size,
                             .tile = l->tile,
                             .extent = extent,
@@ -19,6 +28,7 @@ void vc_strewn_init(struct vc_strewn *s, const struct vc_layout *l, const void *
         s->one.stride = extent;
         s->size = s->tile = count * l->size;
         s->runs = NULL;
+        s->layout = NULL;
     }
 }
 
