@@ -59,12 +59,29 @@ static void pack(struct vc_exec *x, const struct vc_ref *r)
     }
 }
 
+/* Blocks whose sizes only pairs know: a step has all of one, and no other step has it. */
+static void pack_block(const struct vc_exec *x, size_t r)
+{
+    const struct vc_view *v = x->view;
+    if (v->src_blocks[r] && x->pairs->src_len[r])
+        v->get(v->src_blocks[r], 0, x->pairs->src_len[r], (char *)(uintptr_t)x->pairs->src[r]);
+}
+
+static void unpack_block(const struct vc_exec *x, size_t r)
+{
+    const struct vc_view *v = x->view;
+    if (v->dst_blocks[r] && x->pairs->dst_len[r])
+        v->put(v->dst_blocks[r], 0, x->pairs->dst_len[r], x->pairs->dst[r]);
+}
+
 void vc_exec_view_before(struct vc_exec *x, const struct vc_step *st)
 {
     /* Without a send buffer the data are the root's, where others receive; its node phases read them there.
      */
     enum vc_buf data = x->base[VC_BUF_SEND] ? VC_BUF_SEND : VC_BUF_RECV;
     struct vc_ref src = side_of(x, st, true), dst = side_of(x, st, false);
+    if (x->view->src_blocks && st->src.buf == VC_BUF_SEND_BLOCK && st->kind != VC_STEP_RECV)
+        pack_block(x, st->src.off);
     if (!x->view->src)
         return;
     for (int i = 0; i < pieces_of(st) && st->kind != VC_STEP_RECV && src.buf == data; i++) {
@@ -80,6 +97,8 @@ void vc_exec_view_after(struct vc_exec *x, const struct vc_step *st)
     struct vc_ref dst = side_of(x, st, false);
     /* What the root of a node's broadcast has there it has received before. */
     bool has = st->kind == VC_STEP_NODE && st->node == VC_PHASE_BCAST && st->peer == x->env.local;
+    if (x->view->dst_blocks && dst.buf == VC_BUF_RECV_BLOCK && st->kind != VC_STEP_SEND)
+        unpack_block(x, dst.off);
     if (!x->view->dst || st->kind == VC_STEP_SEND || dst.buf != VC_BUF_RECV || dst.len == 0 || has)
         return;
     for (int i = 0; i < pieces_of(st); i++) {

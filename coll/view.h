@@ -23,6 +23,9 @@ struct vc_view {
     /** For put: the receive buffer is memory that may be written, and need not hold the result in the end.
      * NULL: it does. */
     const void *dst;
+    /** In place of src and dst, of blocks whose sizes only pairs know (struct vc_pairs): [size] sides for get
+     * and put; NULL: the block lies where vc_pairs says. Otherwise there is memory, as above. */
+    const void *const *src_blocks, *const *dst_blocks;
 };
 
 #endif

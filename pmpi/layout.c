@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmpi/layout.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-void vc_strewn_init(struct vc_strewn *s, const struct vc_layout *l, const void *base, size_t count,
+void vc_layout_drop(struct vc_layout *l)
+{
+    /* Acquire and release: what other users have read of it comes before. */
+    if (l && atomic_fetch_sub_explicit(&l->users, 1, memory_order_acq_rel) == 1)
+        free(l);
+}
+
+void vc_strewn_init(struct vc_strewn *s, struct vc_layout *l, const void *base, size_t count,
                     ptrdiff_t extent)
 {
-    *s = (struct vc_strewn){.base = (uintptr_t)base,
+    *s = (struct vc_strewn){.layout = l,
+                            .base = (uintptr_t)base,
                             .size = l->size,
                             .tile = l->tile,
                             .extent = extent,
@@ -19,6 +28,7 @@ void vc_strewn_init(struct vc_strewn *s, const struct vc_layout *l, const void *
         s->one.stride = extent;
         s->size = s->tile = count * l->size;
         s->runs = NULL;
+        s->layout = NULL;
     }
 }
 
@@ -36,6 +46,34 @@ static inline __attribute__((always_inline)) void move_equal(char *strewn, ptrdi
 {
     for (size_t i = 0; i < n; i++, strewn += stride, packed += len)
         move_bytes(strewn, packed, len, put);
+}
+
+/* Of runs of whole cache lines. The CPU's own prefetching does not follow strides of more than a line well,
+ * so lines of a later run are fetched by hand; no faults come of it. */
+#define LINE       ((size_t)64)
+#define LINES_MOST ((size_t)16)
+#define AHEAD      ((size_t)1024) /* bytes of data, but two runs at least */
+
+static inline void fetch(const char *run, size_t len, bool put)
+{
+    for (size_t i = 0; i < len; i += LINE) {
+        if (put)
+            __builtin_prefetch(run + i, 1);
+        else
+            __builtin_prefetch(run + i, 0);
+    }
+}
+
+static inline __attribute__((always_inline)) void move_lines(char *strewn, ptrdiff_t stride, size_t len,
+                                                             char *packed, size_t n, bool put)
+{
+    size_t ahead = len * 2 < AHEAD ? AHEAD / len : 2;
+    for (size_t i = 0; i < n; i++, strewn += stride, packed += len) {
+        if (n - i > ahead)
+            fetch(strewn + (ptrdiff_t)ahead * stride, len, put);
+        for (size_t at = 0; at < len; at += LINE)
+            move_bytes(strewn + at, packed + at, LINE, put);
+    }
 }
 
 static inline __attribute__((always_inline)) void move_runs(char *strewn, ptrdiff_t stride, size_t len,
@@ -58,7 +96,10 @@ static inline __attribute__((always_inline)) void move_runs(char *strewn, ptrdif
         move_equal(strewn, stride, 32, packed, n, put);
         break;
     default:
-        move_equal(strewn, stride, len, packed, n, put);
+        if (len % LINE == 0 && len <= LINES_MOST * LINE)
+            move_lines(strewn, stride, len, packed, n, put);
+        else
+            move_equal(strewn, stride, len, packed, n, put);
         break;
     }
 }

@@ -327,7 +327,8 @@ static struct vc_layout *finish(const struct draft *d, size_t size)
     struct vc_layout *l = malloc(sizeof *l + d->nruns * sizeof *l->runs);
     if (!l)
         return NULL;
-    *l = (struct vc_layout){.size = size, .reps = d->reps, .step = d->step, .nruns = (int)d->nruns};
+    *l = (struct vc_layout){
+        .users = 1, .size = size, .reps = d->reps, .step = d->step, .nruns = (int)d->nruns};
     for (size_t i = 0; i < d->nruns; i++) {
         l->runs[i] = d->runs[i];
         l->runs[i].begin = l->tile;

@@ -101,6 +101,7 @@ static void start(struct vc_posted *op, struct vc_comm *c, const struct vc_call 
     op->begun = op->told = op->reported = false;
     op->exec = NULL;
     op->state = NULL;
+    op->view = NULL;
     op->displs = NULL;
     op->types = NULL;
     op->ntypes = 0;

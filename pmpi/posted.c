@@ -2,6 +2,7 @@
 #include "pmpi/posted.h"
 
 #include "pmpi/ft.h"
+#include "pmpi/view.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,15 +22,22 @@ int vc_posted_keep_type(struct vc_posted *op, struct vc_dtype *t)
     return VC_OK;
 }
 
-int vc_posted_keep_displs(struct vc_posted *op)
+int vc_posted_keep_displs(struct vc_posted *op, bool sends)
 {
+    const void **displs = sends ? &op->k.sdispls : &op->k.rdispls;
     size_t bytes = (size_t)op->comm->size * (op->k.wide ? sizeof(MPI_Aint) : sizeof(int));
     op->displs = malloc(bytes);
     if (!op->displs)
         return vc_fail(VC_ERR_NOMEM, "no memory for the displacements of a nonblocking collective");
-    memcpy(op->displs, op->k.rdispls, bytes);
-    op->k.rdispls = op->displs;
+    memcpy(op->displs, *displs, bytes);
+    *displs = op->displs;
     return VC_OK;
+}
+
+void vc_posted_see(struct vc_posted *op, size_t len)
+{
+    if (vc_view_may(op->comm, &op->k, len))
+        op->view = vc_view_create();
 }
 
 void vc_posted_release(struct vc_posted *op)
@@ -43,6 +51,8 @@ void vc_posted_release(struct vc_posted *op)
     op->ntypes = 0;
     free(op->types);
     op->types = NULL;
+    vc_view_destroy(op->view);
+    op->view = NULL;
     free(op->displs);
     op->displs = NULL;
     free(op->state);
@@ -69,17 +79,20 @@ static int begin(struct vc_posted *op)
     if (vc_posted_began)
         vc_posted_began(&op->k);
     vc_exec_pairs(op->exec, op->w.pairs);
+    vc_exec_view(op->exec, op->w.view);
     return vc_exec_start(op->exec, op->w.send, op->w.recv, op->w.op);
 }
 
 int vc_posted_advance(struct vc_posted *op)
 {
-    if (!op->begun) {
-        int err = begin(op);
-        if (err != VC_OK)
-            return err;
-    }
-    return op->by_plan ? vc_exec_progress(op->exec) : vc_node_progress(op->team->node, &op->call, &op->whom);
+    int rc = op->begun ? VC_OK : begin(op);
+    if (rc == VC_OK)
+        rc =
+            op->by_plan ? vc_exec_progress(op->exec) : vc_node_progress(op->team->node, &op->call, &op->whom);
+    /* The plan's next run may have no view. */
+    if (rc != 0 && op->w.view && op->exec)
+        vc_exec_view(op->exec, NULL);
+    return rc;
 }
 
 int vc_posted_whom(const struct vc_posted *op)

@@ -11,6 +11,7 @@
 #include "pmpi/types.h"
 
 struct vc_posted;
+struct vc_call_view;
 
 /** Moves the result from w.recv to the program's memory. VC_OK or an error. */
 typedef int vc_posted_finish(struct vc_posted *op);
@@ -28,8 +29,9 @@ struct vc_posted {
     /* what is the operation's own, and ends with it */
     void *mem[VC_SCRATCHES]; /**< packed copies of the program's data; NULL: none */
     void *state;             /**< of the form of its arguments: what w and `finish` lead to; NULL: nothing */
-    void *displs;            /**< copy of the displacements of the results; NULL: none */
-    MPI_Datatype *types;     /**< duplicates of types that the program may free meanwhile */
+    struct vc_call_view *view; /**< what w.view is in; NULL: none */
+    void *displs;              /**< copy of displacements; NULL: none */
+    MPI_Datatype *types;       /**< duplicates of types that the program may free meanwhile */
     int ntypes;
     vc_posted_finish *finish; /**< NULL: the result is where it belongs */
     /* how it runs: as a plan, or in the node's memory */
@@ -53,11 +55,11 @@ struct vc_posted {
 /** For an operation whose result is moved at its end: *t lives until then. VC_OK or an error. */
 int vc_posted_keep_type(struct vc_posted *op, struct vc_dtype *t);
 /**
- * For an operation whose results are moved at its end to where op->k.rdispls says: op->k has a copy from now
- * on. MPI wants the program to leave the array alone until then. But MPIs that read it in the call alone let
- * programs get away with less, and mpi4py 3.1 frees it at once. VC_OK or an error.
+ * For an operation that looks at op->k.rdispls, or op->k.sdispls if it `sends`, after the call: op->k has a
+ * copy from now on. MPI wants the program to leave the array alone until then. But MPIs that read it in the
+ * call alone let programs get away with less, and mpi4py 3.1 frees it at once. VC_OK or an error.
  */
-int vc_posted_keep_displs(struct vc_posted *op);
+int vc_posted_keep_displs(struct vc_posted *op, bool sends);
 
 /** Hears of operations that begin by a plan, whose way is known from then on; called as vc_posted_advance()
  * is. NULL: nobody does. Statistics set it in MPI_Init. */
@@ -75,6 +77,10 @@ int vc_posted_whom(const struct vc_posted *op);
 /** The end: the result goes to the program's memory, a failure gets its class, and is logged. In a thread
  * that may call the MPI, without a lock. op->err says how it went. */
 void vc_posted_end(struct vc_posted *op);
+
+/** For an operation on data with gaps, whose w.view is still to be filled: op->view, where it may have one;
+ * `len` as vc_view_may() has it. */
+void vc_posted_see(struct vc_posted *op, size_t len);
 
 /** Releases what an operation holds besides its own memory. */
 void vc_posted_release(struct vc_posted *op);

@@ -26,7 +26,7 @@ static void fill_node_call(struct vc_posted *op)
     op->call.lens = op->w.lens;
     op->call.pairs = op->w.pairs;
     op->call.op = op->w.op;
-    op->call.view = NULL;
+    op->call.view = op->w.view;
     op->call.grain = op->w.op ? op->w.op->esize : 1;
 }
 

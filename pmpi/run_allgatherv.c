@@ -6,6 +6,7 @@
 #include "pmpi/quick.h"
 #include "pmpi/run.h"
 #include "pmpi/vectors.h"
+#include "pmpi/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,13 +89,19 @@ static int check_own(const struct vc_call *k, const struct vc_team *t, const str
                    t->rank, sent, own);
 }
 
+/* Whether blocks are received where they belong. */
+static bool is_direct(const struct sides *s)
+{
+    return s->row && s->rtype.dense;
+}
+
 /* The two packed buffers: the user's, or scratch. */
 static int pack_sides(const struct vc_call *k, const struct vc_room *room, const struct sides *s,
-                      struct vc_work *w)
+                      struct vc_call_view *view, struct vc_work *w)
 {
     const struct vc_team *t = room->team;
     size_t own = s->offsets[t->rank + 1] - s->offsets[t->rank];
-    bool direct = s->row && s->rtype.dense;
+    bool direct = is_direct(s);
     int err = check_own(k, t, s);
     if (err != VC_OK)
         return err;
@@ -103,6 +110,10 @@ static int pack_sides(const struct vc_call *k, const struct vc_room *room, const
     w->recv = direct ? s->first : vc_room_for(room, VC_SCRATCH_RECV, s->offsets[t->size]);
     if (!w->recv)
         return VC_ERR_NOMEM;
+    const struct vc_placed blocks = {
+        .n = t->size, .base = k->recv, .displs = k->rdispls, .wide = k->wide, .at = s->offsets};
+    if (!direct)
+        vc_view_placed_result(view, w, &blocks, &s->rtype);
     w->send = k->send;
     if (s->in_place) {
         char *place = (char *)w->recv + s->offsets[t->rank];
@@ -121,6 +132,9 @@ static int pack_sides(const struct vc_call *k, const struct vc_room *room, const
     if (!packed)
         return VC_ERR_NOMEM;
     w->send = packed;
+    /* Two sides that are one buffer are a program's mistake that most MPIs forgive. */
+    if (k->send != k->recv && vc_view_data(view, w, k->send, (size_t)k->scount, &s->stype))
+        return VC_OK;
     return vc_pack(k->send, (size_t)k->scount, &s->stype, packed);
 }
 
@@ -150,14 +164,17 @@ static int run(struct vc_comm *c, struct vc_call *k, struct sides *s)
         return vc_native(k);
     const struct vc_room room = {.team = c->team};
     struct vc_work w = {0};
-    bool direct = s->row && s->rtype.dense;
+    bool direct = is_direct(s), dense = direct && s->stype.dense;
+    struct vc_call_view mem, *view = NULL;
+    if (err == VC_OK && !dense && vc_view_may(c, k, s->longest))
+        view = vc_view_init(&mem);
     if (err == VC_OK)
-        err = pack_sides(k, &room, s, &w);
+        err = pack_sides(k, &room, s, view, &w);
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &w);
-    if (err == VC_OK && !direct)
+    if (err == VC_OK && !direct && !vc_view_unpacks(&w))
         err = unpack(k, c->team, s, w.recv);
-    if (c->team && (!direct || !s->stype.dense))
+    if (c->team && !dense)
         vc_team_scratch_done(c->team);
     else if (err == VC_OK && s->rtype.size) {
         const struct vc_redop none = {.esize = s->rtype.size};
@@ -204,13 +221,15 @@ static int post(struct vc_comm *c, struct vc_call *k, struct sides *s, MPI_Reque
     if (rc != MPI_SUCCESS)
         return rc;
     const struct vc_room room = vc_post_room(&op);
-    int err = pack_sides(k, &room, s, &op.w);
-    bool direct = s->row && s->rtype.dense;
+    bool direct = is_direct(s);
+    if (!direct || !s->stype.dense)
+        vc_posted_see(&op, s->longest);
+    int err = direct ? VC_OK : vc_posted_keep_displs(&op, false);
+    if (err == VC_OK)
+        err = pack_sides(&op.k, &room, s, op.view, &op.w);
     op.esize = direct ? s->rtype.size : 0;
-    if (!direct) {
+    if (!direct && !vc_view_unpacks(&op.w)) {
         op.finish = finish;
-        if (err == VC_OK)
-            err = vc_posted_keep_displs(&op);
         if (err == VC_OK && !s->rtype.dense)
             err = vc_posted_keep_type(&op, &s->rtype);
     }

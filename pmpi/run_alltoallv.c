@@ -8,6 +8,7 @@
 #include "pmpi/post.h"
 #include "pmpi/run.h"
 #include "pmpi/vectors.h"
+#include "pmpi/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct block {
     char *at;
     size_t count;
     struct vc_dtype type;
+    bool seen; /* a view unpacks it */
 };
 
 /* One side of a call. */
@@ -61,6 +63,7 @@ static bool find_blocks(const struct vc_call *k, const struct side *s, int n, st
         else if (!vc_dtype_get(type, &b[r].type))
             return false;
         b[r].count = (size_t)count;
+        b[r].seen = false;
         b[r].at = (char *)((uintptr_t)s->buf + (uintptr_t)(s->types ? displ : displ * b[r].type.extent));
         if (b[r].at == NULL) /* no buffer: the MPI's own pack reports it */
             b[r].type.dense = b[r].type.dense && b[r].type.predefined;
@@ -123,7 +126,7 @@ static char *scratch_for(const struct vc_room *room, enum vc_scratch which, cons
 }
 
 /* In place, what is sent lies where the result goes: it is copied first. */
-static int place_sends(const struct vc_room *room, struct work *w, bool in_place)
+static int place_sends(const struct vc_room *room, struct work *w, struct vc_call_view *view, bool in_place)
 {
     int err = VC_OK;
     const struct block *b = in_place ? w->recv : w->send;
@@ -136,12 +139,21 @@ static int place_sends(const struct vc_room *room, struct work *w, bool in_place
             continue;
         if (b[r].type.dense)
             memcpy(scratch, b[r].at, len);
-        else
+        else if (!vc_view_block(view, true, r, b[r].at, b[r].count, &b[r].type))
             err = pack_block(&b[r], scratch);
         w->pairs.src[r] = scratch;
         scratch += len;
     }
     return err;
+}
+
+/* Whether some block has to be packed. */
+static bool has_gaps(const struct work *w, bool in_place)
+{
+    for (int r = 0; r < w->n; r++)
+        if (!w->recv[r].type.dense || (!in_place && !w->send[r].type.dense))
+            return true;
+    return false;
 }
 
 static int check_own(int rank, const struct vc_pairs *v)
@@ -152,27 +164,35 @@ static int check_own(int rank, const struct vc_pairs *v)
                    rank, v->src_len[rank], v->dst_len[rank]);
 }
 
-static int place_receives(const struct vc_room *room, struct work *w)
+static int place_receives(const struct vc_room *room, struct work *w, struct vc_call_view *view)
 {
     int err = VC_OK;
     char *scratch = scratch_for(room, VC_SCRATCH_RECV, w->recv, w->n, false, &err);
     for (int r = 0; err == VC_OK && r < w->n; r++) {
-        size_t len = bytes_of(&w->recv[r]);
+        struct block *b = &w->recv[r];
+        size_t len = bytes_of(b);
         w->pairs.dst_len[r] = len;
-        w->pairs.dst[r] = w->recv[r].at;
-        if (len == 0 || w->recv[r].type.dense)
+        w->pairs.dst[r] = b->at;
+        if (len == 0 || b->type.dense)
             continue;
         w->pairs.dst[r] = scratch;
         scratch += len;
+        b->seen = vc_view_block(view, false, r, b->at, b->count, &b->type);
     }
     return err == VC_OK ? check_own(room->team->rank, &w->pairs) : err;
+}
+
+/* Whether the block from rank r is unpacked in the end. */
+static bool is_packed(const struct work *w, int r)
+{
+    return w->pairs.dst[r] != w->recv[r].at && w->pairs.dst_len[r] > 0 && !w->recv[r].seen;
 }
 
 static int take_results(struct work *w)
 {
     int err = VC_OK;
     for (int r = 0; err == VC_OK && r < w->n; r++)
-        if (w->pairs.dst[r] != w->recv[r].at && w->pairs.dst_len[r] > 0)
+        if (is_packed(w, r))
             err = unpack_block(&w->recv[r], w->pairs.dst[r]);
     return err;
 }
@@ -254,15 +274,22 @@ static int run(struct vc_comm *c, struct vc_call *k, struct work *w)
     if (err == VC_OK && !sel.alg)
         return vc_native(k);
     const struct vc_room room = {.team = c->team};
-    if (err == VC_OK)
-        err = place_sends(&room, w, k->send == MPI_IN_PLACE);
-    if (err == VC_OK)
-        err = place_receives(&room, w);
     struct vc_work work = {.pairs = &w->pairs};
+    /* Two sides that are one buffer are a program's mistake that most MPIs forgive. */
+    bool in_place = k->send == MPI_IN_PLACE, one = in_place || k->send == k->recv;
+    struct vc_call_view mem, *view = NULL;
+    if (err == VC_OK && has_gaps(w, in_place) && vc_view_may(c, k, 0))
+        view = vc_view_init(&mem);
+    vc_view_pairs(view, &work, w->n);
+    if (err == VC_OK)
+        err = place_sends(&room, w, one ? NULL : view, in_place);
+    if (err == VC_OK)
+        err = place_receives(&room, w, view);
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &work);
     if (err == VC_OK)
         err = take_results(w);
+    vc_view_drop(view);
     if (c->team)
         vc_team_scratch_done(c->team);
     return vc_leave(c, k, err);
@@ -314,7 +341,7 @@ static int keep_types(struct vc_posted *op, struct work *w)
     for (int r = 0; err == VC_OK && r < w->n; r++) {
         struct vc_dtype *type = &w->recv[r].type;
         MPI_Datatype given = type->type;
-        if (w->pairs.dst[r] == w->recv[r].at || w->pairs.dst_len[r] == 0)
+        if (!is_packed(w, r))
             continue;
         err = vc_posted_keep_type(op, type);
         /* Those that follow and are the same share the duplicate. */
@@ -339,9 +366,13 @@ static int post(struct vc_comm *c, struct vc_call *k, struct work *w, bool plain
     if (plain)
         return vc_post_launch(&op, check_own(c->rank, &w->pairs), k, request);
     const struct vc_room room = vc_post_room(&op);
-    int err = place_sends(&room, w, k->send == MPI_IN_PLACE);
+    bool in_place = k->send == MPI_IN_PLACE, one = in_place || k->send == k->recv;
+    if (has_gaps(w, in_place))
+        vc_posted_see(&op, 0);
+    vc_view_pairs(op.view, &op.w, w->n);
+    int err = place_sends(&room, w, one ? NULL : op.view, in_place);
     if (err == VC_OK)
-        err = place_receives(&room, w);
+        err = place_receives(&room, w, op.view);
     if (op.mem[VC_SCRATCH_RECV]) {
         op.finish = finish;
         if (err == VC_OK)

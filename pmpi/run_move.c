@@ -69,7 +69,7 @@ static int pack_message(const struct vc_call *k, const struct vc_room *room, con
 /* Whether the result, received as packed data, is still to be unpacked. */
 static bool is_packed(const struct vc_work *w, const void *result)
 {
-    return w->recv != result && !(w->view && w->view->dst);
+    return w->recv != result && !vc_view_unpacks(w);
 }
 
 int vc_run_bcast(struct vc_call *k)
@@ -85,9 +85,11 @@ int vc_run_bcast(struct vc_call *k)
 
     const struct vc_room room = {.team = c->team};
     struct vc_work w = {.bytes = k->bytes};
-    struct vc_call_view view = {.may = err == VC_OK && !type.dense && vc_view_may(c, k, &sel)};
+    struct vc_call_view mem, *view = NULL;
+    if (err == VC_OK && !type.dense && vc_view_may(c, k, k->bytes))
+        view = vc_view_init(&mem);
     if (err == VC_OK)
-        err = pack_message(k, &room, &type, &view, &w);
+        err = pack_message(k, &room, &type, view, &w);
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &w);
     if (err == VC_OK && c->rank != k->root && is_packed(&w, k->recv))
@@ -115,10 +117,11 @@ int vc_post_bcast(struct vc_call *k, MPI_Request *request)
     if (rc != MPI_SUCCESS)
         return rc;
     const struct vc_room room = vc_post_room(&op);
-    struct vc_call_view none = {.may = false};
-    int err = pack_message(k, &room, &type, &none, &op.w);
+    if (!type.dense)
+        vc_posted_see(&op, k->bytes);
+    int err = pack_message(k, &room, &type, op.view, &op.w);
     op.esize = type.dense && type.predefined ? type.size : 0;
-    if (err == VC_OK && !type.dense && c->rank != k->root)
+    if (err == VC_OK && c->rank != k->root && is_packed(&op.w, k->recv))
         err = vc_post_result(&op, finish_message, &type, sizeof type, &type);
     return vc_post_launch(&op, err, k, request);
 }
@@ -209,9 +212,11 @@ int vc_run_blocks(struct vc_call *k)
     const struct vc_room room = {.team = c->team};
     struct vc_work w = {.bytes = k->bytes};
     bool dense = s.stype.dense && s.rtype.dense;
-    struct vc_call_view view = {.may = err == VC_OK && !dense && vc_view_may(c, k, &sel)};
+    struct vc_call_view mem, *view = NULL;
+    if (err == VC_OK && !dense && vc_view_may(c, k, k->bytes))
+        view = vc_view_init(&mem);
     if (err == VC_OK)
-        err = pack_sides(k, &room, &s, sblocks, &view, &w);
+        err = pack_sides(k, &room, &s, sblocks, view, &w);
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &w);
     if (err == VC_OK && is_packed(&w, k->recv))
@@ -243,10 +248,11 @@ int vc_post_blocks(struct vc_call *k, MPI_Request *request)
     if (rc != MPI_SUCCESS)
         return rc;
     const struct vc_room room = vc_post_room(&op);
-    struct vc_call_view none = {.may = false};
-    int err = pack_sides(k, &room, &s, sblocks, &none, &op.w);
+    if (!s.stype.dense || !s.rtype.dense)
+        vc_posted_see(&op, k->bytes);
+    int err = pack_sides(k, &room, &s, sblocks, op.view, &op.w);
     op.esize = s.rtype.dense && s.rtype.predefined && k->stype == k->rtype ? s.rtype.size : 0;
-    if (err == VC_OK && !s.rtype.dense)
+    if (err == VC_OK && is_packed(&op.w, k->recv))
         err = vc_post_result(&op, finish_blocks, &s, sizeof s, &s.rtype);
     return vc_post_launch(&op, err, k, request);
 }

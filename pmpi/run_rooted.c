@@ -121,7 +121,7 @@ static int pack_scatter(const struct vc_call *k, const struct vc_room *room, con
 static int unpack(const struct vc_call *k, const struct vc_team *t, const struct blocks *b, bool gathers,
                   const struct vc_work *w)
 {
-    if (w->view && w->view->dst)
+    if (vc_view_unpacks(w))
         return VC_OK;
     if (gathers)
         return b->all && w->recv != b->all
@@ -160,9 +160,11 @@ static int run_rooted(struct vc_call *k, bool gathers)
         return vc_native(k);
     const struct vc_room room = {.team = c->team};
     struct vc_work w = {.bytes = k->bytes};
-    struct vc_call_view view = {.may = err == VC_OK && !is_dense(&b) && vc_view_may(c, k, &sel)};
+    struct vc_call_view mem, *view = NULL;
+    if (err == VC_OK && !is_dense(&b) && vc_view_may(c, k, k->bytes))
+        view = vc_view_init(&mem);
     if (err == VC_OK)
-        err = gathers ? pack_gather(k, &room, &b, &view, &w) : pack_scatter(k, &room, &b, &view, &w);
+        err = gathers ? pack_gather(k, &room, &b, view, &w) : pack_scatter(k, &room, &b, view, &w);
     if (err == VC_OK)
         err = vc_run(c, k, &sel, &w);
     if (err == VC_OK)
@@ -177,9 +179,11 @@ static int run_rooted(struct vc_call *k, bool gathers)
     return vc_leave(c, k, err);
 }
 
-/* Which type the result is unpacked with; NULL: it is where it belongs. */
+/* Which type the result is unpacked with in the end; NULL: it is where it belongs. */
 static struct vc_dtype *result_type(const struct vc_work *w, bool gathers, struct blocks *b)
 {
+    if (vc_view_unpacks(w))
+        return NULL;
     if (gathers)
         return b->all && w->recv != b->all ? &b->all_type : NULL;
     return !b->in_place && w->recv != b->own ? &b->own_type : NULL;
@@ -201,8 +205,10 @@ static int post_rooted(struct vc_call *k, bool gathers, MPI_Request *request)
     if (rc != MPI_SUCCESS)
         return rc;
     const struct vc_room room = vc_post_room(&op);
-    struct vc_call_view none = {.may = false};
-    int err = gathers ? pack_gather(k, &room, &b, &none, &op.w) : pack_scatter(k, &room, &b, &none, &op.w);
+    if (!is_dense(&b))
+        vc_posted_see(&op, k->bytes);
+    int err =
+        gathers ? pack_gather(k, &room, &b, op.view, &op.w) : pack_scatter(k, &room, &b, op.view, &op.w);
     struct vc_dtype *type = err == VC_OK ? result_type(&op.w, gathers, &b) : NULL;
     op.esize = is_dense(&b) ? element_of(&b)->size : 0;
     op.etype = element_of(&b)->type;

@@ -7,6 +7,7 @@
 #include "pmpi/post.h"
 #include "pmpi/sides.h"
 #include "pmpi/vectors.h"
+#include "pmpi/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ struct blocks {
     const void *own;
     size_t own_count;
     struct vc_dtype own_type;
-    /* at the root */
+    /* At the root; if that is `own` as well, a program's mistake that most MPIs forgive. */
     void *all;
     struct vc_dtype all_type;
     size_t *lens, *at; /* [size], [size + 1] where each is in w.recv or w.send, with the end of the last */
@@ -135,15 +136,23 @@ static int move_blocks(const struct vc_call *k, const struct vc_team *t, const s
 /* The root's buffer, and in `at` where blocks are in it. Plans want them in order, node algorithms anywhere.
  */
 static int place_blocks(const struct vc_call *k, const struct vc_room *room, bool plan, struct blocks *b,
-                        char **mem)
+                        struct vc_call_view *view, struct vc_work *w, char **mem)
 {
     const struct vc_team *t = room->team;
-    b->packed = !b->all_type.dense || (plan && !in_order(k, b, t->size));
     if (b->packed) {
+        const struct vc_placed blocks = {.n = t->size,
+                                         .base = b->all,
+                                         .displs = b->gathers ? k->rdispls : k->sdispls,
+                                         .wide = k->wide,
+                                         .at = b->at};
         *mem = vc_room_for(room, b->gathers ? VC_SCRATCH_RECV : VC_SCRATCH_SEND, b->at[t->size]);
         if (!*mem)
             return VC_ERR_NOMEM;
-        return b->gathers ? VC_OK : move_blocks(k, t, b, *mem, true);
+        if (b->gathers)
+            vc_view_placed_result(view, w, &blocks, &b->all_type);
+        else if (b->own == b->all || !vc_view_placed_data(view, w, &blocks, &b->all_type))
+            return move_blocks(k, t, b, *mem, true);
+        return VC_OK;
     }
     if (plan) {
         *mem = NULL;
@@ -160,7 +169,7 @@ static int place_blocks(const struct vc_call *k, const struct vc_room *room, boo
 
 /* This rank's own block; `mem`: the root's buffer. */
 static int place_own(const struct vc_call *k, const struct vc_room *room, const struct blocks *b,
-                     const char *mem, char **own)
+                     struct vc_call_view *view, struct vc_work *w, const char *mem, char **own)
 {
     const struct vc_team *t = room->team;
     char *among = b->root ? (char *)((uintptr_t)mem + b->at[t->rank]) : NULL;
@@ -179,29 +188,40 @@ static int place_own(const struct vc_call *k, const struct vc_room *room, const 
     *own = vc_room_for(room, b->gathers ? VC_SCRATCH_SEND : VC_SCRATCH_RECV, k->bytes);
     if (!*own)
         return VC_ERR_NOMEM;
-    return b->gathers ? move_elements((char *)(uintptr_t)b->own, *own, b->own_count, &b->own_type, true)
-                      : VC_OK;
+    char *mine = (char *)(uintptr_t)b->own;
+    if (!b->gathers)
+        vc_view_result(view, w, mine, b->own_count, &b->own_type);
+    else if (b->own == b->all || !vc_view_data(view, w, mine, b->own_count, &b->own_type))
+        return move_elements(mine, *own, b->own_count, &b->own_type, true);
+    return VC_OK;
 }
 
 /* Both buffers: the program's, or packed. */
 static int place_all(const struct vc_call *k, const struct vc_room *room, bool plan, struct blocks *b,
-                     struct vc_work *w)
+                     struct vc_call_view *view, struct vc_work *w)
 {
     char *mem = NULL, *own = NULL;
-    int err = b->root ? place_blocks(k, room, plan, b, &mem) : VC_OK;
+    *w = (struct vc_work){.bytes = k->bytes, .at = b->at, .lens = b->lens};
+    int err = b->root ? place_blocks(k, room, plan, b, view, w, &mem) : VC_OK;
     if (err == VC_OK)
-        err = place_own(k, room, b, mem, &own);
-    *w = (struct vc_work){.send = b->gathers ? own : mem,
-                          .recv = b->gathers ? mem : own,
-                          .bytes = k->bytes,
-                          .at = b->at,
-                          .lens = b->lens};
+        err = place_own(k, room, b, view, w, mem, &own);
+    w->send = b->gathers ? own : mem;
+    w->recv = b->gathers ? mem : own;
     return err;
 }
 
-/* Which type the result is unpacked with; NULL: it is where it belongs. */
+/* Whether a side has to be packed. `plan`: it wants blocks in order. */
+static bool find_gaps(const struct vc_call *k, bool plan, int n, struct blocks *b)
+{
+    b->packed = b->root && (!b->all_type.dense || (plan && !in_order(k, b, n)));
+    return b->packed || (!b->in_place && !b->own_type.dense);
+}
+
+/* Which type the result is unpacked with in the end; NULL: it is where it belongs. */
 static struct vc_dtype *result_type(const struct vc_work *w, struct blocks *b)
 {
+    if (vc_view_unpacks(w))
+        return NULL;
     if (b->gathers)
         return b->root && b->packed ? &b->all_type : NULL;
     return !b->in_place && w->recv != b->own ? &b->own_type : NULL;
@@ -219,12 +239,14 @@ static int run_blocks(struct vc_comm *c, struct vc_call *k, const struct vc_sele
     struct vc_team *t = c->team;
     const struct vc_room room = {.team = t};
     struct vc_work w;
-    int err = place_all(k, &room, sel->alg->kind == VC_ALG_PLAN, b, &w);
+    bool plan = sel->alg->kind == VC_ALG_PLAN, gaps = find_gaps(k, plan, t->size, b);
+    struct vc_call_view mem, *view = gaps && vc_view_may(c, k, k->bytes) ? vc_view_init(&mem) : NULL;
+    int err = place_all(k, &room, plan, b, view, &w);
     if (err == VC_OK)
         err = vc_run(c, k, sel, &w);
     if (err == VC_OK && result_type(&w, b))
         err = unpack(k, t, b, &w);
-    if (b->packed || !b->own_type.dense)
+    if (gaps)
         vc_team_scratch_done(t);
     if (err == VC_OK && !b->in_place && b->own_type.dense) {
         struct vc_call like = *k;
@@ -284,7 +306,13 @@ static int post_blocks(struct vc_comm *c, struct vc_call *k, struct blocks *b, M
     if (rc != MPI_SUCCESS)
         return rc;
     const struct vc_room room = vc_post_room(&op);
-    int err = place_all(k, &room, op.by_plan, b, &op.w);
+    int err = VC_OK;
+    if (find_gaps(k, op.by_plan, c->size, b))
+        vc_posted_see(&op, k->bytes);
+    if (b->packed) /* looked at in the end, or meanwhile */
+        err = vc_posted_keep_displs(&op, !b->gathers);
+    if (err == VC_OK)
+        err = place_all(&op.k, &room, op.by_plan, b, op.view, &op.w);
     struct vc_dtype *type = err == VC_OK ? result_type(&op.w, b) : NULL;
     if (!b->in_place && b->own_type.dense) {
         op.esize = b->own_type.size;
@@ -293,8 +321,6 @@ static int post_blocks(struct vc_comm *c, struct vc_call *k, struct blocks *b, M
     if (type) {
         op.finish = finish_blocks;
         err = vc_posted_keep_type(&op, type);
-        if (err == VC_OK && b->gathers && b->root)
-            err = vc_posted_keep_displs(&op);
     }
     return vc_post_launch(&op, err, k, request);
 }

@@ -81,7 +81,7 @@ static int on_type_free(MPI_Datatype type, int key, void *value, void *unused)
         return MPI_SUCCESS;
     struct vc_layout *l = atomic_load_explicit(&kept->layout, memory_order_relaxed);
     if (l != &no_layout)
-        free(l);
+        vc_layout_drop(l);
     free(kept);
     return MPI_SUCCESS;
 }
@@ -137,7 +137,7 @@ static bool is_dense(const struct vc_dtype *t)
         return false;
     struct vc_layout *l = vc_layout_of(t->type, t->size);
     bool dense = l && vc_layout_in_order(l);
-    free(l);
+    vc_layout_drop(l);
     return dense;
 }
 
@@ -225,7 +225,7 @@ bool vc_dtype_get_slow(MPI_Datatype type, struct vc_dtype *out)
 }
 
 /* For a call that moves `bytes`. NULL: not known, or not yet. */
-static const struct vc_layout *layout_of(const struct vc_dtype *type, size_t bytes)
+static struct vc_layout *layout_of(const struct vc_dtype *type, size_t bytes)
 {
     struct kept *kept = type->predefined ? NULL : attribute_of(type->type);
     if (!kept)
@@ -241,7 +241,7 @@ static const struct vc_layout *layout_of(const struct vc_dtype *type, size_t byt
         if (!atomic_compare_exchange_strong_explicit(&kept->layout, &none, l, memory_order_acq_rel,
                                                      memory_order_acquire)) {
             if (l != &no_layout)
-                free(l);
+                vc_layout_drop(l);
             l = none;
         }
     }
@@ -250,7 +250,7 @@ static const struct vc_layout *layout_of(const struct vc_dtype *type, size_t byt
 
 bool vc_dtype_strewn(struct vc_strewn *s, const void *base, size_t count, const struct vc_dtype *type)
 {
-    const struct vc_layout *l = layout_of(type, count * type->size);
+    struct vc_layout *l = layout_of(type, count * type->size);
     if (l)
         vc_strewn_init(s, l, base, count, type->extent);
     return l != NULL;

@@ -75,8 +75,8 @@ static inline bool vc_dtype_of(const void *buf, MPI_Datatype type, struct vc_dty
 /** The layout of a type is looked for once so many bytes of it have been moved, since that takes some
  * microseconds. */
 #define VC_LAYOUT_WORTH 16384
-/** Elements of a derived type in the host's memory, seen as packed bytes. Valid as long as the type. False:
- * it is not known, or not yet, where their bytes lie. Thread-safe. */
+/** Elements of a derived type in the host's memory, seen as packed bytes. Valid as long as the type, or its
+ * layout is held. False: it is not known, or not yet, where their bytes lie. Thread-safe. */
 bool vc_dtype_strewn(struct vc_strewn *s, const void *base, size_t count, const struct vc_dtype *type);
 
 /** Pack and unpack, of elements in the host's memory, as MPI_Pack packs them. VC_OK or VC_ERR_MPI. */

@@ -16,7 +16,7 @@
 #ifndef VC_COLL_NODE_ANY_H
 #define VC_COLL_NODE_ANY_H
 
-#include "coll/node/impl.h"
+#include "coll/node/copy.h"
 
 /* A length, in the slot of its block. The highest bit: an address follows instead of the data. */
 #define VC_ANY_HEAD    sizeof(uint64_t)
@@ -50,7 +50,7 @@ static inline bool vc_any_has_small(const struct vc_node *nd)
 
 /* any_words.c */
 int vc_any_finish(struct vc_node *nd, struct vc_node_call *c);
-/* Whether this rank's block, or one of the root's, of `len` bytes goes by single copy. */
+/* Whether a block of `len` bytes of this rank's data goes by single copy. */
 bool vc_any_copies_alone(const struct vc_node *nd, const struct vc_node_call *c, size_t len);
 /* Whether rank r has left the operation without publishing its tiny slot: it has another length than this
  * rank thinks. */

@@ -32,13 +32,13 @@ static bool post_block(struct vc_node *nd, struct vc_node_call *c, int *whom)
         (small && !vc_may_write(nd, &nd->small, c->st.mid, whom)))
         return false;
     if (small)
-        vc_copy(vc_payload(&nd->small, nd->me, c->st.mid), c->src, c->len, VC_COPY_GIVE);
+        vc_node_give(c, vc_payload(&nd->small, nd->me, c->st.mid), c->src, c->len);
     char *to = vc_payload(tiny, nd->me, c->st.base);
     memcpy(to, &head, VC_ANY_HEAD);
     if (alone)
         memcpy(to + VC_ANY_HEAD, &address, sizeof address);
     else if (c->len <= VC_ANY_SHORT)
-        memcpy(to + VC_ANY_HEAD, c->src, c->len);
+        vc_node_give(c, to + VC_ANY_HEAD, c->src, c->len);
     vc_publish(nd, tiny, c->st.base);
     return true;
 }
@@ -71,7 +71,7 @@ int vc_any_give_block(struct vc_node *nd, struct vc_node_call *c, int *whom)
             *whom = c->root;
             return vc_any_left_silently(nd, c, c->root) ? vc_any_differs(nd, c->root, 0, c->len) : 0;
         }
-        vc_copy(vc_payload(ring, nd->me, g), (const char *)c->src + at, len, VC_COPY_GIVE);
+        vc_node_give(c, vc_payload(ring, nd->me, g), (const char *)c->src + at, len);
         vc_publish(nd, ring, g);
     }
     return vc_any_finish(nd, c);
@@ -92,7 +92,7 @@ static int take_chunks(struct vc_node *nd, struct vc_node_call *c, int r, char *
         *whom = r;
         if (!vc_ready(ring, r, g))
             return 0;
-        vc_copy(to + at, vc_payload(ring, r, g), vc_min_size(len - at, ring->cap), VC_COPY_TAKE);
+        vc_node_put(c, to + at, vc_payload(ring, r, g), vc_min_size(len - at, ring->cap), 0);
     }
     st->rd = 0;
     return 1;
@@ -112,18 +112,20 @@ static int take_block(struct vc_node *nd, struct vc_node_call *c, int r, int *wh
     if ((head & ~VC_ANY_BY_COPY) != len)
         return vc_any_differs(nd, r, head & ~VC_ANY_BY_COPY, len);
     if (len <= VC_ANY_SHORT) {
-        memcpy(to, from + VC_ANY_HEAD, len);
+        vc_node_put(c, to, from + VC_ANY_HEAD, len, 0);
         return 1;
     }
     if (!(head & VC_ANY_BY_COPY) && goes_by_small(nd, len)) {
-        vc_copy(to, vc_payload(&nd->small, r, c->st.mid), len, VC_COPY_TAKE);
+        vc_node_put(c, to, vc_payload(&nd->small, r, c->st.mid), len, 0);
         return 1;
     }
     if (!(head & VC_ANY_BY_COPY))
         return take_chunks(nd, c, r, to, len, whom);
     memcpy(&address, from + VC_ANY_HEAD, sizeof address);
     c->st.stages = 1; /* somebody waits until it was read */
-    int err = vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), to, address, len, VC_COPY_TAKE);
+    int err = c->view && c->view->dst
+                  ? vc_node_fetch(nd, c->view, c->view->dst, c->at[r], r, address, len)
+                  : vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), to, address, len, VC_COPY_TAKE);
     return err == VC_OK ? 1 : err;
 }
 
@@ -133,7 +135,7 @@ int vc_any_take_blocks(struct vc_node *nd, struct vc_node_call *c, int *whom)
     if (st->phase == VC_ANY_POST) {
         char *own = (char *)c->dst + (ptrdiff_t)c->at[nd->me];
         if (c->len > 0 && own != c->src)
-            memcpy(own, c->src, c->len);
+            vc_node_copy_own(c, own, c->src, c->len, 0);
         st->phase = VC_ANY_MOVE;
         st->rd_next = 1;
     }

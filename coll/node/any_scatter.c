@@ -113,10 +113,10 @@ static void post_blocks(struct vc_node *nd, struct vc_node_call *c, size_t most,
         uint16_t len16 = (uint16_t)len;
         if (bulk) {
             memcpy(bulk + sizeof len16 * (size_t)r, &len16, sizeof len16);
-            vc_copy(bulk + bulk_head(nd) + (size_t)r * most, from, len, VC_COPY_GIVE);
+            vc_node_give(c, bulk + bulk_head(nd) + (size_t)r * most, from, len);
         } else {
             tiny[1 + r] = (unsigned char)len;
-            memcpy(tiny + short_head(nd) + (size_t)r * most, from, len);
+            vc_node_give(c, tiny + short_head(nd) + (size_t)r * most, from, len);
         }
     }
     vc_publish(nd, &nd->tiny, c->st.base);
@@ -137,7 +137,7 @@ static int take_posted(struct vc_node *nd, struct vc_node_call *c, const unsigne
     }
     if (len != c->len)
         return vc_any_differs(nd, c->root, len, c->len);
-    vc_copy(c->dst, from, len, VC_COPY_TAKE);
+    vc_node_put(c, c->dst, from, len, 0);
     return 1;
 }
 
@@ -160,7 +160,7 @@ static void write_part(struct vc_node *nd, const struct vc_node_call *c, int r, 
         memcpy(to, head, sizeof head);
     }
     if (!alone && at < len)
-        vc_copy(to + PART_HEAD, from + at, vc_min_size(len - at, room), VC_COPY_GIVE);
+        vc_node_give(c, to + PART_HEAD, from + at, vc_min_size(len - at, room));
 }
 
 static int give_chunks(struct vc_node *nd, struct vc_node_call *c, int *whom)
@@ -209,7 +209,7 @@ int vc_any_give_blocks(struct vc_node *nd, struct vc_node_call *c, int *whom)
         post_blocks(nd, c, most, way, way == IN_BULK ? &s : NULL);
         const char *own = (const char *)c->src + (ptrdiff_t)c->at[nd->me];
         if (c->len > 0 && own != c->dst)
-            memcpy(c->dst, own, c->len);
+            vc_node_copy_own(c, c->dst, own, c->len, 0);
         if (way != IN_CHUNKS)
             return vc_any_finish(nd, c);
         st->phase = VC_ANY_MOVE;
@@ -230,6 +230,13 @@ int vc_any_give_blocks(struct vc_node *nd, struct vc_node_call *c, int *whom)
                    : 0;
     }
     return vc_any_finish(nd, c);
+}
+
+static int take_alone(const struct vc_node *nd, const struct vc_node_call *c, uint64_t from)
+{
+    if (c->view && c->view->dst)
+        return vc_node_fetch(nd, c->view, c->view->dst, 0, c->root, from, c->len);
+    return vc_single_read(nd->cma_pids[c->root], vc_map_of(nd, c->root), c->dst, from, c->len, VC_COPY_TAKE);
 }
 
 /* The rest of a block that comes in chunks. */
@@ -258,15 +265,14 @@ static int get_chunks(struct vc_node *nd, struct vc_node_call *c, int *whom)
             if (head[0] & VC_ANY_BY_COPY) {
                 if (!vc_may_write(nd, &nd->tiny, st->base, whom))
                     return 0;
-                int err = vc_single_read(nd->cma_pids[c->root], vc_map_of(nd, c->root), c->dst, head[1],
-                                         c->len, VC_COPY_TAKE);
+                int err = take_alone(nd, c, head[1]);
                 if (err != VC_OK)
                     return err;
                 vc_publish(nd, &nd->tiny, st->base);
                 return 1;
             }
         }
-        vc_copy((char *)c->dst + at, from + PART_HEAD, vc_min_size(c->len - at, room), VC_COPY_TAKE);
+        vc_node_put(c, (char *)c->dst + at, from + PART_HEAD, vc_min_size(c->len - at, room), 0);
     }
     return 1;
 }

@@ -20,7 +20,9 @@ int vc_any_finish(struct vc_node *nd, struct vc_node_call *c)
 bool vc_any_copies_alone(const struct vc_node *nd, const struct vc_node_call *c, size_t len)
 {
     size_t least = c->alg == VC_NODE_CMA ? vc_min_size(nd->cma_min, COPY_LEAST) : nd->cma_min;
-    return c->alg != VC_NODE_SLOTS && nd->cma_pids && len > VC_ANY_SHORT && len >= least;
+    /* What has to be packed is packed into slots. */
+    bool strewn = c->view && c->view->src;
+    return c->alg != VC_NODE_SLOTS && nd->cma_pids && !strewn && len > VC_ANY_SHORT && len >= least;
 }
 
 bool vc_any_left_silently(const struct vc_node *nd, const struct vc_node_call *c, int r)

@@ -97,27 +97,12 @@ static void copy_own_block(const struct vc_node *nd, const struct vc_node_call *
         vc_node_copy_own(c, to, from, len, result_len(nd, c));
 }
 
-static int read_through_view(const struct vc_node *nd, const struct vc_node_call *c, int r, size_t at,
-                             uint64_t from, size_t len)
-{
-    char *block = vc_scratch_take();
-    int err = VC_OK;
-    for (size_t n; err == VC_OK && len > 0; at += n, from += n, len -= n) {
-        n = vc_min_size(len, VC_VIEW_BLOCK);
-        err = vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), block, from, n, VC_COPY_TAKE);
-        if (err == VC_OK)
-            c->view->put(c->view->dst, at, n, block);
-    }
-    vc_scratch_give(block);
-    return err;
-}
-
 /* A part of this rank's result, out of rank r's memory; `to` points into dst. */
 static int read_from(const struct vc_node *nd, const struct vc_node_call *c, int r, char *to, uint64_t from,
                      size_t len)
 {
     if (c->view && c->view->dst)
-        return read_through_view(nd, c, r, (size_t)(to - (char *)c->dst), from, len);
+        return vc_node_fetch(nd, c->view, c->view->dst, (size_t)(to - (char *)c->dst), r, from, len);
     return vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), to, from, len,
                           vc_result_role(result_len(nd, c)));
 }

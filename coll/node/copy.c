@@ -4,13 +4,14 @@
 /* Between two views data go through so much of the stack. */
 #define STAGE 4096
 
-static void copy_between_views(const struct vc_view *v, size_t to, size_t from, size_t len)
+void vc_node_copy_sides(const struct vc_view *v, const void *dst, size_t to, const void *src, size_t from,
+                        size_t len)
 {
     char stage[STAGE];
     for (size_t n; len > 0; to += n, from += n, len -= n) {
         n = vc_min_size(len, sizeof stage);
-        v->get(v->src, from, n, stage);
-        v->put(v->dst, to, n, stage);
+        v->get(src, from, n, stage);
+        v->put(dst, to, n, stage);
     }
 }
 
@@ -25,5 +26,20 @@ void vc_node_copy_own(const struct vc_node_call *c, char *to, const char *from, 
     else if (!v->src)
         v->put(v->dst, at_to, len, from);
     else
-        copy_between_views(v, at_to, at_from, len);
+        vc_node_copy_sides(v, v->dst, at_to, v->src, at_from, len);
+}
+
+int vc_node_fetch(const struct vc_node *nd, const struct vc_view *v, const void *dst, size_t at, int r,
+                  uint64_t from, size_t len)
+{
+    char *block = vc_scratch_take();
+    int err = VC_OK;
+    for (size_t n; err == VC_OK && len > 0; at += n, from += n, len -= n) {
+        n = vc_min_size(len, VC_VIEW_BLOCK);
+        err = vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), block, from, n, VC_COPY_TAKE);
+        if (err == VC_OK)
+            v->put(dst, at, n, block);
+    }
+    vc_scratch_give(block);
+    return err;
 }

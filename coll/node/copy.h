@@ -46,7 +46,24 @@ static inline void vc_node_put(const struct vc_node_call *c, char *to, const voi
         vc_copy_result(to, from, len, total);
 }
 
+/** From this rank's data, which `from` points into, to a slot. */
+static inline void vc_node_give(const struct vc_node_call *c, void *slot, const char *from, size_t len)
+{
+    if (c->view && c->view->src)
+        c->view->get(c->view->src, (size_t)(from - vc_node_data(c)), len, slot);
+    else
+        vc_copy(slot, from, len, VC_COPY_GIVE);
+}
+
 /** From where this rank's data are to where the result belongs; `to` and `from` point into dst and src. */
 void vc_node_copy_own(const struct vc_node_call *c, char *to, const char *from, size_t len, size_t total);
+
+/** Between two sides of a view, [from, from + len) of one to `to` of the other. */
+void vc_node_copy_sides(const struct vc_view *v, const void *dst, size_t to, const void *src, size_t from,
+                        size_t len);
+
+/** By single copy from rank r's memory to [at, at + len) of a side of a view. VC_OK or an error. */
+int vc_node_fetch(const struct vc_node *nd, const struct vc_view *v, const void *dst, size_t at, int r,
+                  uint64_t from, size_t len);
 
 #endif

@@ -126,10 +126,15 @@ static inline int start(struct vc_node *nd, struct vc_node_call *c, bool direct)
 
 bool vc_node_takes_view(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    bool moves = c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_ALLGATHER || c->kind == VC_PHASE_ALLTOALL;
+    bool moves = c->kind == VC_PHASE_BCAST || c->kind == VC_PHASE_ALLGATHER ||
+                 c->kind == VC_PHASE_ALLGATHERV || c->kind == VC_PHASE_ALLTOALL ||
+                 c->kind == VC_PHASE_ALLTOALLV || vc_node_any(c->kind);
     bool rooted = c->kind == VC_PHASE_GATHER || c->kind == VC_PHASE_SCATTER;
+    /* Of small blocks the tree makes padded ones. */
+    if (nd->n > 1 && vc_tree_takes(nd, c))
+        return c->kind == VC_PHASE_BCAST && c->len > VC_SMALL_SLOT;
     /* By single copy ranks write into the root's buffer, and read out of all of it at once. */
-    return (moves || (rooted && !vc_node_cma_wanted(nd, c))) && nd->n > 1 && !nd->tree &&
+    return (moves || (rooted && !vc_node_cma_wanted(nd, c))) && nd->n > 1 &&
            (ptrdiff_t)c->len > nd->straight_max[c->kind][1];
 }
 

@@ -192,8 +192,9 @@ enum vc_node_way { VC_NODE_WAY_FLAT, VC_NODE_WAY_TREE, VC_NODE_WAY_CMA };
  * `wait` are not looked at. Negative: out of memory. */
 int vc_node_way(const struct vc_node_cfg *cfg, const struct vc_node_call *call);
 
-/** Whether the operation may have a view: broadcasts, allgathers, alltoalls, and gathers and scatters through
- * slots, that do not fit into small slots, on nodes without a tree. Before it begins; without its `view`. */
+/** Whether the operation may have a view: broadcasts, allgathers(v), alltoalls(v), gathers and scatters of
+ * unknown lengths, and those through slots, but not what small slots or a tree do at once. Before it begins;
+ * without its `view`. */
 bool vc_node_takes_view(const struct vc_node *nd, const struct vc_node_call *call);
 /** Begins an operation. Operations of a node run one at a time, in the same order on all its ranks. Never
  * blocks. */

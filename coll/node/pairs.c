@@ -85,10 +85,24 @@ size_t vc_node_pairs_bytes(int n)
     return sizeof(struct vc_node_pairs) + (size_t)n * sizeof(struct source);
 }
 
-static bool goes_by_copy(const struct vc_node *nd, const struct vc_node_call *c, size_t len)
+/* The side of the view that has this rank's block for rank r, or gets the one from there; NULL: it lies where
+ * the call's pairs say. */
+static const void *data_side(const struct vc_node_call *c, int r)
 {
-    /* Where chunks share the small ring with the header, confirmations could be overwritten. */
-    return c->alg == VC_NODE_CMA && nd->cma_pids && len >= nd->pairs_copy &&
+    return c->view && c->view->src_blocks ? c->view->src_blocks[r] : NULL;
+}
+
+static const void *result_side(const struct vc_node_call *c, int r)
+{
+    return c->view && c->view->dst_blocks ? c->view->dst_blocks[r] : NULL;
+}
+
+static bool goes_by_copy(const struct vc_node *nd, const struct vc_node_call *c, int r)
+{
+    size_t len = c->pairs->src_len[r];
+    /* What has to be packed is packed into slots. Where chunks share the small ring with the header,
+     * confirmations could be overwritten. */
+    return !data_side(c, r) && c->alg == VC_NODE_CMA && nd->cma_pids && len >= nd->pairs_copy &&
            (nd->n <= TINY_RANKS || nd->bulk.cap);
 }
 
@@ -124,7 +138,7 @@ static void choose_ways(struct vc_node *nd, const struct vc_node_call *c, uint64
     for (int r = 0; r < nd->n; r++) {
         if (r == nd->me)
             continue;
-        bool copy = goes_by_copy(nd, c, v->src_len[r]);
+        bool copy = goes_by_copy(nd, c, r);
         size_t len = copy ? sizeof(uint64_t) : v->src_len[r];
         p->copies += copy;
         if (!copy && len > longest)
@@ -136,7 +150,7 @@ static void choose_ways(struct vc_node *nd, const struct vc_node_call *c, uint64
     bool all_here = need <= room;
     size_t at = words_end;
     for (int r = 0; r < nd->n; r++) {
-        bool copy = r != nd->me && goes_by_copy(nd, c, v->src_len[r]);
+        bool copy = r != nd->me && goes_by_copy(nd, c, r);
         bool here = copy || (all_here && v->src_len[r] > 0);
         words[r] = r == nd->me ? 0 : WORD(v->src_len[r], here ? at : 0) | (copy ? BY_COPY : 0);
         if (r != nd->me && here)
@@ -153,6 +167,41 @@ static void choose_ways(struct vc_node *nd, const struct vc_node_call *c, uint64
     words[nd->me] = p->chunks | (bulk ? THROUGH_BULK : 0);
 }
 
+/* Bytes [at, at + len) of the block for rank r. */
+static void give(const struct vc_node_call *c, char *slot, int r, size_t at, size_t len)
+{
+    const void *side = data_side(c, r);
+    if (side)
+        c->view->get(side, at, len, slot);
+    else
+        vc_copy(slot, c->pairs->src[r] + at, len, VC_COPY_GIVE);
+}
+
+/* The same of the block from rank r. */
+static void take(const struct vc_node_call *c, int r, size_t at, const char *from, size_t len)
+{
+    const void *side = result_side(c, r);
+    if (side)
+        c->view->put(side, at, len, from);
+    else
+        vc_copy(c->pairs->dst[r] + at, from, len, VC_COPY_TAKE);
+}
+
+static void copy_own(const struct vc_node_call *c, int me)
+{
+    const struct vc_pairs *v = c->pairs;
+    const void *src = data_side(c, me), *dst = result_side(c, me);
+    size_t len = v->src_len[me];
+    if (src && dst)
+        vc_node_copy_sides(c->view, dst, 0, src, 0, len);
+    else if (src)
+        c->view->get(src, 0, len, v->dst[me]);
+    else if (dst)
+        c->view->put(dst, 0, len, v->src[me]);
+    else
+        vc_copy_own(v->dst[me], v->src[me], len, 0);
+}
+
 /* Appends the blocks, and addresses, that have room in the header. */
 static void fill_header(const struct vc_node *nd, const struct vc_node_call *c, const uint64_t *words,
                         char *slot)
@@ -167,7 +216,7 @@ static void fill_header(const struct vc_node *nd, const struct vc_node_call *c, 
             uint64_t address = (uint64_t)(uintptr_t)v->src[r];
             memcpy(slot + at, &address, sizeof address);
         } else {
-            vc_copy(slot + at, v->src[r], v->src_len[r], VC_COPY_GIVE);
+            give(c, slot + at, r, 0, v->src_len[r]);
         }
     }
 }
@@ -175,9 +224,8 @@ static void fill_header(const struct vc_node *nd, const struct vc_node_call *c, 
 /* If it was not copied before. */
 static void copy_own_block(struct vc_node *nd, const struct vc_node_call *c)
 {
-    const struct vc_pairs *v = c->pairs;
     if (nd->pairs->own)
-        vc_copy_own(v->dst[nd->me], v->src[nd->me], v->src_len[nd->me], 0);
+        copy_own(c, nd->me);
     nd->pairs->own = false;
 }
 
@@ -215,10 +263,9 @@ static bool write_chunk(struct vc_node *nd, struct vc_node_call *c, int *whom)
     size_t off = (size_t)p->written * p->piece;
     for (int r = 0; r < nd->n; r++) {
         size_t len = v->src_len[r];
-        if (r == nd->me || len <= off || goes_by_copy(nd, c, len))
+        if (r == nd->me || len <= off || goes_by_copy(nd, c, r))
             continue;
-        vc_copy(slot + place_of(nd->me, r) * p->piece, v->src[r] + off, vc_min_size(len - off, p->piece),
-                VC_COPY_GIVE);
+        give(c, slot + place_of(nd->me, r) * p->piece, r, off, vc_min_size(len - off, p->piece));
     }
     vc_publish(nd, p->data, g);
     p->written++;
@@ -226,6 +273,15 @@ static bool write_chunk(struct vc_node *nd, struct vc_node_call *c, int *whom)
 }
 
 /* ---- reading ---- */
+
+static int copy_alone(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t from,
+                      size_t len)
+{
+    const void *side = result_side(c, r);
+    if (side)
+        return vc_node_fetch(nd, c->view, side, 0, r, from, len);
+    return vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), c->pairs->dst[r], from, len, VC_COPY_TAKE);
+}
 
 static int header_arrived(struct vc_node *nd, struct vc_node_call *c, int r)
 {
@@ -248,12 +304,12 @@ static int header_arrived(struct vc_node *nd, struct vc_node_call *c, int r)
     if (s->word & BY_COPY) {
         uint64_t address;
         memcpy(&address, slot + at, sizeof address);
-        int err = vc_single_read(nd->cma_pids[r], vc_map_of(nd, r), v->dst[r], address, len, VC_COPY_TAKE);
+        int err = copy_alone(nd, c, r, address, len);
         if (err != VC_OK)
             return err;
         p->copied++;
     } else if (at != 0) {
-        vc_copy(v->dst[r], slot + at, len, VC_COPY_TAKE);
+        take(c, r, 0, slot + at, len);
     } else {
         size_t piece = piece_of(nd, s->bulk ? &nd->bulk : &nd->small);
         s->chunks = (len + piece - 1) / piece;
@@ -278,7 +334,6 @@ static int read_from(struct vc_node *nd, struct vc_node_call *c, int r, int *who
 {
     struct vc_node_pairs *p = nd->pairs;
     struct source *s = &p->from[r];
-    const struct vc_pairs *v = c->pairs;
     int moved = 0;
     if (!s->seen) {
         if (!header_comes(nd, c, r)) {
@@ -300,8 +355,7 @@ static int read_from(struct vc_node *nd, struct vc_node_call *c, int r, int *who
             return moved;
         }
         size_t off = (size_t)s->read * piece;
-        vc_copy(v->dst[r] + off, vc_payload(ring, r, g) + place_of(r, nd->me) * piece,
-                vc_min_size(len - off, piece), VC_COPY_TAKE);
+        take(c, r, off, vc_payload(ring, r, g) + place_of(r, nd->me) * piece, vc_min_size(len - off, piece));
         p->left -= s->read + 1 == s->chunks;
     }
     return moved;
@@ -329,7 +383,7 @@ static bool all_confirmed(struct vc_node *nd, const struct vc_node_call *c, int 
     struct vc_node_pairs *p = nd->pairs;
     for (; p->copies && p->confirmed < nd->n; p->confirmed++) {
         int r = p->confirmed;
-        if (r == nd->me || !goes_by_copy(nd, c, c->pairs->src_len[r]))
+        if (r == nd->me || !goes_by_copy(nd, c, r))
             continue;
         if (!vc_ready(c->st.ring, r, c->st.base + 1)) {
             *whom = vc_slowest(nd, c->st.ring, r, c->st.base + 1);

@@ -127,6 +127,8 @@ int vc_tree_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
         }
     if (c->kind == VC_PHASE_ALLGATHER)
         unpack(tree, c);
+    if (c->view && c->view->dst && tree->ntracks > 1)
+        c->view->put(c->view->dst, 0, c->len, c->dst);
     c->st.phase = -1;
     return 1;
 }

@@ -27,6 +27,7 @@ static int add_track(struct vc_tree *tree, struct vc_node *node, enum vc_node_ph
     t->call.alg = VC_NODE_SLOTS;
     t->call.root = root;
     t->call.parts = 1;
+    t->call.view = NULL;
     return tree->ntracks++;
 }
 
@@ -117,6 +118,9 @@ static void plan_bcast(struct vc_tree *tree, const struct vc_node_call *c, int m
     for (int t = tree->last; t >= 0; t--)
         if (t != from && tree->tier[t].n > 1)
             add_bcast(tree, t, source[t], supplier, data);
+    /* What a rank passes on lies packed in its dst, and is unpacked in the end. */
+    for (int i = 0; i < tree->ntracks && (from == NONE || tree->ntracks == 1); i++)
+        tree->track[i].call.view = c->view;
 }
 
 /* Padded blocks are collected where they have to be at the end; on the way down all of them go as one. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * gaps_cost [CALLS]: what collectives of types with gaps take: the slowest rank's time from a common start,
- * the median of the calls. Run it with vcoll preloaded and without, in turns.
+ * gaps_cost [CALLS [WHICH]]: what collectives of types with gaps take: the slowest rank's time from a common
+ * start, the median of the calls; up to 4 MiB, but 64 KiB of at most 3 CALLS. WHICH: those whose names begin
+ * so. Run it with vcoll preloaded and without, in turns.
  */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 1001, KINDS = 3, LAYOUTS = 3 };
+enum { MOST = 1001, KINDS = 10, LAYOUTS = 3, RANKS = 64 };
 
 static char *in, *out;
 
@@ -40,14 +41,51 @@ static MPI_Datatype make_type(int layout, int bytes, int *count)
     return t;
 }
 
+static const char *const kinds[KINDS] = {"bcast",     "allgather", "alltoall", "ibcast",     "iallgather",
+                                         "ialltoall", "gatherv",   "scatterv", "allgatherv", "alltoallv"};
+
 static void call(int kind, int count, MPI_Datatype type, int root)
 {
-    if (kind == 0)
-        MPI_Bcast(in, count, type, root, MPI_COMM_WORLD);
-    else if (kind == 1)
-        MPI_Allgather(in, count, type, out, count, type, MPI_COMM_WORLD);
-    else
-        MPI_Alltoall(in, count, type, out, count, type, MPI_COMM_WORLD);
+    static int counts[RANKS], displs[RANKS];
+    MPI_Comm w = MPI_COMM_WORLD;
+    MPI_Request req = MPI_REQUEST_NULL;
+    for (int r = 0; r < RANKS; r++) {
+        counts[r] = count;
+        displs[r] = r * count;
+    }
+    switch (kind) {
+    case 0:
+        MPI_Bcast(in, count, type, root, w);
+        break;
+    case 1:
+        MPI_Allgather(in, count, type, out, count, type, w);
+        break;
+    case 2:
+        MPI_Alltoall(in, count, type, out, count, type, w);
+        break;
+    case 3:
+        MPI_Ibcast(in, count, type, root, w, &req);
+        break;
+    case 4:
+        MPI_Iallgather(in, count, type, out, count, type, w, &req);
+        break;
+    case 5:
+        MPI_Ialltoall(in, count, type, out, count, type, w, &req);
+        break;
+    case 6:
+        MPI_Gatherv(in, count, type, out, counts, displs, type, root, w);
+        break;
+    case 7:
+        MPI_Scatterv(in, counts, displs, type, out, count, type, root, w);
+        break;
+    case 8:
+        MPI_Allgatherv(in, count, type, out, counts, displs, type, w);
+        break;
+    default:
+        MPI_Alltoallv(in, counts, displs, type, out, counts, displs, type, w);
+        break;
+    }
+    MPI_Wait(&req, MPI_STATUS_IGNORE);
 }
 
 static int by_value(const void *a, const void *b)
@@ -75,18 +113,19 @@ static double measure(int kind, int count, MPI_Datatype type, int calls, int siz
 
 int main(int argc, char **argv)
 {
-    static const char *const kinds[KINDS] = {"bcast", "allgather", "alltoall"};
     static const char *const layouts[LAYOUTS] = {"every second double", "16 of 32 doubles",
                                                  "half of each row"};
-    int most = argc > 1 ? atoi(argv[1]) : 100, bytes_most = argc > 1 ? 65536 : 4 << 20, rank, size, count;
+    int most = argc > 1 ? atoi(argv[1]) : 100, bytes_most = most <= 3 ? 65536 : 4 << 20, rank, size, count;
+    const char *which = argc > 2 ? argv[2] : "";
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     in = calloc((size_t)size, 2 * (size_t)bytes_most);
     out = calloc((size_t)size, 2 * (size_t)bytes_most);
-    for (int l = 0; in && out && l < LAYOUTS; l++)
+    for (int l = 0; in && out && size <= RANKS && l < LAYOUTS; l++)
         for (int k = 0; k < KINDS; k++)
-            for (int bytes = 4096; bytes <= bytes_most; bytes *= 4) {
+            for (int bytes = 4096; bytes <= bytes_most && strncmp(kinds[k], which, strlen(which)) == 0;
+                 bytes *= 4) {
                 MPI_Datatype type = make_type(l, bytes, &count);
                 int calls = most < 1 ? 1 : most > MOST ? MOST : most;
                 double median = measure(k, count, type, calls, size);

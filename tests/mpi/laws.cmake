@@ -2,7 +2,7 @@
 #
 # One test for each law of the design, and for each kind of wrong or missing surroundings. The programs run without vcoll
 # as well (by hand: tests/mpirun -n 4 law_verify), which is how to tell a wrong test from a wrong library.
-foreach(_law bcast cool counts ends flood init kill large lifecycle nowrite pool posts progress rows shared signals threads unequal verify yield young)
+foreach(_law bcast cool counts ends flood gaps init kill large lifecycle nowrite pool posts progress rows shared signals threads unequal verify yield young)
   add_executable(law_${_law} law_${_law}.c)
   target_link_libraries(law_${_law} PRIVATE vcoll_flags)
 endforeach()
@@ -154,6 +154,19 @@ vc_mpi_test(law.posts.freed.two_level NP 4 TIMEOUT 120 PRELOAD ENV VCOLL_NODE_SP
 foreach(_of "" .native .early .split)
   set_tests_properties(mpi.law.posts.threads${_of} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
+# 4: gaps are as they were, also where types are freed meanwhile: what is freed is overwritten.
+set(_freed MALLOC_PERTURB_=90 VCOLL_SETUP_AFTER=1)
+vc_mpi_test(law.gaps.freed NP 3 TIMEOUT 120 PRELOAD ENV ${_freed} COMMAND $<TARGET_FILE:law_gaps> freed)
+vc_mpi_test(law.gaps.freed.native NP 3 TIMEOUT 120 COMMAND $<TARGET_FILE:law_gaps> freed)
+vc_mpi_test(law.gaps.freed.shm NP 3 TIMEOUT 120 PRELOAD ENV ${_freed} "VCOLL_ALG=${_shm}" VCOLL_CMA=0
+  COMMAND $<TARGET_FILE:law_gaps> freed)
+vc_mpi_test(law.gaps.freed.thread NP 4 TIMEOUT 120 PRELOAD ENV ${_freed} "VCOLL_ALG=${_shm}" VCOLL_PROGRESS=thread
+  COMMAND $<TARGET_FILE:law_gaps> freed)
+vc_mpi_test(law.gaps.freed.split NP 4 TIMEOUT 120 PRELOAD ENV ${_freed} VCOLL_NODE_SPLIT=2 "VCOLL_ALG=${_two_level}"
+  COMMAND $<TARGET_FILE:law_gaps> freed)
+vc_mpi_test(law.gaps.room NP 2 TIMEOUT 120 PRELOAD ENV VCOLL_SETUP_AFTER=1 "VCOLL_ALG=${_shm}" VCOLL_CMA=0
+  COMMAND $<TARGET_FILE:law_gaps> room)
+set_tests_properties(mpi.law.gaps.room PROPERTIES SKIP_RETURN_CODE 77)
 
 # 5: what vcoll does not own, and its silence.
 vc_law_script(owns)

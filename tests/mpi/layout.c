@@ -41,7 +41,7 @@ static bool in_order(MPI_Datatype type, size_t size)
 {
     struct vc_layout *l = vc_layout_of(type, size);
     bool yes = l && vc_layout_in_order(l);
-    free(l);
+    vc_layout_drop(l);
     return yes;
 }
 
@@ -132,7 +132,7 @@ static bool compare_moves(const struct layout *l, struct rng *r)
     if (!moves(&e, &s, r) && failures++ < 10)
         fprintf(stderr, "layout: %zu of %s: moved to the wrong places\n", e.count, l->text);
     free(e.mem);
-    free(known);
+    vc_layout_drop(known);
     return true;
 }
 

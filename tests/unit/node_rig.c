@@ -129,6 +129,46 @@ static size_t pair_len(int t, int i, int j, size_t most)
     return h % 4 == 0 ? 0 : h % 4 == 1 ? h / 4 % 30 : h / 4 % (most + 1);
 }
 
+/* Some of a rank's blocks lie turned. */
+struct turned_blocks {
+    struct turned block[2][256];
+    const void *side[2][256];
+    struct vc_view view;
+};
+
+static void turn_blocks(struct turned_blocks *v, struct vc_node_call *c, int n, unsigned how)
+{
+    const struct vc_pairs *p = c->pairs;
+    for (int r = 0; r < n; r++) {
+        v->side[0][r] = v->side[1][r] = NULL;
+        if (p->src_len[r] && next_random(&how) % 2) {
+            turned_init(&v->block[0][r], p->src_len[r]);
+            put_turned(&v->block[0][r], 0, p->src_len[r], p->src[r]);
+            memset((char *)(uintptr_t)p->src[r], 0xdd, p->src_len[r]);
+            v->side[0][r] = &v->block[0][r];
+        }
+        if (p->dst_len[r] && next_random(&how) % 2) {
+            turned_init(&v->block[1][r], p->dst_len[r]);
+            v->side[1][r] = &v->block[1][r];
+        }
+    }
+    v->view = (struct vc_view){
+        .get = get_turned, .put = put_turned, .src_blocks = v->side[0], .dst_blocks = v->side[1]};
+    c->view = &v->view;
+}
+
+static void turn_back(struct turned_blocks *v, const struct vc_node_call *c, int n)
+{
+    for (int r = 0; r < n; r++) {
+        if (v->side[0][r])
+            free(v->block[0][r].mem);
+        if (!v->side[1][r])
+            continue;
+        get_turned(v->side[1][r], 0, c->pairs->dst_len[r], c->pairs->dst[r]);
+        free(v->block[1][r].mem);
+    }
+}
+
 /* A round of blocks whose lengths only pairs know. */
 static int run_pairs(const struct job *job, int me, struct vc_node *nd, struct vc_node_call *call, int t,
                      size_t most, unsigned char *send, unsigned char *recv)
@@ -153,7 +193,13 @@ static int run_pairs(const struct job *job, int me, struct vc_node *nd, struct v
     c.len = 0;
     c.src = c.dst = NULL;
     c.pairs = &pairs;
+    struct turned_blocks turned = {.side = {{NULL}}};
+    bool turns = vc_node_takes_view(nd, &c) && (t + me) % 3 == 0;
+    if (turns)
+        turn_blocks(&turned, &c, job->n, (unsigned)(t * 256 + me));
     CHECK((t % 4 == me % 4 ? run_by_progress(nd, &c) : vc_node_run(nd, &c)) == VC_OK);
+    if (turns)
+        turn_back(&turned, &c, job->n);
     for (int r = 0; r < job->n; r++) {
         for (size_t i = 0; i < dst_len[r]; i++)
             CHECK((unsigned char)dst[r][i] == (unsigned char)(element(r, t, i) + (uint32_t)me * 7));
@@ -175,11 +221,12 @@ static void see_turned(struct turned_view *v, struct vc_node_call *c, int n, int
 {
     const struct vc_phase_info *i = &vc_phase_info[c->kind];
     bool bcast = c->kind == VC_PHASE_BCAST, root = me == c->root;
+    const size_t *at = i->uneven ? c->at : NULL;
     if (bcast ? root : next_random(own) % 2)
         turned_data(v, bcast ? c->dst : (void *)(uintptr_t)c->src,
-                    bcast ? c->len : vc_phase_side(i->src, c->len, NULL, n, me));
+                    bcast ? c->len : vc_phase_side(i->src, c->len, at, n, me));
     if (bcast ? !root : next_random(own) % 2 || !v->view.src)
-        turned_result(v, vc_phase_side(i->dst, c->len, NULL, n, me));
+        turned_result(v, vc_phase_side(i->dst, c->len, at, n, me));
     c->view = &v->view;
 }
 
@@ -189,6 +236,7 @@ static int run_any(const struct job *job, int me, struct vc_node *nd, const stru
 {
     size_t n = (size_t)job->n, len[256] = {0}, at[256] = {0}, end = 0;
     uint32_t *send = b->send, *recv = b->recv;
+    unsigned local = *seed * 31 + (unsigned)(me * job->rounds + t); /* differs between ranks */
     bool gathers = c.kind == VC_PHASE_GATHER_ANY, turned = next_random(seed) % 2;
     bool in_place = next_random(seed) % 2 && me == c.root;
     for (size_t i = 0; i < n; i++) {
@@ -217,7 +265,18 @@ static int run_any(const struct job *job, int me, struct vc_node *nd, const stru
     }
     c.at = me == c.root ? at : NULL;
     c.lens = me == c.root ? len : NULL;
+    struct turned_view view = {.view = {.src = NULL}};
+    if (!in_place && vc_node_takes_view(nd, &c)) {
+        bool has_src = gathers || me == c.root, has_dst = !gathers || me == c.root;
+        size_t all = 4 * end;
+        if (has_src && next_random(&local) % 2)
+            turned_data(&view, send, gathers ? c.len : all);
+        if (has_dst && next_random(&local) % 2)
+            turned_result(&view, gathers ? all : c.len);
+        c.view = &view.view;
+    }
     CHECK((by_progress ? run_by_progress(nd, &c) : vc_node_run(nd, &c)) == VC_OK);
+    turned_end(&view, send, recv);
     for (size_t i = 0; i < len[me] / 4 && !gathers; i++)
         CHECK(own[i] == element(me, t, i));
     if (!gathers && !in_place)
