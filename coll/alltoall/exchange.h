@@ -5,6 +5,11 @@
 
 #include "coll/group.h"
 
+/** Peers that a rank exchanges with at a time in linear alltoalls. Messages that share a link all end at
+ * about the same time, and the next ones then begin with an idle link, so there are few such turns; and few
+ * enough messages for large communicators. */
+#define VC_ALLTOALL_WINDOW 64
+
 /** Block v of `out` goes to v, block v of `in` comes from v; `window` peers at a time. Of the n - 1 peers
  * each way those that are `begin` to `end` - 1 away, `begin` at least 1. */
 void vc_x_alltoall_linear(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *out,

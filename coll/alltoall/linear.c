@@ -4,11 +4,6 @@
 #include "coll/alltoall/exchange.h"
 #include "coll/bounds.h"
 
-/* Peers that a rank exchanges with at a time. Messages that share a link all end at about the same time, and
- * the next ones then begin with an idle link, so there are few such turns; and few enough messages for large
- * communicators. */
-#define WINDOW 64
-
 /* Round 0 is the own block; in round k the peers are k away. */
 static long rounds(const struct vc_shape *shape)
 {
@@ -22,7 +17,7 @@ static void part(const struct vc_shape *shape, int rank, long from, long to, str
     struct vc_layout in = {.buf = VC_BUF_RECV, .unit = shape->bytes, .stride = shape->bytes};
     if (!shape->bytes)
         return;
-    vc_x_alltoall_linear(p, &g, &out, &in, WINDOW, from ? (int)from : 1, (int)to);
+    vc_x_alltoall_linear(p, &g, &out, &in, VC_ALLTOALL_WINDOW, from ? (int)from : 1, (int)to);
     if (from == 0)
         vc_plan_copy(p, vc_layout_block(&out, rank), vc_layout_block(&in, rank));
 }

@@ -4,9 +4,6 @@
 #include "coll/alltoall/exchange.h"
 #include "coll/bounds.h"
 
-/* Peers that a rank exchanges with at a time: enough to hide latency, few enough for large communicators. */
-#define WINDOW 32
-
 /* Round 0 is the own block; in round k the peers are k away. */
 static long rounds(const struct vc_shape *shape)
 {
@@ -17,7 +14,7 @@ static void part(const struct vc_shape *shape, int rank, long from, long to, str
 {
     struct vc_group g = vc_group_all(shape, rank);
     struct vc_layout out = {.buf = VC_BUF_SEND_BLOCK}, in = {.buf = VC_BUF_RECV_BLOCK};
-    vc_x_alltoall_linear(p, &g, &out, &in, WINDOW, from ? (int)from : 1, (int)to);
+    vc_x_alltoall_linear(p, &g, &out, &in, VC_ALLTOALL_WINDOW, from ? (int)from : 1, (int)to);
     if (from == 0)
         vc_plan_copy(p, vc_layout_block(&out, rank), vc_layout_block(&in, rank));
 }
@@ -37,7 +34,7 @@ const struct vc_alg vc_alg_alltoallv_linear = {
     .coll = VC_ALLTOALLV,
     .kind = VC_ALG_PLAN,
     .restrictions = VC_PLACEMENT_FREE,
-    .help = "messages to all peers at once, nearest first, at most 32 each way under way",
+    .help = "messages to all peers at once, nearest first, at most 64 each way under way",
     .build = build,
     .rounds = rounds,
     .part = part,
@@ -49,7 +46,7 @@ const struct vc_alg vc_alg_alltoallw_linear = {
     .coll = VC_ALLTOALLW,
     .kind = VC_ALG_PLAN,
     .restrictions = VC_PLACEMENT_FREE,
-    .help = "messages to all peers at once, nearest first, at most 32 each way under way",
+    .help = "messages to all peers at once, nearest first, at most 64 each way under way",
     .build = build,
     .rounds = rounds,
     .part = part,
