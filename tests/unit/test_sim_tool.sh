@@ -136,6 +136,8 @@ out_has "noise delays .* least" "noise in a cluster"
 refused 1 "cannot write" cluster --nodes 4 --collective barrier --tune "$dir/none/table.json"
 expect 0 cluster --nodes 65536 --collective alltoall --sizes 8 --compare pairwise
 out_has "pairwise .* 131326 .* 65535" "alltoall of 65536 ranks"
+expect 0 cluster --nodes 16 --collective barrier --parameters
+out_has "dissemination:radix=8" "radices"
 expect 0 cluster --nodes 8,16 --ppn 4 --collective allreduce,barrier --sizes 8,1m --plot "$dir/cluster.svg" \
     --tune "$dir/tuned.json"
 out_has "allreduce 1m, 16 nodes of 4 ranks" cluster
@@ -149,6 +151,14 @@ if command -v jq >/dev/null; then
     expect 0 cluster --nodes 16 --ppn 2 --collective allreduce --sizes 64k --latency 3 --bandwidth 1 \
         --compare ring,two_level_multi:leaders=2 --json
     says "given" .figures.between
+    # --tune looks at radices and segments, too.
+    expect 0 cluster --nodes 64 --collective bcast --sizes 1m --parameters --json
+    jq '.points[0].ways[0].us' "$dir/out" >"$dir/best"
+    expect 0 cluster --nodes 64 --collective bcast --sizes 1m --json --tune "$dir/tuned.json"
+    jq '.provenance.simulated.points[0].ways[0].us' "$dir/tuned.json" >"$dir/tuned"
+    cmp -s "$dir/best" "$dir/tuned" || fail "--tune does not look at segments: $(cat "$dir/best" "$dir/tuned")"
+    expect 0 cluster --nodes 64 --collective bcast --sizes 1m --json
+    jq -e --slurpfile best "$dir/best" '.points[0].ways[0].us > $best[0]' "$dir/out" >"$dir/tuned" || fail "no segment makes a difference"
     # Noise: the same seed gives the same times.
     expect 0 cluster --nodes 16 --collective allreduce --sizes 8 --noise 1000:5,10:1000 --runs 20 --json
     says "true true" '.points[0].ways[0].noise | "\(.mean_us > 0) \(.p99_us >= .median_us)"'

@@ -74,22 +74,23 @@ static struct vc_shape shape_of(const struct vc_hier *h, const struct cluster_ce
 
 /* ---- ways ---- */
 
-static void add_way(const struct cluster_report *r, const struct vc_hier *h, struct cluster_cell *c,
-                    const struct vc_choice *choice, bool taken)
+/* Its score: NAN, where that is not known. */
+static double add_way(const struct cluster_report *r, const struct vc_hier *h, struct cluster_cell *c,
+                      const struct vc_choice *choice, bool taken)
 {
     for (int i = 0; i < c->nways; i++)
         if (vc_choice_same(&c->way[i].choice, choice)) {
             c->way[i].taken |= taken;
-            return;
+            return c->way[i].score;
         }
     if (c->nways == CLUSTER_CHOICES)
-        return;
+        return NAN;
     struct cluster_way *w = &c->way[c->nways++];
     struct vc_shape s = shape_of(h, c, choice);
     *w = (struct cluster_way){.choice = *choice, .taken = taken, .seconds = NAN, .score = NAN};
     if (choice->alg->kind == VC_ALG_NATIVE) {
         w->why = "the underlying MPI's own algorithms have no prediction";
-        return;
+        return NAN;
     }
     w->why = vc_alg_refuses(choice->alg, &s);
     struct vc_model_case at = {.alg = choice->alg, .shape = &s, .wait = VC_WAIT_POLL, .apart = VC_WAY_WIRE};
@@ -98,9 +99,10 @@ static void add_way(const struct cluster_report *r, const struct vc_hier *h, str
     if (!w->why && isnan(w->seconds))
         w->why = "too many steps to be played";
     if (isnan(w->seconds))
-        return;
+        return NAN;
     cluster_disturb(r, &at, w);
     w->score = !r->o->tail ? w->seconds : w->noisy ? w->tail : NAN;
+    return w->score;
 }
 
 static int compare_ways(const void *x, const void *y)
@@ -141,6 +143,45 @@ static void add_all(const struct cluster_report *r, const struct vc_hier *h, str
     }
 }
 
+/* Of a choice that is predicted to take `score`: the best radix, then the best segment with that one. */
+static void vary(const struct cluster_report *r, const struct vc_hier *h, struct cluster_cell *c,
+                 struct vc_choice choice, double score)
+{
+    static const int radix[] = {3, 4, 8, 16};
+    static const size_t segment[] = {2 << 10, 4 << 10, 6 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10};
+    struct vc_choice other = choice;
+    for (size_t i = 0; choice.alg->params & VC_PARAM_RADIX && i < sizeof radix / sizeof *radix; i++) {
+        other.radix = radix[i];
+        double one = add_way(r, h, c, &other, false);
+        if (one < score) {
+            score = one;
+            choice.radix = other.radix;
+        }
+    }
+    for (size_t i = 0; choice.alg->params & VC_PARAM_SEGMENT && i < sizeof segment / sizeof *segment; i++) {
+        other = choice;
+        other.segment = segment[i];
+        if (segment[i] < c->bytes)
+            add_way(r, h, c, &other, false);
+    }
+}
+
+/* Parameters make up for no more than this. */
+#define WORTH_VARYING 3.0
+
+static void add_parameters(const struct cluster_report *r, const struct vc_hier *h, struct cluster_cell *c)
+{
+    int n = c->nways;
+    double best = INFINITY;
+    for (int i = 0; i < n; i++)
+        best = fmin(best, c->way[i].score); /* of a number and NAN, fmin() returns the number */
+    for (int i = 0; i < n; i++) {
+        const struct cluster_way *w = &c->way[i];
+        if (!w->choice.radix && !w->choice.segment && w->score < WORTH_VARYING * best)
+            vary(r, h, c, w->choice, w->score);
+    }
+}
+
 static int fill_cell(const struct cluster_report *r, const struct vc_hier *h, const struct vc_selection *sel,
                      struct cluster_cell *c)
 {
@@ -150,6 +191,8 @@ static int fill_cell(const struct cluster_report *r, const struct vc_hier *h, co
         err = add_compared(r, h, c);
     else
         add_all(r, h, c);
+    if (r->o->parameters)
+        add_parameters(r, h, c);
     qsort(c->way, (size_t)c->nways, sizeof *c->way, compare_ways);
     return err;
 }

@@ -11,7 +11,7 @@
 #include "tune/model/model.h"
 #include "tune/params/choice.h"
 
-enum { CLUSTER_SHAPES = 16, CLUSTER_CHOICES = 32 };
+enum { CLUSTER_SHAPES = 16, CLUSTER_CHOICES = 128 };
 
 struct cluster_opts {
     struct sim_opts sim;                /**< collectives, sizes, table, figures, json, plot */
@@ -27,6 +27,7 @@ struct cluster_opts {
     bool tail; /**< ways are ordered, and rules made, by their tails */
     bool objective_given;
     const char *compare; /**< choices; NULL: all algorithms */
+    bool parameters;     /**< of those also radices and segments; --tune does it */
     const char *tune;    /**< a table to be written; NULL: none */
     char command[512];
 };

@@ -49,6 +49,7 @@ enum {
     KEY_SEED,
     KEY_OBJECTIVE,
     KEY_COMPARE,
+    KEY_PARAMETERS,
     KEY_TUNE,
     KEY_JSON,
     KEY_PLOT
@@ -61,8 +62,10 @@ static const struct argp_option options[] = {
     {"ppn", KEY_PPN, "N", 0, "ranks on each node (default: 1); in all at most 65536", 0},
     {"network", KEY_NETWORK, "verbs|mpi", 0, "what messages between nodes go over (default: verbs)", 0},
     {"collective", KEY_COLLECTIVE, "LIST", 0, "as allreduce,bcast (default: all)", 0},
-    {"sizes", KEY_SIZES, "LIST", 0, "bytes, as 8,4k,1m (default: 8,1k,16k,64k,1m)", 0},
+    {"sizes", KEY_SIZES, "LIST", 0, "bytes, as 8,4k,1m (default: 8,1k,16k,64k,1m; --tune: more)", 0},
     {"compare", KEY_COMPARE, "CHOICES", 0, "these choices instead of all algorithms, with commas", 0},
+    {"parameters", KEY_PARAMETERS, 0, 0,
+     "of the faster algorithms other radices and segments, too; so does --tune", 0},
     {0, 0, 0, 0, "What things cost:", 2},
     {"table", KEY_TABLE, "FILE", 0, "a tuning table: its figures, and its rules before the built-in ones", 0},
     {"set", KEY_SET, "NAME=VALUE", 0, "a figure of the model by hand, as node.copy=4e-11", 0},
@@ -170,6 +173,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
     case KEY_COMPARE:
         o->compare = arg;
         return 0;
+    case KEY_PARAMETERS:
+        o->parameters = true;
+        return 0;
     case KEY_TUNE:
         o->tune = arg;
         return 0;
@@ -233,6 +239,14 @@ static int run(struct cluster_report *r)
     return EXIT_FAILURE;
 }
 
+/* Rules are for all sizes, so there are more than in a report. */
+static void default_tune_sizes(struct sim_opts *o)
+{
+    static const size_t sizes[] = {8, 256, 1024, 4096, 16384, 65536, 262144, 1 << 20};
+    memcpy(o->size, sizes, sizeof sizes);
+    o->nsizes = (int)(sizeof sizes / sizeof sizes[0]);
+}
+
 int sim_cluster_main(int argc, char **argv)
 {
     static const struct argp argp = {.options = options, .parser = parse, .doc = doc};
@@ -242,7 +256,10 @@ int sim_cluster_main(int argc, char **argv)
         vc_append(o.command, sizeof o.command, "%s%s", i ? " " : "", argv[i]);
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
         return VC_EXIT_USAGE;
+    if (o.tune && o.sim.nsizes == 0)
+        default_tune_sizes(&o.sim);
     sim_default_lists(&o.sim);
+    o.parameters |= o.tune != NULL && !o.compare;
     if (vc_params_load(&o.sim.params, NULL, &settings) != VC_OK) {
         fprintf(stderr, "vcoll sim cluster: %s\n", settings.error);
         return EXIT_FAILURE;

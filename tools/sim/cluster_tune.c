@@ -14,18 +14,29 @@
 /** So many ways of a cell are kept for the report. */
 #define POINT_WAYS 6
 
+/* Predictions are often so far off: what the rules say, which somebody made who had measured or simulated,
+ * stays where no more is to be gained. */
+#define WORTH_CHANGING 1.25
+
 /* The choice for a cell, or NULL: native stays, and so does what nobody can predict. */
 static const struct vc_choice *choice_of(const struct cluster_cell *c)
 {
     const struct cluster_way *best = cluster_best(c), *taken = cluster_taken(c);
     if (!best || taken->choice.alg->kind == VC_ALG_NATIVE)
         return NULL;
-    /* What is as fast as the predicted best is as good, and was chosen by somebody who had measured. */
-    return taken->score <= best->score * 1.05 ? &taken->choice : &best->choice;
+    return taken->score <= best->score * WORTH_CHANGING ? &taken->choice : &best->choice;
 }
 
-/* "nodes": from the next smaller number of nodes on; sizes from that of the cell before, which had another
- * choice. */
+/* A rule ends half way, in factors, to the next size, which has another choice; behind the last size where
+ * that ends. */
+static size_t end_of(const struct cluster_report *r, const struct cluster_cell *last)
+{
+    const struct cluster_cell *next = last + 1;
+    bool more = next < r->cell + r->ncells && next->coll == last->coll && next->nodes == last->nodes;
+    return more ? (size_t)sqrt((double)last->bytes * (double)next->bytes) : last->bytes;
+}
+
+/* "nodes": from the next smaller number of nodes on. */
 static json_t *rule_of(const struct cluster_report *r, const struct cluster_cell *first,
                        const struct cluster_cell *last, size_t from)
 {
@@ -37,7 +48,7 @@ static json_t *rule_of(const struct cluster_report *r, const struct cluster_cell
     json_t *row = json_pack("{s:s, s:[ii], s:i, s:s}", "collective", vc_coll_name(first->coll), "nodes",
                             least, first->nodes, "ppn", o->ppn, "network", o->mpi ? "mpi" : "verbs");
     if (row && vc_coll_by_size(first->coll))
-        json_object_set_new(row, "bytes", json_pack("[II]", (json_int_t)from, (json_int_t)last->bytes));
+        json_object_set_new(row, "bytes", json_pack("[II]", (json_int_t)from, (json_int_t)end_of(r, last)));
     const struct vc_choice *choice = choice_of(first);
     if (row && choice)
         vc_choice_to_json(choice, row);
@@ -59,8 +70,7 @@ static void add_rules(const struct cluster_report *r, json_t *rules)
                 break;
         }
         if (choice && (vc_coll_by_size(c->coll) || begins))
-            json_array_append_new(rules,
-                                  rule_of(r, c, &r->cell[end - 1], begins ? 0 : r->cell[i - 1].bytes + 1));
+            json_array_append_new(rules, rule_of(r, c, &r->cell[end - 1], begins ? 0 : end_of(r, c - 1) + 1));
     }
 }
 
