@@ -19,7 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 enum { MAX_SIZES = 32 };
 
@@ -30,6 +30,7 @@ struct judge {
     unsigned colls, warm; /* bits: what is to be run, and has been called once */
     size_t size[MAX_SIZES], most;
     const char *table, *choices;
+    int meetings; /* that were held */
     /* the communicator */
     int rank, ranks;
     struct pool pool;
@@ -217,39 +218,51 @@ static void call_vcoll(struct judge *j, struct vc_exec *x, enum vc_coll coll)
 
 /* ---- figures ---- */
 
-/** All ranks leave it at the same simulated instant, which it returns. */
-static double common_start(const struct judge *j)
+/* Simulated seconds between meetings: longer than what is measured takes, for idle time costs the simulator
+ * nothing. */
+#define SPACING 1.0
+
+/** All ranks leave it at the same simulated instant, without a message. */
+static void meet(struct judge *j)
 {
-    double now = MPI_Wtime(), latest;
-    MPI_Allreduce(&now, &latest, 1, MPI_DOUBLE, MPI_MAX, j->pool.comm);
-    latest += 0.01; /* more than that allreduce's last message takes */
-    now = MPI_Wtime();
-    if (now < latest)
-        usleep((useconds_t)((latest - now) * 1e6));
-    return latest;
+    double rest = SPACING * ++j->meetings - MPI_Wtime();
+    if (rest < 0)
+        die("a call takes more than a second");
+    struct timespec sleep = {(time_t)rest, (long)((rest - (double)(time_t)rest) * 1e9)};
+    nanosleep(&sleep, NULL);
 }
+
+/* When the last rank began and ended, of this measure and of the one before or after. */
+static struct span {
+    double first, last;
+} spans[2];
 
 /** Seconds of one of `repeat` runs. x: NULL, natively. */
 static double measure(struct judge *j, struct vc_exec *x, enum vc_coll coll, size_t bytes)
 {
-    common_start(j);
-    double start = MPI_Wtime(), first, end, last;
+    struct span *this = &spans[j->meetings / 2 % 2], *next = &spans[(j->meetings / 2 + 1) % 2];
+    meet(j);
+    double start = MPI_Wtime(), end;
     for (int i = 0; i < j->repeat; i++)
         if (x)
             call_vcoll(j, x, coll);
         else
             call_native(j, coll, bytes, j->recv);
     end = MPI_Wtime();
-    MPI_Allreduce(&start, &first, 1, MPI_DOUBLE, MPI_MAX, j->pool.comm);
-    MPI_Allreduce(&end, &last, 1, MPI_DOUBLE, MPI_MAX, j->pool.comm);
-    return (last - first) / j->repeat;
+    this->first = this->first > start ? this->first : start;
+    this->last = this->last > end ? this->last : end;
+    *next = (struct span){0}; /* what was there was read before this measure began */
+    meet(j);
+    return (this->last - this->first) / j->repeat;
 }
 
 static void print(const struct judge *j, enum vc_coll coll, size_t bytes, const char *kind, const char *alg,
                   double seconds)
 {
-    if (j->rank == 0)
+    if (j->rank == 0) {
         printf("%s %zu %s%s %.3f\n", vc_coll_name(coll), bytes, kind, alg, seconds * 1e6);
+        fflush(stdout);
+    }
 }
 
 static size_t recv_bytes(const struct judge *j, enum vc_coll coll, size_t bytes)
@@ -284,12 +297,9 @@ static void one_algorithm(struct judge *j, const struct vc_shape *s, const struc
     struct vc_exec *x = make_exec(j, s, alg);
     if (j->check)
         compare(j, x, s->coll, s->bytes, alg->name);
+    struct vc_choice c = {.alg = alg, .radix = s->radix, .segment = s->segment, .leaders = s->leaders};
     char name[VC_CHOICE_TEXT];
-    int n = snprintf(name, sizeof name, "%s", alg->name);
-    if (s->radix)
-        n += snprintf(name + n, sizeof name - (size_t)n, ":radix=%d", s->radix);
-    if (s->segment)
-        snprintf(name + n, sizeof name - (size_t)n, ":segment=%zuk", s->segment >> 10);
+    vc_choice_format(&c, name, sizeof name);
     print(j, s->coll, s->bytes, kind, name, measure(j, x, s->coll, s->bytes));
     vc_exec_destroy(x);
 }
@@ -341,19 +351,21 @@ static void chosen_algorithms(struct judge *j, enum vc_coll coll, size_t bytes)
 
 static void one_point(struct judge *j, enum vc_coll coll, size_t bytes)
 {
-    /* A selector's first call makes communicators, which is not what is compared. */
-    if (j->native && !(j->warm >> coll & 1))
-        measure(j, NULL, coll, bytes);
-    j->warm |= 1u << coll;
-    if (j->native)
-        print(j, coll, bytes, "native", "", measure(j, NULL, coll, bytes));
     const struct vc_choice *c = vc_select(j->sel, coll, bytes, true);
     struct vc_shape s = shape_of(j, coll, bytes, c);
     if (c->alg && vc_alg_refuses(c->alg, &s)) {
         c = &j->sel->spare[coll];
         s = shape_of(j, coll, bytes, c);
     }
-    if (j->vcoll && c->alg && c->alg->kind == VC_ALG_PLAN)
+    bool plan = j->vcoll && c->alg && c->alg->kind == VC_ALG_PLAN;
+    /* A selector's first call makes communicators, which is not what is compared. */
+    if ((j->native || !plan) && !(j->warm >> coll & 1)) {
+        measure(j, NULL, coll, bytes);
+        j->warm |= 1u << coll;
+    }
+    if (j->native)
+        print(j, coll, bytes, "native", "", measure(j, NULL, coll, bytes));
+    if (plan)
         one_algorithm(j, &s, c->alg, "vcoll:");
     else if (j->vcoll)
         print(j, coll, bytes, "vcoll:", "native", measure(j, NULL, coll, bytes));

@@ -10,9 +10,11 @@ FACTOR = 1.5  # a prediction within it is taken as right
 APART = 1.1  # algorithms whose simulated times are closer have no order
 
 
-def link(latency, rate):
-    """0.3 us of a CPU at either end, but for messages of 8 KiB and more, and a rate."""
-    points = [[0, 3e-7], [8191, 3e-7 + 8191 / rate], [16384, 16384 / rate], [1 << 20, (1 << 20) / rate]]
+def link(latency, rate, senders=1):
+    """0.3 us of a CPU at either end, but for messages of 8 KiB and more, and a rate. A message alone takes nothing of a link, which so many
+    senders share, each with a CPU."""
+    message = 3e-7 / senders
+    points = [[0, message], [8191, message + 8191 / rate], [16384, 16384 / rate], [1 << 20, (1 << 20) / rate]]
     return {"latency": latency, "overhead": 3e-7, "points": points}
 
 
@@ -21,24 +23,34 @@ def model(ppn, latency, rate, loopback_latency, loopback_rate):
     them has for itself; computing takes no time. With a rank a host there are none. Rooted phases cost 0.3 us for each other rank, those among all 0.6: the
     mean."""
     node = {"base": 3e-7 + loopback_latency, "flag": 4.5e-7, "copy": (ppn > 1) / loopback_rate, "reduce": 0.0}
-    return {"link": {"shm": link(loopback_latency, loopback_rate), "wire": link(latency, rate)}, "node": node}
+    return {"link": {"shm": link(loopback_latency, loopback_rate), "wire": link(latency, rate, ppn)}, "node": node}
 
 
-def predict(args, figures, scratch):
-    """(collective, bytes) -> {algorithm: microseconds}."""
+def sim_cluster(args, vcoll, figures, scratch, words):
+    """What the command prints of the cluster of args."""
     table = {"vcoll_table": 1, "model": figures, "rules": [{"algorithm": "builtin"}]}
     with open(f"{scratch}/model.json", "w", encoding="ascii") as out:
         json.dump(table, out)
-    command = [args.predict, "sim", "cluster", "--json", "--table", f"{scratch}/model.json", "--nodes", str(args.nodes)]
-    command += ["--ppn", str(args.ppn), "--collective", args.colls, "--sizes", args.sizes]
+    command = [vcoll, "sim", "cluster", "--table", f"{scratch}/model.json", "--nodes", str(args.nodes)]
+    command += ["--ppn", str(args.ppn), "--collective", args.colls] + words
     environment = {k: v for k, v in os.environ.items() if not k.startswith("VCOLL_")}
     run = subprocess.run(command, capture_output=True, text=True, timeout=args.timeout, check=False, env=environment)
     if run.returncode != 0:
         sys.exit(f"compare: {' '.join(command)} failed:\n{run.stderr}")
+    return run.stdout
+
+
+def predict(args, figures, scratch):
+    """(collective, bytes) -> {algorithm: microseconds}."""
     return {
         (p["collective"], p["bytes"]): {w["choice"]: w["us"] for w in p["ways"] if w["us"] is not None}
-        for p in json.loads(run.stdout)["points"]
+        for p in json.loads(sim_cluster(args, args.predict, figures, scratch, ["--sizes", args.sizes, "--json", "--parameters"]))["points"]
     }
+
+
+def tune(args, figures, scratch, table):
+    """Writes the table of `--tune`, for the sizes that it takes by itself."""
+    sim_cluster(args, args.tune, figures, scratch, ["--tune", table])
 
 
 def pairs(simulated, predicted):

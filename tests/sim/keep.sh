@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# `compare --keep`: figures of single simulations are those of a whole one, stay, and may be missing. keep.sh <compare> <judge>
+compare=$1
+judge=$2
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+failures=0
+
+fail() {
+    failures=$((failures + 1))
+    echo "FAILED: $*"
+    sed 's/^/    /' "$dir/out" "$dir/err"
+}
+# figures <words>: what it prints, without the day
+figures() {
+    "$compare" --nodes 5 --ppn 1 --colls barrier,bcast --sizes 8,1024 --selectors ompi "$@" "$judge" 2>"$dir/err" >"$dir/all" ||
+        fail "exit code of $*"
+    grep -v '^simulated' "$dir/all" >"$dir/out"
+}
+
+figures
+cp "$dir/out" "$dir/whole"
+figures --keep "$dir/kept"
+cmp -s "$dir/out" "$dir/whole" || fail "figures of single simulations differ from those of a whole one"
+[ "$(find "$dir/kept" -name '*.json' | wc -l)" = 6 ] || fail "not six files: $(ls "$dir/kept")"
+figures --keep "$dir/kept" --kept
+cmp -s "$dir/out" "$dir/whole" || fail "what was kept is not what was simulated"
+[ ! -s "$dir/err" ] || fail "something was simulated with --kept"
+rm "$dir/kept/fat-tree-5x1-bcast-8-ompi.json"
+figures --keep "$dir/kept" --kept
+grep -q '^bcast  *8  *-  ' "$dir/out" || fail "no dash where a figure is missing"
+grep -q '^missing figures: 1,' "$dir/out" || fail "a missing figure is not told"
+figures --keep "$dir/kept" --timeout 0.001
+grep -q '5x1 bcast ompi: did not end' "$dir/err" || fail "a simulation that did not end is not told"
+[ ! -e "$dir/kept/fat-tree-5x1-bcast-8-ompi.json" ] || fail "a figure of a simulation that did not end"
+
+[ $failures = 0 ] && echo "all passed"
+exit $failures
