@@ -156,10 +156,19 @@ static int copy_message(struct vc_node *nd, struct vc_node_call *c, int r, const
     return read_from(nd, c, r, (char *)c->dst + skip, a->dst + skip, c->len - skip);
 }
 
-/* Whether rank r's address says that the broadcast goes through slots. */
+/* Of a broadcast any view of the root's tells, since it may be written to; else data that would be packed. */
+static bool is_strewn(const struct vc_node_call *c)
+{
+    return c->kind == VC_PHASE_BCAST ? has_view(c) : c->view && c->view->src;
+}
+
+/* Whether rank r's address says that the operation goes through slots, where the data are packed into and out
+ * of. All read the addresses of all that give something, so all find out. Who has copied some blocks by then
+ * does so again. */
 static bool goes_through_slots(const struct vc_node_call *c, int r, const struct vc_cma_address *a)
 {
-    return c->kind == VC_PHASE_BCAST && r == c->root && a->strewn && a->len == c->len;
+    bool gives = vc_phase_info[c->kind].gives == VC_WHO_ALL || r == c->root;
+    return a->strewn && gives && !vc_phase_info[c->kind].reduces && a->len == block_len(c, r);
 }
 
 /* This rank will read no address of the operation any more. */
@@ -218,9 +227,7 @@ int vc_node_cma_progress(struct vc_node *nd, struct vc_node_call *c, int *whom)
             return 0;
         if (speaks) {
             struct vc_cma_address a = {(uint64_t)(uintptr_t)c->src, (uint64_t)(uintptr_t)c->dst,
-                                       block_len(c, nd->me), has_view(c)};
-            if (c->view && c->view->src && c->kind != VC_PHASE_BCAST)
-                c->view->get(c->view->src, 0, c->view->src_len, (void *)(uintptr_t)c->src);
+                                       block_len(c, nd->me), is_strewn(c)};
             memcpy(vc_payload(ring, nd->me, g), &a, sizeof a);
             vc_publish_call(nd, c, ring, g);
             if (goes_through_slots(c, nd->me, &a))

@@ -353,7 +353,7 @@ static inline size_t vc_grain(const struct vc_node_call *c)
 /* What a rank publishes in the first slot of an operation by single copy. */
 struct vc_cma_address {
     uint64_t src, dst, len;
-    uint64_t strewn; /* not 0: the rank has a view; of the root of a broadcast: it goes through slots */
+    uint64_t strewn; /* not 0: the rank has a view of its data, so the operation goes through slots */
 };
 
 static inline struct vc_cma_address vc_cma_address_of(struct vc_node *nd, uint64_t g, int r)

@@ -273,8 +273,11 @@ bool vc_tree_takes_some(const struct vc_node *nd, const struct vc_node_call *c)
 
 bool vc_tree_takes(const struct vc_node *nd, const struct vc_node_call *c)
 {
-    return vc_tree_takes_some(nd, c) && !vc_node_cma_wanted(nd, c) &&
-           (c->kind != VC_PHASE_ALLGATHER || c->len <= VC_NODE_PADDED / nd->tree->padded_blocks);
+    if (!vc_tree_takes_some(nd, c) || vc_node_cma_wanted(nd, c))
+        return false;
+    /* Padded blocks are not made of data with gaps, for which alone an allgather leaves single copy. */
+    return c->kind != VC_PHASE_ALLGATHER ||
+           (c->len <= VC_NODE_PADDED / nd->tree->padded_blocks && !nd->by_slots);
 }
 
 int vc_node_way(const struct vc_node_cfg *cfg, const struct vc_node_call *c)

@@ -70,13 +70,6 @@ static size_t streamed(const struct vc_default_case *at)
     }
 }
 
-/* A byte by single copy. What is read may have been written just now by the core that has it, or not: cma_ps is
- * of the first, cma_far_ps of the second, in more pages. */
-static uint64_t cma_rate(const struct vc_costs *c)
-{
-    return c->cma_far_ps >= c->cma_ps ? c->cma_far_ps : (c->cma_ps + c->cma_far_ps) / 2;
-}
-
 static bool find_rates(const struct vc_costs *c, const struct vc_default_case *at, struct rates *r)
 {
     if (!c->copy_warm_ps || !c->copy_across_ps || !c->copy_far_ps || !c->reduce_ps || !c->line_ns)
@@ -93,7 +86,7 @@ static bool find_rates(const struct vc_costs *c, const struct vc_default_case *a
         .out = c->copy_across_ps + above(at_least(far, past), c->copy_warm_ps),
         .own = at_least(far, past),
         .read = c->copy_across_ps + c->reduce_ps, /* of an operand in another rank's slot */
-        .cma = cma_rate(c),
+        .cma = at_least(c->cma_ps, c->cma_far_ps),
         .meeting = 1000 * (at->crowded ? 2 * yield : 2 * c->line_ns + MEETING_NS),
         .call = 1000 * c->cma_call_ns,
     };
@@ -277,8 +270,16 @@ const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc
     return vc_alg_find(at->coll, names[best]);
 }
 
-size_t vc_default_pairs_copy(const struct vc_costs *c, int ranks, bool crowded)
+/*
+ * What is read may have been written just now by the core that has it (cma_ps), or not (cma_far_ps). Where
+ * the first is dearer, the mean of the two counts here. Elsewhere the dearer one does: there is native as
+ * well, and types with gaps cost more by single copy.
+ */
+size_t vc_default_pairs_copy(const struct vc_costs *costs, int ranks, bool crowded)
 {
+    struct vc_costs mean = *costs, *c = &mean;
+    if (mean.cma_far_ps < mean.cma_ps)
+        mean.cma_ps = (mean.cma_ps + mean.cma_far_ps) / 2;
     struct vc_default_case at = {.coll = VC_ALLTOALL, .ranks = ranks, .crowded = crowded, .cma = true};
     size_t most = crowded ? CROWDED_PAIRS / (size_t)ranks / (size_t)ranks : PAIRS_TO;
     for (at.bytes = PAIRS_FROM; at.bytes < most && at.bytes < PAIRS_TO; at.bytes *= 2) {
