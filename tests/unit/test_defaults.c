@@ -316,6 +316,20 @@ static void test_steps(void **state)
     }
 }
 
+/* Where the caches are too small for all ranks' alltoall, and single copy is cheap then. */
+static void test_beyond_caches(void **state)
+{
+    (void)state;
+    const struct vc_alg *shm = vc_alg_find(VC_ALLTOALL, "shm");
+    struct vc_default_case at = {
+        .coll = VC_ALLTOALL, .ranks = 4, .bytes = 1 << 20, .crowded = true, .cma = true};
+    assert_ptr_equal(vc_default_choose(&dear_dirty, &at, shm), vc_alg_find(VC_ALLTOALL, "shm_cma"));
+    assert_null(vc_default_choose(&dear_calls, &at, shm));
+    assert_null(vc_default_choose(&dear_dirty, &at, vc_alg_find(VC_ALLTOALL, "native")));
+    at.cma = false;
+    assert_null(vc_default_choose(&dear_dirty, &at, shm));
+}
+
 /* Long blocks of pairs go by single copy where their lines were seldom written just before. */
 static void test_pairs(void **state)
 {
@@ -335,9 +349,11 @@ int main(void)
     if (vc_params_load_files(NULL, NULL, &params, NULL, &report) != VC_OK)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pairs),    cmocka_unit_test(test_steps),   cmocka_unit_test(test_machines),
-        cmocka_unit_test(test_monotone), cmocka_unit_test(test_fixed),   cmocka_unit_test(test_order),
-        cmocka_unit_test(test_native),   cmocka_unit_test(test_borders), cmocka_unit_test(test_explained),
+        cmocka_unit_test(test_pairs),    cmocka_unit_test(test_beyond_caches),
+        cmocka_unit_test(test_steps),    cmocka_unit_test(test_machines),
+        cmocka_unit_test(test_monotone), cmocka_unit_test(test_fixed),
+        cmocka_unit_test(test_order),    cmocka_unit_test(test_native),
+        cmocka_unit_test(test_borders),  cmocka_unit_test(test_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

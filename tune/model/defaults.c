@@ -70,6 +70,27 @@ static size_t streamed(const struct vc_default_case *at)
     }
 }
 
+/* Of the larger side of all ranks. */
+static size_t all_bytes(const struct vc_default_case *at)
+{
+    size_t q = (size_t)at->ranks;
+    return q * at->bytes * (at->coll == VC_ALLGATHER || at->coll == VC_ALLTOALL ? q : 1);
+}
+
+/* Whether memory decides what the figures, which are those of caches, do not know. */
+static bool is_beyond_caches(const struct vc_default_case *at)
+{
+    return at->crowded && all_bytes(at) > (at->coll == VC_SCATTER ? CROWDED_SCATTER : CROWDED_BYTES);
+}
+
+/* A byte by single copy. Beyond the caches no core has what is read. That this decides is known of alltoalls
+ * alone. */
+static uint64_t cma_rate(const struct vc_costs *c, const struct vc_default_case *at)
+{
+    return at->coll == VC_ALLTOALL && is_beyond_caches(at) ? c->cma_far_ps
+                                                           : at_least(c->cma_ps, c->cma_far_ps);
+}
+
 static bool find_rates(const struct vc_costs *c, const struct vc_default_case *at, struct rates *r)
 {
     if (!c->copy_warm_ps || !c->copy_across_ps || !c->copy_far_ps || !c->reduce_ps || !c->line_ns)
@@ -86,7 +107,7 @@ static bool find_rates(const struct vc_costs *c, const struct vc_default_case *a
         .out = c->copy_across_ps + above(at_least(far, past), c->copy_warm_ps),
         .own = at_least(far, past),
         .read = c->copy_across_ps + c->reduce_ps, /* of an operand in another rank's slot */
-        .cma = at_least(c->cma_ps, c->cma_far_ps),
+        .cma = cma_rate(c, at),
         .meeting = 1000 * (at->crowded ? 2 * yield : 2 * c->line_ns + MEETING_NS),
         .call = 1000 * c->cma_call_ns,
     };
@@ -222,19 +243,6 @@ size_t vc_default_step(size_t bytes)
     return SIZE_MAX;
 }
 
-/* Of the larger side of all ranks. */
-static size_t all_bytes(const struct vc_default_case *at)
-{
-    size_t q = (size_t)at->ranks;
-    return q * at->bytes * (at->coll == VC_ALLGATHER || at->coll == VC_ALLTOALL ? q : 1);
-}
-
-/* Whether memory decides what the figures, which are those of caches, do not know. */
-static bool is_beyond_caches(const struct vc_default_case *at)
-{
-    return at->crowded && all_bytes(at) > (at->coll == VC_SCATTER ? CROWDED_SCATTER : CROWDED_BYTES);
-}
-
 /* The case that stands for all of its step. Blocks of different lengths cost what equal ones of their mean
  * do. */
 static struct vc_default_case step_of(const struct vc_default_case *at)
@@ -246,14 +254,26 @@ static struct vc_default_case step_of(const struct vc_default_case *at)
     return here;
 }
 
+/* Of alltoalls it is known what decides then. NULL: the prior's way. */
+static const struct vc_alg *beyond_caches(const struct vc_costs *c, const struct vc_default_case *at,
+                                          enum vc_default_way before)
+{
+    if (at->coll != VC_ALLTOALL || before != VC_DEFAULT_SLOTS)
+        return NULL;
+    uint64_t slots = vc_default_time(c, at, VC_DEFAULT_SLOTS), copy = vc_default_time(c, at, VC_DEFAULT_CMA);
+    return copy > 0 && copy * MARGIN < slots * 100 ? vc_alg_find(at->coll, names[VC_DEFAULT_CMA]) : NULL;
+}
+
 const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc_default_case *at,
                                        const struct vc_alg *prior)
 {
     enum vc_default_way before = way_of(prior), best = before;
     struct vc_default_case here = step_of(at);
     if (before == VC_DEFAULT_WAYS || here.bytes == SIZE_MAX || at->bytes <= STEPS_FROM || at->ranks < 2 ||
-        at->ranks > RANKS_MOST || is_beyond_caches(&here))
+        at->ranks > RANKS_MOST)
         return NULL;
+    if (is_beyond_caches(&here))
+        return beyond_caches(c, &here, before);
     uint64_t then = vc_default_time(c, &here, before), least = then;
     if (then == 0)
         return NULL;
