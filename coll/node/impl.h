@@ -353,7 +353,7 @@ static inline size_t vc_grain(const struct vc_node_call *c)
 /* What a rank publishes in the first slot of an operation by single copy. */
 struct vc_cma_address {
     uint64_t src, dst, len;
-    uint64_t strewn; /* not 0: the rank has a view of its data, so the operation goes through slots */
+    uint64_t strewn; /* not 0: its data do not lie there as they move, see is_strewn() in cma.c */
 };
 
 static inline struct vc_cma_address vc_cma_address_of(struct vc_node *nd, uint64_t g, int r)
@@ -376,7 +376,8 @@ void vc_ring_clear(const struct vc_node_ring *ring, char *part);
 
 /*
  * lengths.c: ranks that call a broadcast with different lengths, or different collectives. Each looks at what
- * another rank has published and returns VC_OK or VC_ERR_INVAL, with both lengths in the text.
+ * another rank has published and returns VC_OK, VC_ERR_TRUNCATE with both lengths in the text, or
+ * VC_ERR_INVAL where the operations differ.
  *
  * vc_bcast_check() is for a rank whose broadcast waits for the root: has the root published something else?
  * For its length it may have chosen another ring. vc_call_check() is for a rank that waits for rank r in
@@ -396,7 +397,7 @@ int vc_call_check(const struct vc_node *nd, struct vc_node_call *c, int r);
  * same length. 0: it has not said anything yet; `look`: for that, other rings are looked at. Negative: it has
  * published something else. */
 int vc_passed_check(const struct vc_node *nd, const struct vc_node_call *c, uint64_t g, bool look);
-/* Rank r's length is `theirs`, not c->len: VC_ERR_INVAL with a text. */
+/* Rank r's length is `theirs`, not this rank's: VC_ERR_TRUNCATE with a text. */
 int vc_lengths_differ(const struct vc_node *nd, const struct vc_node_call *c, int r, uint64_t theirs);
 
 /* Rank r's block of an ALLGATHERV, or that of others, is not as long as this rank expects: the same. */

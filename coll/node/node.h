@@ -199,10 +199,10 @@ bool vc_node_takes_view(const struct vc_node *nd, const struct vc_node_call *cal
 /** Begins an operation. Operations of a node run one at a time, in the same order on all its ranks. Never
  * blocks. */
 int vc_node_start(struct vc_node *nd, struct vc_node_call *call);
-/** 1: done. 0: waits for local index *whom. Negative: failed. Never blocks. VC_ERR_INVAL: the rank's length
- * differs from the root's in a broadcast, or from another rank's in an operation by single copy. */
+/** 1: done. 0: waits for local index *whom. Negative: failed. Never blocks. VC_ERR_TRUNCATE: another
+ * rank has come with another length. VC_ERR_INVAL: with another operation. */
 int vc_node_progress(struct vc_node *nd, struct vc_node_call *call, int *whom);
-/** To be called by each rank when a broadcast of `len` bytes does not go through the node's memory: ranks
+/** To be called by each rank when an operation of `len` bytes does not go through the node's memory: ranks
  * that have given another length, and therefore wait there, get an error. In the order of the operations;
  * never blocks, cannot fail. */
 void vc_node_pass(struct vc_node *nd, size_t len);

@@ -292,8 +292,8 @@ const struct vc_alg *vc_default_choose(const struct vc_costs *c, const struct vc
 
 /*
  * What is read may have been written just now by the core that has it (cma_ps), or not (cma_far_ps). Where
- * the first is dearer, the mean of the two counts here. Elsewhere the dearer one does: there is native as
- * well, and types with gaps cost more by single copy.
+ * the first is dearer, the mean of the two counts here. Elsewhere the dearer one does, because there native
+ * may be chosen as well.
  */
 size_t vc_default_pairs_copy(const struct vc_costs *costs, int ranks, bool crowded)
 {
