@@ -27,7 +27,7 @@ struct judge {
     /* words */
     int ppn, repeat, nsizes;
     bool vcoll, native, each, check, mpi_network;
-    unsigned colls, warm; /* bits: what is to be run, and has been called once */
+    unsigned colls; /* bits: what is to be run */
     size_t size[MAX_SIZES], most;
     const char *table, *choices;
     int meetings; /* that were held */
@@ -358,11 +358,11 @@ static void one_point(struct judge *j, enum vc_coll coll, size_t bytes)
         s = shape_of(j, coll, bytes, c);
     }
     bool plan = j->vcoll && c->alg && c->alg->kind == VC_ALG_PLAN;
-    /* A selector's first call makes communicators, which is not what is compared. */
-    if ((j->native || !plan) && !(j->warm >> coll & 1)) {
+    /* The first call of an algorithm makes communicators, which is not what is compared, and the selector may
+     * take another algorithm for each size.
+     */
+    if (j->native || !plan)
         measure(j, NULL, coll, bytes);
-        j->warm |= 1u << coll;
-    }
     if (j->native)
         print(j, coll, bytes, "native", "", measure(j, NULL, coll, bytes));
     if (plan)

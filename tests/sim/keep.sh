@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# `compare --keep`: figures of single simulations are those of a whole one, stay, and may be missing. keep.sh <compare> <judge>
+# `compare --keep`: figures of single simulations are those of a whole one, stay, and may be missing; and they are the same without
+# quick_setup. keep.sh <compare> <judge>
 compare=$1
 judge=$2
 dir=$(mktemp -d) || exit 1
@@ -34,6 +35,18 @@ grep -q '^missing figures: 1,' "$dir/out" || fail "a missing figure is not told"
 figures --keep "$dir/kept" --timeout 0.001
 grep -q '5x1 bcast ompi: did not end' "$dir/err" || fail "a simulation that did not end is not told"
 [ ! -e "$dir/kept/fat-tree-5x1-bcast-8-ompi.json" ] || fail "a figure of a simulation that did not end"
+
+# SMPI's own set-up shortened (quick_setup.c) changes no figure: a judge without the library beside it does without.
+several="--nodes 16 --ppn 2 --sizes 8,16384 --selectors ompi,mvapich2,mpich"
+# shellcheck disable=SC2086
+figures $several
+cp "$dir/out" "$dir/whole"
+cp "$judge" "$dir/judge"
+[ -e "$(dirname "$judge")/quick_setup.so" ] || fail "there is no quick_setup.so"
+judge=$dir/judge
+# shellcheck disable=SC2086
+figures $several
+cmp -s "$dir/out" "$dir/whole" || fail "figures differ where set-up is shortened"
 
 [ $failures = 0 ] && echo "all passed"
 exit $failures
