@@ -84,11 +84,17 @@ static inline long vc_bound_children(long n, int radix)
     return children;
 }
 
-/** A k-nomial tree's inner node: a message from every child, which is two steps where several come at a time,
- * and one to the parent, and the own part. */
+/** An inner node of a reduction's tree: a message from every child, which is two steps where several come at
+ * a time, and one to the parent, and the own part. */
+static inline long vc_bound_reduce_steps(long children, int radix)
+{
+    return 3 + (vc_tree_radix(radix) > 2 ? 2 : 1) * children;
+}
+
+/** That of a k-nomial tree. */
 static inline long vc_bound_tree(long n, int radix)
 {
-    return 3 + (vc_tree_radix(radix) > 2 ? 2 : 1) * vc_bound_children(n, radix);
+    return vc_bound_reduce_steps(vc_bound_children(n, radix), radix);
 }
 
 #endif

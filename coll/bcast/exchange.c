@@ -2,6 +2,7 @@
 #include "coll/bcast/exchange.h"
 
 #include "coll/patterns.h"
+#include "coll/postal.h"
 
 void vc_x_bcast_binomial(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
 {
@@ -13,6 +14,18 @@ void vc_x_bcast_binomial(struct vc_plan *p, const struct vc_group *g, struct vc_
     for (int w = vc_knomial_weight(v, n, k); w; w /= k)
         for (int child = v + w; child < n && child < v + k * w; child += w)
             vc_pipe_send(&pipe, p, vc_group_rank(g, vc_absolute(child, root, n)), msg);
+}
+
+void vc_x_bcast_postal(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)
+{
+    int k = vc_postal_radix(g->radix);
+    struct vc_pipe pipe = vc_pipe_of_copies(msg.len, k - 1);
+    struct vc_postal_tree t;
+    vc_postal_tree_of(g->n, vc_relative(g->me, root, g->n), k, &t);
+    if (t.parent >= 0)
+        vc_plan_recv(p, vc_group_rank(g, vc_absolute(t.parent, root, g->n)), msg);
+    for (int i = 0; i < t.nchildren; i++)
+        vc_pipe_send(&pipe, p, vc_group_rank(g, vc_absolute(t.child[i], root, g->n)), msg);
 }
 
 void vc_x_bcast_chain(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root)

@@ -5,9 +5,10 @@
 
 #include "coll/double_tree.h"
 
-/** One message from `root` to all: along a binomial tree, along a chain, down a complete binary tree. */
+/** One message from `root` to all: along a k-nomial tree, one of the postal model, a chain, down a complete
+ * binary tree. */
 typedef void vc_bcast_exchange(struct vc_plan *p, const struct vc_group *g, struct vc_ref msg, int root);
-vc_bcast_exchange vc_x_bcast_binomial, vc_x_bcast_chain, vc_x_bcast_binary;
+vc_bcast_exchange vc_x_bcast_binomial, vc_x_bcast_postal, vc_x_bcast_chain, vc_x_bcast_binary;
 
 /** A broadcast among all ranks in segments of the shape's size (0: `segment`; 0: one). A whole build(). */
 int vc_bcast_flat(const struct vc_shape *shape, int rank, struct vc_plan *p, size_t segment,

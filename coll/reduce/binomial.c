@@ -4,8 +4,9 @@
 
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
+    struct vc_group all = vc_group_all(s, rank);
     vc_plan_begin(p, s, rank);
-    vc_reduce_flat(p, s, rank, s->root, vc_ref_of(VC_BUF_RECV, 0, s->bytes));
+    vc_reduce_flat(p, s, &all, s->root, vc_ref_of(VC_BUF_RECV, 0, s->bytes));
     return vc_plan_finish(p);
 }
 

@@ -5,11 +5,12 @@
 /* The tree of rank 0 has subtrees of consecutive ranks; the result then moves on to the root. */
 static int build(const struct vc_shape *s, int rank, struct vc_plan *p)
 {
+    struct vc_group all = vc_group_all(s, rank);
     struct vc_ref result = vc_ref_of(VC_BUF_RECV, 0, s->bytes), top = result;
     vc_plan_begin(p, s, rank);
     if (s->root != 0 && rank == 0)
         top = vc_plan_tmp(p, s->bytes);
-    vc_reduce_flat(p, s, rank, 0, top);
+    vc_reduce_flat(p, s, &all, 0, top);
     if (s->root != 0 && rank == 0)
         vc_plan_send(p, s->root, top);
     if (s->root != 0 && rank == s->root)

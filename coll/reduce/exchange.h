@@ -8,7 +8,8 @@
 
 #include "coll/double_tree.h"
 
-/** Along a binomial tree to virtual rank `top`. Operands stay in ascending order when that is 0. */
+/** Along a k-nomial tree, or the group's other one, to virtual rank `top`. Operands stay in ascending order
+ * when that is 0. */
 void vc_x_reduce_tree(struct vc_plan *p, const struct vc_group *g, struct vc_ref own, struct vc_ref acc,
                       int top);
 /** Whether this participant only passes its operand on and reduces nothing: its `acc` is then `own`. */
@@ -26,7 +27,13 @@ void vc_x_reduce_binomial(struct vc_plan *p, const struct vc_group *g, const str
 void vc_x_reduce_double_tree(struct vc_plan *p, const struct vc_group *g, struct vc_ref own,
                              struct vc_ref acc, int root, int i, struct vc_pipe *pipe);
 
-/** All ranks' reduction in segments along the tree of rank `top`, whose result goes to `at_top` there. */
-void vc_reduce_flat(struct vc_plan *p, const struct vc_shape *shape, int rank, int top, struct vc_ref at_top);
+/** The reduction of a group of all ranks in segments along the tree of rank `top`, whose result goes to
+ * `at_top` there. */
+void vc_reduce_flat(struct vc_plan *p, const struct vc_shape *shape, const struct vc_group *all, int top,
+                    struct vc_ref at_top);
+
+/** In each node's memory to its leader, then, segment by segment, along a tree of the leaders, which are `g`.
+ * A whole build(). */
+int vc_reduce_two_level(const struct vc_shape *shape, int rank, struct vc_plan *p, const struct vc_group *g);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The plan builder's dependencies and scratch, the registry, and the rank arithmetic of patterns.h. */
 #include "coll/double_tree.h"
+#include "coll/postal.h"
 #include "coll/patterns.h"
 #include "coll/registry.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -295,6 +297,45 @@ static void test_double_tree(void **state)
         double_tree(n);
 }
 
+/** Neighbours say the same, subtrees are ranges, and if each begins a message a turn and each message takes
+ * radix - 1 of them, all are reached in the turns that no schedule can do without. */
+static void postal_tree(int n, int radix)
+{
+    long long reach[VC_POSTAL_TURNS] = {1};
+    int least = 0, last = 0, told[300] = {0}, children = 0;
+    for (; reach[least] < n; least++)
+        reach[least + 1] = reach[least] + (least + 1 >= radix - 1 ? reach[least + 2 - radix] : 0);
+    for (int v = 0; v < n; v++) {
+        struct vc_postal_tree t, below;
+        vc_postal_tree_of(n, v, radix, &t);
+        assert_true(v == 0 ? t.parent == -1 : t.parent >= 0 && t.parent < v);
+        assert_true(t.nchildren <= vc_bound_postal(n, radix));
+        for (int i = 0; i < t.nchildren; i++, children++) {
+            vc_postal_tree_of(n, t.child[i], radix, &below);
+            assert_int_equal(below.parent, v);
+            assert_true(t.child[i] > v && (i == 0 || t.child[i] < t.child[i - 1]));
+            told[t.child[i]] = told[v] + i + radix - 1; /* parents come before their children */
+            if (told[t.child[i]] > last)
+                last = told[t.child[i]];
+        }
+    }
+    assert_int_equal(children, n - 1);
+    assert_int_equal(last, least);
+}
+
+static void test_postal(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= 300; n++)
+        for (int radix = 2; radix <= 12; radix++)
+            postal_tree(n, radix);
+    struct vc_postal_tree most;
+    vc_postal_tree_of(INT_MAX, INT_MAX - 1, VC_MAX_RADIX, &most);
+    assert_true(most.parent >= 0 && vc_bound_postal(INT_MAX, VC_MAX_RADIX) < VC_POSTAL_TURNS);
+    assert_int_equal(vc_postal_radix(1), 2);
+    assert_int_equal(vc_postal_radix(1000), VC_MAX_RADIX);
+}
+
 static void test_patterns(void **state)
 {
     (void)state;
@@ -348,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_pieces),        cmocka_unit_test(test_copier),
         cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_registry),
         cmocka_unit_test(test_patterns),      cmocka_unit_test(test_double_tree),
+        cmocka_unit_test(test_postal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
