@@ -78,6 +78,8 @@ static bool has_answered(uint64_t word, uint32_t count)
 /* So long a rank polls and yields, as the MPI's own collectives do. Later it sleeps as the settings say. */
 #define POLL_NS  UINT64_C(10000000)
 #define ALIVE_NS UINT64_C(500000000)
+/* Most waits end within so many turns, which leave the clock alone. */
+#define BLIND_TURNS 64
 
 struct wait {
     struct vc_waiter w;
@@ -98,11 +100,17 @@ static void begin_wait(struct wait *w)
 static int wait_turn(struct wait *w, const struct vc_kin *whom)
 {
     int err = vc_wait_idle(&w->w, VC_WAIT_ANY);
-    if (err != VC_OK || ++w->turns % 64)
+    if (err != VC_OK || w->turns < BLIND_TURNS) {
+        w->turns++;
         return err;
+    }
+    /* Each of these turns may yield or sleep, and be woken late on a busy machine: no number of them is a
+     * time. */
     uint64_t now = vc_now_ns();
-    if (w->turns == 64)
+    if (w->turns == BLIND_TURNS) {
+        w->turns++;
         w->begun = w->looked = now;
+    }
     if (w->cfg.mode == VC_WAIT_POLL && vc_wait.mode != VC_WAIT_POLL && now - w->begun > POLL_NS) {
         w->cfg.mode = vc_wait.mode;
         vc_wait_begin(&w->w, &w->cfg, NULL);

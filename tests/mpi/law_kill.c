@@ -3,10 +3,12 @@
  * law_kill MILLISECONDS [survive [COLLECTIVE [VICTIM]]]: collectives without end, in which a rank, the last
  * one if none is named, kills itself with SIGKILL. With `survive`, errors return, and each survivor says how
  * long after the death it got one, and leaves. COLLECTIVE "setup": it dies before the first call on a
- * communicator, in which the others are.
+ * communicator, in which the others are. With LAW_LATE_MS in the environment, sleepers are woken as late as
+ * that, as on a busy machine.
  */
 #include "law.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/wait.h>
@@ -29,6 +31,21 @@ static void *killer(void *arg)
     usleep((useconds_t)(delay_ms * 1000));
     kill(getpid(), SIGKILL);
     return NULL;
+}
+
+/* In place of the C library's, for the library under test, too. */
+__attribute__((visibility("default"))) int nanosleep(const struct timespec *wanted, struct timespec *rest)
+{
+    const char *late = getenv("LAW_LATE_MS");
+    long ms = late ? atol(late) : 0;
+    struct timespec t = {wanted->tv_sec, wanted->tv_nsec};
+    if (t.tv_sec * 1000 + t.tv_nsec / 1000000 < ms)
+        t = (struct timespec){ms / 1000, ms % 1000 * 1000000};
+    int err = clock_nanosleep(CLOCK_MONOTONIC, 0, &t, rest);
+    if (err == 0)
+        return 0;
+    errno = err;
+    return -1;
 }
 
 static int collective(const char *which, long *a, long *b, int n)

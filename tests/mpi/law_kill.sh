@@ -59,6 +59,7 @@ for victim in 0 2; do
     survivors 3 auto setup $victim
 done
 survivors 3 event setup 1
+LAW_LATE_MS=400 survivors 3 event setup 1
 for how in auto event; do
     survivors 3 $how iallreduce 2
 done

@@ -63,6 +63,7 @@ grep -q "fewer on the last" "$dir/out" || fail "7 ranks fill two nodes of 4"
 expect 0 --cost --ppn 2
 grep -q "collective .*16 .*64 .*256 .*1024 .*4096$" "$dir/out" || fail "no table over the number of ranks"
 awk 'length > 110 { exit 1 }' "$dir/out" || fail "the table is too wide"
+grep -q "^  reduce_scatter_block  *native  *- " "$dir/out" || fail "names of the table run into each other"
 grep -q "VCOLL_VERBS_PEERS" "$dir/out" && fail "a limit is told where there is none"
 "$vcoll" info --cost -n 4 >/dev/full 2>"$dir/err" && fail "a full disk is success"
 "$vcoll" info --cost -n 4 --json >/dev/full 2>"$dir/err" && fail "a full disk is success, as JSON"

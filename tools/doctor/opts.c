@@ -149,7 +149,7 @@ void doc_parse(struct doc_opts *o, int argc, char **argv)
 
 /* More ranks than CPUs are refused unless one insists; both launchers, that of Open MPI 4 and that of 5, look
  * at variables, where their options differ. And an exit code that is not 0 is no failure worth their words
- * here. */
+ * here, though PRRTE, the launcher since Open MPI 5, has some for it even so. */
 static void prepare(int ranks)
 {
     if (ranks > vc_cpus_allowed(NULL)) {

@@ -7,7 +7,8 @@
 
 #include <stdint.h>
 
-enum { COLLECTIVE = 12, BYTES = 16, ALGORITHM = 30, NUMBER = 11 }; /* columns */
+/* Columns: of the longest collective and the longest algorithm, and numbers of one job and of several. */
+enum { COLLECTIVE = 21, BYTES = 16, ALGORITHM = 30, NUMBER = 11, NUMBERS = 10 };
 
 static struct text size_text(size_t bytes)
 {
@@ -40,9 +41,9 @@ static struct text name_text(const struct cost_row *r)
 }
 
 /* "" where there is no such row. */
-static void print_number(const struct cost_row *r)
+static void print_number(const struct cost_row *r, int width)
 {
-    printf("%*s", NUMBER, !r ? "" : r->queue_pairs < 0 ? "-" : text_format("%d", r->queue_pairs).s);
+    printf("%*s", width, !r ? "" : r->queue_pairs < 0 ? "-" : text_format("%d", r->queue_pairs).s);
 }
 
 static void print_heading(const char *bytes)
@@ -84,7 +85,7 @@ static void print_job(const struct cost *c)
     for (const struct cost_row *r = c->row; r < c->row + c->nrows; r++) {
         printf("  %-*s%-*s%-*s", COLLECTIVE, vc_coll_name(r->coll), BYTES, range_text(r).s, ALGORITHM,
                name_text(r).s);
-        print_number(r);
+        print_number(r, NUMBER);
         putchar('\n');
     }
     int width = COLLECTIVE + BYTES + ALGORITHM;
@@ -121,7 +122,7 @@ static void print_algorithm(const struct cost *cost, int n, const struct cost_ro
 {
     printf("  %-*s%-*s", COLLECTIVE, vc_coll_name(r->coll), ALGORITHM, name_text(r).s);
     for (int i = 0; i < n; i++)
-        print_number(find_row(&cost[i], r));
+        print_number(find_row(&cost[i], r), NUMBERS);
     putchar('\n');
 }
 
@@ -139,7 +140,7 @@ static void print_sums(const struct cost *cost, int n)
         for (int i = 0; i < n; i++) {
             const struct cost *c = &cost[i];
             const int number[] = {c->queue_pairs_log, c->queue_pairs_all, c->at_once};
-            printf("%*s", NUMBER,
+            printf("%*s", NUMBERS,
                    k < 3 ? text_format("%d", number[k]).s
                          : size_text(k == 3 ? c->need.locked : c->private_bytes).s);
         }
@@ -152,7 +153,7 @@ static void print_jobs(const struct cost *cost, int n)
     printf("Queue pairs of a rank, by the number of ranks, %d on each node\n\n", cost[n - 1].ppn);
     print_heading(NULL);
     for (int i = 0; i < n; i++)
-        printf("%*d", NUMBER, cost[i].ranks);
+        printf("%*d", NUMBERS, cost[i].ranks);
     putchar('\n');
     for (int coll = 0; coll < VC_COLL_COUNT; coll++) {
         for (int i = 0; i < n; i++) {
