@@ -38,18 +38,20 @@ static bool build(struct vck *c)
         c->nnodes += c->ranks[r].nnode;
     }
     size_t n = (size_t)c->nsteps + 1;
+    c->steps = malloc(n * sizeof(*c->steps));
     c->owner = malloc(n * sizeof(int));
     c->partner = malloc(n * sizeof(int));
     c->prev = malloc(n * sizeof(int));
     c->next = malloc(n * sizeof(int));
     c->kth_node = malloc(n * sizeof(int));
     c->node_steps = malloc(((size_t)c->nnodes + 1) * sizeof(int));
-    if (!c->owner || !c->partner || !c->prev || !c->next || !c->kth_node || !c->node_steps)
+    if (!c->steps || !c->owner || !c->partner || !c->prev || !c->next || !c->kth_node || !c->node_steps)
         return vck_nomem(c);
     for (int r = 0; r < size; r++) {
         int at = c->ranks[r].first_node;
         for (int i = 0; i < c->plans[r].nsteps; i++) {
             int g = c->ranks[r].first_step + i;
+            c->steps[g] = &c->plans[r].steps[i];
             c->owner[g] = r;
             c->partner[g] = c->prev[g] = c->next[g] = c->kth_node[g] = -1;
             if (c->plans[r].steps[i].kind != VC_STEP_NODE)
@@ -67,19 +69,35 @@ static bool build(struct vck *c)
 
 static bool check(struct vck *c)
 {
-    if (!build(c) || !vck_static(c) || !vck_match(c) || !vck_hazards(c))
+    if (!build(c) || !vck_static(c)) /* after which steps refer to what is there */
         return false;
-    if (!vck_exprs_init(&c->exprs, c->shape->size, c->shape->commutative))
+    bool commutative = c->shape->commutative;
+    uint64_t hash = c->known ? vck_hash(c, commutative) : 0;
+    if (c->known &&
+        (vck_is_proven(c->known, hash) || (commutative && vck_is_proven(c->known, vck_hash(c, false)))))
+        return true;
+    if (!vck_match(c) || !vck_hazards(c))
+        return false;
+    if (!vck_reverse(c) || !vck_exprs_init(&c->exprs, c->shape->size, c->shape->commutative))
         return vck_nomem(c);
     for (int order = 0; order < 2; order++)
         if (!vck_run_all(c, order))
             return false;
+    if (c->known)
+        vck_set_proven(c->known, hash);
     return true;
 }
 
 int vc_check_plan(const struct vc_alg *alg, const struct vc_shape *shape, bool alias, char *text, size_t len)
 {
-    struct vck c = {.alg = alg, .shape = shape, .alias = alias, .text = text, .text_len = len};
+    return vc_check_plan_once(NULL, alg, shape, alias, text, len);
+}
+
+int vc_check_plan_once(struct vc_proven *known, const struct vc_alg *alg, const struct vc_shape *shape,
+                       bool alias, char *text, size_t len)
+{
+    struct vck c = {
+        .alg = alg, .shape = shape, .alias = alias, .known = known, .text = text, .text_len = len};
     const char *refused = vc_alg_refuses(alg, shape);
     bool good = false;
     if (len)
@@ -96,12 +114,15 @@ int vc_check_plan(const struct vc_alg *alg, const struct vc_shape *shape, bool a
         vc_plan_free(&c.plans[r]);
     free(c.plans);
     free(c.ranks);
+    free(c.steps);
     free(c.owner);
     free(c.partner);
     free(c.prev);
     free(c.next);
     free(c.kth_node);
     free(c.node_steps);
+    free(c.first_waiting);
+    free(c.waiting);
     vck_exprs_free(&c.exprs);
     return good ? 0 : -1;
 }

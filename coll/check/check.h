@@ -18,4 +18,18 @@
  */
 int vc_check_plan(const struct vc_alg *alg, const struct vc_shape *shape, bool alias, char *text, size_t len);
 
+/** What was proven: a hash of 64 bits of all that the checker looks at. */
+struct vc_proven;
+struct vc_proven *vc_proven_new(void);
+void vc_proven_free(struct vc_proven *known);
+
+/**
+ * As vc_check_plan(). Plans are built, and their promised lengths compared, each time; what is in `known` is
+ * not proven again, because the same plans for the same shape give the same proof whatever parameters or
+ * algorithm made them. A proof for an operator that is not commutative is one for those that are: it allows
+ * less.
+ */
+int vc_check_plan_once(struct vc_proven *known, const struct vc_alg *alg, const struct vc_shape *shape,
+                       bool alias, char *text, size_t len);
+
 #endif

@@ -3,7 +3,7 @@
  * What the checker's files share. Memory is a row of cells per rank, one cell for every `grain` bytes.
  * check.c builds the plans and calls static.c, match.c, hazards.c (what can be said without running) and
  * run.c (the symbolic run), which calls phase.c (data of node phases), which calls values.c (what cells
- * hold). All call text.c.
+ * hold). All call text.c. proven.c knows what need not be run.
  */
 #ifndef VC_COLL_CHECK_INTERNAL_H
 #define VC_COLL_CHECK_INTERNAL_H
@@ -55,10 +55,12 @@ struct vck {
     char *text;
     size_t text_len;
     size_t grain;
+    struct vc_proven *known; /**< or NULL */
     struct vc_plan *plans;
     struct vck_rank *ranks;
     int nsteps, nnodes; /**< steps and NODE steps of all ranks */
     /* over all steps */
+    const struct vc_step **steps;
     int *owner;   /**< rank of a step */
     int *partner; /**< SEND, RECV*: the step that it meets */
     int *prev; /**< SEND, RECV*: the one before it to or from the same peer, or -1; NODE: the NODE step before
@@ -66,6 +68,8 @@ struct vck {
     int *next; /**< the other way round */
     int *kth_node;   /**< NODE: which of its rank's NODE steps it is */
     int *node_steps; /**< [nnodes] */
+    /** The steps that wait for the end of step g: waiting[first_waiting[g] .. first_waiting[g + 1] - 1]. */
+    int *first_waiting, *waiting;
     struct vck_exprs exprs;
     struct vck_cell *mem; /**< of all ranks, while they run */
 };
@@ -79,8 +83,7 @@ const char *vck_step_text(const struct vc_step *s, char *buf, size_t len);
 
 static inline const struct vc_step *vck_step(const struct vck *c, int global)
 {
-    int r = c->owner[global];
-    return &c->plans[r].steps[global - c->ranks[r].first_step];
+    return c->steps[global];
 }
 
 /** Address of a reference in its rank's memory. */
@@ -117,6 +120,7 @@ int vck_touches(const struct vck *c, int rank, const struct vc_step *s, struct v
 bool vck_static(struct vck *c);  /**< every step on its own; lays out memory */
 bool vck_match(struct vck *c);   /**< sends with receives, node phases with each other */
 bool vck_hazards(struct vck *c); /**< unordered steps of one rank that touch the same memory */
+bool vck_reverse(struct vck *c); /**< turns the dependencies around, for vck_run_all() */
 /** Runs all plans to their end and checks what they leave. `order` 0: fair, sends wait for their receives; 1:
  * unfair, in the other direction, sends complete at once and posted receives lose their old contents. */
 bool vck_run_all(struct vck *c, int order);
@@ -136,5 +140,10 @@ void vck_exprs_free(struct vck_exprs *x);
 uint32_t vck_combine(struct vck_exprs *x, uint32_t left, uint32_t right, const char **why);
 /** "ranks 0-3,7 of 0-15" for texts. */
 const char *vck_expr_text(const struct vck_exprs *x, uint32_t e, char *buf, size_t len);
+
+/** Of the plans and all of the shape that the checker looks at, were its operator as said. */
+uint64_t vck_hash(const struct vck *c, bool commutative);
+bool vck_is_proven(const struct vc_proven *k, uint64_t hash);
+void vck_set_proven(struct vc_proven *k, uint64_t hash);
 
 #endif

@@ -18,8 +18,6 @@ struct run {
     size_t *sent_at;
     int *pending; /**< what a step still waits for before it may start */
     bool *started, *done;
-    /* the steps that wait for the end of step g: rev[rev_first[g] .. rev_first[g + 1] - 1] */
-    int *rev_first, *rev;
     int *ready, nready, ready_head;
     int ndone;
     int *arrived; /**< [nnodes] per first rank's NODE step: how many of the node are in it */
@@ -71,8 +69,8 @@ static void finish(struct run *x, int g)
 {
     x->done[g] = true;
     x->ndone++;
-    for (int i = x->rev_first[g]; i < x->rev_first[g + 1]; i++)
-        release(x, x->rev[i]);
+    for (int i = x->c->first_waiting[g]; i < x->c->first_waiting[g + 1]; i++)
+        release(x, x->c->waiting[i]);
     if (x->c->next[g] >= 0 && vck_step(x->c, g)->kind == VC_STEP_NODE)
         release(x, x->c->next[g]);
 }
@@ -401,17 +399,15 @@ static bool verify(struct run *x)
     return true;
 }
 
-/* Turns the dependencies around. */
-static bool reverse(struct run *x)
+bool vck_reverse(struct vck *c)
 {
-    const struct vck *c = x->c;
     int total = 0;
     for (int r = 0; r < c->shape->size; r++)
         total += c->plans[r].ndeps;
-    x->rev_first = calloc((size_t)c->nsteps + 2, sizeof(int));
-    x->rev = malloc(((size_t)total + 1) * sizeof(int));
-    if (!x->rev_first || !x->rev)
-        return false;
+    int *first = c->first_waiting = calloc((size_t)c->nsteps + 2, sizeof(int));
+    c->waiting = malloc(((size_t)total + 1) * sizeof(int));
+    if (!first || !c->waiting)
+        return vck_nomem(c);
     for (int pass = 0; pass < 2; pass++) {
         for (int g = 0; g < c->nsteps; g++) {
             const struct vc_step *s = vck_step(c, g);
@@ -419,18 +415,18 @@ static bool reverse(struct run *x)
             for (int i = 0; i < s->dep_count; i++) {
                 int d = base + c->plans[r].deps[s->dep_first + i];
                 if (pass == 0)
-                    x->rev_first[d + 1]++;
+                    first[d + 1]++;
                 else
-                    x->rev[x->rev_first[d]++] = g;
+                    c->waiting[first[d]++] = g;
             }
         }
         if (pass == 0)
             for (int g = 0; g < c->nsteps; g++)
-                x->rev_first[g + 1] += x->rev_first[g];
+                first[g + 1] += first[g];
     }
     /* Filling moved every beginning to its end. */
-    memmove(x->rev_first + 1, x->rev_first, ((size_t)c->nsteps + 1) * sizeof(int));
-    x->rev_first[0] = 0;
+    memmove(first + 1, first, ((size_t)c->nsteps + 1) * sizeof(int));
+    first[0] = 0;
     return true;
 }
 
@@ -457,7 +453,7 @@ bool vck_run_all(struct vck *c, int order)
     }
     x.sent = malloc((msg + 1) * sizeof *x.sent);
     if (!c->mem || !x.pending || !x.started || !x.done || !x.ready || !x.arrived || !x.sent_at || !x.sent ||
-        (orders && !x.known) || !reverse(&x)) {
+        (orders && !x.known)) {
         vck_nomem(c);
     } else {
         initial(&x);
@@ -470,8 +466,6 @@ bool vck_run_all(struct vck *c, int order)
     free(x.pending);
     free(x.started);
     free(x.done);
-    free(x.rev_first);
-    free(x.rev);
     free(x.ready);
     free(x.arrived);
     free(x.known);

@@ -9,6 +9,8 @@
 
 static size_t gcd(size_t a, size_t b)
 {
+    if (a == 1 || b == 1)
+        return 1;
     while (b) {
         size_t t = a % b;
         a = b;

@@ -5,7 +5,8 @@
 # launcher lets the others live, they get an MPI error within a bounded time.
 mpirun=$1 prog=$2/law_kill
 . "$(dirname "$0")/law_common.sh"
-export VCOLL_SETUP_AFTER=1
+# As long as a user's job has to end by itself.
+export VCOLL_SETUP_AFTER=1 OMPI_MCA_odls_base_sigkill_timeout=1
 
 # What the MPI itself leaves behind when ranks die is not our business, and goes with the scratch directory.
 export OMPI_MCA_btl_vader_backing_directory="$scratch"

@@ -3,8 +3,8 @@
 # `vcoll tune run` end to end, briefly: tune.sh CASE <vcoll-tune> <vcoll> <vcoll-bench>. Needs jq.
 case=$1 tune=$2 vcoll=$3 bench=$4
 unset OMPI_COMM_WORLD_SIZE PMIX_RANK PMI_RANK VCOLL_TABLE VCOLL_ALG VCOLL_WAIT
-# Ranks of one machine need no network; other tests may run on the same cores, so that ranks must not be bound to them.
-export OMPI_MCA_btl=self,vader OMPI_MCA_oob_tcp_if_include=lo OMPI_MCA_plm=isolated
+. "$(dirname "$0")/../launch.sh"
+# Other tests may run on the same cores, so that ranks must not be bound to them.
 export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_rmaps_base_oversubscribe=1
 export PRTE_MCA_hwloc_default_binding_policy=none PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
 command -v jq > /dev/null || { echo "jq is not installed: skipped"; exit 77; }
@@ -122,13 +122,14 @@ resume)
         jq -e -n --slurpfile a a --slurpfile b b 'any($a[0][]; . as $x | any($b[0][]; . == $x))' > /dev/null ||
             fail "no point was taken over as it was: $(cat a b)"
     fi
-    expect 1 run -n 2 --sizes 8,512 -o t.json --resume --objective tail allreduce && says err 'objective=latency'
-    expect 1 run -n 2 --sizes 8,512 -o t.json --resume --set SPIN_US=7 allreduce && says err 'SPIN_US=7'
+    # The budget also bounds what is measured before the samples are read.
+    expect 1 run -n 2 --budget 1s --sizes 8,512 -o t.json --resume --objective tail allreduce && says err 'objective=latency'
+    expect 1 run -n 2 --budget 1s --sizes 8,512 -o t.json --resume --set SPIN_US=7 allreduce && says err 'SPIN_US=7'
     echo nonsense > u.samples.csv
-    expect 1 run -n 2 -o u.json --resume && says err 'no file of samples'
+    expect 1 run -n 2 --budget 1s -o u.json --resume && says err 'no file of samples'
     ;;
 interrupt)
-    "$tune" run -n 2 --budget 1m -o t.json allreduce > out 2> err &
+    "$tune" run -n 2 --budget 10s -o t.json allreduce > out 2> err &
     pid=$!
     for i in $(seq 250); do
         grep -q '^# done' t.samples.csv 2> /dev/null && break
@@ -144,7 +145,7 @@ interrupt)
     holds t.json '.provenance.partial'
     expect 0 run -n 2 --budget 1s -o t.json --resume --sizes 8 allreduce && holds t.json '.provenance.points_taken_over > 0'
     # Killed, it takes mpirun along, and what was measured is there.
-    "$tune" run -n 2 --budget 1m -o k.json allreduce > out 2> err &
+    "$tune" run -n 2 --budget 10s -o k.json allreduce > out 2> err &
     pid=$!
     for i in $(seq 250); do
         grep -q '^# done' k.samples.csv 2> /dev/null && break

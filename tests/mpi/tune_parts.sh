@@ -2,8 +2,7 @@
 # For tune_check.sh and tune_remeasure.sh, which set $tune.
 . "$(dirname "$0")/tune_budget.sh"
 unset OMPI_COMM_WORLD_SIZE PMIX_RANK PMI_RANK VCOLL_TABLE
-# Ranks of one machine need no network.
-export OMPI_MCA_btl=self,vader OMPI_MCA_oob_tcp_if_include=lo OMPI_MCA_plm=isolated
+. "$(dirname "$0")/../launch.sh"
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 export XDG_STATE_HOME="$dir" XDG_CONFIG_HOME="$dir"

@@ -487,10 +487,77 @@ static void test_lengths(void **state)
     assert_int_equal(vc_check_plan(&alg, &s, false, text, sizeof text), 0);
 }
 
+/* ---- what was proven before ---- */
+
+static enum { AS_IT_IS, ITS_PEER, ITS_BYTES, ITS_PLACE, ITS_LENGTH, ITS_KIND } oddity;
+
+/* Rank 0 sends the message, in two parts, to rank 1. */
+static int two_parts(const struct vc_shape *s, int rank, struct vc_plan *p)
+{
+    size_t half = s->bytes / 2;
+    vc_plan_begin(p, s, rank);
+    for (int i = 0; i < 2 && rank == 0; i++)
+        vc_plan_send(p, 1, RECV((size_t)i * half, half));
+    for (int i = 0; i < 2 && rank == 1; i++)
+        vc_plan_recv(p, 0, RECV((size_t)i * half, half));
+    int err = vc_plan_finish(p);
+    if (err || rank == 0)
+        return err;
+    struct vc_step *last = &p->steps[1];
+    last->peer += oddity == ITS_PEER;
+    last->dst.len -= oddity == ITS_BYTES;
+    last->dst.off -= oddity == ITS_PLACE;
+    last->dep_count += oddity == ITS_LENGTH;
+    last->kind = oddity == ITS_KIND ? VC_STEP_COPY : last->kind;
+    return 0;
+}
+
+/* A plan that differs from a proven one in anything is looked at, and a proof for one shape is none for
+ * another. */
+static void test_known(void **state)
+{
+    (void)state;
+    char text[512];
+    struct vc_shape s = shape_of(VC_BCAST, 2, 8);
+    struct vc_alg alg = {.name = "parts", .coll = VC_BCAST, .kind = VC_ALG_PLAN, .build = two_parts};
+    struct vc_proven *known = vc_proven_new();
+    assert_non_null(known);
+    for (int again = 0; again < 2; again++) {
+        oddity = AS_IT_IS;
+        assert_int_equal(vc_check_plan_once(known, &alg, &s, false, text, sizeof text), 0);
+        for (oddity = ITS_PEER; oddity <= ITS_KIND; oddity++)
+            if (vc_check_plan_once(known, &alg, &s, false, text, sizeof text) == 0)
+                fail_msg("oddity %d was taken for what is proven", (int)oddity);
+        oddity = AS_IT_IS;
+        s.root = 1;
+        assert_int_equal(vc_check_plan_once(known, &alg, &s, false, text, sizeof text), -1);
+        s.root = 0;
+        s.bytes = 9;
+        assert_int_equal(vc_check_plan_once(known, &alg, &s, false, text, sizeof text), -1);
+        s.bytes = 8;
+        alg.steps = promises_one;
+        assert_int_equal(vc_check_plan_once(known, &alg, &s, false, text, sizeof text), -1);
+        alg.steps = NULL;
+    }
+    /* In place, and without an order: what is good otherwise. */
+    s = shape_of(VC_REDUCE, 2, 8);
+    alg = (struct vc_alg){.name = "place", .coll = VC_REDUCE, .kind = VC_ALG_PLAN, .build = not_in_place};
+    assert_int_equal(vc_check_plan_once(known, &alg, &s, false, text, sizeof text), 0);
+    assert_int_equal(vc_check_plan_once(known, &alg, &s, true, text, sizeof text), -1);
+    s = shape_of(VC_ALLREDUCE, 4, 8);
+    sequence = (const int[]){2, 1, 3, 0};
+    alg = (struct vc_alg){.name = "order", .coll = VC_ALLREDUCE, .kind = VC_ALG_PLAN, .build = collect};
+    assert_int_equal(vc_check_plan_once(known, &alg, &s, false, text, sizeof text), 0);
+    s.commutative = false;
+    assert_int_equal(vc_check_plan_once(known, &alg, &s, false, text, sizeof text), -1);
+    vc_proven_free(known);
+}
+
 /* ---- mutations: no step of a right plan can be left out, nor what it waits for, nor its operands' order
  * ---- */
 
 static const struct vc_alg *victim;
+static struct vc_proven *originals;
 static int mutated_rank, mutated_step, mutation;
 
 static int mutant(const struct vc_shape *s, int rank, struct vc_plan *p)
@@ -546,7 +613,7 @@ static void mutate(const struct vc_shape *s, int rank, int *killed, int *survive
             mutated_step = i;
             struct vc_alg alg = *victim;
             alg.build = mutant;
-            bool caught = vc_check_plan(&alg, s, false, text, sizeof text) != 0;
+            bool caught = vc_check_plan_once(originals, &alg, s, false, text, sizeof text) != 0;
             if (caught) {
                 ++*killed;
                 continue;
@@ -562,6 +629,9 @@ static void test_mutations(void **state)
 {
     (void)state;
     int killed = 0, survived = 0;
+    char text[512];
+    originals = vc_proven_new();
+    assert_non_null(originals);
     for (int c = 0; c < VC_COLL_COUNT; c++)
         for (const struct vc_alg *const *a = vc_alg_list((enum vc_coll)c); *a; a++) {
             victim = *a;
@@ -579,10 +649,13 @@ static void test_mutations(void **state)
                     s.commutative = true;
                 if (vc_alg_refuses(victim, &s))
                     continue;
+                if (vc_check_plan_once(originals, victim, &s, false, text, sizeof text))
+                    fail_msg("%s", text);
                 for (int rank = 0; rank < size; rank++)
                     mutate(&s, rank, &killed, &survived);
             }
         }
+    vc_proven_free(originals);
     print_message("%d mutants caught, %d not\n", killed, survived);
     assert_true(killed > 1000);
     assert_int_equal(survived, 0);
@@ -593,7 +666,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_messages), cmocka_unit_test(test_deadlock),   cmocka_unit_test(test_memory),
         cmocka_unit_test(test_pieces),   cmocka_unit_test(test_reductions), cmocka_unit_test(test_others),
-        cmocka_unit_test(test_lengths),  cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_lengths),  cmocka_unit_test(test_known),      cmocka_unit_test(test_mutations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,16 +6,16 @@ import subprocess
 import sys
 
 nm, objects = sys.argv[1], sys.argv[2:]
-defined, wanted = {}, {}
-for path in objects:
-    name = re.sub(r".*\.dir/(__/)*|\.c\.o$", "", path)
-    wanted[name] = set()
-    for line in subprocess.run([nm, path], capture_output=True, text=True, check=True).stdout.splitlines():
-        kind, symbol = line.split()[-2:]
-        if kind == "U":
-            wanted[name].add(symbol)
-        elif kind in "TDBRVW" and not re.match(r"P?MPI_|sched_yield$", symbol):  # not what it stands in for
-            defined[symbol] = name
+defined = {}
+names = {path: re.sub(r".*\.dir/(__/)*|\.c\.o$", "", path) for path in objects}
+wanted = {name: set() for name in names.values()}
+for line in subprocess.run([nm, "-A", *objects], capture_output=True, text=True, check=True).stdout.splitlines():
+    path, rest = line.split(":", 1)
+    kind, symbol = rest.split()[-2:]
+    if kind == "U":
+        wanted[names[path]].add(symbol)
+    elif kind in "TDBRVW" and not re.match(r"P?MPI_|sched_yield$", symbol):  # not what it stands in for
+        defined[symbol] = names[path]
 if not defined:
     print("these objects have no symbols to read (link-time optimization): skipped")
     sys.exit(77)

@@ -31,4 +31,7 @@ if(BUILD_TESTING AND VCOLL_BUILD_TESTS)
   add_test(NAME mpi.bench COMMAND ${PROJECT_SOURCE_DIR}/tests/unit/test_bench.sh $<TARGET_FILE:vcoll-bench>
     $<TARGET_FILE:vcoll_loopback_verbs>)
   set_tests_properties(mpi.bench PROPERTIES LABELS mpi TIMEOUT 240 PROCESSORS 3)
+  add_test(NAME mpi.bench_lost COMMAND ${PROJECT_SOURCE_DIR}/tests/unit/test_bench.sh $<TARGET_FILE:vcoll-bench>
+    $<TARGET_FILE:vcoll_loopback_verbs> lost)
+  set_tests_properties(mpi.bench_lost PROPERTIES LABELS mpi TIMEOUT 120 COST 15)
 endif()
