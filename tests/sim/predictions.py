@@ -23,7 +23,8 @@ def model(ppn, latency, rate, loopback_latency, loopback_rate):
     them has for itself; computing takes no time. With a rank a host there are none. Rooted phases cost 0.3 us for each other rank, those among all 0.6: the
     mean."""
     node = {"base": 3e-7 + loopback_latency, "flag": 4.5e-7, "copy": (ppn > 1) / loopback_rate, "reduce": 0.0}
-    return {"link": {"shm": link(loopback_latency, loopback_rate), "wire": link(latency, rate, ppn)}, "node": node}
+    wire = {"latency": latency, "overhead": 3e-7, "points": [[0, 0], [1 << 20, (1 << 20) / rate]], "rendezvous": 8192, "shared": True}
+    return {"link": {"shm": link(loopback_latency, loopback_rate), "wire": wire}, "node": node}
 
 
 def sim_cluster(args, vcoll, figures, scratch, words):

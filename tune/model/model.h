@@ -28,7 +28,13 @@ struct vc_model_link {
     bool known;
     double latency;  /**< L: from the end of the sending to the beginning of the receiving, 8 bytes */
     double overhead; /**< o: CPU time of sender and of receiver, each, per message */
-    int npoints;     /**< at least 1 where known; ascending in bytes */
+    /** Messages of a device that are under way at once share its ways equally. Otherwise they go one after
+     * another. */
+    bool shared;
+    /** From so many bytes on a message begins when its receiver has asked for it, its sender is through with
+     * it when it has arrived, and it takes no CPU. 0: none does. */
+    double rendezvous;
+    int npoints; /**< at least 1 where known; ascending in bytes */
     /** A message of so many bytes occupies the way for so long; between points linear, after the last with
      * the last slope (G). */
     struct {

@@ -9,6 +9,7 @@
 enum kind {
     READY,  /* all that a step waits for has happened */
     ARRIVE, /* the message of a receive reaches the device or the memory of its rank */
+    LOOK,   /* a message that shares its ways may have ended */
     WORK,   /* the message of a posted receive has arrived: the rank is told */
     LEAVE,  /* a rank may go on in a node phase */
 };
@@ -34,6 +35,9 @@ struct play {
     double *ready;   /* [nsteps] latest of what the step waits for; then when a receive was posted, a rank
                         came */
     double *arrived; /* [nsteps] of receives: when there is something to be received; NAN: not yet */
+    double *offered; /* [nsteps] of receives: when a message was that waits for them; NAN: none does. NULL:
+                        none ever does */
+    struct vc_mshare share; /* messages of a device, if they share ways */
     struct event *heap;
     size_t nheap, cap;
     double end;
@@ -115,7 +119,8 @@ static void complete(struct play *p, int s, double t)
 struct message {
     const struct vc_model_link *link;
     struct port *out, *in;
-    bool device;
+    bool device, shared;
+    bool asked; /* it begins when its receiver has asked for it */
     double gap;
     double extra; /* what the length adds to the time of 8 bytes */
 };
@@ -135,7 +140,24 @@ static struct message message_of(const struct play *p, int send)
         x.gap = vc_model_gap(x.link, (double)st->len);
         x.extra = fmax(x.gap - vc_model_gap(x.link, 8), 0);
     }
+    x.asked = device && x.link->rendezvous > 0 && (double)st->len >= x.link->rendezvous;
+    x.shared = device && x.link->shared;
     return x;
+}
+
+/* Its CPU time at either end. */
+static double overhead(const struct message *x)
+{
+    return x->asked ? 0 : x->link->overhead;
+}
+
+/* From `t` on a message is on its way that had to be asked for. */
+static void begin_asked(struct play *p, int recv, double t)
+{
+    struct message x = message_of(p, p->g->match[recv]);
+    double out = x.shared ? t : fmax(t, x.out->out);
+    x.out->out = out + x.gap;
+    push(p, out + x.link->latency, recv, ARRIVE);
 }
 
 /* Through shared memory it is the sender's CPU that moves the bytes; a device does it by itself. */
@@ -148,7 +170,22 @@ static void start_send(struct play *p, int s, double t)
         p->failed = true;
         return;
     }
-    double done = vc_mcpus_work(&p->cpus, rank, t, false, x.link->overhead + copy);
+    double done = vc_mcpus_work(&p->cpus, rank, t, false, overhead(&x) + copy);
+    if (x.asked) {
+        int recv = p->g->match[s];
+        if (p->g->unmet[recv] < 0)
+            begin_asked(p, recv, done);
+        else
+            p->offered[recv] = done;
+        release_chain(p, s, done);
+        return; /* it is through with it when it has arrived */
+    }
+    if (x.shared) {
+        push(p, done + x.link->latency, p->g->match[s], ARRIVE);
+        release_chain(p, s, done);
+        complete(p, s, done);
+        return;
+    }
     /* The first byte is on its way before the last one is copied. */
     double out = fmax(done - copy * p->cpus.stretch, x.out->out);
     x.out->out = out + x.gap;
@@ -157,29 +194,70 @@ static void start_send(struct play *p, int s, double t)
     complete(p, s, x.device ? fmax(done, out + x.extra) : done);
 }
 
-static void message_arrives(struct play *p, int s, double t)
+/* All of it is there. */
+static void message_is_there(struct play *p, int s, const struct message *x, double there)
 {
-    struct message x = message_of(p, p->g->match[s]);
-    double begin = fmax(t, x.in->in), there = begin + (x.device ? x.extra : 0);
-    x.in->in = begin + x.gap;
     /* Moderation holds the first message back, and with it those that come meanwhile. */
-    bool held_back = x.device && p->m->moderation > 0 &&
+    bool held_back = x->device && p->m->moderation > 0 &&
                      (p->m->device_needs_cpu || there - p->cpus.busy[p->g->owner[s]] > p->cpus.spin[1]);
     if (held_back) {
-        if (there > x.in->due)
-            x.in->due = there + p->m->moderation;
-        there = x.in->due;
+        if (there > x->in->due)
+            x->in->due = there + p->m->moderation;
+        there = x->in->due;
     }
     p->arrived[s] = there;
     if (p->g->unmet[s] < 0)
         push(p, fmax(there, p->ready[s]), s, WORK);
 }
 
+/* Its first byte is. */
+static void message_arrives(struct play *p, int s, double t)
+{
+    struct message x = message_of(p, p->g->match[s]);
+    if (x.shared && x.extra > 0) {
+        int out = (int)(x.out - p->node_port), in = (int)(x.in - p->node_port);
+        p->failed |= !vc_mshare_begin(&p->share, s, out, in, t, x.extra);
+        return;
+    }
+    double begin = x.shared ? t : fmax(t, x.in->in), there = begin + (x.device ? x.extra : 0);
+    x.in->in = begin + x.gap;
+    if (x.asked)
+        complete(p, p->g->match[s], there);
+    message_is_there(p, s, &x, there);
+}
+
+/* Whether a message has ended that shares its ways. */
+static void look(struct play *p, int s, double t)
+{
+    double end = vc_mshare_look(&p->share, s, t);
+    if (end > t) {
+        if (end < INFINITY)
+            push(p, end, s, LOOK);
+        return;
+    }
+    struct message x = message_of(p, p->g->match[s]);
+    if (x.asked)
+        complete(p, p->g->match[s], t);
+    message_is_there(p, s, &x, t);
+}
+
+/* Before time goes on: how fast messages are from now on. */
+static void settle(struct play *p, double t)
+{
+    struct vc_mdue due[64];
+    int room = sizeof due / sizeof *due, n = room;
+    while (n == room) {
+        n = vc_mshare_settle(&p->share, t, due, room);
+        for (int i = 0; i < n; i++)
+            push(p, due[i].t, due[i].step, LOOK);
+    }
+}
+
 static void finish_receive(struct play *p, int s, double t)
 {
     struct message x = message_of(p, p->g->match[s]);
     const struct vc_mstep *st = vc_mstep(p->g, s);
-    double work = x.link->overhead + (x.device ? 0 : x.extra);
+    double work = overhead(&x) + (x.device ? 0 : x.extra);
     if (st->kind == VC_STEP_RECV_REDUCE)
         work += p->m->node.reduce * (double)st->len;
     complete(p, s, vc_mcpus_work(&p->cpus, p->g->owner[s], t, x.device, work));
@@ -267,7 +345,9 @@ static void start_step(struct play *p, int s, double t)
     case VC_STEP_RECV_REDUCE:
         release_chain(p, s, t);
         p->g->unmet[s] = -1;
-        if (!isnan(p->arrived[s]))
+        if (p->offered && !isnan(p->offered[s]))
+            begin_asked(p, s, fmax(t, p->offered[s]));
+        else if (!isnan(p->arrived[s]))
             push(p, fmax(t, p->arrived[s]), s, WORK);
         break;
     case VC_STEP_COPY:
@@ -284,22 +364,34 @@ static void start_step(struct play *p, int s, double t)
 
 static double run(struct play *p)
 {
+    double now = 0;
     for (int s = 0; s < p->g->nsteps; s++) {
         p->arrived[s] = NAN;
+        if (p->offered)
+            p->offered[s] = NAN;
         if (p->g->unmet[s] == 0)
             push(p, 0, s, READY);
     }
     for (int r = 0; r < p->g->ranks; r++)
         p->end = fmax(p->end, p->cpus.busy[r]);
-    /* Every step has at most one event of each kind, so this ends whatever the plans are. */
-    while (p->nheap > 0 && !p->failed) {
+    /* Every step has at most one event of each kind, but for messages that share ways, each of which goes on
+     * meanwhile: so this ends whatever the plans are. */
+    for (;;) {
+        if (p->share.nchanged > 0 && (p->nheap == 0 || p->heap[0].t > now))
+            settle(p, now);
+        if (p->nheap == 0 || p->failed)
+            break;
         struct event e = pop(p);
+        now = e.t;
         switch (e.kind) {
         case READY:
             start_step(p, e.step, e.t);
             break;
         case ARRIVE:
             message_arrives(p, e.step, e.t);
+            break;
+        case LOOK:
+            look(p, e.step, e.t);
             break;
         case WORK:
             finish_receive(p, e.step, e.t);
@@ -323,7 +415,13 @@ static double play_graph(struct vc_mgraph *g, const struct vc_model *m, const st
     p.node_port = calloc((size_t)c->shape->hier->nnodes, sizeof *p.node_port);
     p.ready = calloc((size_t)g->nsteps + 1, sizeof *p.ready);
     p.arrived = calloc((size_t)g->nsteps + 1, sizeof *p.arrived);
-    if (vc_mcpus_init(&p.cpus, m, c) && p.rank_port && p.node_port && p.ready && p.arrived) {
+    const struct vc_model_link *apart = &m->link[c->apart];
+    bool room = true;
+    if (apart->rendezvous > 0)
+        room = (p.offered = calloc((size_t)g->nsteps + 1, sizeof *p.offered)) != NULL;
+    if (apart->shared)
+        room &= vc_mshare_init(&p.share, g->nsteps, c->shape->hier->nnodes);
+    if (room && vc_mcpus_init(&p.cpus, m, c) && p.rank_port && p.node_port && p.ready && p.arrived) {
         p.cpus.noise = noise;
         seconds = run(&p);
     }
@@ -332,6 +430,8 @@ static double play_graph(struct vc_mgraph *g, const struct vc_model *m, const st
     free(p.node_port);
     free(p.ready);
     free(p.arrived);
+    free(p.offered);
+    vc_mshare_free(&p.share);
     free(p.heap);
     return seconds;
 }

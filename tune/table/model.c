@@ -51,6 +51,9 @@ static const struct field link_fields[] = {
     FIELD(vc_model_link, latency, MOST_SECONDS),
     FIELD(vc_model_link, overhead, MOST_SECONDS),
 };
+static const struct field long_fields[] = {
+    FIELD(vc_model_link, rendezvous, MOST_BYTES),
+};
 enum {
     SCALARS = sizeof scalars / sizeof scalars[0],
     NODE_FIELDS = sizeof node_fields / sizeof node_fields[0],
@@ -92,12 +95,15 @@ static int read_point(struct vc_tab *t, const json_t *pair, struct vc_model_link
 
 static int read_link(struct vc_tab *t, json_t *obj, struct vc_model_link *link)
 {
-    static const char *const keys[] = {"latency", "overhead", "points", NULL};
+    static const char *const keys[] = {"latency", "overhead", "points", "rendezvous", "shared", NULL};
+    enum vc_tri shared = VC_NO;
     json_t *points, *pair;
     size_t i;
     int err;
     if ((err = vc_tab_keys(t, obj, "a way", keys)) != VC_OK ||
         (err = read_fields(t, obj, link_fields, LINK_FIELDS, true, link)) != VC_OK ||
+        (err = read_fields(t, obj, long_fields, 1, false, link)) != VC_OK ||
+        (err = vc_tab_flag(t, obj, "shared", &shared)) != VC_OK ||
         (err = vc_tab_member(t, obj, "points", JSON_ARRAY, true, &points)) != VC_OK)
         return err;
     vc_tab_into(t, "points");
@@ -111,6 +117,7 @@ static int read_link(struct vc_tab *t, json_t *obj, struct vc_model_link *link)
         vc_tab_out(t);
     }
     vc_tab_out(t);
+    link->shared = shared == VC_YES;
     link->known = true;
     return VC_OK;
 }
@@ -265,6 +272,10 @@ static bool write_links(json_t *links, const struct vc_model *m)
             good &= json_array_append_new(points, json_pack("[ff]", l->point[i].bytes, l->point[i].gap)) == 0;
         good &= points && link && write_fields(link, link_fields, LINK_FIELDS, l);
         good &= set_member(link, "points", points);
+        if (l->rendezvous > 0)
+            good &= write_fields(link, long_fields, 1, l);
+        if (l->shared)
+            good &= set_member(link, "shared", json_true());
         if (l->known)
             good &= set_member(links, ways[w], link);
         else
