@@ -34,7 +34,7 @@ static int folded;
 static void compare(const struct vc_alg *alg, const struct vc_hier *h, size_t bytes, bool shared)
 {
     struct vc_model m = model();
-    m.link[VC_WAY_WIRE].shared = shared;
+    m.link[VC_WAY_WIRE].sharing = shared ? VC_EQUALLY : VC_IN_TURN;
     m.link[VC_WAY_WIRE].rendezvous = shared ? 8192 : 0;
     /* Of messages that share ways and end together, sums of parts decide which is looked at first. */
     double near = shared ? 0.01 : 1e-9;
@@ -129,7 +129,7 @@ static struct vc_model sharing(bool shared, double rendezvous)
     m.link[VC_WAY_WIRE] = (struct vc_model_link){.known = true,
                                                  .latency = 2e-6,
                                                  .overhead = 1e-6,
-                                                 .shared = shared,
+                                                 .sharing = shared ? VC_EQUALLY : VC_IN_TURN,
                                                  .rendezvous = rendezvous,
                                                  .npoints = 2};
     m.link[VC_WAY_WIRE].point[1].bytes = 1000000;

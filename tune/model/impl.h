@@ -118,6 +118,17 @@ void vc_mcpus_free(struct vc_mcpus *p);
  */
 double vc_mcpus_work(struct vc_mcpus *p, int rank, double t, bool device, double work);
 
+/* ---- node phases that are messages ---- */
+
+/** What a rank has of one: CPU time before its messages are out, time until those of the others are there,
+ * CPU time then. */
+struct vc_mswap {
+    double begin, wait, end;
+};
+/** Of local index l; the phase as of vc_model_node_seconds(), with its root or first rank. */
+struct vc_mswap vc_mphase_messages(const struct vc_model_link *link, const struct vc_model_phase *p, int l,
+                                   int root);
+
 /* ---- messages that share ways ---- */
 
 struct vc_mflow;

@@ -34,7 +34,8 @@ struct play {
     struct port *rank_port, *node_port;
     double *ready;   /* [nsteps] latest of what the step waits for; then when a receive was posted, a rank
                         came */
-    double *arrived; /* [nsteps] of receives: when there is something to be received; NAN: not yet */
+    double *arrived; /* [nsteps] of receives: when there is something to be received; of phases: how long
+                        their messages take; NAN: not yet */
     double *offered; /* [nsteps] of receives: when a message was that waits for them; NAN: none does. NULL:
                         none ever does */
     struct vc_mshare share; /* messages of a device, if they share ways */
@@ -119,8 +120,10 @@ static void complete(struct play *p, int s, double t)
 struct message {
     const struct vc_model_link *link;
     struct port *out, *in;
-    bool device, shared;
-    bool asked; /* it begins when its receiver has asked for it */
+    bool device;
+    enum vc_model_sharing sharing;
+    bool copied; /* by the CPUs of both ends */
+    bool asked;  /* it begins when its receiver has asked for it */
     double gap;
     double extra; /* what the length adds to the time of 8 bytes */
 };
@@ -140,8 +143,9 @@ static struct message message_of(const struct play *p, int send)
         x.gap = vc_model_gap(x.link, (double)st->len);
         x.extra = fmax(x.gap - vc_model_gap(x.link, 8), 0);
     }
-    x.asked = device && x.link->rendezvous > 0 && (double)st->len >= x.link->rendezvous;
-    x.shared = device && x.link->shared;
+    x.asked = x.link->rendezvous > 0 && (double)st->len >= x.link->rendezvous;
+    x.sharing = x.link->sharing;
+    x.copied = !device && !x.asked && x.sharing == VC_IN_TURN;
     return x;
 }
 
@@ -155,7 +159,7 @@ static double overhead(const struct message *x)
 static void begin_asked(struct play *p, int recv, double t)
 {
     struct message x = message_of(p, p->g->match[recv]);
-    double out = x.shared ? t : fmax(t, x.out->out);
+    double out = x.sharing == VC_IN_TURN ? fmax(t, x.out->out) : t;
     x.out->out = out + x.gap;
     push(p, out + x.link->latency, recv, ARRIVE);
 }
@@ -165,7 +169,7 @@ static void start_send(struct play *p, int s, double t)
 {
     struct message x = message_of(p, s);
     int rank = p->g->owner[s];
-    double copy = x.device ? 0 : x.extra;
+    double copy = x.copied ? x.extra : 0;
     if (!x.link->known) {
         p->failed = true;
         return;
@@ -180,7 +184,7 @@ static void start_send(struct play *p, int s, double t)
         release_chain(p, s, done);
         return; /* it is through with it when it has arrived */
     }
-    if (x.shared) {
+    if (x.sharing != VC_IN_TURN) {
         push(p, done + x.link->latency, p->g->match[s], ARRIVE);
         release_chain(p, s, done);
         complete(p, s, done);
@@ -214,12 +218,14 @@ static void message_is_there(struct play *p, int s, const struct message *x, dou
 static void message_arrives(struct play *p, int s, double t)
 {
     struct message x = message_of(p, p->g->match[s]);
-    if (x.shared && x.extra > 0) {
-        int out = (int)(x.out - p->node_port), in = (int)(x.in - p->node_port);
+    if (x.sharing == VC_EQUALLY && x.extra > 0) {
+        const struct port *first = x.device ? p->node_port : p->rank_port;
+        int before = x.device ? 0 : p->c->shape->hier->nnodes;
+        int out = before + (int)(x.out - first), in = before + (int)(x.in - first);
         p->failed |= !vc_mshare_begin(&p->share, s, out, in, t, x.extra);
         return;
     }
-    double begin = x.shared ? t : fmax(t, x.in->in), there = begin + (x.device ? x.extra : 0);
+    double begin = x.sharing == VC_IN_TURN ? fmax(t, x.in->in) : t, there = begin + (x.copied ? 0 : x.extra);
     x.in->in = begin + x.gap;
     if (x.asked)
         complete(p, p->g->match[s], there);
@@ -257,7 +263,7 @@ static void finish_receive(struct play *p, int s, double t)
 {
     struct message x = message_of(p, p->g->match[s]);
     const struct vc_mstep *st = vc_mstep(p->g, s);
-    double work = overhead(&x) + (x.device ? 0 : x.extra);
+    double work = overhead(&x) + (x.copied ? x.extra : 0);
     if (st->kind == VC_STEP_RECV_REDUCE)
         work += p->m->node.reduce * (double)st->len;
     complete(p, s, vc_mcpus_work(&p->cpus, p->g->owner[s], t, x.device, work));
@@ -270,7 +276,7 @@ static double copy_seconds(const struct play *p, const struct vc_mstep *st)
 
 /* ---- node phases ---- */
 
-static double phase_seconds(struct play *p, const struct vc_mstep *st, int node, int l)
+static struct vc_mswap phase_takes(struct play *p, const struct vc_mstep *st, int node, int l)
 {
     int q = vc_hier_node_size(p->g->shape->hier, node);
     struct vc_model_phase ph = {.kind = (enum vc_node_phase)st->node,
@@ -280,10 +286,14 @@ static double phase_seconds(struct play *p, const struct vc_mstep *st, int node,
                                 .cma = p->g->cma,
                                 .crowded = p->cpus.first[node + 1] > p->cpus.first[node],
                                 .waits = vc_phase_gets((enum vc_node_phase)st->node, l, st->peer, st->parts)};
+    if (p->m->node.messages) {
+        p->failed |= !p->m->link[VC_WAY_SHM].known;
+        return vc_mphase_messages(&p->m->link[VC_WAY_SHM], &ph, l, st->peer);
+    }
     double t = vc_model_node_seconds(&p->m->node, &ph);
     if (!p->m->node.known || isnan(t))
         p->failed = true;
-    return t;
+    return (struct vc_mswap){.end = t};
 }
 
 static void enter_phase(struct play *p, int s, double t)
@@ -291,7 +301,7 @@ static void enter_phase(struct play *p, int s, double t)
     struct vc_mgraph *g = p->g;
     const struct vc_hier *h = g->shape->hier;
     const struct vc_mstep *st = vc_mstep(g, s);
-    int rank = g->owner[s], l = h->local_of[rank], q = vc_hier_node_size(h, h->node_of[rank]);
+    int rank = g->owner[s], node = h->node_of[rank], l = h->local_of[rank], q = vc_hier_node_size(h, node);
     if (q == 1) {
         double done = vc_mcpus_work(&p->cpus, rank, t, false, copy_seconds(p, st));
         complete(p, s, done);
@@ -299,23 +309,24 @@ static void enter_phase(struct play *p, int s, double t)
         return;
     }
     struct vc_mphase *ph = &g->phase[g->match[s]];
-    double at = vc_mcpus_work(&p->cpus, rank, t, false, 0);
+    struct vc_mswap x = p->m->node.messages ? phase_takes(p, st, node, l) : (struct vc_mswap){0};
+    double at = vc_mcpus_work(&p->cpus, rank, t, false, x.begin);
     bool last = false;
     if (vc_phase_gives((enum vc_node_phase)st->node, l, st->peer, st->parts)) {
         ph->when = fmax(ph->when, at);
         last = --ph->awaited == 0;
     }
     p->ready[s] = at;
-    p->arrived[s] = at;
+    p->arrived[s] = x.wait;
     if (!vc_phase_gets((enum vc_node_phase)st->node, l, st->peer, st->parts))
-        push(p, at, s, LEAVE);
+        push(p, at + x.wait, s, LEAVE);
     else if (ph->awaited == 0)
-        push(p, fmax(at, ph->when), s, LEAVE);
+        push(p, fmax(at, ph->when) + x.wait, s, LEAVE);
     for (int i = 0; last && i < q; i++) {
         int other = g->member[ph->first + i];
         if (other != s && !isnan(p->arrived[other]) &&
             vc_phase_gets((enum vc_node_phase)st->node, i, st->peer, st->parts))
-            push(p, fmax(p->ready[other], ph->when), other, LEAVE);
+            push(p, fmax(p->ready[other], ph->when) + p->arrived[other], other, LEAVE);
     }
 }
 
@@ -323,7 +334,7 @@ static void leave_phase(struct play *p, int s, double t)
 {
     const struct vc_hier *h = p->g->shape->hier;
     int rank = p->g->owner[s];
-    double work = phase_seconds(p, vc_mstep(p->g, s), h->node_of[rank], h->local_of[rank]);
+    double work = phase_takes(p, vc_mstep(p->g, s), h->node_of[rank], h->local_of[rank]).end;
     if (p->failed)
         return;
     double done = vc_mcpus_work(&p->cpus, rank, t, false, work);
@@ -415,12 +426,15 @@ static double play_graph(struct vc_mgraph *g, const struct vc_model *m, const st
     p.node_port = calloc((size_t)c->shape->hier->nnodes, sizeof *p.node_port);
     p.ready = calloc((size_t)g->nsteps + 1, sizeof *p.ready);
     p.arrived = calloc((size_t)g->nsteps + 1, sizeof *p.arrived);
-    const struct vc_model_link *apart = &m->link[c->apart];
-    bool room = true;
-    if (apart->rendezvous > 0)
+    bool room = true, asked = false, shared = false;
+    for (int way = 0; way < VC_WAY_COUNT; way++) {
+        asked |= m->link[way].rendezvous > 0;
+        shared |= m->link[way].sharing == VC_EQUALLY;
+    }
+    if (asked)
         room = (p.offered = calloc((size_t)g->nsteps + 1, sizeof *p.offered)) != NULL;
-    if (apart->shared)
-        room &= vc_mshare_init(&p.share, g->nsteps, c->shape->hier->nnodes);
+    if (shared)
+        room &= vc_mshare_init(&p.share, g->nsteps, c->shape->hier->nnodes + c->shape->size);
     if (room && vc_mcpus_init(&p.cpus, m, c) && p.rank_port && p.node_port && p.ready && p.arrived) {
         p.cpus.noise = noise;
         seconds = run(&p);
