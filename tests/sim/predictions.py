@@ -16,11 +16,12 @@ def link(latency, rate, sharing):
     return {"latency": latency, "overhead": 3e-7, "points": points, "rendezvous": 8192, "sharing": sharing}
 
 
-def model(latency, rate, loopback_latency, loopback_rate):
+def model(latency, near, rate, loopback_latency, loopback_rate):
     """The platform in the model's words. Messages out of a host, and into it, share its link; within a host each has the rate for itself.
-    Node phases are such messages; computing takes no time."""
+    Node phases are such messages; computing takes no time. near: hosts at a switch, and their latency."""
     node = {"base": 0, "flag": 0, "copy": 0, "reduce": 0, "messages": True}
-    return {"link": {"shm": link(loopback_latency, loopback_rate, "freely"), "wire": link(latency, rate, "equally")}, "node": node}
+    wire = {**link(latency, rate, "equally"), "near_nodes": near[0], "near_latency": near[1]}
+    return {"link": {"shm": link(loopback_latency, loopback_rate, "freely"), "wire": wire}, "node": node}
 
 
 def sim_cluster(args, vcoll, figures, scratch, words):

@@ -35,6 +35,9 @@ struct vc_model_link {
     bool known;
     double latency;  /**< L: from the end of the sending to the beginning of the receiving, 8 bytes */
     double overhead; /**< o: CPU time of sender and of receiver, each, per message */
+    /** Nodes 0 to near_nodes - 1, and so on, are at one switch, and have this latency between them. 0: all
+     * have L. */
+    double near_nodes, near_latency;
     enum vc_model_sharing sharing; /**< what messages do that are under way at once */
     /** From so many bytes on a message begins when its receiver has asked for it, its sender is through with
      * it when it has arrived, and it takes no CPU. 0: none does. */

@@ -124,9 +124,17 @@ struct message {
     enum vc_model_sharing sharing;
     bool copied; /* by the CPUs of both ends */
     bool asked;  /* it begins when its receiver has asked for it */
+    double latency;
     double gap;
     double extra; /* what the length adds to the time of 8 bytes */
 };
+
+/* At one switch. */
+static bool near_each_other(const struct vc_model_link *l, int a, int b)
+{
+    int nodes = (int)l->near_nodes;
+    return nodes > 0 && a / nodes == b / nodes;
+}
 
 static struct message message_of(const struct play *p, int send)
 {
@@ -143,6 +151,8 @@ static struct message message_of(const struct play *p, int send)
         x.gap = vc_model_gap(x.link, (double)st->len);
         x.extra = fmax(x.gap - vc_model_gap(x.link, 8), 0);
     }
+    x.latency =
+        near_each_other(x.link, h->node_of[from], h->node_of[to]) ? x.link->near_latency : x.link->latency;
     x.asked = x.link->rendezvous > 0 && (double)st->len >= x.link->rendezvous;
     x.sharing = x.link->sharing;
     x.copied = !device && !x.asked && x.sharing == VC_IN_TURN;
@@ -161,7 +171,7 @@ static void begin_asked(struct play *p, int recv, double t)
     struct message x = message_of(p, p->g->match[recv]);
     double out = x.sharing == VC_IN_TURN ? fmax(t, x.out->out) : t;
     x.out->out = out + x.gap;
-    push(p, out + x.link->latency, recv, ARRIVE);
+    push(p, out + x.latency, recv, ARRIVE);
 }
 
 /* Through shared memory it is the sender's CPU that moves the bytes; a device does it by itself. */
@@ -185,7 +195,7 @@ static void start_send(struct play *p, int s, double t)
         return; /* it is through with it when it has arrived */
     }
     if (x.sharing != VC_IN_TURN) {
-        push(p, done + x.link->latency, p->g->match[s], ARRIVE);
+        push(p, done + x.latency, p->g->match[s], ARRIVE);
         release_chain(p, s, done);
         complete(p, s, done);
         return;
@@ -193,7 +203,7 @@ static void start_send(struct play *p, int s, double t)
     /* The first byte is on its way before the last one is copied. */
     double out = fmax(done - copy * p->cpus.stretch, x.out->out);
     x.out->out = out + x.gap;
-    push(p, out + x.link->latency, p->g->match[s], ARRIVE);
+    push(p, out + x.latency, p->g->match[s], ARRIVE);
     release_chain(p, s, done);
     complete(p, s, x.device ? fmax(done, out + x.extra) : done);
 }
@@ -468,6 +478,13 @@ double vc_model_predict(const struct vc_model *m, const struct vc_model_case *c)
     return seconds;
 }
 
+/* Whether all nodes see the same switches around them, too. */
+static bool alike(const struct vc_model_link *l, int nnodes, enum vc_mfold fold)
+{
+    int nodes = (int)l->near_nodes;
+    return !nodes || nodes >= nnodes || (fold == VC_FOLD_XOR && !(nodes & (nodes - 1)));
+}
+
 double vc_model_simulate(const struct vc_model *m, const struct vc_model_case *c, struct vc_model_use *use)
 {
     const struct vc_hier *h = c->shape->hier;
@@ -477,13 +494,14 @@ double vc_model_simulate(const struct vc_model *m, const struct vc_model_case *c
     *use = (struct vc_model_use){.steps = 0};
     if (!can_be_played(m, c, VC_MODEL_SIM_RANKS))
         return NAN;
-    for (int fold = VC_FOLD_SHIFT; folds && !built && fold <= VC_FOLD_XOR; fold++) {
+    /* Last, if all ranks are too many, by one node even if others have other neighbours. */
+    static const enum vc_mfold order[] = {VC_FOLD_SHIFT, VC_FOLD_XOR, VC_FOLD_NONE, VC_FOLD_SHIFT,
+                                          VC_FOLD_XOR};
+    for (int i = 0; !built && i < (int)(sizeof order / sizeof order[0]); i++) {
+        if (order[i] != VC_FOLD_NONE && (!folds || alike(&m->link[c->apart], h->nnodes, order[i]) != (i < 2)))
+            continue;
         vc_mgraph_free(&g);
-        built = vc_mgraph_build(&g, c->alg, c->shape, (enum vc_mfold)fold, VC_MODEL_SIM_STEPS);
-    }
-    if (!built) {
-        vc_mgraph_free(&g);
-        built = vc_mgraph_build(&g, c->alg, c->shape, VC_FOLD_NONE, VC_MODEL_SIM_STEPS);
+        built = vc_mgraph_build(&g, c->alg, c->shape, order[i], VC_MODEL_SIM_STEPS);
     }
     *use = g.use;
     if (built)

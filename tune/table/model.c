@@ -51,14 +51,17 @@ static const struct field link_fields[] = {
     FIELD(vc_model_link, latency, MOST_SECONDS),
     FIELD(vc_model_link, overhead, MOST_SECONDS),
 };
-static const struct field long_fields[] = {
+static const struct field more_fields[] = {
     FIELD(vc_model_link, rendezvous, MOST_BYTES),
+    FIELD(vc_model_link, near_nodes, MOST_CPUS),
+    FIELD(vc_model_link, near_latency, MOST_SECONDS),
 };
 enum {
     SCALARS = sizeof scalars / sizeof scalars[0],
     NODE_FIELDS = sizeof node_fields / sizeof node_fields[0],
     CMA_FIELDS = sizeof cma_fields / sizeof cma_fields[0],
     LINK_FIELDS = sizeof link_fields / sizeof link_fields[0],
+    MORE_FIELDS = sizeof more_fields / sizeof more_fields[0],
 };
 
 static int read_fields(struct vc_tab *t, json_t *obj, const struct field *f, int n, bool required, void *out)
@@ -113,13 +116,14 @@ static int read_sharing(struct vc_tab *t, json_t *obj, enum vc_model_sharing *ou
 
 static int read_link(struct vc_tab *t, json_t *obj, struct vc_model_link *link)
 {
-    static const char *const keys[] = {"latency", "overhead", "points", "rendezvous", "sharing", NULL};
+    static const char *const keys[] = {"latency",    "overhead",     "points",  "rendezvous",
+                                       "near_nodes", "near_latency", "sharing", NULL};
     json_t *points, *pair;
     size_t i;
     int err;
     if ((err = vc_tab_keys(t, obj, "a way", keys)) != VC_OK ||
         (err = read_fields(t, obj, link_fields, LINK_FIELDS, true, link)) != VC_OK ||
-        (err = read_fields(t, obj, long_fields, 1, false, link)) != VC_OK ||
+        (err = read_fields(t, obj, more_fields, MORE_FIELDS, false, link)) != VC_OK ||
         (err = read_sharing(t, obj, &link->sharing)) != VC_OK ||
         (err = vc_tab_member(t, obj, "points", JSON_ARRAY, true, &points)) != VC_OK)
         return err;
@@ -292,8 +296,8 @@ static bool write_links(json_t *links, const struct vc_model *m)
             good &= json_array_append_new(points, json_pack("[ff]", l->point[i].bytes, l->point[i].gap)) == 0;
         good &= points && link && write_fields(link, link_fields, LINK_FIELDS, l);
         good &= set_member(link, "points", points);
-        if (l->rendezvous > 0)
-            good &= write_fields(link, long_fields, 1, l);
+        if (l->rendezvous > 0 || l->near_nodes > 0)
+            good &= write_fields(link, more_fields, MORE_FIELDS, l);
         if (l->sharing != VC_IN_TURN)
             good &= set_member(link, "sharing", json_string(sharings[l->sharing]));
         if (l->known)
