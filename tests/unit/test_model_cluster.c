@@ -122,14 +122,14 @@ static void many_ranks(void **state)
 enum { PIECE = 10000 };
 
 /* L = 2 us, o = 1 us, 1 ns a byte; messages of so many bytes and more wait for their receivers. */
-static struct vc_model sharing(bool shared, double rendezvous)
+static struct vc_model sharing(enum vc_model_sharing how, double rendezvous)
 {
     struct vc_model m = model();
     m.call = m.node.copy = m.node.reduce = 0;
     m.link[VC_WAY_WIRE] = (struct vc_model_link){.known = true,
                                                  .latency = 2e-6,
                                                  .overhead = 1e-6,
-                                                 .sharing = shared ? VC_EQUALLY : VC_IN_TURN,
+                                                 .sharing = how,
                                                  .rendezvous = rendezvous,
                                                  .npoints = 2};
     m.link[VC_WAY_WIRE].point[1].bytes = 1000000;
@@ -167,7 +167,8 @@ static void about(double got, double want)
 
 static void in_turn_or_at_once(void **state)
 {
-    struct vc_model turns = sharing(false, 0), shares = sharing(true, 0), asks = sharing(true, 8192);
+    struct vc_model turns = sharing(VC_IN_TURN, 0), shares = sharing(VC_EQUALLY, 0),
+                    asks = sharing(VC_EQUALLY, 8192), alone = sharing(VC_FREELY, 8192);
     (void)state;
     /* One message: o + L + bytes + o; who waits for its receiver takes no CPU. */
     about(lone(&turns, VC_BCAST, "binomial", 2, 0, 1), 1 + 2 + 10 + 1);
@@ -183,15 +184,90 @@ static void in_turn_or_at_once(void **state)
     /* Out and in are two ways. */
     about(lone(&asks, VC_ALLTOALL, "pairwise", 3, 0, 1), 2 * (2 + 10));
     about(lone(&asks, VC_ALLTOALL, "linear", 3, 0, 1), 2 + 20);
+    /* Each with all of the way. */
+    about(lone(&alone, VC_BCAST, "binomial", 4, 4, 1), 2 + 10);
     /* Along a chain, pieces in turn are passed on while others follow. Those that are sent at once all come
      * at the end. */
     about(lone(&turns, VC_BCAST, "chain", 3, 0, 4), 1 + 2 + 10 + 1 + 1 + 2 + 40 + 1);
     about(lone(&asks, VC_BCAST, "chain", 3, 0, 4), 2 * (2 + 40));
 }
 
+/* Hosts of two to a switch have 1 us between them, others 2 us. */
+static void at_a_switch(void **state)
+{
+    struct vc_model m = sharing(VC_EQUALLY, 8192);
+    struct vc_hier h;
+    struct vc_model_use use;
+    (void)state;
+    m.link[VC_WAY_WIRE].near_nodes = 2;
+    m.link[VC_WAY_WIRE].near_latency = 1e-6;
+    m.node.reduce = 0;
+    about(lone(&m, VC_BCAST, "chain", 4, 0, 1), 1 + 2 + 1 + 3 * 10);
+    about(lone(&m, VC_BCAST, "binomial", 2, 0, 1), 1 + 10);
+    /* Of exchanges one node stands for all, but not of rings. */
+    for (int ring = 0; ring < 2; ring++) {
+        int *mem = vc_hier_blocks(&h, 8, 1);
+        assert_non_null(mem);
+        struct vc_shape s = {.coll = ring ? VC_ALLGATHER : VC_ALLREDUCE,
+                             .size = 8,
+                             .bytes = PIECE,
+                             .esize = 8,
+                             .commutative = true,
+                             .hier = &h};
+        struct vc_model_case c = {.alg = vc_alg_find(s.coll, ring ? "ring" : "recursive_doubling"),
+                                  .shape = &s,
+                                  .wait = VC_WAIT_POLL,
+                                  .apart = VC_WAY_WIRE};
+        double one = vc_model_simulate(&m, &c, &use) * 1e6;
+        assert_int_equal(use.folded, !ring);
+        about(one, vc_model_predict(&m, &c) * 1e6);
+        about(one, ring ? 4 * 2 + 3 * 1 + 7 * 10 : 1 + 2 + 2 + 3 * 10);
+        free(mem);
+    }
+}
+
+/* A node of four whose phases are messages: L = 2 us, o = 1 us, 1 ns a byte, each message at full rate. */
+static void phases_by_messages(void **state)
+{
+    struct vc_model m = sharing(VC_FREELY, 8192);
+    struct vc_hier h;
+    (void)state;
+    m.link[VC_WAY_SHM] = m.link[VC_WAY_WIRE];
+    m.node = (struct vc_model_node){.known = true, .messages = true};
+    static const struct {
+        enum vc_coll coll;
+        size_t bytes;
+        double us;
+    } want[] = {
+        {VC_BCAST, 1000, 3 + 2 + 1 + 1},            /* the root's three, one after another; one is received */
+        {VC_BCAST, 10000, 2 + 10},                  /* no CPU, all at once */
+        {VC_REDUCE, 1000, 1 + 2 + 1 + 3},           /* backwards */
+        {VC_ALLREDUCE, 1000, 3 + 2 + 1 + 3},        /* three out, three in */
+        {VC_ALLREDUCE, 40000, 2 * (2 + 10)},        /* slices of 10000 bytes, twice */
+        {VC_ALLREDUCE, 16000, 2 * (3 + 2 + 4 + 3)}, /* short slices */
+        {VC_BARRIER, 0, 1 + 2 + 3 + 3 + 2 + 1},     /* to the first rank and back */
+    };
+    int *mem = vc_hier_blocks(&h, 4, 4);
+    assert_non_null(mem);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        struct vc_shape s = {.coll = want[i].coll,
+                             .size = 4,
+                             .bytes = want[i].bytes,
+                             .esize = vc_coll_reduces(want[i].coll) ? 8 : 1,
+                             .commutative = true,
+                             .hier = &h};
+        struct vc_model_case c = {
+            .alg = vc_alg_find(want[i].coll, "shm"), .shape = &s, .wait = VC_WAIT_POLL, .apart = VC_WAY_WIRE};
+        assert_non_null(c.alg);
+        about(vc_model_predict(&m, &c) * 1e6, want[i].us);
+    }
+    free(mem);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(in_turn_or_at_once),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(in_turn_or_at_once), cmocka_unit_test(at_a_switch),
+                                       cmocka_unit_test(phases_by_messages),
                                        cmocka_unit_test(one_node_stands_for_all),
                                        cmocka_unit_test(many_ranks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
