@@ -264,11 +264,41 @@ static void phases_by_messages(void **state)
     free(mem);
 }
 
+/* Rounds of other numbers than powers of two: an allreduce moves each byte twice, less its own, and is not
+ * folded to fewer ranks. */
+static void rounds_have_all_ranks(void **state)
+{
+    static const int sizes[] = {7, 12, 13, 16, 24, 31, 44, 48, 100};
+    struct vc_model m = model();
+    struct vc_hier h;
+    struct vc_model_use use;
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        int n = sizes[i], *mem = vc_hier_blocks(&h, n, 1);
+        assert_non_null(mem);
+        struct vc_shape s = {.coll = VC_ALLREDUCE,
+                             .size = n,
+                             .bytes = (size_t)n * 800,
+                             .esize = 8,
+                             .commutative = true,
+                             .radix = 4,
+                             .hier = &h};
+        struct vc_model_case c = {.alg = vc_alg_find(VC_ALLREDUCE, "rabenseifner"),
+                                  .shape = &s,
+                                  .wait = VC_WAIT_POLL,
+                                  .apart = VC_WAY_WIRE};
+        assert_false(isnan(vc_model_simulate(&m, &c, &use)));
+        assert_true(use.bytes[1] == 2.0 * (n - 1) * (double)s.bytes);
+        assert_true(use.steps <= c.alg->steps(&s));
+        free(mem);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(in_turn_or_at_once), cmocka_unit_test(at_a_switch),
-                                       cmocka_unit_test(phases_by_messages),
-                                       cmocka_unit_test(one_node_stands_for_all),
-                                       cmocka_unit_test(many_ranks)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(in_turn_or_at_once),      cmocka_unit_test(at_a_switch),
+        cmocka_unit_test(phases_by_messages),      cmocka_unit_test(rounds_have_all_ranks),
+        cmocka_unit_test(one_node_stands_for_all), cmocka_unit_test(many_ranks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
