@@ -63,11 +63,7 @@ static inline long vc_bound_multiply(long n, int radix)
 
 /** Halving and doubling, with the fold: of a round of d participants d - 1 messages each way, twice, and as
  * many reductions. */
-static inline long vc_bound_rabenseifner(long n, int radix)
-{
-    long d = vc_tree_radix(radix);
-    return 8 + (d < 4 ? 4 : 5 * (d - 1)) * vc_bound_rounds(n, d < 4 ? 2 : vc_pow2_below((int)d));
-}
+long vc_bound_rabenseifner(long n, int radix);
 
 /** Allgather in log n rounds, by doubling or Bruck's. */
 static inline long vc_bound_allgather_log(long n)

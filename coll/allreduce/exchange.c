@@ -82,20 +82,19 @@ void vc_x_allreduce_rabenseifner(struct vc_plan *p, const struct vc_group *g, co
     struct vc_halving h;
     if (!vec.len)
         return;
-    vc_halving_init(&h, g, shape->esize, -1);
-    h.digit = vc_halving_digit(shape->radix);
+    vc_halving_init(&h, g, shape->esize, -1, shape->radix);
     vc_halving_fold(&h, p, own, vec);
     if (h.me < 0) {
         vc_plan_recv(p, vc_group_rank(g, g->me ^ 1), vec);
         return;
     }
     vc_halving_scatter(&h, p, own, vec);
-    for (int k = vc_halving_top(&h); k; k /= h.digit) {
-        int n = vc_halving_round(&h, k), last = vc_halving_last(&h, k);
+    for (int i = h.rounds - 1; i >= 0; i--) {
+        int n = h.factor[i], me = vc_halving_place(&h, i, h.me);
         for (int j = 1; j < n; j++) {
-            int peer = vc_halving_peer(&h, k, (h.me / k + j) % n);
-            recv_some(p, vc_halving_rank(&h, peer), vc_halving_window(&h, vec, peer, last));
-            send_some(p, vc_halving_rank(&h, peer), vc_halving_window(&h, vec, h.me, last));
+            int peer = vc_halving_peer(&h, i, (me + j) % n);
+            recv_some(p, vc_halving_rank(&h, peer), vc_halving_window(&h, vec, peer, i));
+            send_some(p, vc_halving_rank(&h, peer), vc_halving_window(&h, vec, h.me, i));
         }
     }
     if (g->me < h.paired)

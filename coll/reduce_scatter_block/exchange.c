@@ -103,7 +103,7 @@ void vc_x_reduce_scatter_halving(struct vc_plan *p, const struct vc_group *g, co
 {
     struct vc_halving h;
     struct vc_copier c = {.plan = p};
-    vc_halving_init(&h, g, esize, -1);
+    vc_halving_init(&h, g, esize, -1, 2);
     size_t *at = calloc((size_t)h.n + 1, sizeof *at);
     if (!at) {
         p->failed = true;
@@ -129,7 +129,7 @@ void vc_x_reduce_scatter_halving(struct vc_plan *p, const struct vc_group *g, co
             vc_plan_recv(p, vc_group_rank(g, g->me ^ 1), mine);
     } else if (vec.len) {
         vc_halving_scatter(&h, p, vec, vec);
-        struct vc_ref part = vc_halving_window(&h, vec, h.me, h.n / 2);
+        struct vc_ref part = vc_halving_window(&h, vec, h.me, h.rounds - 1);
         if (g->me < h.paired) {
             struct vc_ref theirs = vc_ref_sub(part, mine.len, part.len - mine.len);
             if (theirs.len)

@@ -36,6 +36,11 @@ figures --keep "$dir/kept" --timeout 0.001
 grep -q '5x1 bcast ompi: did not end' "$dir/err" || fail "a simulation that did not end is not told"
 [ ! -e "$dir/kept/fat-tree-5x1-bcast-8-ompi.json" ] || fail "a figure of a simulation that did not end"
 
+# What nobody can do is told: a bcast of 8 bytes to four others takes 1.6 us and more.
+sed -i 's/"us": {.*}/"us": {"native": 1.5}}/' "$dir/kept/fat-tree-5x1-bcast-1024-ompi.json"
+"$compare" --nodes 5 --ppn 1 --colls bcast --sizes 1024 --selectors ompi --keep "$dir/kept" --kept "$judge" >"$dir/out" 2>"$dir/err" &&
+    fail "an impossible figure is taken"
+grep -q '^compare: bcast of 1024 bytes, ompi: 1.5 us, less than the [0-9.]* that are possible' "$dir/err" || fail "an impossible figure is not told"
 # SMPI's own set-up shortened (quick_setup.c) changes no figure: a judge without the library beside it does without.
 several="--nodes 16 --ppn 2 --sizes 8,16384 --selectors ompi,mvapich2,mpich"
 # shellcheck disable=SC2086

@@ -10,20 +10,18 @@ FACTOR = 1.5  # a prediction within it is taken as right
 APART = 1.1  # algorithms whose simulated times are closer have no order
 
 
-def link(latency, rate, senders=1):
-    """0.3 us of a CPU at either end, but for messages of 8 KiB and more, and a rate. A message alone takes nothing of a link, which so many
-    senders share, each with a CPU."""
-    message = 3e-7 / senders
-    points = [[0, message], [8191, message + 8191 / rate], [16384, 16384 / rate], [1 << 20, (1 << 20) / rate]]
-    return {"latency": latency, "overhead": 3e-7, "points": points}
+def link(latency, rate, sharing):
+    """0.3 us of a CPU at either end, but for messages of 8 KiB and more, which wait for their receivers."""
+    points = [[0, 0], [1 << 20, (1 << 20) / rate]]
+    return {"latency": latency, "overhead": 3e-7, "points": points, "rendezvous": 8192, "sharing": sharing}
 
 
-def model(ppn, latency, rate, loopback_latency, loopback_rate):
-    """The platform in the model's words. Node phases are messages over the loopback link of a host, whose rate each of
-    them has for itself; computing takes no time. With a rank a host there are none. Rooted phases cost 0.3 us for each other rank, those among all 0.6: the
-    mean."""
-    node = {"base": 3e-7 + loopback_latency, "flag": 4.5e-7, "copy": (ppn > 1) / loopback_rate, "reduce": 0.0}
-    return {"link": {"shm": link(loopback_latency, loopback_rate), "wire": link(latency, rate, ppn)}, "node": node}
+def model(latency, near, rate, loopback_latency, loopback_rate):
+    """The platform in the model's words. Messages out of a host, and into it, share its link; within a host each has the rate for itself.
+    Node phases are such messages; computing takes no time. near: hosts at a switch, and their latency."""
+    node = {"base": 0, "flag": 0, "copy": 0, "reduce": 0, "messages": True}
+    wire = {**link(latency, rate, "equally"), "near_nodes": near[0], "near_latency": near[1]}
+    return {"link": {"shm": link(loopback_latency, loopback_rate, "freely"), "wire": wire}, "node": node}
 
 
 def sim_cluster(args, vcoll, figures, scratch, words):

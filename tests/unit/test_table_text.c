@@ -137,6 +137,10 @@ static void model(void **state)
     m.link[VC_WAY_WIRE] = (struct vc_model_link){.known = true,
                                                  .latency = 1.25e-5,
                                                  .overhead = 3e-7,
+                                                 .sharing = VC_EQUALLY,
+                                                 .rendezvous = 8192,
+                                                 .near_nodes = 16,
+                                                 .near_latency = 1e-6,
                                                  .npoints = 2,
                                                  .point = {{8, 1e-6}, {65536, 1e-4}}};
     m.node =
@@ -153,6 +157,10 @@ static void model(void **state)
     assert_true(t->model.link[VC_WAY_WIRE].point[1].bytes == 65536 &&
                 t->model.link[VC_WAY_WIRE].point[1].gap == 1e-4);
     assert_true(t->model.link[VC_WAY_WIRE].latency == 1.25e-5 && t->model.link[VC_WAY_WIRE].overhead == 3e-7);
+    assert_true(t->model.link[VC_WAY_WIRE].sharing == VC_EQUALLY &&
+                t->model.link[VC_WAY_WIRE].rendezvous == 8192);
+    assert_true(t->model.link[VC_WAY_WIRE].near_nodes == 16 &&
+                t->model.link[VC_WAY_WIRE].near_latency == 1e-6);
     assert_memory_equal(&t->model.node, &m.node, sizeof m.node);
     assert_int_equal(t->model.noise.n, 2);
     assert_memory_equal(t->model.noise.detour, m.noise.detour, sizeof m.noise.detour);

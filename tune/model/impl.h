@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Private to the cost model. play.c makes predictions: it builds the plans of all ranks as one graph
- * (plans.c reads them, graph.c links) and plays it on the CPUs (cpu.c) with the parameters (model.c) and the
- * cost of node phases (node.c, node_work.c; over levels tiers.c, groups.c) and the detours of noise.c.
+ * (plans.c reads them, graph.c links) and plays it on the CPUs (cpu.c) and ways (share.c) with the parameters
+ * (model.c) and the cost of node phases (node.c, node_work.c; over levels tiers.c, groups.c) and the detours
+ * of noise.c.
  */
 #ifndef VC_TUNE_MODEL_IMPL_H
 #define VC_TUNE_MODEL_IMPL_H
@@ -116,6 +117,50 @@ void vc_mcpus_free(struct vc_mcpus *p);
 /** At `t` the rank is told of work, by the device or through memory. Returns the time when it has done it.
  */
 double vc_mcpus_work(struct vc_mcpus *p, int rank, double t, bool device, double work);
+
+/* ---- node phases that are messages ---- */
+
+/** What a rank has of one: CPU time before its messages are out, time until those of the others are there,
+ * CPU time then. */
+struct vc_mswap {
+    double begin, wait, end;
+};
+/** Of local index l; the phase as of vc_model_node_seconds(), with its root or first rank. */
+struct vc_mswap vc_mphase_messages(const struct vc_model_link *link, const struct vc_model_phase *p, int l,
+                                   int root);
+
+/* ---- messages that share ways ---- */
+
+struct vc_mflow;
+
+/** Messages that are under way. Each has of a way as large a part as the others there, and of its two ways
+ * the smaller part. What one could have more, because others are held up at their other end, stays unused. */
+struct vc_mshare {
+    int *of;                       /**< [nsteps] flow of a step; -1: none */
+    struct vc_mflow *flow;         /**< [cap] */
+    int cap, unused;               /**< the first of those that are free */
+    int *first, *count;            /**< [2 * ports] flows on a way; out of a port, into it, by turns */
+    int *changed, nchanged, again; /**< ways whose messages have other parts now */
+    bool *is_changed;
+};
+
+/** When a message is to be looked at. */
+struct vc_mdue {
+    double t;
+    int step;
+};
+
+/** False without memory; vc_mshare_free() in any case. */
+bool vc_mshare_init(struct vc_mshare *x, int nsteps, int ports);
+void vc_mshare_free(struct vc_mshare *x);
+/** The message of `step` is on its way, which takes `alone` if it is the only one. False without memory. */
+bool vc_mshare_begin(struct vc_mshare *x, int step, int out, int in, double t, double alone);
+/** All that began or ended at `t` has: says when to look at which message. If the answer is `room`, there may
+ * be more. */
+int vc_mshare_settle(struct vc_mshare *x, double t, struct vc_mdue *due, int room);
+/** At a time that vc_mshare_settle() or this has said: t if the message has ended, else when to look again;
+ * INFINITY: never. */
+double vc_mshare_look(struct vc_mshare *x, int step, double t);
 
 /* ---- node phases over levels ---- */
 

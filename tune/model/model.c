@@ -25,8 +25,10 @@ static const char *link_invalid(const struct vc_model_link *l)
 {
     if (!l->known)
         return NULL;
-    if (below(l->latency) || below(l->overhead))
+    if (below(l->latency) || below(l->overhead) || below(l->near_latency))
         return "latency and overhead must be times of at least 0";
+    if (below(l->near_nodes) || below(l->rendezvous))
+        return "numbers of nodes and bytes must be at least 0";
     if (l->npoints < 1 || l->npoints > VC_MODEL_POINTS)
         return "the curve of gaps must have 1 to 12 points";
     for (int i = 0; i < l->npoints; i++) {

@@ -24,11 +24,25 @@ enum vc_model_way {
 /** Points of the curve of gap and bytes: time per message as a function of its size is piecewise linear. */
 #define VC_MODEL_POINTS 12
 
+/** Messages of one way that are under way at once. */
+enum vc_model_sharing {
+    VC_IN_TURN, /**< go one after another; in shared memory the ranks copy them */
+    VC_EQUALLY, /**< have equal parts of it */
+    VC_FREELY,  /**< have all of it, each */
+};
+
 struct vc_model_link {
     bool known;
     double latency;  /**< L: from the end of the sending to the beginning of the receiving, 8 bytes */
     double overhead; /**< o: CPU time of sender and of receiver, each, per message */
-    int npoints;     /**< at least 1 where known; ascending in bytes */
+    /** Nodes 0 to near_nodes - 1, and so on, are at one switch, and have this latency between them. 0: all
+     * have L. */
+    double near_nodes, near_latency;
+    enum vc_model_sharing sharing; /**< what messages do that are under way at once */
+    /** From so many bytes on a message begins when its receiver has asked for it, its sender is through with
+     * it when it has arrived, and it takes no CPU. 0: none does. */
+    double rendezvous;
+    int npoints; /**< at least 1 where known; ascending in bytes */
     /** A message of so many bytes occupies the way for so long; between points linear, after the last with
      * the last slope (G). */
     struct {
@@ -48,6 +62,9 @@ struct vc_model_node {
     double reduce;   /**< seconds per byte reduced */
     double cma_base; /**< cross memory attach: seconds per call of it, besides the bytes */
     double cma_copy; /**< the same per byte; 0: not known, algorithms by single copy have no prediction */
+    /** Phases are messages over the link VC_WAY_SHM, from each rank to each, and no parameter of these
+     * counts. */
+    bool messages;
     /** Flags between ranks that share a core, a last cache, a NUMA node, none of these; 0: as `flag`. All 0:
      * nothing is said of levels. Not of tables. */
     double line[VC_LEVEL_KINDS + 1];

@@ -9,6 +9,7 @@
 enum kind {
     READY,  /* all that a step waits for has happened */
     ARRIVE, /* the message of a receive reaches the device or the memory of its rank */
+    LOOK,   /* a message that shares its ways may have ended */
     WORK,   /* the message of a posted receive has arrived: the rank is told */
     LEAVE,  /* a rank may go on in a node phase */
 };
@@ -33,7 +34,11 @@ struct play {
     struct port *rank_port, *node_port;
     double *ready;   /* [nsteps] latest of what the step waits for; then when a receive was posted, a rank
                         came */
-    double *arrived; /* [nsteps] of receives: when there is something to be received; NAN: not yet */
+    double *arrived; /* [nsteps] of receives: when there is something to be received; of phases: how long
+                        their messages take; NAN: not yet */
+    double *offered; /* [nsteps] of receives: when a message was that waits for them; NAN: none does. NULL:
+                        none ever does */
+    struct vc_mshare share; /* messages of a device, if they share ways */
     struct event *heap;
     size_t nheap, cap;
     double end;
@@ -116,9 +121,20 @@ struct message {
     const struct vc_model_link *link;
     struct port *out, *in;
     bool device;
+    enum vc_model_sharing sharing;
+    bool copied; /* by the CPUs of both ends */
+    bool asked;  /* it begins when its receiver has asked for it */
+    double latency;
     double gap;
     double extra; /* what the length adds to the time of 8 bytes */
 };
+
+/* At one switch. */
+static bool near_each_other(const struct vc_model_link *l, int a, int b)
+{
+    int nodes = (int)l->near_nodes;
+    return nodes > 0 && a / nodes == b / nodes;
+}
 
 static struct message message_of(const struct play *p, int send)
 {
@@ -135,7 +151,27 @@ static struct message message_of(const struct play *p, int send)
         x.gap = vc_model_gap(x.link, (double)st->len);
         x.extra = fmax(x.gap - vc_model_gap(x.link, 8), 0);
     }
+    x.latency =
+        near_each_other(x.link, h->node_of[from], h->node_of[to]) ? x.link->near_latency : x.link->latency;
+    x.asked = x.link->rendezvous > 0 && (double)st->len >= x.link->rendezvous;
+    x.sharing = x.link->sharing;
+    x.copied = !device && !x.asked && x.sharing == VC_IN_TURN;
     return x;
+}
+
+/* Its CPU time at either end. */
+static double overhead(const struct message *x)
+{
+    return x->asked ? 0 : x->link->overhead;
+}
+
+/* From `t` on a message is on its way that had to be asked for. */
+static void begin_asked(struct play *p, int recv, double t)
+{
+    struct message x = message_of(p, p->g->match[recv]);
+    double out = x.sharing == VC_IN_TURN ? fmax(t, x.out->out) : t;
+    x.out->out = out + x.gap;
+    push(p, out + x.latency, recv, ARRIVE);
 }
 
 /* Through shared memory it is the sender's CPU that moves the bytes; a device does it by itself. */
@@ -143,43 +179,101 @@ static void start_send(struct play *p, int s, double t)
 {
     struct message x = message_of(p, s);
     int rank = p->g->owner[s];
-    double copy = x.device ? 0 : x.extra;
+    double copy = x.copied ? x.extra : 0;
     if (!x.link->known) {
         p->failed = true;
         return;
     }
-    double done = vc_mcpus_work(&p->cpus, rank, t, false, x.link->overhead + copy);
+    double done = vc_mcpus_work(&p->cpus, rank, t, false, overhead(&x) + copy);
+    if (x.asked) {
+        int recv = p->g->match[s];
+        if (p->g->unmet[recv] < 0)
+            begin_asked(p, recv, done);
+        else
+            p->offered[recv] = done;
+        release_chain(p, s, done);
+        return; /* it is through with it when it has arrived */
+    }
+    if (x.sharing != VC_IN_TURN) {
+        push(p, done + x.latency, p->g->match[s], ARRIVE);
+        release_chain(p, s, done);
+        complete(p, s, done);
+        return;
+    }
     /* The first byte is on its way before the last one is copied. */
     double out = fmax(done - copy * p->cpus.stretch, x.out->out);
     x.out->out = out + x.gap;
-    push(p, out + x.link->latency, p->g->match[s], ARRIVE);
+    push(p, out + x.latency, p->g->match[s], ARRIVE);
     release_chain(p, s, done);
     complete(p, s, x.device ? fmax(done, out + x.extra) : done);
 }
 
-static void message_arrives(struct play *p, int s, double t)
+/* All of it is there. */
+static void message_is_there(struct play *p, int s, const struct message *x, double there)
 {
-    struct message x = message_of(p, p->g->match[s]);
-    double begin = fmax(t, x.in->in), there = begin + (x.device ? x.extra : 0);
-    x.in->in = begin + x.gap;
     /* Moderation holds the first message back, and with it those that come meanwhile. */
-    bool held_back = x.device && p->m->moderation > 0 &&
+    bool held_back = x->device && p->m->moderation > 0 &&
                      (p->m->device_needs_cpu || there - p->cpus.busy[p->g->owner[s]] > p->cpus.spin[1]);
     if (held_back) {
-        if (there > x.in->due)
-            x.in->due = there + p->m->moderation;
-        there = x.in->due;
+        if (there > x->in->due)
+            x->in->due = there + p->m->moderation;
+        there = x->in->due;
     }
     p->arrived[s] = there;
     if (p->g->unmet[s] < 0)
         push(p, fmax(there, p->ready[s]), s, WORK);
 }
 
+/* Its first byte is. */
+static void message_arrives(struct play *p, int s, double t)
+{
+    struct message x = message_of(p, p->g->match[s]);
+    if (x.sharing == VC_EQUALLY && x.extra > 0) {
+        const struct port *first = x.device ? p->node_port : p->rank_port;
+        int before = x.device ? 0 : p->c->shape->hier->nnodes;
+        int out = before + (int)(x.out - first), in = before + (int)(x.in - first);
+        p->failed |= !vc_mshare_begin(&p->share, s, out, in, t, x.extra);
+        return;
+    }
+    double begin = x.sharing == VC_IN_TURN ? fmax(t, x.in->in) : t, there = begin + (x.copied ? 0 : x.extra);
+    x.in->in = begin + x.gap;
+    if (x.asked)
+        complete(p, p->g->match[s], there);
+    message_is_there(p, s, &x, there);
+}
+
+/* Whether a message has ended that shares its ways. */
+static void look(struct play *p, int s, double t)
+{
+    double end = vc_mshare_look(&p->share, s, t);
+    if (end > t) {
+        if (end < INFINITY)
+            push(p, end, s, LOOK);
+        return;
+    }
+    struct message x = message_of(p, p->g->match[s]);
+    if (x.asked)
+        complete(p, p->g->match[s], t);
+    message_is_there(p, s, &x, t);
+}
+
+/* Before time goes on: how fast messages are from now on. */
+static void settle(struct play *p, double t)
+{
+    struct vc_mdue due[64];
+    int room = sizeof due / sizeof *due, n = room;
+    while (n == room) {
+        n = vc_mshare_settle(&p->share, t, due, room);
+        for (int i = 0; i < n; i++)
+            push(p, due[i].t, due[i].step, LOOK);
+    }
+}
+
 static void finish_receive(struct play *p, int s, double t)
 {
     struct message x = message_of(p, p->g->match[s]);
     const struct vc_mstep *st = vc_mstep(p->g, s);
-    double work = x.link->overhead + (x.device ? 0 : x.extra);
+    double work = overhead(&x) + (x.copied ? x.extra : 0);
     if (st->kind == VC_STEP_RECV_REDUCE)
         work += p->m->node.reduce * (double)st->len;
     complete(p, s, vc_mcpus_work(&p->cpus, p->g->owner[s], t, x.device, work));
@@ -192,7 +286,7 @@ static double copy_seconds(const struct play *p, const struct vc_mstep *st)
 
 /* ---- node phases ---- */
 
-static double phase_seconds(struct play *p, const struct vc_mstep *st, int node, int l)
+static struct vc_mswap phase_takes(struct play *p, const struct vc_mstep *st, int node, int l)
 {
     int q = vc_hier_node_size(p->g->shape->hier, node);
     struct vc_model_phase ph = {.kind = (enum vc_node_phase)st->node,
@@ -202,10 +296,14 @@ static double phase_seconds(struct play *p, const struct vc_mstep *st, int node,
                                 .cma = p->g->cma,
                                 .crowded = p->cpus.first[node + 1] > p->cpus.first[node],
                                 .waits = vc_phase_gets((enum vc_node_phase)st->node, l, st->peer, st->parts)};
+    if (p->m->node.messages) {
+        p->failed |= !p->m->link[VC_WAY_SHM].known;
+        return vc_mphase_messages(&p->m->link[VC_WAY_SHM], &ph, l, st->peer);
+    }
     double t = vc_model_node_seconds(&p->m->node, &ph);
     if (!p->m->node.known || isnan(t))
         p->failed = true;
-    return t;
+    return (struct vc_mswap){.end = t};
 }
 
 static void enter_phase(struct play *p, int s, double t)
@@ -213,7 +311,7 @@ static void enter_phase(struct play *p, int s, double t)
     struct vc_mgraph *g = p->g;
     const struct vc_hier *h = g->shape->hier;
     const struct vc_mstep *st = vc_mstep(g, s);
-    int rank = g->owner[s], l = h->local_of[rank], q = vc_hier_node_size(h, h->node_of[rank]);
+    int rank = g->owner[s], node = h->node_of[rank], l = h->local_of[rank], q = vc_hier_node_size(h, node);
     if (q == 1) {
         double done = vc_mcpus_work(&p->cpus, rank, t, false, copy_seconds(p, st));
         complete(p, s, done);
@@ -221,23 +319,24 @@ static void enter_phase(struct play *p, int s, double t)
         return;
     }
     struct vc_mphase *ph = &g->phase[g->match[s]];
-    double at = vc_mcpus_work(&p->cpus, rank, t, false, 0);
+    struct vc_mswap x = p->m->node.messages ? phase_takes(p, st, node, l) : (struct vc_mswap){0};
+    double at = vc_mcpus_work(&p->cpus, rank, t, false, x.begin);
     bool last = false;
     if (vc_phase_gives((enum vc_node_phase)st->node, l, st->peer, st->parts)) {
         ph->when = fmax(ph->when, at);
         last = --ph->awaited == 0;
     }
     p->ready[s] = at;
-    p->arrived[s] = at;
+    p->arrived[s] = x.wait;
     if (!vc_phase_gets((enum vc_node_phase)st->node, l, st->peer, st->parts))
-        push(p, at, s, LEAVE);
+        push(p, at + x.wait, s, LEAVE);
     else if (ph->awaited == 0)
-        push(p, fmax(at, ph->when), s, LEAVE);
+        push(p, fmax(at, ph->when) + x.wait, s, LEAVE);
     for (int i = 0; last && i < q; i++) {
         int other = g->member[ph->first + i];
         if (other != s && !isnan(p->arrived[other]) &&
             vc_phase_gets((enum vc_node_phase)st->node, i, st->peer, st->parts))
-            push(p, fmax(p->ready[other], ph->when), other, LEAVE);
+            push(p, fmax(p->ready[other], ph->when) + p->arrived[other], other, LEAVE);
     }
 }
 
@@ -245,7 +344,7 @@ static void leave_phase(struct play *p, int s, double t)
 {
     const struct vc_hier *h = p->g->shape->hier;
     int rank = p->g->owner[s];
-    double work = phase_seconds(p, vc_mstep(p->g, s), h->node_of[rank], h->local_of[rank]);
+    double work = phase_takes(p, vc_mstep(p->g, s), h->node_of[rank], h->local_of[rank]).end;
     if (p->failed)
         return;
     double done = vc_mcpus_work(&p->cpus, rank, t, false, work);
@@ -267,7 +366,9 @@ static void start_step(struct play *p, int s, double t)
     case VC_STEP_RECV_REDUCE:
         release_chain(p, s, t);
         p->g->unmet[s] = -1;
-        if (!isnan(p->arrived[s]))
+        if (p->offered && !isnan(p->offered[s]))
+            begin_asked(p, s, fmax(t, p->offered[s]));
+        else if (!isnan(p->arrived[s]))
             push(p, fmax(t, p->arrived[s]), s, WORK);
         break;
     case VC_STEP_COPY:
@@ -284,22 +385,34 @@ static void start_step(struct play *p, int s, double t)
 
 static double run(struct play *p)
 {
+    double now = 0;
     for (int s = 0; s < p->g->nsteps; s++) {
         p->arrived[s] = NAN;
+        if (p->offered)
+            p->offered[s] = NAN;
         if (p->g->unmet[s] == 0)
             push(p, 0, s, READY);
     }
     for (int r = 0; r < p->g->ranks; r++)
         p->end = fmax(p->end, p->cpus.busy[r]);
-    /* Every step has at most one event of each kind, so this ends whatever the plans are. */
-    while (p->nheap > 0 && !p->failed) {
+    /* Every step has at most one event of each kind, but for messages that share ways, each of which goes on
+     * meanwhile: so this ends whatever the plans are. */
+    for (;;) {
+        if (p->share.nchanged > 0 && (p->nheap == 0 || p->heap[0].t > now))
+            settle(p, now);
+        if (p->nheap == 0 || p->failed)
+            break;
         struct event e = pop(p);
+        now = e.t;
         switch (e.kind) {
         case READY:
             start_step(p, e.step, e.t);
             break;
         case ARRIVE:
             message_arrives(p, e.step, e.t);
+            break;
+        case LOOK:
+            look(p, e.step, e.t);
             break;
         case WORK:
             finish_receive(p, e.step, e.t);
@@ -323,7 +436,16 @@ static double play_graph(struct vc_mgraph *g, const struct vc_model *m, const st
     p.node_port = calloc((size_t)c->shape->hier->nnodes, sizeof *p.node_port);
     p.ready = calloc((size_t)g->nsteps + 1, sizeof *p.ready);
     p.arrived = calloc((size_t)g->nsteps + 1, sizeof *p.arrived);
-    if (vc_mcpus_init(&p.cpus, m, c) && p.rank_port && p.node_port && p.ready && p.arrived) {
+    bool room = true, asked = false, shared = false;
+    for (int way = 0; way < VC_WAY_COUNT; way++) {
+        asked |= m->link[way].rendezvous > 0;
+        shared |= m->link[way].sharing == VC_EQUALLY;
+    }
+    if (asked)
+        room = (p.offered = calloc((size_t)g->nsteps + 1, sizeof *p.offered)) != NULL;
+    if (shared)
+        room &= vc_mshare_init(&p.share, g->nsteps, c->shape->hier->nnodes + c->shape->size);
+    if (room && vc_mcpus_init(&p.cpus, m, c) && p.rank_port && p.node_port && p.ready && p.arrived) {
         p.cpus.noise = noise;
         seconds = run(&p);
     }
@@ -332,6 +454,8 @@ static double play_graph(struct vc_mgraph *g, const struct vc_model *m, const st
     free(p.node_port);
     free(p.ready);
     free(p.arrived);
+    free(p.offered);
+    vc_mshare_free(&p.share);
     free(p.heap);
     return seconds;
 }
@@ -354,6 +478,13 @@ double vc_model_predict(const struct vc_model *m, const struct vc_model_case *c)
     return seconds;
 }
 
+/* Whether all nodes see the same switches around them, too. */
+static bool alike(const struct vc_model_link *l, int nnodes, enum vc_mfold fold)
+{
+    int nodes = (int)l->near_nodes;
+    return !nodes || nodes >= nnodes || (fold == VC_FOLD_XOR && !(nodes & (nodes - 1)));
+}
+
 double vc_model_simulate(const struct vc_model *m, const struct vc_model_case *c, struct vc_model_use *use)
 {
     const struct vc_hier *h = c->shape->hier;
@@ -363,13 +494,14 @@ double vc_model_simulate(const struct vc_model *m, const struct vc_model_case *c
     *use = (struct vc_model_use){.steps = 0};
     if (!can_be_played(m, c, VC_MODEL_SIM_RANKS))
         return NAN;
-    for (int fold = VC_FOLD_SHIFT; folds && !built && fold <= VC_FOLD_XOR; fold++) {
+    /* Last, if all ranks are too many, by one node even if others have other neighbours. */
+    static const enum vc_mfold order[] = {VC_FOLD_SHIFT, VC_FOLD_XOR, VC_FOLD_NONE, VC_FOLD_SHIFT,
+                                          VC_FOLD_XOR};
+    for (int i = 0; !built && i < (int)(sizeof order / sizeof order[0]); i++) {
+        if (order[i] != VC_FOLD_NONE && (!folds || alike(&m->link[c->apart], h->nnodes, order[i]) != (i < 2)))
+            continue;
         vc_mgraph_free(&g);
-        built = vc_mgraph_build(&g, c->alg, c->shape, (enum vc_mfold)fold, VC_MODEL_SIM_STEPS);
-    }
-    if (!built) {
-        vc_mgraph_free(&g);
-        built = vc_mgraph_build(&g, c->alg, c->shape, VC_FOLD_NONE, VC_MODEL_SIM_STEPS);
+        built = vc_mgraph_build(&g, c->alg, c->shape, order[i], VC_MODEL_SIM_STEPS);
     }
     *use = g.use;
     if (built)

@@ -51,11 +51,17 @@ static const struct field link_fields[] = {
     FIELD(vc_model_link, latency, MOST_SECONDS),
     FIELD(vc_model_link, overhead, MOST_SECONDS),
 };
+static const struct field more_fields[] = {
+    FIELD(vc_model_link, rendezvous, MOST_BYTES),
+    FIELD(vc_model_link, near_nodes, MOST_CPUS),
+    FIELD(vc_model_link, near_latency, MOST_SECONDS),
+};
 enum {
     SCALARS = sizeof scalars / sizeof scalars[0],
     NODE_FIELDS = sizeof node_fields / sizeof node_fields[0],
     CMA_FIELDS = sizeof cma_fields / sizeof cma_fields[0],
     LINK_FIELDS = sizeof link_fields / sizeof link_fields[0],
+    MORE_FIELDS = sizeof more_fields / sizeof more_fields[0],
 };
 
 static int read_fields(struct vc_tab *t, json_t *obj, const struct field *f, int n, bool required, void *out)
@@ -90,14 +96,35 @@ static int read_point(struct vc_tab *t, const json_t *pair, struct vc_model_link
     return VC_OK;
 }
 
+static const char *const sharings[] = {
+    [VC_IN_TURN] = "in turn", [VC_EQUALLY] = "equally", [VC_FREELY] = "freely"};
+
+static int read_sharing(struct vc_tab *t, json_t *obj, enum vc_model_sharing *out)
+{
+    json_t *word;
+    int err = vc_tab_member(t, obj, "sharing", JSON_STRING, false, &word);
+    if (err != VC_OK || !word)
+        return err;
+    for (int i = VC_IN_TURN; i <= VC_FREELY; i++)
+        if (strcmp(json_string_value(word), sharings[i]) == 0) {
+            *out = (enum vc_model_sharing)i;
+            return VC_OK;
+        }
+    vc_tab_into(t, "sharing");
+    return vc_tab_fail(t, "\"sharing\" is \"in turn\", \"equally\" or \"freely\"");
+}
+
 static int read_link(struct vc_tab *t, json_t *obj, struct vc_model_link *link)
 {
-    static const char *const keys[] = {"latency", "overhead", "points", NULL};
+    static const char *const keys[] = {"latency",    "overhead",     "points",  "rendezvous",
+                                       "near_nodes", "near_latency", "sharing", NULL};
     json_t *points, *pair;
     size_t i;
     int err;
     if ((err = vc_tab_keys(t, obj, "a way", keys)) != VC_OK ||
         (err = read_fields(t, obj, link_fields, LINK_FIELDS, true, link)) != VC_OK ||
+        (err = read_fields(t, obj, more_fields, MORE_FIELDS, false, link)) != VC_OK ||
+        (err = read_sharing(t, obj, &link->sharing)) != VC_OK ||
         (err = vc_tab_member(t, obj, "points", JSON_ARRAY, true, &points)) != VC_OK)
         return err;
     vc_tab_into(t, "points");
@@ -139,7 +166,9 @@ static int read_links(struct vc_tab *t, json_t *model, struct vc_model *out)
 
 static int read_node(struct vc_tab *t, json_t *model, struct vc_model_node *out)
 {
-    static const char *const keys[] = {"base", "flag", "copy", "reduce", "cma_base", "cma_copy", NULL};
+    static const char *const keys[] = {"base",     "flag",     "copy",     "reduce",
+                                       "cma_base", "cma_copy", "messages", NULL};
+    enum vc_tri messages = VC_NO;
     json_t *node;
     int err = vc_tab_member(t, model, "node", JSON_OBJECT, false, &node);
     if (err != VC_OK || !node)
@@ -147,8 +176,10 @@ static int read_node(struct vc_tab *t, json_t *model, struct vc_model_node *out)
     vc_tab_into(t, "node");
     if ((err = vc_tab_keys(t, node, "\"node\"", keys)) != VC_OK ||
         (err = read_fields(t, node, node_fields, NODE_FIELDS, true, out)) != VC_OK ||
-        (err = read_fields(t, node, cma_fields, CMA_FIELDS, false, out)) != VC_OK)
+        (err = read_fields(t, node, cma_fields, CMA_FIELDS, false, out)) != VC_OK ||
+        (err = vc_tab_flag(t, node, "messages", &messages)) != VC_OK)
         return err;
+    out->messages = messages == VC_YES;
     vc_tab_out(t);
     out->known = true;
     return VC_OK;
@@ -265,6 +296,10 @@ static bool write_links(json_t *links, const struct vc_model *m)
             good &= json_array_append_new(points, json_pack("[ff]", l->point[i].bytes, l->point[i].gap)) == 0;
         good &= points && link && write_fields(link, link_fields, LINK_FIELDS, l);
         good &= set_member(link, "points", points);
+        if (l->rendezvous > 0 || l->near_nodes > 0)
+            good &= write_fields(link, more_fields, MORE_FIELDS, l);
+        if (l->sharing != VC_IN_TURN)
+            good &= set_member(link, "sharing", json_string(sharings[l->sharing]));
         if (l->known)
             good &= set_member(links, ways[w], link);
         else
@@ -293,6 +328,7 @@ json_t *vc_model_to_json(const struct vc_model *m)
     if (good && m->node.known)
         good &= write_fields(node, node_fields, NODE_FIELDS, &m->node) &&
                 write_fields(node, cma_fields, CMA_FIELDS, &m->node) &&
+                (!m->node.messages || set_member(node, "messages", json_true())) &&
                 set_member(obj, "node", json_incref(node));
     json_decref(node);
     good = good && write_fields(obj, scalars, SCALARS, m) && write_noise(obj, &m->noise) &&
