@@ -65,12 +65,6 @@ static inline long vc_bound_multiply(long n, int radix)
  * many reductions. */
 long vc_bound_rabenseifner(long n, int radix);
 
-/** Allgather in log n rounds, by doubling or Bruck's. */
-static inline long vc_bound_allgather_log(long n)
-{
-    return 4 + 2 * vc_bound_lg(n);
-}
-
 /** Children of a node of a k-nomial tree. */
 static inline long vc_bound_children(long n, int radix)
 {
@@ -78,6 +72,13 @@ static inline long vc_bound_children(long n, int radix)
     for (long w = 1; w < n; w *= k)
         children += (n - 1) / w < k - 1 ? (n - 1) / w : k - 1;
     return children;
+}
+
+/** Allgather in log n rounds, by multiplying or Bruck's: k - 1 messages each way in a round that multiplies
+ * by k, and no factors make more of them than Bruck's. */
+static inline long vc_bound_allgather_log(long n, int radix)
+{
+    return 4 + 2 * vc_bound_children(n, radix);
 }
 
 /** An inner node of a reduction's tree: a message from every child, which is two steps where several come at

@@ -152,14 +152,24 @@ static inline int vc_smooth_below(int n, int radix)
     }
 }
 
-/** The largest factor of `rest` > 1, which vc_smooth_below() found for this radix, that is at most `radix`.
- */
+/** The largest factor of `rest` that is at most `radix`; above 1 if vc_smooth_below() found `rest` > 1 for
+ * this radix. */
 static inline int vc_smooth_factor(int rest, int radix)
 {
     int f = radix < rest ? radix : rest;
     while (rest % f)
         f--;
     return f;
+}
+
+/** How many of those make up n >= 1; -1: it is no product of them. */
+static inline int vc_smooth_rounds(int n, int radix)
+{
+    int k = 0;
+    for (int f; n > 1; n /= f, k++)
+        if ((f = vc_smooth_factor(n, radix)) < 2)
+            return -1;
+    return k;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ceil(log2 n) rounds, n - 1 blocks, one more pass over memory. */
+/* ceil(log_radix n) rounds, n - 1 blocks, one more pass over memory. */
 #include "coll/allgather/exchange.h"
 #include "coll/bounds.h"
 
@@ -10,7 +10,7 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 
 static long steps(const struct vc_shape *s)
 {
-    return 1 + vc_bound_allgather_log(s->size);
+    return 1 + vc_bound_allgather_log(s->size, s->radix);
 }
 
 const struct vc_alg vc_alg_allgather_bruck = {
@@ -18,7 +18,8 @@ const struct vc_alg vc_alg_allgather_bruck = {
     .coll = VC_ALLGATHER,
     .kind = VC_ALG_PLAN,
     .restrictions = VC_PLACEMENT_FREE,
-    .help = "doubling what is held each round, any number of ranks (Bruck et al. 1997)",
+    .params = VC_PARAM_RADIX,
+    .help = "multiplying what is held by `radix` (2) each round, any number of ranks (Bruck et al. 1997)",
     .build = build,
     .scales = true,
     .steps = steps,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* log2 n rounds like recursive doubling, but the round that moves half of all blocks is between neighbours
+/* log_radix n rounds like recursive multiplying, but the round that moves most blocks is between neighbours
  * and the one that crosses the network moves one. What a participant holds does not lie in one piece before
  * the end, so blocks travel one by one. */
 #include "coll/allgather/exchange.h"
 #include "coll/bounds.h"
 
 /* Blocks on their way from a rank at a time. */
-#define UNDER_WAY 6
+#define UNDER_WAY 24
 
 /* Round 0 is the own block. */
 static long rounds(const struct vc_shape *shape)
@@ -42,8 +42,10 @@ const struct vc_alg vc_alg_allgather_distance_halving = {
     .coll = VC_ALLGATHER,
     .kind = VC_ALG_PLAN,
     .restrictions = VC_NEEDS_POW2_SIZE | VC_PLACEMENT_FREE,
-    .help = "partners at distance n/2, n/4, ... 1 swap all they hold, block by block: most bytes go the "
-            "shortest way (Loch & Koslovski 2021)",
+    .params = VC_PARAM_RADIX,
+    .help =
+        "ranks n/`radix` (2) apart swap all they hold, then those a radix-th of that apart, to neighbours, "
+        "block by block: most bytes go the shortest way (Loch & Koslovski 2021)",
     .build = build,
     .scales = true,
     .rounds = rounds,

@@ -37,15 +37,16 @@ void vc_x_allgather_bruck(struct vc_plan *p, const struct vc_group *g, const str
     }
     struct vc_ref circle = vc_plan_tmp(p, vc_layout_off(lay, n));
     vc_plan_copy(p, vc_layout_block(lay, g->me), vc_ref_sub(circle, 0, turned(g, lay, 1)));
-    for (int have = 1; have < n;) {
-        int more = have <= n - have ? have : n - have;
-        size_t at = turned(g, lay, have);
-        vc_plan_recv(p, vc_group_rank(g, (g->me + have) % n),
-                     vc_ref_sub(circle, at, turned(g, lay, have + more) - at));
-        vc_plan_send(p, vc_group_rank(g, (g->me - have + n) % n),
-                     vc_ref_sub(circle, 0, turned(g, lay, more)));
-        have += more;
-    }
+    for (int have = 1, held = 1; have < n; held = have)
+        for (int z = 1; z < vc_tree_radix(g->radix) && have < n; z++) {
+            int more = held <= n - have ? held : n - have;
+            size_t at = turned(g, lay, have);
+            vc_plan_recv(p, vc_group_rank(g, (g->me + have) % n),
+                         vc_ref_sub(circle, at, turned(g, lay, have + more) - at));
+            vc_plan_send(p, vc_group_rank(g, (g->me - have + n) % n),
+                         vc_ref_sub(circle, 0, turned(g, lay, more)));
+            have += more;
+        }
     /* The own block is in its place. Blocks that follow it in the circle stand behind it, the others at the
      * front.
      */
@@ -62,33 +63,77 @@ void vc_x_allgather_bruck(struct vc_plan *p, const struct vc_group *g, const str
     }
 }
 
-void vc_x_allgather_doubling(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay)
+/* Before a round `held` neighbours hold each other's blocks; in it as many times that, which differ in one
+ * digit. */
+void vc_x_allgather_multiply(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay)
 {
-    for (int m = 1; m < g->n; m *= 2) {
-        int peer = vc_group_rank(g, g->me ^ m);
-        int own = g->me & ~(m - 1), other = own ^ m;
-        vc_plan_recv(p, peer, vc_layout_range(lay, other, other + m));
-        vc_plan_send(p, peer, vc_layout_range(lay, own, own + m));
+    for (int held = 1, factor; held < g->n; held *= factor) {
+        factor = vc_smooth_factor(g->n / held, vc_tree_radix(g->radix));
+        int digit = g->me / held % factor, own = g->me - g->me % held;
+        for (int j = 1; j < factor; j++) {
+            int from = ((digit + j) % factor - digit) * held;
+            int to = ((digit - j + factor) % factor - digit) * held;
+            vc_plan_recv(p, vc_group_rank(g, g->me + from),
+                         vc_layout_range(lay, own + from, own + from + held));
+            vc_plan_send(p, vc_group_rank(g, g->me + to), vc_layout_range(lay, own, own + held));
+        }
     }
 }
 
-/* With 2^k <= j < 2^(k + 1) it is one of 2^k messages to the participant n / 2^(k + 1) away; the blocks of
- * both are all that far from each other, doubled. */
+/* In a round `factor` participants, which are `distance` apart, swap the `held` blocks that each has. */
+struct halving_round {
+    int held, factor, distance;
+};
+
+/* That of message j: so many came before. */
+static struct halving_round halving_round_of(int n, int radix, int j)
+{
+    struct halving_round r = {.held = 1, .factor = vc_smooth_factor(n, radix)};
+    while (r.held * r.factor <= j) {
+        r.held *= r.factor;
+        r.factor = vc_smooth_factor(n / r.held, radix);
+    }
+    r.distance = n / (r.held * r.factor);
+    return r;
+}
+
+/* The participant that is so many places on from v in that round. */
+static int halving_peer(const struct halving_round *r, int v, int way)
+{
+    int digit = v / r->distance % r->factor;
+    return v + ((digit + way + r->factor) % r->factor - digit) * r->distance;
+}
+
+/* The block that came to participant v by message j; 0: its own. */
+static int halving_block(int n, int radix, int v, int j)
+{
+    while (j) {
+        struct halving_round r = halving_round_of(n, radix, j);
+        v = halving_peer(&r, v, -((j - r.held) % (r.factor - 1) + 1));
+        j = (j - r.held) / (r.factor - 1);
+    }
+    return v;
+}
+
+/* What came first goes on first: a block to all peers of the round, then the next one. */
 void vc_x_allgather_halving_step(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay,
                                  int j, struct vc_pipe *pipe)
 {
-    int held = vc_pow2_below(j), distance = g->n / (2 * held);
-    int peer = g->me ^ distance, first = 2 * distance * (j - held);
-    vc_plan_recv(p, vc_group_rank(g, peer), vc_layout_block(lay, first + peer % (2 * distance)));
-    vc_pipe_send(pipe, p, vc_group_rank(g, peer), vc_layout_block(lay, first + g->me % (2 * distance)));
+    int radix = vc_tree_radix(g->radix);
+    struct halving_round r = halving_round_of(g->n, radix, j);
+    int way = (j - r.held) % (r.factor - 1) + 1, which = (j - r.held) / (r.factor - 1);
+    vc_plan_recv(p, vc_group_rank(g, halving_peer(&r, g->me, -way)),
+                 vc_layout_block(lay, halving_block(g->n, radix, g->me, j)));
+    vc_pipe_send(pipe, p, vc_group_rank(g, halving_peer(&r, g->me, way)),
+                 vc_layout_block(lay, halving_block(g->n, radix, g->me, which)));
 }
 
 void vc_x_allgather_log(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay)
 {
-    if (g->n & (g->n - 1))
-        vc_x_allgather_bruck(p, g, lay);
+    if (vc_x_allgather_multiplies(g->n, g->radix))
+        vc_x_allgather_multiply(p, g, lay);
     else
-        vc_x_allgather_doubling(p, g, lay);
+        vc_x_allgather_bruck(p, g, lay);
 }
 
 /*

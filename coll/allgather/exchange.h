@@ -3,6 +3,7 @@
 #ifndef VC_COLL_ALLGATHER_EXCHANGE_H
 #define VC_COLL_ALLGATHER_EXCHANGE_H
 
+#include "coll/bounds.h"
 #include "coll/group.h"
 #include "coll/pipe.h"
 
@@ -15,15 +16,21 @@ static inline int vc_x_allgather_ring_in(const struct vc_group *g, int k)
 void vc_x_allgather_ring_step(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay,
                               int k);
 void vc_x_allgather_ring(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);
-/** Adjacent blocks only. */
+/** Adjacent blocks only. Each round multiplies what is held by the group's radix. */
 void vc_x_allgather_bruck(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);
-/** Adjacent blocks and a power of two only. */
-void vc_x_allgather_doubling(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);
+/** The same in place, without Bruck's turn. Adjacent blocks and a product of factors up to the radix only. */
+void vc_x_allgather_multiply(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);
+/** Whether that is possible, and takes no more rounds than Bruck's. */
+static inline bool vc_x_allgather_multiplies(int n, int radix)
+{
+    int k = vc_smooth_rounds(n, vc_tree_radix(radix));
+    return k >= 0 && k <= vc_bound_rounds(n, vc_tree_radix(radix));
+}
 /** The other way around: the farthest participant first, block by block. A power of two only. `j` of 1..n -
  * 1: the j-th message each way. */
 void vc_x_allgather_halving_step(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay,
                                  int j, struct vc_pipe *pipe);
-/** Bruck or doubling. */
+/** By multiplying where it does, else by Bruck's. */
 void vc_x_allgather_log(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);
 /** Adjacent blocks and an even number only. */
 void vc_x_allgather_neighbor(struct vc_plan *p, const struct vc_group *g, const struct vc_layout *lay);

@@ -5,12 +5,12 @@
 
 static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 {
-    return vc_allgather_plan(shape, rank, p, vc_x_allgather_doubling);
+    return vc_allgather_plan(shape, rank, p, vc_x_allgather_multiply);
 }
 
 static long steps(const struct vc_shape *s)
 {
-    return 1 + vc_bound_allgather_log(s->size);
+    return 1 + vc_bound_allgather_log(s->size, 2);
 }
 
 const struct vc_alg vc_alg_allgather_recursive_doubling = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Gather to the node's leader, leaders exchange whole nodes' blocks in log N rounds, broadcast in the node.
- */
+/* Gather to the node's leader, leaders exchange whole nodes' blocks in log_radix N rounds, broadcast in the
+ * node. */
 #include "coll/allgather/exchange.h"
 #include "coll/bounds.h"
 
@@ -31,14 +31,16 @@ static int build(const struct vc_shape *shape, int rank, struct vc_plan *p)
 
 static long steps(const struct vc_shape *s)
 {
-    return 2 + vc_bound_allgather_log(s->hier->nnodes) + vc_bound_regroup(s);
+    return 2 + vc_bound_allgather_log(s->hier->nnodes, s->radix) + vc_bound_regroup(s);
 }
 
 const struct vc_alg vc_alg_allgather_two_level = {
     .name = "two_level",
     .coll = VC_ALLGATHER,
     .kind = VC_ALG_PLAN,
-    .help = "gather to one leader per node, recursive doubling or Bruck among leaders, broadcast in the node",
+    .params = VC_PARAM_RADIX,
+    .help = "gather to one leader per node, recursive multiplying by `radix` (2) or Bruck among leaders, "
+            "broadcast in the node",
     .build = build,
     .scales = true,
     .steps = steps,

@@ -360,11 +360,14 @@ static void test_patterns(void **state)
         for (int radix = 2; radix <= 9; radix++) {
             int p = vc_smooth_below(n, radix), rest = p;
             assert_true(p <= n && p >= below);
-            while (rest > 1) {
+            int rounds = 0;
+            for (; rest > 1; rounds++) {
                 int f = vc_smooth_factor(rest, radix);
                 assert_true(f >= 2 && f <= radix && rest % f == 0);
                 rest /= f;
             }
+            assert_int_equal(vc_smooth_rounds(p, radix), rounds);
+            assert_true(p == n || vc_smooth_rounds(n, radix) == -1);
             for (int r = 0, next = 0; r < n; r++) {
                 struct vc_fold f = vc_fold_of(n, p, r);
                 assert_true(f.first <= r && r < f.first + f.size && f.size >= n / p && f.size <= n / p + 1);

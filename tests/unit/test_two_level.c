@@ -58,6 +58,16 @@ static size_t bits_below(int n)
 
 enum senders { ANYBODY, LEADERS, SAME_INDEX };
 
+/* Messages of a rank that multiplies by four what it has, until it has n. */
+static size_t by_four(size_t n)
+{
+    size_t messages = 0;
+    for (size_t have = 1; have < n; have *= 4)
+        for (size_t z = 1; z < 4; z++)
+            messages += z * have < n;
+    return messages;
+}
+
 /* N nodes of q ranks; flat algorithms are counted with q == 1, where all traffic is between nodes. */
 struct traffic {
     size_t N, q, lg;
@@ -93,6 +103,8 @@ COUNT(pairs_leaders, N *(N - 1) * q)
 COUNT(twice_pairs, 2 * N * (N - 1))
 COUNT(twice_pairs_leaders, 2 * N * (N - 1) * q)
 COUNT(half_pairs, N *N / 2)
+COUNT(each_by_four, N *by_four(N))
+COUNT(leaders_by_four, N *q *by_four(N))
 COUNT(others_m, (N - 1) * m)
 COUNT(twice_others_m, 2 * (N - 1) * m)
 COUNT(each_log_m, N *lg *m)
@@ -142,6 +154,8 @@ static const struct promise promises[] = {
     {VC_ALLREDUCE, "two_level_multi_ring", SAME_INDEX, false, false, twice_pairs_leaders, twice_others_m},
     {VC_ALLGATHER, "bruck", ANYBODY, true, false, each_log, pairs_q_m},
     {VC_ALLGATHER, "recursive_doubling", ANYBODY, true, true, each_log, pairs_q_m},
+    {VC_ALLGATHER, "recursive_multiplying", ANYBODY, true, true, each_by_four, pairs_q_m},
+    {VC_ALLGATHER, "distance_halving", ANYBODY, true, true, pairs, pairs_q_m},
     {VC_ALLGATHER, "ring", ANYBODY, true, false, pairs, pairs_q_m},
     {VC_ALLGATHER, "neighbor_exchange", ANYBODY, true, false, half_pairs, pairs_q_m},
     {VC_ALLGATHER, "two_level", LEADERS, false, false, each_log, pairs_q_m},
@@ -184,6 +198,21 @@ static const struct promise promises[] = {
     {VC_EXSCAN, "two_level", SAME_INDEX, false, false, upwards_log, upwards_log_m},
 };
 
+static const struct {
+    int radix;
+    struct promise promise;
+} multiplied[] = {
+    {4, {VC_ALLGATHER, "bruck", ANYBODY, true, false, each_by_four, pairs_q_m}},
+    {4, {VC_ALLGATHER, "recursive_multiplying", ANYBODY, true, true, each_by_four, pairs_q_m}},
+    {2, {VC_ALLGATHER, "recursive_multiplying", ANYBODY, true, true, each_log, pairs_q_m}},
+    {7, {VC_ALLGATHER, "recursive_multiplying", ANYBODY, true, false, NULL, pairs_q_m}},
+    {4, {VC_ALLGATHER, "distance_halving", ANYBODY, true, true, pairs, pairs_q_m}},
+    {4, {VC_ALLGATHER, "two_level", LEADERS, false, true, each_by_four, pairs_q_m}},
+    {4, {VC_ALLGATHER, "two_level_multi", SAME_INDEX, false, true, leaders_by_four, pairs_q_m}},
+    {4, {VC_ALLGATHERV, "bruck", ANYBODY, true, false, each_by_four, pairs_q_m}},
+    {4, {VC_ALLGATHERV, "two_level", LEADERS, false, true, each_by_four, pairs_q_m}},
+};
+
 static struct vc_shape shape_of(enum vc_coll coll, int nodes, int q)
 {
     bool reduction = vc_coll_reduces(coll);
@@ -209,12 +238,13 @@ static void check_sender(const struct promise *w, const struct vc_shape *s, int 
         fail_msg("%s: %d, which is no leader, sends to %d of another node", w->name, rank, peer);
 }
 
-static void count(const struct promise *w, int nodes, int q)
+static void count(const struct promise *w, int radix, int nodes, int q)
 {
     struct vc_shape s = shape_of(w->coll, nodes, q);
     const struct vc_alg *alg = vc_alg_find(w->coll, w->name);
     assert_non_null(alg);
     s.leaders = alg->params & VC_PARAM_LEADERS ? q : 0;
+    s.radix = radix;
     if (vc_alg_refuses(alg, &s))
         return;
     struct traffic t = {(size_t)nodes, (size_t)q, (size_t)log2_up(nodes), s.bytes};
@@ -233,25 +263,30 @@ static void count(const struct promise *w, int nodes, int q)
         vc_plan_free(&p);
     }
     if ((w->messages && messages != w->messages(&t)) || bytes != w->bytes(&t))
-        fail_msg("%s %s on %d nodes of %d: %zu messages, %zu bytes instead of %zu, %zu",
-                 vc_coll_name(w->coll), w->name, nodes, q, messages, bytes,
+        fail_msg("%s %s:radix=%d on %d nodes of %d: %zu messages, %zu bytes instead of %zu, %zu",
+                 vc_coll_name(w->coll), w->name, radix, nodes, q, messages, bytes,
                  w->messages ? w->messages(&t) : messages, w->bytes(&t));
+}
+
+static void count_all(const struct promise *w, int radix)
+{
+    for (int nodes = 1; nodes <= 17; nodes++)
+        for (int q = 1; q <= (w->flat ? 1 : 5); q++)
+            for (int block = 0; block < 2; block++) {
+                if (w->pow2 && (nodes & (nodes - 1)))
+                    continue;
+                place_init(nodes, q, block);
+                count(w, radix, nodes, q);
+            }
 }
 
 static void test_traffic(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof promises / sizeof *promises; i++) {
-        const struct promise *w = &promises[i];
-        for (int nodes = 1; nodes <= 17; nodes++)
-            for (int q = 1; q <= (w->flat ? 1 : 5); q++)
-                for (int block = 0; block < 2; block++) {
-                    if (w->pow2 && (nodes & (nodes - 1)))
-                        continue;
-                    place_init(nodes, q, block);
-                    count(w, nodes, q);
-                }
-    }
+    for (size_t i = 0; i < sizeof promises / sizeof *promises; i++)
+        count_all(&promises[i], 0);
+    for (size_t i = 0; i < sizeof multiplied / sizeof *multiplied; i++)
+        count_all(&multiplied[i].promise, multiplied[i].radix);
 }
 
 /* Everything that is listed as a plan of two levels has a promise above, so that none escapes. */
