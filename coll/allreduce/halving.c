@@ -23,9 +23,10 @@ static int divide(int n, int most, int factor[VC_HALVING_ROUNDS])
     for (int f = most; f > 1; f--)
         for (; n % f == 0; n /= f)
             factor[rounds++] = f;
-    for (int f = most + 1; most >= 4 && f <= ODD_FACTOR; f++)
-        for (; n % f == 0; n /= f)
-            factor[rounds++] = f;
+    if (most >= 4)
+        for (int f = most + 1; f <= ODD_FACTOR; f++)
+            for (; n % f == 0; n /= f)
+                factor[rounds++] = f;
     return n == 1 ? rounds : -1;
 }
 

@@ -146,8 +146,14 @@ grep -q "<svg" "$dir/cluster.svg" || fail "no picture of clusters"
 "$vcoll" report "$dir/tuned.json" -o "$dir/page.html" >"$dir/out" 2>&1 || fail "no report of simulated rules"
 grep -q "allreduce, 16 nodes of 4 ranks: predicted" "$dir/page.html" || fail "the report lacks simulated cells"
 if command -v jq >/dev/null; then
-    jq -e '.provenance.simulated.rules == [0, (.rules | length) - 2] and .rules[-1].algorithm == "builtin"' \
+    # What the rules say stays, and they may say something else between two sizes: there is no rule for it.
+    jq -e '.provenance.simulated.rules == [] and .rules == [{"algorithm": "builtin"}]' "$dir/tuned.json" >"$dir/out" ||
+        fail "a rule that gains nothing"
+    expect 0 cluster --nodes 8,64 --ppn 4 --collective allreduce,barrier --sizes 8,1m --latency 20 --overhead 0.01 \
+        --tune "$dir/tuned.json"
+    jq -e '.provenance.simulated.rules == [0, (.rules | length) - 2] and (.rules | length) > 1 and .rules[-1].algorithm == "builtin"' \
         "$dir/tuned.json" >"$dir/out" || fail "simulated rules are not marked"
+    "$vcoll" tune validate "$dir/tuned.json" >"$dir/out" 2>&1 || fail "a table with simulated rules is not valid"
     expect 0 cluster --nodes 16 --ppn 2 --collective allreduce --sizes 64k --latency 3 --bandwidth 1 \
         --compare ring,two_level_multi:leaders=2 --json
     says "given" .figures.between

@@ -18,13 +18,14 @@
  * stays where no more is to be gained. */
 #define WORTH_CHANGING 1.25
 
-/* The choice for a cell, or NULL: native stays, and so does what nobody can predict. */
-static const struct vc_choice *choice_of(const struct cluster_cell *c)
+/* The choice for a cell that the rules do not make, or NULL: they stay, and so do native and what nobody can
+ * predict. */
+static const struct vc_choice *new_choice(const struct cluster_cell *c)
 {
     const struct cluster_way *best = cluster_best(c), *taken = cluster_taken(c);
-    if (!best || taken->choice.alg->kind == VC_ALG_NATIVE)
+    if (!best || taken->choice.alg->kind == VC_ALG_NATIVE || taken->score <= best->score * WORTH_CHANGING)
         return NULL;
-    return taken->score <= best->score * WORTH_CHANGING ? &taken->choice : &best->choice;
+    return &best->choice;
 }
 
 /* A rule ends half way, in factors, to the next size, which has another choice; behind the last size where
@@ -49,22 +50,23 @@ static json_t *rule_of(const struct cluster_report *r, const struct cluster_cell
                             least, first->nodes, "ppn", o->ppn, "network", o->mpi ? "mpi" : "verbs");
     if (row && vc_coll_by_size(first->coll))
         json_object_set_new(row, "bytes", json_pack("[II]", (json_int_t)from, (json_int_t)end_of(r, last)));
-    const struct vc_choice *choice = choice_of(first);
+    const struct vc_choice *choice = new_choice(first);
     if (row && choice)
         vc_choice_to_json(choice, row);
     return row;
 }
 
-/* Cells that follow each other with one choice make one rule. */
+/* Cells that follow each other with one choice make one rule. Where the rules' own choices stay there is
+ * none: they may change between two sizes. */
 static void add_rules(const struct cluster_report *r, json_t *rules)
 {
     for (int i = 0, end; i < r->ncells; i = end) {
         const struct cluster_cell *c = &r->cell[i];
-        const struct vc_choice *choice = choice_of(c);
+        const struct vc_choice *choice = new_choice(c);
         bool begins = i == 0 || r->cell[i - 1].coll != c->coll || r->cell[i - 1].nodes != c->nodes;
         for (end = i + 1; end < r->ncells; end++) {
             const struct cluster_cell *next = &r->cell[end];
-            const struct vc_choice *other = choice_of(next);
+            const struct vc_choice *other = new_choice(next);
             if (next->coll != c->coll || next->nodes != c->nodes || !choice || !other ||
                 !vc_choice_same(choice, other))
                 break;
@@ -80,7 +82,7 @@ static json_t *describe_points(const struct cluster_report *r)
     json_t *points = json_array();
     for (int i = 0; i < r->ncells; i++) {
         const struct cluster_cell *c = &r->cell[i];
-        const struct vc_choice *choice = choice_of(c);
+        const struct vc_choice *choice = new_choice(c) ? new_choice(c) : &cluster_taken(c)->choice;
         char name[VC_CHOICE_TEXT];
         json_t *ways = json_array();
         for (int w = 0; w < c->nways && w < POINT_WAYS; w++)
@@ -88,10 +90,10 @@ static json_t *describe_points(const struct cluster_report *r)
                 json_array_append_new(ways, json_pack("{s:s, s:f}", "choice",
                                                       vc_choice_format(&c->way[w].choice, name, sizeof name),
                                                       "us", c->way[w].seconds * 1e6));
-        json_array_append_new(
-            points, json_pack("{s:s, s:I, s:i, s:i, s:s, s:o}", "collective", vc_coll_name(c->coll), "bytes",
-                              (json_int_t)c->bytes, "nodes", c->nodes, "ppn", r->o->ppn, "chosen",
-                              choice ? vc_choice_format(choice, name, sizeof name) : "native", "ways", ways));
+        json_array_append_new(points,
+                              json_pack("{s:s, s:I, s:i, s:i, s:s, s:o}", "collective", vc_coll_name(c->coll),
+                                        "bytes", (json_int_t)c->bytes, "nodes", c->nodes, "ppn", r->o->ppn,
+                                        "chosen", vc_choice_format(choice, name, sizeof name), "ways", ways));
     }
     return points;
 }
@@ -110,8 +112,10 @@ static json_t *make_table(const struct cluster_report *r)
     }
     size_t first = json_array_size(rules);
     add_rules(r, rules);
-    json_t *simulated = json_pack("{s:[II], s:s, s:s, s:o, s:o}", "rules", (json_int_t)first,
-                                  (json_int_t)json_array_size(rules) - 1, "command", r->o->command,
+    json_t *span = json_array_size(rules) > first
+                       ? json_pack("[II]", (json_int_t)first, (json_int_t)json_array_size(rules) - 1)
+                       : json_array();
+    json_t *simulated = json_pack("{s:o, s:s, s:s, s:o, s:o}", "rules", span, "command", r->o->command,
                                   "objective", r->o->tail ? "tail" : "latency", "model",
                                   vc_model_to_json(&r->model), "points", describe_points(r));
     json_t *provenance = json_object_get(out, "provenance");
@@ -119,10 +123,7 @@ static json_t *make_table(const struct cluster_report *r)
         json_object_set_new(out, "provenance", json_object());
         provenance = json_object_get(out, "provenance");
     }
-    if (json_array_size(rules) > first)
-        json_object_set_new(provenance, "simulated", simulated);
-    else
-        json_decref(simulated);
+    json_object_set_new(provenance, "simulated", simulated);
     if (last)
         json_array_append(rules, last);
     else
