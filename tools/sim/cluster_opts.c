@@ -242,7 +242,8 @@ static int run(struct cluster_report *r)
 /* Rules are for all sizes, so there are more than in a report. */
 static void default_tune_sizes(struct sim_opts *o)
 {
-    static const size_t sizes[] = {8, 256, 1024, 4096, 16384, 65536, 262144, 1 << 20};
+    static const size_t sizes[] = {8,        256,      512,      1 << 10,   2 << 10,   4 << 10,   8 << 10,
+                                   16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20};
     memcpy(o->size, sizes, sizeof sizes);
     o->nsizes = (int)(sizeof sizes / sizeof sizes[0]);
 }
