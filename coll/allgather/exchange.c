@@ -80,6 +80,15 @@ void vc_x_allgather_multiply(struct vc_plan *p, const struct vc_group *g, const 
     }
 }
 
+/* Where the factors differ the least comes first, because most bytes go in the last round. */
+static int halving_factor(int rest, int radix)
+{
+    int most = vc_pow2_below(radix);
+    while (rest > most)
+        rest /= most;
+    return rest;
+}
+
 /* In a round `factor` participants, which are `distance` apart, swap the `held` blocks that each has. */
 struct halving_round {
     int held, factor, distance;
@@ -88,10 +97,10 @@ struct halving_round {
 /* That of message j: so many came before. */
 static struct halving_round halving_round_of(int n, int radix, int j)
 {
-    struct halving_round r = {.held = 1, .factor = vc_smooth_factor(n, radix)};
+    struct halving_round r = {.held = 1, .factor = halving_factor(n, radix)};
     while (r.held * r.factor <= j) {
         r.held *= r.factor;
-        r.factor = vc_smooth_factor(n / r.held, radix);
+        r.factor = halving_factor(n / r.held, radix);
     }
     r.distance = n / (r.held * r.factor);
     return r;
