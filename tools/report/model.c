@@ -38,9 +38,10 @@ static void add_marks(struct plot_series *s, const struct rep_data *d, const cha
             if (predicted(c) && n++ % every == 0)
                 plot_put(s, (struct plot_mark){
                                 c->start.median, c->predicted, NAN, NAN,
-                                .tip = text_format("%.40s, %s, %.100s: measured %s µs, predicted %s µs", coll,
-                                                   text_bytes(d->point[i].bytes).s, c->choice,
-                                                   text_us(c->start.median).s, text_us(c->predicted).s)});
+                                .tip = text_format("%.40s, %s, %.100s: measured %s µs, predicted %s µs",
+                                                   d->point[i].where.coll, text_bytes(d->point[i].bytes).s,
+                                                   c->choice, text_us(c->start.median).s,
+                                                   text_us(c->predicted).s)});
         }
 }
 
@@ -122,7 +123,7 @@ static void write_errors(struct report *r, const char *coll)
 {
     struct errors e = {.worst = 1};
     e.error = calloc((size_t)count_predictions(&r->d, coll) + 1, sizeof *e.error);
-    e.loss = calloc((size_t)r->d.npoint, sizeof *e.loss);
+    e.loss = calloc((unsigned)r->d.npoint, sizeof *e.loss);
     if (e.error && e.loss) {
         for (int i = 0; i < r->d.npoint; i++)
             if (is_of(&r->d.point[i], coll))
