@@ -54,11 +54,12 @@ static inline long vc_bound_tokens(long n, int radix)
     return 2 * m + m * m / 8;
 }
 
-/** Recursive multiplying: of factors with a product of at most n none is larger than the radix. */
+/** Recursive multiplying: of factors with a product of at most n none is larger than that of
+ * vc_smooth_radix(). */
 static inline long vc_bound_multiply(long n, int radix)
 {
-    long k = radix < 2 ? 2 : radix > VC_MAX_RADIX ? VC_MAX_RADIX : radix;
-    return 4 + 3 * (k - 1) * vc_bound_rounds(n, k);
+    long k = vc_tree_radix(radix), factor = k == 2 ? 2 : 2 * k - 1 < VC_MAX_RADIX ? 2 * k - 1 : VC_MAX_RADIX;
+    return 4 + 3 * (factor - 1) * vc_bound_rounds(n, k);
 }
 
 /** Halving and doubling, with the fold: of a round of d participants d - 1 messages each way, twice, and as

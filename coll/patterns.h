@@ -152,6 +152,17 @@ static inline int vc_smooth_below(int n, int radix)
     }
 }
 
+/** A radix with which fewer are folded: of those from `radix` to 2 radix - 1 the least whose factors make up
+ * n; `radix` if there is none, and where it is 2, so that doubling stays doubling. A fold takes two rounds,
+ * and a factor of up to twice the radix less. */
+static inline int vc_smooth_radix(int n, int radix)
+{
+    for (int k = radix; radix > 2 && k < 2 * radix && k <= VC_MAX_RADIX; k++)
+        if (vc_smooth_below(n, k) == n)
+            return k;
+    return radix;
+}
+
 /** The largest factor of `rest` that is at most `radix`; above 1 if vc_smooth_below() found `rest` > 1 for
  * this radix. */
 static inline int vc_smooth_factor(int rest, int radix)

@@ -36,6 +36,7 @@ void vc_x_allreduce_multiply(struct vc_plan *p, const struct vc_group *g, struct
 {
     if (!vec.len)
         return;
+    radix = vc_smooth_radix(g->n, radix);
     int n = vc_smooth_below(g->n, radix), peers[VC_MAX_RADIX];
     struct vc_fold f = vc_fold_of(g->n, n, g->me);
     if (g->me != f.first) {

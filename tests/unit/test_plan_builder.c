@@ -358,7 +358,13 @@ static void test_patterns(void **state)
         for (int radix = 2; radix <= 9; radix++)
             knomial_tree(n, radix);
         for (int radix = 2; radix <= 9; radix++) {
-            int p = vc_smooth_below(n, radix), rest = p;
+            int p = vc_smooth_below(n, radix), rest = p, wider = vc_smooth_radix(n, radix);
+            assert_true(wider >= radix && (wider == radix || (radix > 2 && wider < 2 * radix && p < n)));
+            assert_true(wider == radix || vc_smooth_below(n, wider) == n);
+            for (int k = radix; radix > 2 && k < 2 * radix; k++)
+                assert_true(k >= wider || vc_smooth_below(n, k) < n);
+            for (int k = radix; radix > 2 && wider == radix && p < n && k < 2 * radix; k++)
+                assert_true(vc_smooth_below(n, k) < n);
             assert_true(p <= n && p >= below);
             int rounds = 0;
             for (; rest > 1; rounds++) {
