@@ -8,6 +8,7 @@
 
 #include <dlfcn.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -124,7 +125,7 @@ static void move_claims(const uint64_t *mask, double quota)
     }
 }
 
-void vc_host_yield_again(void)
+static void look_again(void)
 {
     struct vc_cpu_claim *mine = &vc_world.claims[vc_world.claim];
     uint64_t mask[VC_MASK_WORDS];
@@ -147,4 +148,15 @@ void vc_host_yield_again(void)
     state.doubt = shares && !state.shares && !more && !waited;
     state.shares = shares && !state.doubt;
     decide();
+}
+
+void vc_host_yield_again(void)
+{
+    /* With MPI_THREAD_MULTIPLE several threads wait at once. One look is enough, and what it writes is for
+     * the next one, which the acquire pairs with this release. */
+    static atomic_flag busy = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
+        return;
+    look_again();
+    atomic_flag_clear_explicit(&busy, memory_order_release);
 }

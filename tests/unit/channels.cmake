@@ -45,6 +45,8 @@ target_link_libraries(test_verbs_chan PRIVATE vc_conformance)
 target_compile_definitions(test_verbs_chan PRIVATE VC_LOOPBACK_LIBRARY="$<TARGET_FILE:vcoll_loopback_verbs>")
 add_dependencies(test_verbs_chan vcoll_loopback_verbs)
 set_tests_properties(unit.test_verbs_chan PROPERTIES LABELS loopback TIMEOUT 300)
+# Ranks that poll and share CPUs with other tests: mostly a matter of turns, under a sanitizer minutes of them.
+set_tests_properties(unit.test_shm_chan unit.test_ivshmem PROPERTIES TIMEOUT 300)
 vc_unit_test(test_verbs_lost test_verbs_lost.c verbs_rig.c)
 target_link_libraries(test_verbs_lost PRIVATE vc_conformance)
 target_compile_definitions(test_verbs_lost PRIVATE VC_LOOPBACK_LIBRARY="$<TARGET_FILE:vcoll_loopback_verbs>")

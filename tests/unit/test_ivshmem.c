@@ -393,7 +393,7 @@ static void run_suite(struct suite s, bool threads)
     for (int i = 0; i < s.n; i++)
         s.mem[i] = (char *)bar.base + VC_LEASE_DATA + (size_t)(s.n - 1 - i) * each;
     s.node = hs_node_make(s.n, s.budget, 0);
-    int failed = threads ? hs_threads(s.n, suite_rank, &s) : hs_fork(s.n, suite_rank, &s, 40);
+    int failed = threads ? hs_threads(s.n, suite_rank, &s) : hs_fork(s.n, suite_rank, &s, 100);
     hs_node_free(&s.node);
     vc_bar_close(&bar);
     assert_int_equal(failed, 0);

@@ -83,7 +83,7 @@ static void run_suite(struct suite s)
 {
     s.node = hs_node_make(s.n, s.budget, 0);
     s.node2 = hs_node_make(s.n, s.budget, 0);
-    int failed = hs_fork(s.n, suite_rank, &s, 40);
+    int failed = hs_fork(s.n, suite_rank, &s, 100);
     uint64_t wakes = atomic_load(&((struct hs_start *)s.node.mem)->wakes);
     hs_node_free(&s.node);
     hs_node_free(&s.node2);
