@@ -136,11 +136,12 @@ struct vc_mflow;
 /** Messages that are under way. Each has of a way as large a part as the others there, and of its two ways
  * the smaller part. What one could have more, because others are held up at their other end, stays unused. */
 struct vc_mshare {
-    int *of;                       /**< [nsteps] flow of a step; -1: none */
-    struct vc_mflow *flow;         /**< [cap] */
-    int cap, unused;               /**< the first of those that are free */
-    int *first, *count;            /**< [2 * ports] flows on a way; out of a port, into it, by turns */
-    int *changed, nchanged, again; /**< ways whose messages have other parts now */
+    int *of;                /**< [nsteps] flow of a step; -1: none */
+    struct vc_mflow *flow;  /**< [cap] */
+    int cap, unused;        /**< the first of those that are free */
+    int *first, *count;     /**< [2 * ports] flows on a way; out of a port, into it, by turns */
+    int *changed, nchanged; /**< ways whose messages have other parts now */
+    int again;              /**< where settling goes on among the last one's flows; -1: at the first */
     bool *is_changed;
 };
 

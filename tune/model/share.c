@@ -22,7 +22,7 @@ struct vc_mflow {
 bool vc_mshare_init(struct vc_mshare *x, int nsteps, int ports)
 {
     size_t n = (size_t)nsteps + 1, ways = 2 * (size_t)ports;
-    *x = (struct vc_mshare){.unused = -1};
+    *x = (struct vc_mshare){.unused = -1, .again = -1};
     x->of = malloc(n * sizeof *x->of);
     x->first = malloc(ways * sizeof *x->first);
     x->count = calloc(ways, sizeof *x->count);
