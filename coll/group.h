@@ -21,9 +21,9 @@ struct vc_group {
     int root_node, root;        /**< ... except of this node (-1: none), where it is this rank */
     bool last;                  /**< of each node its last rank instead */
     int radix;                  /**< of trees among them: the shape's */
-    bool postal;                /**< their trees are those of coll/postal.h, not k-nomial ones */
-    const size_t *nodes;        /**< [n] nodes that they are on, ascending, memory of the plan; root_node is a
-                                   position        there. NULL: all nodes */
+    bool postal;         /**< reductions among them go along the trees of coll/postal.h, not k-nomial ones */
+    const size_t *nodes; /**< [n] nodes that they are on, ascending, memory of the plan; root_node is a
+                            position        there. NULL: all nodes */
 };
 
 /** All ranks of the communicator. */

@@ -152,9 +152,9 @@ static inline int vc_smooth_below(int n, int radix)
     }
 }
 
-/** A radix with which fewer are folded: of those from `radix` to 2 radix - 1 the least whose factors make up
- * n; `radix` if there is none, and where it is 2, so that doubling stays doubling. A fold takes two rounds,
- * and a factor of up to twice the radix less. */
+/** The least radix from `radix` to 2 radix - 1 whose factors make up n, so that nobody is folded: a fold
+ * takes two rounds more, and meeting up to twice as many at once takes less than that. `radix` itself if
+ * there is none, or if it is 2, so that doubling stays doubling. */
 static inline int vc_smooth_radix(int n, int radix)
 {
     for (int k = radix; radix > 2 && k < 2 * radix && k <= VC_MAX_RADIX; k++)

@@ -23,8 +23,8 @@ struct vc_postal_tree {
                                  */
 };
 
-/** A shape's radix, 0 for 8: messages take about 1.5 us where a message is begun each 0.2 us. 2 to
- * VC_MAX_RADIX. */
+/** The radix to build with, 2 to VC_MAX_RADIX, of a shape's. A shape without one (0) gets 8, which is right
+ * where messages take about 1.5 us and a rank begins one each 0.2 us. */
 int vc_postal_radix(int radix);
 
 /** Of participant v of n; radix: of vc_postal_radix(). */

@@ -152,8 +152,8 @@ static void look_again(void)
 
 void vc_host_yield_again(void)
 {
-    /* With MPI_THREAD_MULTIPLE several threads wait at once. One look is enough, and what it writes is for
-     * the next one, which the acquire pairs with this release. */
+    /* With MPI_THREAD_MULTIPLE several threads wait at once, and one look is enough. The acquire pairs with
+     * the release of the look before, which wrote `state` and the claims. */
     static atomic_flag busy = ATOMIC_FLAG_INIT;
     if (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
         return;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The tree of coll/postal.h among all ranks. */
 #include "coll/bounds.h"
 #include "coll/postal.h"
 #include "coll/reduce/exchange.h"

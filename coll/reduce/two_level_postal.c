@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Reduction in each node's memory, then the tree of coll/postal.h among the nodes' leaders. */
 #include "coll/bounds.h"
 #include "coll/postal.h"
 #include "coll/reduce/exchange.h"

@@ -82,7 +82,7 @@ static json_t *describe_points(const struct cluster_report *r)
     json_t *points = json_array();
     for (int i = 0; i < r->ncells; i++) {
         const struct cluster_cell *c = &r->cell[i];
-        const struct vc_choice *choice = new_choice(c) ? new_choice(c) : &cluster_taken(c)->choice;
+        const struct vc_choice *other = new_choice(c), *choice = other ? other : &cluster_taken(c)->choice;
         char name[VC_CHOICE_TEXT];
         json_t *ways = json_array();
         for (int w = 0; w < c->nways && w < POINT_WAYS; w++)
